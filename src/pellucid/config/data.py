@@ -1,0 +1,64 @@
+"""Where a run's text comes from, and how it becomes ids."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pellucid.config.checks import at_least
+from pellucid.errors import ConfigError
+
+GARDEN = "garden"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """The files of a run: two aligned text files, or one TSV or JSONL; `.gz` is read as is.
+
+    The name `garden` in place of files means the built-in corpus in the two languages.
+    """
+
+    train: tuple[str, ...] = ()
+    valid: tuple[str, ...] = ()
+    """Empty: a small part of the training pairs is held out, by source sentence."""
+    source_language: str = ""
+    """Language codes such as `en`; from the files' endings where they say it."""
+    target_language: str = ""
+    max_length: int = 256
+    """Training pairs with more tokens on either side are left out, and counted."""
+    max_line_bytes: int = 65_536
+    """A longer line is an error: it is more likely a broken file than a sentence."""
+
+    def __post_init__(self) -> None:
+        at_least(1, self, "max_length", "max_line_bytes")
+        for name in ("train", "valid"):
+            if len(getattr(self, name)) > 2:
+                raise ConfigError(
+                    f"data.{name} names {len(getattr(self, name))} files. Give two aligned text"
+                    " files (source, then target), or one .tsv or .jsonl file."
+                )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenizerConfig:
+    """How text is cut into pieces."""
+
+    kind: Literal["byte-bpe", "bpe", "unigram", "wordpiece", "word", "char"] = "byte-bpe"
+    """`byte-bpe` cuts any text without loss; `bpe` marks word ends and keeps the text's spaces as
+    the only word boundaries (for text that is already tokenised)."""
+    vocab_size: int = 10_000
+    joint: bool = True
+    """One vocabulary for source and target, learned from both."""
+    lowercase: bool = False
+    normalize: Literal["none", "nfc", "nfkc"] = "nfc"
+    min_frequency: int = 2
+    """A merge or word must be seen this often to enter the vocabulary."""
+    path: str = ""
+    """A tokenizer directory to use as it is, instead of training one."""
+
+    def __post_init__(self) -> None:
+        at_least(8, self, "vocab_size")
+        at_least(1, self, "min_frequency")
+        if self.kind == "byte-bpe" and self.vocab_size < 272:
+            raise ConfigError(
+                f"vocab_size={self.vocab_size} is too small for byte-bpe: 256 bytes and the special"
+                " tokens alone need 272. Use more, or kind: char."
+            )

@@ -1,0 +1,25 @@
+"""A whole run: what `config.yaml` says, and what is saved resolved beside the results."""
+
+from dataclasses import dataclass, field
+
+from pellucid.config.data import DataConfig, TokenizerConfig
+from pellucid.config.decoding import DecodingConfig
+from pellucid.config.model import ModelConfig
+from pellucid.config.training import TrainingConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """One training run from text to a measured model."""
+
+    task: str = "translation"
+    size: str = "auto"
+    """A preset of the model's sizes (tiny, small, base, big); auto looks at data and machine."""
+    run_dir: str = ""
+    """Where everything is kept; empty means `runs/` plus the languages or the file's name."""
+    device: str = "auto"
+    data: DataConfig = field(default_factory=DataConfig)
+    tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    decoding: DecodingConfig = field(default_factory=DecodingConfig)
