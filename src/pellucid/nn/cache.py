@@ -1,8 +1,17 @@
 """What a decoder remembers between steps, and what search may ask of it."""
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
+import torch
 from torch import Tensor
+
+from pellucid.config.model import ModelConfig
+from pellucid.errors import UsageError
+from pellucid.nn.attention import KeysValues
+from pellucid.nn.masks import Mask
+
+FIRST_CAPACITY = 16
 
 
 class Step(NamedTuple):
@@ -48,3 +57,100 @@ class Decoder(Protocol):
     def step(self, ids: Tensor, cache: Cache) -> Step:
         """Append ids (rows, T) to the cache; logits[:, t] predict what follows ids[:, t]."""
         ...
+
+
+class KeyValueCache:
+    """Keys and values of a decoder's own texts, and of the sources that it looks at.
+
+    Own: one buffer (rows, layers, 2, capacity, H, K), so that a reorder is one copy. Capacity
+    doubles as texts grow. Cross: (B, layers, 2, H, S, K), computed once, copied only when a
+    source leaves.
+    """
+
+    def __init__(
+        self,
+        c: ModelConfig,
+        rows: int,
+        cross: Sequence[KeysValues] = (),
+        cross_mask: Mask | None = None,
+    ) -> None:
+        self.length = 0
+        self.rows = rows
+        self.sources = rows
+        self.cross_mask = cross_mask
+        self._shape = (c.n_decoder_layers, 2, FIRST_CAPACITY, c.n_heads, c.d_model // c.n_heads)
+        self._own: Tensor | None = None  # made at the first append, which knows dtype and device
+        self._spare: Tensor | None = None  # the other half of a swap: nothing is allocated a step
+        self._cross: Tensor | None = None
+        if cross:
+            self._cross = torch.stack([torch.stack(kv, 1) for kv in cross], 1)
+        self.cross = self._split_cross()
+
+    def slots(self, n: int) -> "list[LayerSlots]":
+        """Where each layer puts its next n tokens."""
+        return [LayerSlots(self, i, n) for i in range(self._shape[0])]
+
+    def expand(self, k: int) -> None:
+        self.rows *= k
+        if self._own is not None:
+            self._own = self._own.repeat_interleave(k, 0)
+            self._spare = None
+
+    def reorder(self, parents: Tensor) -> None:
+        if self._own is None:
+            return
+        if self._spare is None:
+            self._spare = torch.empty_like(self._own)
+        spare = self._spare[: len(parents)]
+        torch.index_select(self._own, 0, parents, out=spare)
+        self._own, self._spare = spare, self._own
+
+    def keep_rows(self, rows: Tensor) -> None:
+        group = self.rows // self.sources
+        if self._own is not None:
+            self._own, self._spare = self._own.index_select(0, rows), None
+        sources = rows[::group] // group
+        self.rows, self.sources = len(rows), len(sources)
+        if self._cross is not None:
+            self._cross = self._cross.index_select(0, sources)
+            self.cross = self._split_cross()
+        if self.cross_mask is not None and self.cross_mask.keep is not None:
+            self.cross_mask = Mask(keep=self.cross_mask.keep[sources])
+
+    def truncate(self, n: int) -> None:
+        if not 0 <= n <= self.length:
+            raise UsageError(f"cannot truncate {self.length} remembered tokens to {n}.")
+        self.length = n
+
+    def room(self, n: int, like: Tensor) -> Tensor:
+        """The buffer, grown if n more tokens do not fit; as `like` in dtype and device."""
+        layers, two, capacity, *head = self._shape
+        need = self.length + n
+        if self._own is None or need > self._own.shape[3]:
+            while capacity < need:
+                capacity *= 2
+            self._shape = (layers, two, capacity, *head)
+            grown = like.new_zeros(self.rows, *self._shape)
+            if self._own is not None:
+                grown[:, :, :, : self.length] = self._own[:, :, :, : self.length]
+            self._own, self._spare = grown, None
+        return self._own
+
+    def _split_cross(self) -> list[KeysValues] | None:
+        if self._cross is None:
+            return None
+        return [KeysValues(*kv.unbind(1)) for kv in self._cross.unbind(1)]
+
+
+class LayerSlots:
+    """One layer's view of a `KeyValueCache`."""
+
+    def __init__(self, cache: KeyValueCache, layer: int, n: int) -> None:
+        self.cache, self.layer, self.n = cache, layer, n
+
+    def append(self, kv: Tensor) -> KeysValues:
+        start, end = self.cache.length, self.cache.length + self.n
+        own = self.cache.room(self.n, kv)[:, self.layer]  # (R, 2, capacity, H, K)
+        own[:, :, start:end] = kv.transpose(1, 2)
+        k, v = own[:, :, :end].permute(1, 0, 3, 2, 4)  # (R, H, length, K) each
+        return KeysValues(k, v)

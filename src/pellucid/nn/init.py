@@ -1,0 +1,40 @@
+"""Where every weight starts, and why."""
+
+import torch
+from torch import nn
+
+from pellucid.nn.embedding import Embedding
+from pellucid.nn.heads import LanguageModelHead
+from pellucid.nn.linear import Linear, SlicedLinear
+from pellucid.nn.norms import LayerNorm
+from pellucid.nn.positions import LearnedPositions
+
+
+def initialize(model: nn.Module, seed: int) -> None:
+    """Fill every parameter: a pure function of the model's shape and the seed.
+
+    Matrices: uniform within sqrt(6 / (in + out)), which keeps the variance of signals and of
+    gradients (Glorot and Bengio 2010, eq. 16), as tensor2tensor did for the paper's model.
+    Embeddings: normal with deviation D^-0.5, so that after scaling by sqrt(D) a token's vector
+    has the size of its position's, and tied logits start near deviation 1 (tensor2tensor).
+    Learned positions: normal with deviation 0.02 (Devlin et al. 2019, released code).
+    Biases 0, norm gains 1: each layer starts as its residual.
+    """
+    rng = torch.Generator().manual_seed(seed)
+    for module in model.modules():
+        if isinstance(module, Embedding):
+            nn.init.normal_(module.weight, std=module.weight.shape[1] ** -0.5, generator=rng)
+        elif isinstance(module, LearnedPositions):
+            nn.init.normal_(module.weight, std=0.02, generator=rng)
+        elif isinstance(module, LanguageModelHead):
+            nn.init.normal_(module.weight, std=module.in_features**-0.5, generator=rng)
+        elif isinstance(module, SlicedLinear):
+            for block in module.weight.chunk(module.n_heads):
+                nn.init.xavier_uniform_(block, generator=rng)
+            nn.init.zeros_(module.bias)
+        elif isinstance(module, Linear):
+            nn.init.xavier_uniform_(module.weight, generator=rng)
+            nn.init.zeros_(module.bias)
+        elif isinstance(module, LayerNorm):
+            nn.init.ones_(module.weight)
+            nn.init.zeros_(module.bias)

@@ -1,0 +1,74 @@
+"""One layer of a stack: sublayers, each with its residual connection."""
+
+from torch import Tensor, nn
+
+from pellucid.config.model import ModelConfig
+from pellucid.nn.attention import CrossAttention, KeysValues, SelfAttention, Slots
+from pellucid.nn.dropout import dropout
+from pellucid.nn.feed_forward import FeedForward
+from pellucid.nn.masks import Mask
+from pellucid.nn.norms import LayerNorm
+from pellucid.taps import Tap
+
+
+class PostNorm(nn.Module):
+    """norm(x + dropout(inner(x))), as in the paper (section 5.4)."""
+
+    def __init__(self, inner: nn.Module, c: ModelConfig) -> None:
+        super().__init__()
+        self.inner = inner
+        self.norm = LayerNorm(c)
+        self.p = c.dropout
+        self.output = Tap()
+
+    def forward(self, x: Tensor, *args: object) -> Tensor:
+        """(B, T, D) -> (B, T, D); further arguments go to the inner module."""
+        return self.output(self.norm(x + dropout(self.inner(x, *args), self.p, self.training)))
+
+
+class PreNorm(PostNorm):
+    """x + dropout(inner(norm(x))): trains deeper stacks without warm-up (Xiong et al. 2020)."""
+
+    def forward(self, x: Tensor, *args: object) -> Tensor:
+        return self.output(x + dropout(self.inner(self.norm(x), *args), self.p, self.training))
+
+
+RESIDUALS = {"post": PostNorm, "pre": PreNorm}
+
+
+class EncoderLayer(nn.Module):
+    """Self-attention, then feed-forward."""
+
+    def __init__(self, c: ModelConfig) -> None:
+        super().__init__()
+        residual = RESIDUALS[c.norm_place]
+        self.attention = residual(SelfAttention(c), c)
+        self.feed_forward = residual(FeedForward(c), c)
+
+    def forward(self, x: Tensor, mask: Mask, slots: Slots | None = None) -> Tensor:
+        """(B, T, D) -> (B, T, D)"""
+        return self.feed_forward(self.attention(x, mask, slots))
+
+
+class DecoderLayer(nn.Module):
+    """Self-attention, attention to the encoder's output, then feed-forward."""
+
+    def __init__(self, c: ModelConfig) -> None:
+        super().__init__()
+        residual = RESIDUALS[c.norm_place]
+        self.attention = residual(SelfAttention(c), c)
+        self.cross = residual(CrossAttention(c), c)
+        self.feed_forward = residual(FeedForward(c), c)
+
+    def forward(
+        self,
+        x: Tensor,
+        mask: Mask,
+        slots: Slots | None,
+        memory: Tensor | KeysValues,
+        memory_mask: Mask,
+    ) -> Tensor:
+        """x (R, T, D) and the encoder's output (B, S, D), or its keys and values -> (R, T, D)"""
+        x = self.attention(x, mask, slots)
+        x = self.cross(x, memory_mask, memory)
+        return self.feed_forward(x)

@@ -1,0 +1,45 @@
+"""Affine maps, by whichever kernel is fastest here."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from pellucid.nn import kernels
+
+
+class Linear(nn.Linear):
+    """y = x W^T + b."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return kernels.linear(input, self.weight, self.bias)
+
+    def matrix(self) -> Tensor:
+        """W, (out, in)."""
+        return self.weight
+
+    def reset_parameters(self) -> None:
+        """Left to `nn/init.py`, which knows the whole model."""
+
+
+class SlicedLinear(Linear):
+    """A map whose head h reads only slice h of its input: W is block-diagonal.
+
+    weight is (D, K), the H blocks of (K, K) one below the other.
+    """
+
+    def __init__(self, d_model: int, n_heads: int) -> None:
+        super().__init__(d_model // n_heads, d_model)
+        self.n_heads = n_heads
+
+    def forward(self, input: Tensor) -> Tensor:
+        return kernels.linear(input, self.matrix(), self.bias)
+
+    def matrix(self) -> Tensor:
+        return torch.block_diag(*self.weight.chunk(self.n_heads))  # (D, D)
+
+
+def project(x: Tensor, linears: Sequence[Linear]) -> Tensor:
+    """Several maps of one input as one matrix product: (B, T, D) -> (B, T, sum of widths)."""
+    weight = torch.cat([linear.matrix() for linear in linears])
+    return kernels.linear(x, weight, torch.cat([linear.bias for linear in linears]))
