@@ -1,0 +1,213 @@
+"""From YAML and JSON to configs, strictly: closed keys, exact types, and nothing that can run."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import MISSING, fields, is_dataclass
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+
+from pellucid.config import plain_yaml
+from pellucid.errors import ConfigError
+
+Config = TypeVar("Config")
+MOST_YAML_BYTES = 1_000_000
+MOST_JSON_BYTES = 64_000_000
+LARGEST_INTEGER = 2**63 - 1
+
+
+def read_yaml(path: str | Path) -> dict[str, Any]:
+    """The mapping in a YAML file; an empty file is an empty mapping.
+
+    Raises: ConfigError with file and line if it is anything but plain keys and values.
+    """
+    found = plain_yaml.load(_text(path, MOST_YAML_BYTES), str(path))
+    if found is None:
+        return {}
+    if not isinstance(found, dict):
+        raise ConfigError(f"{path}:1: this is no mapping. Write settings as `name: value` lines.")
+    return found
+
+
+def read_json(path: str | Path) -> Any:
+    """The value in a JSON file.
+
+    Raises: ConfigError if a key comes twice, a number is not finite, or nesting is too deep.
+    """
+    try:
+        return json.loads(
+            _text(path, MOST_JSON_BYTES),
+            object_pairs_hook=_no_duplicates,
+            parse_float=_finite,
+            parse_constant=_finite,
+        )
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"{path}:{error.lineno}: not valid JSON: {error.msg}.") from None
+    except RecursionError:
+        raise ConfigError(f"{path}: nested too deeply to be meant.") from None
+    except ValueError as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with what `over` says in its place, section by section; neither is changed."""
+    merged = dict(base)
+    for key, value in over.items():
+        below = merged.get(key)
+        if isinstance(below, Mapping) and (value is None or isinstance(value, Mapping)):
+            merged[key] = merge(below, value or {})
+        else:
+            merged[key] = value
+    return merged
+
+
+def build(cls: type[Config], mapping: Mapping[str, Any], where: str) -> Config:
+    """The config that a mapping describes; what it leaves out keeps its default.
+
+    Types are exact: "3" and 1.5 are no integers; an integer is a number, a list is a tuple.
+    `where` names the mapping's origin in errors. Raises: ConfigError naming the setting's path.
+    """
+    return _section(cls, mapping, where, "")
+
+
+def _section(cls: type[Config], mapping: Any, where: str, path: str) -> Config:
+    if mapping is None:  # `model:` with every line below it commented out
+        mapping = {}
+    if not isinstance(mapping, Mapping):
+        raise ConfigError(
+            f"{where}: {path or 'this'} is a section of settings, not {_short(mapping)}."
+        )
+    hints = _hints(cls)
+    values = {}
+    for key, value in mapping.items():
+        inner = f"{path}.{key}" if path else str(key)
+        if key not in hints:
+            raise ConfigError(
+                f"{where}: {_short(inner)} is no setting. {_nearest(key, path, hints)}"
+            )
+        hint = hints[key]
+        if is_dataclass(hint):
+            values[key] = _section(cast(type, hint), value, where, inner)
+        else:
+            values[key] = _leaf(hint, value, where, inner)
+    missing = [name for name in _required(cls) if name not in values]
+    if missing:
+        raise ConfigError(f"{where}: {path or 'it'} lacks {', '.join(missing)}, which must be set.")
+    try:
+        return cls(**values)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {path}: {error}" if path else f"{where}: {error}") from None
+
+
+def _leaf(hint: Any, value: Any, where: str, path: str) -> Any:
+    items = value if isinstance(value, (list, tuple)) else (value,)
+    for item in items:
+        if isinstance(item, int) and abs(item) > LARGEST_INTEGER:
+            raise ConfigError(f"{where}: {path} is beyond {LARGEST_INTEGER}. Use less.")
+    if all(item is None or isinstance(item, (str, int, float)) for item in items):
+        try:
+            # As JSON, strictness is about values and not Python's types: lists fill tuples.
+            return _adapter(hint).validate_json(json.dumps(value, allow_nan=False), strict=True)
+        except (ValidationError, ValueError):
+            pass
+    raise ConfigError(f"{where}: {path} is {_short(value)}, but must be {_meaning(hint, value)}.")
+
+
+@cache
+def _hints(cls: type) -> dict[str, Any]:
+    known = get_type_hints(cls)
+    return {field.name: known[field.name] for field in fields(cls)}  # pyright: ignore[reportArgumentType]
+
+
+@cache
+def _required(cls: type) -> list[str]:
+    return [
+        field.name
+        for field in fields(cls)
+        if field.default is MISSING and field.default_factory is MISSING
+    ]
+
+
+@cache
+def _adapter(hint: Any) -> TypeAdapter:
+    return TypeAdapter(hint)
+
+
+def _nearest(key: Any, path: str, known: Mapping[str, Any]) -> str:
+    for section, hint in known.items():
+        if is_dataclass(hint) and key in _hints(cast(type, hint)):
+            return f"Did you mean {path + '.' if path else ''}{section}.{key}?"
+    close = get_close_matches(str(key)[:100].replace("-", "_"), known, n=1, cutoff=0.5)
+    if close:
+        return f"Did you mean {f'{path}.' if path else ''}{close[0]}?"
+    return f"Known in {path or 'a run'}: {', '.join(known)}."
+
+
+def _meaning(hint: Any, value: Any) -> str:
+    """What a type asks for, in a user's words."""
+    if get_origin(hint) is Literal:
+        choices = [str(choice) for choice in get_args(hint)]
+        close = get_close_matches(str(value)[:100], choices, n=1)
+        return f"one of {', '.join(choices)}" + (f" (did you mean {close[0]}?)" if close else "")
+    if get_origin(hint) is tuple:
+        inner = [argument for argument in get_args(hint) if argument is not Ellipsis]
+        many = "" if Ellipsis in get_args(hint) else f" of {len(inner)}"
+        return f"a list{many}, each {_meaning(inner[0], None)}"
+    words = {
+        int: "a whole number",
+        float: "a number",
+        bool: "true or false",
+        str: "text (in quotes if it looks like a number)",
+    }
+    return words.get(hint, str(hint))
+
+
+def _short(value: Any) -> str:
+    # Only leaves are shown in full: a hostile value's repr may be huge, or nested without end.
+    if isinstance(value, (Mapping, list, tuple)) and not all(
+        item is None or isinstance(item, (str, int, float)) for item in value
+    ):
+        return "something nested"
+    if isinstance(value, Mapping):
+        return "a section"
+    shown = ascii(value[:80]) if isinstance(value, str) else repr(value)
+    return shown if len(shown) <= 80 else shown[:77] + "..."
+
+
+def _text(path: str | Path, most: int) -> str:
+    path = Path(path)
+    try:
+        if not path.is_file():
+            raise ConfigError(f"{path}: " + ("not a file." if path.exists() else "no such file."))
+        with path.open("rb") as file:
+            raw = file.read(most + 1)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}.") from None
+    if len(raw) > most:
+        raise ConfigError(f"{path}: larger than {most:,} bytes, which no such file needs to be.")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise ConfigError(
+            f"{path}:{line}: byte {error.start} is not UTF-8. Save the file as UTF-8."
+        ) from None
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {_short(twice)} comes twice. Keep one.")
+    return found
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if number - number != 0:
+        raise ValueError(f"the number {_short(text)} is not finite.")
+    return number

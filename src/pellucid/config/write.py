@@ -1,0 +1,72 @@
+"""From configs to YAML: resolved, as saved with a run, or commented, as a file to begin with."""
+
+import ast
+import inspect
+import textwrap
+from dataclasses import asdict, fields, is_dataclass
+from functools import cache
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from pellucid.config import plain_yaml
+
+WIDTH = 96
+
+
+def dump_yaml(config: Any) -> str:
+    """Every setting in the order of its declaration; `read_yaml` and `build` give it back."""
+    return plain_yaml.dump(asdict(config))
+
+
+def template(config: Any) -> str:
+    """The same as `dump_yaml`, each setting below a comment that says what it is."""
+    return "\n".join(_commented(config, "")) + "\n"
+
+
+@cache
+def field_docs(cls: type) -> dict[str, str]:
+    """The docstring below each field of a dataclass, as one line; fields without one are left out.
+
+    Python drops these literals when it compiles, so they are read from the source.
+    """
+    body = ast.parse(textwrap.dedent(inspect.getsource(cls))).body[0]
+    assert isinstance(body, ast.ClassDef)
+    docs = {}
+    for field, after in zip(body.body, body.body[1:], strict=False):
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
+            text = _literal(after)
+            if text:
+                docs[field.target.id] = " ".join(text.split())
+    return docs
+
+
+def choices(hint: Any) -> tuple[str, ...]:
+    """The words that a setting may be, or none where it is free."""
+    return get_args(hint) if get_origin(hint) is Literal else ()
+
+
+def _commented(config: Any, indent: str) -> list[str]:
+    cls = type(config)
+    docs, hints = field_docs(cls), get_type_hints(cls)
+    lines = []
+    for field in fields(config):
+        value = getattr(config, field.name)
+        if is_dataclass(value):
+            lines += ["", *_comment((type(value).__doc__ or "").split("\n\n")[0], indent)]
+            lines += [f"{indent}{field.name}:", *_commented(value, indent + "  ")]
+            continue
+        lines += _comment(docs.get(field.name, ""), indent)
+        words = choices(hints[field.name])
+        lines += _comment(f"One of {', '.join(words)}." if words else "", indent)
+        said = plain_yaml.dump({field.name: value})
+        lines += [indent + line for line in said.rstrip("\n").split("\n")]
+    return lines
+
+
+def _comment(text: str, indent: str) -> list[str]:
+    return [f"{indent}# {line}" for line in textwrap.wrap(" ".join(text.split()), WIDTH - 4)]
+
+
+def _literal(node: ast.stmt) -> str:
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+        return node.value.value if isinstance(node.value.value, str) else ""
+    return ""
