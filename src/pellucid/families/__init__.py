@@ -1,0 +1,1 @@
+"""Presets of the published models, and the directories that finished models live in."""

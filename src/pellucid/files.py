@@ -1,0 +1,231 @@
+"""Files that are whole or absent: published at once, checked by sha256, locked by one writer.
+
+A directory is written beside its final place under a temporary name, its manifest last, everything
+is flushed to disk, and one rename publishes it. Whatever a crash leaves behind is either the old
+content or a hidden `.tmp-` or `.old-` entry, which `sweep` removes or puts back.
+"""
+
+import contextlib
+import errno
+import fcntl
+import os
+import re
+import secrets
+import shutil
+import signal
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from pellucid.errors import DataError, ResourceError
+from pellucid.locks import hold, let_go
+from pellucid.manifest import write_manifest
+
+# Where PELLUCID_KILL_AT=NAME kills this process (NAME@3: the third time), to test what is left.
+KILL_POINTS = {
+    "publish:empty": "the temporary directory exists, nothing is in it",
+    "publish:written": "all files are written, the manifest is not",
+    "publish:manifest": "the manifest is written, nothing is flushed",
+    "publish:before-rename": "everything is on disk under the temporary name",
+    "publish:moved-aside": "replacing: the old content has left, the new has not come",
+    "publish:replaced": "replacing: the new content is in place, the old still lies beside it",
+    "publish:done": "the rename is on disk",
+    "write:before-rename": "a single file is on disk under its temporary name",
+    "write:after-rename": "a single file is in place",
+    "remove:renamed": "a directory has lost its name, its files are still there",
+    "remove:partly": "a directory is half deleted",
+}
+
+LEFTOVER = re.compile(r"\.(?P<kind>tmp|old)-(?P<name>.+)-\d+-[0-9a-f]{8}")
+
+_reached: Counter[str] = Counter()
+
+
+def reach(point: str) -> None:
+    """Die here by SIGKILL if PELLUCID_KILL_AT names this point."""
+    assert point in KILL_POINTS, point
+    wanted = os.environ.get("PELLUCID_KILL_AT")
+    if wanted is None:
+        return
+    _reached[point] += 1
+    if wanted in (point, f"{point}@{_reached[point]}"):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def publish(
+    final: Path, replace: bool = False, needs: int = 0, facts: dict | None = None
+) -> Iterator[Path]:
+    """Give a directory to fill; when the block ends well it becomes `final`, with a manifest.
+
+    If the block raises, nothing has changed. `needs`: bytes about to be written, where known.
+    `facts`: what else the manifest should say. Raises: ResourceError if the disk is full or not
+    writable; DataError if `final` exists and `replace` is not set.
+    """
+    if final.exists() and not replace:
+        raise DataError(f"{final} exists already. Choose another name, or move it away.")
+    with explained(final, needs=needs):
+        final.parent.mkdir(parents=True, exist_ok=True)
+        sweep(final.parent)
+        if needs > shutil.disk_usage(final.parent).free:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        temp, lock = _make_beside(final)
+    try:
+        reach("publish:empty")
+        with explained(final, temp, needs):
+            yield temp
+            reach("publish:written")
+            write_manifest(temp, facts)
+            reach("publish:manifest")
+            _flush(temp)
+            reach("publish:before-rename")
+            _put(temp, final)
+            reach("publish:done")
+    finally:
+        shutil.rmtree(temp, ignore_errors=True)  # gone by now, unless something was raised
+        let_go(lock)
+
+
+def atomic_write(path: Path, data: bytes) -> None:
+    """Write one file so that a crash leaves the old content or the new. Raises: ResourceError."""
+    with explained(path, needs=len(data)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temp = _beside(path, "tmp")
+        try:
+            with open(temp, "xb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+                reach("write:before-rename")
+                temp.rename(path)
+        finally:
+            temp.unlink(missing_ok=True)
+        reach("write:after-rename")
+        _sync(path.parent)
+
+
+def remove(directory: Path) -> None:
+    """Delete a directory so that a crash leaves all of it or nothing under its name."""
+    with explained(directory):
+        lock = hold(directory)
+        temp = _beside(directory, "tmp")
+        directory.rename(temp)
+        reach("remove:renamed")
+        for entry in sorted(temp.rglob("*"), reverse=True):  # what is inside before its folder
+            entry.rmdir() if entry.is_dir() else entry.unlink()
+            reach("remove:partly")
+        temp.rmdir()
+        let_go(lock)
+
+
+def sweep(directory: Path) -> list[str]:
+    """Clear what dead processes left in a directory; says in words what was done."""
+    done = []
+    for entry in sorted(directory.iterdir()):  # .old- before .tmp-
+        match = LEFTOVER.fullmatch(entry.name)
+        if match is None or entry.is_symlink():
+            continue
+        with contextlib.suppress(FileNotFoundError), explained(entry):  # another sweep was faster
+            final = directory / match["name"]
+            if not _abandoned(entry):
+                continue
+            if match["kind"] == "old" and not final.exists():
+                entry.rename(final)
+                done.append(f"{final}: put back after an interrupted replacement")
+            else:
+                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+                done.append(f"{entry}: removed, left by a process that has ended")
+    return done
+
+
+@contextlib.contextmanager
+def explained(path: Path, temp: Path | None = None, needs: int = 0) -> Iterator[None]:
+    """Turn a full, read-only or forbidden disk into a ResourceError that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            written = sum(f.stat().st_size for f in temp.rglob("*")) if temp else 0
+            raise ResourceError(
+                f"cannot write {path}: {error.strerror} ({max(needs, written):,} bytes or more"
+                f" needed, {_free(path):,} free). Nothing saved before has changed."
+                " Free some space, or choose a directory on another disk."
+            ) from error
+        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR):
+            raise ResourceError(
+                f"cannot write {path}: {error.strerror}. Nothing saved before has changed."
+                " Choose a directory that you may write to."
+            ) from error
+        raise
+
+
+def _put(temp: Path, final: Path) -> None:
+    """Rename temp to final; what was there is moved aside first and deleted last."""
+    if not final.exists():
+        temp.rename(final)
+        _sync(final.parent)
+        return
+    old, lock = _beside(final, "old"), hold(final)
+    final.rename(old)
+    reach("publish:moved-aside")
+    try:
+        temp.rename(final)
+    except OSError:
+        old.rename(final)
+        raise
+    finally:
+        let_go(lock)
+    _sync(final.parent)
+    reach("publish:replaced")
+    with contextlib.suppress(FileNotFoundError):  # another's sweep was faster
+        remove(old)
+
+
+def _abandoned(entry: Path) -> bool:
+    """Whether the process that made it has ended: its lock is free."""
+    fd = os.open(entry, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(fd)
+    return True
+
+
+def _flush(directory: Path) -> None:
+    """Files and folders to the disk, readable by whom the directory itself is readable by."""
+    mode = directory.stat().st_mode & 0o666  # safetensors makes its files private
+    for entry in directory.rglob("*"):
+        if entry.is_file():
+            entry.chmod(mode)
+        _sync(entry)
+    _sync(directory)
+
+
+def _sync(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _beside(final: Path, kind: str) -> Path:
+    return final.with_name(f".{kind}-{final.name}-{os.getpid()}-{secrets.token_hex(4)}")
+
+
+def _make_beside(final: Path) -> tuple[Path, int]:
+    while True:
+        temp = _beside(final, "tmp")
+        temp.mkdir()
+        with contextlib.suppress(FileNotFoundError):  # another's sweep was faster than our lock
+            lock = hold(temp)
+            if temp.exists():
+                return temp, lock
+            let_go(lock)
+
+
+def _free(path: Path) -> int:
+    return shutil.disk_usage(next(p for p in path.absolute().parents if p.is_dir())).free

@@ -1,0 +1,177 @@
+"""A model's weights as named tensors, and as files that hold nothing else."""
+
+import difflib
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from pellucid.errors import ConfigError, DataError, VerificationError
+
+Kind = Literal["fp32", "fp16", "bf16", "int8"]
+DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+SCALE = ".scale"  # beside an int8 matrix: what each of its rows is multiplied by
+SHOWN = 5  # names in one message
+
+
+def tie(model: nn.Module) -> None:
+    """Make each alias that `model.ties()` declares the very parameter it is tied to; idempotent."""
+    for kept, alias in _ties(model):
+        owner, _, name = alias.rpartition(".")
+        model.get_submodule(owner).register_parameter(name, model.get_parameter(kept))
+
+
+def weights(model: nn.Module) -> dict[str, Tensor]:
+    """Parameters and saved buffers by name, aliases left out; detached, contiguous, on the CPU."""
+    aliases = {alias for _, alias in _ties(model)}
+    return _plain({k: v for k, v in model.state_dict().items() if k not in aliases})
+
+
+def save_weights(model: nn.Module | Mapping[str, Tensor], path: Path, dtype: Kind = "fp32") -> None:
+    """Write a safetensors file; whoever needs it whole after a crash writes inside `publish`.
+
+    fp16, bf16: every float tensor in 16 bits. int8: matrices as one byte a value with a float32
+    scale for each row (symmetric, the largest magnitude is 127), the rest in fp16.
+    Raises: ConfigError where fp16 cannot hold a value; OSError from the disk.
+    """
+    tensors = weights(model) if isinstance(model, nn.Module) else model
+    stored: dict[str, Tensor] = {}
+    for name, tensor in tensors.items():
+        if not tensor.is_floating_point():
+            stored[name] = tensor
+        elif dtype == "int8" and tensor.dim() == 2:
+            stored[name], stored[name + SCALE] = _quantized(tensor)
+        else:
+            stored[name] = _narrowed(name, tensor, "fp16" if dtype == "int8" else dtype)
+    write_tensors(stored, path)
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The file's tensors by name, floats as finite float32, int8 matrices multiplied out.
+
+    Raises: DataError if there is no such file; VerificationError naming the tensor at fault.
+    """
+    tensors = read_tensors(path)
+    for name in [name for name in tensors if name + SCALE in tensors]:
+        if tensors[name].dtype != torch.int8:
+            continue
+        scale = tensors.pop(name + SCALE)
+        if scale.shape != tensors[name].shape[:1]:
+            raise VerificationError(f"{path}: {name + SCALE} does not fit {name}. Get it anew.")
+        tensors[name] = tensors[name].float() * scale.float()[:, None]  # (rows, columns)
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point():
+            tensors[name] = tensor.float()
+            if not tensors[name].isfinite().all():
+                raise VerificationError(
+                    f"{path}: {name} holds values that are not finite. The file is damaged, or the"
+                    " training that wrote it had failed. Use an earlier checkpoint."
+                )
+    return tensors
+
+
+def load_weights(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Give a model exactly these weights, then tie it; a model on `meta` takes the tensors over.
+
+    Raises: VerificationError naming what is missing, unused or misshapen.
+    """
+    check_names(model, {name: tuple(tensor.shape) for name, tensor in tensors.items()})
+    on_meta = any(parameter.is_meta for parameter in model.parameters())
+    model.load_state_dict(dict(tensors), strict=False, assign=on_meta)
+    tie(model)
+    assert not any(t.is_meta for t in (*model.parameters(), *model.buffers())), "not all loaded"
+
+
+def check_names(model: nn.Module, shapes: Mapping[str, tuple[int, ...]], where: str = "") -> None:
+    """Whether tensors of these names and shapes are the model's. Raises: VerificationError."""
+    aliases = {alias for _, alias in _ties(model)}
+    wanted = {k: tuple(v.shape) for k, v in model.state_dict().items() if k not in aliases}
+    missing, unused = wanted.keys() - shapes.keys(), shapes.keys() - wanted.keys()
+    faults = [f"{name} is missing" for name in sorted(missing)]
+    for name in sorted(unused):
+        near = difflib.get_close_matches(name, wanted, n=1) if len(faults) < SHOWN else ()
+        faults.append(f"{name} has no place" + "".join(f" (did it mean {n}?)" for n in near))
+    for name in sorted(wanted.keys() & shapes.keys()):
+        if shapes[name] != wanted[name]:
+            faults.append(f"{name} is {shapes[name]}, the model has {wanted[name]}")
+    if faults:
+        more = f"; and {len(faults) - SHOWN} more" if len(faults) > SHOWN else ""
+        raise VerificationError(
+            f"{where or 'the weights'} do not fit the model: {'; '.join(faults[:SHOWN])}{more}."
+            " Use the config that belongs to them."
+        )
+
+
+def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Names and shapes from the file's header alone; scales of int8 matrices left out."""
+    with _opened(path) as file:
+        shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+    return {n: s for n, s in shapes.items() if n.removesuffix(SCALE) == n or n[:-6] not in shapes}
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Every tensor as it is stored. Raises: DataError, VerificationError."""
+    with _opened(path) as file:
+        try:
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        except SafetensorError as error:
+            raise _damaged(path, error) from error
+
+
+def write_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Write tensors as they are. Raises: OSError with the system's error number."""
+    try:
+        save_file(_plain(tensors), path, metadata={"format": "pt"})
+    except SafetensorError as error:
+        number = re.search(r"\(os error (\d+)\)", str(error))
+        if number is None:
+            raise
+        raise OSError(int(number[1]), str(error), str(path)) from error
+
+
+def _ties(model: nn.Module) -> tuple[tuple[str, str], ...]:
+    return model.ties() if hasattr(model, "ties") else ()  # type: ignore[operator]
+
+
+def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """On the CPU, contiguous, and each in memory of its own, as the format wants it."""
+    plain = {}
+    for name, tensor in tensors.items():
+        tensor = tensor.detach().cpu().contiguous()
+        whole = tensor.untyped_storage().nbytes() == tensor.nbytes
+        plain[name] = tensor if whole else tensor.clone()
+    return plain
+
+
+def _narrowed(name: str, tensor: Tensor, dtype: str) -> Tensor:
+    stored = tensor.to(DTYPES[dtype])
+    if tensor.isfinite().all() and not stored.isfinite().all():
+        raise ConfigError(
+            f"{name} holds {float(tensor.abs().max()):.3g}, beyond what fp16 can. Use dtype bf16."
+        )
+    return stored
+
+
+def _quantized(tensor: Tensor) -> tuple[Tensor, Tensor]:
+    """(rows, columns) -> int8 of the same shape, float32 scales (rows,)."""
+    scale = tensor.float().abs().amax(dim=1) / 127
+    scale = torch.where(scale > 0, scale, 1.0)  # a row of zeros (padding) stays zeros
+    return (tensor / scale[:, None]).round().to(torch.int8), scale
+
+
+def _opened(path: Path) -> safe_open:  # type: ignore[valid-type]
+    if not path.is_file():
+        raise DataError(f"{path} is missing, or not a file. Check the name.")
+    try:
+        return safe_open(path, "pt")
+    except SafetensorError as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: SafetensorError) -> VerificationError:
+    return VerificationError(f"{path} is not a whole safetensors file: {error}. Get it anew.")

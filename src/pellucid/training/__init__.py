@@ -1,0 +1,1 @@
+"""From a task and text to a trained model."""
