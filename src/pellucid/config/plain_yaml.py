@@ -37,7 +37,7 @@ def load(text: str, where: str) -> Any:
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise ConfigError(
-            f"{where}:{line}: holds the character U+{error.character:04X}, which YAML does not allow."
+            f"{where}:{line}: holds U+{error.character:04X}, a character that YAML does not allow."
         ) from None
     except ValueError:  # Python's own limit on digits
         raise ConfigError(f"{where}: holds an integer of thousands of digits.") from None
