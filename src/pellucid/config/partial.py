@@ -1,0 +1,87 @@
+"""The command line's view of a config: every setting may be given, and none has to be."""
+
+from collections.abc import Callable
+from dataclasses import field, fields, is_dataclass, make_dataclass
+from functools import cache
+from typing import Annotated, Any, cast, get_args, get_origin, get_type_hints
+
+import tyro
+
+from pellucid.config.write import choices, field_docs
+
+
+@cache
+def partial(cls: type) -> type:
+    """A dataclass with the fields of `cls`, nested ones too, each None until it is given.
+
+    What a setting means is its docstring in `cls`; the help shows it beside the real default.
+    """
+    hints, docs = get_type_hints(cls), field_docs(cls)
+    made = []
+    for each in fields(cls):
+        hint = hints[each.name]
+        if is_dataclass(hint):
+            inner = partial(cast(type, hint))
+            made.append((each.name, inner, field(default_factory=inner)))
+            continue
+        default = f"(default: {_words(each.default)})"
+        says = tyro.conf.arg(help=docs.get(each.name), help_behavior_hint=default)
+        made.append((each.name, Annotated[hint | None, _reader(hint), says], None))
+    found = make_dataclass(f"Partial{cls.__name__}", made, frozen=True, kw_only=True)
+    found.__doc__ = cls.__doc__  # heads its group of flags in the help
+    return found
+
+
+def given(instance: Any) -> dict[str, Any]:
+    """What was given, as the nested mapping that `merge` and `build` take."""
+    found = {}
+    for each in fields(instance):
+        value = getattr(instance, each.name)
+        if is_dataclass(value):
+            value = given(value) or None
+        if value is not None:
+            found[each.name] = value
+    return found
+
+
+def _reader(hint: Any) -> tyro.constructors.PrimitiveConstructorSpec:
+    """How a flag's words become a value; the library's own way would offer `None` everywhere."""
+    many = get_origin(hint) is tuple
+    parts = [part for part in get_args(hint) if part is not Ellipsis] if many else [hint]
+    endless = many and Ellipsis in get_args(hint)
+    read, name = _kind(parts[0])
+    words = choices(parts[0])
+    return tyro.constructors.PrimitiveConstructorSpec(
+        nargs="*" if endless else len(parts),
+        metavar=f"{name} ..." if endless else " ".join([name] * len(parts)),
+        instance_from_str=lambda said: tuple(map(read, said)) if many else read(said[0]),
+        is_instance=lambda value: value is None or isinstance(value, tuple) == many,
+        str_from_instance=lambda value: _words(value).split(),
+        choices=words or None,
+    )
+
+
+def _kind(hint: Any) -> tuple[Callable[[str], Any], str]:
+    words = choices(hint)
+    if words:
+        return str, "{" + ",".join(words) + "}"
+    return {
+        int: (int, "INT"),
+        float: (float, "NUMBER"),
+        bool: (_truth, "{true,false}"),
+        str: (str, "TEXT"),
+    }[hint]
+
+
+def _truth(word: str) -> bool:
+    if word.lower() not in ("true", "false"):
+        raise ValueError(f"{word!r} is neither true nor false")
+    return word.lower() == "true"
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, tuple):
+        return " ".join(map(_words, value)) or "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if value != "" else "none"
