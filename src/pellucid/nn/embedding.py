@@ -26,7 +26,10 @@ class Embedding(nn.Module):
 
     def forward(self, ids: Tensor, offset: int = 0, places: Tensor | None = None) -> Tensor:
         """ids (B, T), the first at position `offset`, or at `places` (B, T): (B, T, D)."""
-        tokens = self.tokens(F.embedding(ids, self.weight) * self.scale)  # (B, T, D)
+        tokens = F.embedding(ids, self.weight)  # (B, T, D)
+        if self.scale != 1.0:
+            tokens = tokens * self.scale
+        tokens = self.tokens(tokens)
         index = slice(offset, offset + ids.shape[1]) if places is None else places
         places = self.places(self.positions(index, tokens))  # (T, D) or (B, T, D)
         return dropout(tokens + places, self.p, self.training)  # (B, T, D)

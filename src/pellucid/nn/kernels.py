@@ -3,14 +3,25 @@
 Private torch operators are named here and nowhere else, each with its plain fallback.
 """
 
+import ctypes
+import os
 import platform
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
+
+from pellucid.errors import UsageError
+
+PackedType = Literal["fp32", "bf16", "int8"]
+TORCH_TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "int8": torch.float32}
+TYPICAL_ROWS = 64  # a hint for oneDNN's choice of blocks; any number of rows works
 
 
 @dataclass(frozen=True)
@@ -37,6 +48,44 @@ def plan() -> Plan:
         byte_dropout=platform.machine() in ("x86_64", "AMD64"),
         matmul_attention=256 * 256,
     )
+
+
+def device(name: str = "auto") -> torch.device:
+    """The device of this name; `auto` is PELLUCID_DEVICE, else the best one here.
+
+    Raises: UsageError if this machine or this build of torch has no such device.
+    """
+    if name == "auto":
+        name = os.environ.get("PELLUCID_DEVICE", "auto")
+    usable = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if name == "auto":
+        name = next(kind for kind, here in usable.items() if here)
+    if not usable.get(name.split(":")[0], False):
+        here = ", ".join(kind for kind, here in usable.items() if here)
+        raise UsageError(f"device {name!r} is not to be had here. Use auto, {here}.")
+    return torch.device(name)
+
+
+def keep_freed_memory() -> None:
+    """Tell glibc to keep freed blocks for the next step instead of giving them back.
+
+    Each step frees and takes the same large blocks; fresh ones cost a page fault every 4 KiB. Only
+    our command-line processes call this: an import must not change its host's allocator.
+    """
+    if sys.platform != "linux":
+        return
+    try:
+        mallopt = ctypes.CDLL("libc.so.6").mallopt
+    except (OSError, AttributeError):  # another libc
+        return
+    m_mmap_max, m_trim_threshold, m_top_pad = -4, -1, -2
+    mallopt(m_mmap_max, 0)
+    mallopt(m_trim_threshold, 2**31 - 1)
+    mallopt(m_top_pad, 256 << 20)
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -66,6 +115,53 @@ def prefers_matmul(q: Tensor, k: Tensor) -> bool:
         and q.requires_grad
         and q.shape[2] * k.shape[2] <= plan().matmul_attention
     )
+
+
+class Packed(nn.Module):
+    """An affine map for decoding only: its weight lies ready in the kernel's own layout.
+
+    dtype: fp32 and bf16 in oneDNN's blocks; int8 by row scales, activations quantised on the way.
+    """
+
+    def __init__(
+        self, weight: Tensor, bias: Tensor | None, dtype: PackedType, activation: str = "none"
+    ) -> None:
+        super().__init__()
+        weight = weight.detach()
+        bias = None if bias is None else bias.detach()
+        if dtype == "int8":
+            self._compute = _int8(weight, bias, activation)
+        else:
+            self._compute = _reordered(weight.to(TORCH_TYPES[dtype]), bias, activation)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., in) -> (..., out)"""
+        return self._compute(x)
+
+
+def can_pack(dtype: PackedType) -> bool:
+    """Whether this machine has packed products of this kind."""
+    if dtype == "int8":
+        return "x86" in torch.backends.quantized.supported_engines
+    return _has_onednn_linear() and (dtype == "fp32" or plan().bf16)
+
+
+def _reordered(weight: Tensor, bias: Tensor | None, activation: str) -> Callable[[Tensor], Tensor]:
+    packed = torch.ops.mkldnn._reorder_linear_weight(weight, TYPICAL_ROWS)
+    bias = None if bias is None else bias.to(weight.dtype)
+    product = torch.ops.mkldnn._linear_pointwise
+    return lambda x: product(x, packed, bias, activation, [], "")
+
+
+def _int8(weight: Tensor, bias: Tensor | None, activation: str) -> Callable[[Tensor], Tensor]:
+    torch.backends.quantized.engine = "x86"
+    scale = weight.abs().amax(1).clamp_(min=1e-8) / 127  # (out,), symmetric
+    zero = torch.zeros(len(scale), dtype=torch.long)
+    rows = torch.quantize_per_channel(weight, scale, zero, 0, torch.qint8)
+    packed = torch.ops.quantized.linear_prepack(rows, bias)
+    if activation == "relu":
+        return lambda x: torch.ops.quantized.linear_relu_dynamic(x, packed)
+    return lambda x: torch.ops.quantized.linear_dynamic(x, packed)
 
 
 class _OneDNNLinear(torch.autograd.Function):

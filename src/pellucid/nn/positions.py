@@ -37,9 +37,14 @@ class SinusoidalPositions(nn.Module):
         """Rows for positions `index`, on the device and in the dtype of `like`: (..., D)."""
         end = index.stop if isinstance(index, slice) else int(index.max()) + 1
         table = self.table
-        if table is None or len(table) < end or table.device != like.device:
+        if (
+            table is None
+            or len(table) < end
+            or table.device != like.device
+            or table.dtype != like.dtype
+        ):
             n = max(256, 1 << (end - 1).bit_length())
-            self.table = table = sinusoids(n, self.d_model, self.halves).to(like.device)
+            self.table = table = sinusoids(n, self.d_model, self.halves).to(like)
         return table[index]
 
 

@@ -1,0 +1,67 @@
+"""A decode-only copy of a model, its products packed for the machine at hand."""
+
+import copy
+
+import torch
+from torch import nn
+
+from pellucid.errors import UsageError
+from pellucid.nn import kernels
+from pellucid.nn.attention import CrossAttention, SelfAttention
+from pellucid.nn.embedding import Embedding
+from pellucid.nn.feed_forward import ACTIVATIONS, FeedForward
+from pellucid.nn.kernels import Packed, PackedType
+from pellucid.nn.linear import Linear
+
+FUSED = {ACTIVATIONS["relu"]: "relu"}
+"""Activations that a packed product applies on its way out."""
+
+
+def prepare(model: nn.Module, dtype: PackedType = "fp32") -> nn.Module:
+    """A copy of `model` that decodes faster and can be neither trained nor saved.
+
+    On the CPU all weights of linear maps are packed, and q, k, v lie in one matrix; elsewhere the
+    copy is only converted. int8 is of the CPU. Raises: UsageError where the machine has no such
+    products.
+    """
+    on_cpu = next(model.parameters()).device.type == "cpu"
+    prepared = copy.deepcopy(model).eval().requires_grad_(False)
+    if dtype == "int8" and not (on_cpu and kernels.can_pack(dtype)):
+        raise UsageError("int8 products need a CPU of the x86 kind here. Use dtype fp32 or bf16.")
+    if not on_cpu or not kernels.can_pack(dtype):
+        return prepared.to(kernels.TORCH_TYPES[dtype])
+    for module in list(prepared.modules()):
+        if isinstance(module, SelfAttention):
+            module.qkv = _joined(module, ("q", "k", "v"), dtype)
+        elif isinstance(module, CrossAttention):
+            module.kv = _joined(module, ("k", "v"), dtype)
+        elif isinstance(module, Embedding):
+            module.weight = nn.Parameter(module.weight * module.scale, requires_grad=False)
+            module.scale = 1.0
+        elif isinstance(module, FeedForward) and module.activation in FUSED:
+            fused = FUSED[module.activation]
+            module.up = Packed(module.up.weight, module.up.bias, dtype, fused)  # type: ignore[assignment]
+            module.activation = _as_it_is
+    _pack_linears(prepared, dtype)
+    return prepared.to(kernels.TORCH_TYPES[dtype])
+
+
+def _joined(attention: nn.Module, names: tuple[str, ...], dtype: PackedType) -> Packed:
+    """Several maps of one input as one packed map, in place of the several."""
+    linears = [getattr(attention, name) for name in names]
+    for name in names:
+        delattr(attention, name)
+    weight = torch.cat([linear.matrix() for linear in linears])
+    return Packed(weight, torch.cat([linear.bias for linear in linears]), dtype)
+
+
+def _pack_linears(module: nn.Module, dtype: PackedType) -> None:
+    for name, child in module.named_children():
+        if isinstance(child, Linear):
+            setattr(module, name, Packed(child.matrix(), child.bias, dtype))
+        else:
+            _pack_linears(child, dtype)
+
+
+def _as_it_is(x: torch.Tensor) -> torch.Tensor:
+    return x

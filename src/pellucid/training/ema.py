@@ -1,0 +1,41 @@
+"""An exponential moving average of a module's weights."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+
+class Average:
+    """shadow = decay * shadow + (1 - decay) * weight, after each update."""
+
+    def __init__(self, module: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.shadow = {name: p.detach().clone() for name, p in module.named_parameters()}
+
+    def update(self, module: nn.Module) -> None:
+        """Move towards the module's present weights."""
+        weights = [p.detach() for _, p in module.named_parameters()]
+        torch._foreach_lerp_(list(self.shadow.values()), weights, 1 - self.decay)
+
+    def restore(self, tensors: dict[str, Tensor]) -> None:
+        """Put back a saved shadow."""
+        for name, shadow in self.shadow.items():
+            shadow.copy_(tensors[name])
+
+    @contextmanager
+    def in_place_of(self, module: nn.Module) -> Iterator[None]:
+        """Let the module hold the average while the context lasts."""
+        kept = {name: p.detach().clone() for name, p in module.named_parameters()}
+        _fill(module, self.shadow)
+        try:
+            yield
+        finally:
+            _fill(module, kept)
+
+
+def _fill(module: nn.Module, tensors: dict[str, Tensor]) -> None:
+    with torch.no_grad():
+        for name, parameter in module.named_parameters():
+            parameter.copy_(tensors[name])

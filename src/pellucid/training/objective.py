@@ -1,0 +1,29 @@
+"""One micro-batch's forward as a module, so that DDP and FSDP see every parameter through it."""
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from pellucid.tasks.protocol import Task, total
+
+
+class Losses(NamedTuple):
+    """What one micro-batch gives."""
+
+    loss: Tensor  # scalar to differentiate: its share of the whole update's loss
+    sums: Tensor  # (terms,), detached, in the order of the names in `counts`
+
+
+class Objective(nn.Module):
+    """A task's loss of a module, over counts of the whole update."""
+
+    def __init__(self, module: nn.Module, task: Task) -> None:
+        super().__init__()
+        self.module = module
+        self.task = task
+
+    def forward(self, batch: Any, counts: dict[str, int]) -> Losses:
+        terms = self.task.loss(self.module, batch)
+        sums = torch.stack([terms[name].sum.detach().double() for name in counts])
+        return Losses(total(terms, counts), sums)

@@ -1,0 +1,83 @@
+"""The endless stream of micro-batches, each known by its number alone."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from pellucid.config.training import TrainingConfig
+from pellucid.data.batching import micro_batches
+from pellucid.tasks.protocol import Examples, Task
+from pellucid.training.distribution import World
+
+
+class MicroBatch(NamedTuple):
+    """One process's next piece of work."""
+
+    number: int  # counted from 0 over the whole run and all processes
+    epoch: int
+    indices: np.ndarray  # which examples
+    batch: Any  # what the task's collate made of them
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Micro-batches of one process from number `start` on: a pure function of its fields."""
+
+    task: Task
+    examples: Examples
+    config: TrainingConfig
+    world: World = World()  # noqa: RUF009 (frozen)
+
+    def starting_at(self, start: int) -> Iterator[MicroBatch]:
+        """Every micro-batch of this process's share, prepared by worker processes if any."""
+        workers = self.config.workers
+        loader = DataLoader(
+            _Collated(self.task, self.examples, self.config.seed),
+            batch_size=None,
+            sampler=_Share(self, start),
+            num_workers=workers,
+            prefetch_factor=4 if workers else None,
+        )
+        return iter(loader)
+
+
+class _Collated(Dataset):
+    """Collates a micro-batch given its number, epoch and examples' indices."""
+
+    def __init__(self, task: Task, examples: Examples, seed: int) -> None:
+        self.task, self.examples, self.seed = task, examples, seed
+
+    def __getitem__(self, key: tuple[int, int, np.ndarray]) -> MicroBatch:
+        number, epoch, indices = key
+        examples = [self.examples[int(i)] for i in indices]
+        batch = self.task.collate(examples, derived_seed(self.seed, number, salt=1))
+        return MicroBatch(number, epoch, indices, batch)
+
+
+class _Share(Sampler):
+    """This process's share of the plan."""
+
+    def __init__(self, stream: Stream, start: int) -> None:
+        self.stream, self.start = stream, start
+
+    def __iter__(self) -> Iterator[tuple[int, int, np.ndarray]]:
+        c, examples = self.stream.config, self.stream.examples
+        mine = set(self.stream.world.share(c.accumulate))
+        plan = micro_batches(examples.lengths, c.max_tokens, c.seed, self.start)
+        for number, (epoch, _, indices) in enumerate(plan, self.start):
+            if number % c.accumulate in mine:
+                yield number, epoch, indices
+
+
+def derived_seed(seed: int, number: int, salt: int = 0) -> int:
+    """A 63-bit seed for micro-batch `number`: neighbours' streams are unrelated.
+
+    Source: the splitmix64 finaliser (Steele, Lea and Flood 2014).
+    """
+    x = (seed * 0x9E3779B97F4A7C15 + number * 0xD1B54A32D192ED03 + salt) % 2**64
+    x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
+    x = (x ^ (x >> 27)) * 0x94D049BB133111EB % 2**64
+    return (x ^ (x >> 31)) >> 1

@@ -1,0 +1,291 @@
+"""The training loop."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from pellucid.config.training import TrainingConfig
+from pellucid.errors import ConfigError
+from pellucid.nn import kernels
+from pellucid.tasks.protocol import Examples, Task
+from pellucid.training import checkpoints
+from pellucid.training.distribution import World
+from pellucid.training.ema import Average
+from pellucid.training.objective import Objective
+from pellucid.training.optimizers import (
+    build_optimizer,
+    optimizer_tensors,
+    restore_optimizer,
+    set_rate,
+)
+from pellucid.training.reporter import Quiet, Reporter
+from pellucid.training.run_directory import RunDirectory
+from pellucid.training.schedules import learning_rate
+from pellucid.training.signals import Requests, requests
+from pellucid.training.stream import MicroBatch, Stream, derived_seed
+
+
+@dataclass(frozen=True)
+class Journey:
+    """How far a run has come: all that a checkpoint holds beside tensors."""
+
+    step: int = 0
+    metrics_size: int = 0
+    """Bytes of metrics.jsonl when this was so."""
+    sums: dict[str, float] = field(default_factory=dict)
+    """Loss sums and counts since the last line of metrics."""
+    best: float | None = None
+    best_step: int = 0
+    stale: int = 0
+    """Validations since the best one."""
+
+
+class Outcome(NamedTuple):
+    """How training ended."""
+
+    journey: Journey
+    signal: int | None  # which one stopped it, if any
+
+
+class Trainer:
+    """Trains a task's module in a run directory, from its newest checkpoint on."""
+
+    def __init__(
+        self,
+        task: Task,
+        examples: Examples,
+        config: TrainingConfig,
+        run: RunDirectory,
+        d_model: int,
+        *,
+        device: torch.device = torch.device("cpu"),
+        world: World = World(),
+        reporter: Reporter | None = None,
+    ) -> None:
+        self.task, self.examples, self.config, self.run = task, examples, config, run
+        self.d_model, self.device, self.world = d_model, device, world
+        self.reporter = reporter if reporter and world.is_main else Quiet()
+        self.module: nn.Module = task.build(config.seed).to(device)
+        self.optimizer = build_optimizer(self.module, config)
+        self.average = Average(self.module, config.ema) if config.ema else None
+        self.journey = Journey()
+        self.bf16 = config.precision == "bf16" or (
+            config.precision == "auto" and (device.type == "cuda" or kernels.plan().bf16)
+        )
+        self._restore()
+        if config.compile:
+            self.module.compile(dynamic=True)
+        self.objective = world.wrap(Objective(self.module, task))
+
+    def fit(self) -> Outcome:
+        """Train to the end, or until stopped; the last state is always saved."""
+        c = self.config
+        start = self.journey.step
+        stream = Stream(self.task, self.examples, c, self.world).starting_at(start * c.accumulate)
+        clock = Clock()
+        self.reporter.begin(start, c.max_updates)
+        try:
+            with requests() as asked:
+                for step in range(start + 1, c.max_updates + 1):
+                    if self._is_stale():
+                        break
+                    rate = learning_rate(step, c, self.d_model)
+                    norm = self._update(list(_take(stream, c.accumulate // self.world.size)), rate)
+                    self.reporter.advance(step)
+                    if step % c.log_every == 0 or step == c.max_updates:
+                        self._log(rate, norm, clock)
+                    if step % c.validate_every == 0 or step == c.max_updates:
+                        self._validate(clock)
+                    if self._must_save(asked):
+                        self._save()
+                    if self.world.agree(asked.stop is not None):
+                        return Outcome(self.journey, asked.stop)
+        finally:
+            self.reporter.end()
+        return Outcome(self.journey, None)
+
+    def _update(self, micro_batches: Sequence[MicroBatch], rate: float) -> float:
+        """One optimizer step over all processes' micro-batches; the gradient's norm."""
+        self.module.train()
+        step = self.journey.step + 1
+        counts = self._counts(micro_batches)
+        sums = torch.zeros(len(counts), dtype=torch.float64, device=self.device)
+        for i, micro in enumerate(micro_batches):
+            torch.manual_seed(derived_seed(self.config.seed, micro.number))
+            self._synchronise(last=i == len(micro_batches) - 1)
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
+                losses = self.objective(micro.batch.to(self.device), counts)
+            (losses.loss * self.world.size).backward()  # DDP takes the mean over processes
+            sums += losses.sums
+        norm = self._norm()
+        if not torch.isfinite(norm):
+            self._diverged(step, micro_batches)
+        set_rate(self.optimizer, rate)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        if self.average is not None:
+            self.average.update(self.module)
+        self._count(step, counts, self.world.summed(sums))
+        return float(norm)
+
+    def _counts(self, micro_batches: Sequence[MicroBatch]) -> dict[str, int]:
+        """How much each loss term counts over the whole update."""
+        each = [self.task.counts(micro.batch) for micro in micro_batches]
+        names = list(each[0])
+        counts = torch.tensor([sum(c[name] for c in each) for name in names], dtype=torch.float64)
+        summed = self.world.summed(counts.to(self.device) if self.world.size > 1 else counts)
+        return {name: int(count) for name, count in zip(names, summed.tolist(), strict=True)}
+
+    def _synchronise(self, last: bool) -> None:
+        """Let DDP sum gradients on the update's last backward only."""
+        if self.world.size > 1:
+            self.objective.require_backward_grad_sync = last  # type: ignore[assignment]
+
+    def _norm(self) -> torch.Tensor:
+        """The gradient's norm, before it is clipped to `clip_norm` if that is set."""
+        parameters = [p for p in self.module.parameters() if p.grad is not None]
+        norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+        if self.config.clip_norm:
+            torch.nn.utils.clip_grads_with_norm_(parameters, self.config.clip_norm, norm)
+        return norm
+
+    def _count(self, step: int, counts: dict[str, int], sums: torch.Tensor) -> None:
+        known = dict(self.journey.sums)
+        for (name, count), value in zip(counts.items(), sums.tolist(), strict=True):
+            known[name] = known.get(name, 0.0) + value
+            known[f"{name} count"] = known.get(f"{name} count", 0) + count
+        self.journey = replace(self.journey, step=step, sums=known)
+
+    def _diverged(self, step: int, micro_batches: Sequence[MicroBatch]) -> None:
+        """Stop before the optimizer sees a gradient that is not finite."""
+        lines = [self.examples.line(int(i)) for micro in micro_batches for i in micro.indices]
+        shown = ", ".join(map(str, sorted(lines)[:20])) + (" ..." if len(lines) > 20 else "")
+        self._save()
+        raise ConfigError(
+            f"the gradient of update {step} is not finite; the state before it is saved."
+            f" Its batch came from lines {shown} of the training data."
+            " Lower training.rate, set training.clip_norm: 1, or look at those lines."
+        )
+
+    def _log(self, rate: float, norm: float, clock: "Clock") -> None:
+        sums = self.journey.sums
+        names = [name for name in sums if not name.endswith(" count")]
+        means = {name: sums[name] / max(sums[f"{name} count"], 1) for name in names}
+        tokens = sum(sums[f"{name} count"] for name in names)
+        losses = means if len(names) > 1 else {}
+        record = {"step": self.journey.step, "loss": sum(means.values()), **losses}
+        record |= {"rate": rate, "gradient_norm": norm, **clock.lap(tokens)}
+        self.journey = replace(self.journey, sums={})
+        self._record(record)
+
+    def _validate(self, clock: "Clock") -> None:
+        """Score on held-out data, by the average's weights if there is one."""
+        with clock.paused():
+            self.module.eval()
+            if self.average is None:
+                scores = self.task.validate(self.module, self.device)
+            else:
+                with self.average.in_place_of(self.module):
+                    scores = self.task.validate(self.module, self.device)
+        by = self.config.best_by
+        score = scores[by] if by == "bleu" else -scores[by]
+        better = self.journey.best is None or score > self.journey.best
+        if better:
+            found = {"best": score, "best_step": self.journey.step, "stale": 0}
+        else:
+            found = {"stale": self.journey.stale + 1}
+        self.journey = replace(self.journey, **found)
+        self._record(
+            {
+                "step": self.journey.step,
+                **{f"valid_{name}": value for name, value in scores.items()},
+            }
+        )
+
+    def _record(self, record: dict[str, Any]) -> None:
+        self.reporter.scores(record)
+        if self.world.is_main:
+            self.run.add_metrics(record)
+            self.journey = replace(self.journey, metrics_size=self.run.metrics_size())
+
+    def _is_stale(self) -> bool:
+        return 0 < self.config.patience <= self.journey.stale
+
+    def _must_save(self, asked: Requests) -> bool:
+        step, c = self.journey.step, self.config
+        due = step % c.checkpoint_every == 0 or step == c.max_updates
+        wanted = self.world.agree(asked.save or asked.stop is not None)
+        asked.save = False
+        best = step == self.journey.best_step
+        return due or wanted or best or self._is_stale()
+
+    def _save(self) -> None:
+        if not self.world.is_main:
+            return
+        tensors = {
+            "weights": dict(self.module.named_parameters()),
+            "optimizer": optimizer_tensors(self.optimizer, self.module),
+        }
+        if self.average is not None:
+            tensors["ema"] = self.average.shadow
+        c, journey = self.config, self.journey
+        state = {"journey": vars(journey), "threads": torch.get_num_threads()}
+        checkpoints.save_checkpoint(self.run.path, journey.step, tensors, state)
+        checkpoints.prune(self.run.path, max(c.keep, c.average), always=(journey.best_step,))
+
+    def _restore(self) -> None:
+        """Go on from the newest valid checkpoint, if there is any."""
+        found = checkpoints.latest_checkpoint(self.run.path)
+        for message in found.skipped:
+            self.reporter.say(message)
+        if found.path is None:
+            self.run.rewind_metrics(0)
+            return
+        tensors, state = checkpoints.load_checkpoint(found.path)
+        with torch.no_grad():
+            for name, parameter in self.module.named_parameters():
+                parameter.copy_(tensors["weights"][name])
+        restore_optimizer(self.optimizer, self.module, tensors["optimizer"])
+        if self.average is not None:
+            self.average.restore(tensors["ema"])
+        self.journey = Journey(**state["journey"])
+        if self.world.is_main:
+            self.run.rewind_metrics(self.journey.metrics_size)
+        self.reporter.say(f"resuming from {found.path.name}, update {self.journey.step}")
+        if state["threads"] != torch.get_num_threads():
+            self.reporter.say(
+                f"note: {state['threads']} threads then, {torch.get_num_threads()} now:"
+                " the last bits of sums will differ from an uninterrupted run"
+            )
+
+
+class Clock:
+    """Wall time of training alone."""
+
+    def __init__(self) -> None:
+        self.start = time.perf_counter()
+
+    def lap(self, tokens: float) -> dict[str, float]:
+        """Speed since the last lap."""
+        now = time.perf_counter()
+        seconds, self.start = now - self.start, now
+        return {"tokens_per_second": tokens / max(seconds, 1e-9), "seconds": seconds}
+
+    def paused(self) -> "Clock":
+        """Time inside `with clock.paused()` is not counted."""
+        return self
+
+    def __enter__(self) -> None:
+        self.stopped = time.perf_counter()
+
+    def __exit__(self, *exc: object) -> None:
+        self.start += time.perf_counter() - self.stopped
+
+
+def _take(stream: Iterator[MicroBatch], n: int) -> Iterator[MicroBatch]:
+    for _ in range(n):
+        yield next(stream)
