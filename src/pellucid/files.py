@@ -7,7 +7,6 @@ content or a hidden `.tmp-` or `.old-` entry, which `sweep` removes or puts back
 
 import contextlib
 import errno
-import fcntl
 import os
 import re
 import secrets
@@ -18,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pellucid.errors import DataError, ResourceError
-from pellucid.locks import hold, let_go
+from pellucid.locks import is_free, locked
 from pellucid.manifest import write_manifest
 
 # Where PELLUCID_KILL_AT=NAME kills this process (NAME@3: the third time), to test what is left.
@@ -63,27 +62,31 @@ def publish(
     writable; DataError if `final` exists and `replace` is not set.
     """
     if final.exists() and not replace:
-        raise DataError(f"{final} exists already. Choose another name, or move it away.")
-    with explained(final, needs=needs):
-        final.parent.mkdir(parents=True, exist_ok=True)
-        sweep(final.parent)
-        if needs > shutil.disk_usage(final.parent).free:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        temp, lock = _make_beside(final)
-    try:
-        reach("publish:empty")
+        raise _taken(final)
+    with contextlib.ExitStack() as stack:
+        with explained(final, needs=needs):
+            final.parent.mkdir(parents=True, exist_ok=True)
+            if needs > shutil.disk_usage(final.parent).free:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            sweep(final.parent)
+            temp = _beside(final, "tmp")
+            with locked(final.parent):
+                temp.mkdir()
+                stack.enter_context(locked(temp))  # says to every sweep that we live
+        stack.callback(shutil.rmtree, temp, ignore_errors=True)  # of use if something is raised
         with explained(final, temp, needs):
+            reach("publish:empty")
             yield temp
             reach("publish:written")
             write_manifest(temp, facts)
             reach("publish:manifest")
             _flush(temp)
             reach("publish:before-rename")
-            _put(temp, final)
+            with locked(final.parent):
+                if final.exists() and not replace:
+                    raise _taken(final)  # it has come while we wrote
+                _put(temp, final)
             reach("publish:done")
-    finally:
-        shutil.rmtree(temp, ignore_errors=True)  # gone by now, unless something was raised
-        let_go(lock)
 
 
 def atomic_write(path: Path, data: bytes) -> None:
@@ -91,50 +94,41 @@ def atomic_write(path: Path, data: bytes) -> None:
     with explained(path, needs=len(data)):
         path.parent.mkdir(parents=True, exist_ok=True)
         temp = _beside(path, "tmp")
-        try:
-            with open(temp, "xb") as file:
-                fcntl.flock(file, fcntl.LOCK_EX)
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
+        with locked(path.parent):
+            try:
+                temp.write_bytes(data)
+                _sync(temp)
                 reach("write:before-rename")
                 temp.rename(path)
-        finally:
-            temp.unlink(missing_ok=True)
+            finally:
+                temp.unlink(missing_ok=True)
         reach("write:after-rename")
         _sync(path.parent)
 
 
 def remove(directory: Path) -> None:
     """Delete a directory so that a crash leaves all of it or nothing under its name."""
-    with explained(directory):
-        lock = hold(directory)
+    with explained(directory), locked(directory.parent):
         temp = _beside(directory, "tmp")
         directory.rename(temp)
         reach("remove:renamed")
-        for entry in sorted(temp.rglob("*"), reverse=True):  # what is inside before its folder
-            entry.rmdir() if entry.is_dir() else entry.unlink()
-            reach("remove:partly")
-        temp.rmdir()
-        let_go(lock)
+        _delete(temp)
 
 
 def sweep(directory: Path) -> list[str]:
     """Clear what dead processes left in a directory; says in words what was done."""
     done = []
-    for entry in sorted(directory.iterdir()):  # .old- before .tmp-
-        match = LEFTOVER.fullmatch(entry.name)
-        if match is None or entry.is_symlink():
-            continue
-        with contextlib.suppress(FileNotFoundError), explained(entry):  # another sweep was faster
-            final = directory / match["name"]
-            if not _abandoned(entry):
+    with explained(directory), locked(directory):
+        for entry in sorted(directory.iterdir()):  # .old- before .tmp-
+            match = LEFTOVER.fullmatch(entry.name)
+            if match is None or entry.lstat().st_uid != os.geteuid():
                 continue
+            final = directory / match["name"]
             if match["kind"] == "old" and not final.exists():
                 entry.rename(final)
                 done.append(f"{final}: put back after an interrupted replacement")
-            else:
-                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+            elif is_free(entry):
+                _delete(entry) if entry.is_dir() else entry.unlink()
                 done.append(f"{entry}: removed, left by a process that has ended")
     return done
 
@@ -152,46 +146,41 @@ def explained(path: Path, temp: Path | None = None, needs: int = 0) -> Iterator[
                 f" needed, {_free(path):,} free). Nothing saved before has changed."
                 " Free some space, or choose a directory on another disk."
             ) from error
-        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR):
+        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST):
             raise ResourceError(
                 f"cannot write {path}: {error.strerror}. Nothing saved before has changed."
-                " Choose a directory that you may write to."
+                " Choose another place, one that you may write to."
             ) from error
         raise
 
 
+def _taken(final: Path) -> DataError:
+    return DataError(f"{final} exists already. Choose another name, or move it away.")
+
+
 def _put(temp: Path, final: Path) -> None:
     """Rename temp to final; what was there is moved aside first and deleted last."""
-    if not final.exists():
-        temp.rename(final)
-        _sync(final.parent)
-        return
-    old, lock = _beside(final, "old"), hold(final)
-    final.rename(old)
-    reach("publish:moved-aside")
+    old = _beside(final, "old") if final.exists() else None
+    if old is not None:
+        final.rename(old)
+        reach("publish:moved-aside")
     try:
         temp.rename(final)
     except OSError:
-        old.rename(final)
+        if old is not None:
+            old.rename(final)
         raise
-    finally:
-        let_go(lock)
     _sync(final.parent)
-    reach("publish:replaced")
-    with contextlib.suppress(FileNotFoundError):  # another's sweep was faster
-        remove(old)
+    if old is not None:
+        reach("publish:replaced")
+        _delete(old.rename(_beside(final, "tmp")))  # half an old one must never be put back
 
 
-def _abandoned(entry: Path) -> bool:
-    """Whether the process that made it has ended: its lock is free."""
-    fd = os.open(entry, os.O_RDONLY | os.O_NONBLOCK)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    finally:
-        os.close(fd)
-    return True
+def _delete(directory: Path) -> None:
+    for entry in sorted(directory.rglob("*"), reverse=True):  # what is inside before its folder
+        entry.rmdir() if entry.is_dir() and not entry.is_symlink() else entry.unlink()
+        reach("remove:partly")
+    directory.rmdir()
 
 
 def _flush(directory: Path) -> None:
@@ -214,17 +203,6 @@ def _sync(path: Path) -> None:
 
 def _beside(final: Path, kind: str) -> Path:
     return final.with_name(f".{kind}-{final.name}-{os.getpid()}-{secrets.token_hex(4)}")
-
-
-def _make_beside(final: Path) -> tuple[Path, int]:
-    while True:
-        temp = _beside(final, "tmp")
-        temp.mkdir()
-        with contextlib.suppress(FileNotFoundError):  # another's sweep was faster than our lock
-            lock = hold(temp)
-            if temp.exists():
-                return temp, lock
-            let_go(lock)
 
 
 def _free(path: Path) -> int:

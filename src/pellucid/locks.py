@@ -1,7 +1,9 @@
 """Locks that die with their holder: no stale pid files, nothing to clean by hand."""
 
+import contextlib
 import fcntl
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from pellucid.errors import ResourceError
@@ -9,18 +11,29 @@ from pellucid.errors import ResourceError
 _held: set[int] = set()
 
 
-def hold(path: Path) -> int:
-    """Lock an existing file or directory, waiting for it; the descriptor goes to `let_go`."""
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock of an existing file or directory, after waiting for it."""
     fd = os.open(path, os.O_RDONLY)
     _held.add(fd)
-    fcntl.flock(fd, fcntl.LOCK_EX)
-    return fd
+    try:
+        with contextlib.suppress(OSError):  # NFS cannot lock directories: go on with a smaller net
+            fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        _let_go(fd)
 
 
-def let_go(fd: int) -> None:
-    """Give up a lock."""
-    _held.discard(fd)
-    os.close(fd)
+def is_free(path: Path) -> bool:
+    """Whether nobody holds a path's lock, as far as this file system can tell."""
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a FIFO would wait
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
+    return True
 
 
 class RunLock:
@@ -38,7 +51,7 @@ class RunLock:
             fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = os.pread(self.fd, 100, 0).decode("ascii", "replace")
-            let_go(self.fd)
+            _let_go(self.fd)
             raise ResourceError(
                 f"{self.path.parent} is in use by another training ({holder or 'just starting'})."
                 " Wait for it, stop it, or choose another run_dir."
@@ -53,7 +66,12 @@ class RunLock:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        let_go(self.fd)
+        _let_go(self.fd)
+
+
+def _let_go(fd: int) -> None:
+    _held.discard(fd)
+    os.close(fd)
 
 
 def _forget() -> None:

@@ -1,10 +1,13 @@
 """What a directory must hold: every file's sha256 and size, and the facts of its making."""
 
+import contextlib
 import hashlib
 import json
 import math
 import os
+import platform
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +26,7 @@ def write_manifest(directory: Path, facts: dict[str, Any] | None = None) -> None
         for name, path in sorted(_files(directory))
         if name != NAME
     }
-    body = {"format": FORMAT, "files": files, "facts": facts or {}}
+    body = {"format": FORMAT, "files": files, "facts": {**_versions(), **(facts or {})}}
     (directory / NAME).write_bytes(_sealed(body))
 
 
@@ -108,6 +111,15 @@ def _read_manifest(path: Path) -> dict[str, Any]:
         if not isinstance(entry, dict) or entry.keys() != {"sha256", "bytes"}:
             raise VerificationError(f"{path}: {name!r} needs sha256 and bytes. {BROKEN}")
     return manifest
+
+
+def _versions() -> dict[str, str]:
+    """What the last bits of a result may depend on."""
+    found = {"python": platform.python_version()}
+    for name in ("pellucid", "torch", "safetensors", "tokenizers"):
+        with contextlib.suppress(metadata.PackageNotFoundError):  # pellucid run from its source
+            found[name] = metadata.version(name)
+    return found
 
 
 def _sealed(body: dict[str, Any]) -> bytes:

@@ -4,13 +4,11 @@
 optimizer, ema ...), `state.json` with the counters, and the manifest.
 """
 
-import platform
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import safetensors
 import torch
 from torch import Tensor
 
@@ -37,7 +35,9 @@ def save_checkpoint(
     """
     path = run_dir / "checkpoints" / f"step-{step:08d}"
     needs = sum(tensor.nbytes for group in tensors.values() for tensor in group.values())
-    with publish(path, replace=True, needs=needs, facts=_facts()) as temp:
+    with publish(
+        path, replace=True, needs=needs, facts={"threads": torch.get_num_threads()}
+    ) as temp:
         for name, group in tensors.items():
             write_tensors(group, temp / f"{name}.safetensors")
         (temp / "state.json").write_bytes(dump_json(state))
@@ -130,13 +130,3 @@ def _whole(path: Path) -> bool:
 
 def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, torch.Size]:
     return {name: tensor.shape for name, tensor in tensors.items()}
-
-
-def _facts() -> dict[str, Any]:
-    """What the last bits depend on besides the state: resuming under others may differ."""
-    return {
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
-        "safetensors": safetensors.__version__,
-        "python": platform.python_version(),
-    }
