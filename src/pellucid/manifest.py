@@ -96,6 +96,7 @@ def dump_json(value: Any) -> bytes:
 def _read_manifest(path: Path) -> dict[str, Any]:
     manifest = read_json(path)
     fine = isinstance(manifest, dict) and isinstance(manifest.get("format"), int)
+    fine = fine and isinstance(manifest.get("files"), dict)
     if fine and manifest["format"] > FORMAT:
         raise VerificationError(
             f"{path} has format {manifest['format']}, this version reads up to {FORMAT}: it was"
@@ -172,7 +173,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     keys = dict(pairs)
     if len(keys) < len(pairs):
         names = [name for name, _ in pairs]
-        raise ValueError(f"key {next(n for n in names if names.count(n) > 1)!r} stands twice")
+        raise ValueError(f"key {next(n for n in names if names.count(n) > 1)[:60]!r} stands twice")
     return keys
 
 

@@ -110,8 +110,9 @@ def check_names(model: nn.Module, shapes: Mapping[str, tuple[int, ...]], where: 
 def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     """Names and shapes from the file's header alone; scales of int8 matrices left out."""
     with _opened(path) as file:
-        shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
-    return {n: s for n, s in shapes.items() if n.removesuffix(SCALE) == n or n[:-6] not in shapes}
+        slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+        scales = {name + SCALE for name, part in slices.items() if part.get_dtype() == "I8"}
+        return {n: tuple(part.get_shape()) for n, part in slices.items() if n not in scales}
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
