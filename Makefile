@@ -1,0 +1,48 @@
+# Everything a person or a machine does here. Python 3.11 or newer is all that must be there before.
+
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; do \
+	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& echo $$p && break; done)
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+JOBS ?= 2
+
+.PHONY: venv test lint format demo bench campaign
+
+venv: .venv/dev.stamp
+
+# What a user has. torch comes first: another package asking for it could bring a far larger build.
+.venv/core.stamp: pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer with venv. Install one, or: make PYTHON=path/to/python"; exit 1; }
+	@test -x $(BIN)/python || { echo "Making .venv with $(PYTHON)."; $(PYTHON) -m venv .venv; }
+	@echo "Installing torch, then pellucid and what it needs (some minutes the first time)."
+	$(PIP) torch hatchling editables
+	$(PIP) --no-build-isolation -e .
+	@touch $@
+
+# What a developer has besides.
+.venv/dev.stamp: .venv/core.stamp
+	$(PIP) --no-build-isolation -e '.[dev]'
+	@touch $@
+
+# One thread each: two processes with two threads on two cores would wait for each other.
+test: .venv/dev.stamp
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+
+campaign: .venv/dev.stamp
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m campaign --timeout 7200 -s $(ARGS)
+
+lint: .venv/dev.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+format: .venv/dev.stamp
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+demo: .venv/core.stamp
+	@$(BIN)/python -m pellucid.cli.demo $(ARGS)
+
+bench: .venv/dev.stamp
+	$(BIN)/python -m benchmarks $(ARGS)

@@ -1,0 +1,55 @@
+"""What every test may ask for, and what none may do: reach out of this machine."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+import no_network
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+# A busy machine must not fail a test; a failing example is printed so that it can come back.
+settings.register_profile("pellucid", deadline=None, print_blob=True)
+settings.load_profile("pellucid")
+
+# Each test process keeps its own list of attempts; the processes it starts add to it.
+_folder = tempfile.TemporaryDirectory(prefix="pellucid-tests-")
+ATTEMPTS = Path(_folder.name) / "network-attempts"
+ATTEMPTS.touch()
+os.environ[no_network.LOG] = str(ATTEMPTS)
+_path = [str(Path(__file__).parent / "children"), *os.environ.get("PYTHONPATH", "").split(":")]
+os.environ["PYTHONPATH"] = ":".join(dict.fromkeys(part for part in _path if part))
+no_network.install()
+
+
+@pytest.fixture(autouse=True)
+def _no_network() -> Iterator[None]:
+    yield
+    said = ATTEMPTS.read_text(encoding="utf-8")
+    ATTEMPTS.write_text("", encoding="utf-8")
+    assert not said, f"during this test something tried to use the network: {said}"
+
+
+@pytest.fixture
+def network_attempts() -> Path:
+    """The file where attempts to reach the network are written; who empties it forgives them."""
+    return ATTEMPTS
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real data that stands beside the repository and is not part of it."""
+    path = Path(os.environ.get("PELLUCID_SHARED") or REPOSITORY.parent / "shared")
+    if not path.is_dir():
+        pytest.skip(f"no folder {path}: this test needs real data. Set PELLUCID_SHARED to it.")
+    return path
+
+
+@pytest.fixture(scope="session")
+def source() -> Path:
+    """The package's own source folder."""
+    return REPOSITORY / "src" / "pellucid"
