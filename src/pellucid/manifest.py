@@ -71,7 +71,7 @@ def read_json(path: Path, limit: int = 1 << 20) -> Any:
 
     Raises: DataError if it cannot be read; VerificationError naming the file and what is wrong.
     """
-    text = _text(path, limit)
+    text = read_text(path, limit)
     try:
         value = json.loads(
             text, object_pairs_hook=_unique, parse_constant=_finite, parse_float=_finite
@@ -86,6 +86,23 @@ def read_json(path: Path, limit: int = 1 << 20) -> Any:
     else:
         return value
     raise VerificationError(f"{path}: {why}. {BROKEN}")
+
+
+def read_text(path: Path, limit: int = 1 << 20) -> str:
+    """A whole text file of ours. Raises: DataError, VerificationError as `read_json` does."""
+    if not path.is_file():
+        raise DataError(f"{path} is missing, or not a file. Check the name.")
+    try:
+        with open(path, "rb") as file:
+            data = file.read(limit + 1)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    if len(data) > limit:
+        raise VerificationError(f"{path} is larger than {limit:,} bytes. {BROKEN}")
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise VerificationError(f"{path}: byte {error.start} is not UTF-8. {BROKEN}") from error
 
 
 def dump_json(value: Any) -> bytes:
@@ -108,9 +125,11 @@ def _read_manifest(path: Path) -> dict[str, Any]:
         raise VerificationError(f"{path} is not what was saved (its seal differs). {BROKEN}")
     for name, entry in body["files"].items():
         if Path(name).is_absolute() or ".." in Path(name).parts:
-            raise VerificationError(f"{path} lists {name!r}, outside its directory. Do not use it.")
+            raise VerificationError(
+                f"{path} lists {name[:100]!r}, outside its directory. Do not use it."
+            )
         if not isinstance(entry, dict) or entry.keys() != {"sha256", "bytes"}:
-            raise VerificationError(f"{path}: {name!r} needs sha256 and bytes. {BROKEN}")
+            raise VerificationError(f"{path}: {name[:100]!r} needs sha256 and bytes. {BROKEN}")
     return manifest
 
 
@@ -147,22 +166,6 @@ def _sha256(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise _unreadable(path, error) from error
-
-
-def _text(path: Path, limit: int) -> str:
-    if not path.is_file():
-        raise DataError(f"{path} is missing, or not a file. Check the name.")
-    try:
-        with open(path, "rb") as file:
-            data = file.read(limit + 1)
-    except OSError as error:
-        raise _unreadable(path, error) from error
-    if len(data) > limit:
-        raise VerificationError(f"{path} is larger than {limit:,} bytes. {BROKEN}")
-    try:
-        return data.decode()
-    except UnicodeDecodeError as error:
-        raise VerificationError(f"{path}: byte {error.start} is not UTF-8. {BROKEN}") from error
 
 
 def _unreadable(path: Path, error: OSError) -> DataError:

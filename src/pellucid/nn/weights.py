@@ -93,7 +93,7 @@ def check_names(model: nn.Module, shapes: Mapping[str, tuple[int, ...]], where: 
     wanted = {k: tuple(v.shape) for k, v in model.state_dict().items() if k not in aliases}
     missing, unused = wanted.keys() - shapes.keys(), shapes.keys() - wanted.keys()
     faults = [f"{name} is missing" for name in sorted(missing)]
-    for name in sorted(unused):
+    for name in (name[:100] for name in sorted(unused)):  # a stranger's may be endless
         near = difflib.get_close_matches(name, wanted, n=1) if len(faults) < SHOWN else ()
         faults.append(f"{name} has no place" + "".join(f" (did it mean {n}?)" for n in near))
     for name in sorted(wanted.keys() & shapes.keys()):
