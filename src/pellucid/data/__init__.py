@@ -1,0 +1,1 @@
+"""Reading, checking and batching text, and the built-in corpus."""

@@ -1,0 +1,158 @@
+"""Sentences of two clauses, or with a clause inside a phrase."""
+
+from dataclasses import replace
+
+from pellucid.data.garden.draw import Draw, NothingFitsError, differ, predicates
+from pellucid.data.garden.kinds import state
+from pellucid.data.garden.lexicon import Noun
+from pellucid.data.garden.plan import Action, Both, Phrase, Plan, Reference, State
+
+
+def coordination(draw: Draw) -> Plan:
+    """Two phrases with "and", or two clauses with "and" or "but"."""
+    if draw.chance(0.5):
+        return Plan("coordination", draw.until_kept(lambda: _joined_phrases(draw)))
+    first, second = _doing(draw, "present"), _doing(draw, "present")
+    word = "and"
+    if draw.chance(0.5):
+        word = "but"
+        first, second = _doing(draw, "past"), _doing(draw, "past", negated=True)
+    _apart(first, second)
+    return Plan("coordination", first, word, second)
+
+
+def subordinate(draw: Draw) -> Plan:
+    """A clause with that, although, while or when: the German verb goes last."""
+    word = draw.choice(("that", "that", "although", "while", "when"))
+    if word == "that":
+        return _that(draw)
+    tense = "past" if word == "when" else "present"
+    first = _doing(draw, tense)
+    second = _event(draw) if word == "when" else _doing(draw, tense)
+    _apart(first, second)
+    return Plan("subordinate", first, word, second, fronted=draw.chance(0.4))
+
+
+def relative(draw: Draw) -> Plan:
+    """A phrase with a relative clause: behind the noun, before it in Chinese."""
+    inner = draw.until_kept(lambda: _plain(draw.transitive(), "past"))
+    gap = draw.choice(("subject", "object"))
+    head = inner.subject if gap == "subject" else inner.object
+    if not isinstance(head, Phrase) or head.noun.mass:
+        raise NothingFitsError
+    if gap == "object" and (inner.verb.de_preposition or inner.verb.key == "call"):
+        raise NothingFitsError
+    plural = draw.chance(0.25)
+    reference = Reference(head.noun, plural)
+    if gap == "subject":
+        inner = replace(inner, subject=reference)
+    else:
+        inner = replace(inner, object=reference)
+    head = Phrase(head.noun, "the", plural, relative=inner, gap=gap)
+    if gap == "object" and draw.chance(0.4):
+        return Plan("relative", draw.until_kept(lambda: _seeing(draw, head)))
+    return Plan("relative", draw.until_kept(lambda: _said_of(draw, head)))
+
+
+def _that(draw: Draw) -> Plan:
+    verb = draw.verb("that")
+    main = draw.until_kept(lambda: Action(verb, draw.subject(verb.who), tense="present"))
+    if verb.key == "hope":
+        second = _doing(draw, "future")
+    elif draw.chance(0.3):
+        second = draw.until_kept(lambda: state(draw))
+    else:
+        second = _doing(draw, draw.choice(("past", "present")))
+    _apart(main, second)
+    return Plan("subordinate", main, "that", second)
+
+
+def _doing(draw: Draw, tense: str, negated: bool = False) -> Action:
+    """A clause with someone definite who does something, in this tense."""
+
+    def make() -> Action:
+        clause = draw.transitive() if draw.chance(0.6) else draw.intransitive()
+        return replace(_plain(clause, tense), negated=negated)
+
+    return draw.until_kept(make)
+
+
+def _event(draw: Draw) -> Action:
+    """Something that happens at one moment, in the past."""
+
+    def make() -> Action:
+        clause = draw.intransitive()
+        if clause.verb.aspect != "event":
+            raise NothingFitsError
+        return _plain(clause, "past")
+
+    return draw.until_kept(make)
+
+
+def _plain(clause: Action, tense: str) -> Action:
+    """The clause in another tense, its subject made definite; refused where that sounds odd."""
+    aspect, subject, thing = clause.verb.aspect, clause.subject, clause.object
+    natural = {
+        "present": ("act", "lasting", "posture"),
+        "past": ("act", "event"),
+        "future": ("act", "event"),
+    }
+    if aspect not in natural[tense] or (tense == "past" and clause.place is not None):
+        raise NothingFitsError
+    if not isinstance(subject, Phrase):
+        raise NothingFitsError
+    subject = Phrase(subject.noun, "the", subject.plural and subject.determiner == "the")
+    if isinstance(thing, Phrase) and thing.determiner not in ("the", "a", "bare"):
+        thing = Phrase(thing.noun, "the")
+    return replace(clause, subject=subject, object=thing, tense=tense)
+
+
+def _joined_phrases(draw: Draw) -> Action:
+    if draw.chance(0.5):
+        clause = draw.intransitive()
+        options = clause.verb.who
+        one, other = draw.definite(draw.choice(options)), draw.definite(draw.choice(options))
+        differ(one, other)
+        if clause.verb.aspect not in ("act", "posture", "dwell"):
+            raise NothingFitsError
+        return replace(clause, subject=Both(one, other), tense="present")
+    clause = draw.transitive()
+    nouns = [n for n in clause.verb.what if not n.mass]
+    one, other = (Phrase(draw.choice(nouns), "a") for _ in range(2))
+    differ(one, other)
+    if clause.verb.aspect == "state" or clause.verb.case == "dat" or clause.verb.key in ("call",):
+        raise NothingFitsError
+    return replace(_plain(clause, "past"), object=Both(one, other))
+
+
+def _said_of(draw: Draw, head: Phrase) -> State | Action:
+    """What the noun with the relative clause is or does."""
+    if draw.chance(0.5):
+        return State(head, draw.choice(predicates(head.noun)))
+    clause = draw.intransitive()
+    if head.noun not in clause.verb.who or clause.verb.aspect not in ("act", "posture"):
+        raise NothingFitsError
+    return replace(clause, subject=head, tense="present")
+
+
+def _seeing(draw: Draw, head: Phrase) -> Action:
+    """What someone does with the thing of the relative clause."""
+    clause = _plain(draw.transitive(), "past")
+    if head.noun not in clause.verb.what:
+        raise NothingFitsError
+    differ(clause.subject, head)
+    return replace(clause, object=head)
+
+
+def _apart(first: Action, second: Action | State) -> None:
+    """Refuse two clauses about one noun: it would call for a pronoun."""
+    seen: set[Noun] = set()
+    for clause in (first, second):
+        parts = [clause.subject]
+        if isinstance(clause, Action):
+            parts += [clause.object, clause.place.phrase if clause.place else None]
+        for part in parts:
+            if isinstance(part, Phrase):
+                if part.noun in seen:
+                    raise NothingFitsError
+                seen.add(part.noun)

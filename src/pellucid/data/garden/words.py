@@ -1,0 +1,49 @@
+"""Words that remember what they say, and the text that they make together."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+CLOSING = frozenset(",.?，。？")
+
+
+class Word(NamedTuple):
+    """A word and the paths of the plan's parts that it expresses ("1.subject.noun").
+
+    Words of two languages are aligned where they share a path.
+    """
+
+    text: str
+    says: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Side:
+    """A sentence in one language.
+
+    words: the units of alignment, punctuation included.  spans: the character span of each
+    word in `text`.  says: for each word the parts of the plan that it expresses.
+    """
+
+    text: str
+    words: tuple[str, ...]
+    spans: tuple[tuple[int, int], ...]
+    says: tuple[tuple[str, ...], ...]
+
+
+def side(words: list[Word], spaced: bool) -> Side:
+    """Write words as text, capitalised and spaced as English and German are, or bare (Chinese)."""
+    text, spans = "", []
+    for i, word in enumerate(words):
+        piece = word.text
+        if spaced and i == 0:
+            piece = piece[0].upper() + piece[1:]
+        elif spaced and piece not in CLOSING:
+            text += " "
+        spans.append((len(text), len(text) + len(piece)))
+        text += piece
+    return Side(
+        text=text,
+        words=tuple(text[a:b] for a, b in spans),
+        spans=tuple(spans),
+        says=tuple(word.says for word in words),
+    )
