@@ -71,8 +71,8 @@ class Mask:
         allowed = None if self.keep is None else self.keep[:, None, None, :]  # (B, 1, 1, S)
         if not self.causal:
             return allowed
-        if self.offset >= n_keys - 1 and not 0 < self.window < n_keys:
-            return allowed  # every query stands at or after the last key
+        if self.offset >= n_keys - 1 and not 0 < self.window < self.offset + n_queries:
+            return allowed  # every query stands at or after the last key, and sees the first
         place = self.offset + torch.arange(n_queries, device=device)[:, None]  # (T, 1)
         distance = place - torch.arange(n_keys, device=device)  # (T, S)
         near = distance >= 0
