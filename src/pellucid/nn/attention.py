@@ -64,10 +64,12 @@ class Attention(nn.Module):
         bias = mask.bias(scores, *size)
         if bias is not None:
             scores = scores + bias
-        weights = self.scores(scores).softmax(-1)
+        scores = self.scores(scores)
         empty = mask.empty(*size, q.device)
-        if empty is not None:  # the softmax of nothing is nothing, not NaN
-            weights = weights.masked_fill(empty, 0.0)
+        if empty is None:
+            weights = scores.softmax(-1)
+        else:  # the softmax of nothing is nothing; of -inf alone it is NaN, and so is its gradient
+            weights = scores.masked_fill(empty, 0.0).softmax(-1).masked_fill(empty, 0.0)
         weights = self.weights(weights).to(v.dtype)
         return self.context(dropout(weights, self.p, self.training) @ v)  # (B, H, T, K)
 
@@ -79,16 +81,13 @@ class Attention(nn.Module):
         return F.scaled_dot_product_attention(q, k, v, bias, p, causal)
 
     def _listening(self) -> bool:
-        return any(
-            tap.listener is not None
-            for tap in (
-                self.weights,
-                self.scores,
-                self.context,
-                self.queries,
-                self.keys,
-                self.values,
-            )
+        return (
+            self.weights.listener is not None
+            or self.scores.listener is not None
+            or self.context.listener is not None
+            or self.queries.listener is not None
+            or self.keys.listener is not None
+            or self.values.listener is not None
         )
 
 
