@@ -1,0 +1,72 @@
+import pytest
+import torch
+
+from nn.reference import sinusoid
+from nn.samples import apart, small
+from pellucid.errors import UsageError
+from pellucid.nn.positions import LearnedPositions, NoPositions, SinusoidalPositions, sinusoids
+
+LIKE = torch.zeros(1)
+
+
+@pytest.mark.parametrize("halves", [False, True])
+@pytest.mark.parametrize("d_model", [2, 16, 130])
+def test_sinusoids_are_the_formula(halves, d_model):  # authority: section 3.5, in float64
+    table = sinusoids(40, d_model, halves)
+    exact = [[sinusoid(p, i, d_model, halves) for i in range(d_model)] for p in range(40)]
+    assert table.dtype == torch.float32
+    assert apart(table, torch.tensor(exact, dtype=torch.float64)) <= 1e-7
+
+
+@pytest.mark.parametrize("position", [5_000, 100_000])
+def test_far_sinusoids_are_exact_too(position):  # float32 angles would be off by 1e-3 there
+    table = sinusoids(position + 1, 8)
+    exact = [sinusoid(position, i, 8, False) for i in range(8)]
+    assert apart(table[position], torch.tensor(exact, dtype=torch.float64)) <= 1e-7
+
+
+def test_published_values():  # authority: PE[0] = 0 1 0 1 ..., PE[1, 0] = sin 1
+    assert sinusoids(2, 6)[0].tolist() == [0, 1, 0, 1, 0, 1]
+    assert sinusoids(2, 6, halves=True)[0].tolist() == [0, 0, 0, 1, 1, 1]
+    assert float(sinusoids(2, 6)[1, 0]) == pytest.approx(0.8414709848)
+
+
+def test_sinusoids_grow_past_any_length():  # authority: the table made at once
+    positions = SinusoidalPositions(small())
+    assert torch.equal(positions(slice(0, 3), LIKE), sinusoids(3, 16))
+    assert torch.equal(positions(slice(250, 260), LIKE), sinusoids(260, 16)[250:])
+    assert torch.equal(positions(slice(1000, 1001), LIKE), sinusoids(1001, 16)[1000:])
+    assert torch.equal(positions(slice(0, 3), LIKE), sinusoids(3, 16))
+
+
+def test_sinusoids_at_given_places():
+    places = torch.tensor([[3, 0], [700, 1]])
+    rows = SinusoidalPositions(small(positions="sinusoid-halves"))(places, LIKE)
+    assert torch.equal(rows, sinusoids(701, 16, halves=True)[places])
+
+
+def test_sinusoids_follow_the_dtype_and_are_no_weights():
+    positions = SinusoidalPositions(small())
+    positions(slice(0, 3), LIKE)
+    for dtype in (torch.float64, torch.bfloat16, torch.float32):
+        assert positions(slice(0, 3), LIKE.to(dtype)).dtype == dtype
+    assert not positions.state_dict()
+
+
+def test_learned_positions_are_rows_of_their_table():  # authority: indexing
+    positions = LearnedPositions(small(max_length=6))
+    torch.nn.init.normal_(positions.weight)
+    assert torch.equal(positions(slice(2, 6), LIKE), positions.weight[2:6])
+    places = torch.tensor([[5, 0, 0]])
+    assert torch.equal(positions(places, LIKE), positions.weight[places])
+
+
+@pytest.mark.parametrize("index", [slice(0, 7), slice(6, 7), torch.tensor([[0, 6]])])
+def test_one_past_the_learned_table_is_an_error(index):  # authority: D6
+    with pytest.raises(UsageError, match=r"7 tokens .* 6 positions"):
+        LearnedPositions(small(max_length=6))(index, LIKE)
+
+
+def test_no_positions_add_nothing():
+    x = torch.randn(2, 3, 16)
+    assert torch.equal(x + NoPositions(small())(slice(0, 3), x), x)
