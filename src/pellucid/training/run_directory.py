@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pellucid.config.read import build, dump_yaml, read_yaml
+from pellucid.config.read import build, read_yaml
 from pellucid.config.run import RunConfig
+from pellucid.config.write import dump_yaml
 from pellucid.errors import ConfigError
 from pellucid.files import atomic_write
 

@@ -1,47 +1,25 @@
 """The training loop."""
 
-import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import torch
-from torch import nn
 
 from pellucid.config.training import TrainingConfig
 from pellucid.errors import ConfigError
 from pellucid.nn import kernels
 from pellucid.tasks.protocol import Examples, Task
-from pellucid.training import checkpoints
+from pellucid.training.clock import Clock
 from pellucid.training.distribution import World
-from pellucid.training.ema import Average
 from pellucid.training.objective import Objective
-from pellucid.training.optimizers import (
-    build_optimizer,
-    optimizer_tensors,
-    restore_optimizer,
-    set_rate,
-)
+from pellucid.training.optimizers import set_rate
 from pellucid.training.reporter import Quiet, Reporter
 from pellucid.training.run_directory import RunDirectory
 from pellucid.training.schedules import learning_rate
 from pellucid.training.signals import Requests, requests
+from pellucid.training.state import Journey, State
 from pellucid.training.stream import MicroBatch, Stream, derived_seed
-
-
-@dataclass(frozen=True)
-class Journey:
-    """How far a run has come: all that a checkpoint holds beside tensors."""
-
-    step: int = 0
-    metrics_size: int = 0
-    """Bytes of metrics.jsonl when this was so."""
-    sums: dict[str, float] = field(default_factory=dict)
-    """Loss sums and counts since the last line of metrics."""
-    best: float | None = None
-    best_step: int = 0
-    stale: int = 0
-    """Validations since the best one."""
 
 
 class Outcome(NamedTuple):
@@ -62,24 +40,32 @@ class Trainer:
         run: RunDirectory,
         d_model: int,
         *,
-        device: torch.device = torch.device("cpu"),
-        world: World = World(),
+        device: torch.device | None = None,
+        world: World | None = None,
         reporter: Reporter | None = None,
     ) -> None:
         self.task, self.examples, self.config, self.run = task, examples, config, run
-        self.d_model, self.device, self.world = d_model, device, world
+        self.d_model = d_model
+        self.device = device = device or torch.device("cpu")
+        self.world = world = world or World()
         self.reporter = reporter if reporter and world.is_main else Quiet()
-        self.module: nn.Module = task.build(config.seed).to(device)
-        self.optimizer = build_optimizer(self.module, config)
-        self.average = Average(self.module, config.ema) if config.ema else None
-        self.journey = Journey()
+        self.module = task.build(config.seed).to(device)
+        self.state = State(self.module, config)
         self.bf16 = config.precision == "bf16" or (
             config.precision == "auto" and (device.type == "cuda" or kernels.plan().bf16)
         )
-        self._restore()
+        for message in self.state.restore(run):
+            self.reporter.say(message)
+        if world.is_main:
+            run.rewind_metrics(self.journey.metrics_size)
         if config.compile:
             self.module.compile(dynamic=True)
         self.objective = world.wrap(Objective(self.module, task))
+
+    @property
+    def journey(self) -> Journey:
+        """How far training has come."""
+        return self.state.journey
 
     def fit(self) -> Outcome:
         """Train to the end, or until stopped; the last state is always saved."""
@@ -124,11 +110,11 @@ class Trainer:
         norm = self._norm()
         if not torch.isfinite(norm):
             self._diverged(step, micro_batches)
-        set_rate(self.optimizer, rate)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
-        if self.average is not None:
-            self.average.update(self.module)
+        set_rate(self.state.optimizer, rate)
+        self.state.optimizer.step()
+        self.state.optimizer.zero_grad(set_to_none=True)
+        if self.state.average is not None:
+            self.state.average.update(self.module)
         self._count(step, counts, self.world.summed(sums))
         return float(norm)
 
@@ -158,7 +144,7 @@ class Trainer:
         for (name, count), value in zip(counts.items(), sums.tolist(), strict=True):
             known[name] = known.get(name, 0.0) + value
             known[f"{name} count"] = known.get(f"{name} count", 0) + count
-        self.journey = replace(self.journey, step=step, sums=known)
+        self._travel(step=step, sums=known)
 
     def _diverged(self, step: int, micro_batches: Sequence[MicroBatch]) -> None:
         """Stop before the optimizer sees a gradient that is not finite."""
@@ -171,7 +157,7 @@ class Trainer:
             " Lower training.rate, set training.clip_norm: 1, or look at those lines."
         )
 
-    def _log(self, rate: float, norm: float, clock: "Clock") -> None:
+    def _log(self, rate: float, norm: float, clock: Clock) -> None:
         sums = self.journey.sums
         names = [name for name in sums if not name.endswith(" count")]
         means = {name: sums[name] / max(sums[f"{name} count"], 1) for name in names}
@@ -179,17 +165,17 @@ class Trainer:
         losses = means if len(names) > 1 else {}
         record = {"step": self.journey.step, "loss": sum(means.values()), **losses}
         record |= {"rate": rate, "gradient_norm": norm, **clock.lap(tokens)}
-        self.journey = replace(self.journey, sums={})
+        self._travel(sums={})
         self._record(record)
 
-    def _validate(self, clock: "Clock") -> None:
+    def _validate(self, clock: Clock) -> None:
         """Score on held-out data, by the average's weights if there is one."""
-        with clock.paused():
+        with clock.paused(), torch.no_grad():
             self.module.eval()
-            if self.average is None:
+            if self.state.average is None:
                 scores = self.task.validate(self.module, self.device)
             else:
-                with self.average.in_place_of(self.module):
+                with self.state.average.in_place_of(self.module):
                     scores = self.task.validate(self.module, self.device)
         by = self.config.best_by
         score = scores[by] if by == "bleu" else -scores[by]
@@ -198,7 +184,7 @@ class Trainer:
             found = {"best": score, "best_step": self.journey.step, "stale": 0}
         else:
             found = {"stale": self.journey.stale + 1}
-        self.journey = replace(self.journey, **found)
+        self._travel(**found)
         self._record(
             {
                 "step": self.journey.step,
@@ -210,7 +196,14 @@ class Trainer:
         self.reporter.scores(record)
         if self.world.is_main:
             self.run.add_metrics(record)
-            self.journey = replace(self.journey, metrics_size=self.run.metrics_size())
+            self._travel(metrics_size=self.run.metrics_size())
+
+    def _travel(self, **changes: Any) -> None:
+        self.state.journey = replace(self.journey, **changes)
+
+    def _save(self) -> None:
+        if self.world.is_main:
+            self.state.save(self.run, max(self.config.keep, self.config.average))
 
     def _is_stale(self) -> bool:
         return 0 < self.config.patience <= self.journey.stale
@@ -222,68 +215,6 @@ class Trainer:
         asked.save = False
         best = step == self.journey.best_step
         return due or wanted or best or self._is_stale()
-
-    def _save(self) -> None:
-        if not self.world.is_main:
-            return
-        tensors = {
-            "weights": dict(self.module.named_parameters()),
-            "optimizer": optimizer_tensors(self.optimizer, self.module),
-        }
-        if self.average is not None:
-            tensors["ema"] = self.average.shadow
-        c, journey = self.config, self.journey
-        state = {"journey": vars(journey), "threads": torch.get_num_threads()}
-        checkpoints.save_checkpoint(self.run.path, journey.step, tensors, state)
-        checkpoints.prune(self.run.path, max(c.keep, c.average), always=(journey.best_step,))
-
-    def _restore(self) -> None:
-        """Go on from the newest valid checkpoint, if there is any."""
-        found = checkpoints.latest_checkpoint(self.run.path)
-        for message in found.skipped:
-            self.reporter.say(message)
-        if found.path is None:
-            self.run.rewind_metrics(0)
-            return
-        tensors, state = checkpoints.load_checkpoint(found.path)
-        with torch.no_grad():
-            for name, parameter in self.module.named_parameters():
-                parameter.copy_(tensors["weights"][name])
-        restore_optimizer(self.optimizer, self.module, tensors["optimizer"])
-        if self.average is not None:
-            self.average.restore(tensors["ema"])
-        self.journey = Journey(**state["journey"])
-        if self.world.is_main:
-            self.run.rewind_metrics(self.journey.metrics_size)
-        self.reporter.say(f"resuming from {found.path.name}, update {self.journey.step}")
-        if state["threads"] != torch.get_num_threads():
-            self.reporter.say(
-                f"note: {state['threads']} threads then, {torch.get_num_threads()} now:"
-                " the last bits of sums will differ from an uninterrupted run"
-            )
-
-
-class Clock:
-    """Wall time of training alone."""
-
-    def __init__(self) -> None:
-        self.start = time.perf_counter()
-
-    def lap(self, tokens: float) -> dict[str, float]:
-        """Speed since the last lap."""
-        now = time.perf_counter()
-        seconds, self.start = now - self.start, now
-        return {"tokens_per_second": tokens / max(seconds, 1e-9), "seconds": seconds}
-
-    def paused(self) -> "Clock":
-        """Time inside `with clock.paused()` is not counted."""
-        return self
-
-    def __enter__(self) -> None:
-        self.stopped = time.perf_counter()
-
-    def __exit__(self, *exc: object) -> None:
-        self.start += time.perf_counter() - self.stopped
 
 
 def _take(stream: Iterator[MicroBatch], n: int) -> Iterator[MicroBatch]:

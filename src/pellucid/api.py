@@ -1,0 +1,110 @@
+"""`pellucid.load`: a finished model as a handle with verbs."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+
+from pellucid.config.decoding import DecodingConfig
+from pellucid.decoding.alignment import align, hard_alignment
+from pellucid.errors import DataError, UsageError
+from pellucid.families.directory import ModelDirectory, load_model
+from pellucid.nn import kernels
+from pellucid.nn.kernels import PackedType
+from pellucid.nn.prepare import prepare
+from pellucid.tasks.translate import Translated, translate
+from pellucid.text.pair import Tokenizers
+
+SHIPPED = Path(__file__).parent / "models"
+"""The models that come with the package, a directory each."""
+
+Alignment = tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class Translation:
+    """A translation, and where each of its tokens came from."""
+
+    text: str
+    score: float
+    """Length-normalised log-probability."""
+    tokens: tuple[str, ...]
+    alignment: Alignment
+    """Pairs (source token, target token), one for each target token; empty unless asked for."""
+    detail: Translated
+    """Log-probabilities by token, ids, and whether the text was cut or split."""
+
+
+class Loaded:
+    """A model with its tokenizers: `.model` is the plain module that was trained."""
+
+    def __init__(
+        self, directory: ModelDirectory, device: torch.device, dtype: PackedType = "fp32"
+    ) -> None:
+        self.directory = directory
+        self.model = directory.model.to(device).eval()
+        self.tokenizer: Tokenizers = directory.tokenizers
+        self.task = directory.task
+        self.config = directory.model_config
+        self._fast = replace(directory, model=prepare(self.model, dtype))
+
+    def translate(
+        self,
+        texts: Sequence[str],
+        *,
+        alignment: bool = True,
+        progress: Callable[[int], None] | None = None,
+        **settings: Any,
+    ) -> list[Any]:
+        """One `Translation` a text; with `n_best` above 1, a list of them a text, best first.
+
+        settings: fields of `DecodingConfig`, e.g. beam=5.
+        Raises: ConfigError on impossible settings; UsageError if texts is one string.
+        """
+        if isinstance(texts, str):
+            raise UsageError("translate takes a list of texts. Write m.translate([text]).")
+        config = self.decoding(**settings)
+        found = translate(self._fast, texts, config, progress)
+        ranked = [[self._aligned(t, alignment) for t in hypotheses] for hypotheses in found]
+        return ranked if config.n_best > 1 else [best for best, *_ in ranked]
+
+    def decoding(self, **settings: Any) -> DecodingConfig:
+        """The model's own search settings, these in place of some."""
+        unknown = settings.keys() - DecodingConfig.__dataclass_fields__.keys()
+        if unknown:
+            known = ", ".join(DecodingConfig.__dataclass_fields__)
+            raise UsageError(f"unknown setting {min(unknown)!r}. Known are: {known}.")
+        return replace(self.directory.decoding, **settings)
+
+    def _aligned(self, t: Translated, wanted: bool) -> Translation:
+        pairs: Alignment = ()
+        if wanted and t.ids:
+            (weights,) = align(self.model, [t.source_ids], [t.ids])
+            pairs = tuple(hard_alignment(weights))
+        return Translation(t.text, t.score, t.tokens, pairs, t)
+
+
+def load(name: str | Path, *, device: str = "auto", dtype: PackedType = "fp32") -> Loaded:
+    """The model in a directory, in a run's directory, or shipped under this name.
+
+    Raises: DataError if there is no such model; VerificationError if its files are damaged.
+    """
+    place = kernels.device(device)
+    return Loaded(load_model(find(name)), place, dtype)
+
+
+def find(name: str | Path) -> Path:
+    """The model directory behind a name: a path, a run that is finished, a shipped model."""
+    path = Path(name)
+    for candidate in (path / "final", path, SHIPPED / path.name):
+        if (candidate / "config.json").is_file():
+            return candidate
+    if (path / "config.yaml").is_file():
+        raise DataError(f"{path} is a run that has no final model yet. Let its training end first.")
+    shipped = ", ".join(sorted(p.name for p in SHIPPED.glob("*") if p.is_dir())) or "none"
+    raise DataError(
+        f"there is no model at {str(name)!r}. Give a model directory, a finished run, or the name"
+        f" of a shipped model ({shipped})."
+    )

@@ -1,0 +1,26 @@
+"""Wall time, for speeds."""
+
+import time
+
+
+class Clock:
+    """Wall time of training alone."""
+
+    def __init__(self) -> None:
+        self.start = time.perf_counter()
+
+    def lap(self, tokens: float) -> dict[str, float]:
+        """Speed since the last lap."""
+        now = time.perf_counter()
+        seconds, self.start = now - self.start, now
+        return {"tokens_per_second": tokens / max(seconds, 1e-9), "seconds": seconds}
+
+    def paused(self) -> "Clock":
+        """Time inside `with clock.paused()` is not counted."""
+        return self
+
+    def __enter__(self) -> None:
+        self.stopped = time.perf_counter()
+
+    def __exit__(self, *exc: object) -> None:
+        self.start += time.perf_counter() - self.stopped
