@@ -21,7 +21,8 @@ _folder = tempfile.TemporaryDirectory(prefix="pellucid-tests-")
 ATTEMPTS = Path(_folder.name) / "network-attempts"
 ATTEMPTS.touch()
 os.environ[no_network.LOG] = str(ATTEMPTS)
-_path = [str(Path(__file__).parent / "children"), *os.environ.get("PYTHONPATH", "").split(":")]
+_own = [str(Path(__file__).parent / "children"), str(REPOSITORY / "src")]
+_path = [*_own, *os.environ.get("PYTHONPATH", "").split(":")]
 os.environ["PYTHONPATH"] = ":".join(dict.fromkeys(part for part in _path if part))
 no_network.install()
 

@@ -11,12 +11,14 @@ MOST_LEVELS = 32
 
 # YAML 1.2, not 1.1: there the language code `no` is false, 1e-9 is text, and 1:30 is ninety.
 SCALARS = (
-    ("tag:yaml.org,2002:null", r"(?:~|null|)$", ("~", "n", "")),
-    ("tag:yaml.org,2002:bool", r"(?:true|false)$", tuple("tf")),
-    ("tag:yaml.org,2002:int", r"[-+]?(?:0|[1-9][0-9_]*)$", tuple("-+0123456789")),
+    ("null", re.compile(r"^(?:~|null|)$"), ("~", "n", "")),
+    ("bool", re.compile(r"^(?:true|false)$"), tuple("tf")),
+    ("int", re.compile(r"^[-+]?(?:0|[1-9][0-9_]*)$"), tuple("-+0123456789")),
     (
-        "tag:yaml.org,2002:float",
-        r"[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?$",
+        "float",
+        re.compile(
+            r"^[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?$",
+        ),
         tuple("-+.0123456789"),
     ),
 )
@@ -93,6 +95,6 @@ def _flow_list(dumper: _Dumper, items: Any) -> yaml.Node:
 
 for _tag, _pattern, _first in SCALARS:
     for _class in (_Loader, _Dumper):
-        _class.add_implicit_resolver(_tag, re.compile(_pattern), list(_first))
+        _class.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", _pattern, list(_first))
 for _list in (list, tuple):
     _Dumper.add_representer(_list, _flow_list)

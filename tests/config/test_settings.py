@@ -1,0 +1,64 @@
+"""Each cross-field check refuses what it names and says a way out that works.
+
+Authority: the arithmetic that would fail later, by hand.
+"""
+
+from dataclasses import replace
+
+import pytest
+
+from pellucid.config.data import DataConfig, TokenizerConfig
+from pellucid.config.decoding import DecodingConfig
+from pellucid.config.model import ModelConfig
+from pellucid.config.training import TrainingConfig
+from pellucid.errors import ConfigError
+
+REFUSED = [
+    (ModelConfig, {"d_model": 100, "n_heads": 12}, "Use d_model=108", {"d_model": 108}),
+    (ModelConfig, {"d_model": 7, "n_heads": 7}, "is odd", {"positions": "learned"}),
+    (
+        ModelConfig,
+        {"n_encoder_layers": 0, "n_decoder_layers": 0},
+        "no model",
+        {"n_decoder_layers": 1},
+    ),
+    (ModelConfig, {"target_vocab_size": 5}, "second vocabulary", {"tie_embeddings": "decoder"}),
+    (
+        ModelConfig,
+        {"dropout": 1.0},
+        "dropout=1.0 must be at least 0 and below 1",
+        {"dropout": 0.99},
+    ),
+    (ModelConfig, {"dropout": float("nan")}, "dropout=nan", {"dropout": 0.0}),
+    (ModelConfig, {"norm_eps": 0.0}, "norm_eps=0.0 must be above 0", {"norm_eps": 1e-5}),
+    (ModelConfig, {"n_encoder_layers": 10**9}, "more than 1024 layers", {"n_encoder_layers": 1024}),
+    (ModelConfig, {"vocab_size": 10**9}, "is beyond 10000000", {"vocab_size": 10**7}),
+    (TokenizerConfig, {"vocab_size": 271}, "too small for byte-bpe", {"kind": "char"}),
+    (TokenizerConfig, {"vocab_size": 7, "kind": "char"}, "at least 8", {"vocab_size": 8}),
+    (DataConfig, {"train": ("a", "b", "c")}, "data.train names 3 files", {"train": ("a", "b")}),
+    (DecodingConfig, {"beam": 2, "n_best": 3}, "Use beam=3", {"beam": 3}),
+    (DecodingConfig, {"min_length": 4, "max_length": 4}, "leaves no room", {"max_length": 5}),
+    (DecodingConfig, {"alpha": float("inf")}, "alpha=inf", {"alpha": 2.0}),
+    (TrainingConfig, {"warmup": 0}, "warmup of at least 1", {"warmup": 1}),
+    (TrainingConfig, {"schedule": "linear", "max_updates": 4000}, "Lower warmup", {"warmup": 3999}),
+    (TrainingConfig, {"betas": (0.9, 1.0)}, "betas must be in", {"betas": (0.9, 0.999)}),
+    (TrainingConfig, {"label_smoothing": -0.1}, "label_smoothing=-0.1", {"label_smoothing": 0.0}),
+]
+
+
+@pytest.mark.parametrize(("cls", "wrong", "says", "mended"), REFUSED)
+def test_impossible_settings_are_refused_and_the_way_out_works(cls, wrong, says, mended):
+    with pytest.raises(ConfigError, match=says):
+        cls(**wrong)
+    assert cls(**{**wrong, **mended})
+
+
+@pytest.mark.parametrize(
+    "cls", [ModelConfig, TokenizerConfig, DataConfig, DecodingConfig, TrainingConfig]
+)
+def test_defaults_are_possible_and_frozen(cls):
+    config = cls()
+    name = next(iter(cls.__dataclass_fields__))
+    with pytest.raises(AttributeError):
+        setattr(config, name, getattr(config, name))
+    assert replace(config) == config

@@ -1,0 +1,84 @@
+"""What is written is read back the same, and a template says what each setting is."""
+
+from dataclasses import replace
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pellucid.config import plain_yaml
+from pellucid.config.read import build, read_yaml
+from pellucid.config.run import RunConfig
+from pellucid.config.training import TrainingConfig
+from pellucid.config.write import dump_yaml, field_docs, template
+
+# Words that YAML 1.1 or 1.2 would take for something else, and text that needs quoting.
+TRICKY = [
+    "no",
+    "on",
+    "yes",
+    "null",
+    "~",
+    "1e5",
+    "010",
+    "1:30",
+    "2020-01-01",
+    "=",
+    "<<",
+    "- a",
+    "#",
+    "",
+]
+TEXT = st.sampled_from(TRICKY) | st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
+
+
+@pytest.mark.parametrize("write", [dump_yaml, template])
+def test_defaults_come_back(tmp_path, write):  # authority: algebra, reading inverts writing
+    path = tmp_path / "config.yaml"
+    path.write_text(write(RunConfig()), encoding="utf-8")
+    assert build(RunConfig, read_yaml(path), "config.yaml") == RunConfig()
+
+
+@given(TEXT, st.lists(TEXT, max_size=2), st.floats(0, 1e300), st.integers(0, 10**12), st.booleans())
+def test_any_config_comes_back(tmp_path_factory, text, files, number, count, truth):
+    path = tmp_path_factory.getbasetemp() / "config.yaml"
+    base = RunConfig()
+    config = replace(
+        base,
+        run_dir=text,
+        data=replace(base.data, train=tuple(files), source_language=text),
+        training=replace(base.training, seed=count, clip_norm=number, compile=truth),
+    )
+    for write in (dump_yaml, template):
+        path.write_text(write(config), encoding="utf-8")
+        assert build(RunConfig, read_yaml(path), "config.yaml") == config
+
+
+@given(TEXT)
+def test_other_readers_agree_on_text(text):  # authority: PyYAML's own reader, YAML 1.1
+    said = plain_yaml.dump({"a": text})
+    assert yaml.safe_load(said) == {"a": text}
+    assert plain_yaml.load(said, "test") == {"a": text}
+
+
+def test_order_is_the_declarations():  # authority: the dataclass
+    lines = dump_yaml(RunConfig()).split("\n")
+    tops = [line.split(":")[0] for line in lines if line and line[0].isalpha()]
+    assert tops == list(RunConfig.__dataclass_fields__)
+
+
+def test_a_template_explains_itself():  # authority: the docstrings in the source, by eye
+    said = template(RunConfig())
+    assert "  # Updates of linear warm-up.\n  warmup: 4000\n" in said
+    assert "  # One of post, pre.\n  norm_place: post\n" in said
+    assert "\n# How text is cut into pieces.\ntokenizer:\n" in said
+    assert max(len(line) for line in said.split("\n")) <= 100
+
+
+def test_docs_are_the_literals_below_the_fields():  # authority: the source, by eye
+    docs = field_docs(TrainingConfig)
+    assert docs["warmup"] == "Updates of linear warm-up."
+    assert docs["threads"].startswith("CPU threads of one process; 0 takes every core.")
+    assert "seed" not in docs
+    assert "optimizer" not in docs
