@@ -1,0 +1,1 @@
+"""Tokenizers: how text becomes ids and ids become text."""

@@ -1,0 +1,42 @@
+"""The tokenizers of the two sides of a translator."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pellucid.errors import DataError
+from pellucid.text.tokenizer import Tokenizer
+
+
+@dataclass(frozen=True)
+class Tokenizers:
+    """Source and target; a joint vocabulary is one object on both sides."""
+
+    source: Tokenizer
+    target: Tokenizer
+
+    @property
+    def joint(self) -> bool:
+        return self.source is self.target
+
+    def save(self, directory: Path) -> None:
+        """tokenizer.json if joint, else source_tokenizer.json and target_tokenizer.json."""
+        if self.joint:
+            self.source.save(directory)
+        else:
+            self.source.save(directory, "source_tokenizer")
+            self.target.save(directory, "target_tokenizer")
+
+    @classmethod
+    def load(cls, directory: Path) -> "Tokenizers":
+        """Raises: DataError if a file is missing; VerificationError if one is damaged."""
+        directory = Path(directory)
+        if (directory / "tokenizer.json").exists():
+            joint = Tokenizer.load(directory)
+            return cls(joint, joint)
+        if not (directory / "source_tokenizer.json").exists():
+            raise DataError(
+                f"{directory} has neither tokenizer.json nor source_tokenizer.json. Name a"
+                " directory that holds a tokenizer, or train one: pellucid tokenizer train."
+            )
+        source = Tokenizer.load(directory, "source_tokenizer")
+        return cls(source, Tokenizer.load(directory, "target_tokenizer"))

@@ -1,0 +1,156 @@
+"""One trained tokenizer: text to ids and pieces and back, over the `tokenizers` library."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import tokenizers
+
+from pellucid.errors import DataError, UsageError, VerificationError
+from pellucid.files import atomic_write
+from pellucid.manifest import dump_json, read_json
+from pellucid.text.display import display
+from pellucid.text.guard import guarded
+
+ROLES = ("pad", "bos", "eos", "unk")
+TOKENS = {"pad": "<pad>", "bos": "<s>", "eos": "</s>", "unk": "<unk>"}
+LARGEST = 1 << 26  # bytes of a tokenizer.json; the largest in use has a third of it
+
+
+class Encoding(NamedTuple):
+    """A text cut into pieces."""
+
+    ids: list[int]
+    pieces: list[str]
+    offsets: list[tuple[int, int]]  # characters of the text as given; a byte piece: its character
+
+
+class Tokenizer:
+    """Text to ids and back. Ids of special tokens come from `id`, never from text."""
+
+    def __init__(self, library: tokenizers.Tokenizer, roles: dict[str, str], kind: str) -> None:
+        """`roles`: the token of each role. Raises: DataError if a token is not in the vocabulary."""
+        # "</s>" in a user's text is four characters, not the end of the sentence.
+        library.encode_special_tokens = True
+        library.no_padding()
+        library.no_truncation()
+        vocab = library.get_vocab(with_added_tokens=True)
+        missing = sorted(token for token in roles.values() if token not in vocab)
+        if missing or not vocab:
+            raise DataError(f"the tokenizer's vocabulary lacks its special tokens {missing}.")
+        self.kind = kind
+        self.vocab_size = max(vocab.values()) + 1
+        self.tokens = dict(roles)
+        self.roles = {role: vocab[token] for role, token in roles.items()}
+        self._library = library
+        self._known = frozenset(vocab.values())
+
+    def id(self, role: str) -> int:
+        """The id of a special token. Raises: UsageError naming the known roles."""
+        if role not in self.roles:
+            known = ", ".join(self.roles) or "none"
+            raise UsageError(f"this tokenizer has no {role!r} token. Known roles: {known}.")
+        return self.roles[role]
+
+    def encode(self, text: str) -> Encoding:
+        """Ids, pieces and offsets of a text, without special tokens."""
+        found = self._library.encode(guarded(text), add_special_tokens=False)
+        return Encoding(found.ids, found.tokens, found.offsets)
+
+    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
+        """The ids of many texts: the same as `encode` gives, faster."""
+        clean = [guarded(text) for text in texts]
+        return [e.ids for e in self._library.encode_batch_fast(clean, add_special_tokens=False)]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of ids, without special tokens; bytes that are no UTF-8 become U+FFFD.
+
+        Raises: UsageError at an id that is not in the vocabulary.
+        """
+        return self._library.decode(self._checked(ids), skip_special_tokens=True)
+
+    def normalize(self, text: str) -> str:
+        """The form of a text that `decode(encode(text).ids)` gives back if no piece is unknown."""
+        clean = guarded(text)
+        return self._library.normalizer.normalize_str(clean) if self._library.normalizer else clean
+
+    def pieces(self, ids: Sequence[int]) -> list[str]:
+        """The pieces of ids, as the vocabulary has them."""
+        return [self._library.id_to_token(i) for i in self._checked(ids)]
+
+    def display(self, ids: Sequence[int]) -> list[str]:
+        """The text that each id stands for, its spaces kept, for people to read."""
+        return [display(piece, self.kind) for piece in self.pieces(ids)]
+
+    def to_json(self) -> str:
+        """The library's own description: all that decides how text is cut."""
+        return self._library.to_str(pretty=True)
+
+    def save(self, directory: Path, name: str = "tokenizer") -> None:
+        """Write NAME.json and NAME_config.json, which `transformers` opens too."""
+        config = {
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            **{f"{role}_token": token for role, token in self.tokens.items()},
+            "clean_up_tokenization_spaces": False,
+            "split_special_tokens": True,
+            "kind": self.kind,
+        }
+        atomic_write(Path(directory) / f"{name}.json", self.to_json().encode())
+        atomic_write(Path(directory) / f"{name}_config.json", dump_json(config))
+
+    @classmethod
+    def load(cls, directory: Path, name: str = "tokenizer") -> "Tokenizer":
+        """Read what `save` or another tool wrote.
+
+        Raises: DataError if a file is missing; VerificationError naming the damaged file.
+        """
+        path = Path(directory) / f"{name}.json"
+        config_path = Path(directory) / f"{name}_config.json"
+        read_json(path, limit=LARGEST)  # bounded and well-formed before the library sees it
+        config = read_json(config_path)
+        roles = _roles(config, config_path)
+        kind = config.get("kind", "")
+        with _explained(path):
+            library = tokenizers.Tokenizer.from_str(path.read_text(encoding="utf-8"))
+        try:
+            return cls(library, roles, kind if isinstance(kind, str) else "")
+        except DataError as error:
+            raise VerificationError(f"{path}: {error} Copy the directory again.") from error
+
+    def _checked(self, ids: Sequence[int]) -> list[int]:
+        plain = [int(i) for i in ids]
+        for i in plain:
+            if i not in self._known:
+                raise UsageError(
+                    f"id {i} is not in the vocabulary of {self.vocab_size} pieces (0 to"
+                    f" {self.vocab_size - 1}). Is it another tokenizer's?"
+                )
+        return plain
+
+
+def _roles(config: object, path: Path) -> dict[str, str]:
+    """Role to token, from entries such as "pad_token": "<pad>" or {"content": "<pad>"}."""
+    if not isinstance(config, dict):
+        raise VerificationError(f"{path} is not a table of settings. Copy the directory again.")
+    roles = {}
+    for key, value in config.items():
+        token = value.get("content") if isinstance(value, dict) else value
+        if key.endswith("_token") and isinstance(token, str):
+            roles[key.removesuffix("_token")] = token
+    return roles
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn whatever the library raises at a damaged file into an error that names the file."""
+    try:
+        yield
+    except BaseException as error:
+        # The library raises bare Exceptions, and its Rust panics are no Exceptions at all.
+        if type(error) is Exception or type(error).__name__ == "PanicException":
+            raise VerificationError(
+                f"{path} is not a tokenizer that this version of `tokenizers` reads ({error})."
+                " Copy it again, or train it anew."
+            ) from error
+        raise

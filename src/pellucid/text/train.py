@@ -1,0 +1,155 @@
+"""Learning a tokenizer from text: the same text and config give the same bytes, always."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, islice
+
+from tokenizers import Tokenizer as Library
+from tokenizers import models, pre_tokenizers, trainers
+
+from pellucid.config.data import TokenizerConfig
+from pellucid.errors import ConfigError, DataError
+from pellucid.text.guard import guarded
+from pellucid.text.kinds import UNK, blank
+from pellucid.text.letters import Letters, count_words
+from pellucid.text.pair import Tokenizers
+from pellucid.text.tokenizer import TOKENS, Tokenizer
+
+SPECIAL = list(TOKENS.values())
+BATCH = 1000  # texts handed to the library at once
+
+
+def train_tokenizers(
+    pairs: Callable[[], Iterable[tuple[str, str]]], config: TokenizerConfig
+) -> Tokenizers:
+    """One vocabulary from both sides, or one from each. `pairs()` gives all pairs anew."""
+    if config.joint:
+        joint = train_tokenizer(chain.from_iterable(pair[:2] for pair in pairs()), config)
+        return Tokenizers(joint, joint)
+    source = train_tokenizer((pair[0] for pair in pairs()), config)
+    return Tokenizers(source, train_tokenizer((pair[1] for pair in pairs()), config))
+
+
+def train_tokenizer(texts: Iterable[str], config: TokenizerConfig) -> Tokenizer:
+    """Learn a vocabulary of at most `config.vocab_size` pieces.
+
+    Raises: DataError if there is nothing to learn from; ConfigError at an impossible setting.
+    """
+    clean = (guarded(text) for text in texts)
+    first = next((text for text in clean if text.strip()), None)
+    if first is None:
+        raise DataError("there is no text to learn a tokenizer from. Check the training files.")
+    library = LEARN[config.kind](blank(config), chain([first], clean), config)
+    library.add_special_tokens(SPECIAL)  # they have their ids by now; this marks them
+    return Tokenizer(library, TOKENS, config.kind)
+
+
+def _byte_bpe(library: Library, texts: Iterator[str], config: TokenizerConfig) -> Library:
+    trainer = trainers.BpeTrainer(
+        vocab_size=config.vocab_size,
+        min_frequency=config.min_frequency,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        special_tokens=SPECIAL,
+        show_progress=False,
+    )
+    library.train_from_iterator(_batches(texts), trainer)
+    return library
+
+
+def _bpe(library: Library, texts: Iterator[str], config: TokenizerConfig) -> Library:
+    vocab, merges = _merged(library, texts, config, lambda word: len(word) - 1)
+    library.model = models.BPE(vocab=vocab, merges=merges, unk_token=UNK, end_of_word_suffix="</w>")
+    return library
+
+
+def _wordpiece(library: Library, texts: Iterator[str], config: TokenizerConfig) -> Library:
+    vocab, _ = _merged(library, texts, config, lambda word: 1)
+    library.model = models.WordPiece(vocab=vocab, unk_token=UNK)
+    return library
+
+
+def _merged(
+    library: Library, texts: Iterator[str], config: TokenizerConfig, marked_from: Callable
+) -> tuple[dict[str, int], list[tuple[str, str]]]:
+    """Vocabulary and merges of BPE over letters that carry the kind's mark."""
+    words = count_words(library, texts)
+    letters = Letters(words, marked_from, (config.vocab_size - len(SPECIAL)) // 2)
+    plain = Library(models.BPE())
+    plain.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    trainer = trainers.BpeTrainer(
+        vocab_size=config.vocab_size,
+        min_frequency=config.min_frequency,
+        special_tokens=SPECIAL,
+        show_progress=False,
+    )
+    plain.train_from_iterator(letters.spelled(words), trainer)
+    learned = json.loads(plain.to_str())["model"]
+
+    def written(spelling: str) -> str:
+        found = letters.read(spelling)
+        text = "".join(letter.char for letter in found)
+        if config.kind == "bpe":
+            return text + "</w>" if found[-1].marked else text
+        return "##" + text if found[0].marked else text
+
+    vocab = {
+        piece if piece in SPECIAL else written(piece): i for piece, i in learned["vocab"].items()
+    }
+    assert len(vocab) == len(learned["vocab"])
+    return vocab, [(written(left), written(right)) for left, right in learned["merges"]]
+
+
+def _unigram(library: Library, texts: Iterator[str], config: TokenizerConfig) -> Library:
+    if config.min_frequency != TokenizerConfig().min_frequency:
+        raise ConfigError(
+            f"min_frequency={config.min_frequency} has no meaning for kind: unigram, which picks"
+            " pieces by likelihood among those seen twice. Leave it out."
+        )
+    trainer = trainers.UnigramTrainer(
+        vocab_size=config.vocab_size, special_tokens=SPECIAL, unk_token=UNK, show_progress=False
+    )
+    library.train_from_iterator(_batches(texts), trainer)
+    learned = json.loads(library.to_str())["model"]
+    library.model = models.Unigram(
+        _settled(learned["vocab"]), unk_id=SPECIAL.index(UNK), byte_fallback=False
+    )
+    return library
+
+
+def _settled(vocab: list[list]) -> list[tuple[str, float]]:
+    """Unigram's pieces without what its trainer leaves to chance.
+
+    Sums run in the order of a randomly seeded hash table: the last digits differ. Single letters
+    that lost their place are put back in that order too, each a little below the one before.
+    """
+    special, learned = vocab[: len(SPECIAL)], [(p, round(s, 6)) for p, s in vocab[len(SPECIAL) :]]
+    lowest_long = min((s for p, s in learned if len(p) > 1), default=float("-inf"))
+    tail = [s for p, s in learned if len(p) == 1 and s < lowest_long]
+    learned = [(p, min(tail) if len(p) == 1 and s < lowest_long else s) for p, s in learned]
+    return [(p, s) for p, s in special] + sorted(learned, key=lambda piece: (-piece[1], piece[0]))
+
+
+def _words(library: Library, texts: Iterator[str], config: TokenizerConfig) -> Library:
+    trainer = trainers.WordLevelTrainer(
+        vocab_size=config.vocab_size,
+        min_frequency=config.min_frequency,
+        special_tokens=SPECIAL,
+        show_progress=False,
+    )
+    library.train_from_iterator(_batches(texts), trainer)
+    return library
+
+
+def _batches(texts: Iterator[str]) -> Iterator[list[str]]:
+    while batch := list(islice(texts, BATCH)):
+        yield batch
+
+
+LEARN: dict[str, Callable[[Library, Iterator[str], TokenizerConfig], Library]] = {
+    "byte-bpe": _byte_bpe,
+    "bpe": _bpe,
+    "unigram": _unigram,
+    "wordpiece": _wordpiece,
+    "word": _words,
+    "char": _words,
+}
