@@ -30,7 +30,7 @@ class Tokenizer:
     """Text to ids and back. Ids of special tokens come from `id`, never from text."""
 
     def __init__(self, library: tokenizers.Tokenizer, roles: dict[str, str], kind: str) -> None:
-        """`roles`: the token of each role. Raises: DataError if a token is not in the vocabulary."""
+        """`roles`: the token of each. Raises: DataError if one is not in the vocabulary."""
         # "</s>" in a user's text is four characters, not the end of the sentence.
         library.encode_special_tokens = True
         library.no_padding()
@@ -77,7 +77,7 @@ class Tokenizer:
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
         """The pieces of ids, as the vocabulary has them."""
-        return [self._library.id_to_token(i) for i in self._checked(ids)]
+        return [self._library.id_to_token(i) or "" for i in self._checked(ids)]
 
     def display(self, ids: Sequence[int]) -> list[str]:
         """The text that each id stands for, its spaces kept, for people to read."""

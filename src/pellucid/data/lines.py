@@ -1,0 +1,161 @@
+"""Bytes to lines, as `wc -l` counts them, with every fault named by file, line and byte.
+
+A line ends with a newline byte and nothing else; one carriage return before it is dropped. Other
+line breaks of Unicode stay characters of their line, so no reader can shift one side of a pair.
+"""
+
+import gzip
+import io
+import os
+import stat
+import sys
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from pellucid.errors import DataError
+
+STDIN = "-"
+UTF16 = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
+UTF8_BOM = b"\xef\xbb\xbf"
+CHUNK = 1 << 16
+RESAVE = "Save the file as UTF-8."
+
+
+class Fault(NamedTuple):
+    """Something wrong with a line (counted from 1) or, at line 0, with a file.
+
+    `byte`: where in the line, counted from 1; 0: the line as a whole. Not `fatal`: worth a look.
+    """
+
+    file: str
+    line: int
+    byte: int
+    kind: str  # short and the same for all faults of this sort
+    what: str
+    fatal: bool = True
+
+    def __str__(self) -> str:
+        place = "".join(f":{n}" for n in (self.line, self.byte) if n)
+        return f"{self.file}{place}: {self.what}"
+
+
+class Line(NamedTuple):
+    """One line of a file, without its end; `text` is empty where `fault` is set."""
+
+    number: int
+    text: str
+    fault: Fault | None = None
+    carriage: bool = False  # a carriage return before the newline was dropped
+
+
+def read_lines(path: str | Path, max_bytes: int) -> Iterator[str]:
+    """The lines of a UTF-8 file, gzipped or not, or of standard input (`-`).
+
+    Raises: DataError naming file, line and byte at the first fault.
+    """
+    for line in scan_lines(path, max_bytes):
+        if line.fault:
+            raise DataError(str(line.fault))
+        yield line.text
+
+
+def scan_lines(path: str | Path, max_bytes: int) -> Iterator[Line]:
+    """All lines, the faulty ones too. A fault of the file itself comes as a last line."""
+    name, number = str(path), 0
+    try:
+        with _opened(name) as file:
+            for number, raw in enumerate(_raw_lines(file, max_bytes), start=1):
+                line = _read(name, number, raw, max_bytes)
+                yield line
+                if line.fault and line.fault.kind == "encoding":
+                    return  # the whole file is in it: a fault a line would say nothing more
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        what = f"the gzip data are damaged or cut off here ({error}). Copy or make the file again."
+        yield Line(number + 1, "", Fault(name, number + 1, 0, "gzip", what))
+    except OSError as error:
+        what = f"cannot be read: {error.strerror or error}. Check name, kind and permissions."
+        yield Line(0, "", Fault(name, 0, 0, "unreadable", what))
+
+
+def plain_name(path: str | Path) -> str:
+    """The file's name in lower case, without `.gz`."""
+    return Path(path).name.lower().removesuffix(".gz")
+
+
+def reads_twice(path: str | Path) -> bool:
+    """Whether the file can be read again from its start: not so standard input or a pipe."""
+    return str(path) != STDIN and stat.S_ISREG(os.stat(path).st_mode)
+
+
+class _Rejoined(io.RawIOBase):
+    """A stream with its first bytes, already read, put back: pipes cannot seek."""
+
+    def __init__(self, head: bytes, rest: BinaryIO) -> None:
+        self._head, self._rest = head, rest
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        data = self._head[: len(buffer)] or self._rest.read1(len(buffer))  # type: ignore[attr-defined]
+        self._head = self._head[len(data) :]
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        if self._rest is not sys.stdin.buffer:
+            self._rest.close()
+        super().close()
+
+
+def _opened(name: str) -> BinaryIO:
+    file = sys.stdin.buffer if name == STDIN else open(name, "rb")  # noqa: SIM115
+    head = file.read(len(UTF8_BOM))
+    whole = io.BufferedReader(_Rejoined(head, file), CHUNK)
+    if head[:2] == b"\x1f\x8b":
+        return io.BufferedReader(gzip.GzipFile(fileobj=whole), CHUNK)  # type: ignore[arg-type]
+    return whole  # type: ignore[return-value]
+
+
+def _raw_lines(file: BinaryIO, max_bytes: int) -> Iterator[bytes]:
+    """Lines with their ends, each cut at a little more than the limit; the rest is skipped."""
+    while raw := file.readline(max_bytes + len(UTF8_BOM) + 2):
+        yield raw
+        while not raw.endswith(b"\n") and raw:
+            raw = file.readline(CHUNK)
+
+
+def _read(name: str, number: int, raw: bytes, max_bytes: int) -> Line:
+    ended = raw.endswith(b"\n")
+    carriage = raw.endswith(b"\r\n")
+    body = raw[: len(raw) - ended - carriage]
+    if number == 1:
+        if UTF16.get(body[:2]):
+            what = f"begins with the byte order mark of {UTF16[body[:2]]}. {RESAVE}"
+            return Line(1, "", Fault(name, 1, 1, "encoding", what))
+        body = body.removeprefix(UTF8_BOM)
+    fault = _fault(name, number, body, max_bytes)
+    if fault is None and number == 1 and not ended and b"\r" in body:
+        what = "lines end with carriage returns alone. Convert it: tr '\\r' '\\n' < OLD > NEW."
+        fault = Fault(name, 1, body.index(b"\r") + 1, "encoding", what)
+    return Line(number, "" if fault else body.decode(), fault, carriage)
+
+
+def _fault(name: str, number: int, body: bytes, max_bytes: int) -> Fault | None:
+    if len(body) > max_bytes:
+        what = (
+            f"the line is longer than {max_bytes:,} bytes. Split it, or raise data.max_line_bytes."
+        )
+        return Fault(name, number, max_bytes + 1, "too long", what)
+    if b"\0" in body:
+        what = f"a NUL byte: this is no text, or UTF-16 without its mark. {RESAVE}"
+        return Fault(name, number, body.index(b"\0") + 1, "NUL", what)
+    try:
+        body.decode()
+    except UnicodeDecodeError as error:
+        bad = body[error.start : error.end].hex(" ")
+        what = f"not UTF-8 ({error.reason}: {bad}). {RESAVE}"
+        return Fault(name, number, error.start + 1, "not UTF-8", what)
+    return None
