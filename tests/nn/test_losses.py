@@ -1,0 +1,46 @@
+import math
+
+import pytest
+import torch
+
+from nn.samples import apart
+from pellucid.nn.losses import cross_entropy, perplexity
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.9])
+def test_the_formula(smoothing):  # authority: Szegedy et al. 2016, section 7, by hand in float64
+    logits, targets = torch.randn(6, 5), torch.tensor([0, 4, 2, 2, 1, 3])
+    loss = cross_entropy(logits, targets, smoothing)
+    exact = 0.0
+    for row, target in zip(logits.double(), targets, strict=True):
+        log_sum = math.log(sum(math.exp(score) for score in row))
+        for v, score in enumerate(row):
+            wanted = smoothing / 5 + (1 - smoothing) * (v == int(target))
+            exact -= wanted * (float(score) - log_sum)
+    assert float(loss) == pytest.approx(exact, abs=1e-5)
+
+
+def test_gradients():  # authority: finite differences; the reason that it returns a sum, additivity
+    logits = torch.randn(4, 5, requires_grad=True)
+    targets = torch.tensor([0, 4, 2, 2])
+    whole = cross_entropy(logits, targets, 0.1)
+    parts = cross_entropy(logits[:1], targets[:1], 0.1) + cross_entropy(
+        logits[1:], targets[1:], 0.1
+    )
+    assert apart(whole, parts) <= 1e-5
+    (grad,) = torch.autograd.grad(whole, logits)
+    exact = logits.detach().softmax(-1) - 0.9 * torch.eye(5)[targets] - 0.1 / 5
+    assert apart(grad, exact) <= 1e-6
+
+
+def test_half_precision_is_summed_in_float32():
+    logits, targets = torch.randn(400, 50).bfloat16(), torch.zeros(400, dtype=torch.long)
+    loss = cross_entropy(logits, targets)
+    assert loss.dtype == torch.float32
+    assert float(loss) == pytest.approx(float(cross_entropy(logits.float(), targets)), rel=1e-6)
+
+
+def test_perplexity():  # authority: its definition
+    assert perplexity(2 * math.log(7), 2) == pytest.approx(7)
+    assert perplexity(0.0, 0) == 1.0
+    assert perplexity(1e6, 1) == math.inf

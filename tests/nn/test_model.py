@@ -1,0 +1,214 @@
+"""The whole model: against NumPy float64, against torch's own, and its three shapes and ties."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from nn.reference import part, stack, transformer, weights_of
+from nn.samples import DECODER, ENCODER, SMALL, apart, batch, randomize, randomized, small
+from pellucid.errors import ConfigError, UsageError
+from pellucid.nn import kernels
+from pellucid.nn.model import build
+from pellucid.nn.weights import tie
+
+SHAPES = {
+    "post": small(),
+    "pre": small(norm_place="pre", positions="sinusoid-halves", activation="gelu"),
+    "learned": small(positions="learned", tie_embeddings="decoder", scale_embeddings=False),
+    "slice": small(head_split="slice", activation="swish", tie_embeddings="none"),
+    "nowhere": small(positions="none", activation="gelu-tanh", norm_place="pre", norm_eps=1e-3),
+    "uneven": small(n_encoder_layers=1, n_decoder_layers=3, n_heads=1),
+}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("explicit", [False, True])
+def test_logits_are_the_papers(name, explicit, monkeypatch):  # authority: NumPy float64
+    monkeypatch.setattr(kernels, "prefers_matmul", lambda q, k: explicit)
+    c, given = SHAPES[name], batch()
+    model = randomized(c)
+    logits = model.head(model(given.source, given.keep, given.target))
+    exact = transformer(c, weights_of(model), *(x.numpy() for x in given))
+    assert apart(logits, torch.from_numpy(exact)) <= 1e-5
+
+
+@pytest.mark.parametrize("place", ["post", "pre"])
+def test_halves_are_the_papers(place):  # authority: NumPy float64
+    source, keep, _ = batch()
+    c = small(n_decoder_layers=0, norm_place=place)
+    model = randomized(c)
+    seen = keep[:, None, :].expand(-1, source.shape[1], -1).numpy()
+    exact = stack(c, part(weights_of(model), "encoder"), source.numpy(), seen)
+    assert apart(model(source, keep), torch.from_numpy(exact)) <= 1e-5
+    c = small(n_encoder_layers=0, norm_place=place)
+    model = randomized(c)
+    seen = torch.ones(seen.shape).tril().bool() & keep[:, None, :]
+    exact = stack(c, part(weights_of(model), "decoder"), source.numpy(), seen.numpy())
+    assert apart(model(source, keep), torch.from_numpy(exact)) <= 1e-5
+
+
+def torch_transformer(ours, c) -> nn.Transformer:
+    """torch's own model with our weights; post-norm without the final norms that it adds."""
+    pre = c.norm_place == "pre"
+    theirs = nn.Transformer(
+        *(c.d_model, c.n_heads, c.n_encoder_layers, c.n_decoder_layers, c.d_ff, 0.0),
+        activation=c.activation,
+        layer_norm_eps=c.norm_eps,
+        batch_first=True,
+        norm_first=pre,
+    )
+    if not pre:
+        theirs.encoder.norm = theirs.decoder.norm = None
+    state = theirs.state_dict()
+    for name, tensor in state.items():
+        tensor.copy_(ours_by_their_name(dict(ours.named_parameters()), name))
+    return theirs
+
+
+RENAMES = {
+    "self_attn.in_proj_": "attention.inner.{}.",
+    "self_attn.out_proj.": "attention.inner.o.",
+    "multihead_attn.in_proj_": "cross.inner.{}.",
+    "multihead_attn.out_proj.": "cross.inner.o.",
+    "linear1.": "feed_forward.inner.up.",
+    "linear2.": "feed_forward.inner.down.",
+}
+
+
+def ours_by_their_name(ours: dict, name: str) -> torch.Tensor:
+    names = dict(RENAMES)
+    last = "3" if name.startswith("decoder") else "2"
+    names |= {"norm1.": "attention.norm.", f"norm{last}.": "feed_forward.norm."}
+    if last == "3":
+        names["norm2."] = "cross.norm."
+    for theirs, mine in names.items():
+        name = name.replace(theirs, mine)
+    if "{}" in name:
+        return torch.cat([ours[name.format(letter)] for letter in "qkv"])
+    return ours[name]
+
+
+@pytest.mark.parametrize("place", ["post", "pre"])
+@pytest.mark.parametrize("activation", ["relu", "gelu"])
+def test_forward_and_gradients_are_torchs(place, activation):  # authority: torch.nn.Transformer
+    c, (source, keep, target) = small(norm_place=place, activation=activation), batch()
+    ours = randomized(c).train()
+    theirs = torch_transformer(ours, c).train()
+    embed = [
+        stack.embedding(ids) for stack, ids in ((ours.encoder, source), (ours.decoder, target))
+    ]
+    causal = nn.Transformer.generate_square_subsequent_mask(target.shape[1]) < 0
+    wanted = theirs(
+        *embed, tgt_mask=causal, src_key_padding_mask=~keep, memory_key_padding_mask=~keep
+    )
+    states = ours(source, keep, target)
+    assert apart(states, wanted) <= 1e-5
+    direction = torch.randn(states.shape) / states[0].numel()
+    by_name = {n: p for n, p in ours.named_parameters() if n.split(".")[1] in ("layers", "norm")}
+    mine = torch.autograd.grad((states * direction).sum(), list(by_name.values()))
+    grads = dict(zip(by_name, mine, strict=True))
+    named = dict(theirs.named_parameters())
+    other = torch.autograd.grad((wanted * direction).sum(), list(named.values()))
+    for name, grad in zip(named, other, strict=True):
+        assert grad.abs().max() > 0
+        assert apart(ours_by_their_name(grads, name), grad) <= 1e-5, name
+    embeddings = ours.encoder.embedding.weight  # tied: the same leaf on both roads
+    a, b = (torch.autograd.grad((y * direction).sum(), embeddings)[0] for y in again(ours, theirs))
+    assert apart(a, b) <= 1e-5
+
+
+def again(ours, theirs) -> tuple[torch.Tensor, torch.Tensor]:
+    source, keep, target = batch()
+    embed = [
+        stack.embedding(ids) for stack, ids in ((ours.encoder, source), (ours.decoder, target))
+    ]
+    causal = nn.Transformer.generate_square_subsequent_mask(target.shape[1]) < 0
+    padding = {"src_key_padding_mask": ~keep, "memory_key_padding_mask": ~keep}
+    return ours(source, keep, target), theirs(*embed, tgt_mask=causal, **padding)
+
+
+def test_each_shape_has_its_parts_and_no_more():
+    source, keep, target = batch()
+    encoder, decoder, both = randomized(ENCODER), randomized(DECODER), randomized()
+    assert not any(name.startswith(("decoder", "head")) for name, _ in encoder.named_parameters())
+    assert not any("cross" in n or n.startswith("encoder") for n, _ in decoder.named_parameters())
+    assert encoder(source, keep).shape == (*source.shape, 16)
+    assert torch.equal(encoder.head(encoder(source)), encoder(source))
+    assert decoder.head(decoder(source)).shape == (*source.shape, 13)
+    assert both.head(both(source, keep, target)).shape == (*target.shape, 13)
+
+
+def test_what_a_shape_cannot_do_is_a_usage_error():
+    source, keep, _ = batch()
+    with pytest.raises(UsageError, match="needs target_ids"):
+        randomized()(source, keep)
+    with pytest.raises(UsageError, match="needs source ids"):
+        randomized().prefill(None, None, 3)
+    with pytest.raises(UsageError, match="encoder alone"):
+        randomized(ENCODER).prefill(source, keep, 3)
+    with pytest.raises(ConfigError, match="vocab_size is 0"):
+        build(small(vocab_size=0))
+    with pytest.raises(UsageError, match="65 tokens"):
+        randomized(small(positions="learned"))(source, keep, torch.zeros(3, 65, dtype=torch.long))
+
+
+def test_target_vocabulary_of_its_own():
+    model = randomized(small(target_vocab_size=7, tie_embeddings="decoder"))
+    assert model.encoder.embedding.weight.shape == (13, 16)
+    assert model.head.weight is model.decoder.embedding.weight
+    assert model.head.weight.shape == (7, 16)
+
+
+def matrices(model) -> list[int]:
+    """Which of encoder's, decoder's and output's matrix are one: equal numbers for one matrix."""
+    names = ("encoder.embedding.weight", "decoder.embedding.weight", "head.weight")
+    seen: list[int] = [id(model.get_parameter(name)) for name in names]
+    return [seen.index(one) for one in seen]
+
+
+@pytest.mark.parametrize(
+    ("tied", "which"), [("all", [0, 0, 0]), ("decoder", [0, 1, 1]), ("none", [0, 1, 2])]
+)
+def test_ties_are_what_the_config_says(tied, which):
+    model = build(small(tie_embeddings=tied), seed=0)
+    assert matrices(model) == which
+    assert len(list(model.parameters())) == len({id(p) for p in model.parameters()})
+    before = {name: id(p) for name, p in model.named_parameters(remove_duplicate=False)}
+    tie(model)
+    tie(model)
+    assert {n: id(p) for n, p in model.named_parameters(remove_duplicate=False)} == before
+    model.load_state_dict(copy.deepcopy(model.state_dict()))
+    assert matrices(model) == which
+    assert matrices(copy.deepcopy(model)) == which
+    for kept, alias in model.ties():
+        assert model.get_parameter(kept) is model.get_parameter(alias)
+
+
+def test_gradients_of_ties_accumulate_into_one():  # authority: the sum over an untied copy's three
+    given = batch()
+    tied = randomized(SMALL).train()
+    untied = randomized(small(tie_embeddings="none")).train()
+    untied.load_state_dict(tied.state_dict())
+    for model in (tied, untied):
+        model.head(model(*given)).square().mean().backward()
+    three = (untied.encoder.embedding.weight, untied.decoder.embedding.weight, untied.head.weight)
+    assert all(weight.grad.abs().max() > 1e-4 for weight in three)
+    assert apart(tied.head.weight.grad, sum(weight.grad for weight in three)) <= 1e-5
+
+
+def test_every_weight_is_used():  # authority: a weight without gradient has no effect
+    for c in (*SHAPES.values(), DECODER, ENCODER):
+        model, (source, keep, target) = randomized(c).train(), batch()
+        states = model(source, keep, target if c.n_decoder_layers and c.n_encoder_layers else None)
+        model.head(states).square().mean().backward()
+        silent = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.any()]
+        assert not silent
+
+
+def test_randomize_reaches_every_weight():
+    model = randomized(SMALL)
+    before = {n: p.detach().clone() for n, p in model.named_parameters()}
+    randomize(model, 1)
+    assert all(apart(p, before[n]) > 0.01 for n, p in model.named_parameters())

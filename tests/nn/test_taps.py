@@ -1,0 +1,115 @@
+"""Taps on a real model. Authority: the names that DESIGN.md promises, and algebra."""
+
+import copy
+
+import pytest
+import torch
+
+from nn.samples import apart, batch, randomized, small
+from pellucid.errors import UsageError
+from pellucid.taps import edit, record, taps
+
+ATTENTION = ("queries", "keys", "values", "scores", "weights", "context")
+EDITED = [
+    *(f"decoder.layers.1.cross.inner.{name}" for name in ATTENTION),
+    "encoder.output",
+    "encoder.embedding.places",
+    "decoder.embedding.tokens",
+    "decoder.layers.0.feed_forward.inner.hidden",
+    "decoder.layers.2.attention.output",
+]
+
+
+@pytest.fixture
+def model():
+    return randomized(small(n_decoder_layers=4))
+
+
+def test_names_are_paths(model):
+    wanted = {"head.logits"}
+    for stack, n, blocks in (
+        ("encoder", 2, ("attention",)),
+        ("decoder", 4, ("attention", "cross")),
+    ):
+        wanted |= {f"{stack}.output", f"{stack}.embedding.tokens", f"{stack}.embedding.places"}
+        for i in range(n):
+            layer = f"{stack}.layers.{i}"
+            wanted |= {f"{layer}.{b}.inner.{t}" for b in blocks for t in ATTENTION}
+            wanted |= {f"{layer}.{b}.output" for b in (*blocks, "feed_forward")}
+            wanted.add(f"{layer}.feed_forward.inner.hidden")
+    assert "decoder.layers.3.cross.inner.weights" in wanted
+    assert set(taps(model)) == wanted
+
+
+def test_every_tap_sees_a_tensor_of_each_call(model):
+    source, keep, target = batch()
+    with record(model) as seen:
+        model.head(model(source, keep, target))
+        model.head(model(source, keep, target))
+    assert set(seen) == set(taps(model))
+    assert all(len(calls) == 2 and torch.equal(*calls) for calls in seen.values())
+    assert seen["decoder.layers.3.cross.inner.weights"][0].shape == (3, 4, 6, 7)
+    assert seen["encoder.layers.0.attention.inner.weights"][0].shape == (3, 4, 7, 7)
+
+
+def test_a_recording_ends(model):
+    given = batch()
+    with record(model, "decoder.*.weights") as seen:
+        model(*given)
+    calls = {path: len(tensors) for path, tensors in seen.items()}
+    model(*given)
+    assert {path: len(tensors) for path, tensors in seen.items()} == calls
+    assert set(calls) == {p for p in taps(model) if p.startswith("decoder.") and "weights" in p}
+    assert all(tap.listener is None for tap in taps(model).values())
+
+
+@pytest.mark.parametrize("pattern", EDITED)
+def test_what_an_edit_returns_goes_on(model, pattern):
+    given = batch()
+    before = model(*given)
+    with edit(model, pattern, lambda path, x: x + torch.randn(x.shape)) as paths:
+        edited = model(*given)
+    assert paths == [pattern]
+    assert apart(edited, before) > 1e-3
+    assert torch.equal(model(*given), before)  # and nothing is left of it
+
+
+def test_a_head_can_be_silenced(model):  # authority: its columns of `o` set to zero
+    given, name = batch(), "encoder.layers.0.attention.inner"
+    with edit(model, f"{name}.context", lambda path, x: x.index_fill(1, torch.tensor(2), 0.0)):
+        edited = model(*given)
+    model.get_submodule(name).o.weight.data[:, 8:12] = 0
+    assert apart(edited, model(*given)) <= 1e-5
+
+
+def test_edits_stack_and_end_even_after_an_error(model):
+    given, name = batch(), "decoder.output"
+    before = model(*given)
+    with edit(model, name, lambda path, x: x + 1):
+        with record(model, name) as seen, edit(model, name, lambda path, x: x * 3):
+            assert apart(model(*given), (before + 1) * 3) <= 1e-5
+        assert apart(seen[name][0], before + 1) <= 1e-5
+        with pytest.raises(ZeroDivisionError), edit(model, name, lambda path, x: x / 0):
+            raise ZeroDivisionError
+        assert apart(model(*given), before + 1) <= 1e-5
+    assert torch.equal(model(*given), before)
+
+
+def test_an_unknown_name_is_an_error_that_tells_the_known(model):
+    unknown = pytest.raises(UsageError, match=r"no tap matches '\*\.wheights'.*weights")
+    with unknown, record(model, "*.wheights"):
+        pass
+
+
+def test_a_copy_of_a_model_is_not_listened_to(model):
+    with record(model) as seen:
+        copy.deepcopy(model)(*batch())
+    assert not seen
+
+
+def test_a_compiled_models_taps_are_the_models_own(model):  # nothing is compiled before a call
+    compiled = torch.compile(model)
+    assert set(taps(compiled)) == set(taps(model))
+    with record(compiled, "decoder.output") as seen:
+        model(*batch())
+    assert len(seen["decoder.output"]) == 1
