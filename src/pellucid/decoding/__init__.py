@@ -1,0 +1,1 @@
+"""Search: the one loop that turns a model's predictions into text."""

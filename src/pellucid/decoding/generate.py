@@ -1,0 +1,56 @@
+"""Sources in any order, of any length: batched for speed, given back as they came."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+
+from pellucid.config.decoding import DecodingConfig
+from pellucid.decoding.search import Hypothesis, Limits, Vocabulary, device_of, search
+from pellucid.nn.cache import Decoder
+from pellucid.nn.masks import keep_from
+
+
+@torch.inference_mode()
+def generate(
+    model: Decoder,
+    sources: Sequence[Sequence[int]],
+    vocabulary: Vocabulary,
+    config: DecodingConfig,
+    *,
+    prefixes: Sequence[Sequence[int]] = (),
+    pad: int = 0,
+    progress: Callable[[int], None] | None = None,
+) -> list[list[Hypothesis]]:
+    """The n best texts for each source, best first, in the order of the sources.
+
+    sources: ids, their end token included where the model was trained with one.
+    prefixes: ids that each text begins with; one for each source, or none.
+    pad: an id to fill short rows with; it is masked. progress: called with how many more are done.
+    Raises: UsageError as `search`.
+    """
+    order = sorted(range(len(sources)), key=lambda i: -len(sources[i]))
+    results: list[list[Hypothesis]] = [[] for _ in sources]
+    for at in range(0, len(order), config.batch_size):
+        chosen = order[at : at + config.batch_size]
+        batch = [sources[i] for i in chosen]
+        limits = Limits(
+            max_lengths=[config.max_length or 2 * len(source) + 20 for source in batch],
+            prefixes=[prefixes[i] for i in chosen] if prefixes else (),
+        )
+        cache = model.prefill(*padded(batch, pad, device_of(model)), len(batch))
+        found = search(model, cache, vocabulary, config, limits)
+        for i, hypotheses in zip(chosen, found, strict=True):
+            results[i] = hypotheses
+        if progress is not None:
+            progress(len(chosen))
+    return results
+
+
+def padded(
+    rows: Sequence[Sequence[int]], pad: int, device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Ids (B, longest) padded on the right, and keep (B, longest), None if nothing is padded."""
+    longest = max(map(len, rows))
+    ids = torch.tensor([[*row, *[pad] * (longest - len(row))] for row in rows], dtype=torch.int64)
+    keep = keep_from(torch.tensor([len(row) for row in rows]), longest)
+    return ids.to(device), None if keep is None else keep.to(device)

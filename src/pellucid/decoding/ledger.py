@@ -1,0 +1,176 @@
+"""What a search has found: open texts as back-pointers, ended texts, and when a source is done.
+
+All on the host, in small arrays: the device only proposes candidates.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from pellucid.config.decoding import DecodingConfig
+from pellucid.decoding.top_k import Candidates
+from pellucid.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """One text that was found, without its start and end tokens."""
+
+    ids: tuple[int, ...]
+    """Generated ids; forced ones come first and are included."""
+    score: float
+    """log_prob, length-normalised."""
+    log_prob: float
+    """Sum over tokens, the end token counted; a forced token was no choice and counts 0."""
+    token_log_probs: tuple[float, ...]
+    """One for each id, and one for the end token if finished."""
+    finished: bool
+    """False if the text was cut at its longest length."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is asked of each source's text."""
+
+    max_lengths: Sequence[int]
+    """Most tokens, the end token counted; at least 1."""
+    prefixes: Sequence[Sequence[int]] = ()
+    """Ids that each text begins with, after the vocabulary's `forced_first`; empty for none."""
+
+
+class Onward(NamedTuple):
+    """The open texts of the sources that are not done: k rows each."""
+
+    sources: np.ndarray  # (B,), which of the sources before this step stay
+    parents: np.ndarray  # (B, k), row of the same source that each text continues
+    tokens: np.ndarray  # (B, k)
+    scores: np.ndarray  # (B, k), -inf where a source has fewer than k open texts
+
+
+class _Ended(NamedTuple):
+    score: float
+    step: int
+    parent: int
+    token: int
+    log_prob: float
+    finished: bool
+
+
+class Ledger:
+    """The book of one batch."""
+
+    def __init__(self, config: DecodingConfig, end: int, limits: Limits) -> None:
+        self.config, self.end = config, end
+        self.max_lengths = np.asarray(limits.max_lengths)
+        self.active = np.arange(len(self.max_lengths))  # numbers of the sources not yet done
+        self.nearest = int(self.max_lengths.min())
+        self.ended: list[list[_Ended]] = [[] for _ in self.active]
+        self.steps: list[tuple[np.ndarray, Onward]] = []
+
+    def advance(self, found: Candidates) -> Onward:
+        """Note which candidates end, choose which go on: the best k of those that do not."""
+        k = self.config.beam
+        stay = np.arange(len(self.active))
+        onward = Onward(stay, *(x[:, :k] for x in (found.parents, found.tokens, found.values)))
+        ends = found.tokens == self.end  # (B, n)
+        cut = len(self.steps) + 1 >= self.nearest
+        if cut or ends.any():
+            last = self.max_lengths[self.active] <= len(self.steps) + 1  # (B,)
+            self._note(found, ends | last[:, None])
+            order = np.argsort(ends, axis=1, kind="stable")[:, :k]  # those that go on, best first
+            parents, tokens, scores = (
+                np.take_along_axis(x, order, 1) for x in (found.parents, found.tokens, found.values)
+            )
+            scores = np.where(np.take_along_axis(ends, order, 1), -np.inf, scores)
+            onward = Onward(stay, parents, tokens, scores.astype(np.float32))
+        return self._leave(onward, cut)
+
+    def hypotheses(self) -> list[list[Hypothesis]]:
+        """The n best of each source, best first; equal scores in the order they ended.
+
+        Raises: UsageError if a source has none.
+        """
+        return [self._best(source) for source in range(len(self.ended))]
+
+    def _note(self, found: Candidates, ends: np.ndarray) -> None:
+        """Keep what ends among each source's top k; beyond that rank it is ignored."""
+        step = len(self.steps)
+        norm = length_norm(step + 1, self.config)
+        for row, rank in np.argwhere(ends[:, : self.config.beam]):
+            log_prob, token = float(found.values[row, rank]), int(found.tokens[row, rank])
+            if log_prob == -np.inf:
+                continue
+            parent, finished = int(found.parents[row, rank]), token == self.end
+            ended = _Ended(log_prob / norm, step, parent, token, log_prob, finished)
+            self.ended[self.active[row]].append(ended)
+
+    def _leave(self, onward: Onward, cut: bool) -> Onward:
+        """Let the sources go that are done."""
+        done = (onward.scores == -np.inf).all(1)
+        if cut:
+            done |= self.max_lengths[self.active] <= len(self.steps) + 1
+        if self.config.stop == "first_k":
+            done |= [len(self.ended[s]) >= self.config.beam for s in self.active]
+        else:
+            done |= [
+                not self._can_improve(s, x) for s, x in zip(self.active, onward.scores, strict=True)
+            ]
+        if done.any():
+            stay = np.flatnonzero(~done)
+            onward = Onward(*(x[stay] for x in onward))
+            self.active = self.active[stay]
+            self.nearest = int(self.max_lengths[self.active].min(initial=1 << 62))
+        self.steps.append((self.active, onward))
+        return onward
+
+    def _can_improve(self, source: int, scores: np.ndarray) -> bool:
+        """Whether an open text may yet beat the worst of the n best.
+
+        A log-probability only falls as tokens are added, so a text that is at s <= 0 now ends at
+        some p <= s, with some length n <= max_length. Norms grow with n (alpha >= 0), and
+        dividing a number <= 0 by more brings it nearer 0: p / norm(n) <= s / norm(n)
+        <= s / norm(max_length). No open text can score above that, whatever it becomes.
+        """
+        kept = sorted((e.score for e in self.ended[source]), reverse=True)[: self.config.n_best]
+        if len(kept) < self.config.n_best:
+            return True
+        norm = length_norm(int(self.max_lengths[source]), self.config)
+        return float(scores.max()) / norm > kept[-1]
+
+    def _best(self, source: int) -> list[Hypothesis]:
+        ranked = sorted(self.ended[source], key=lambda e: -e.score)[: self.config.n_best]
+        if not ranked:
+            raise UsageError(
+                f"source {source} has no possible text: every token is banned, or the model's"
+                " logits are not numbers. Look at the banned tokens, then at the model's weights."
+            )
+        return [self._read(source, ended) for ended in ranked]
+
+    def _read(self, source: int, ended: _Ended) -> Hypothesis:
+        """Follow the back-pointers of one text from its end to its first token."""
+        ids, sums, row = [ended.token], [ended.log_prob], ended.parent
+        for sources, onward in reversed(self.steps[: ended.step]):
+            place = np.searchsorted(sources, source)
+            ids.append(int(onward.tokens[place, row]))
+            sums.append(float(onward.scores[place, row]))
+            row = onward.parents[place, row]
+        ids.reverse()
+        sums = [0.0, *reversed(sums)]
+        return Hypothesis(
+            ids=tuple(ids[:-1] if ended.finished else ids),
+            score=ended.score,
+            log_prob=ended.log_prob,
+            token_log_probs=tuple(b - a for a, b in zip(sums, sums[1:], strict=False)),
+            finished=ended.finished,
+        )
+
+
+def length_norm(length: int, config: DecodingConfig) -> float:
+    """What the log-probability of a text of `length` tokens, end counted, is divided by.
+
+    `power`: length ** alpha. `gnmt`: ((5 + length) / 6) ** alpha (Wu et al. 2016, eq. 14).
+    """
+    base = length if config.length_norm == "power" else (5 + length) / 6
+    return base**config.alpha
