@@ -115,7 +115,8 @@ def _opened(name: str) -> BinaryIO:
     head = file.read(len(UTF8_BOM))
     whole = io.BufferedReader(_Rejoined(head, file), CHUNK)
     if head[:2] == b"\x1f\x8b":
-        return io.BufferedReader(gzip.GzipFile(fileobj=whole), CHUNK)  # type: ignore[arg-type]
+        # Its own buffer gives every line before a damaged place; another around it would not.
+        return gzip.GzipFile(fileobj=whole)  # type: ignore[return-value]
     return whole  # type: ignore[return-value]
 
 

@@ -155,15 +155,22 @@ def _tsv(text: str) -> tuple[str, str]:
 
 def _jsonl(text: str) -> tuple[str, str]:
     try:
-        entry = json.loads(text)
+        entry = json.loads(text, object_pairs_hook=_unique)
     except json.JSONDecodeError as error:
         raise _MalformedError(
             f"no JSON ({error.msg}). Each line is one object.", len(text[: error.pos].encode()) + 1
         ) from error
     except (RecursionError, ValueError) as error:
-        raise _MalformedError(f"JSON beyond all bounds ({error}). Remove the line.", 1) from error
+        raise _MalformedError(f"no JSON that can be used ({error}). Mend or remove the line.", 1) from error
     sides = entry if isinstance(entry, dict) else {}
     return _text(text, sides.get("source")), _text(text, sides.get("target"))
+
+
+def _unique(entries: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(entries)
+    if len(found) < len(entries):
+        raise ValueError("a key stands twice")
+    return found
 
 
 def _text(line: str, side: object) -> str:

@@ -1,0 +1,74 @@
+"""`check` finds every fault in one pass. Authority: files damaged on purpose, faults listed."""
+
+from pathlib import Path
+
+import pytest
+
+from pellucid.config.data import DataConfig
+from pellucid.data.check import LISTED, check
+from pellucid.data.read import read_pairs
+from pellucid.errors import DataError
+
+
+def files(tmp_path: Path, source: bytes, target: bytes) -> list[str]:
+    names = [tmp_path / "t.en", tmp_path / "t.de"]
+    for name, data in zip(names, (source, target), strict=True):
+        name.write_bytes(data)
+    return [str(name) for name in names]
+
+
+def test_all_faults_in_one_pass(tmp_path):
+    source = [b"fine", b"bad\xff", b"", b"", b"nul\0", b"x" * 99, b"a \xe2\x80\xa8 b", b"same",
+              b"fine", b"word " * 12, b"s", b"more"]  # fmt: skip
+    target = [b"gut", b"x", b"nicht leer", b"", b"x", b"x", b"c", b"same", b"gut", b"kurz", b"\xfe"]
+    found = check(
+        files(tmp_path, b"\r\n".join(source), b"\n".join(target)), DataConfig(max_line_bytes=80)
+    )
+    en, de = (str(tmp_path / name) for name in ("t.en", "t.de"))
+    assert [(f.file, f.line, f.byte, f.kind, f.fatal) for f in found.faults] == [
+        (en, 2, 4, "not UTF-8", True),
+        (en, 3, 0, "empty on one side", True),
+        (en, 4, 0, "blank on both sides", False),
+        (en, 5, 4, "NUL", True),
+        (en, 6, 81, "too long", True),
+        (en, 7, 3, "other line breaks", False),
+        (en, 8, 0, "identical sides", False),
+        (en, 9, 0, "duplicates", False),
+        (en, 10, 0, "unequal lengths", False),
+        (de, 11, 1, "not UTF-8", True),
+        (en, 12, 0, "unequal counts", True),
+    ]
+    assert found.pairs == 5
+    assert found.counts["not UTF-8"] == 2
+    # One for each end of a source line, but the end of the too long one is not looked at.
+    assert found.counts["carriage returns dropped"] == 10
+    assert found.fatal
+    assert len(list(found.lines())) == 12
+
+
+def test_clean_data_are_clean(tmp_path):
+    report = check(files(tmp_path, b"a\nb\n", b"x\ny\n"), DataConfig())
+    assert (report.pairs, report.faults, report.counts, report.fatal) == (2, (), {}, False)
+
+
+def test_nothing_at_all(tmp_path):
+    report = check(files(tmp_path, b"", b""), DataConfig())
+    assert report.fatal
+    assert report.faults[0].kind == "no pairs"
+
+
+def test_many_faults_are_counted_but_not_all_listed(tmp_path):
+    report = check(files(tmp_path, b"\xff\n" * 500, b"x\n" * 500), DataConfig())
+    assert report.counts["not UTF-8"] == 500
+    assert len([f for f in report.faults if f.kind == "not UTF-8"]) == LISTED
+
+
+@pytest.mark.parametrize("fatal", [True, False])
+def test_fatal_is_what_stops_reading(fatal, tmp_path):
+    both = files(tmp_path, b"a\n\nb\n" if fatal else b"a\n\x0b c\nb\n", b"x\ny\nz\n")
+    assert check(both, DataConfig()).fatal is fatal
+    if fatal:
+        with pytest.raises(DataError):
+            list(read_pairs(both, DataConfig()))
+    else:
+        assert len(list(read_pairs(both, DataConfig()))) == 3
