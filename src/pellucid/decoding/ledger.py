@@ -5,6 +5,7 @@ All on the host, in small arrays: the device only proposes candidates.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -115,7 +116,8 @@ class Ledger:
             done |= [len(self.ended[s]) >= self.config.beam for s in self.active]
         else:
             done |= [
-                not self._can_improve(s, x) for s, x in zip(self.active, onward.scores, strict=True)
+                not self._can_improve(self.ended[s], int(self.max_lengths[s]), scores)
+                for s, scores in zip(self.active, onward.scores, strict=True)
             ]
         if done.any():
             stay = np.flatnonzero(~done)
@@ -125,7 +127,7 @@ class Ledger:
         self.steps.append((self.active, onward))
         return onward
 
-    def _can_improve(self, source: int, scores: np.ndarray) -> bool:
+    def _can_improve(self, ended: list[_Ended], max_length: int, scores: np.ndarray) -> bool:
         """Whether an open text may yet beat the worst of the n best.
 
         A log-probability only falls as tokens are added, so a text that is at s <= 0 now ends at
@@ -133,11 +135,10 @@ class Ledger:
         dividing a number <= 0 by more brings it nearer 0: p / norm(n) <= s / norm(n)
         <= s / norm(max_length). No open text can score above that, whatever it becomes.
         """
-        kept = sorted((e.score for e in self.ended[source]), reverse=True)[: self.config.n_best]
+        kept = sorted((e.score for e in ended), reverse=True)[: self.config.n_best]
         if len(kept) < self.config.n_best:
             return True
-        norm = length_norm(int(self.max_lengths[source]), self.config)
-        return float(scores.max()) / norm > kept[-1]
+        return float(scores.max()) / length_norm(max_length, self.config) > kept[-1]
 
     def _best(self, source: int) -> list[Hypothesis]:
         ranked = sorted(self.ended[source], key=lambda e: -e.score)[: self.config.n_best]
@@ -162,7 +163,7 @@ class Ledger:
             ids=tuple(ids[:-1] if ended.finished else ids),
             score=ended.score,
             log_prob=ended.log_prob,
-            token_log_probs=tuple(b - a for a, b in zip(sums, sums[1:], strict=False)),
+            token_log_probs=tuple(b - a for a, b in pairwise(sums)),
             finished=ended.finished,
         )
 

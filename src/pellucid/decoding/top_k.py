@@ -1,6 +1,7 @@
 """The best continuations of many texts, found without sorting or copying a vocabulary."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -34,7 +35,7 @@ class TopK:
         self.vocab_size, self.n, self.width = vocab_size, n, width
         walls = [-1, *sorted(set(excluded)), vocab_size]
         start, end = max(
-            ((a + 1, b) for a, b in zip(walls, walls[1:], strict=False)),
+            ((a + 1, b) for a, b in pairwise(walls)),
             key=lambda run: run[1] - run[0],
         )
         # Below a few blocks a plain top-k is as quick.

@@ -1,0 +1,93 @@
+"""Which source token a target token came from, read off the decoder's attention to the source."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from pellucid.decoding.generate import padded
+from pellucid.decoding.search import device_of
+from pellucid.errors import UsageError
+from pellucid.nn.model import Transformer
+from pellucid.taps import record
+
+Pairs = list[tuple[int, int]]
+
+
+@torch.inference_mode()
+def align(
+    model: Transformer,
+    sources: Sequence[Sequence[int]],
+    targets: Sequence[Sequence[int]],
+    *,
+    start: int,
+    layer: int | None = None,
+) -> list[Tensor]:
+    """Attention (T, S) of each pair, averaged over heads, on the CPU.
+
+    Row t is from the step that predicts target token t, that is, which reads the token before it.
+    sources: ids as the encoder reads them. targets: ids without the start token; with the end
+    token if its row is wanted. start: what the decoder reads first. layer: of the decoder,
+    counted from 0; the last but one by default, as in Garg et al. 2019.
+    Raises: UsageError if the decoder has no such layer or looks at no source.
+    """
+    if not sources:
+        return []
+    device = device_of(model)
+    ids, keep = padded(sources, 0, device)  # (B, S)
+    # Padding needs no mask: it stands on the right, where a causal decoder does not look.
+    target_ids, _ = padded([[start, *target[:-1]] for target in targets], start, device)  # (B, T)
+    path = f"decoder.layers.{_layer(model, layer)}.cross.inner.weights"
+    with record(model, path) as seen:
+        model(ids, keep, target_ids)
+    (weights,) = seen[path]  # (B, H, T, S)
+    mean = weights.mean(1, dtype=torch.float32).cpu()  # (B, T, S)
+    sizes = [(len(target), len(source)) for source, target in zip(sources, targets, strict=True)]
+    return [rows[:t, :s] for rows, (t, s) in zip(mean, sizes, strict=True)]
+
+
+def hard_alignment(weights: Tensor) -> Pairs:
+    """(target piece, source piece) for each row of weights (T, S): where attention is greatest."""
+    return list(enumerate(weights.argmax(-1).tolist())) if weights.numel() else []
+
+
+def word_alignment(
+    weights: Tensor, target_words: Sequence[int | None], source_words: Sequence[int | None]
+) -> Pairs:
+    """(target word, source word) pairs, sorted, from attention (T, S) between pieces.
+
+    target_words, source_words: the word of each piece, None where it belongs to none (the end
+    token); they have T and S entries. Attention is summed over a source word's pieces and averaged
+    over a target word's; each target word goes to the source word that has most of it.
+    """
+    if weights.shape != (len(target_words), len(source_words)):
+        raise UsageError(
+            f"weights are {tuple(weights.shape)}, but words are given for {len(target_words)}"
+            f" target and {len(source_words)} source pieces. Give one entry for each piece."
+        )
+    rows, columns = _membership(target_words), _membership(source_words)
+    if not rows or not columns:
+        return []
+    to_rows = torch.stack(list(rows.values())).to(weights.dtype)  # (target words, T)
+    to_columns = torch.stack(list(columns.values())).to(weights.dtype)  # (source words, S)
+    words = to_rows @ weights @ to_columns.T  # (target words, source words)
+    names = list(columns)
+    return [(word, names[i]) for word, i in zip(rows, words.argmax(-1).tolist(), strict=True)]
+
+
+def _membership(words: Sequence[int | None]) -> Mapping[int, Tensor]:
+    """Each word, in order, with which pieces are its own: (pieces,) of True and False."""
+    return {
+        word: torch.tensor([w == word for w in words])
+        for word in sorted({w for w in words if w is not None})
+    }
+
+
+def _layer(model: Transformer, layer: int | None) -> int:
+    n = model.config.n_decoder_layers
+    if not n or model.encoder is None:
+        raise UsageError("alignment needs an encoder-decoder: this model reads no source apart.")
+    chosen = max(n - 2, 0) if layer is None else layer
+    if not 0 <= chosen < n:
+        raise UsageError(f"layer={layer}, but this decoder has layers 0 to {n - 1}.")
+    return chosen
