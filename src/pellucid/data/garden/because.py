@@ -44,7 +44,7 @@ def because(draw: Draw) -> Plan:
 def _main(draw: Draw, reason: Reason, subject: Noun, other: tuple[str, Noun]) -> Action:
     preposition, noun = other
     who, what = _phrase(draw, subject), _phrase(draw, noun)
-    timed = draw.chance(0.3)
+    timed = draw.chance(0.4)
     return Action(
         reason.verb,
         who,
@@ -58,9 +58,9 @@ def _main(draw: Draw, reason: Reason, subject: Noun, other: tuple[str, Noun]) ->
 
 def _phrase(draw: Draw, noun: Noun) -> Phrase:
     """The noun with "the" or "this", an animal now and then with a harmless adjective."""
-    determiner = "this" if draw.chance(0.12) else "the"
+    determiner = "this" if draw.chance(0.2) else "the"
     colors = [a for a in attributes(noun) if a.color] if "animal" in noun.classes else []
-    adjective = draw.choice(colors) if colors and draw.chance(0.2) else None
+    adjective = draw.choice(colors) if colors and draw.chance(0.3) else None
     return Phrase(noun, determiner, adjective=adjective)
 
 

@@ -1,7 +1,15 @@
 """How Chinese says a plan: measure words, aspect, what stands before the verb, 把 被 给 的."""
 
+from pellucid.data.garden.chinese_words import (
+    COUNTS,
+    DEGREES,
+    LOCATIONS,
+    MODALS,
+    OFTEN,
+    PERSONS,
+    TIMES,
+)
 from pellucid.data.garden.plan import (
-    NUMBERS,
     Action,
     Asked,
     Both,
@@ -19,40 +27,13 @@ from pellucid.data.garden.plan import (
 )
 from pellucid.data.garden.words import Word
 
-# What follows the noun of a place: 在 桌子 下面.
-LOCATIONS = {
-    "in": "里",
-    "on": "上",
-    "under": "下面",
-    "behind": "后面",
-    "in_front_of": "前面",
-    "beside": "旁边",
-    "above": "上方",
-    "at": "",
-    "shore": "边",
-    "land": "里",
-}
-TIMES = {
-    "yesterday": "昨天",
-    "last week": "上周",
-    "last night": "昨晚",
-    "this morning": "今天早上",
-    "tomorrow": "明天",
-    "next week": "下周",
-    "now": "现在",
-}
-OFTEN = {"often": "经常", "always": "总是", "sometimes": "有时", "rarely": "很少"}
-MODALS = {"can": "能", "must": "必须", "want": "想"}
-DEGREES = {"": "很", "very": "非常", "so": "非常", "too": "太"}
-PERSONS = {"I": "我", "he": "他", "she": "她", "we": "我们", "they": "他们"}
-COUNTS = dict(zip(NUMBERS, "两三四五六七八九十", strict=True))
-
 
 def sentence(plan: Plan) -> list[Word]:
     """The words of a plan, in order."""
     end = Word("？" if plan.question else "。", ("end",))
     if plan.question:
-        words = _clause(plan.first, "1.")
+        # 深吗, not 很深吗: the degree is what is asked for.
+        words = [w for w in _clause(plan.first, "1.") if w != Word("很", ("1.verb",))]
         asked = isinstance(plan.first, Action) and any(
             isinstance(part, Asked)
             for part in (plan.first.subject, plan.first.object, plan.first.place)

@@ -12,9 +12,17 @@ from pellucid.data.garden.plan import NUMBERS, PERSONS, Action, Clause, Person, 
 from pellucid.data.garden.split import split_of
 
 C = TypeVar("C", bound=Clause)
-PAST = ("yesterday", "last week", "this morning", "last night")
+PAST = ("yesterday", "this morning", "last night", "last week")
 FUTURE = ("tomorrow", "next week")
-_TRIES = 200
+_TRIES = 2000
+# What "my" is said of; what is done to a portion of food or drink ("the milk": 那杯牛奶); and what
+# nobody plans to do.
+_OWNED = frozenset({"kin", "pet", "ware", "vehicle", "clothing", "small"})
+_CONSUMING = ("eat", "drink", "cut")
+UNWILLED = (
+    *("lose", "fall", "see", "meet", "frighten", "find", "break", "bite", "steal"),
+    *("wake", "cry", "laugh", "fall asleep", "run away"),
+)
 
 
 class NothingFitsError(Exception):
@@ -69,35 +77,47 @@ class Draw:
         roll = self.rng.random()
         adjective = self.attribute(noun) if self.chance(0.25) else None
         if noun.mass:
-            return Phrase(noun, "the" if roll < 0.5 else "bare", adjective=adjective)
+            return Phrase(noun, "bare", adjective=adjective)
         if role == "object":
             roll = 1 - roll  # objects are indefinite as often as subjects are definite
         if roll < 0.52:
             return Phrase(noun, "the", adjective=adjective)
+        if "single" in noun.classes:
+            return Phrase(noun, "a" if roll > 0.9 else "the", adjective=adjective)
         if roll < 0.60:
             return Phrase(noun, "the", plural=True, adjective=adjective)
         if roll < 0.66:
             return Phrase(noun, "this", plural=self.chance(0.3), adjective=adjective)
-        if roll < 0.70:
+        if roll < 0.70 and noun.classes & _OWNED:
             return Phrase(noun, "my")
         if roll < 0.76:
             return Phrase(noun, self.choice(("some", "many")), plural=True, adjective=adjective)
         if roll < 0.85:
-            return Phrase(noun, self.choice(NUMBERS), plural=True, adjective=adjective)
+            return Phrase(noun, self.number(), plural=True, adjective=adjective)
         return Phrase(noun, "a", adjective=adjective)
+
+    def number(self) -> str:
+        """A number word, the small ones more often."""
+        return NUMBERS[int(self.rng.random() ** 1.7 * len(NUMBERS))]
 
     def definite(self, noun: Noun, plural: float = 0.1) -> Phrase:
         """A plain phrase with "the"."""
-        return Phrase(noun, "the", plural=not noun.mass and self.chance(plural))
+        one = noun.mass or "single" in noun.classes
+        return Phrase(noun, "the", plural=not one and self.chance(plural))
 
     def attribute(self, noun: Noun) -> Adjective | None:
         """An adjective that can stand before the noun, if there is one."""
         options = attributes(noun)
-        return self.choice(options) if options else None
+        if not options:
+            return None
+        # What few nouns can be is said the more often of each.
+        return self.rng.choices(options, [1 / len(a.of) for a in options])[0]
 
     def place(self, options: tuple[tuple[str, Noun], ...]) -> Place:
         """A place with "the"."""
-        preposition, noun = self.choice(options)
+        # The preposition first: else the rare places behind a rare one would hardly be drawn.
+        preposition = self.choice(tuple(dict.fromkeys(p for p, _ in options)))
+        noun = self.choice([noun for p, noun in options if p == preposition])
         adjective = self.attribute(noun) if self.chance(0.1) else None
         return Place(preposition, Phrase(noun, "the", adjective=adjective))
 
@@ -108,6 +128,8 @@ class Draw:
         thing = self.phrase(self.choice(verb.what))
         counted = isinstance(subject, Phrase) and subject.determiner in NUMBERS
         if counted or verb.aspect == "state":
+            thing = self.definite(thing.noun)
+        if thing.noun.mass and verb.key in _CONSUMING and self.chance(0.5):
             thing = self.definite(thing.noun)
         differ(subject, thing)
         return Action(verb, subject, thing, tense=self.tense(verb))
@@ -127,7 +149,7 @@ class Draw:
         roll = self.rng.random()
         if verb.aspect in ("act", "posture") and roll < 0.4:
             return "present"
-        return "future" if roll > 0.92 else "past"
+        return "future" if roll > 0.92 and verb.name not in UNWILLED else "past"
 
     def timed(self, clause: Action) -> dict[str, object]:
         """Fields that say when, at the front or later: `replace(clause, **timed(clause))`."""

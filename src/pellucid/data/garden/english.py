@@ -30,7 +30,7 @@ PREPOSITIONS = {
     "beside": "next to",
     "above": "over",
     "at": "at",
-    "shore": "at",
+    "shore": "by",
     "land": "in",
 }
 BE = {
@@ -105,10 +105,10 @@ def _predicate(clause: Clause, path: str, question: bool = False) -> tuple[list[
             than = [Word("than", (path + "than",)), *_phrase(clause.than, path + "other")]
             return [Word(BE[False][who], (path + "verb",))], [*more, *than]
         case Passive():
-            done = Word(clause.verb.en[2], (path + "verb",))
+            done = _words(f"{clause.verb.en[2]} {clause.verb.en_after}", path + "verb")
             by = Word("by", (path + "by",))
             agent = _phrase(clause.agent, path + "agent")
-            return [Word(BE[True][who], (path + "passive",))], [done, by, *agent]
+            return [Word(BE[True][who], (path + "passive",))], [*done, by, *agent]
         case Action():
             auxiliary, verb = _verb(clause, path, who, question)
             return auxiliary, [*verb, *_complements(clause, path)]

@@ -4,6 +4,15 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from pellucid.data.garden import german_forms as forms
+from pellucid.data.garden.german_words import (
+    ASKED,
+    CONJUNCTIONS,
+    DEGREES,
+    OFTEN,
+    PERSONS,
+    PREPOSITIONS,
+    TIMES,
+)
 from pellucid.data.garden.plan import (
     Action,
     Asked,
@@ -21,42 +30,6 @@ from pellucid.data.garden.plan import (
     Subject,
 )
 from pellucid.data.garden.words import CLOSING, Word
-
-# German preposition, and whether a place at rest is meant by it ("dat") is for the clause to say.
-PREPOSITIONS = {
-    "in": "in",
-    "on": "auf",
-    "under": "unter",
-    "behind": "hinter",
-    "in_front_of": "vor",
-    "beside": "neben",
-    "above": "über",
-    "at": "an",
-    "shore": "an",
-    "land": "auf",
-}
-CONJUNCTIONS = {
-    "because": "weil",
-    "although": "obwohl",
-    "while": "während",
-    "when": "als",
-    "that": "dass",
-    "and": "und",
-    "but": "aber",
-}
-TIMES = {
-    "yesterday": "gestern",
-    "last week": "letzte Woche",
-    "last night": "letzte Nacht",
-    "this morning": "heute Morgen",
-    "tomorrow": "morgen",
-    "next week": "nächste Woche",
-    "now": "jetzt",
-}
-OFTEN = {"often": "oft", "always": "immer", "sometimes": "manchmal", "rarely": "selten"}
-DEGREES = {"very": "sehr", "too": "zu", "so": "so"}
-PERSONS = {"I": "ich", "he": "er", "she": "sie", "we": "wir", "they": "sie"}
-ASKED = {"who": "wer", "what": "was", "where": "wo"}
 
 
 class Parts(NamedTuple):

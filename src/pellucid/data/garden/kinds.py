@@ -2,15 +2,19 @@
 
 from dataclasses import replace
 
-from pellucid.data.garden.draw import Draw, NothingFitsError, attributes, differ, predicates
+from pellucid.data.garden.draw import (
+    UNWILLED,
+    Draw,
+    NothingFitsError,
+    differ,
+    predicates,
+)
 from pellucid.data.garden.lexicon import Noun, adjectives, named, nouns, places, verbs
 from pellucid.data.garden.plan import (
     Action,
-    Asked,
     Comparison,
     Existence,
     Passive,
-    Person,
     Phrase,
     Plan,
     State,
@@ -24,6 +28,9 @@ _WHERE = {
     "hang": "above:sofa above:bed above:table above:door",
     "hide": "in:container under:bed under:sofa under:carpet behind:tree in:garden behind:door",
 }
+_FLOOR = "in:room in:nature under:tree behind:door behind:house"
+_TOP = "on:top on:chair on:bench under:bed under:table in:container"
+_WANTED = ("eat", "drink", "sleep", "catch")  # by animals
 _HABITS = ("help", "visit", "thank", "call", "invite", "drink", "feed", "stroke")
 
 
@@ -43,12 +50,6 @@ def negation(draw: Draw) -> Plan:
     if clause.tense == "past" and draw.chance(0.3):
         clause = replace(clause, **draw.timed(clause))
     return Plan("negation", clause)
-
-
-def question(draw: Draw) -> Plan:
-    """Yes or no, who, what, where."""
-    ask = draw.choice((_whether, _whether, _whether, _is_it, _who, _what, _where))
-    return Plan("question", draw.until_kept(lambda: ask(draw)), question=True)
 
 
 def place(draw: Draw) -> Plan:
@@ -142,13 +143,16 @@ def modal(draw: Draw) -> Plan:
 
     def make() -> Action:
         clause = draw.transitive() if draw.chance(0.6) else draw.intransitive()
-        unwilled = clause.verb.name in ("lose", "fall", "see", "meet", "frighten", "hold", "find")
-        if unwilled or clause.verb.aspect in _STATIVE:
+        who = clause.subject
+        animal = isinstance(who, Phrase) and "animal" in who.noun.classes
+        if animal and (word != "want" or clause.verb.key not in _WANTED):
+            raise NothingFitsError
+        if clause.verb.name in UNWILLED or clause.verb.aspect in _STATIVE:
             raise NothingFitsError
         return replace(clause, tense="present", modal=word)
 
     clause = draw.until_kept(make)
-    return Plan("modal", replace(clause, negated=word != "must" and draw.chance(0.25)))
+    return Plan("modal", _deny(clause) if word != "must" and draw.chance(0.25) else clause)
 
 
 def description(draw: Draw) -> Plan:
@@ -174,84 +178,58 @@ def existence(draw: Draw) -> Plan:
     """There is something somewhere."""
 
     def make() -> Existence:
-        where = draw.place(places("on:top on:chair on:bench under:bed under:table in:room"))
-        stands = "stands" if draw.chance(0.5) else "lies"
-        thing = _indefinite(draw, draw.choice(named(stands)))
-        return Existence(thing, where)
+        noun = draw.choice(named("stands" if draw.chance(0.5) else "lies"))
+        bulky = noun.classes & {"load", "container", "support"}
+        where = draw.place(places(_FLOOR if bulky else _TOP))
+        return Existence(_indefinite(draw, noun), where)
 
     return Plan("existence", draw.until_kept(make))
 
 
 def state(draw: Draw, negated: bool = False) -> State:
     """A noun and what can be said of it."""
-    noun = draw.choice(tuple(n for n in nouns().values() if predicates(n)))
-    adjective = draw.choice(predicates(noun))
+    if draw.chance(0.8):
+        adjective = draw.choice(adjectives())
+        noun = draw.choice(adjective.of)
+    else:
+        noun = draw.choice(tuple(n for n in nouns().values() if predicates(n)))
+        adjective = draw.choice(predicates(noun))
     # 不不安 and 不有趣 are not Chinese.
     if negated and adjective.zh[0] in "不有":
         raise NothingFitsError
-    determiner = draw.choice(("the", "the", "the", "this", "my"))
-    plural = not noun.mass and determiner == "the" and draw.chance(0.25)
+    determiner = draw.choice(("the", "the", "the", "this"))
+    one = noun.mass or "single" in noun.classes
+    plural = not one and determiner == "the" and draw.chance(0.25)
     degree = "very" if not negated and not adjective.color and draw.chance(0.35) else ""
     return State(Phrase(noun, determiner, plural), adjective, degree, negated=negated)
+
+
+def about_someone(clause: Action) -> Action:
+    """The clause with a definite subject."""
+    subject = clause.subject
+    if isinstance(subject, Phrase) and subject.determiner not in ("the", "this", "my"):
+        subject = Phrase(subject.noun, "the", subject.plural, subject.adjective)
+    return replace(clause, subject=subject)
 
 
 def _indefinite(draw: Draw, noun: Noun) -> Phrase:
     phrase = draw.phrase(noun)
     if phrase.determiner in ("the", "this", "my"):
-        options = attributes(noun)
-        adjective = draw.choice(options) if options and draw.chance(0.3) else None
+        adjective = draw.attribute(noun) if draw.chance(0.3) else None
         return Phrase(noun, "bare" if noun.mass else "a", adjective=adjective)
     return phrase
 
 
 def _negated(draw: Draw) -> Action:
     clause = draw.transitive() if draw.chance(0.8) else draw.intransitive()
+    # A negated progressive is heavy in all three languages: the past is said instead.
+    past = clause.tense == "present" and clause.verb.aspect not in _STATIVE
+    return _deny(replace(clause, tense="past" if past else clause.tense))
+
+
+def _deny(clause: Action) -> Action:
+    """The clause negated: someone definite, and no "some", "many" or number behind "not"."""
     thing = clause.object
     if isinstance(thing, Phrase) and thing.plural and thing.determiner != "the":
         thing = Phrase(thing.noun, "bare", plural=True)
-    # A negated progressive is heavy in all three languages: the past is said instead.
-    past = clause.tense == "present" and clause.verb.aspect not in _STATIVE
-    subject = clause.subject
-    if isinstance(subject, Phrase) and subject.determiner not in ("the", "this", "my"):
-        subject = Phrase(subject.noun, "the", subject.plural, subject.adjective)
-    tense = "past" if past else clause.tense
-    return replace(clause, subject=subject, object=thing, tense=tense, negated=True)
-
-
-def _whether(draw: Draw) -> Action:
-    clause = draw.transitive() if draw.chance(0.7) else draw.intransitive()
-    subject = clause.subject
-    if isinstance(subject, Phrase) and subject.determiner not in ("the", "this", "my"):
-        subject = Phrase(subject.noun, "the", subject.plural, subject.adjective)
-    if clause.place is not None and clause.tense == "past":
-        raise NothingFitsError
-    return replace(clause, subject=subject)
-
-
-def _is_it(draw: Draw) -> State:
-    clause = state(draw)
-    return replace(clause, degree="")
-
-
-def _who(draw: Draw) -> Action:
-    clause = draw.transitive()
-    if "person" not in clause.verb.who[0].classes:
-        raise NothingFitsError
-    return replace(clause, subject=Asked("who"))
-
-
-def _what(draw: Draw) -> Action:
-    clause = _whether(draw)
-    thing, verb = clause.object, clause.verb
-    if not isinstance(thing, Phrase) or thing.noun.classes & {"person", "animal"}:
-        raise NothingFitsError
-    if verb.de_preposition or verb.en_after or verb.aspect == "state" or verb.case == "dat":
-        raise NothingFitsError
-    return replace(clause, object=Asked("what"))
-
-
-def _where(draw: Draw) -> Action:
-    clause = draw.intransitive()
-    if not clause.verb.where or isinstance(clause.subject, Person):
-        raise NothingFitsError
-    return replace(clause, place=Asked("where"), tense="present")
+    return replace(about_someone(clause), object=thing, negated=True)

@@ -61,7 +61,7 @@ class Adjective:
     de_comparative: str
     zh: str
     zh_attributive: tuple[str, ...]  # empty: not said before a noun
-    of: frozenset[Noun]
+    of: tuple[Noun, ...]
     compared: tuple[tuple[Noun, ...], ...]
 
     @property
@@ -84,7 +84,8 @@ class Reason:
 
 def rows(table: str) -> Iterator[tuple[str, ...]]:
     """The lines of a table as tuples of cells; an empty line ends a block, each with a header."""
-    text = files(__package__).joinpath("tables", f"{table}.txt").read_text(encoding="utf-8")
+    path = files("pellucid.data.garden") / "tables" / f"{table}.txt"
+    text = path.read_text(encoding="utf-8")
     for block in text.split("\n\n"):
         lines = [line for line in block.split("\n") if line and not line.startswith("#")]
         for line in lines[1:]:
@@ -137,7 +138,7 @@ def _noun(*row: str) -> Noun:
     nominative, _, oblique = de.partition("/")
     return Noun(
         name=en,
-        en_plural=en + "s" if plural == "-" else plural,
+        en_plural=_plural(en) if plural == "-" else plural,
         de=nominative,
         de_oblique=oblique or nominative,
         gender=gender,
@@ -147,6 +148,13 @@ def _noun(*row: str) -> Noun:
         classes=frozenset(classes.split()),
         mass=plural == "mass",
     )
+
+
+def _plural(noun: str) -> str:
+    """The regular plural of English."""
+    if noun.endswith(("s", "x", "ch", "sh")):
+        return noun + "es"
+    return noun[:-1] + "ies" if noun.endswith("y") and noun[-2] not in "aeiou" else noun + "s"
 
 
 def _verb(*row: str) -> Verb:
@@ -186,7 +194,7 @@ def _adjective(*row: str) -> Adjective:
         de_comparative=de_comparative,
         zh=zh,
         zh_attributive=tuple(attributive.split()) if attributive != "-" else (),
-        of=frozenset(named(of)),
+        of=named(of),
         compared=tuple(named(c) for c in compared.split() if c != "-"),
     )
 

@@ -5,20 +5,26 @@ from dataclasses import replace
 from pellucid.data.garden.draw import Draw, NothingFitsError, differ, predicates
 from pellucid.data.garden.kinds import state
 from pellucid.data.garden.lexicon import Noun
-from pellucid.data.garden.plan import Action, Both, Phrase, Plan, Reference, State
+from pellucid.data.garden.plan import Action, Both, Phrase, Place, Plan, Reference, State
+
+# "Although" joins what is quiet with what disturbs it, "when" what was done with what happened.
+_QUIET = ("sleep", "read", "write", "work", "lie")
+_LOUD = ("bark", "sing", "cry", "laugh", "dance", "play")
+_HAPPENINGS = ("arrive", "wake", "fall asleep", "fall", "come back", "run away")
 
 
 def coordination(draw: Draw) -> Plan:
     """Two phrases with "and", or two clauses with "and" or "but"."""
     if draw.chance(0.5):
         return Plan("coordination", draw.until_kept(lambda: _joined_phrases(draw)))
-    first, second = _doing(draw, "present"), _doing(draw, "present")
-    word = "and"
     if draw.chance(0.5):
-        word = "but"
-        first, second = _doing(draw, "past"), _doing(draw, "past", negated=True)
+        first = _doing(draw, "past")
+        second = replace(_doing(draw, "past", (first.verb.key,)), negated=True)
+        _apart(first, second)
+        return Plan("coordination", first, "but", second)
+    first, second = _doing(draw, "present"), _doing(draw, "present")
     _apart(first, second)
-    return Plan("coordination", first, word, second)
+    return Plan("coordination", first, "and", second)
 
 
 def subordinate(draw: Draw) -> Plan:
@@ -26,9 +32,12 @@ def subordinate(draw: Draw) -> Plan:
     word = draw.choice(("that", "that", "although", "while", "when"))
     if word == "that":
         return _that(draw)
-    tense = "past" if word == "when" else "present"
-    first = _doing(draw, tense)
-    second = _event(draw) if word == "when" else _doing(draw, tense)
+    if word == "when":
+        first, second = _doing(draw, "past"), _doing(draw, "past", _HAPPENINGS)
+    elif word == "although":
+        first, second = _doing(draw, "present", _QUIET), _doing(draw, "present", _LOUD)
+    else:
+        first, second = _doing(draw, "present"), _doing(draw, "present")
     _apart(first, second)
     return Plan("subordinate", first, word, second, fronted=draw.chance(0.4))
 
@@ -42,7 +51,7 @@ def relative(draw: Draw) -> Plan:
         raise NothingFitsError
     if gap == "object" and (inner.verb.de_preposition or inner.verb.key == "call"):
         raise NothingFitsError
-    plural = draw.chance(0.25)
+    plural = "single" not in head.noun.classes and draw.chance(0.25)
     reference = Reference(head.noun, plural)
     if gap == "subject":
         inner = replace(inner, subject=reference)
@@ -67,24 +76,14 @@ def _that(draw: Draw) -> Plan:
     return Plan("subordinate", main, "that", second)
 
 
-def _doing(draw: Draw, tense: str, negated: bool = False) -> Action:
-    """A clause with someone definite who does something, in this tense."""
+def _doing(draw: Draw, tense: str, keys: tuple[str, ...] = ()) -> Action:
+    """Someone definite does something, in this tense, with one of these verbs if given."""
 
     def make() -> Action:
         clause = draw.transitive() if draw.chance(0.6) else draw.intransitive()
-        return replace(_plain(clause, tense), negated=negated)
-
-    return draw.until_kept(make)
-
-
-def _event(draw: Draw) -> Action:
-    """Something that happens at one moment, in the past."""
-
-    def make() -> Action:
-        clause = draw.intransitive()
-        if clause.verb.aspect != "event":
+        if keys and clause.verb.key not in keys:
             raise NothingFitsError
-        return _plain(clause, "past")
+        return _plain(clause, tense)
 
     return draw.until_kept(make)
 
@@ -138,7 +137,8 @@ def _said_of(draw: Draw, head: Phrase) -> State | Action:
 def _seeing(draw: Draw, head: Phrase) -> Action:
     """What someone does with the thing of the relative clause."""
     clause = _plain(draw.transitive(), "past")
-    if head.noun not in clause.verb.what:
+    assert head.relative is not None
+    if head.noun not in clause.verb.what or clause.verb.key == head.relative.verb.key:
         raise NothingFitsError
     differ(clause.subject, head)
     return replace(clause, object=head)
@@ -150,7 +150,9 @@ def _apart(first: Action, second: Action | State) -> None:
     for clause in (first, second):
         parts = [clause.subject]
         if isinstance(clause, Action):
-            parts += [clause.object, clause.place.phrase if clause.place else None]
+            parts += [clause.object]
+            if isinstance(clause.place, Place):
+                parts += [clause.place.phrase]
         for part in parts:
             if isinstance(part, Phrase):
                 if part.noun in seen:

@@ -4,7 +4,7 @@ from functools import lru_cache
 from hashlib import blake2b
 
 SPLITS = ("train", "valid", "test")
-HELD_OUT = 0.12  # the share of all clauses in each of "valid" and "test"
+HELD_OUT = 0.15  # the share of all clauses in each of "valid" and "test"
 
 
 @lru_cache(maxsize=1 << 17)
