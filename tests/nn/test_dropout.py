@@ -24,3 +24,5 @@ def test_a_models_dropout_is_decided_by_the_seed():  # authority: torch.manual_s
     assert torch.equal(seen[0], seen[1])
     assert apart(seen[0], seen[2]) > 1e-2
     assert torch.equal(model.eval()(*given), model(*given))
+    with torch.no_grad():
+        assert torch.equal(model(*given), model(*given))

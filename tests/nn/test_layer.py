@@ -25,8 +25,8 @@ def wrapped(place: str, dropout: float = 0.0) -> nn.Module:
 def test_where_the_norm_stands(training):  # authority: Vaswani 5.4; Xiong et al. 2020, table 1
     x = torch.randn(2, 5, 16)
     post, pre = wrapped("post").train(training), wrapped("pre").train(training)
-    assert apart(post(x), post.norm(x + 2 * x)) <= 1e-6
-    assert apart(pre(x), x + 2 * pre.norm(x)) <= 1e-6
+    assert apart(post(x), post.norm(x + 2 * x)) <= 2e-6
+    assert apart(pre(x), x + 2 * pre.norm(x)) <= 2e-6
 
 
 def test_dropout_falls_on_the_sublayer_and_never_on_the_residual():  # authority: algebra
@@ -36,7 +36,7 @@ def test_dropout_falls_on_the_sublayer_and_never_on_the_residual():  # authority
     assert (((added - 2).abs() < 1e-3) | (added.abs() < 1e-3)).all()
     assert 0.4 < float((added.abs() < 1e-3).float().mean()) < 0.6
     pre.eval()
-    assert apart(pre(x), x + 2 * pre.norm(x)) <= 1e-6
+    assert apart(pre(x), x + 2 * pre.norm(x)) <= 2e-6
 
 
 @pytest.mark.parametrize("place", ["post", "pre"])

@@ -21,14 +21,14 @@ def test_a_stack_is_its_layers_one_by_one(place):  # authority: composition of t
     for layer in encoder.layers:
         x = layer(x, Mask(keep=keep))
     memory = encoder(source, Mask(keep=keep))
-    assert apart(memory, encoder.norm(x)) <= 1e-6
+    assert apart(memory, encoder.norm(x)) <= 2e-6
     x = decoder.embedding(target)
     for layer in decoder.layers:
         x = layer(x, Mask(causal=True), None, memory, Mask(keep=keep))
     states = decoder(target, Mask(causal=True), memory, Mask(keep=keep))
-    assert apart(states, decoder.norm(x)) <= 1e-6
+    assert apart(states, decoder.norm(x)) <= 2e-6
     kvs = [layer.cross.inner.read(memory) for layer in decoder.layers]
-    assert apart(decoder(target, Mask(causal=True), kvs, Mask(keep=keep)), states) <= 1e-6
+    assert apart(decoder(target, Mask(causal=True), kvs, Mask(keep=keep)), states) <= 2e-6
 
 
 @pytest.mark.parametrize("place", ["post", "pre"])

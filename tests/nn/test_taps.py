@@ -64,6 +64,7 @@ def test_a_recording_ends(model):
 
 
 @pytest.mark.parametrize("pattern", EDITED)
+@torch.no_grad()  # so that attention would be fused if nobody listened
 def test_what_an_edit_returns_goes_on(model, pattern):
     given = batch()
     before = model(*given)
