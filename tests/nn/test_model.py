@@ -129,6 +129,22 @@ def again(ours, theirs) -> tuple[torch.Tensor, torch.Tensor]:
     return ours(source, keep, target), theirs(*embed, tgt_mask=causal, **padding)
 
 
+@pytest.mark.parametrize("explicit", [False, True])
+def test_autocast_stays_near(explicit, monkeypatch):  # authority: float32; bf16 has 8 bits
+    monkeypatch.setattr(kernels, "prefers_matmul", lambda q, k: explicit)
+    model, given = randomized(small(norm_place="pre")).train(), batch()
+    wanted = model.head(model(*given))
+    with torch.autocast("cpu", torch.bfloat16):
+        logits = model.head(model(*given))
+    assert logits.dtype == torch.bfloat16
+    assert apart(logits, wanted) <= 0.05 * float(wanted.detach().abs().max())
+    logits.float().square().mean().backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.dtype == torch.float32, name
+        assert parameter.grad.isfinite().all(), name
+
+
 def test_each_shape_has_its_parts_and_no_more():
     source, keep, target = batch()
     encoder, decoder, both = randomized(ENCODER), randomized(DECODER), randomized()
