@@ -148,7 +148,7 @@ def test_files_that_are_no_files(tmp_path):
     assert list(read_lines("/dev/null", LIMIT)) == []
 
 
-@pytest.mark.parametrize("data", [b"a\nb", gzip.compress(b"a\nb")])
+@pytest.mark.parametrize("data", [b"a\nb", gzip.compress(b"a\nb")], ids=["plain", "gzip"])
 def test_pipes(data, tmp_path):
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)

@@ -161,7 +161,8 @@ def _jsonl(text: str) -> tuple[str, str]:
             f"no JSON ({error.msg}). Each line is one object.", len(text[: error.pos].encode()) + 1
         ) from error
     except (RecursionError, ValueError) as error:
-        raise _MalformedError(f"no JSON that can be used ({error}). Mend or remove the line.", 1) from error
+        what = f"no JSON that can be used ({error}). Mend or remove the line."
+        raise _MalformedError(what, 1) from error
     sides = entry if isinstance(entry, dict) else {}
     return _text(text, sides.get("source")), _text(text, sides.get("target"))
 

@@ -72,8 +72,9 @@ def build_store(
     """The store of this key: what the cache has if it is sound, else made from the pairs.
 
     Pair number i is taken for line i + 1; None is a pair held out. Those, blank pairs, and pairs
-    with more than `max_length` pieces on a side are left out and counted in `dropped`. Memory does not grow with the data
-    (12 bytes a pair apart). Raises: DataError if no pair is left.
+    with more than `max_length` pieces on a side are left out and counted in `dropped`. Memory while
+    building does not grow with the data; an open store takes 24 bytes a pair.
+    Raises: DataError if no pair is left.
     """
     final = Path(cache_dir) / key
     if final.exists():

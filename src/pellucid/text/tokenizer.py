@@ -56,7 +56,8 @@ class Tokenizer:
     def encode(self, text: str) -> Encoding:
         """Ids, pieces and offsets of a text, without special tokens."""
         found = self._library.encode(guarded(text), add_special_tokens=False)
-        return Encoding(found.ids, found.tokens, found.offsets)
+        # Not found.tokens: for an unknown character Unigram puts the character itself there.
+        return Encoding(found.ids, self.pieces(found.ids), found.offsets)
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
         """The ids of many texts: the same as `encode` gives, faster."""

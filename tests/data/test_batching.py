@@ -1,0 +1,79 @@
+"""Batches by token count. Authority: brute force over every batch and every pair."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pellucid.data.batching import micro_batches, plan
+from pellucid.errors import ConfigError
+
+LENGTHS = st.lists(st.tuples(st.integers(1, 30), st.integers(1, 30)), min_size=1, max_size=80)
+
+
+def array(lengths) -> np.ndarray:
+    return np.array(lengths, np.int32)
+
+
+@given(LENGTHS, st.integers(30, 200), st.integers(0, 5), st.integers(0, 5))
+def test_every_pair_once_in_batches_that_fit(lengths, max_tokens, seed, epoch):
+    batches = plan(array(lengths), max_tokens, seed, epoch)
+    assert sorted(i for batch in batches for i in batch) == list(range(len(lengths)))
+    for batch in batches:
+        assert len(batch) * max(max(lengths[i]) for i in batch) <= max_tokens
+
+
+@given(LENGTHS, st.integers(30, 200))
+def test_batches_are_full_and_of_like_length(lengths, max_tokens):
+    longest = [max(pair) for pair in lengths]
+    batches = sorted(
+        ([longest[i] for i in batch] for batch in plan(array(lengths), max_tokens, 0, 0)),
+        key=lambda batch: (batch[0], batch[-1], -len(batch)),
+    )
+    assert [n for batch in batches for n in batch] == sorted(longest)
+    for batch, after in itertools.pairwise(batches):  # the next pair would not have fitted in
+        assert (len(batch) + 1) * after[0] > max_tokens
+
+
+def test_a_function_of_seed_and_epoch():
+    lengths = np.random.default_rng(0).integers(1, 40, (2000, 2)).astype(np.int32)
+
+    def order(seed, epoch):
+        return [batch.tolist() for batch in plan(lengths, 256, seed, epoch)]
+
+    assert order(1, 2) == order(1, 2)
+    plans = [order(seed, epoch) for seed in range(3) for epoch in range(3)]
+    assert len({str(p) for p in plans}) == len(plans)
+    # Who meets whom changes as well, not the order of batches alone.
+    assert {tuple(sorted(b)) for b in plans[0]} != {tuple(sorted(b)) for b in plans[1]}
+    firsts = [np.mean([lengths[i].max() for i in p[0]]) for p in plans]
+    assert len(set(firsts)) > 3  # not always the shortest first
+
+
+@given(LENGTHS, st.integers(0, 60))
+def test_starting_anywhere_is_the_same_stream(lengths, start):
+    def take(start, n):
+        found = itertools.islice(micro_batches(array(lengths), 64, 3, start), n)
+        return [(epoch, index, batch.tolist()) for epoch, index, batch in found]
+
+    assert take(start, 20) == take(0, start + 20)[start:]
+    whole = plan(array(lengths), 64, 3, 0) + plan(array(lengths), 64, 3, 1)
+    assert [batch for _, _, batch in take(0, len(whole))] == [batch.tolist() for batch in whole]
+    assert [epoch for epoch, _, _ in take(0, len(whole))].count(0) == len(whole) // 2
+
+
+def test_a_pair_too_long_for_any_batch():
+    lengths = array([[3, 4], [5, 70], [6, 6]])
+    with pytest.raises(ConfigError, match=r"pair 1 has 70 tokens.*max_tokens=64.*max_length"):
+        plan(lengths, 64, 0, 0)
+    with pytest.raises(ConfigError, match="pair 1"):
+        next(micro_batches(lengths, 64, 0, 0))
+    assert len(plan(lengths, 70, 0, 0)) == 2
+
+
+def test_nothing_to_batch():
+    assert plan(np.zeros((0, 2), np.int32), 64, 0, 0) == []
+    with pytest.raises(ConfigError, match="no pairs"):
+        next(micro_batches(np.zeros((0, 2), np.int32), 64, 0, 0))
