@@ -118,6 +118,72 @@ def test_an_exception_changes_nothing(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["model"]
 
 
+def test_publishing_and_writing_inside_what_is_published(tmp_path):
+    with publish(tmp_path / "model") as temp:
+        atomic_write(temp / "a", b"1")
+        atomic_write(temp / "a", b"2")
+        put(temp / "inner", 3)
+        assert in_child(lambda: sweep(tmp_path) and None) == 0  # it is still ours
+    assert (tmp_path / "model" / "a").read_bytes() == b"2"
+    assert version_of(tmp_path / "model" / "inner") == 3
+    assert hidden(tmp_path) == []
+
+
+def test_a_failed_rename_puts_the_old_back(tmp_path, monkeypatch):
+    final = tmp_path / "model"
+    put(final, 1)
+    rename = Path.rename
+
+    def failing(self: Path, target: Path) -> Path:
+        if self.name.startswith(".tmp-"):
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", failing)
+    with pytest.raises(ResourceError, match="Read-only"):
+        put(final, 2, replace=True)
+    assert version_of(final) == 1
+    assert [p.name for p in tmp_path.iterdir()] == ["model"]
+
+
+def test_half_an_old_one_is_never_put_back(tmp_path):
+    final = tmp_path / "model"
+    put(final, 1)
+    assert in_child(lambda: put(final, 2, replace=True), "remove:partly") == signal.SIGKILL
+    final.rename(tmp_path / "kept elsewhere")
+    sweep(tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["kept elsewhere"]
+
+
+def test_everything_is_on_disk_before_it_has_its_name(tmp_path, monkeypatch):
+    """A kill cannot show this, only a power cut: so the calls themselves are watched."""
+    calls = []
+    fsync, rename = os.fsync, Path.rename
+
+    def synced(fd: int) -> None:
+        calls.append(f"sync {Path(os.readlink(f'/proc/self/fd/{fd}')).name.split('-')[0]}")
+        fsync(fd)
+
+    def renamed(self: Path, target: Path) -> Path:
+        calls.append(f"rename to {target.name.split('-')[0]}")
+        return rename(self, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(Path, "rename", renamed)
+    parent = f"sync {tmp_path.name.split('-')[0]}"
+    put(tmp_path / "model", 1)
+    files = {"sync a.bin", "sync inner", "sync b.bin", "sync c.json", "sync manifest.json"}
+    assert set(calls[:-3]) == files
+    assert calls[-3:] == ["sync .tmp", "rename to model", parent]
+    calls.clear()
+    put(tmp_path / "model", 2, replace=True)
+    assert set(calls[:5]) == files
+    assert calls[5:] == ["sync .tmp", "rename to .old", "rename to model", parent, "rename to .tmp"]
+    calls.clear()
+    atomic_write(tmp_path / "file", b"")
+    assert calls == ["sync .tmp", "rename to file", parent]
+
+
 def test_what_stands_there_is_not_overwritten(tmp_path):
     (tmp_path / "thesis").mkdir()
     with pytest.raises(DataError, match="exists already"):
@@ -144,6 +210,16 @@ def test_sweep_spares_the_living_and_the_foreign(tmp_path):
         assert in_child(lambda: sweep(tmp_path) and None) == 0  # and from another
     assert version_of(tmp_path / "model") == 1
     assert sorted(foreign) == sorted(p.name for p in tmp_path.iterdir() if p.name != "model")
+
+
+def test_sweep_leaves_other_peoples_leftovers(tmp_path):
+    if os.geteuid() != 0:
+        pytest.skip("only root can make files of another user")
+    theirs = tmp_path / ".tmp-model-99999-0123abcd"
+    theirs.mkdir()
+    os.chown(theirs, 12345, 12345)
+    assert sweep(tmp_path) == []
+    assert theirs.exists()
 
 
 def test_a_child_does_not_keep_a_dead_parents_claim(tmp_path):

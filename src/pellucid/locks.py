@@ -3,22 +3,30 @@
 import contextlib
 import fcntl
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 from pellucid.errors import ResourceError
 
-_held: set[int] = set()
+# Descriptor -> device, inode, thread that holds it.
+_held: dict[int, tuple[int, ...]] = {}
 
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the lock of an existing file or directory, after waiting for it."""
+    """Hold the lock of an existing file or directory, after waiting for it.
+
+    Whoever holds it may ask again: publishing a directory holds it while others write inside.
+    """
     fd = os.open(path, os.O_RDONLY)
-    _held.add(fd)
+    mine = (os.fstat(fd).st_dev, os.fstat(fd).st_ino, threading.get_ident())
+    again = mine in _held.values()
+    _held[fd] = mine
     try:
-        with contextlib.suppress(OSError):  # NFS cannot lock directories: go on with a smaller net
-            fcntl.flock(fd, fcntl.LOCK_EX)
+        if not again:
+            with contextlib.suppress(OSError):  # NFS cannot lock directories: a smaller net
+                fcntl.flock(fd, fcntl.LOCK_EX)
         yield
     finally:
         _let_go(fd)
@@ -47,7 +55,7 @@ class RunLock:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self.fd = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
-            _held.add(self.fd)
+            _held[self.fd] = ()
             fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = os.pread(self.fd, 100, 0).decode("ascii", "replace")
@@ -70,7 +78,7 @@ class RunLock:
 
 
 def _let_go(fd: int) -> None:
-    _held.discard(fd)
+    _held.pop(fd, None)
     os.close(fd)
 
 

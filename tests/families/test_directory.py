@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from pellucid.text.pair import Tokenizers
-from pellucid.text.train import train_tokenizer
 from safetensors.torch import load_file, save_file
 
 from families.damage import Outcome, campaign, mutate, mutate_json, reseal
@@ -19,6 +17,8 @@ from pellucid.config.model import ModelConfig
 from pellucid.errors import ConfigError, DataError, PellucidError, VerificationError
 from pellucid.families.directory import ModelDirectory, load_model, save_model
 from pellucid.nn.model import build
+from pellucid.text.pair import Tokenizers
+from pellucid.text.train import train_tokenizer
 
 TEXT = ["the dog sleeps", "the cat sleeps under the table", "der Hund schläft", "我爱你。"]
 
@@ -185,6 +185,15 @@ def test_weights_that_are_not_finite_are_refused(copied):
     save_file(tensors, copied / "model.safetensors", metadata={"format": "pt"})
     reseal(copied)
     with pytest.raises(VerificationError, match=r"encoder\.embedding\.weight holds values"):
+        load_model(copied)
+
+
+def test_shapes_are_compared_before_any_tensor_is_read(copied):
+    tensors = load_file(copied / "model.safetensors")
+    tensors["encoder.embedding.weight"][3, 1] = float("nan")  # noticed only by who reads it
+    save_file(tensors, copied / "model.safetensors", metadata={"format": "pt"})
+    change_config(copied, d_ff=1_048_576)
+    with pytest.raises(VerificationError, match="do not fit the model"):
         load_model(copied)
 
 

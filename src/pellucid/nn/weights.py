@@ -140,13 +140,7 @@ def _ties(model: nn.Module) -> tuple[tuple[str, str], ...]:
 
 
 def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """On the CPU, contiguous, and each in memory of its own, as the format wants it."""
-    plain = {}
-    for name, tensor in tensors.items():
-        tensor = tensor.detach().cpu().contiguous()
-        whole = tensor.untyped_storage().nbytes() == tensor.nbytes
-        plain[name] = tensor if whole else tensor.clone()
-    return plain
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
 
 
 def _narrowed(name: str, tensor: Tensor, dtype: str) -> Tensor:
