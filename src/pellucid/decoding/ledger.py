@@ -101,7 +101,7 @@ class Ledger:
         norm = length_norm(step + 1, self.config)
         for row, rank in np.argwhere(ends[:, : self.config.beam]):
             log_prob, token = float(found.values[row, rank]), int(found.tokens[row, rank])
-            if log_prob == -np.inf:
+            if not log_prob > -np.inf:  # nor one that is not a number
                 continue
             parent, finished = int(found.parents[row, rank]), token == self.end
             ended = _Ended(log_prob / norm, step, parent, token, log_prob, finished)
@@ -109,16 +109,17 @@ class Ledger:
 
     def _leave(self, onward: Onward, cut: bool) -> Onward:
         """Let the sources go that are done."""
-        done = (onward.scores == -np.inf).all(1)
+        done = ~(onward.scores > -np.inf).any(1)
         if cut:
             done |= self.max_lengths[self.active] <= len(self.steps) + 1
         if self.config.stop == "first_k":
-            done |= [len(self.ended[s]) >= self.config.beam for s in self.active]
+            won = [len(self.ended[s]) >= self.config.beam for s in self.active]
         else:
-            done |= [
+            won = [
                 not self._can_improve(self.ended[s], int(self.max_lengths[s]), scores)
                 for s, scores in zip(self.active, onward.scores, strict=True)
             ]
+        done |= np.array(won, dtype=bool)
         if done.any():
             stay = np.flatnonzero(~done)
             onward = Onward(*(x[stay] for x in onward))

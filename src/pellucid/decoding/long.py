@@ -20,7 +20,7 @@ UNSPACED = frozenset({"zh", "ja", "yue"})
 
 
 def split_long(text: str, fits: Fits) -> list[str]:
-    """The text itself if it fits, or else the fewest parts in a row that do.
+    """The text itself if it fits, or else parts that do, each as long as its cuts allow.
 
     Cut at ends of sentences, then of clauses, then at spaces, and inside a word only where that
     alone does not fit. No character is lost but spaces where parts meet and at both ends.

@@ -1,0 +1,94 @@
+"""Authorities: torch.topk and a stable sort over everything; torch.logsumexp."""
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from pellucid.decoding.top_k import TopK, log_normalizer
+
+INF = float("inf")
+
+
+def everything(logits: Tensor, scores: Tensor, excluded: list[int]) -> Tensor:
+    """(B, k * V) values of all continuations, excluded ones at -inf."""
+    offset = scores - log_normalizer(logits).view(scores.shape)
+    values = logits.view(*scores.shape, -1) + offset[:, :, None]
+    values[:, :, excluded] = -INF
+    return values.flatten(1)
+
+
+def check(logits: Tensor, scores: Tensor, excluded: list[int], n: int, width: int = 16) -> None:
+    found = TopK(logits.shape[1], excluded, n, width)(logits, scores)
+    wanted = everything(logits, scores, excluded)
+    n_all = min(n, wanted.shape[1])
+    values = torch.from_numpy(found.values)
+    assert torch.equal(values[:, :n_all], wanted.topk(n_all).values)
+    assert (values[:, n_all:] == -INF).all()
+    ids = torch.from_numpy(found.parents * logits.shape[1] + found.tokens)
+    order = wanted.sort(dim=-1, descending=True, stable=True).indices[:, :n_all]
+    real = values[:, :n_all] > -INF
+    assert torch.equal(ids[:, :n_all][real], order[real])
+
+
+@pytest.mark.parametrize("vocab_size", [1, 2, 63, 64, 65, 257, 1000])
+@pytest.mark.parametrize("k", [1, 4])
+@pytest.mark.parametrize("ties", [False, True])
+def test_equals_a_full_sort(vocab_size, k, ties):
+    rng = torch.Generator().manual_seed(vocab_size + k)
+    for n in (1, 2, 8, 40):
+        logits = 4 * torch.randn(3 * k, vocab_size, generator=rng)
+        scores = -3 * torch.rand(3, k, generator=rng)
+        if ties:  # few distinct values, and rows that repeat one another
+            logits, scores = logits.round(), scores.round()
+            logits[1::2] = logits[0]
+        excluded = torch.randint(vocab_size, (3,), generator=rng).tolist() if vocab_size > 4 else []
+        for out in ([], excluded, [0, vocab_size - 1] if vocab_size > 4 else []):
+            check(logits, scores, out, n)
+
+
+def test_excluded_tokens_that_are_best_take_no_place():
+    logits = torch.zeros(2, 400).scatter_(1, torch.tensor([[5, 90, 200], [5, 90, 200]]), 9.0)
+    logits += torch.arange(400) * 1e-3
+    check(logits, torch.zeros(1, 2), [5, 90, 200], 6)
+    check(logits, torch.zeros(1, 2), list(range(0, 400, 7)), 6)
+
+
+def test_dead_rows_are_never_found():
+    logits = torch.randn(6, 300, generator=torch.Generator().manual_seed(0))
+    scores = torch.tensor([[0.0, -INF, -1.0], [-INF, -INF, -2.0]])
+    check(logits, scores, [1, 2], 8)
+    found = TopK(300, [1, 2], 8, 16)(logits, scores)
+    assert set(found.parents[1].tolist()) == {2}
+
+
+def test_all_values_equal():
+    check(torch.zeros(4, 500), torch.zeros(2, 2), [0, 3], 7)
+
+
+def test_sixteen_bit_values():  # what a bf16 model gives: ties everywhere
+    rng = torch.Generator().manual_seed(3)
+    for _ in range(20):
+        logits = (3 * torch.randn(10, 700, generator=rng)).bfloat16().float()
+        check(logits, torch.zeros(2, 5), [0, 1], 10, width=32)
+
+
+def test_logits_are_not_changed():
+    logits = torch.randn(4, 300)
+    before = logits.clone()
+    TopK(300, [0], 4, 16)(logits, torch.zeros(2, 2))
+    assert torch.equal(logits, before)
+
+
+@pytest.mark.parametrize("scale", [0.0, 1.0, 100.0, 1e4])
+def test_log_normalizer(scale):
+    logits = scale * torch.randn(5, 1000, generator=torch.Generator().manual_seed(1))
+    assert torch.allclose(log_normalizer(logits), logits.logsumexp(-1), atol=2e-6, rtol=2e-7)
+    logits[:, ::2] = -INF
+    assert torch.allclose(log_normalizer(logits), logits.logsumexp(-1), atol=2e-6, rtol=2e-7)
+
+
+def test_result_is_on_the_host():
+    found = TopK(50, [], 4)(torch.randn(2, 50), torch.zeros(1, 2))
+    assert all(isinstance(x, np.ndarray) for x in found)
+    assert found.values.dtype == np.float32

@@ -1,0 +1,218 @@
+"""Decoders small enough to know everything about, and searches simple enough to be believed."""
+
+import itertools
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from pellucid.config.decoding import DecodingConfig
+from pellucid.decoding.search import Limits, Vocabulary
+from pellucid.errors import UsageError
+from pellucid.nn.cache import Step
+
+START, END = 0, 1
+VOCABULARY = Vocabulary(start=START, end=END)
+MODULUS = 10_007
+
+Found = list[tuple[tuple[int, ...], float, bool]]  # (ids, score, finished), best first
+
+
+class RunningHash:
+    """A decoder whose memory is no keys and values but one number a row; logits hang on it.
+
+    logits: (MODULUS, V), what follows a text whose hash is the row's index.
+    """
+
+    def __init__(self, logits: Tensor) -> None:
+        self.logits = logits
+        self.rows_seen: list[int] = []
+
+    def prefill(self, source: Tensor | None, keep: Tensor | None, rows: int) -> "HashCache":
+        assert source is not None
+        keep = torch.ones_like(source, dtype=torch.bool) if keep is None else keep
+        hashes = [_hash(row[real].tolist()) for row, real in zip(source, keep, strict=True)]
+        return HashCache(torch.tensor(hashes))
+
+    def step(self, ids: Tensor, cache: "HashCache") -> Step:
+        self.rows_seen.append(len(ids))
+        logits = []
+        for column in ids.T:
+            cache.state = _onward(cache.state, column)
+            logits.append(self.logits[cache.state])
+        cache.length += ids.shape[1]
+        return Step(torch.stack(logits, 1), cache.state[:, None, None].float())
+
+
+class HashCache:
+    """The running hash of each row's source and text."""
+
+    def __init__(self, state: Tensor) -> None:
+        self.state, self.length, self.rows = state, 0, len(state)
+
+    def expand(self, k: int) -> None:
+        self.state = self.state.repeat_interleave(k)
+        self.rows *= k
+
+    def reorder(self, parents: Tensor) -> None:
+        assert len(parents) == self.rows
+        self.state = self.state[parents]
+
+    def keep_rows(self, rows: Tensor) -> None:
+        self.state = self.state[rows]
+        self.rows = len(rows)
+
+    def truncate(self, n: int) -> None:
+        raise UsageError("a hash cannot go back.")
+
+
+class Recomputing:
+    """A decoder that remembers ids alone and asks for the logits of the whole text each time.
+
+    logits: (source (R, S), keep (R, S) or None, ids (R, T)) -> (R, V).
+    """
+
+    def __init__(self, logits: Callable[[Tensor, Tensor | None, Tensor], Tensor]) -> None:
+        self.logits = logits
+
+    def prefill(self, source: Tensor | None, keep: Tensor | None, rows: int) -> "IdsCache":
+        assert source is not None
+        return IdsCache(source, keep)
+
+    def step(self, ids: Tensor, cache: "IdsCache") -> Step:
+        cache.ids = torch.cat((cache.ids, ids), 1)
+        cache.length += ids.shape[1]
+        logits = self.logits(cache.source, cache.keep, cache.ids)
+        return Step(logits[:, None], logits[:, None])
+
+
+class IdsCache:
+    """Every row's own copy of all that was read."""
+
+    def __init__(self, source: Tensor, keep: Tensor | None) -> None:
+        self.source, self.keep = source, keep
+        self.length, self.rows = 0, len(source)
+        self.ids = torch.empty(self.rows, 0, dtype=torch.int64)
+
+    def expand(self, k: int) -> None:
+        self._take(torch.arange(self.rows).repeat_interleave(k))
+
+    def reorder(self, parents: Tensor) -> None:
+        self.ids = self.ids[parents]
+
+    def keep_rows(self, rows: Tensor) -> None:
+        self._take(rows)
+
+    def truncate(self, n: int) -> None:
+        self.ids, self.length = self.ids[:, :n], n
+
+    def _take(self, rows: Tensor) -> None:
+        self.source, self.ids, self.rows = self.source[rows], self.ids[rows], len(rows)
+        self.keep = None if self.keep is None else self.keep[rows]
+
+
+def random_model(vocab_size: int, seed: int, spread: float = 2.0) -> RunningHash:
+    rng = torch.Generator().manual_seed(seed)
+    return RunningHash(spread * torch.randn(MODULUS, vocab_size, generator=rng))
+
+
+def from_scratch(model: RunningHash) -> Recomputing:
+    """The same predictions without the running state."""
+
+    def logits(source: Tensor, keep: Tensor | None, ids: Tensor) -> Tensor:
+        cache = model.prefill(source, keep, len(source))
+        return model.step(ids, cache).logits[:, -1]
+
+    return Recomputing(logits)
+
+
+def log_probs(model: RunningHash, source: Sequence[int], text: Sequence[int]) -> list[float]:
+    """Of each possible next token, in double precision."""
+    row = model.logits[_hash([*source, START, *text])].double()
+    return row.log_softmax(-1).tolist()
+
+
+def brute_force(
+    model: RunningHash,
+    source: Sequence[int],
+    config: DecodingConfig,
+    max_length: int,
+    banned: Sequence[int] = (),
+) -> Found:
+    """Every text there is, best first."""
+    tokens = [v for v in range(model.logits.shape[1]) if v not in (END, *banned)]
+    found: Found = []
+    for length in range(1, max_length + 1):
+        for text in itertools.product(tokens, repeat=length - 1):
+            if len(text) >= config.min_length:
+                found.append((text, _score(model, source, (*text, END), config), True))
+    for text in itertools.product(tokens, repeat=max_length):
+        found.append((text, _score(model, source, text, config), False))
+    return sorted(found, key=lambda one: -one[1])
+
+
+def plain_search(
+    model: RunningHash,
+    source: Sequence[int],
+    config: DecodingConfig,
+    limits: Limits,
+    vocabulary: Vocabulary = VOCABULARY,
+) -> Found:
+    """Beam search of one source as a textbook would write it: lists, one text at a time."""
+    (max_length,), k = limits.max_lengths, config.beam
+    prefix = limits.prefixes[0] if limits.prefixes else ()
+    forced = [*([] if vocabulary.forced_first is None else [vocabulary.forced_first]), *prefix]
+    open_texts: list[tuple[tuple[int, ...], float]] = [((), 0.0)]
+    ended: Found = []
+    for t in range(max_length):
+        candidates = []
+        for text, total in open_texts:
+            for token, log_prob in enumerate(log_probs(model, source, text)):
+                if t < len(forced):
+                    if token == forced[t]:
+                        candidates.append(((*text, token), total))
+                elif token not in vocabulary.banned and (token != END or t >= config.min_length):
+                    candidates.append(((*text, token), total + log_prob))
+        candidates.sort(key=lambda one: -one[1])  # stable: ties stay in order of (beam, token)
+        for text, total in candidates[:k]:
+            if text[-1] == END or t + 1 == max_length:
+                finished = text[-1] == END
+                score = total / norm(t + 1, config)
+                ended.append((text[:-1] if finished else text, score, finished))
+        open_texts = [one for one in candidates[: 2 * k] if one[0][-1] != END][:k]
+        if not open_texts or _done(ended, open_texts, config, max_length):
+            break
+    return sorted(ended, key=lambda one: -one[1])[: config.n_best]
+
+
+def norm(length: int, config: DecodingConfig) -> float:
+    if config.length_norm == "gnmt":
+        return math.pow((5 + length) / 6, config.alpha)
+    return math.pow(length, config.alpha)
+
+
+def _done(ended: Found, open_texts: list, config: DecodingConfig, max_length: int) -> bool:
+    if config.stop == "first_k":
+        return len(ended) >= config.beam
+    best = sorted((score for _, score, _ in ended), reverse=True)[: config.n_best]
+    bound = open_texts[0][1] / norm(max_length, config)
+    return len(best) == config.n_best and bound <= best[-1]
+
+
+def _score(
+    model: RunningHash, source: Sequence[int], text: tuple[int, ...], config: DecodingConfig
+) -> float:
+    parts = (log_probs(model, source, text[:i])[token] for i, token in enumerate(text))
+    return sum(parts) / norm(len(text), config)
+
+
+def _hash(ids: Sequence[int]) -> int:
+    state = 1
+    for i in ids:
+        state = (state * 31 + i + 7) % MODULUS
+    return state
+
+
+def _onward(state: Tensor, ids: Tensor) -> Tensor:
+    return (state * 31 + ids + 7) % MODULUS
