@@ -2,12 +2,13 @@
 
 import os
 import signal
+import threading
 import time
 
 import pytest
 
 from pellucid.errors import ResourceError
-from pellucid.locks import RunLock
+from pellucid.locks import RunLock, is_free, locked
 
 
 def test_second_writer_is_refused_and_told_who_holds(tmp_path):
@@ -24,10 +25,9 @@ def test_the_lock_dies_with_its_holder_though_a_child_lives_on(tmp_path):
     if pid == 0:
         with RunLock(tmp_path):
             if os.fork() == 0:  # a loader's worker, still busy
-                os.close(write)
+                os.write(write, b"!")
                 time.sleep(3)
                 os._exit(0)
-            os.write(write, b"!")
             time.sleep(60)
     os.read(read, 1)
     with pytest.raises(ResourceError, match=f"process {pid} "):
@@ -36,6 +36,25 @@ def test_the_lock_dies_with_its_holder_though_a_child_lives_on(tmp_path):
     os.waitpid(pid, 0)
     with RunLock(tmp_path):
         pass
+
+
+def test_its_holder_may_ask_again_others_wait(tmp_path):
+    order = []
+
+    def other() -> None:
+        with locked(tmp_path):
+            order.append("other")
+
+    with locked(tmp_path):
+        thread = threading.Thread(target=other)
+        thread.start()
+        with locked(tmp_path):
+            time.sleep(0.1)
+        assert not is_free(tmp_path)
+        order.append("first")
+    thread.join()
+    assert order == ["first", "other"]
+    assert is_free(tmp_path)
 
 
 def test_a_place_that_cannot_be_locked(tmp_path):
