@@ -47,7 +47,7 @@ def test_imports_point_down_the_table(module):
     assert part_of(module) in ROW, f"{module} stands in no row of the house"
     for target, name, line in walk.imports(module):
         where = f"{module}:{line} imports {target}"
-        if part_of(target) == part_of(module) and part_of(module):
+        if (part_of(target) == part_of(module) != "") or (target, name) == ("", "__version__"):
             continue
         assert part_of(target) in ROW, f"{where}, which stands in no row of the house"
         assert ROW[part_of(target)] > ROW[part_of(module)], f"{where}, which is not below it"
