@@ -240,6 +240,7 @@ def test_damaged_directories_with_a_fitting_manifest(saved):
 
 
 @pytest.mark.campaign
+@pytest.mark.timeout(3600)
 def test_campaign_b1_b2(saved):
     check_damaged(saved, 10_000)
     check_resealed(saved, 5_000)
