@@ -16,6 +16,7 @@ def plan(request, monkeypatch):
     """All special kernels off, or all on that this machine has."""
     made = replace(kernels.plan(), onednn=request.param and HAS_ONEDNN, byte_dropout=request.param)
     monkeypatch.setattr(kernels, "plan", lambda: made)
+    monkeypatch.setattr(kernels, "SMALL_PRODUCT", 1, raising=False)  # these are all small
     return made
 
 
@@ -60,6 +61,14 @@ def test_linear_gives_only_the_gradients_asked_for(plan):
     assert x.grad is None
     assert bias.grad is None
     assert not kernels.linear(x, weight.detach(), bias).requires_grad
+
+
+def test_the_plan_is_followed(plan):  # else the tests above would compare torch with itself
+    x, weight, bias = case("batch")
+    made_by = kernels.linear(x, weight.requires_grad_(), bias).grad_fn.name()
+    assert ("OneDNN" in made_by) == plan.onednn
+    made_by = kernels.dropout(x.requires_grad_(), 0.5).grad_fn.name()
+    assert ("Byte" in made_by) == plan.byte_dropout
 
 
 def test_float64_falls_back(plan):  # authority: finite differences, which float32 would fail
