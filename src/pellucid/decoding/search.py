@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from pellucid.config.decoding import DecodingConfig
 from pellucid.decoding.ledger import Hypothesis, Ledger, Limits
-from pellucid.decoding.top_k import Candidates, TopK
+from pellucid.decoding.top_k import Candidates, best_continuations
 from pellucid.errors import UsageError
 from pellucid.nn.cache import Cache, Decoder
 
@@ -43,15 +43,13 @@ def search(
     k, n_sources = 1, cache.rows
     tokens = np.full((n_sources, 1), vocabulary.start)
     scores = np.zeros((n_sources, 1), dtype=np.float32)
-    finders: dict[bool, TopK] = {}
+    banned = torch.tensor(vocabulary.banned, dtype=torch.int64, device=device)
+    no_end = torch.tensor((*vocabulary.banned, vocabulary.end), device=device)
     for t in range(max(limits.max_lengths)):
         ids = _tensor(tokens, device).view(-1, 1)  # (rows, 1)
         logits = model.step(ids, cache).logits[:, -1]  # (rows, V)
-        may_end = t >= config.min_length
-        if may_end not in finders:
-            excluded = vocabulary.banned if may_end else (*vocabulary.banned, vocabulary.end)
-            finders[may_end] = TopK(logits.shape[1], excluded, 2 * config.beam)
-        found = finders[may_end](logits, _tensor(scores, device))
+        excluded = banned if t >= config.min_length else no_end
+        found = best_continuations(logits, _tensor(scores, device), excluded, 2 * config.beam)
         if t < max(map(len, forced)):
             _force(found, scores, [forced[s] for s in book.active], t)
         stay, parents, tokens, scores = book.advance(found)
