@@ -94,7 +94,8 @@ def read_text(path: Path, limit: int = 1 << 20) -> str:
         raise DataError(f"{path} is missing, or not a file. Check the name.")
     try:
         with open(path, "rb") as file:
-            data = file.read(limit + 1)
+            # No more than there is: a reader takes the memory that it is asked for at once.
+            data = file.read(min(limit, path.stat().st_size) + 1)
     except OSError as error:
         raise _unreadable(path, error) from error
     if len(data) > limit:
