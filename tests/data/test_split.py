@@ -17,12 +17,13 @@ def test_training_shares_no_text_with_the_held_out():
     assert set(held.pairs) <= set(PAIRS)
     training = list(held.training(PAIRS))
     assert len(training) == len(PAIRS)  # pair i is still line i + 1
-    left = [pair for pair in training if pair]
+    left = [pair for pair in training if pair != BLANK]
     assert not {source for source, _ in held.pairs} & {source for source, _ in left}
     assert not {target for _, target in held.pairs} & {target for _, target in left}
     # Only pairs that share a text are missing.
     assert all(
-        pair or (PAIRS[i][0] in dict(held.pairs) or PAIRS[i][1] in dict(held.pairs).values())
+        pair != BLANK
+        or (PAIRS[i][0] in dict(held.pairs) or PAIRS[i][1] in dict(held.pairs).values())
         for i, pair in enumerate(training)
     )
 

@@ -5,7 +5,6 @@ import subprocess
 import sys
 from collections import Counter
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 
@@ -38,7 +37,6 @@ def test_equal_bytes_in_every_process():
     for seed, threads, parallel in (("1", "1", "true"), ("2", "2", "true"), ("3", "4", "false")):
         environment = {
             **os.environ,
-            "PYTHONPATH": str(Path(__file__).parents[2] / "src"),
             "PYTHONHASHSEED": seed,
             "RAYON_NUM_THREADS": threads,
             "TOKENIZERS_PARALLELISM": parallel,

@@ -21,10 +21,10 @@ class HeldOut:
         """Whether a pair may be trained on."""
         return _key(source) not in self.sources and _key(target) not in self.targets
 
-    def training(self, pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str] | None]:
-        """The pairs to train on; None stands for each other, so that pair i stays line i + 1."""
+    def training(self, pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+        """The pairs to train on; a blank stands for each other, so that pair i stays line i + 1."""
         for source, target in pairs:
-            yield (source, target) if self.allows(source, target) else None
+            yield (source, target) if self.allows(source, target) else BLANK
 
 
 def hold_out(pairs: Iterable[tuple[str, str]], n: int, seed: int) -> HeldOut:

@@ -13,7 +13,6 @@ import numpy as np
 
 from pellucid.config.data import GARDEN, DataConfig
 from pellucid.data.lines import reads_twice
-from pellucid.data.read import BLANK
 from pellucid.errors import DataError, VerificationError
 from pellucid.files import publish
 from pellucid.manifest import verify
@@ -63,7 +62,7 @@ class PairStore:
 
 
 def build_store(
-    pairs: Iterable[tuple[str, str] | None],
+    pairs: Iterable[tuple[str, str]],
     tokenizers: Tokenizers,
     cache_dir: Path,
     key: str,
@@ -71,7 +70,7 @@ def build_store(
 ) -> PairStore:
     """The store of this key: what the cache has if it is sound, else made from the pairs.
 
-    Pair number i is taken for line i + 1; None is a pair held out. Those, blank pairs, and pairs
+    Pair number i is taken for line i + 1. Blank pairs (also in place of those held out) and pairs
     with more than `max_length` pieces on a side are left out and counted in `dropped`. Memory while
     building does not grow with the data; an open store takes 24 bytes a pair.
     Raises: DataError if no pair is left.
@@ -107,7 +106,7 @@ def content_key(
 
 
 def _write(
-    pairs: Iterable[tuple[str, str] | None],
+    pairs: Iterable[tuple[str, str]],
     tokenizers: Tokenizers,
     directory: Path,
     max_length: int,
@@ -118,12 +117,9 @@ def _write(
     with contextlib.ExitStack() as stack:
         files = [stack.enter_context(open(directory / name, "wb")) for name in FILES]
         for batch in batched(pairs, BATCH):
-            texts = [pair or BLANK for pair in batch]
-            sources = tokenizers.source.encode_batch([source for source, _ in texts])
-            targets = tokenizers.target.encode_batch([target for _, target in texts])
-            reasons = [
-                _reason(*each, max_length) for each in zip(batch, sources, targets, strict=True)
-            ]
+            sources = tokenizers.source.encode_batch([source for source, _ in batch])
+            targets = tokenizers.target.encode_batch([target for _, target in batch])
+            reasons = [_reason(*both, max_length) for both in zip(sources, targets, strict=True)]
             dropped.update(reason for reason in reasons if reason)
             kept = [i for i, reason in enumerate(reasons) if not reason]
             lengths = [(len(sources[i]), len(targets[i])) for i in kept]
@@ -139,14 +135,10 @@ def _write(
     return written
 
 
-def _reason(
-    pair: tuple[str, str] | None, source: list[int], target: list[int], max_length: int
-) -> str:
+def _reason(source: list[int], target: list[int], max_length: int) -> str:
     """Why a pair is left out; empty if it stays."""
-    if pair is None:
-        return "held out"
     if not source or not target:
-        return "blank"
+        return "blank or held out"
     return "too long" if max(len(source), len(target)) > max_length else ""
 
 

@@ -114,6 +114,7 @@ class Tokenizer:
         kind = config.get("kind", "")
         with _explained(path):
             library = tokenizers.Tokenizer.from_str(path.read_text(encoding="utf-8"))
+            library.encode("a \U0010fffe")  # some damage shows at an unknown character only
         try:
             return cls(library, roles, kind if isinstance(kind, str) else "")
         except DataError as error:

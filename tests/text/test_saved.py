@@ -1,0 +1,96 @@
+"""Tokenizers on disk: they come back, other tools open them, damage is named."""
+
+import json
+
+import pytest
+from transformers import PreTrainedTokenizerFast
+
+from pellucid.errors import DataError, VerificationError
+from pellucid.text.pair import Tokenizers
+from pellucid.text.tokenizer import ROLES, Tokenizer
+from text.samples import ODD, TEXTS
+
+
+def test_saved_and_loaded_it_is_the_same(kind, trained, tmp_path):
+    trained[kind].save(tmp_path)
+    again = Tokenizer.load(tmp_path)
+    assert (again.kind, again.roles) == (kind, trained[kind].roles)
+    assert again.vocab_size == trained[kind].vocab_size
+    assert again.to_json() == trained[kind].to_json()
+    for text in [*TEXTS, *ODD]:
+        assert again.encode(text) == trained[kind].encode(text)
+
+
+def test_transformers_opens_it(kind, trained, tmp_path):
+    """Authority: transformers' PreTrainedTokenizerFast."""
+    trained[kind].save(tmp_path)
+    theirs = PreTrainedTokenizerFast.from_pretrained(tmp_path)
+    for role in ROLES:
+        assert getattr(theirs, f"{role}_token_id") == trained[kind].id(role)
+    for text in [*TEXTS, "</s> a<pad>", "  x "]:
+        ids = trained[kind].encode(text).ids
+        assert theirs(text, add_special_tokens=False)["input_ids"] == ids
+        assert theirs.decode(ids, skip_special_tokens=True) == trained[kind].decode(ids)
+
+
+def test_pairs_of_tokenizers(trained, tmp_path):
+    a, b = trained["byte-bpe"], trained["word"]
+    Tokenizers(a, a).save(tmp_path / "joint")
+    Tokenizers(a, b).save(tmp_path / "two")
+    joint, two = Tokenizers.load(tmp_path / "joint"), Tokenizers.load(tmp_path / "two")
+    assert joint.joint
+    assert not two.joint
+    assert two.source.to_json() == joint.source.to_json() == a.to_json()
+    assert two.target.to_json() == b.to_json()
+    assert sorted(path.name for path in (tmp_path / "two").iterdir()) == [
+        "source_tokenizer.json",
+        "source_tokenizer_config.json",
+        "target_tokenizer.json",
+        "target_tokenizer_config.json",
+    ]
+    with pytest.raises(DataError, match="neither"):
+        Tokenizers.load(tmp_path)
+    (tmp_path / "two" / "target_tokenizer.json").unlink()
+    with pytest.raises(DataError, match="target_tokenizer"):
+        Tokenizers.load(tmp_path / "two")
+
+
+def refusal(directory) -> str:
+    """What loading says; empty if it works, and then so must encoding."""
+    try:
+        Tokenizer.load(directory).encode("The animal")
+    except VerificationError as error:
+        return str(error)
+    return ""
+
+
+def test_damaged_files_are_errors_with_a_name(kind, trained, tmp_path):
+    """Authority: the damage done here; whatever loads in spite of it must still work."""
+    trained[kind].save(tmp_path)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        path = tmp_path / name
+        good = path.read_bytes()
+        cuts = [good[: len(good) * i // 8] for i in range(8)]
+        flips = [good[:i] + bytes([good[i] ^ 4]) + good[i + 1 :] for i in range(0, len(good), 97)]
+        wrong = [b"[]", b"3", b"null", b"\xff", b"[" * 10**5]
+        for number, data in enumerate(wrong + cuts + flips):
+            path.write_bytes(data)
+            said = refusal(tmp_path)
+            assert said or number >= len(wrong) + len(cuts)
+            assert not said or str(tmp_path) in said
+        path.write_bytes(good)
+    (tmp_path / "tokenizer_config.json").write_text('{"pad_token": "<nowhere>"}')
+    assert "<nowhere>" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "part", ["model", "normalizer", "pre_tokenizer", "decoder", "added_tokens"]
+)
+def test_parts_of_the_wrong_shape(part, kind, trained, tmp_path):
+    trained[kind].save(tmp_path)
+    path = tmp_path / "tokenizer.json"
+    good = json.loads(path.read_text())
+    for value in (3, "x", [], {}, {"type": "BPE"}, {"type": "None", "x": 1e308}, [{"id": -1}]):
+        path.write_text(json.dumps({**good, part: value}))
+        said = refusal(tmp_path)
+        assert not said or str(path) in said
