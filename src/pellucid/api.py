@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 
@@ -81,8 +81,9 @@ class Loaded:
     def _aligned(self, t: Translated, wanted: bool) -> Translation:
         pairs: Alignment = ()
         if wanted and t.ids:
-            (weights,) = align(self.model, [t.source_ids], [t.ids])
-            pairs = tuple(hard_alignment(weights))
+            start = self.tokenizer.target.id(self.directory.roles.start)
+            (weights,) = align(self.model, [t.source_ids], [t.ids], start=start)
+            pairs = tuple((source, target) for target, source in hard_alignment(weights))
         return Translation(t.text, t.score, t.tokens, pairs, t)
 
 

@@ -45,6 +45,8 @@ class ModelDirectory:
     roles: Roles
     decoding: DecodingConfig
     languages: tuple[str, str]
+    longest_source: int
+    """Tokens of the longest source in training, about: a longer text is split to translate it."""
     card: str
 
 
@@ -56,6 +58,7 @@ class ConfigFile:
     format: int
     task: str
     languages: tuple[str, str]
+    longest_source: int
     model: ModelConfig
 
 
@@ -77,6 +80,7 @@ def save_model(directory: Path, parts: ModelDirectory, dtype: Kind = "fp32") -> 
         format=FORMAT,
         task=parts.task,
         languages=parts.languages,
+        longest_source=parts.longest_source,
         model=parts.model_config,
     )
     generation = GenerationFile(roles=parts.roles, decoding=parts.decoding)
@@ -115,6 +119,7 @@ def load_model(directory: Path) -> ModelDirectory:
         roles=generation.roles,
         decoding=generation.decoding,
         languages=config.languages,
+        longest_source=config.longest_source,
         card=read_text(directory / "README.md"),
     )
 

@@ -48,6 +48,8 @@ class Translation:
     tokenizers: Tokenizers
     valid: PairStore
     valid_text: Sequence[tuple[str, str]]
+    longest_source: int
+    """Tokens of the longest source in training."""
     roles: Roles = Roles()  # noqa: RUF009 (frozen)
 
     def build(self, seed: int) -> nn.Module:
@@ -113,6 +115,7 @@ class Translation:
                 roles=self.roles,
                 decoding=c.decoding,
                 languages=languages,
+                longest_source=self.longest_source,
                 card="",
             )
         }

@@ -33,7 +33,7 @@ def save_checkpoint(
     A checkpoint of the same step is replaced: it is one that a resumed run skipped as damaged.
     Raises: ResourceError if the disk is full; earlier checkpoints stay as they are.
     """
-    path = run_dir / "checkpoints" / f"step-{step:08d}"
+    path = path_of(run_dir, step)
     needs = sum(tensor.nbytes for group in tensors.values() for tensor in group.values())
     with publish(
         path, replace=True, needs=needs, facts={"threads": torch.get_num_threads()}
@@ -65,6 +65,11 @@ def load_checkpoint(path: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str,
     verify(path)
     groups = {file.stem: read_tensors(file) for file in sorted(path.glob("*.safetensors"))}
     return groups, read_json(path / "state.json")
+
+
+def path_of(run_dir: Path, step: int) -> Path:
+    """Where the checkpoint after `step` updates lies."""
+    return run_dir / "checkpoints" / f"step-{step:08d}"
 
 
 def step_of(path: Path) -> int:

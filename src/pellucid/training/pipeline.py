@@ -1,26 +1,160 @@
-"""From a config to a finished model: text, tokenizers, ids, training, averaging, export."""
+"""From settings to a finished model: text, tokenizers, ids, training, averaging, export."""
 
-import os
+from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import torch
 
+from pellucid.config.data import DataConfig
+from pellucid.config.read import build
 from pellucid.config.run import RunConfig
-from pellucid.data.read import languages, read_pairs
-from pellucid.data.split import hold_out
+from pellucid.data.read import languages
 from pellucid.data.store import PairStore, build_store, content_key
-from pellucid.devices import pick_device
-from pellucid.errors import ConfigError, DataError
 from pellucid.families.directory import save_model
+from pellucid.files import publish
 from pellucid.locks import RunLock
-from pellucid.nn.weights import load_weights
-from pellucid.tasks.translation import Translation
+from pellucid.nn import kernels
+from pellucid.tasks.translation import Translation, sized
 from pellucid.text.pair import Tokenizers
 from pellucid.text.train import train_tokenizers
 from pellucid.training import checkpoints
+from pellucid.training.cards import model_card
+from pellucid.training.corpus import Corpus
+from pellucid.training.defaults import complete
 from pellucid.training.distribution import World, world
 from pellucid.training.reporter import Quiet, Reporter
 from pellucid.training.run_directory import RunDirectory
-from pellucid.training.trainer import Outcome, Trainer
+from pellucid.training.state import Journey, averaged_steps
+from pellucid.training.trainer import Trainer
+
+
+@dataclass(frozen=True)
+class Trained:
+    """How a run stands when its process ends."""
+
+    run: RunDirectory
+    config: RunConfig
+    journey: Journey
+    signal: int | None
+    """Which signal stopped it before its end, if one did; the next start goes on from there."""
+
+
+def train(
+    given: Mapping[str, Any], *, where: str = "settings", reporter: Reporter | None = None
+) -> Trained:
+    """Train what the settings say, or go on with it, in their run directory.
+
+    Raises: DataError, ConfigError before anything is trained if text or settings are at fault;
+    ResourceError if another process trains there or the disk is full.
+    """
+    with world() as w:
+        reporter = reporter if reporter and w.is_main else Quiet()
+        data = _with_languages(build(DataConfig, given.get("data") or {}, where))
+        given = {**given, "data": vars(data)}
+        run = RunDirectory(Path(given.get("run_dir") or _default_directory(data)))
+        with RunLock(run.path) if w.is_main else nullcontext():
+            return _train(given, run, w, where, reporter)
+
+
+def _train(
+    given: Mapping[str, Any], run: RunDirectory, w: World, where: str, reporter: Reporter
+) -> Trained:
+    device = kernels.device(given.get("device") or "auto")
+    data = build(DataConfig, given["data"], where)
+    corpus = Corpus(data)
+    config, notes = complete(given, corpus.n_read, device.type == "cpu", where)
+    config = replace(config, run_dir=str(run.path))
+    torch.set_num_threads(config.training.threads or torch.get_num_threads())
+    if w.is_main:
+        run.begin(config)
+        for note in notes:
+            reporter.say(note)
+    task, examples = _prepared(config, corpus, run, w, reporter)
+    if w.is_main:
+        reporter.say(_summary(config, task, examples))
+    trainer = Trainer(
+        task,
+        examples,
+        config.training,
+        run,
+        config.model.d_model,
+        device=device,
+        world=w,
+        reporter=reporter,
+    )
+    outcome = trainer.fit()
+    if outcome.signal is None and w.is_main:
+        _finish(task, trainer, run)
+    w.wait()
+    return Trained(run, config, outcome.journey, outcome.signal)
+
+
+def _prepared(
+    config: RunConfig, corpus: Corpus, run: RunDirectory, w: World, reporter: Reporter
+) -> tuple[Translation, PairStore]:
+    """Tokenizers and ids: made by the first process, read by all."""
+    if not w.is_main:
+        w.wait()
+    if config.tokenizer.path:
+        tokenizers = Tokenizers.load(Path(config.tokenizer.path))
+    elif run.tokenizers.is_dir():
+        tokenizers = Tokenizers.load(run.tokenizers)
+    else:
+        reporter.say("learning the tokenizer")
+        tokenizers = train_tokenizers(corpus.train, config.tokenizer)
+        with publish(run.tokenizers) as temp:
+            tokenizers.save(temp)
+    reporter.say("reading the training data")
+    c, files = config.data, config.data.train
+    key = content_key(files, tokenizers, c, f"train {corpus.held_out}")
+    examples = build_store(corpus.train(), tokenizers, run.data, key, c.max_length)
+    key = content_key(c.valid or files, tokenizers, c, f"valid {corpus.held_out}")
+    valid = build_store(corpus.valid, tokenizers, run.data, key, c.max_length)
+    if w.is_main:
+        w.wait()
+    longest = int(examples.lengths[:, 0].max())
+    return Translation(config, tokenizers, valid, corpus.valid, longest), examples
+
+
+def _finish(task: Translation, trainer: Trainer, run: RunDirectory) -> None:
+    """Give the module its final weights and publish it as `final/`."""
+    c, journey = trainer.config, trainer.journey
+    group = "ema" if c.ema else "weights"
+    steps = averaged_steps(c, journey.step) if c.average > 1 else [journey.best_step]
+    paths = [checkpoints.path_of(run.path, step) for step in steps]
+    tensors = checkpoints.average(paths, group)
+    with torch.no_grad():
+        for name, parameter in trainer.module.named_parameters():
+            parameter.copy_(tensors[name])
+    trainer.module.eval()
+    with torch.no_grad():
+        scores = task.validate(trainer.module, trainer.device)
+    trainer.reporter.scores({f"final_{name}": value for name, value in scores.items()})
+    for name, directory in task.export(trainer.module.cpu()).items():
+        card = model_card(task.config, scores, journey.step)
+        save_model(run.path / name, replace(directory, card=card))
+
+
+def _with_languages(data: DataConfig) -> DataConfig:
+    source, target = languages(data.train, data)
+    return replace(data, source_language=source, target_language=target)
+
+
+def _default_directory(data: DataConfig) -> str:
+    names = [name for name in (data.source_language, data.target_language) if name]
+    return "runs/" + ("-".join(names) or "run")
+
+
+def _summary(config: RunConfig, task: Translation, examples: PairStore) -> str:
+    model = sized(config, task.tokenizers).model
+    layers = f"{model.n_encoder_layers}+{model.n_decoder_layers} layers"
+    dropped = sum(examples.dropped.values())
+    left_out = f", {dropped:,} too long and left out" if dropped else ""
+    return (
+        f"{len(examples):,} pairs{left_out}; vocabulary {model.vocab_size:,}; {layers},"
+        f" d_model {model.d_model}; {config.training.max_updates:,} updates of at most"
+        f" {config.training.max_tokens * config.training.accumulate:,} tokens"
+    )

@@ -36,8 +36,8 @@ class State:
         self.average = Average(module, config.ema) if config.ema else None
         self.journey = Journey()
 
-    def save(self, run: RunDirectory, keep: int) -> None:
-        """Publish a checkpoint; of older ones the `keep` newest and the best one stay."""
+    def save(self, run: RunDirectory, c: TrainingConfig) -> None:
+        """Publish a checkpoint; of older ones stay the newest, the best, and those to average."""
         tensors = {
             "weights": dict(self.module.named_parameters()),
             "optimizer": optimizer_tensors(self.optimizer, self.module),
@@ -47,7 +47,8 @@ class State:
         journey = self.journey
         state = {"journey": vars(journey), "threads": torch.get_num_threads()}
         checkpoints.save_checkpoint(run.path, journey.step, tensors, state)
-        checkpoints.prune(run.path, keep, always=(journey.best_step,))
+        always = (journey.best_step, *averaged_steps(c, journey.step))
+        checkpoints.prune(run.path, c.keep, always)
 
     def restore(self, run: RunDirectory) -> list[str]:
         """Go on from the newest valid checkpoint, if there is any; what is worth saying of it."""
@@ -70,3 +71,14 @@ class State:
                 " the last bits of sums will differ from an uninterrupted run"
             )
         return messages
+
+
+def averaged_steps(c: TrainingConfig, step: int) -> list[int]:
+    """The regular checkpoints, at `step` or before, whose mean is the final model.
+
+    Those that a signal asked for do not count: an interrupted run ends as an uninterrupted one.
+    """
+    regular = list(range(c.checkpoint_every, step + 1, c.checkpoint_every))
+    if step == c.max_updates and step not in regular:
+        regular.append(step)
+    return regular[-c.average :] or [step]

@@ -203,7 +203,7 @@ class Trainer:
 
     def _save(self) -> None:
         if self.world.is_main:
-            self.state.save(self.run, max(self.config.keep, self.config.average))
+            self.state.save(self.run, self.config)
 
     def _is_stale(self) -> bool:
         return 0 < self.config.patience <= self.journey.stale

@@ -1,0 +1,31 @@
+"""The model card that a finished run writes about its model."""
+
+from collections.abc import Mapping
+
+from pellucid import __version__
+from pellucid.config.run import RunConfig
+
+
+def model_card(config: RunConfig, scores: Mapping[str, float], updates: int) -> str:
+    """What the model is, what it was trained on and how, and what it scored: Markdown."""
+    data, model, training = config.data, config.model, config.training
+    source, target = data.source_language or "source", data.target_language or "target"
+    figures = "\n".join(f"| {name} | {value:.3f} |" for name, value in scores.items())
+    return f"""# {source}-{target} translator
+
+A Transformer trained with pellucid {__version__}.
+
+- Shape: {model.n_encoder_layers} encoder and {model.n_decoder_layers} decoder layers,
+  d_model {model.d_model}, d_ff {model.d_ff}, {model.n_heads} heads, {model.norm_place}-norm.
+- Training data: {", ".join(data.train)}.
+- Recipe: {updates} updates of at most {training.max_tokens * training.accumulate} tokens,
+  {training.optimizer}, {training.schedule} schedule, rate {training.rate}, warm-up
+  {training.warmup}, label smoothing {training.label_smoothing}, dropout {model.dropout},
+  mean of the last {training.average} checkpoints.
+
+| validation | |
+|---|---|
+{figures}
+
+Measure it on your own text before you rely on it: `pellucid evaluate`.
+"""
