@@ -45,6 +45,8 @@ def test_every_part_fits(text, n):
         ("It is 3.5 m. Is it? Yes!", 13, ["It is 3.5 m.", "Is it? Yes!"]),
         ("I came, I saw; I won.", 14, ["I came, I saw;", "I won."]),
         ("about 1,000,000 of them, say", 24, ["about 1,000,000 of them,", "say"]),
+        ("It costs 13.50 euro", 11, ["It costs", "13.50 euro"]),
+        ("of 1,000,000 men", 12, ["of 1,000,000", "men"]),
         ("no marks at all", 8, ["no marks", "at all"]),
         ("我爱你。你呢？“好。”他说。", 7, ["我爱你。你呢？", "“好。”他说。"]),
         ("我爱你。你呢？“好。”他说。", 5, ["我爱你。", "你呢？", "“好。”", "他说。"]),

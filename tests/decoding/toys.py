@@ -10,7 +10,7 @@ from torch import Tensor
 from pellucid.config.decoding import DecodingConfig
 from pellucid.decoding.search import Limits, Vocabulary
 from pellucid.errors import UsageError
-from pellucid.nn.cache import Step
+from pellucid.nn.cache import Cache, Step
 
 START, END = 0, 1
 VOCABULARY = Vocabulary(start=START, end=END)
@@ -35,7 +35,8 @@ class RunningHash:
         hashes = [_hash(row[real].tolist()) for row, real in zip(source, keep, strict=True)]
         return HashCache(torch.tensor(hashes))
 
-    def step(self, ids: Tensor, cache: "HashCache") -> Step:
+    def step(self, ids: Tensor, cache: Cache) -> Step:
+        assert isinstance(cache, HashCache)
         self.rows_seen.append(len(ids))
         logits = []
         for column in ids.T:
@@ -80,7 +81,8 @@ class Recomputing:
         assert source is not None
         return IdsCache(source, keep)
 
-    def step(self, ids: Tensor, cache: "IdsCache") -> Step:
+    def step(self, ids: Tensor, cache: Cache) -> Step:
+        assert isinstance(cache, IdsCache)
         cache.ids = torch.cat((cache.ids, ids), 1)
         cache.length += ids.shape[1]
         logits = self.logits(cache.source, cache.keep, cache.ids)

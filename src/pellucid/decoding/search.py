@@ -38,6 +38,7 @@ def search(
     Raises: UsageError if a prefix does not fit, or no text is possible.
     """
     forced = _forced(vocabulary, limits)
+    longest_forced = max(map(len, forced))
     book = Ledger(config, vocabulary.end, limits)
     device = device_of(model)
     k, n_sources = 1, cache.rows
@@ -50,7 +51,7 @@ def search(
         logits = model.step(ids, cache).logits[:, -1]  # (rows, V)
         excluded = banned if t >= config.min_length else no_end
         found = best_continuations(logits, _tensor(scores, device), excluded, 2 * config.beam)
-        if t < max(map(len, forced)):
+        if t < longest_forced:
             _force(found, scores, [forced[s] for s in book.active], t)
         stay, parents, tokens, scores = book.advance(found)
         if not len(stay):

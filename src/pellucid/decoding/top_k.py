@@ -8,7 +8,7 @@ from torch import Tensor
 
 WIDTH = 128
 """Columns in a block: wide enough for vector units, narrow enough that n blocks are little."""
-SMALL = 1 << 16
+SMALL = 1 << 15
 """Up to this many values torch.topk over all of them is as quick."""
 
 INF = float("inf")
@@ -23,14 +23,17 @@ class Candidates(NamedTuple):
 
 
 def best_continuations(
-    logits: Tensor, scores: Tensor, excluded: Tensor, n: int, width: int = WIDTH
+    logits: Tensor, scores: Tensor, excluded: Tensor, n: int, width: int | None = None
 ) -> Candidates:
     """The n best (row, token) of each source, ties to the lower row, then the lower token.
 
     logits: (B*k, V). scores: (B, k), of the k rows of each source so far. excluded: (E,) ids that
-    are never chosen; the probabilities of others do not grow by it.
+    are never chosen; the probabilities of others do not grow by it. width: see `top_k`; None
+    leaves it to the size of the matter.
     """
     log_probs = logits.log_softmax(-1).index_fill_(1, excluded, -INF)  # (B*k, V)
+    if width is None:
+        width = WIDTH if logits.numel() > SMALL else logits.shape[1] + 1
     # One candidate more than asked for shows whether the last has its equal outside.
     values, ids = top_k(log_probs, scores, n + 1, width)
     missing = n + 1 - values.shape[1]
@@ -44,17 +47,16 @@ def best_continuations(
     return Candidates(values[:, :n], parents, tokens)
 
 
-def top_k(
-    log_probs: Tensor, scores: Tensor, n: int, width: int = WIDTH
-) -> tuple[np.ndarray, np.ndarray]:
+def top_k(log_probs: Tensor, scores: Tensor, n: int, width: int) -> tuple[np.ndarray, np.ndarray]:
     """The n greatest sums of a row's score and its values, best first: sums (B, n), places (B, n).
 
     log_probs: (B*k, V). scores: (B, k). A place is row * V + column; among equals any may be
-    taken. Exact: columns are cut into blocks, and the n best lie in the n blocks with the greatest
-    maxima, since each better block holds a better column. What is left over always competes.
+    taken. Exact: columns are cut into blocks of `width`, and the n best lie in the n blocks with
+    the greatest maxima, since each better block holds a better column. Columns left over at the
+    end always compete.
     """
     (b, k), v = scores.shape, log_probs.shape[1]
-    n_blocks = v // width if log_probs.numel() > SMALL or width != WIDTH else 0
+    n_blocks = v // width
     rest = log_probs[:, n_blocks * width :].view(b, k, -1) + scores[:, :, None]
     if not n_blocks:
         values, places = rest.view(b, -1).topk(min(n, k * v))
