@@ -94,3 +94,11 @@ def test_parts_of_the_wrong_shape(part, kind, trained, tmp_path):
         path.write_text(json.dumps({**good, part: value}))
         said = refusal(tmp_path)
         assert not said or str(path) in said
+
+
+def test_damage_that_only_an_unknown_word_shows(trained, tmp_path):
+    trained["word"].save(tmp_path)
+    path = tmp_path / "tokenizer.json"
+    path.write_text(path.read_text().replace('"unk_token": "<unk>"', '"unk_token": "?"'))
+    with pytest.raises(VerificationError, match=r"tokenizer\.json"):
+        Tokenizer.load(tmp_path)
