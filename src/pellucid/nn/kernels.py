@@ -16,11 +16,13 @@ from typing import Literal
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from pellucid.errors import UsageError
 
 PackedType = Literal["fp32", "bf16", "int8"]
 TORCH_TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "int8": torch.float32}
+SMALL_PRODUCT = 700_000  # below this many multiplications oneDNN's 12 us a call are not won back
 TYPICAL_ROWS = 64  # a hint for oneDNN's choice of blocks; any number of rows works
 
 
@@ -95,7 +97,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         and x.dtype == weight.dtype == torch.float32
         and plan().onednn
         and not torch.is_autocast_enabled("cpu")
-        and x.numel() > 0
+        and x.numel() * len(weight) >= SMALL_PRODUCT
     ):
         return _OneDNNLinear.apply(x, weight, bias)  # type: ignore[return-value]
     return F.linear(x, weight, bias)
@@ -150,7 +152,17 @@ def _reordered(weight: Tensor, bias: Tensor | None, activation: str) -> Callable
     packed = torch.ops.mkldnn._reorder_linear_weight(weight, TYPICAL_ROWS)
     bias = None if bias is None else bias.to(weight.dtype)
     product = torch.ops.mkldnn._linear_pointwise
-    return lambda x: product(x, packed, bias, activation, [], "")
+    if weight.dtype != torch.float32 or weight.numel() >= SMALL_PRODUCT:
+        return lambda x: product(x, packed, bias, activation, [], "")
+    width, activate = len(weight), torch.relu_ if activation == "relu" else None
+
+    def compute(x: Tensor) -> Tensor:
+        if x.numel() * width >= SMALL_PRODUCT:
+            return product(x, packed, bias, activation, [], "")
+        y = F.linear(x, weight, bias)
+        return y if activate is None else activate(y)
+
+    return compute
 
 
 def _int8(weight: Tensor, bias: Tensor | None, activation: str) -> Callable[[Tensor], Tensor]:
@@ -174,6 +186,7 @@ class _OneDNNLinear(torch.autograd.Function):
         return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, grad: Tensor):
         x, weight = ctx.saved_tensors
         product = torch.ops.mkldnn._linear_pointwise
@@ -194,7 +207,7 @@ class _ByteDropout(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x: Tensor, p: float) -> Tensor:
-        n, cut = x.numel(), max(1, round(p * 256))
+        n, cut = x.numel(), min(255, max(1, round(p * 256)))
         draws = torch.empty((n + 7) // 8, dtype=torch.int64).random_(-(2**63), None)
         keep = (draws.view(torch.uint8)[:n].view(x.shape) >= cut).to(x.dtype)
         keep.mul_(256 / (256 - cut))  # by the rounded p, so that the mean is exact
@@ -202,6 +215,7 @@ class _ByteDropout(torch.autograd.Function):
         return x * keep
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, grad: Tensor):
         (keep,) = ctx.saved_tensors
         return grad * keep, None
