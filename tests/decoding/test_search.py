@@ -112,6 +112,18 @@ def test_narrow_beams(
     check(found, plain_search(model, SOURCE, config, limits, vocabulary))
 
 
+@pytest.mark.parametrize("length_norm", NORMS)
+@pytest.mark.parametrize("stop", STOPS)
+def test_when_a_source_is_done(stop, length_norm):
+    # Authority: the plain search. In these models it matters often whether one more step is made:
+    # stopping sooner, or a text later, changes what is found.
+    for seed in range(60):
+        model = random_model(5, seed)
+        config = DecodingConfig(beam=3, n_best=2, stop=stop, length_norm=length_norm, alpha=1.0)
+        (found,) = run(model, config, Limits([12]))
+        check(found, plain_search(model, SOURCE, config, Limits([12])))
+
+
 @pytest.mark.parametrize("beam", [1, 3, 4])
 @pytest.mark.parametrize("vocab_size", [2, 4, 8])
 def test_ties_go_to_the_lower_beam_and_token(beam, vocab_size):
