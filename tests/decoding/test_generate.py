@@ -9,6 +9,7 @@ from pellucid.config.decoding import DecodingConfig
 from pellucid.config.model import ModelConfig
 from pellucid.decoding.generate import generate
 from pellucid.decoding.search import Vocabulary
+from pellucid.errors import UsageError
 from pellucid.nn.model import build
 
 SOURCES = [tuple(range(i, i + 1 + i * 7 % 5)) for i in range(23)]
@@ -34,6 +35,12 @@ def test_order_is_restored(batch_size):
 
 def test_nothing_to_do():
     assert generate(random_model(5, seed=0), [], VOCABULARY, DecodingConfig()) == []
+
+
+def test_prefixes_for_some_sources_only():
+    model = random_model(5, seed=0)
+    with pytest.raises(UsageError, match="1 prefixes for 23 sources"):
+        generate(model, SOURCES, VOCABULARY, DecodingConfig(), prefixes=[(2,)])
 
 
 def test_lengths():

@@ -230,10 +230,8 @@ def test_min_length_counts_tokens_before_the_end():
         assert len(found[0].ids) == n
 
 
-def test_wrong_calls():
+def test_no_text_is_possible():
     model = random_model(3, seed=0)
-    with pytest.raises(UsageError, match="2 prefixes for 1 sources"):
-        run(model, DecodingConfig(), Limits([3], [(), ()]))
     with pytest.raises(UsageError, match="every token is banned"):
         run(model, DecodingConfig(), Limits([3]), replace(VOCABULARY, banned=(0, 1, 2)))
     model.logits.fill_(float("nan"))

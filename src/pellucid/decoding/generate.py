@@ -6,6 +6,7 @@ import torch
 
 from pellucid.config.decoding import DecodingConfig
 from pellucid.decoding.search import Hypothesis, Limits, Vocabulary, device_of, search
+from pellucid.errors import UsageError
 from pellucid.nn.cache import Decoder
 from pellucid.nn.masks import keep_from
 
@@ -26,8 +27,13 @@ def generate(
     sources: ids, their end token included where the model was trained with one.
     prefixes: ids that each text begins with; one for each source, or none.
     pad: an id to fill short rows with; it is masked. progress: called with how many more are done.
-    Raises: UsageError as `search`.
+    Raises: UsageError if there are fewer or more prefixes than sources, or as `search`.
     """
+    if prefixes and len(prefixes) != len(sources):
+        raise UsageError(
+            f"{len(prefixes)} prefixes for {len(sources)} sources. Give one for each source, empty"
+            " where nothing is forced, or none at all."
+        )
     order = sorted(range(len(sources)), key=lambda i: -len(sources[i]))
     results: list[list[Hypothesis]] = [[] for _ in sources]
     for at in range(0, len(order), config.batch_size):

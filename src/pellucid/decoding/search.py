@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from pellucid.config.decoding import DecodingConfig
 from pellucid.decoding.ledger import Hypothesis, Ledger, Limits
 from pellucid.decoding.top_k import Candidates, best_continuations
-from pellucid.errors import UsageError
 from pellucid.nn.cache import Cache, Decoder
 
 __all__ = ["Hypothesis", "Limits", "Vocabulary", "device_of", "search"]
@@ -35,7 +34,7 @@ def search(
     """The n best texts of each source in the cache, best first.
 
     The cache comes fresh from `prefill`, one row a source; it is used up.
-    Raises: UsageError if a prefix does not fit, or no text is possible.
+    Raises: UsageError if no text is possible.
     """
     forced = _forced(vocabulary, limits)
     longest_forced = max(map(len, forced))
@@ -70,11 +69,7 @@ def device_of(model: object) -> torch.device:
 def _forced(vocabulary: Vocabulary, limits: Limits) -> list[tuple[int, ...]]:
     first = () if vocabulary.forced_first is None else (vocabulary.forced_first,)
     prefixes = limits.prefixes or [()] * len(limits.max_lengths)
-    if len(prefixes) != len(limits.max_lengths):
-        raise UsageError(
-            f"{len(prefixes)} prefixes for {len(limits.max_lengths)} sources. Give one for each"
-            " source, empty where nothing is forced, or none at all."
-        )
+    assert len(prefixes) == len(limits.max_lengths)
     return [(*first, *prefix) for prefix in prefixes]
 
 
