@@ -55,7 +55,7 @@ def test_any_config_comes_back(tmp_path_factory, text, files, number, count, tru
         assert build(RunConfig, read_yaml(path), "config.yaml") == config
 
 
-@given(TEXT)
+@given(TEXT.filter(lambda text: not set(text) & set("\x85\u2028\u2029")))  # line ends in 1.1 only
 def test_other_readers_agree_on_text(text):  # authority: PyYAML's own reader, YAML 1.1
     said = plain_yaml.dump({"a": text})
     assert yaml.safe_load(said) == {"a": text}

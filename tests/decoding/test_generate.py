@@ -7,7 +7,7 @@ from torch import Tensor
 from decoding.toys import VOCABULARY, Recomputing, random_model
 from pellucid.config.decoding import DecodingConfig
 from pellucid.config.model import ModelConfig
-from pellucid.decoding.generate import generate
+from pellucid.decoding.generate import Request, generate
 from pellucid.decoding.search import Vocabulary
 from pellucid.errors import UsageError
 from pellucid.nn.model import build
@@ -21,11 +21,9 @@ def test_order_is_restored(batch_size):
     config = DecodingConfig(beam=3, n_best=2, batch_size=batch_size)
     prefixes = [(2, 3)[: i % 3] for i in range(len(SOURCES))]
     told: list[int] = []
-    found = generate(
-        model, SOURCES, VOCABULARY, config, prefixes=prefixes, pad=5, progress=told.append
-    )
+    found = generate(model, Request(SOURCES, prefixes, pad=5), VOCABULARY, config, told.append)
     alone = [
-        generate(model, [s], VOCABULARY, config, prefixes=[p])[0]
+        generate(model, Request([s], [p]), VOCABULARY, config)[0]
         for s, p in zip(SOURCES, prefixes, strict=True)
     ]
     assert found == alone
@@ -34,21 +32,21 @@ def test_order_is_restored(batch_size):
 
 
 def test_nothing_to_do():
-    assert generate(random_model(5, seed=0), [], VOCABULARY, DecodingConfig()) == []
+    assert generate(random_model(5, seed=0), Request([]), VOCABULARY, DecodingConfig()) == []
 
 
 def test_prefixes_for_some_sources_only():
     model = random_model(5, seed=0)
     with pytest.raises(UsageError, match="1 prefixes for 23 sources"):
-        generate(model, SOURCES, VOCABULARY, DecodingConfig(), prefixes=[(2,)])
+        generate(model, Request(SOURCES, [(2,)]), VOCABULARY, DecodingConfig())
 
 
 def test_lengths():
     model = random_model(5, seed=2)
     model.logits[:, 1] = -1e4  # never ends of itself
-    found = generate(model, SOURCES, VOCABULARY, DecodingConfig(beam=2))
+    found = generate(model, Request(SOURCES), VOCABULARY, DecodingConfig(beam=2))
     assert [len(h.ids) for (h,) in found] == [2 * len(s) + 20 for s in SOURCES]
-    found = generate(model, SOURCES, VOCABULARY, DecodingConfig(beam=2, max_length=3))
+    found = generate(model, Request(SOURCES), VOCABULARY, DecodingConfig(beam=2, max_length=3))
     assert {len(h.ids) for (h,) in found} == {3}
 
 
@@ -66,9 +64,9 @@ def test_transformer_in_batches_and_alone(beam):
     sources = [torch.randint(4, 600, (n % 9 + 1,), generator=rng).tolist() for n in range(40)]
     config = DecodingConfig(beam=beam, n_best=beam, max_length=12, batch_size=16)
     vocabulary = Vocabulary(start=1, end=2, banned=(0, 1, 3))
-    together = generate(model, sources, vocabulary, config)
+    together = generate(model, Request(sources), vocabulary, config)
     for source, found in zip(sources, together, strict=True):
-        (alone,) = generate(model, [source], vocabulary, config)
+        (alone,) = generate(model, Request([source]), vocabulary, config)
         assert [h.ids for h in found] == [h.ids for h in alone]
         for a, b in zip(found, alone, strict=True):
             assert a.token_log_probs == pytest.approx(b.token_log_probs, abs=1e-4)
@@ -140,7 +138,7 @@ def test_same_texts_as_transformers(marian, beam, alpha, forced):
 
     config = DecodingConfig(beam=beam, n_best=beam, alpha=alpha, max_length=20, batch_size=40)
     vocabulary = Vocabulary(start=310, end=0, banned=(310, 17, 150), forced_first=forced)
-    found = generate(Recomputing(logits), sources, vocabulary, config, pad=310)
+    found = generate(Recomputing(logits), Request(sources, pad=310), vocabulary, config)
     wanted = theirs(
         marian,
         sources,

@@ -37,6 +37,7 @@ def parts_of(**shape) -> ModelDirectory:
         roles=Roles(forced_first="de"),
         decoding=DecodingConfig(beam=4, length_norm="gnmt", alpha=0.6),
         languages=("en", "de"),
+        longest_source=60,
         card="# Tiny\nÜber nichts.\n",
     )
 

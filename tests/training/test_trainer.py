@@ -6,13 +6,15 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tasks.two_models import Corruption, Examples
 
+from pellucid.config.run import RunConfig
 from pellucid.config.training import TrainingConfig
 from pellucid.errors import ConfigError
 from pellucid.tasks.protocol import Term, total
 from pellucid.training.run_directory import RunDirectory
+from pellucid.training.stream import derived_seed
 from pellucid.training.trainer import Trainer
+from tasks.two_models import Corruption, Examples
 
 SETTINGS = TrainingConfig(
     max_updates=12,
@@ -32,7 +34,8 @@ SETTINGS = TrainingConfig(
 def trained(path, settings=SETTINGS, task=None, updates=None):
     """A trainer at the end of its run, in a directory of its own."""
     path.mkdir(exist_ok=True)
-    trainer = Trainer(task or Corruption(), Examples(60), settings, RunDirectory(path), d_model=4)
+    config = RunConfig(training=settings)
+    trainer = Trainer(task or Corruption(), Examples(60), config, RunDirectory(path))
     if updates is not None:  # as if killed after so many updates
         trainer.config = replace(settings, max_updates=updates)
     trainer.fit()
@@ -76,13 +79,8 @@ def test_metrics_after_the_checkpoint_are_rewound(tmp_path):  # authority: the u
 
 def test_accumulation_equals_one_large_batch(tmp_path):  # authority: the sum of both gradients
     task, examples = Corruption(), Examples(60)
-    trainer = Trainer(
-        task,
-        examples,
-        replace(SETTINGS, accumulate=2, max_updates=1, ema=0.0, optimizer="adam"),
-        RunDirectory(tmp_path),
-        d_model=4,
-    )
+    settings = replace(SETTINGS, accumulate=2, max_updates=1, ema=0.0, optimizer="adam")
+    trainer = Trainer(task, examples, RunConfig(training=settings), RunDirectory(tmp_path))
     module = task.build(trainer.config.seed)
     seen = []
     update = trainer._update
@@ -93,8 +91,6 @@ def test_accumulation_equals_one_large_batch(tmp_path):  # authority: the sum of
 
     trainer._update = spy
     trainer.fit()
-    from pellucid.training.stream import derived_seed
-
     counts = {name: sum(task.counts(m.batch)[name] for m in seen) for name in ("restore", "tell")}
     parts = []
     for micro in seen:
@@ -104,9 +100,7 @@ def test_accumulation_equals_one_large_batch(tmp_path):  # authority: the sum of
     for name, parameter in module.named_parameters():
         # Adam's first step moves each weight by rate * sign(gradient), up to eps
         expected = parameter - 0.005 * parameter.grad / (parameter.grad.abs() + 1e-9)
-        torch.testing.assert_close(
-            trainer.module.get_parameter(name), expected, atol=1e-6, rtol=0
-        )
+        torch.testing.assert_close(trainer.module.get_parameter(name), expected, atol=1e-6, rtol=0)
 
 
 def test_terms_are_divided_by_their_own_counts():  # authority: arithmetic
@@ -128,7 +122,9 @@ class Diverging(Corruption):
 def test_a_gradient_that_is_not_finite_stops_and_names_lines(tmp_path):  # authority: spec A8
     with pytest.raises(ConfigError, match=r"update 7 is not finite.*lines \d+"):
         trained(tmp_path, task=Diverging())
-    trainer = Trainer(Diverging(), Examples(60), SETTINGS, RunDirectory(tmp_path), d_model=4)
+    trainer = Trainer(
+        Diverging(), Examples(60), RunConfig(training=SETTINGS), RunDirectory(tmp_path)
+    )
     assert trainer.journey.step == 6
     for slots in trainer.state.optimizer.state.values():
         assert all(torch.isfinite(value).all() for value in slots.values())

@@ -1,6 +1,7 @@
 """Sources in any order, of any length: batched for speed, given back as they came."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 
@@ -11,24 +12,32 @@ from pellucid.nn.cache import Decoder
 from pellucid.nn.masks import keep_from
 
 
+@dataclass(frozen=True)
+class Request:
+    """What to generate from."""
+
+    sources: Sequence[Sequence[int]]
+    """Ids, their end token included where the model was trained with one."""
+    prefixes: Sequence[Sequence[int]] = ()
+    """Ids that each text begins with; one for each source, or none."""
+    pad: int = 0
+    """An id to fill short rows with; it is masked."""
+
+
 @torch.inference_mode()
 def generate(
     model: Decoder,
-    sources: Sequence[Sequence[int]],
+    request: Request,
     vocabulary: Vocabulary,
     config: DecodingConfig,
-    *,
-    prefixes: Sequence[Sequence[int]] = (),
-    pad: int = 0,
     progress: Callable[[int], None] | None = None,
 ) -> list[list[Hypothesis]]:
     """The n best texts for each source, best first, in the order of the sources.
 
-    sources: ids, their end token included where the model was trained with one.
-    prefixes: ids that each text begins with; one for each source, or none.
-    pad: an id to fill short rows with; it is masked. progress: called with how many more are done.
+    progress: called with how many more sources are done.
     Raises: UsageError if there are fewer or more prefixes than sources, or as `search`.
     """
+    sources, prefixes = request.sources, request.prefixes
     if prefixes and len(prefixes) != len(sources):
         raise UsageError(
             f"{len(prefixes)} prefixes for {len(sources)} sources. Give one for each source, empty"
@@ -43,7 +52,7 @@ def generate(
             max_lengths=[config.max_length or 2 * len(source) + 20 for source in batch],
             prefixes=[prefixes[i] for i in chosen] if prefixes else (),
         )
-        cache = model.prefill(*padded(batch, pad, device_of(model)), len(batch))
+        cache = model.prefill(*padded(batch, request.pad, device_of(model)), len(batch))
         found = search(model, cache, vocabulary, config, limits)
         for i, hypotheses in zip(chosen, found, strict=True):
             results[i] = hypotheses

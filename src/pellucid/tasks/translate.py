@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from pellucid.config.decoding import DecodingConfig
-from pellucid.decoding.generate import generate
+from pellucid.decoding.generate import Request, generate
 from pellucid.decoding.long import rejoin, split_long
 from pellucid.decoding.search import Hypothesis, Vocabulary
 from pellucid.families.directory import ModelDirectory
@@ -40,14 +40,8 @@ def translate(
     pieces = [_split(directory, text) if text.strip() else [] for text in texts]
     flat = [piece for parts in pieces for piece in parts]
     sources = [[*ids, tokenizers.source.id("eos")] for ids in tokenizers.source.encode_batch(flat)]
-    found = generate(
-        directory.model,
-        sources,
-        vocabulary(directory),
-        config,
-        pad=tokenizers.source.id("pad"),
-        progress=progress,
-    )
+    request = Request(sources, pad=tokenizers.source.id("pad"))
+    found = generate(directory.model, request, vocabulary(directory), config, progress)
     results, at = [], 0
     for parts in pieces:
         span = slice(at, at + len(parts))

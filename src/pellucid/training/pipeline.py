@@ -28,7 +28,7 @@ from pellucid.training.distribution import World, world
 from pellucid.training.reporter import Quiet, Reporter
 from pellucid.training.run_directory import RunDirectory
 from pellucid.training.state import Journey, averaged_steps
-from pellucid.training.trainer import Trainer
+from pellucid.training.trainer import Place, Trainer
 
 
 @dataclass(frozen=True)
@@ -75,16 +75,7 @@ def _train(
     task, examples = _prepared(config, corpus, run, w, reporter)
     if w.is_main:
         reporter.say(_summary(config, task, examples))
-    trainer = Trainer(
-        task,
-        examples,
-        config.training,
-        run,
-        config.model.d_model,
-        device=device,
-        world=w,
-        reporter=reporter,
-    )
+    trainer = Trainer(task, examples, config, run, Place(device, w, reporter))
     outcome = trainer.fit()
     if outcome.signal is None and w.is_main:
         _finish(task, trainer, run)

@@ -1,12 +1,12 @@
 """The training loop."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import torch
 
-from pellucid.config.training import TrainingConfig
+from pellucid.config.run import RunConfig
 from pellucid.errors import ConfigError
 from pellucid.nn import kernels
 from pellucid.tasks.protocol import Examples, Task
@@ -29,6 +29,15 @@ class Outcome(NamedTuple):
     signal: int | None  # which one stopped it, if any
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where training happens, and who hears of it."""
+
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    world: World = field(default_factory=World)
+    reporter: Reporter = field(default_factory=Quiet)
+
+
 class Trainer:
     """Trains a task's module in a run directory, from its newest checkpoint on."""
 
@@ -36,31 +45,25 @@ class Trainer:
         self,
         task: Task,
         examples: Examples,
-        config: TrainingConfig,
+        config: RunConfig,
         run: RunDirectory,
-        d_model: int,
-        *,
-        device: torch.device | None = None,
-        world: World | None = None,
-        reporter: Reporter | None = None,
+        place: Place | None = None,
     ) -> None:
-        self.task, self.examples, self.config, self.run = task, examples, config, run
-        self.d_model = d_model
-        self.device = device = device or torch.device("cpu")
-        self.world = world = world or World()
-        self.reporter = reporter if reporter and world.is_main else Quiet()
-        self.module = task.build(config.seed).to(device)
-        self.state = State(self.module, config)
-        self.bf16 = config.precision == "bf16" or (
-            config.precision == "auto" and (device.type == "cuda" or kernels.plan().bf16)
-        )
+        place = place or Place()
+        self.task, self.examples, self.run = task, examples, run
+        self.config, self.d_model = config.training, config.model.d_model
+        self.device, self.world = place.device, place.world
+        self.reporter = place.reporter if self.world.is_main else Quiet()
+        self.module = task.build(self.config.seed).to(self.device)
+        self.state = State(self.module, self.config)
+        self.bf16 = uses_bf16(self.config.precision, self.device)
         for message in self.state.restore(run):
             self.reporter.say(message)
-        if world.is_main:
+        if self.world.is_main:
             run.rewind_metrics(self.journey.metrics_size)
-        if config.compile:
+        if self.config.compile:
             self.module.compile(dynamic=True)
-        self.objective = world.wrap(Objective(self.module, task))
+        self.objective = self.world.wrap(Objective(self.module, task))
 
     @property
     def journey(self) -> Journey:
@@ -215,6 +218,12 @@ class Trainer:
         asked.save = False
         best = step == self.journey.best_step
         return due or wanted or best or self._is_stale()
+
+
+def uses_bf16(precision: str, device: torch.device) -> bool:
+    """Whether matrix products of training are computed in 16 bits."""
+    native = device.type == "cuda" or (device.type == "cpu" and kernels.plan().bf16)
+    return precision == "bf16" or (precision == "auto" and native)
 
 
 def _take(stream: Iterator[MicroBatch], n: int) -> Iterator[MicroBatch]:
