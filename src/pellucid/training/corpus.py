@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from pellucid.config.data import GARDEN, DataConfig
+from pellucid.data import garden
 from pellucid.data.read import BLANK, read_pairs
 from pellucid.data.split import HeldOut, hold_out
 from pellucid.errors import DataError
@@ -31,8 +32,12 @@ class Corpus:
         if not self.n_read:
             raise DataError(f"{', '.join(config.train)}: there is no pair in it. Check the file.")
         self._held: HeldOut | None = None
+        self.valid: Sequence[Pair]
         if config.valid:
-            self.valid: Sequence[Pair] = self._named(config.valid)
+            self.valid = self._named(config.valid)
+        elif tuple(config.train) == (GARDEN,):  # it knows clauses, and keeps whole ones apart
+            languages = config.source_language, config.target_language
+            self.valid = list(garden.pairs(VALID_PAIRS, *languages, split="valid"))
         else:
             n = max(1, min(VALID_PAIRS, self.n_read // VALID_SHARE))
             self._held = hold_out(self._read(), n, HOLD_OUT_SEED)
@@ -51,8 +56,6 @@ class Corpus:
         return read_pairs(self.config.train, self.config)
 
     def _named(self, files: Sequence[str]) -> list[Pair]:
-        if tuple(files) == (GARDEN,):
-            raise DataError("the garden holds out its own part: leave data.valid empty.")
         pairs = [pair for pair in read_pairs(files, self.config) if pair != BLANK]
         if not pairs:
             raise DataError(f"{', '.join(files)}: there is no pair in it. Check data.valid.")
