@@ -82,7 +82,8 @@ class Loaded:
         pairs: Alignment = ()
         if wanted and t.ids:
             start = self.tokenizer.target.id(self.directory.roles.start)
-            (weights,) = align(self.model, [t.source_ids], [t.ids], start=start)
+            layer = self.directory.decoding.alignment_layer
+            (weights,) = align(self.model, [t.source_ids], [t.ids], start=start, layer=layer)
             pairs = tuple((source, target) for target, source in hard_alignment(weights))
         return Translation(t.text, t.score, t.tokens, pairs, t)
 

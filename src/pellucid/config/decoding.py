@@ -26,6 +26,8 @@ class DecodingConfig:
     """Most tokens, the end token counted; 0 means twice the source's tokens plus 20."""
     batch_size: int = 32
     """Sentences decoded together."""
+    alignment_layer: int = -2
+    """Decoder layer whose attention tells which word came from which, counted from the end."""
 
     def __post_init__(self) -> None:
         at_least(1, self, "beam", "n_best", "batch_size")

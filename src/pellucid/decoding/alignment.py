@@ -21,14 +21,14 @@ def align(
     targets: Sequence[Sequence[int]],
     *,
     start: int,
-    layer: int | None = None,
+    layer: int = -2,
 ) -> list[Tensor]:
     """Attention (T, S) of each pair, averaged over heads, on the CPU.
 
     Row t is from the step that predicts target token t, that is, which reads the token before it.
     sources: ids as the encoder reads them. targets: ids without the start token; with the end
     token if its row is wanted. start: what the decoder reads first. layer: of the decoder,
-    counted from 0; the last but one by default, as in Garg et al. 2019.
+    counted from the end by -1, -2 ...; the last but one by default, as in Garg et al. 2019.
     Raises: UsageError if the decoder has no such layer or looks at no source.
     """
     if not sources:
@@ -83,11 +83,12 @@ def _membership(words: Sequence[int | None]) -> Mapping[int, Tensor]:
     }
 
 
-def _layer(model: Transformer, layer: int | None) -> int:
+def _layer(model: Transformer, layer: int) -> int:
     n = model.config.n_decoder_layers
     if not n or model.encoder is None:
         raise UsageError("alignment needs an encoder-decoder: this model reads no source apart.")
-    chosen = max(n - 2, 0) if layer is None else layer
-    if not 0 <= chosen < n:
-        raise UsageError(f"layer={layer}, but this decoder has layers 0 to {n - 1}.")
-    return chosen
+    if n == 1 and layer == -2:
+        return 0  # no layer is before the only one
+    if not -n <= layer < n:
+        raise UsageError(f"layer={layer}, but this decoder has {n} layers: give {-n} to {n - 1}.")
+    return layer % n

@@ -1,0 +1,140 @@
+"""The first thing to run: a translator trained on the built-in corpus, measured against truth.
+
+usage: python -m pellucid.cli.demo [RUN_DIR]
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pellucid.data import garden
+from pellucid.data.garden import Sentence, Side
+from pellucid.errors import PellucidError
+
+if TYPE_CHECKING:
+    from pellucid.api import Loaded
+    from pellucid.text.tokenizer import Tokenizer
+
+SOURCE, TARGET = "en", "de"
+TESTED = 1000
+SETTINGS = {
+    "size": "tiny",
+    "data": {"train": ["garden"], "source_language": SOURCE, "target_language": TARGET},
+    "tokenizer": {"vocab_size": 2000},
+    "model": {"n_encoder_layers": 3, "n_decoder_layers": 3, "dropout": 0.1},
+    "training": {
+        "max_updates": 1800,
+        "max_tokens": 2048,
+        "schedule": "inverse-sqrt",
+        "rate": 0.003,
+        "warmup": 300,
+        "validate_every": 600,
+        "checkpoint_every": 100,
+        "average": 5,
+    },
+    # found on validation sentences: with three layers, words are looked up in the last one
+    "decoding": {"alignment_layer": -1},
+}
+NEXT = """
+What to type next:
+  echo "The cat didn't cross the river because it was too deep." | pellucid translate {run}
+  pellucid info {run}
+  pellucid train --data.train my.en my.de      # your own text, a line a sentence
+"""
+
+
+def main(run_dir: str = "runs/demo") -> int:
+    """Train (or go on, or find it done), measure, show. Returns an exit code."""
+    from pellucid.nn import kernels
+    from pellucid.training.pipeline import train
+    from pellucid.training.reporter import reporter
+
+    kernels.keep_freed_memory()
+    if not (Path(run_dir) / "final").is_dir():
+        trained = train({**SETTINGS, "run_dir": run_dir}, where="the demo", reporter=reporter())
+        if trained.signal is not None:
+            print("stopped; the same command goes on from here", file=sys.stderr)
+            return 128 + trained.signal
+    show(run_dir)
+    print(NEXT.format(run=run_dir))
+    return 0
+
+
+def show(run_dir: str) -> None:
+    """Print what the model in a run does with sentences whose clauses it has never seen."""
+    from pellucid.api import load
+    from pellucid.metrics.translation import bleu, chrf
+
+    model = load(run_dir)
+    sentences = list(garden.sentences(TESTED, split="test"))
+    sources = [sentence.sides[SOURCE].text for sentence in sentences]
+    references = [sentence.sides[TARGET].text for sentence in sentences]
+    outputs = [result.text for result in model.translate(sources, alignment=False)]
+    print(f"\nOn {TESTED} sentences none of whose clauses was in the training data:")
+    for score in (bleu(outputs, references, TARGET), chrf(outputs, references)):
+        print(f"  {score.name} {score.value:.1f}   {score.signature}")
+    right, asked = pronouns(sentences, outputs)
+    print(f"  pronouns resolved {right / asked:.1%} of {asked} (chance 50%)")
+    print(
+        f"  alignment error rate {alignment_error(model, sentences):.3f} (attention against truth)"
+    )
+    print("\n  source\n  -> the model's translation\n  == the reference\n")
+    for kind in dict.fromkeys(sentence.kind for sentence in sentences[:60]):
+        at = next(i for i, sentence in enumerate(sentences) if sentence.kind == kind)
+        print(f"  {sources[at]}\n  -> {outputs[at]}\n  == {references[at]}\n")
+
+
+def pronouns(sentences: Sequence[Sentence], outputs: Sequence[str]) -> tuple[int, int]:
+    """How many because-clauses have the right German pronoun after `weil`, and how many there are."""
+    right = asked = 0
+    for sentence, output in zip(sentences, outputs, strict=True):
+        if sentence.coreference is None:
+            continue
+        asked += 1
+        words = output.replace(",", " ").split()
+        after = words[words.index("weil") + 1 :] if "weil" in words else []
+        right += after[:1] == [sentence.coreference.german]
+    return right, asked
+
+
+def alignment_error(model: "Loaded", sentences: Sequence[Sentence]) -> float:
+    """Of the decoder's attention while it is led through the references, against gold links."""
+    from pellucid.decoding.alignment import align, word_alignment
+    from pellucid.metrics.alignment import alignment_error_rate
+
+    tokenizers = model.tokenizer
+    end, start = tokenizers.source.id("eos"), tokenizers.target.id("bos")
+    sources = [pieces(tokenizers.source, sentence.sides[SOURCE]) for sentence in sentences]
+    targets = [pieces(tokenizers.target, sentence.sides[TARGET]) for sentence in sentences]
+    attention = align(
+        model.model,
+        [[*ids, end] for ids, _ in sources],
+        [ids for ids, _ in targets],
+        start=start,
+        layer=model.directory.decoding.alignment_layer,
+    )
+    predicted = [
+        {(source, target) for target, source in word_alignment(weights, theirs, [*ours, None])}
+        for weights, (_, theirs), (_, ours) in zip(attention, targets, sources, strict=True)
+    ]
+    gold = [sentence.alignment(SOURCE, TARGET) for sentence in sentences]
+    return alignment_error_rate(predicted, gold).error_rate
+
+
+def pieces(tokenizer: "Tokenizer", side: Side) -> tuple[list[int], list[int | None]]:
+    """A side's ids, and the word that each belongs to (None for a piece that is only a space)."""
+    encoding = tokenizer.encode(side.text)
+    words: list[int | None] = []
+    for begin, end in encoding.offsets:
+        inside = (i for i, (a, b) in enumerate(side.spans) if a < end and begin < b)
+        words.append(next(inside, None))
+    return encoding.ids, words
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(*sys.argv[1:]))
+    except PellucidError as error:
+        print(f"pellucid: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
