@@ -1,0 +1,55 @@
+"""Small real runs, each in processes of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pellucid.data import garden
+
+SCRIPT = Path(__file__).parent / "run_small.py"
+SOURCE = Path(__file__).parents[2] / "src"
+
+
+@pytest.fixture(scope="session")
+def pairs_file(tmp_path_factory):
+    """300 pairs of the garden as a TSV."""
+    path = tmp_path_factory.mktemp("pairs") / "pairs.en-de.tsv"
+    lines = (f"{source}\t{target}\n" for source, target in garden.pairs(300, "en", "de"))
+    path.write_text("".join(lines), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def start(pairs_file):
+    """start(run_dir, settings, launcher=(), **environment) -> a running training process."""
+
+    def begin(run_dir, over=None, launcher=(), **environment):
+        command = [sys.executable, *launcher, SCRIPT, run_dir, pairs_file, json.dumps(over or {})]
+        return subprocess.Popen(
+            list(map(str, command)),
+            env=os.environ | {"PYTHONPATH": str(SOURCE), "OMP_NUM_THREADS": "1"} | environment,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    return begin
+
+
+def finished(process, expected=0):
+    """What a process said on stderr; it must end with this code."""
+    _, said = process.communicate(timeout=100)
+    assert process.returncode == expected, said
+    return said
+
+
+def figures(run_dir):
+    """The run's metrics but for times."""
+    lines = (Path(run_dir) / "metrics.jsonl").read_text().split("\n")
+    records = [json.loads(line) for line in lines if line]
+    return [
+        {k: v for k, v in r.items() if k not in ("seconds", "tokens_per_second")} for r in records
+    ]

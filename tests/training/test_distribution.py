@@ -1,0 +1,34 @@
+"""Two processes train as one."""
+
+import pytest
+from safetensors.torch import load_file
+from training.conftest import figures, finished
+
+from pellucid.errors import ConfigError
+from pellucid.training.distribution import World
+
+TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+
+
+def test_two_processes_give_the_curve_of_one(start, tmp_path):  # authority: one process
+    one = start(tmp_path / "one")
+    finished(one)
+    two = start(tmp_path / "two", launcher=TORCHRUN)
+    finished(two)
+    ours, theirs = figures(tmp_path / "two"), figures(tmp_path / "one")
+    assert len(ours) == len(theirs) == 14
+    for a, b in zip(ours, theirs, strict=True):
+        assert a.keys() == b.keys()
+        for name in ("loss", "valid_loss"):
+            if name in a:
+                assert a[name] == pytest.approx(b[name], rel=1e-6)
+    final = [load_file(tmp_path / name / "final" / "model.safetensors") for name in ("one", "two")]
+    for name, weight in final[0].items():
+        assert (weight - final[1][name]).abs().max() < 1e-4, name  # Adam divides by small numbers
+
+
+def test_micro_batches_are_shared_evenly():  # authority: the definition
+    shares = [list(World(rank, 2).share(6)) for rank in range(2)]
+    assert shares == [[0, 2, 4], [1, 3, 5]]
+    with pytest.raises(ConfigError, match="multiple of 2"):
+        World(0, 2).share(3)

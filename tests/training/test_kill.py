@@ -1,0 +1,101 @@
+"""A1: a training killed anywhere ends as one that was never touched, to the last bit."""
+
+import hashlib
+import multiprocessing
+import os
+import random
+import shutil
+import time
+
+import pytest
+from training.conftest import figures
+
+KINDS = {
+    "plain": {},
+    "ema, workers": {"training": {"ema": 0.9, "workers": 2, "keep": 3}},
+    "accumulate 4": {"training": {"accumulate": 4, "max_updates": 8, "max_tokens": 200}},
+}
+POINTS = [
+    "publish:empty",
+    "publish:written",
+    "publish:manifest",
+    "publish:before-rename",
+    "publish:done",
+    "write:before-rename",
+    "write:after-rename",
+    "remove:renamed",
+    "remove:partly",
+]
+
+
+def child(run_dir, data, over, kill_at):
+    """A training process that dies by SIGKILL at a named point, if one is named."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    if kill_at:
+        os.environ["PELLUCID_KILL_AT"] = kill_at
+    from training.run_small import run
+
+    os._exit(run(str(run_dir), str(data), over))
+
+
+@pytest.fixture(scope="module")
+def context():
+    """Processes forked from one that has torch imported already: a kill costs half a second."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["training.run_small"])
+    return context
+
+
+def digest(run_dir):
+    """What must be equal: metrics, the newest checkpoint's weights, the final model."""
+    newest = max((run_dir / "checkpoints").glob("step-*"))
+    files = [newest / "weights.safetensors", newest / "optimizer.safetensors"]
+    files.append(run_dir / "final" / "model.safetensors")
+    return figures(run_dir), [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
+
+
+def campaign(context, data, tmp_path, kind, kills, seed):
+    """Kill a run so many times, then let it end. Returns kills that hit, and both digests."""
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    start = time.monotonic()
+    process = context.Process(target=child, args=(whole, data, KINDS[kind], ""))
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+    seconds = time.monotonic() - start
+    rng = random.Random(seed)
+    hits = 0
+    while hits < kills:
+        at = "" if rng.random() < 0.5 else f"{rng.choice(POINTS)}@{rng.randint(1, 3)}"
+        process = context.Process(target=child, args=(cut, data, KINDS[kind], at))
+        process.start()
+        process.join(None if at else rng.uniform(0.1, 0.9) * seconds)
+        if process.is_alive():
+            process.kill()
+        process.join()
+        hits += process.exitcode == -9
+        if process.exitcode == 0:  # it ended before it was hit: begin anew
+            assert digest(cut) == digest(whole)
+            shutil.rmtree(cut)
+    process = context.Process(target=child, args=(cut, data, KINDS[kind], ""))
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+    return hits, digest(cut), digest(whole)
+
+
+@pytest.mark.parametrize(("kind", "kills"), [("plain", 10), ("ema, workers", 5), ("accumulate 4", 5)])
+def test_killed_runs_end_the_same(context, pairs_file, tmp_path, kind, kills):  # authority: itself
+    hits, cut, whole = campaign(context, pairs_file, tmp_path, kind, kills, seed=7)
+    assert hits == kills
+    assert cut == whole
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("seed", range(4))
+def test_a_hundred_kills(context, pairs_file, tmp_path, kind, seed):
+    hits, cut, whole = campaign(context, pairs_file, tmp_path, kind, 9, seed)
+    assert hits == 9
+    assert cut == whole
