@@ -1,27 +1,17 @@
 import subprocess
 import sys
 from collections import Counter, defaultdict
-from functools import cache
 from itertools import islice, pairwise
 from time import perf_counter
 
 import pytest
 
-from pellucid.data.garden import LANGUAGES, Sentence, pairs, sentences
+from pellucid.data.garden import LANGUAGES, Sentence, generate, pairs, sentences
+from pellucid.data.garden.draw import Draw, predicates
 from pellucid.data.garden.lexicon import adjectives, named, nouns, verbs
+from pellucid.data.garden.plan import Phrase, Plan, State
 from pellucid.data.garden.split import split_of
 from pellucid.errors import DataError, UsageError
-
-TRAIN, HELD_OUT = 20_000, 2_000
-
-
-@cache
-def corpus(split: str = "train", n: int = TRAIN, seed: int = 0) -> tuple[Sentence, ...]:
-    return tuple(sentences(n, seed, split))
-
-
-def texts(split: str, n: int, language: str, seed: int = 0) -> list[str]:
-    return [s.sides[language].text for s in corpus(split, n, seed)]
 
 
 def test_is_a_pure_function_of_its_arguments():  # authority: another process, another hash seed
@@ -42,45 +32,46 @@ def test_is_a_pure_function_of_its_arguments():  # authority: another process, a
     lines = run[0].decode().rstrip("\n").split("\n")
     assert lines == [" ".join(x.text for x in s.sides.values()) for s in sentences(200, 7, "valid")]
     assert list(sentences(50, 7, "valid")) == list(islice(sentences(200, 7, "valid"), 50))
-    assert texts("train", 200, "en", 1) != texts("train", 200, "en", 2)
+    assert list(sentences(50, 7, "valid")) != list(sentences(50, 8, "valid"))
 
 
-def test_no_english_sentence_comes_twice():  # authority: counting
-    for split, n in (("train", TRAIN), ("valid", HELD_OUT), ("test", HELD_OUT)):
-        english = texts(split, n, "en")
-        assert len(english) == n == len(set(english))
+@pytest.mark.parametrize(("split", "n"), [("train", 20_000), ("valid", 2_000), ("test", 2_000)])
+def test_no_english_sentence_comes_twice(corpus, split, n):  # authority: counting
+    english = [s.sides["en"].text for s in corpus(split)]
+    assert len(english) == n == len(set(english))
 
 
 @pytest.mark.parametrize("target", ["de", "zh"])
-def test_equal_english_is_translated_equally(target):  # authority: counting, over seeds and splits
+def test_equal_english_is_translated_equally(
+    corpus, target
+):  # authority: counting, over seeds and splits
     seen: dict[str, str] = {}
-    for split, n, seed in (("train", TRAIN, 0), ("train", 5_000, 1), ("test", HELD_OUT, 0)):
-        for s in corpus(split, n, seed):
+    again = 0
+    for split, seed in (("train", 0), ("train", 1), ("test", 0)):
+        for s in corpus(split, seed):
             text = s.sides[target].text
+            again += s.sides["en"].text in seen
             assert seen.setdefault(s.sides["en"].text, text) == text
+    assert again > 20  # else nothing was compared
 
 
 @pytest.mark.parametrize("split", ["valid", "test"])
-def test_held_out_clauses_are_not_in_training(split):  # authority: comparing the clauses themselves
-    train = {
-        c
-        for seed, n in ((0, TRAIN), (1, 5_000))
-        for s in corpus("train", n, seed)
-        for c in s.clauses
-    }
-    held_out = {c for s in corpus(split, HELD_OUT) for c in s.clauses}
+def test_held_out_clauses_are_not_in_training(
+    corpus, split
+):  # authority: comparing the clauses themselves
+    train = {c for seed in (0, 1) for s in corpus("train", seed) for c in s.clauses}
+    held_out = {c for s in corpus(split) for c in s.clauses}
     assert not train & held_out
     assert {split_of(c) for c in held_out} == {split}
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_held_out_clauses_read_unlike_training_ones(language):  # authority: the words themselves
+def test_held_out_clauses_read_unlike_training_ones(
+    corpus, language
+):  # authority: the words themselves
     train = {c for s in corpus() for c in clause_texts(s, language)}
     for split in ("valid", "test"):
-        shared = [
-            c for s in corpus(split, HELD_OUT) for c in clause_texts(s, language) if c in train
-        ]
-        assert not shared
+        assert not [c for s in corpus(split) for c in clause_texts(s, language) if c in train]
 
 
 def clause_texts(s: Sentence, language: str) -> list[str]:
@@ -98,7 +89,9 @@ def clause_texts(s: Sentence, language: str) -> list[str]:
 PRONOUNS = {"it", "er", "sie", "es", "它"}
 
 
-def test_every_word_is_learnable():  # authority: counting words in all three languages at once
+def test_every_word_is_learnable(
+    corpus,
+):  # authority: counting words in all three languages at once
     occurs = Counter()
     entries = defaultdict(set)  # English form -> entries
     for noun in nouns().values():
@@ -122,8 +115,8 @@ def test_every_word_is_learnable():  # authority: counting words in all three la
     assert {e: occurs[e] for e in expected if occurs[e] < 20} == {}
 
 
-def test_words_and_spans_rebuild_the_text():  # authority: slicing
-    for s in corpus("valid", HELD_OUT):
+def test_words_and_spans_rebuild_the_text(corpus):  # authority: slicing
+    for s in corpus("valid"):
         for language, side in s.sides.items():
             assert tuple(side.text[a:b] for a, b in side.spans) == side.words
             between = [side.text[b:c] for (_, b), (c, _) in pairwise(side.spans)]
@@ -134,9 +127,9 @@ def test_words_and_spans_rebuild_the_text():  # authority: slicing
             assert len(side.says) == len(side.words)
 
 
-def test_alignment_is_symmetric_and_covers_content():  # authority: algebra
+def test_alignment_is_symmetric_and_covers_content(corpus):  # authority: algebra
     content = {noun.name: (noun.zh, {noun.de, noun.de_oblique}) for noun in nouns().values()}
-    for s in corpus("test", HELD_OUT):
+    for s in corpus("test"):
         for source, target in (("en", "de"), ("de", "zh"), ("zh", "en")):
             forth, back = s.alignment(source, target), s.alignment(target, source)
             assert forth == {(i, j) for j, i in back}
@@ -145,35 +138,44 @@ def test_alignment_is_symmetric_and_covers_content():  # authority: algebra
             i for i, says in enumerate(english.says) if any(p.endswith("noun") for p in says)
         }
         to_german = s.alignment("en", "de")
-        assert nouns_of <= {i for i, _ in to_german} | gaps(s, "de")
+        assert nouns_of <= {i for i, _ in to_german}
         for i, j in to_german:
             if i in nouns_of and english.words[i] in content and s.kind == "description":
                 assert s.sides["de"].words[j] in content[english.words[i]][1]
 
 
-def gaps(s: Sentence, language: str) -> set[int]:
-    return set()
-
-
-def test_alignment_of_a_known_sentence():  # authority: read by hand
-    s = next(s for s in corpus() if s.sides["en"].text.startswith("The ") and s.kind == "passive")
-    en, de = s.sides["en"].words, s.sides["de"].words
-    links = {(en[i], de[j]) for i, j in s.alignment("en", "de")}
-    assert ("was", "wurde") in links or ("were", "wurden") in links
-    assert (".", ".") in links
-
-
-def test_kinds_have_their_shares():  # authority: the issue asks for about a fifth
-    kinds = Counter(s.kind for s in corpus())
-    assert 0.18 < kinds["because"] / TRAIN < 0.22
-    assert len(kinds) >= 15
-    assert min(kinds.values()) > 0.01 * TRAIN
+def test_every_kind_has_its_share(corpus):  # authority: the table of shares, 4 standard errors
+    n, found = len(corpus()), Counter(s.kind for s in corpus())
+    shares = {maker.__name__: share / 100 for maker, share in generate.KINDS}
+    assert found.keys() == shares.keys()
+    for kind, share in shares.items():
+        assert abs(found[kind] - share * n) < 4 * (share * (1 - share) * n) ** 0.5, kind
 
 
 def test_thirty_thousand_come_in_ten_seconds():  # authority: the clock
     start = perf_counter()
     assert sum(1 for _ in pairs(3_000, "en", "de", seed=9)) == 3_000
     assert perf_counter() - start < 3  # a tenth of the work in three tenths of the time: busy CI
+
+
+@pytest.mark.parametrize("split", ["valid", "test"])
+def test_a_held_out_split_is_soon_made(split):  # authority: the clock
+    start = perf_counter()
+    assert sum(1 for _ in pairs(2_000, "en", "de", seed=9, split=split)) == 2_000
+    assert perf_counter() - start < 3 * 2  # three seconds, twice that on a busy machine
+
+
+def test_an_exhausted_split_says_so(monkeypatch):  # authority: counting what can be said
+    fruit = named("fruit")
+
+    def fresh(draw: Draw) -> Plan:
+        noun = draw.choice(fruit)
+        return Plan("description", State(Phrase(noun), predicates(noun)[0]))
+
+    monkeypatch.setattr(generate, "KINDS", ((fresh, 1),))
+    with pytest.raises(DataError, match=f"'valid' split holds only about {len(fruit)} sentences"):
+        list(sentences(len(fruit) + 1, split="valid"))
+    assert len(list(sentences(len(fruit), split="valid"))) == len(fruit)
 
 
 def test_bad_arguments_are_explained():
@@ -189,4 +191,3 @@ def test_lexicon_has_its_size():
     assert len(adjectives()) >= 60
     with pytest.raises(KeyError, match="nonsense"):
         named("nonsense")
-    assert DataError is not None

@@ -59,7 +59,7 @@ def _main(draw: Draw, reason: Reason, subject: Noun, other: tuple[str, Noun]) ->
 def _phrase(draw: Draw, noun: Noun) -> Phrase:
     """The noun with "the" or "this", an animal now and then with a harmless adjective."""
     determiner = "this" if draw.chance(0.2) else "the"
-    colors = [a for a in attributes(noun) if a.color] if "animal" in noun.classes else []
+    colors = [a for a in attributes(noun) if a.absolute] if "animal" in noun.classes else []
     adjective = draw.choice(colors) if colors and draw.chance(0.3) else None
     return Phrase(noun, determiner, adjective=adjective)
 

@@ -1,13 +1,13 @@
 """How Chinese says a plan: measure words, aspect, what stands before the verb, 把 被 给 的."""
 
 from pellucid.data.garden.chinese_words import (
-    COUNTS,
     DEGREES,
     LOCATIONS,
     MODALS,
     OFTEN,
     PERSONS,
     TIMES,
+    determiner,
 )
 from pellucid.data.garden.plan import (
     Action,
@@ -94,7 +94,7 @@ def _state(clause: State, path: str) -> list[Word]:
     adjective = Word(clause.adjective.zh, (path + "adjective",))
     no = [Word("不", (path + "not",))] if clause.negated else []
     verb = path + "verb"
-    if clause.adjective.color:
+    if clause.adjective.absolute:
         return [*no, Word("是", (verb,)), adjective, Word("的", (verb,))]
     if clause.negated and not clause.degree:
         return [*no, adjective]
@@ -225,7 +225,8 @@ def _subject(subject: Subject, path: str, after: bool = False) -> list[Word]:
 def _phrase(phrase: Phrase, path: str, after: bool = False, bare: bool = False) -> list[Word]:
     """A noun phrase; "the" is 那 after the verb or where more is said of the noun, else nothing."""
     noun = Word(phrase.noun.zh, (path + ".noun",))
-    words = [] if bare else _determiner(phrase, path, after)
+    said = [] if bare else determiner(phrase, after)
+    words = [Word(text, (path + ".determiner",)) for text in said]
     if phrase.adjective:
         words += [Word(w, (path + ".adjective",)) for w in phrase.adjective.zh_attributive]
     if phrase.relative is None:
@@ -236,25 +237,3 @@ def _phrase(phrase: Phrase, path: str, after: bool = False, bare: bool = False) 
     if phrase.gap != "subject":
         said = [*_subject(clause.subject, inner + "subject"), *said]
     return [*said, Word("的", (inner + "that",)), *words, noun]
-
-
-def _determiner(phrase: Phrase, path: str, after: bool) -> list[Word]:
-    says = (path + ".determiner",)
-    measure = Word("些" if phrase.plural else phrase.noun.measure, says)
-    match phrase.determiner:
-        case "the":
-            plain = not (after or phrase.plural or phrase.adjective or phrase.relative)
-            return [] if plain else [Word("那", says), measure]
-        case "this":
-            return [Word("这", says), measure]
-        case "a":
-            return [Word("一", says), measure]
-        case "my":
-            return [Word("我的", says)]
-        case "some":
-            return [Word("一些", says)]
-        case "many":
-            return [Word("很多", says)]
-        case "bare":
-            return []
-    return [Word(COUNTS[phrase.determiner], says), Word(phrase.noun.measure, says)]

@@ -1,6 +1,6 @@
 """The small words of Chinese: where, when, how often, who, how many."""
 
-from pellucid.data.garden.plan import NUMBERS
+from pellucid.data.garden.plan import NUMBERS, Phrase
 
 # What follows the noun of a place: 在 桌子 下面.
 LOCATIONS = {
@@ -28,4 +28,24 @@ OFTEN = {"often": "经常", "always": "总是", "sometimes": "有时", "rarely":
 MODALS = {"can": "能", "must": "必须", "want": "想"}
 DEGREES = {"": "很", "very": "非常", "so": "非常", "too": "太"}
 PERSONS = {"I": "我", "he": "他", "she": "她", "we": "我们", "they": "他们"}
-COUNTS: dict[str, str] = dict(zip(NUMBERS, "两三四五六七八九十", strict=True))
+_COUNTS: dict[str, str] = dict(zip(NUMBERS, "两三四五六七八九十", strict=True))
+# Without 那 these would be all animals, all men, all women.
+_GENERIC = ("动物", "男人", "女人")
+_DETERMINERS = {"my": ["我的"], "some": ["一些"], "many": ["很多"], "bare": []}
+
+
+def determiner(phrase: Phrase, after: bool) -> list[str]:
+    """The words before a noun; "the" is 那 after a verb, in the plural or with a modifier."""
+    measure = "些" if phrase.plural else phrase.noun.measure
+    match phrase.determiner:
+        case "the":
+            said = after or phrase.plural or phrase.adjective or phrase.relative
+            said = said or phrase.noun.zh in _GENERIC
+            return ["那", measure] if said else []
+        case "this":
+            return ["这", measure]
+        case "a":
+            return ["一", measure]
+        case "my" | "some" | "many" | "bare":
+            return _DETERMINERS[phrase.determiner]
+    return [_COUNTS[phrase.determiner], phrase.noun.measure]

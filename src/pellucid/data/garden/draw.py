@@ -19,6 +19,7 @@ _TRIES = 2000
 # nobody plans to do.
 _OWNED = frozenset({"kin", "pet", "ware", "vehicle", "clothing", "small"})
 _CONSUMING = ("eat", "drink", "cut")
+_WORN = "put on"  # one at a time
 UNWILLED = (
     *("lose", "fall", "see", "meet", "frighten", "find", "break", "bite", "steal"),
     *("wake", "cry", "laugh", "fall asleep", "run away"),
@@ -131,6 +132,8 @@ class Draw:
             thing = self.definite(thing.noun)
         if thing.noun.mass and verb.key in _CONSUMING and self.chance(0.5):
             thing = self.definite(thing.noun)
+        if verb.key == _WORN and thing.plural:
+            thing = Phrase(thing.noun, "the", adjective=thing.adjective)
         differ(subject, thing)
         return Action(verb, subject, thing, tense=self.tense(verb))
 
@@ -183,7 +186,10 @@ def predicates(noun: Noun) -> tuple[Adjective, ...]:
 _GIVING = ("give", "bring", "show", "send", "lend", "tell", "read aloud")
 _PUTTING = ("put.stand", "put.lie", "hang", "hide")
 _THAT = ("say", "think", "know.that", "hope")
-_REASONED = ("cross", "traverse", "climb", "jump over", "go into", "stop", "hold", "sleep.on")
+_REASONED = (
+    *("cross", "traverse", "climb", "jump over", "go into"),
+    *("stop", "hold", "hold.light", "sleep.on"),
+)
 
 
 @cache
@@ -214,7 +220,6 @@ GROUPS = {
         "throw away",
         "wake up",
         "invite",
-        "chase",
         "frighten",
         "find",
     ),

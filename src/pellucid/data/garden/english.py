@@ -18,6 +18,7 @@ from pellucid.data.garden.plan import (
     Reference,
     State,
     Subject,
+    agreement,
 )
 from pellucid.data.garden.words import Word
 
@@ -37,7 +38,7 @@ BE = {
     False: {"I": "am", "one": "is", "many": "are"},
     True: {"I": "was", "one": "was", "many": "were"},
 }
-_DOUBLES = re.compile(r"[^aeiou]*[aeiou][^aeiouwxy]$")
+_DOUBLES = re.compile(r"^[^aeiou]*[aeiou][^aeiouwxy]$")
 
 
 def sentence(plan: Plan) -> list[Word]:
@@ -83,7 +84,7 @@ def _question(clause: Clause, path: str) -> list[Word]:
 
 
 def _existence(clause: Existence, path: str) -> list[Word]:
-    be = BE[False][_agreement(clause.subject)]
+    be = BE[False][agreement(clause.subject)]
     there = [Word("there"), Word(be, (path + "verb",))]
     place = _place(clause.place, path + "place")
     return [*there, *_phrase(clause.subject, path + "subject"), *place]
@@ -91,7 +92,7 @@ def _existence(clause: Existence, path: str) -> list[Word]:
 
 def _predicate(clause: Clause, path: str, question: bool = False) -> tuple[list[Word], list[Word]]:
     """Auxiliary (what a question moves before the subject) and the rest."""
-    who = _agreement(clause.subject)
+    who = agreement(clause.subject)
     match clause:
         case State():
             be = BE[clause.past][who]
@@ -200,15 +201,6 @@ def _relative(phrase: Phrase, path: str) -> list[Word]:
     if phrase.gap == "subject":
         return [that, *auxiliary, *rest]
     return [that, *_subject(clause.subject, inner + "subject"), *auxiliary, *rest]
-
-
-def _agreement(subject: Subject) -> str:
-    match subject:
-        case Person("I"):
-            return "I"
-        case Person("we" | "they") | Both() | Phrase(plural=True) | Reference(plural=True):
-            return "many"
-    return "one"
 
 
 def _words(text: str, *says: str) -> list[Word]:

@@ -28,6 +28,7 @@ from pellucid.data.garden.plan import (
     Reference,
     State,
     Subject,
+    agreement,
 )
 from pellucid.data.garden.words import CLOSING, Word
 
@@ -77,7 +78,10 @@ def _main(clause: Clause, path: str) -> list[Word]:
         return [*parts.middle, parts.finite, *parts.subject]
     if isinstance(clause, Action) and clause.time_first:
         return [*parts.time, *_inverted(parts._replace(time=[]))]
-    closing = [*parts.time, *parts.middle, *parts.prefix, *parts.end]
+    # The verb closes before a relative clause: "zog den Mantel an, den …".
+    relative = [w for w in parts.middle if ".relative." in w.says[0]]
+    middle = [w for w in parts.middle if ".relative." not in w.says[0]]
+    closing = [*parts.time, *middle, *parts.prefix, *parts.end, *relative]
     return [*parts.subject, parts.finite, *closing]
 
 
@@ -104,7 +108,7 @@ def _question(clause: Clause, path: str) -> list[Word]:
 
 def _parts(clause: Clause, path: str, question: bool = False) -> Parts:
     subject = _subject(clause.subject, path + "subject", "nom")
-    who = _person(clause.subject)
+    who = agreement(clause.subject)
     verb = path + "verb"
     match clause:
         case State():
@@ -112,20 +116,22 @@ def _parts(clause: Clause, path: str, question: bool = False) -> Parts:
             if clause.degree:
                 middle.append(Word(DEGREES[clause.degree], (path + "degree",)))
             middle.append(Word(clause.adjective.de, (path + "adjective",)))
-            be = _auxiliary("waren" if clause.past else "sein", who, verb)
+            be = Word(forms.auxiliary("waren" if clause.past else "sein", who), (verb,))
             return Parts(subject, [], be, middle, [], [])
         case Comparison():
             other = _phrase(clause.than, path + "other", "nom")
             more = Word(clause.adjective.de_comparative, (path + "adjective",))
             middle = [more, Word("als", (path + "than",)), *other]
-            return Parts(subject, [], _auxiliary("sein", who, verb), middle, [], [])
+            be = Word(forms.auxiliary("sein", who), (verb,))
+            return Parts(subject, [], be, middle, [], [])
         case Existence():
             place = _place(clause.place, path + "place", "dat")
-            return Parts(subject, [], _existing(clause.subject, verb), place, [], [])
+            return Parts(subject, [], Word(_existing(clause), (verb,)), place, [], [])
         case Passive():
             agent = _prepositional("von", clause.agent, path + "agent", "dat", path + "by")
             done = [Word(clause.verb.participle, (verb,))]
-            return Parts(subject, [], _auxiliary("wurden", who, path + "passive"), agent, [], done)
+            was = Word(forms.auxiliary("wurden", who), (path + "passive",))
+            return Parts(subject, [], was, agent, [], done)
         case Action():
             finite, prefix, end = _verb(clause, path, who, question)
             time = [Word(t, (path + "time",)) for t in TIMES.get(clause.time, "").split()]
@@ -133,10 +139,12 @@ def _parts(clause: Clause, path: str, question: bool = False) -> Parts:
     raise AssertionError(clause)
 
 
-def _existing(subject: Phrase, says: str) -> Word:
-    stands = "stands" in subject.noun.classes
+def _existing(clause: Existence) -> str:
+    """What is upright stands, but in a bag everything lies."""
+    packed = clause.place.preposition == "in" and "container" in clause.place.phrase.noun.classes
+    stands = "stands" in clause.subject.noun.classes and not packed
     one, many = ("steht", "stehen") if stands else ("liegt", "liegen")
-    return Word(many if subject.plural else one, (says,))
+    return many if clause.subject.plural else one
 
 
 def _verb(
@@ -146,13 +154,13 @@ def _verb(
     verb, says, tense = clause.verb, path + "verb", path + "tense"
     infinitive = [Word(verb.prefix + verb.infinitive, (says,))]
     if clause.modal:
-        return _auxiliary(clause.modal, who, path + "modal"), [], infinitive
+        return Word(forms.auxiliary(clause.modal, who), (path + "modal",)), [], infinitive
     if clause.tense == "future":
-        return _auxiliary("werden", who, tense), [], infinitive
+        return Word(forms.auxiliary("werden", who), (tense,)), [], infinitive
     # A question about the past is asked in the perfect, as people speak.
     if question and clause.tense == "past":
         participle = [Word(verb.participle, (says,))]
-        return _auxiliary(verb.auxiliary, who, tense), [], participle
+        return Word(forms.auxiliary(verb.auxiliary, who), (tense,)), [], participle
     form = forms.past if clause.tense == "past" else forms.present
     prefix = [Word(verb.prefix, (says,))] if verb.prefix else []
     return Word(form(verb, who), (says, tense)), prefix, []
@@ -238,17 +246,3 @@ def _relative(phrase: Phrase, path: str) -> list[Word]:
         parts = parts._replace(subject=[])
     comma, close = Word(",", (inner + "comma",)), Word(",", (inner + "close",))
     return [comma, Word(pronoun, (inner + "that",)), *_last(parts), close]
-
-
-def _person(subject: Subject) -> str:
-    match subject:
-        case Person("I"):
-            return "I"
-        case Person("we" | "they") | Both() | Phrase(plural=True) | Reference(plural=True):
-            return "many"
-    return "one"
-
-
-def _auxiliary(name: str, who: str, says: str) -> Word:
-    one_of = ("I", "one", "many").index(who)
-    return Word(forms.AUXILIARIES[name][one_of], (says,))

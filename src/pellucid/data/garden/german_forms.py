@@ -30,7 +30,7 @@ _CONTRACTIONS = {
     ("an", "das"): "ans",
 }
 _IRREGULAR_I = {"wissen": "weiß", "mögen": "mag"}
-AUXILIARIES = {
+_AUXILIARIES = {
     "sein": ("bin", "ist", "sind"),
     "waren": ("war", "war", "waren"),
     "haben": ("habe", "hat", "haben"),
@@ -89,6 +89,11 @@ def relative_pronoun(gender: str, case: str) -> str:
 def contraction(preposition: str, article: str) -> str | None:
     """ "im" for "in dem", None where the two stay apart."""
     return _CONTRACTIONS.get((preposition, article))
+
+
+def auxiliary(name: str, person: str) -> str:
+    """A form of a verb of the table; person: "I", "one" or "many"."""
+    return _AUXILIARIES[name][("I", "one", "many").index(person)]
 
 
 def present(verb: Verb, person: str) -> str:

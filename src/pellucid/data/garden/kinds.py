@@ -147,7 +147,7 @@ def modal(draw: Draw) -> Plan:
         animal = isinstance(who, Phrase) and "animal" in who.noun.classes
         if animal and (word != "want" or clause.verb.key not in _WANTED):
             raise NothingFitsError
-        if clause.verb.name in UNWILLED or clause.verb.aspect in _STATIVE:
+        if clause.verb.name in (*UNWILLED, "arrive") or clause.verb.aspect in _STATIVE:
             raise NothingFitsError
         return replace(clause, tense="present", modal=word)
 
@@ -181,7 +181,11 @@ def existence(draw: Draw) -> Plan:
         noun = draw.choice(named("stands" if draw.chance(0.5) else "lies"))
         bulky = noun.classes & {"load", "container", "support"}
         where = draw.place(places(_FLOOR if bulky else _TOP))
-        return Existence(_indefinite(draw, noun), where)
+        thing = _indefinite(draw, noun)
+        # Not six lamps on a chair.
+        if "stands" in noun.classes and where.phrase.noun.classes & {"seat", "container"}:
+            thing = Phrase(noun, "a", adjective=thing.adjective)
+        return Existence(thing, where)
 
     return Plan("existence", draw.until_kept(make))
 
@@ -200,7 +204,7 @@ def state(draw: Draw, negated: bool = False) -> State:
     determiner = draw.choice(("the", "the", "the", "this"))
     one = noun.mass or "single" in noun.classes
     plural = not one and determiner == "the" and draw.chance(0.25)
-    degree = "very" if not negated and not adjective.color and draw.chance(0.35) else ""
+    degree = "very" if not negated and not adjective.absolute and draw.chance(0.35) else ""
     return State(Phrase(noun, determiner, plural), adjective, degree, negated=negated)
 
 

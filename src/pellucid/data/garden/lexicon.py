@@ -61,13 +61,9 @@ class Adjective:
     de_comparative: str
     zh: str
     zh_attributive: tuple[str, ...]  # empty: not said before a noun
+    absolute: bool  # red, round, empty: not a matter of degree, in Chinese said with 是 … 的
     of: tuple[Noun, ...]
     compared: tuple[tuple[Noun, ...], ...]
-
-    @property
-    def color(self) -> bool:
-        """Whether Chinese says it with 是 ... 的."""
-        return self.zh.endswith("色")
 
 
 @dataclass(frozen=True)
@@ -192,8 +188,9 @@ def _adjective(*row: str) -> Adjective:
         de=de,
         stem=de if stem == "-" else stem,
         de_comparative=de_comparative,
-        zh=zh,
+        zh=zh.removesuffix(" 的"),
         zh_attributive=tuple(attributive.split()) if attributive != "-" else (),
+        absolute=zh.endswith(" 的"),
         of=named(of),
         compared=tuple(named(c) for c in compared.split() if c != "-"),
     )

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from pellucid.data.garden.draw import Draw, NothingFitsError, differ, predicates
+from pellucid.data.garden.draw import UNWILLED, Draw, NothingFitsError, differ, predicates
 from pellucid.data.garden.kinds import state
 from pellucid.data.garden.lexicon import Noun
 from pellucid.data.garden.plan import Action, Both, Phrase, Place, Plan, Reference, State
@@ -49,7 +49,10 @@ def relative(draw: Draw) -> Plan:
     head = inner.subject if gap == "subject" else inner.object
     if not isinstance(head, Phrase) or head.noun.mass:
         raise NothingFitsError
-    if gap == "object" and (inner.verb.de_preposition or inner.verb.key == "call"):
+    # "The nurse whom the bear bit" would be a 被 in Chinese.
+    if gap == "object" and (
+        inner.verb.de_preposition or inner.verb.key in ("call", "bite", "frighten")
+    ):
         raise NothingFitsError
     plural = "single" not in head.noun.classes and draw.chance(0.25)
     reference = Reference(head.noun, plural)
@@ -57,23 +60,41 @@ def relative(draw: Draw) -> Plan:
         inner = replace(inner, subject=reference)
     else:
         inner = replace(inner, object=reference)
+    if gap == "object" and _either_way(head.noun, plural, inner):
+        raise NothingFitsError
     head = Phrase(head.noun, "the", plural, relative=inner, gap=gap)
     if gap == "object" and draw.chance(0.4):
         return Plan("relative", draw.until_kept(lambda: _seeing(draw, head)))
     return Plan("relative", draw.until_kept(lambda: _said_of(draw, head)))
 
 
+def _either_way(noun: Noun, plural: bool, clause: Action) -> bool:
+    """Whether German would not tell who does it to whom: "die Frau, die das Kind traf"."""
+    subject = clause.subject
+    assert isinstance(subject, Phrase)
+    told = clause.verb.case == "dat" or subject.plural != plural
+    masculine = not plural and "m" in (noun.gender, subject.noun.gender)
+    return bool(noun.classes & {"person", "animal"}) and not told and not masculine
+
+
 def _that(draw: Draw) -> Plan:
     verb = draw.verb("that")
     main = draw.until_kept(lambda: Action(verb, draw.subject(verb.who), tense="present"))
     if verb.key == "hope":
-        second = _doing(draw, "future")
+        second = draw.until_kept(lambda: _hoped(draw))
     elif draw.chance(0.3):
         second = draw.until_kept(lambda: state(draw))
     else:
         second = _doing(draw, draw.choice(("past", "present")))
     _apart(main, second)
     return Plan("subordinate", main, "that", second)
+
+
+def _hoped(draw: Draw) -> Action:
+    clause = _doing(draw, "future")
+    if clause.verb.name in UNWILLED:
+        raise NothingFitsError
+    return clause
 
 
 def _doing(draw: Draw, tense: str, keys: tuple[str, ...] = ()) -> Action:
@@ -111,17 +132,25 @@ def _joined_phrases(draw: Draw) -> Action:
         clause = draw.intransitive()
         options = clause.verb.who
         one, other = draw.definite(draw.choice(options)), draw.definite(draw.choice(options))
-        differ(one, other)
+        _alike(one, other)
         if clause.verb.aspect not in ("act", "posture", "dwell"):
             raise NothingFitsError
         return replace(clause, subject=Both(one, other), tense="present")
     clause = draw.transitive()
     nouns = [n for n in clause.verb.what if not n.mass]
     one, other = (Phrase(draw.choice(nouns), "a") for _ in range(2))
-    differ(one, other)
+    _alike(one, other)
+    differ(clause.subject, one, other)
     if clause.verb.aspect == "state" or clause.verb.case == "dat" or clause.verb.key in ("call",):
         raise NothingFitsError
     return replace(_plain(clause, "past"), object=Both(one, other))
+
+
+def _alike(one: Phrase, other: Phrase) -> None:
+    """Refuse what no one would join: a dog and an animal, a window and a sack."""
+    differ(one, other)
+    if "animal" in (one.noun.name, other.noun.name) or not one.noun.classes & other.noun.classes:
+        raise NothingFitsError
 
 
 def _said_of(draw: Draw, head: Phrase) -> State | Action:
@@ -140,7 +169,7 @@ def _seeing(draw: Draw, head: Phrase) -> Action:
     assert head.relative is not None
     if head.noun not in clause.verb.what or clause.verb.key == head.relative.verb.key:
         raise NothingFitsError
-    differ(clause.subject, head)
+    differ(clause.subject, head, head.relative.subject)
     return replace(clause, object=head)
 
 

@@ -157,6 +157,16 @@ class Plan:
         return phrase
 
 
+def agreement(subject: Subject) -> str:
+    """What a verb agrees with: "I", "one" or "many"."""
+    match subject:
+        case Person("I"):
+            return "I"
+        case Person("we" | "they") | Both() | Phrase(plural=True) | Reference(plural=True):
+            return "many"
+    return "one"
+
+
 def key(clause: Clause) -> str:
     """The lexical content of a clause: its predicate and nouns, pronouns resolved.
 
