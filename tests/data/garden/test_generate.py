@@ -89,9 +89,19 @@ def clause_texts(s: Sentence, language: str) -> list[str]:
 PRONOUNS = {"it", "er", "sie", "es", "它"}
 
 
-def test_every_word_is_learnable(
-    corpus,
-):  # authority: counting words in all three languages at once
+def test_no_noun_comes_twice_in_a_sentence(corpus):  # authority: counting; a pronoun would be due
+    names = {form: noun.name for noun in nouns().values() for form in (noun.name, noun.en_plural)}
+    for s in corpus():
+        english = s.sides["en"]
+        said = [
+            names[word.lower()]
+            for word, says in zip(english.words, english.says, strict=True)
+            if word.lower() in names and any(part.endswith(".noun") for part in says)
+        ]
+        assert len(set(said)) == len(said), english.text
+
+
+def test_every_word_is_learnable(corpus):  # authority: counting, in all three languages at once
     occurs = Counter()
     entries = defaultdict(set)  # English form -> entries
     for noun in nouns().values():

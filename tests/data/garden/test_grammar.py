@@ -102,10 +102,10 @@ CASES = [
         "男孩会给农民打电话。",
     ),
     (
-        say(Action(verbs()["help"], Person("I"), the("child", plural=True))),
-        "I helped the children.",
-        "Ich half den Kindern.",
-        "我帮助了那些孩子。",
+        say(Action(verbs()["help"], Person("I"), the("child", plural=True), tense="present")),
+        "I am helping the children.",
+        "Ich helfe den Kindern.",
+        "我正在帮助那些孩子。",
     ),
     (
         say(Action(verbs()["open"], Person("we"), the("door", determiner="a"), negated=True)),

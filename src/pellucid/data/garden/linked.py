@@ -160,6 +160,9 @@ def _said_of(draw: Draw, head: Phrase) -> State | Action:
     clause = draw.intransitive()
     if head.noun not in clause.verb.who or clause.verb.aspect not in ("act", "posture"):
         raise NothingFitsError
+    assert head.relative is not None
+    if isinstance(clause.place, Place):
+        differ(clause.place.phrase, head.relative.subject, head.relative.object)
     return replace(clause, subject=head, tense="present")
 
 
