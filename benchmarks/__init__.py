@@ -1,0 +1,1 @@
+"""Speed beside that of peers; README.md says how to run each and shows the last figures."""

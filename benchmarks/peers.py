@@ -1,0 +1,138 @@
+"""Our translator's weights in transformers and in CTranslate2: the same function, exactly.
+
+Our sinusoids alternate sine and cosine, Marian's has all sines first. A permutation of the model
+axis, applied to every weight that reads or writes that axis, turns one into the other; attention,
+norms and products do not care in which order the axis is numbered.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pellucid.config.model import ModelConfig
+from pellucid.nn.model import Transformer
+from pellucid.nn.positions import sinusoids
+
+PAD, BOS, EOS, UNK = range(4)
+"""Ids of our tokenizers' special tokens."""
+
+ATTENTION = {"q": "q_proj", "k": "k_proj", "v": "v_proj", "o": "out_proj"}
+READERS = ("q", "k", "v", "up")
+"""Maps whose input is the model axis; o and down write it."""
+
+
+def marian(c: ModelConfig, dropout: float = 0.1) -> Any:
+    """transformers' model of this shape, its weights not yet ours."""
+    from transformers import MarianConfig, MarianMTModel
+
+    config = MarianConfig(
+        vocab_size=c.vocab_size,
+        d_model=c.d_model,
+        encoder_layers=c.n_encoder_layers,
+        decoder_layers=c.n_decoder_layers,
+        encoder_attention_heads=c.n_heads,
+        decoder_attention_heads=c.n_heads,
+        encoder_ffn_dim=c.d_ff,
+        decoder_ffn_dim=c.d_ff,
+        activation_function=c.activation,
+        scale_embedding=c.scale_embeddings,
+        max_position_embeddings=256,
+        dropout=dropout,
+        attention_dropout=0.0,
+        activation_dropout=0.0,
+        pad_token_id=PAD,
+        bos_token_id=BOS,
+        eos_token_id=EOS,
+        decoder_start_token_id=BOS,
+        forced_eos_token_id=None,
+        share_encoder_decoder_embeddings=True,
+        tie_word_embeddings=True,
+    )
+    return MarianMTModel(config)
+
+
+def to_marian(model: Transformer) -> Any:
+    """The same function as a MarianMTModel. Raises: ValueError if an output differs."""
+    c = model.config
+    assert (c.norm_place, c.positions, c.tie_embeddings) == ("post", "sinusoid", "all")
+    theirs = marian(c)
+    order = torch.cat((torch.arange(0, c.d_model, 2), torch.arange(1, c.d_model, 2)))
+    weights = {
+        _name(name): _permuted(name, weight.detach(), order)
+        for name, weight in model.named_parameters()
+    }
+    for stack in ("encoder", "decoder"):
+        weights[f"model.{stack}.embed_positions.weight"] = sinusoids(256, c.d_model, halves=True)
+        weights[f"model.{stack}.embed_tokens.weight"] = weights["model.shared.weight"]
+    weights["lm_head.weight"] = weights["model.shared.weight"]
+    weights["final_logits_bias"] = torch.zeros(1, c.vocab_size)
+    theirs.load_state_dict(weights)
+    theirs.eval()
+    _check(model, theirs)
+    return theirs
+
+
+def to_ctranslate2(theirs: Any, directory: Path) -> None:
+    """Write a MarianMTModel made above as a CTranslate2 model whose tokens are the ids' digits."""
+    from ctranslate2.converters.transformers import BartLoader, MarianMTLoader
+
+    class Loader(MarianMTLoader):
+        def _remove_pad_weights(self, spec: Any) -> None:
+            """Marian's last row is padding; ours is the first, and stays so that ids agree."""
+
+        def set_decoder(self, spec: Any, decoder: Any) -> None:
+            """Marian starts from a zero vector; ours from the row of its start token."""
+            BartLoader.set_decoder(self, spec, decoder)
+
+    spec = Loader().get_model_spec(theirs)
+    tokens = [str(i) for i in range(theirs.config.vocab_size)]
+    spec.register_source_vocabulary(tokens)
+    spec.register_target_vocabulary(tokens)
+    spec.config.decoder_start_token = tokens[BOS]
+    spec.config.bos_token, spec.config.eos_token = tokens[BOS], tokens[EOS]
+    spec.config.unk_token = tokens[UNK]
+    spec.validate()
+    spec.optimize()
+    directory.mkdir(parents=True, exist_ok=True)
+    spec.save(str(directory))
+
+
+def _name(ours: str) -> str:
+    """The name in transformers: of `decoder.layers.0.cross.inner.q.weight`, say."""
+    if ours == "encoder.embedding.weight":
+        return "model.shared.weight"
+    stack, _, layer, part, *rest = ours.split(".")  # rest: inner.q.weight or norm.weight
+    kind = rest[-1]
+    if part == "feed_forward":
+        inner = "final_layer_norm" if rest[0] == "norm" else {"up": "fc1", "down": "fc2"}[rest[1]]
+    else:
+        theirs = {"attention": "self_attn", "cross": "encoder_attn"}[part]
+        last = "_layer_norm" if rest[0] == "norm" else f".{ATTENTION[rest[1]]}"
+        inner = theirs + last
+    return f"model.{stack}.layers.{layer}.{inner}.{kind}"
+
+
+def _permuted(name: str, weight: Tensor, order: Tensor) -> Tensor:
+    """The weight with its model axes in the new order."""
+    part = name.split(".")[-2]
+    if part == "embedding":
+        return weight[:, order]
+    if part in READERS:
+        return weight[:, order] if weight.ndim == 2 else weight
+    return weight[order]  # o, down, and norms: rows, biases and gains
+
+
+@torch.inference_mode()
+def _check(model: Transformer, theirs: Any) -> None:
+    """Equal logits on random ids with padding, to the last bits of float32."""
+    rng = torch.Generator().manual_seed(0)
+    source = torch.randint(4, model.config.vocab_size, (3, 9), generator=rng)
+    target = torch.randint(4, model.config.vocab_size, (3, 7), generator=rng)
+    keep = torch.arange(9) < torch.tensor([9, 5, 1])[:, None]
+    ours = model.eval().head(model(source, keep, target))
+    found = theirs(input_ids=source, attention_mask=keep.long(), decoder_input_ids=target).logits
+    apart = float((ours - found).abs().max())
+    if apart > 1e-5 * max(1.0, float(ours.abs().max())):
+        raise ValueError(f"the converted model's logits are {apart:.2g} away from ours")

@@ -1,0 +1,99 @@
+"""Figures as text to read and as JSON to keep, with what they were measured on."""
+
+import datetime
+import importlib.metadata
+import json
+import os
+import platform
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from benchmarks.contest import Measured
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+RESULTS = Path(__file__).parent / "results"
+PACKAGES = ("torch", "transformers", "ctranslate2", "numpy")
+
+
+def multi30k() -> Path:
+    """The folder of Multi30k's tokenised files; says so and ends if there is none."""
+    shared = Path(os.environ.get("PELLUCID_SHARED") or REPOSITORY.parent / "shared")
+    folder = shared / "data" / "multi30k" / "tok"
+    if not folder.is_dir():
+        print(f"skipped: no Multi30k at {folder}. Set PELLUCID_SHARED to the folder of data/.")
+        sys.exit(0)
+    return folder
+
+
+def show(
+    title: str, unit: str, measured: Mapping[str, Measured], against: Mapping[str, float]
+) -> None:
+    """A table of medians, ours as a multiple of each peer's, and what was asked.
+
+    against: "ours/peer" -> the ratio that is the aim.
+    """
+    print(f"\n{title} ({unit})")
+    for name, m in measured.items():
+        row = m.row()
+        print(
+            f"  {name:22s} median {row['median']:9.1f}  best {row['best']:9.1f}"
+            f"  peak {row['peak_mib']:6.0f} MiB  quiet rounds {row['quiet_rounds']}/{row['rounds']}"
+            f"  others used {row['cores_used_by_others']:.2f} cores"
+        )
+    for pair, ratio in ratios(measured, against).items():
+        aim = against[pair]
+        print(f"  {pair:32s} {ratio:5.2f}x  aim {aim}x  {'reached' if ratio >= aim else 'MISSED'}")
+
+
+def ratios(measured: Mapping[str, Measured], against: Mapping[str, float]) -> dict[str, float]:
+    """Medians of `ours` over those of `peer`, for every "ours/peer" that was measured."""
+    pairs = {pair: pair.split("/") for pair in against}
+    return {
+        pair: measured[ours].median / measured[peer].median
+        for pair, (ours, peer) in pairs.items()
+        if ours in measured and peer in measured
+    }
+
+
+def keep(name: str, facts: Mapping[str, Any]) -> None:
+    """Write results/NAME.json: the figures, the command, the machine."""
+    RESULTS.mkdir(exist_ok=True)
+    about = {"command": command(), "date": str(datetime.date.today()), "machine": machine()}
+    path = RESULTS / f"{name}.json"
+    path.write_text(json.dumps(about | dict(facts), indent=1) + "\n", encoding="utf-8")
+    print(f"\nkept in {path.relative_to(REPOSITORY)}; rerun: {command()}")
+
+
+def command() -> str:
+    module = Path(sys.argv[0]).stem
+    arguments = " ".join(_shown(a) for a in sys.argv[1:])
+    return f"python -m benchmarks.{module} {arguments}".rstrip()
+
+
+def machine() -> dict[str, Any]:
+    """Processor, cores and versions."""
+    names = [
+        line.split(":", 1)[1].strip()
+        for line in Path("/proc/cpuinfo").read_text().split("\n")
+        if line.startswith("model name")
+    ]
+    return {
+        "cpu": names[0] if names else platform.machine(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        **{name: _version(name) for name in PACKAGES},
+    }
+
+
+def _shown(argument: str) -> str:
+    """A path by its name alone: where it lies on this machine says nothing on another."""
+    return Path(argument).name if "/" in argument else argument
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "absent"

@@ -1,0 +1,225 @@
+"""Training beside plain loops over torch.nn.Transformer and transformers' MarianMTModel.
+
+python -m benchmarks.train [--size tiny base]
+
+Everyone gets the same batches of Multi30k and has the same shape, dropout of 0.1, label smoothing
+of 0.1 and fused Adam. Ours is what the trainer does in one update, and keeps freed memory, as our
+command line does; the plain loops do what a loop written in an afternoon does.
+"""
+
+import argparse
+import math
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from benchmarks.contest import Contestant, Run, contest
+from benchmarks.peers import PAD, marian
+from benchmarks.report import keep, multi30k, ratios, show
+from pellucid.config.data import DataConfig, TokenizerConfig
+from pellucid.config.model import ModelConfig
+from pellucid.config.run import RunConfig
+from pellucid.config.training import TrainingConfig
+from pellucid.data.batching import micro_batches
+from pellucid.data.read import read_pairs
+from pellucid.data.store import PairStore, build_store
+from pellucid.families.transformer import PRESETS
+from pellucid.nn import kernels
+from pellucid.nn.model import build
+from pellucid.nn.positions import sinusoids
+from pellucid.tasks.protocol import total
+from pellucid.tasks.translation import PairBatch, Translation
+from pellucid.text.pair import Tokenizers
+from pellucid.text.train import train_tokenizers
+from pellucid.training.optimizers import build_optimizer, set_rate
+
+SMOOTHING, RATE = 0.1, 3e-4
+AIMS = {
+    "tiny": {"ours/nn.Transformer": 2.5, "ours/transformers": 2.2},
+    "base": {"ours/nn.Transformer": 3.0, "ours/transformers": 3.0},
+}
+ALL = ("ours", "ours-fp32", "nn.Transformer", "transformers")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--size", nargs="+", default=["tiny", "base"], choices=list(AIMS))
+    parser.add_argument("--seconds", type=float, default=10, help="of a round; at least one step")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--only", nargs="+", default=list(ALL), choices=ALL)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        prepare_data(multi30k(), Path(folder))
+        for size in arguments.size:
+            args = (size, folder, arguments.seconds)
+            contestants = {n: Contestant(contestant, (n, *args)) for n in arguments.only}
+            measured = contest(contestants, arguments.rounds, arguments.threads)
+            show(f"{size}, {arguments.threads} threads", "target tokens/s", measured, AIMS[size])
+            losses = {name: m.extra["losses"][-1] for name, m in measured.items()}
+            print("  last loss:", ", ".join(f"{k} {v:.2f}" for k, v in losses.items()))
+            facts = {
+                "threads": arguments.threads,
+                "contestants": {name: m.row() for name, m in measured.items()},
+                "ratios": ratios(measured, AIMS[size]),
+                "aims": AIMS[size],
+                "losses": {name: m.extra["losses"] for name, m in measured.items()},
+            }
+            keep(f"train-{size}", facts)
+
+
+def prepare_data(source: Path, folder: Path) -> None:
+    """A joint BPE of 10,000 pieces and the ids of Multi30k's training pairs."""
+    files = tuple(str(source / f"train.lc.norm.tok.{side}.gz") for side in ("en", "de"))
+    config = DataConfig(train=files, source_language="en", target_language="de")
+    settings = TokenizerConfig(kind="bpe")
+    tokenizers = train_tokenizers(lambda: read_pairs(files, config), settings)
+    (folder / "tokenizer").mkdir()
+    tokenizers.save(folder / "tokenizer")
+    build_store(read_pairs(files, config), tokenizers, folder, "pairs", config.max_length)
+
+
+def contestant(name: str, size: str, folder: str, seconds: float) -> tuple[Run, Any]:
+    """A round: updates for so many seconds; gives how many target tokens they held."""
+    torch.manual_seed(1)
+    batches, task = stream(Path(folder), size)
+    c = replace(PRESETS[size], vocab_size=task.tokenizers.target.vocab_size, dropout=0.1)
+    update = UPDATES[name](c, task)
+    losses: list[float] = []
+
+    def run() -> float:
+        tokens, end = 0, time.perf_counter() + seconds
+        while time.perf_counter() < end:
+            batch = next(batches)
+            losses.append(update(batch) / len(batch.labels))
+            tokens += len(batch.labels)
+        return tokens
+
+    return run, {"losses": losses}
+
+
+def stream(folder: Path, size: str) -> tuple[Iterator[PairBatch], Translation]:
+    """Batches of at most 4,096 tokens a side, the same for all, without end."""
+    examples = PairStore(folder / "pairs")
+    training = TrainingConfig(label_smoothing=SMOOTHING)
+    task = Translation(
+        RunConfig(size=size, training=training),
+        Tokenizers.load(folder / "tokenizer"),
+        valid=examples,
+        valid_text=(),
+        longest_source=0,
+    )
+    plan = micro_batches(examples.lengths, training.max_tokens, seed=1, start=0)
+    collated = (task.collate([examples[int(i)] for i in rows], 0) for _, _, rows in plan)
+    return collated, task
+
+
+def ours(c: ModelConfig, task: Translation, bf16: bool) -> Callable[[PairBatch], float]:
+    """What the trainer does in one update."""
+    kernels.keep_freed_memory()
+    module = build(c, seed=1).train()
+    optimizer = build_optimizer(module, task.config.training)
+
+    def update(batch: PairBatch) -> float:
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            terms = task.loss(module, batch)
+        total(terms, task.counts(batch)).backward()
+        norm = torch.nn.utils.get_total_norm(
+            [p.grad for p in module.parameters() if p.grad is not None]
+        )
+        assert norm.isfinite()
+        set_rate(optimizer, RATE)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        return sum(float(term.sum) for term in terms.values())
+
+    return update
+
+
+class Plain(nn.Module):
+    """torch.nn.Transformer as its documentation shows it."""
+
+    def __init__(self, c: ModelConfig) -> None:
+        super().__init__()
+        self.scale = math.sqrt(c.d_model)
+        self.embedding = nn.Embedding(c.vocab_size, c.d_model, padding_idx=PAD)
+        nn.init.normal_(self.embedding.weight, 0, c.d_model**-0.5)
+        self.register_buffer("positions", sinusoids(256, c.d_model))
+        self.dropout = nn.Dropout(c.dropout)
+        layers = (c.n_encoder_layers, c.n_decoder_layers)
+        self.transformer = nn.Transformer(
+            c.d_model, c.n_heads, *layers, c.d_ff, c.dropout, batch_first=True
+        )
+
+    def forward(self, source: Tensor, target: Tensor) -> Tensor:
+        padding = source == PAD
+        state = self.transformer(
+            self.embed(source),
+            self.embed(target),
+            tgt_mask=torch.ones(target.shape[1], target.shape[1], dtype=torch.bool).triu(1),
+            src_key_padding_mask=padding,
+            memory_key_padding_mask=padding,
+            tgt_is_causal=True,
+        )
+        return F.linear(state, self.embedding.weight)
+
+    def embed(self, ids: Tensor) -> Tensor:
+        positions = self.positions[: ids.shape[1]]  # type: ignore[index]
+        return self.dropout(self.embedding(ids) * self.scale + positions)
+
+
+def plain_loop(
+    module: nn.Module, logits_of: Callable[[PairBatch], Tensor]
+) -> Callable[[PairBatch], float]:
+    """Loss over all places, padding ignored; backward; Adam."""
+    module.train()
+    optimizer = torch.optim.Adam(module.parameters(), lr=RATE, betas=(0.9, 0.98), fused=True)
+
+    def update(batch: PairBatch) -> float:
+        labels = torch.full((batch.target.numel(),), PAD)
+        labels[batch.real] = batch.labels
+        loss = F.cross_entropy(
+            logits_of(batch).flatten(0, 1), labels, ignore_index=PAD, label_smoothing=SMOOTHING
+        )
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        return loss.item() * len(batch.labels)
+
+    return update
+
+
+def nn_transformer(c: ModelConfig, task: Translation) -> Callable[[PairBatch], float]:
+    module = Plain(c)
+    return plain_loop(module, lambda batch: module(batch.source, batch.target))
+
+
+def transformers(c: ModelConfig, task: Translation) -> Callable[[PairBatch], float]:
+    module = marian(c, c.dropout)
+    nn.init.normal_(module.model.shared.weight, 0, c.d_model**-0.5)
+
+    def logits(batch: PairBatch) -> Tensor:
+        mask = (batch.source != PAD).long()
+        return module(
+            input_ids=batch.source, attention_mask=mask, decoder_input_ids=batch.target
+        ).logits
+
+    return plain_loop(module, logits)
+
+
+UPDATES: dict[str, Callable[[ModelConfig, Translation], Callable[[PairBatch], float]]] = {
+    "ours": lambda c, task: ours(c, task, kernels.plan().bf16),
+    "ours-fp32": lambda c, task: ours(c, task, False),
+    "nn.Transformer": nn_transformer,
+    "transformers": transformers,
+}
+
+if __name__ == "__main__":
+    main()
