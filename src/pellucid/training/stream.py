@@ -1,5 +1,8 @@
 """The endless stream of micro-batches, each known by its number alone."""
 
+import ctypes
+import signal
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -40,6 +43,7 @@ class Stream:
             sampler=_Share(self, start),
             num_workers=workers,
             prefetch_factor=4 if workers else None,
+            worker_init_fn=_die_with_parent,
         )
         return iter(loader)
 
@@ -70,6 +74,13 @@ class _Share(Sampler):
         for number, (epoch, _, indices) in enumerate(plan, self.start):
             if number % c.accumulate in mine:
                 yield number, epoch, indices
+
+
+def _die_with_parent(worker: int) -> None:
+    """A killed trainer leaves no worker behind: torch's own watch fails while a queue is full."""
+    if sys.platform == "linux":
+        pr_set_pdeathsig = 1
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
 
 
 def derived_seed(seed: int, number: int, salt: int = 0) -> int:
