@@ -11,6 +11,9 @@ from pellucid.errors import UsageError
 from pellucid.nn.cache import Decoder
 from pellucid.nn.masks import keep_from
 
+SLACK = 20
+"""Tokens that a text may have beyond twice its source's, where no longest length is set."""
+
 
 @dataclass(frozen=True)
 class Request:
@@ -49,7 +52,7 @@ def generate(
         chosen = order[at : at + config.batch_size]
         batch = [sources[i] for i in chosen]
         limits = Limits(
-            max_lengths=[config.max_length or 2 * len(source) + 20 for source in batch],
+            max_lengths=[config.max_length or 2 * len(source) + SLACK for source in batch],
             prefixes=[prefixes[i] for i in chosen] if prefixes else (),
         )
         cache = model.prefill(*padded(batch, request.pad, device_of(model)), len(batch))

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from pellucid.config.decoding import DecodingConfig
-from pellucid.decoding.generate import Request, generate
+from pellucid.decoding.generate import SLACK, Request, generate
 from pellucid.decoding.long import rejoin, split_long
 from pellucid.decoding.search import Hypothesis, Vocabulary
 from pellucid.families.directory import ModelDirectory
@@ -36,21 +36,21 @@ def translate(
 ) -> list[list[Translated]]:
     """`n_best` translations of each text, best first. An empty text gives an empty one."""
     config = config or directory.decoding
-    tokenizers = directory.tokenizers
-    pieces = [_split(directory, text) if text.strip() else [] for text in texts]
-    flat = [piece for parts in pieces for piece in parts]
-    sources = [[*ids, tokenizers.source.id("eos")] for ids in tokenizers.source.encode_batch(flat)]
-    request = Request(sources, pad=tokenizers.source.id("pad"))
+    tokenizer = directory.tokenizers.source
+    parts = [_parts(directory, text) for text in texts]
+    end = tokenizer.id("eos")
+    sources = [[*ids, end] for ids in tokenizer.encode_batch([p for ps in parts for p in ps])]
+    request = Request(sources, pad=tokenizer.id("pad"))
     found = generate(directory.model, request, vocabulary(directory), config, progress)
     results, at = [], 0
-    for parts in pieces:
-        span = slice(at, at + len(parts))
+    for mine in parts:
+        span = slice(at, at + len(mine))
         ranked = [
             [_translated(directory, source, h) for h in hypotheses]
             for source, hypotheses in zip(sources[span], found[span], strict=True)
         ]
         results.append(_joined(ranked, directory.languages[1], config.n_best))
-        at += len(parts)
+        at += len(mine)
     return results
 
 
@@ -65,9 +65,15 @@ def vocabulary(directory: ModelDirectory) -> Vocabulary:
     )
 
 
-def _split(directory: ModelDirectory, text: str) -> list[str]:
-    most = directory.longest_source
-    tokenizer = directory.tokenizers.source
+def _parts(directory: ModelDirectory, text: str) -> list[str]:
+    """The text whole if training saw texts as long, else its sentences; none if it is blank."""
+    if not text.strip():
+        return []
+    most, tokenizer = directory.longest_source, directory.tokenizers.source
+    if directory.model_config.positions == "learned":  # the output, twice as long, must fit too
+        most = min(most, (directory.model_config.max_length - SLACK) // 2 - 1)  # 1: the end token
+    if len(text.encode()) <= most:  # there are no more pieces than bytes
+        return [text]
     return split_long(text, lambda part: len(tokenizer.encode_batch([part])[0]) <= most)
 
 

@@ -1,0 +1,141 @@
+"""Translation as a task, and text to text."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from pellucid.config.data import TokenizerConfig
+from pellucid.config.decoding import DecodingConfig, Roles
+from pellucid.config.model import ModelConfig
+from pellucid.config.run import RunConfig
+from pellucid.config.training import TrainingConfig
+from pellucid.data import garden
+from pellucid.data.store import build_store
+from pellucid.families.directory import ModelDirectory
+from pellucid.nn.model import build
+from pellucid.tasks.translate import translate
+from pellucid.tasks.translation import NAME, Translation, sized
+from pellucid.text.train import train_tokenizers
+
+PAIRS = list(garden.pairs(60, "en", "de"))
+MODEL = ModelConfig(
+    d_model=16, d_ff=32, n_heads=2, n_encoder_layers=1, n_decoder_layers=2, dropout=0.0
+)
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["joint", "separate"])
+def task(request, tmp_path_factory):
+    tokenizer = TokenizerConfig(vocab_size=350, joint=request.param)
+    tokenizers = train_tokenizers(lambda: PAIRS, tokenizer)
+    store = build_store(PAIRS, tokenizers, tmp_path_factory.mktemp("store"), "all", 200)
+    tied = "all" if request.param else "decoder"
+    config = RunConfig(
+        model=replace(MODEL, tie_embeddings=tied), training=TrainingConfig(label_smoothing=0.1)
+    )
+    return Translation(config, tokenizers, store, PAIRS, longest_source=40)
+
+
+def test_collate_shifts_by_one_and_names_real_places(task):  # authority: the definition
+    examples = [task.valid[i] for i in (0, 7, 3)]
+    batch = task.collate(examples, seed=0)
+    bos, eos, pad = (task.tokenizers.target.id(role) for role in ("bos", "eos", "pad"))
+    flat, labels = batch.target.flatten(), iter(batch.labels.tolist())
+    for row, (source, target) in enumerate(examples):
+        assert batch.source[row, : len(source) + 1].tolist() == [*source, eos]
+        assert batch.target[row, : len(target) + 1].tolist() == [bos, *target]
+        assert (batch.target[row, len(target) + 1 :] == pad).all()
+        assert [next(labels) for _ in range(len(target) + 1)] == [*target, eos]
+        if batch.keep is not None:
+            assert batch.keep[row].sum() == len(source) + 1
+    assert len(batch.real) == len(batch.labels) == task.counts(batch)[NAME]
+    assert (flat[batch.real] != pad).all()
+
+
+def test_loss_is_the_smoothed_mean_over_real_tokens(task):  # authority: torch, on padded logits
+    torch.manual_seed(0)
+    module = task.build(3).eval()
+    batch = task.collate([task.valid[i] for i in range(9)], seed=0)
+    ours = task.loss(module, batch)[NAME].sum / task.counts(batch)[NAME]
+    logits = module.head(module(batch.source, batch.keep, batch.target))  # (B, T, V)
+    labels = torch.full(batch.target.shape, -100).flatten()
+    labels[batch.real] = batch.labels
+    theirs = torch.nn.functional.cross_entropy(
+        logits.flatten(0, 1), labels, label_smoothing=0.1, ignore_index=-100
+    )
+    torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=0)
+
+
+def test_padding_in_a_batch_changes_no_loss(task):  # authority: singles
+    module = task.build(3).eval()
+    examples = [task.valid[i] for i in range(6)]
+    whole = task.loss(module, task.collate(examples, 0))[NAME].sum
+    singles = sum(task.loss(module, task.collate([e], 0))[NAME].sum for e in examples)
+    torch.testing.assert_close(whole, singles, atol=1e-3, rtol=0)
+
+
+def directory_of(task):
+    config = sized(task.config, task.tokenizers).model
+    return ModelDirectory(
+        model=build(config, seed=5).eval(),
+        model_config=config,
+        tokenizers=task.tokenizers,
+        task=NAME,
+        roles=Roles(),
+        decoding=DecodingConfig(beam=3, max_length=12),
+        languages=("en", "de"),
+        longest_source=20,
+        card="",
+    )
+
+
+def test_texts_come_back_in_order_and_empty_ones_empty(task):  # authority: one at a time
+    directory = directory_of(task)
+    texts = ["", *(source for source, _ in PAIRS[:7]), "  ", PAIRS[8][0]]
+    together = translate(directory, texts)
+    assert [best.text for best, *_ in together] == [
+        translate(directory, [text])[0][0].text for text in texts
+    ]
+    assert together[0][0].text == together[8][0].text == ""
+
+
+def test_long_sources_are_split_at_sentences(task):  # authority: the parts, one by one
+    directory = directory_of(task)
+    fitting = [s for s, _ in PAIRS if 12 < len(task.tokenizers.source.encode(s).ids) <= 20]
+    first, second = fitting[:2]
+    (whole,) = translate(directory, [f"{first} {second}"])
+    parts = translate(directory, [first, second])
+    assert whole[0].parts == 2
+    assert whole[0].text == " ".join(best.text for best, *_ in parts)
+
+
+def test_learned_positions_are_never_run_past(task):  # authority: the table's size
+    directory = directory_of(task)
+    config = replace(directory.model_config, positions="learned", max_length=50)
+    directory = replace(
+        directory,
+        model=build(config, seed=5).eval(),
+        model_config=config,
+        longest_source=1000,
+        decoding=DecodingConfig(beam=2),
+    )
+    text = " ".join(source for source, _ in PAIRS[:12])
+    (found,) = translate(directory, [text])
+    assert found[0].parts > 1
+
+
+def test_n_best_are_ranked_and_differ(task):  # authority: the definition
+    directory = directory_of(task)
+    found = translate(directory, [PAIRS[2][0]], DecodingConfig(beam=4, n_best=3, max_length=8))
+    assert len(found[0]) == 3
+    scores = [h.score for h in found[0]]
+    assert scores == sorted(scores, reverse=True)
+    assert len({h.ids for h in found[0]}) == 3
+
+
+def test_export_is_one_translator(task):
+    module = task.build(1)
+    assert list(task.export(module)) == ["final"]
+    assert task.export(module)["final"].model is module
+    assert np.isfinite(task.validate(module.eval(), torch.device("cpu"))["loss"])
