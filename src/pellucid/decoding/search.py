@@ -87,15 +87,15 @@ def _follow(
     cache: Cache, k: int, stay: np.ndarray, parents: np.ndarray, device: torch.device
 ) -> None:
     """Bring a cache of k rows a source to where the open texts are."""
-    n, beam = parents.shape
-    if n * k < cache.rows:
-        cache.keep_rows(_tensor((stay[:, None] * k + np.arange(k)).ravel(), device))
-    if k < beam:  # the first step: each source has one row, and all its texts continue it
-        cache.expand(beam)
-        return
-    rows = (np.arange(n)[:, None] * k + parents).ravel()
-    if (rows != np.arange(n * k)).any():
+    beam = parents.shape[1]
+    # At the first step each source has one row, and all its texts continue it.
+    rows = stay if k < beam else (stay[:, None] * k + parents).ravel()
+    if len(rows) < cache.rows:
+        cache.keep_rows(_tensor(rows, device))
+    elif (rows != np.arange(len(rows))).any():
         cache.reorder(_tensor(rows, device))
+    if k < beam:
+        cache.expand(beam)
 
 
 def _tensor(x: np.ndarray, device: torch.device) -> Tensor:

@@ -39,7 +39,10 @@ class Cache(Protocol):
         ...
 
     def keep_rows(self, rows: Tensor) -> None:
-        """Keep these rows, ascending and whole sources at a time; the others are done."""
+        """Let row r continue what row `rows[r]` held; sources that none continues are done.
+
+        rows: ascending by source, as many as before of each that stays.
+        """
         ...
 
     def truncate(self, n: int) -> None:
@@ -101,14 +104,14 @@ class KeyValueCache:
             return
         if self._spare is None:
             self._spare = torch.empty_like(self._own)
-        spare = self._spare[: len(parents)]
-        torch.index_select(self._own, 0, parents, out=spare)
-        self._own, self._spare = spare, self._own
+        moved = self._spare[: len(parents)]
+        used = self._own.narrow(3, 0, self.length)
+        torch.index_select(used, 0, parents, out=moved.narrow(3, 0, self.length))
+        self._own, self._spare = moved, self._own
 
     def keep_rows(self, rows: Tensor) -> None:
         group = self.rows // self.sources
-        if self._own is not None:
-            self._own, self._spare = self._own.index_select(0, rows), None
+        self.reorder(rows)
         sources = rows[::group] // group
         self.rows, self.sources = len(rows), len(sources)
         if self._cross is not None:
