@@ -1,6 +1,9 @@
 """The Transformer, whole and see-through: train, measure, translate and explain."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pellucid.api import load, train
 
 __version__ = "0.1.0"
 __all__ = ["load", "train"]
@@ -8,12 +11,8 @@ __all__ = ["load", "train"]
 
 def __getattr__(name: str) -> Any:
     """Public names, imported when first asked for: `import pellucid` alone costs nothing."""
-    if name == "load":
-        from pellucid.api import load
+    if name in __all__:
+        from pellucid import api
 
-        return load
-    if name == "train":
-        from pellucid.api import train
-
-        return train
+        return getattr(api, name)
     raise AttributeError(f"module 'pellucid' has no attribute {name!r}")

@@ -1,6 +1,6 @@
 """`pellucid.load`: a finished model as a handle with verbs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -95,6 +95,24 @@ def load(name: str | Path, *, device: str = "auto", dtype: PackedType = "fp32") 
     """
     place = kernels.device(device)
     return Loaded(load_model(find(name)), place, dtype)
+
+
+def train(settings: Mapping[str, Any] | str | Path) -> Loaded:
+    """Train what a mapping of settings or a YAML file says, or go on with it; the finished model.
+
+    Raises: DataError, ConfigError, ResourceError; KeyboardInterrupt if a signal stopped it, after
+    its state was saved.
+    """
+    from pellucid.config.read import read_yaml  # a translator in service never needs these
+    from pellucid.training.pipeline import train as run_training
+
+    if isinstance(settings, Mapping):
+        trained = run_training(settings)
+    else:
+        trained = run_training(read_yaml(settings), where=str(settings))
+    if trained.signal is not None:
+        raise KeyboardInterrupt
+    return load(trained.run.path)
 
 
 def find(name: str | Path) -> Path:

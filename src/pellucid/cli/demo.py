@@ -86,7 +86,7 @@ def show(run_dir: str) -> None:
 
 
 def pronouns(sentences: Sequence[Sentence], outputs: Sequence[str]) -> tuple[int, int]:
-    """How many because-clauses have the right German pronoun after `weil`, and how many there are."""
+    """How many because-clauses have the right pronoun after `weil`, and how many there are."""
     right = asked = 0
     for sentence, output in zip(sentences, outputs, strict=True):
         if sentence.coreference is None:

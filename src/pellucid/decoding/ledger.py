@@ -81,11 +81,9 @@ class Ledger:
             last = self.max_lengths[self.active] <= len(self.steps) + 1  # (B,)
             self._note(found, ends | last[:, None])
             order = np.argsort(ends, axis=1, kind="stable")[:, :k]  # those that go on, best first
-            parents, tokens, scores = (
-                np.take_along_axis(x, order, 1) for x in (found.parents, found.tokens, found.values)
-            )
-            scores = np.where(np.take_along_axis(ends, order, 1), -np.inf, scores)
-            onward = Onward(stay, parents, tokens, scores.astype(np.float32))
+            at = stay[:, None], order
+            onward = Onward(stay, found.parents[at], found.tokens[at], found.values[at])
+            onward.scores[ends[at]] = -np.inf
         return self._leave(onward, cut)
 
     def hypotheses(self) -> list[list[Hypothesis]]:
@@ -109,7 +107,7 @@ class Ledger:
 
     def _leave(self, onward: Onward, cut: bool) -> Onward:
         """Let the sources go that are done."""
-        done = ~(onward.scores > -np.inf).any(1)
+        done = ~(onward.scores[:, 0] > -np.inf)  # of sorted scores
         if cut:
             done |= self.max_lengths[self.active] <= len(self.steps) + 1
         if self.config.stop == "first_k":

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from pellucid.config.decoding import DecodingConfig, Roles
 from pellucid.config.model import ModelConfig
@@ -38,7 +37,7 @@ WEIGHTS = "model.safetensors"
 class ModelDirectory:
     """What a finished model consists of."""
 
-    model: nn.Module
+    model: Transformer
     model_config: ModelConfig
     tokenizers: Tokenizers
     task: str

@@ -187,7 +187,7 @@ class _OneDNNLinear(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, grad: Tensor):
+    def backward(ctx, grad: Tensor):  # type: ignore[override]
         x, weight = ctx.saved_tensors
         product = torch.ops.mkldnn._linear_pointwise
         rows = grad.reshape(-1, grad.shape[-1])  # (N, out)
@@ -216,7 +216,7 @@ class _ByteDropout(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, grad: Tensor):
+    def backward(ctx, grad: Tensor):  # type: ignore[override]
         (keep,) = ctx.saved_tensors
         return grad * keep, None
 

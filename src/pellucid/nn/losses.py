@@ -57,7 +57,7 @@ class _CrossEntropy(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, grad_loss: Tensor):
+    def backward(ctx, grad_loss: Tensor):  # type: ignore[override]
         (grad,) = ctx.saved_tensors
         return grad * grad_loss, None, None
 

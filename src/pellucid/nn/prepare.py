@@ -2,6 +2,7 @@
 
 import copy
 from functools import cache
+from typing import TypeVar
 
 import torch
 from torch import nn
@@ -14,11 +15,12 @@ from pellucid.nn.feed_forward import ACTIVATIONS, FeedForward
 from pellucid.nn.kernels import Packed, PackedType
 from pellucid.nn.linear import Linear
 
+Model = TypeVar("Model", bound=nn.Module)
 FUSED = {ACTIVATIONS["relu"]: "relu"}
 """Activations that a packed product applies on its way out."""
 
 
-def prepare(model: nn.Module, dtype: PackedType = "fp32") -> nn.Module:
+def prepare(model: Model, dtype: PackedType = "fp32") -> Model:
     """A copy of `model` that decodes faster and can be neither trained nor saved.
 
     On the CPU all weights of linear maps are packed, and q, k, v lie in one matrix; elsewhere the

@@ -104,6 +104,7 @@ class Translation:
 
     def export(self, module: nn.Module) -> Mapping[str, ModelDirectory]:
         """The one model of this task."""
+        assert isinstance(module, Transformer)
         c = sized(self.config, self.tokenizers)
         languages = (c.data.source_language, c.data.target_language)
         return {

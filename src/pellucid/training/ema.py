@@ -16,8 +16,8 @@ class Average:
 
     def update(self, module: nn.Module) -> None:
         """Move towards the module's present weights."""
-        weights = [p.detach() for _, p in module.named_parameters()]
-        torch._foreach_lerp_(list(self.shadow.values()), weights, 1 - self.decay)
+        for name, parameter in module.named_parameters():
+            self.shadow[name].lerp_(parameter.detach(), 1 - self.decay)
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
         """Put back a saved shadow."""
