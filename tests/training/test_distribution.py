@@ -2,10 +2,10 @@
 
 import pytest
 from safetensors.torch import load_file
-from training.conftest import figures, finished
 
 from pellucid.errors import ConfigError
 from pellucid.training.distribution import World
+from training.conftest import figures, finished
 
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 

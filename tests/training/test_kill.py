@@ -8,6 +8,7 @@ import shutil
 import time
 
 import pytest
+
 from training.conftest import figures
 
 KINDS = {
@@ -84,7 +85,9 @@ def campaign(context, data, tmp_path, kind, kills, seed):
     return hits, digest(cut), digest(whole)
 
 
-@pytest.mark.parametrize(("kind", "kills"), [("plain", 10), ("ema, workers", 5), ("accumulate 4", 5)])
+@pytest.mark.parametrize(
+    ("kind", "kills"), [("plain", 10), ("ema, workers", 5), ("accumulate 4", 5)]
+)
 def test_killed_runs_end_the_same(context, pairs_file, tmp_path, kind, kills):  # authority: itself
     hits, cut, whole = campaign(context, pairs_file, tmp_path, kind, kills, seed=7)
     assert hits == kills

@@ -1,0 +1,114 @@
+"""Real training processes: signals, determinism, one writer at a time, a full disk."""
+
+import hashlib
+import resource
+import signal
+import sys
+import time
+
+import pytest
+
+from pellucid.errors import ConfigError, DataError, ResourceError
+from pellucid.locks import RunLock
+from pellucid.training.pipeline import train
+from training import run_small
+from training.conftest import figures, finished
+
+LONG = {"training": {"max_updates": 400, "checkpoint_every": 400, "validate_every": 400}}
+
+
+def until_training(run_dir, process):
+    """Wait for the first line of metrics."""
+    for _ in range(600):
+        if (run_dir / "metrics.jsonl").exists() or process.poll() is not None:
+            return
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_saves_and_the_run_goes_on(start, tmp_path, number, code):  # authority: A2
+    process = start(tmp_path, LONG)
+    until_training(tmp_path, process)
+    asked = time.monotonic()
+    process.send_signal(number)
+    finished(process, code)
+    assert time.monotonic() - asked < 20  # 2 s on a quiet machine; this one may be shared
+    (checkpoint,) = (tmp_path / "checkpoints").glob("step-*")
+    reached = int(checkpoint.name.removeprefix("step-"))
+    assert 0 < reached < 400
+    ended = start(tmp_path, {"training": LONG["training"] | {"max_updates": 400}})
+    ended.kill()
+    ended.wait()
+    assert [r["step"] for r in figures(tmp_path)] == list(range(1, reached + 1))
+
+
+def test_usr1_saves_and_goes_on(start, tmp_path):  # authority: A2
+    process = start(tmp_path, {"training": {"max_updates": 60, "checkpoint_every": 60, "keep": 9}})
+    until_training(tmp_path, process)
+    process.send_signal(signal.SIGUSR1)
+    finished(process)
+    steps = sorted(p.name for p in (tmp_path / "checkpoints").glob("step-*"))
+    assert len(steps) >= 2
+    assert steps[-1] == "step-00000060"
+
+
+def test_fresh_processes_agree_to_the_bit(start, tmp_path):  # authority: A7
+    digests = set()
+    runs = [tmp_path / f"run{i}" for i in range(3)]
+    processes = [start(run, PYTHONHASHSEED=str(i)) for i, run in enumerate(runs)]
+    for run, process in zip(runs, processes, strict=True):
+        finished(process)
+        weights = (run / "final" / "model.safetensors").read_bytes()
+        tokenizer = (run / "final" / "tokenizer.json").read_bytes()
+        digests.add((hashlib.sha256(weights).hexdigest(), hashlib.sha256(tokenizer).hexdigest()))
+    assert len(digests) == 1
+    assert figures(runs[0]) == figures(runs[1]) == figures(runs[2])
+
+
+def settings(run_dir, data, **changes):
+    return {
+        **run_small.SETTINGS,
+        "run_dir": str(run_dir),
+        "data": {"train": [str(data)]},
+        **changes,
+    }
+
+
+def test_a_second_trainer_is_refused(pairs_file, tmp_path):  # authority: A4
+    with RunLock(tmp_path), pytest.raises(ResourceError, match="in use by another training"):
+        train(settings(tmp_path, pairs_file))
+
+
+def test_a_resumed_run_keeps_its_settings(start, pairs_file, tmp_path):
+    finished(start(tmp_path))
+    with pytest.raises(ConfigError, match=r"began with `seed: 1`, now it is `seed: 2`"):
+        changed = run_small.SETTINGS["training"] | {"seed": 2}
+        train(settings(tmp_path, pairs_file, training=changed))
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [({"train": []}, "no training data"), ({"train": ["absent.en", "absent.de"]}, "absent")],
+)
+def test_what_can_be_known_is_said_before_training(tmp_path, data, message):
+    with pytest.raises(DataError, match=message):
+        train({"run_dir": str(tmp_path / "run"), "data": data})
+    assert not (tmp_path / "run" / "metrics.jsonl").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the file size limit is tried on Linux only")
+def test_a_full_disk_leaves_the_last_checkpoint(pairs_file, tmp_path):  # authority: A3
+    run = tmp_path / "run"
+    train(settings(run, pairs_file, training=run_small.SETTINGS["training"] | {"max_updates": 3}))
+    before = {p: p.stat().st_mtime_ns for p in run.rglob("*.safetensors")}
+    (run / "config.yaml").unlink()  # the same run, asked to go further
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, hard))
+    try:
+        with pytest.raises(ResourceError, match=r"step-00000006"):
+            train(settings(run, pairs_file))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert {p: p.stat().st_mtime_ns for p in before} == before
+    assert not [p for p in run.rglob(".tmp-*")]
