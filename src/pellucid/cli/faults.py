@@ -1,0 +1,70 @@
+"""What may stop a command, as the errors and exit codes that are documented."""
+
+import errno
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from pellucid.errors import DataError, PellucidError, ResourceError
+
+SIGINT_CODE, SIGPIPE_CODE, SIGTERM_CODE = 130, 141, 143
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.ENOMEM, errno.EMFILE)
+NO_MEMORY = ("allocate memory", "out of memory", "not enough memory")  # what torch says
+
+
+class Stopped(BaseException):
+    """The command ends here with this exit code, and has said all that there is to say."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Turn what is no error of ours into one: files, memory, and the unexpected."""
+    try:
+        yield
+    except (PellucidError, BrokenPipeError):
+        raise
+    except OSError as error:
+        raise _about_a_file(error) from error
+    except MemoryError as error:
+        raise ResourceError("out of memory. Use a smaller model or smaller batches.") from error
+    except Exception as error:
+        said = " ".join(str(error).split())[:300]
+        if any(words in said for words in NO_MEMORY):
+            raise ResourceError(
+                f"out of memory: {said}. Use a smaller model or smaller batches."
+            ) from error
+        raise PellucidError(
+            f"internal error ({type(error).__name__}: {said}). This is a fault of ours: run again"
+            " with --debug and report what it shows."
+        ) from error
+
+
+@contextmanager
+def stopped_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM unwind the command, so that its workers and files are cleared."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    raise Stopped(SIGTERM_CODE)
+
+
+def _about_a_file(error: OSError) -> PellucidError:
+    name = f"{error.filename}: " if error.filename else ""
+    what = f"{name}{error.strerror or error}."
+    if error.errno in FULL:
+        return ResourceError(f"{what} Free some space or memory, or choose another place.")
+    return DataError(f"{what} Check name, kind and permissions.")

@@ -1,0 +1,43 @@
+"""`pellucid init`: a config file to begin with, each setting below what it means."""
+
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+import tyro
+
+from pellucid.cli.parse import given
+from pellucid.config.partial import partial
+from pellucid.config.run import RunConfig
+from pellucid.errors import UsageError
+
+Settings = partial(RunConfig)
+TASKS = ("translation",)
+HEAD = """\
+# Settings of a run: pellucid train THIS_FILE. A setting behind `#` is chosen by pellucid from the
+# data and the machine, or is what stands there; take the `#` away to set it yourself.
+
+"""
+
+
+@dataclass(frozen=True)
+class Options:
+    """Print a commented config file: pellucid init translation > my.yaml; pellucid train my.yaml"""
+
+    task: tyro.conf.Positional[str] = "translation"
+    """What to train for: translation."""
+    settings: Annotated[Any, tyro.conf.arg(name="", constructor=Settings)] = field(
+        default_factory=Settings
+    )
+
+
+def run(options: Options) -> int:
+    """Write the file to standard output."""
+    from pellucid.config.read import build
+    from pellucid.config.write import template
+
+    if options.task not in TASKS:
+        raise UsageError(f"no task {options.task!r}. Known: {', '.join(TASKS)}.")
+    said = given(options.settings)
+    config = build(RunConfig, {**said, "task": options.task}, "flags")
+    print(HEAD + template(config, {**said, "task": options.task}), end="")
+    return 0

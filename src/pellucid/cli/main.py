@@ -1,0 +1,133 @@
+"""`pellucid VERB ...`: finds the verb's file, and turns what goes wrong into a few lines and a code.
+
+Exit codes: 0 ok, 1 internal, 2 usage, 3 data or file, 4 config, 5 resource, 6 verification,
+130 SIGINT, 141 closed pipe, 143 SIGTERM.
+"""
+
+import io
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from difflib import get_close_matches
+from importlib import import_module
+from typing import NoReturn
+
+from pellucid import __version__
+from pellucid.cli.faults import SIGINT_CODE, SIGPIPE_CODE, Stopped, explained, stopped_by_sigterm
+from pellucid.errors import PellucidError, UsageError
+
+# Verb -> its file, and what it does.
+VERBS = {
+    "init": ("init", "print a commented config file to begin with"),
+    "train": ("train", "train a model, or go on with a run"),
+    "translate": ("translate", "translate lines from standard input to standard output"),
+    "evaluate": ("evaluate", "BLEU, chrF and TER of a model or of finished translations"),
+    "score": ("score", "log-probability of given translations, line by line"),
+    "info": ("info", "this machine, or all about a model"),
+    "verify": ("verify", "check that a model's or a run's files are what was saved"),
+    "average": ("average", "a model from the mean of checkpoints"),
+    "bench": ("bench", "how fast a model translates here"),
+    "data check": ("data_check", "find everything that is wrong with parallel text"),
+    "data build": ("data_build", "tokenizer and ids of a run, without training"),
+    "tokenizer train": ("tokenizer_train", "learn a tokenizer from text"),
+}
+GROUPS = {verb.split()[0] for verb in VERBS if " " in verb}
+MOST_LINES = 5
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; its exit code. Nothing is raised for what a user may meet."""
+    args = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in args
+    args = [arg for arg in args if arg != "--debug"]
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a C locale must not keep us from writing text
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    try:
+        with stopped_by_sigterm(), explained():
+            code = dispatch(args)
+            if sys.stdout is not None:
+                sys.stdout.flush()
+            return code
+    except PellucidError as error:
+        if debug:
+            traceback.print_exception(error)
+        _say(str(error))
+        return error.exit_code
+    except BrokenPipeError:
+        _forget_stdout()
+        return SIGPIPE_CODE
+    except KeyboardInterrupt:
+        return SIGINT_CODE
+    except Stopped as stopped:
+        return stopped.code
+
+
+def dispatch(args: list[str]) -> int:
+    """Parse by the verb's own options and run it."""
+    if args[:1] in (["--help"], ["-h"], ["help"]):
+        print(overview())
+        return 0
+    if args == ["--version"]:
+        print(f"pellucid {__version__}")
+        return 0
+    verb, rest = _verb(args)
+    module = import_module(f"pellucid.cli.{VERBS[verb][0]}")
+    from pellucid.cli.parse import parse
+
+    options = parse(module.Options, rest, verb)
+    return 0 if options is None else module.run(options) or 0
+
+
+def overview(group: str = "") -> str:
+    """All verbs, or those of one group, each with what it does."""
+    chosen = {verb: says for verb, (_, says) in VERBS.items() if verb.startswith(group)}
+    width = max(map(len, chosen))
+    lines = [f"  {verb:{width}}  {says}" for verb, says in chosen.items()]
+    return "\n".join(
+        [
+            f"usage: pellucid {group or 'VERB'} ... [--debug]",
+            "",
+            *lines,
+            "",
+            "`pellucid VERB --help` shows a verb's options; --debug a traceback with an error.",
+        ]
+    )
+
+
+def _verb(args: list[str]) -> tuple[str, list[str]]:
+    for words in (2, 1):
+        verb = " ".join(args[:words])
+        if verb in VERBS:
+            return verb, args[words:]
+    if args and args[0] in GROUPS:
+        if args[1:2] in (["--help"], ["-h"]):
+            print(overview(args[0]))
+            raise Stopped(0)
+        known = [verb for verb in VERBS if verb.startswith(args[0])]
+        raise UsageError(f"`pellucid {args[0]}` needs one more word: {' or '.join(known)}.")
+    _unknown(args)
+
+
+def _unknown(args: list[str]) -> NoReturn:
+    if not args:
+        raise UsageError(f"a verb is missing. Known: {', '.join(VERBS)}. See: pellucid --help.")
+    close = get_close_matches(" ".join(args[:2])[:40], VERBS, n=1)
+    close = close or get_close_matches(args[0][:40], VERBS, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    raise UsageError(f"{args[0][:60]!r} is no verb.{hint} See: pellucid --help.")
+
+
+def _say(message: str) -> None:
+    lines = [line for line in message.split("\n") if line.strip()][:MOST_LINES]
+    if sys.stderr is not None:
+        print("pellucid: " + "\n".join(lines), file=sys.stderr, flush=True)
+
+
+def _forget_stdout() -> None:
+    """Python flushes stdout once more at its end, which would complain about the closed pipe."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, ValueError, AttributeError):  # not a real file, in a test
+        return

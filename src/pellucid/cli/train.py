@@ -1,0 +1,110 @@
+"""`pellucid train`: from a config file or flags to a finished model; a stopped run goes on."""
+
+import os
+import signal
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import tyro
+
+from pellucid.cli.parse import given
+from pellucid.config.partial import partial
+from pellucid.config.run import RunConfig
+from pellucid.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from pellucid.training.pipeline import Trained
+
+Settings = partial(RunConfig)
+
+
+@dataclass(frozen=True)
+class Options:
+    """Train a model, or go on with a run: a config file, flags, or both (flags win).
+
+    pellucid train --data.train my.en my.de
+    """
+
+    source: tyro.conf.Positional[str] = ""
+    """A config file (.yaml), or the directory of a run to go on with."""
+    test: tuple[str, ...] = ()
+    """Text to measure the finished model on, as for `pellucid evaluate --data`."""
+    log_format: Literal["text", "json"] = "text"
+    """How to tell what happens, on standard error."""
+    settings: Annotated[Any, tyro.conf.arg(name="", constructor=Settings)] = field(
+        default_factory=Settings
+    )
+
+
+def run(options: Options) -> int:
+    """Train, then say where the model is and what to type next."""
+    settings, where = settings_of(options.source, given(options.settings))
+    if options.test:
+        from pellucid.cli.pairs import pairs_of
+
+        pairs_of(options.test)  # a wrong name must not wait for the end of the training
+
+    from pellucid.nn import kernels
+    from pellucid.training.pipeline import train
+    from pellucid.training.reporter import reporter
+
+    kernels.keep_freed_memory()
+    talks = os.environ.get("RANK", "0") == "0"
+    trained = train(settings, where=where, reporter=reporter(options.log_format) if talks else None)
+    if trained.signal is not None:
+        if talks:
+            print(_goes_on(trained), file=sys.stderr)
+        return 128 + trained.signal
+    if talks:
+        print(_next(trained), flush=True)
+        if options.test:
+            from pellucid.cli.evaluate import measure
+
+            measure(str(trained.run.path), options.test)
+    return 0
+
+
+def settings_of(source: str, flags: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    """The settings of a file or a run with the flags on top, and where they come from.
+
+    Raises: DataError if there is no such file or run; UsageError if nothing is given at all.
+    """
+    from pellucid.config.read import merge, read_yaml
+
+    if not source:
+        if not flags:
+            raise UsageError(
+                "nothing to train. Give a config file, a run's directory, or text:\n"
+                "pellucid train --data.train my.en my.de"
+            )
+        return flags, "flags"
+    path = Path(source)
+    file = path / "config.yaml" if path.is_dir() else path
+    if not file.is_file():
+        what = "no run: there is no config.yaml in it" if path.is_dir() else "no such file"
+        raise DataError(f"{path}: {what}. Give a config file or the directory of a run.")
+    settings = read_yaml(file)
+    if path.is_dir():
+        settings["run_dir"] = source  # it may have been moved
+    return merge(settings, flags), str(file)
+
+
+def _goes_on(trained: "Trained") -> str:
+    name = signal.Signals(trained.signal or 0).name
+    return (
+        f"stopped by {name} after update {trained.journey.step:,}; everything is saved."
+        f" Go on: pellucid train {trained.run.path}"
+    )
+
+
+def _next(trained: "Trained") -> str:
+    run, data = trained.run.path, trained.config.data
+    source, target = data.source_language or "SOURCE", data.target_language or "TARGET"
+    return (
+        f"The model is in {trained.run.final}. Next:\n"
+        f"  pellucid translate {run} < FILE.{source} > FILE.{target}\n"
+        f"  pellucid evaluate {run} --data TEST.{source} TEST.{target}\n"
+        f"  pellucid info {run}"
+    )
