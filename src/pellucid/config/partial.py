@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import field, fields, is_dataclass, make_dataclass
 from functools import cache
-from typing import Annotated, Any, cast, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Union, cast, get_args, get_origin, get_type_hints
 
 import tyro
 
@@ -26,7 +26,9 @@ def partial(cls: type) -> type:
             continue
         default = f"(default: {_words(each.default)})"
         says = tyro.conf.arg(help=docs.get(each.name), help_behavior_hint=default)
-        made.append((each.name, Annotated[hint | None, _reader(hint), says], None))
+        # None first and by Union's name: tyro then needs no type checker, 0.1 s of the help.
+        optional = Union[None, hint]  # noqa: UP007
+        made.append((each.name, Annotated[optional, _reader(hint), says], None))
     found = make_dataclass(f"Partial{cls.__name__}", made, frozen=True, kw_only=True)
     found.__doc__ = cls.__doc__  # heads its group of flags in the help
     return found

@@ -3,6 +3,7 @@
 import ast
 import inspect
 import textwrap
+from collections.abc import Mapping
 from dataclasses import asdict, fields, is_dataclass
 from functools import cache
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -17,9 +18,12 @@ def dump_yaml(config: Any) -> str:
     return plain_yaml.dump(asdict(config))
 
 
-def template(config: Any) -> str:
-    """The same as `dump_yaml`, each setting below a comment that says what it is."""
-    return "\n".join(_commented(config, "")) + "\n"
+def template(config: Any, given: Mapping[str, Any] | None = None) -> str:
+    """The same as `dump_yaml`, each setting below a comment that says what it is.
+
+    With `given`, a nested mapping, settings that it does not hold are commented out (`#name: ...`).
+    """
+    return "\n".join(_commented(config, "", given)) + "\n"
 
 
 @cache
@@ -44,7 +48,7 @@ def choices(hint: Any) -> tuple[str, ...]:
     return get_args(hint) if get_origin(hint) is Literal else ()
 
 
-def _commented(config: Any, indent: str) -> list[str]:
+def _commented(config: Any, indent: str, given: Mapping[str, Any] | None) -> list[str]:
     cls = type(config)
     docs, hints = field_docs(cls), get_type_hints(cls)
     lines = []
@@ -52,13 +56,15 @@ def _commented(config: Any, indent: str) -> list[str]:
         value = getattr(config, field.name)
         if is_dataclass(value):
             lines += ["", *_comment((type(value).__doc__ or "").split("\n\n")[0], indent)]
-            lines += [f"{indent}{field.name}:", *_commented(value, indent + "  ")]
+            inner = None if given is None else given.get(field.name, {})
+            lines += [f"{indent}{field.name}:", *_commented(value, indent + "  ", inner)]
             continue
         lines += _comment(docs.get(field.name, ""), indent)
         words = choices(hints[field.name])
         lines += _comment(f"One of {', '.join(words)}." if words else "", indent)
         said = plain_yaml.dump({field.name: value})
-        lines += [indent + line for line in said.rstrip("\n").split("\n")]
+        off = "" if given is None or field.name in given else "#"
+        lines += [f"{indent}{off}{line}" for line in said.rstrip("\n").split("\n")]
     return lines
 
 

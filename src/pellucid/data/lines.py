@@ -67,7 +67,7 @@ def scan_lines(path: str | Path, max_bytes: int) -> Iterator[Line]:
     try:
         with _opened(name) as file:
             for number, raw in enumerate(_raw_lines(file, max_bytes), start=1):
-                line = _read(name, number, raw, max_bytes)
+                line = read_line(name, number, raw, max_bytes)
                 yield line
                 if line.fault and line.fault.kind == "encoding":
                     return  # the whole file is in it: a fault a line would say nothing more
@@ -77,6 +77,23 @@ def scan_lines(path: str | Path, max_bytes: int) -> Iterator[Line]:
     except OSError as error:
         what = f"cannot be read: {error.strerror or error}. Check name, kind and permissions."
         yield Line(0, "", Fault(name, 0, 0, "unreadable", what))
+
+
+def read_line(name: str, number: int, raw: bytes, max_bytes: int) -> Line:
+    """One line of bytes, its end included if it has one: as text, or with its fault."""
+    ended = raw.endswith(b"\n")
+    carriage = raw.endswith(b"\r\n")
+    body = raw[: len(raw) - ended - carriage]
+    if number == 1:
+        if UTF16.get(body[:2]):
+            what = f"begins with the byte order mark of {UTF16[body[:2]]}. {RESAVE}"
+            return Line(1, "", Fault(name, 1, 1, "encoding", what))
+        body = body.removeprefix(UTF8_BOM)
+    fault = _fault(name, number, body, max_bytes)
+    if fault is None and number == 1 and not ended and b"\r" in body:
+        what = "lines end with carriage returns alone. Convert it: tr '\\r' '\\n' < OLD > NEW."
+        fault = Fault(name, 1, body.index(b"\r") + 1, "encoding", what)
+    return Line(number, "" if fault else body.decode(), fault, carriage)
 
 
 def plain_name(path: str | Path) -> str:
@@ -126,22 +143,6 @@ def _raw_lines(file: BinaryIO, max_bytes: int) -> Iterator[bytes]:
         yield raw
         while not raw.endswith(b"\n") and raw:
             raw = file.readline(CHUNK)
-
-
-def _read(name: str, number: int, raw: bytes, max_bytes: int) -> Line:
-    ended = raw.endswith(b"\n")
-    carriage = raw.endswith(b"\r\n")
-    body = raw[: len(raw) - ended - carriage]
-    if number == 1:
-        if UTF16.get(body[:2]):
-            what = f"begins with the byte order mark of {UTF16[body[:2]]}. {RESAVE}"
-            return Line(1, "", Fault(name, 1, 1, "encoding", what))
-        body = body.removeprefix(UTF8_BOM)
-    fault = _fault(name, number, body, max_bytes)
-    if fault is None and number == 1 and not ended and b"\r" in body:
-        what = "lines end with carriage returns alone. Convert it: tr '\\r' '\\n' < OLD > NEW."
-        fault = Fault(name, 1, body.index(b"\r") + 1, "encoding", what)
-    return Line(number, "" if fault else body.decode(), fault, carriage)
 
 
 def _fault(name: str, number: int, body: bytes, max_bytes: int) -> Fault | None:

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,8 @@ class RunDirectory:
         Raises: ConfigError naming the first setting that differs.
         """
         known = self.config()
+        if known is not None:
+            known = replace(known, run_dir=config.run_dir)  # a run may be moved, or named anew
         if known is None:
             self.path.mkdir(parents=True, exist_ok=True)
             atomic_write(self.config_path, dump_yaml(config).encode())
