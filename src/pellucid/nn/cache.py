@@ -11,7 +11,7 @@ from pellucid.errors import UsageError
 from pellucid.nn.attention import KeysValues
 from pellucid.nn.masks import Mask
 
-FIRST_CAPACITY = 16
+FIRST_CAPACITY = 8
 
 
 class Step(NamedTuple):
@@ -66,7 +66,7 @@ class KeyValueCache:
     """Keys and values of a decoder's own texts, and of the sources that it looks at.
 
     Own: one buffer (rows, layers, 2, capacity, H, K), so that a reorder is one copy. Capacity
-    doubles as texts grow. Cross: (B, layers, 2, H, S, K), computed once, copied only when a
+    grows with the texts. Cross: (B, layers, 2, H, S, K), computed once, copied only when a
     source leaves.
     """
 
@@ -104,10 +104,9 @@ class KeyValueCache:
             return
         if self._spare is None:
             self._spare = torch.empty_like(self._own)
-        moved = self._spare[: len(parents)]
-        used = self._own.narrow(3, 0, self.length)
-        torch.index_select(used, 0, parents, out=moved.narrow(3, 0, self.length))
-        self._own, self._spare = moved, self._own
+        spare = self._spare[: len(parents)]
+        torch.index_select(self._own, 0, parents, out=spare)
+        self._own, self._spare = spare, self._own
 
     def keep_rows(self, rows: Tensor) -> None:
         group = self.rows // self.sources
@@ -130,10 +129,10 @@ class KeyValueCache:
         layers, two, capacity, *head = self._shape
         need = self.length + n
         if self._own is None or need > self._own.shape[3]:
-            while capacity < need:
-                capacity *= 2
+            while capacity < need:  # in small steps: each reorder copies all of it
+                capacity += max(FIRST_CAPACITY, capacity // 4)
             self._shape = (layers, two, capacity, *head)
-            grown = like.new_zeros(self.rows, *self._shape)
+            grown = like.new_empty(self.rows, *self._shape)
             if self._own is not None:
                 grown[:, :, :, : self.length] = self._own[:, :, :, : self.length]
             self._own, self._spare = grown, None
