@@ -21,11 +21,12 @@ from pellucid.tasks.translation import Translation, sized
 from pellucid.text.pair import Tokenizers
 from pellucid.text.train import train_tokenizers
 from pellucid.training import checkpoints
+from pellucid.training.board import Board
 from pellucid.training.cards import model_card
 from pellucid.training.corpus import Corpus
 from pellucid.training.defaults import complete
 from pellucid.training.distribution import World, world
-from pellucid.training.reporter import Quiet, Reporter
+from pellucid.training.reporter import LogFile, Quiet, Reporter, Tee
 from pellucid.training.run_directory import RunDirectory
 from pellucid.training.state import Journey, averaged_steps
 from pellucid.training.trainer import Place, Trainer
@@ -70,6 +71,9 @@ def _train(
     torch.set_num_threads(config.training.threads or torch.get_num_threads())
     if w.is_main:
         run.begin(config)
+        reporter = Tee(reporter, LogFile(run.log_path))
+        if config.training.tensorboard:
+            reporter = Tee(reporter, Board(run.path))
         for note in notes:
             reporter.say(note)
     task, examples = _prepared(config, corpus, run, w, reporter)

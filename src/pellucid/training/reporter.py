@@ -2,6 +2,8 @@
 
 import json
 import sys
+from datetime import datetime
+from pathlib import Path
 from typing import Literal
 
 from rich.console import Console
@@ -53,6 +55,44 @@ class JsonLines(Reporter):
 
     def scores(self, record: dict[str, float]) -> None:
         super().say(json.dumps(record))
+
+
+class LogFile(Quiet):
+    """Every line with its time, appended to a file, whatever the terminal shows."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def say(self, message: str) -> None:
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(f"{datetime.now():%Y-%m-%d %H:%M:%S}  {message}\n")
+
+
+class Tee(Reporter):
+    """Tells several reporters the same."""
+
+    def __init__(self, *reporters: Reporter) -> None:
+        self.reporters = reporters
+
+    def begin(self, done: int, total: int) -> None:
+        for reporter in self.reporters:
+            reporter.begin(done, total)
+
+    def advance(self, step: int) -> None:
+        for reporter in self.reporters:
+            reporter.advance(step)
+
+    def say(self, message: str) -> None:
+        for reporter in self.reporters:
+            reporter.say(message)
+
+    def scores(self, record: dict[str, float]) -> None:
+        for reporter in self.reporters:
+            reporter.scores(record)
+
+    def end(self) -> None:
+        for reporter in self.reporters:
+            reporter.end()
 
 
 class Bar(Reporter):

@@ -56,11 +56,6 @@ class RunDirectory:
         with self.metrics_path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")
 
-    def add_log(self, line: str) -> None:
-        """Append one line to log.txt."""
-        with self.log_path.open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
-
     def metrics_size(self) -> int:
         """Bytes of metrics.jsonl so far."""
         return self.metrics_path.stat().st_size if self.metrics_path.exists() else 0

@@ -1,0 +1,59 @@
+"""What a run says, and where."""
+
+import builtins
+import json
+import math
+
+import pytest
+
+from pellucid.errors import ResourceError
+from pellucid.training.board import Board
+from pellucid.training.reporter import JsonLines, LogFile, Quiet, Reporter, Tee, line_of
+
+RECORD = {"step": 1200, "loss": 4.12345, "rate": 0.0004567, "tokens_per_second": 12345.6}
+
+
+def test_a_line_is_short_and_complete():
+    line = line_of(RECORD)
+    assert line == "step 1,200  loss 4.123  rate 0.000457  tokens per second 12,346"
+
+
+def test_plain_and_json_go_to_stderr(capsys):
+    Reporter().scores(RECORD)
+    JsonLines().scores(RECORD)
+    JsonLines().say("größer")
+    out, err = capsys.readouterr()
+    assert out == ""
+    plain, figures, message = err.rstrip("\n").split("\n")
+    assert plain == line_of(RECORD)
+    assert json.loads(figures) == RECORD
+    assert json.loads(message) == {"message": "größer"}
+
+
+def test_the_log_keeps_what_every_reporter_hears(tmp_path, capsys):
+    both = Tee(Quiet(), LogFile(tmp_path / "log.txt"))
+    both.begin(0, 10)
+    both.say("resuming")
+    both.scores(RECORD)
+    both.advance(1)
+    both.end()
+    lines = (tmp_path / "log.txt").read_text().rstrip("\n").split("\n")
+    assert [line[21:] for line in lines] == ["resuming", line_of(RECORD)]
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_missing_extra_is_named(monkeypatch, tmp_path):
+    real = builtins.__import__
+
+    def without(name, *args, **kwargs):
+        if name.startswith("torch.utils.tensorboard"):
+            raise ImportError(name)
+        return real(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(ResourceError, match=r"pellucid\[track\]"):
+        Board(tmp_path)
+
+
+def test_figures_that_are_not_finite_can_be_said():
+    assert "nan" in line_of({"loss": math.nan})
