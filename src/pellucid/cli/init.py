@@ -32,12 +32,13 @@ class Options:
 
 def run(options: Options) -> int:
     """Write the file to standard output."""
-    from pellucid.config.read import build
+    from pellucid.config.read import build, merge
     from pellucid.config.write import template
 
     if options.task not in TASKS:
         raise UsageError(f"no task {options.task!r}. Known: {', '.join(TASKS)}.")
-    said = given(options.settings)
-    config = build(RunConfig, {**said, "task": options.task}, "flags")
-    print(HEAD + template(config, {**said, "task": options.task}), end="")
+    said = merge(
+        {"task": options.task, "data": {"train": ["my.en", "my.de"]}}, given(options.settings)
+    )
+    print(HEAD + template(build(RunConfig, said, "flags"), said), end="")
     return 0

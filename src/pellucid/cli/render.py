@@ -1,0 +1,69 @@
+"""Translations as lines of text: plain, with alignments, n-best as Moses has it, or JSON."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pellucid.api import Loaded, Translation
+
+
+@dataclass(frozen=True)
+class Format:
+    """What a line of output holds."""
+
+    n_best: bool = False
+    """`number ||| text ||| features ||| score`, a line for each hypothesis."""
+    alignment: bool = False
+    """` ||| source-target` pairs of token numbers after each text."""
+    jsonl: bool = False
+    """One object a source line, with tokens and scores."""
+
+
+def render(model: "Loaded", first: int, ranked: Sequence[list["Translation"]], f: Format) -> str:
+    """The lines for sources number `first` and on; ranked: hypotheses of each, best first."""
+    lines = []
+    for number, hypotheses in enumerate(ranked, first):
+        if f.jsonl:
+            each = [_object(model, hypothesis) for hypothesis in hypotheses]
+            found = {"hypotheses": each} if f.n_best else each[0]
+            lines.append(json.dumps(found, ensure_ascii=False))
+        elif f.n_best:
+            lines += [_moses(number, hypothesis, f) for hypothesis in hypotheses]
+        else:
+            lines.append(_plain(hypotheses[0], f))
+    return "".join(line + "\n" for line in lines)
+
+
+def one_line(text: str) -> str:
+    """The text with its line breaks as spaces: byte pieces can spell one."""
+    return text.replace("\n", " ").replace("\r", " ") if "\n" in text or "\r" in text else text
+
+
+def _plain(t: "Translation", f: Format) -> str:
+    return f"{one_line(t.text)} ||| {_pharaoh(t)}" if f.alignment else one_line(t.text)
+
+
+def _moses(number: int, t: "Translation", f: Format) -> str:
+    features = f"log_prob= {sum(t.detail.token_log_probs):.4f} length= {len(t.tokens)}"
+    line = f"{number} ||| {one_line(t.text)} ||| {features} ||| {t.score:.4f}"
+    return f"{line} ||| {_pharaoh(t)}" if f.alignment else line
+
+
+def _pharaoh(t: "Translation") -> str:
+    return " ".join(f"{source}-{target}" for source, target in sorted(t.alignment))
+
+
+def _object(model: "Loaded", t: "Translation") -> dict[str, Any]:
+    detail = t.detail
+    found = {
+        "text": t.text,
+        "score": round(t.score, 6),
+        "tokens": list(t.tokens),
+        "token_log_probs": [round(p, 6) for p in detail.token_log_probs],
+        "source_tokens": model.tokenizer.source.pieces(detail.source_ids),
+        "finished": detail.finished,
+        "parts": detail.parts,
+    }
+    return found | ({"alignment": [list(pair) for pair in t.alignment]} if t.alignment else {})

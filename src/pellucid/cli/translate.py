@@ -1,0 +1,123 @@
+"""`pellucid translate`: one line out for each line in, in order, as soon as it is done."""
+
+import os
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+
+import tyro
+
+from pellucid.cli.parse import given
+from pellucid.cli.render import Format, render
+from pellucid.config.data import DataConfig
+from pellucid.config.decoding import DecodingConfig
+from pellucid.config.partial import partial
+from pellucid.errors import UsageError
+
+if TYPE_CHECKING:
+    from pellucid.api import Loaded
+    from pellucid.cli.stream import Chunk
+
+Search = partial(DecodingConfig)
+CHUNK_LINES = 2000
+WORKER_LINES = 256  # small enough that no worker is long without a chunk at the end
+
+
+@dataclass(frozen=True)
+class Options:
+    """Translate standard input to standard output, one line for each line.
+
+    pellucid translate MODEL < in.txt > out.txt
+    """
+
+    model: tyro.conf.Positional[str]
+    """A model's directory, a finished run, or the name of a model that comes with pellucid."""
+    search: Annotated[Any, tyro.conf.arg(name="", constructor=Search)] = field(
+        default_factory=Search
+    )
+    alignment: bool = False
+    """Add which source token each target token came from: `text ||| 0-0 1-2`."""
+    jsonl: bool = False
+    """One JSON object a line, with tokens, scores and whether the text was cut or split."""
+    device: str = "auto"
+    """cpu, cuda, mps, or auto."""
+    dtype: Literal["fp32", "bf16", "int8"] = "fp32"
+    """Numbers to compute with; int8 is for CPUs."""
+    workers: int = 1
+    """Processes that translate, each on one thread: one a core is fastest. CPU only."""
+    max_line_bytes: int = DataConfig.max_line_bytes
+    """A longer line is an error: it is more likely a broken file than a sentence."""
+
+
+class Part(NamedTuple):
+    """What a chunk of lines became."""
+
+    text: str
+    split: int
+    """How many of its lines were longer than training saw."""
+
+
+def run(options: Options) -> int:
+    """Translate until standard input ends."""
+    from pellucid.cli.stream import chunks
+    from pellucid.cli.workers import in_order
+
+    n = _checked(options)
+    work = worker(options, threads=1 if n > 1 else 0)
+    lines = chunks(WORKER_LINES if n > 1 else CHUNK_LINES, options.max_line_bytes, patient=n == 1)
+    parts = in_order(n, work, lines) if n > 1 else (work(c) for c in lines if c is not None)
+    split = _written(parts)
+    if split:
+        print(_about_split(split), file=sys.stderr)
+    return 0
+
+
+def worker(options: Options, threads: int) -> Callable[["Chunk"], Part]:
+    """Load the model, and give what turns lines into lines. threads: 0 leaves torch's own."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # its threads would not survive a fork
+    import torch
+
+    from pellucid.api import load
+    from pellucid.nn import kernels
+
+    kernels.keep_freed_memory()
+    if threads:
+        torch.set_num_threads(threads)
+    model = load(options.model, device="cpu" if threads else options.device, dtype=options.dtype)
+    settings = given(options.search)
+    model.decoding(**settings)  # impossible ones are known before any text is read
+    form = Format("n_best" in settings, options.alignment, options.jsonl)
+    return lambda chunk: translated(model, chunk, settings, form)
+
+
+def translated(model: "Loaded", chunk: "Chunk", settings: dict[str, Any], form: Format) -> Part:
+    """The lines of a chunk, translated and written out."""
+    found = model.translate(chunk.lines, alignment=form.alignment, **settings)
+    ranked = [t if isinstance(t, list) else [t] for t in found]
+    split = sum(hypotheses[0].detail.parts > 1 for hypotheses in ranked)
+    return Part(render(model, chunk.first, ranked, form), split)
+
+
+def _written(parts: Iterable[Part]) -> int:
+    """Write each part at once; how many lines were split."""
+    split = 0
+    for part in parts:
+        sys.stdout.write(part.text)
+        sys.stdout.flush()
+        split += part.split
+    return split
+
+
+def _checked(options: Options) -> int:
+    """The number of workers."""
+    if options.workers < 1:
+        raise UsageError(f"--workers {options.workers}: at least one must translate.")
+    if options.workers > 1 and options.device not in ("auto", "cpu"):
+        raise UsageError("--workers is for the CPU: leave it out, or set --device cpu.")
+    return options.workers
+
+
+def _about_split(n: int) -> str:
+    lines = "1 line was" if n == 1 else f"{n:,} lines were"
+    return f"{lines} longer than training saw; split and rejoined"
