@@ -1,1 +1,1 @@
-"""The command line: `main` dispatches to one file a verb. torch loads after arguments are parsed."""
+"""The command line: `main` dispatches to one file a verb. No torch before arguments are parsed."""

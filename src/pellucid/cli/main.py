@@ -1,4 +1,4 @@
-"""`pellucid VERB ...`: finds the verb's file, and turns what goes wrong into a few lines and a code.
+"""`pellucid VERB ...`: finds the verb's file, and what goes wrong becomes a few lines and a code.
 
 Exit codes: 0 ok, 1 internal, 2 usage, 3 data or file, 4 config, 5 resource, 6 verification,
 130 SIGINT, 141 closed pipe, 143 SIGTERM.
@@ -11,7 +11,6 @@ import traceback
 from collections.abc import Sequence
 from difflib import get_close_matches
 from importlib import import_module
-from typing import NoReturn
 
 from pellucid import __version__
 from pellucid.cli.faults import SIGINT_CODE, SIGPIPE_CODE, Stopped, explained, stopped_by_sigterm
@@ -107,16 +106,16 @@ def _verb(args: list[str]) -> tuple[str, list[str]]:
             raise Stopped(0)
         known = [verb for verb in VERBS if verb.startswith(args[0])]
         raise UsageError(f"`pellucid {args[0]}` needs one more word: {' or '.join(known)}.")
-    _unknown(args)
+    raise _unknown(args)
 
 
-def _unknown(args: list[str]) -> NoReturn:
+def _unknown(args: list[str]) -> UsageError:
     if not args:
-        raise UsageError(f"a verb is missing. Known: {', '.join(VERBS)}. See: pellucid --help.")
+        return UsageError(f"a verb is missing. Known: {', '.join(VERBS)}. See: pellucid --help.")
     close = get_close_matches(" ".join(args[:2])[:40], VERBS, n=1)
     close = close or get_close_matches(args[0][:40], VERBS, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
-    raise UsageError(f"{args[0][:60]!r} is no verb.{hint} See: pellucid --help.")
+    return UsageError(f"{args[0][:60]!r} is no verb.{hint} See: pellucid --help.")
 
 
 def _say(message: str) -> None:

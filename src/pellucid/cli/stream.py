@@ -34,7 +34,7 @@ def chunks(most_lines: int, max_bytes: int, patient: bool = True) -> Iterator[Ch
     found = _Lines(max_bytes)
     while not (found.ended and not found.raw):
         waits = not found.ended and len(found.raw) < most_lines
-        if waits and (not found.raw and patient or _has_input(fd)):
+        if waits and ((patient and not found.raw) or _has_input(fd)):
             found.take(os.read(fd, CHUNK))
         elif found.raw:
             chunk = found.chunk(count, most_lines)

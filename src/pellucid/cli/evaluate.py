@@ -1,0 +1,169 @@
+"""`pellucid evaluate`: corpus scores with signatures, of a model or of finished translations."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+import tyro
+
+from pellucid.cli.pairs import languages_of, lines_of, pairs_of
+from pellucid.cli.parse import given
+from pellucid.cli.render import one_line
+from pellucid.config.decoding import DecodingConfig
+from pellucid.config.partial import partial
+from pellucid.errors import UsageError
+
+if TYPE_CHECKING:
+    from pellucid.metrics.translation import Comparison, Score
+
+Search = partial(DecodingConfig)
+
+
+@dataclass(frozen=True)
+class Options:
+    """Measure a model, or finished translations, on a test set.
+
+    pellucid evaluate MODEL --data test.en test.de
+    """
+
+    model: tyro.conf.Positional[str] = ""
+    """A model's directory, a finished run, or a shipped name; none with --hypotheses."""
+    data: tuple[str, ...] = ()
+    """Two aligned files (source, reference), or one .tsv or .jsonl."""
+    hypotheses: str = ""
+    """Score this file of translations instead of a model's."""
+    against: str = ""
+    """Another model, or a file of its translations: is the difference more than chance?"""
+    tokenised: bool = False
+    """The protocol of old papers (BLEU on text as it is tokenised) in place of sacreBLEU's."""
+    output: str = ""
+    """Keep the translations in this file."""
+    language: str = ""
+    """Target language, where neither the model nor a file's ending says it."""
+    device: str = "auto"
+    """cpu, cuda, mps, or auto."""
+    json: bool = False
+    """Print one JSON object."""
+    search: Annotated[Any, tyro.conf.arg(name="", constructor=Search)] = field(
+        default_factory=Search
+    )
+
+
+class System(NamedTuple):
+    """Translations of a test set, and who made them into which language ("" if unknown)."""
+
+    name: str
+    texts: list[str]
+    language: str
+
+
+def run(options: Options) -> int:
+    """Translate or read, score, print."""
+    if not options.data:
+        raise UsageError("no test set. Give it: --data test.en test.de")
+    if bool(options.model) == bool(options.hypotheses):
+        raise UsageError("give either a model or --hypotheses FILE: one of them is measured.")
+    pairs = pairs_of(options.data)
+    system = _system(options.model or options.hypotheses, bool(options.model), pairs, options)
+    language = options.language or system.language or languages_of(options.data)[1]
+    if options.output:
+        _keep(system.texts, options.output)
+    real = [i for i, (source, _) in enumerate(pairs) if source]
+    references = [pairs[i][1] for i in real]
+    texts = [system.texts[i] for i in real]
+    found = scores(texts, references, language, options.tokenised)
+    comparison = None
+    if options.against:
+        is_model = not Path(options.against).is_file()
+        other = _system(options.against, is_model, pairs, options)
+        comparison = _compared([other.texts[i] for i in real], texts, references, language)
+    _print(options, found, comparison)
+    return 0
+
+
+def measure(model: str, data: Sequence[str]) -> None:
+    """Measure a model with nothing else said, as at the end of a training."""
+    run(Options(model=model, data=tuple(data)))
+
+
+def scores(
+    texts: Sequence[str], references: Sequence[str], language: str, tokenised: bool
+) -> list["Score"]:
+    """Corpus scores of translations by one protocol."""
+    from pellucid.metrics.translation import bleu, chrf, ter, tokenised_bleu
+
+    if tokenised:
+        return [tokenised_bleu(texts, references)]
+    found = [bleu(texts, references, language), chrf(texts, references)]
+    return [*found, ter(texts, references, language)]
+
+
+def _system(
+    name: str, is_model: bool, pairs: Sequence[tuple[str, str]], options: Options
+) -> System:
+    if not is_model:
+        return System(name, lines_of(name, len(pairs)), "")
+    from pellucid.api import load
+    from pellucid.nn import kernels
+
+    kernels.keep_freed_memory()
+    model = load(name, device=options.device)
+    with progress("translating", len(pairs)) as advance:
+        found = model.translate(
+            [source for source, _ in pairs],
+            alignment=False,
+            progress=advance,
+            **{**given(options.search), "n_best": 1},
+        )
+    return System(name, [one_line(t.text) for t in found], model.directory.languages[1])
+
+
+@contextmanager
+def progress(what: str, total: int) -> Iterator[Callable[[int], None] | None]:
+    """A bar with the time to go on a terminal; nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda n: bar.advance(task, n)
+
+
+def _compared(
+    theirs: list[str], ours: list[str], references: list[str], language: str
+) -> "Comparison":
+    from pellucid.metrics.translation import paired_bootstrap
+
+    return paired_bootstrap(theirs, ours, references, language)
+
+
+def _keep(texts: Sequence[str], file: str) -> None:
+    from pellucid.files import atomic_write
+
+    atomic_write(Path(file), "".join(text + "\n" for text in texts).encode())
+
+
+def _print(options: Options, found: list["Score"], comparison: "Comparison | None") -> None:
+    if options.json:
+        said = {"scores": [score._asdict() for score in found]}
+        if comparison is not None:
+            said["comparison"] = comparison._asdict()
+        print(json.dumps(said))
+        return
+    for score in found:
+        print(f"{score.name} {score.value:.2f}  {score.signature}")
+    if comparison is not None:
+        c = comparison
+        low, high = c.interval_delta
+        verdict = "more than chance" if c.p_value < 0.05 else "may be chance"
+        print(
+            f"against {options.against}: BLEU {c.a:.2f} -> {c.b:.2f}, difference {c.delta:+.2f}"
+            f" (95%: {low:+.2f} to {high:+.2f}), p = {c.p_value:.4f}: {verdict}  {c.signature}"
+        )
