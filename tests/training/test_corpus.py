@@ -1,0 +1,51 @@
+"""What is trained on, and what is held out."""
+
+import pytest
+
+from pellucid.config.data import DataConfig
+from pellucid.data.read import BLANK
+from pellucid.errors import DataError
+from pellucid.training.corpus import Corpus
+
+
+def write(path, lines):
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return str(path)
+
+
+@pytest.fixture
+def files(tmp_path):
+    source = write(tmp_path / "a.en", [f"source {i % 150}" for i in range(200)])
+    target = write(tmp_path / "a.de", [f"Ziel {i}" for i in range(200)])
+    return source, target
+
+
+def test_no_held_out_text_is_trained_on(files):  # authority: set arithmetic
+    corpus = Corpus(DataConfig(train=files))
+    trained = list(corpus.train())
+    assert len(trained) == 200  # pair i stays line i + 1
+    assert len(corpus.valid) == 10
+    left = [pair for pair in trained if pair != BLANK]
+    assert not {s for s, _ in left} & {s for s, _ in corpus.valid}
+    assert not {t for _, t in left} & {t for _, t in corpus.valid}
+    assert corpus.n_read == 200
+
+
+def test_named_validation_files_leave_training_whole(files, tmp_path):
+    valid = write(tmp_path / "v.en", ["one", "", "two"]), write(tmp_path / "v.de", ["1", "", "2"])
+    corpus = Corpus(DataConfig(train=files, valid=valid))
+    assert list(corpus.valid) == [("one", "1"), ("two", "2")]
+    assert BLANK not in list(corpus.train())
+
+
+def test_the_garden_holds_out_its_own_sentences():  # authority: the garden's split
+    corpus = Corpus(DataConfig(train=("garden",), source_language="en", target_language="zh"))
+    assert len(corpus.valid) == 1000
+    assert not set(corpus.valid) & set(corpus.train())
+
+
+@pytest.mark.parametrize("name", ["train", "valid"])
+def test_empty_files_are_refused(files, tmp_path, name):
+    empty = write(tmp_path / "e.en", []), write(tmp_path / "e.de", [])
+    with pytest.raises(DataError, match="no pair"):
+        Corpus(DataConfig(**{"train": files, name: empty}))
