@@ -1,11 +1,16 @@
 """Two processes train as one."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from safetensors.torch import load_file
 
 from pellucid.errors import ConfigError
 from pellucid.training.distribution import World
-from training.conftest import figures, finished
+from training.conftest import SOURCE, figures, finished
 
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 
@@ -32,3 +37,16 @@ def test_micro_batches_are_shared_evenly():  # authority: the definition
     assert shares == [[0, 2, 4], [1, 3, 5]]
     with pytest.raises(ConfigError, match="multiple of 2"):
         World(0, 2).share(3)
+
+
+def test_nothing_stands_in_the_way_of_fsdp2(tmp_path):  # authority: the whole model's gradients
+    script = Path(__file__).parent / "shard_small.py"
+    result = subprocess.run(
+        [sys.executable, *TORCHRUN, str(script)],
+        env=os.environ | {"PYTHONPATH": str(SOURCE), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=110,
+    )
+    assert result.returncode == 0, result.stderr
+    assert "largest difference" in result.stderr
