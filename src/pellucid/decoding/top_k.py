@@ -7,9 +7,7 @@ import torch
 from torch import Tensor
 
 WIDTH = 128
-"""Columns in a block: wide enough for vector units, narrow enough that n blocks are little."""
-SMALL = 1 << 16
-"""Up to this many values torch.topk over all of them is quicker: blocks cost more calls."""
+"""Values in a block: wide enough for vector units, narrow enough that n blocks are little."""
 
 INF = float("inf")
 
@@ -23,76 +21,62 @@ class Candidates(NamedTuple):
 
 
 def best_continuations(
-    logits: Tensor, scores: Tensor, excluded: Tensor, n: int, width: int | None = None
+    logits: Tensor, scores: Tensor, excluded: Tensor, n: int, width: int = WIDTH
 ) -> Candidates:
     """The n best (row, token) of each source, ties to the lower row, then the lower token.
 
     logits: (B*k, V). scores: (B, k), of the k rows of each source so far. excluded: (E,) ids that
-    are never chosen; the probabilities of others do not grow by it. width: see `top_k`; None
-    leaves it to the size of the matter.
+    are never chosen; the probabilities of others do not grow by it. width: see `top_k`.
     """
     log_probs = logits.log_softmax(-1).index_fill_(1, excluded, -INF)  # (B*k, V)
-    if width is None:
-        width = WIDTH if logits.numel() > SMALL else logits.shape[1] + 1
+    sums = log_probs.view(*scores.shape, -1).add_(scores[:, :, None]).flatten(1)  # (B, k * V)
     # One candidate more than asked for shows whether the last has its equal outside.
-    values, ids = top_k(log_probs, scores, n + 1, width)
+    values, places = top_k(sums, n + 1, width)
     missing = n + 1 - values.shape[1]
     if missing > 0:
         values = np.pad(values, ((0, 0), (0, missing)), constant_values=-np.inf)
-        ids = np.pad(ids, ((0, 0), (0, missing)))
+        places = np.pad(places, ((0, 0), (0, missing)))
     tied = (values[:, 1:] == values[:, :-1]) & (values[:, 1:] > -np.inf)
     if tied.any():
-        _break_ties(log_probs, scores, values, ids)
-    parents, tokens = np.divmod(ids[:, :n], logits.shape[1])
+        _break_ties(sums, values, places)
+    parents, tokens = np.divmod(places[:, :n], logits.shape[1])
     return Candidates(values[:, :n], parents, tokens)
 
 
-def top_k(log_probs: Tensor, scores: Tensor, n: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """The n greatest sums of a row's score and its values, best first: sums (B, n), places (B, n).
+def top_k(sums: Tensor, n: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """The n greatest of each row of sums (B, N), best first: values (B, n), places (B, n).
 
-    log_probs: (B*k, V). scores: (B, k). A place is row * V + column; among equals any may be
-    taken. Exact: columns are cut into blocks of `width`, and the n best lie in the n blocks with
-    the greatest maxima, since each better block holds a better column. Columns left over at the
-    end always compete.
+    Among equals any may be taken. Exact: a row is cut into blocks of `width`, and its n best lie
+    in the n blocks with the greatest maxima, since each better block holds a better value. What
+    is left over at the row's end always competes.
     """
-    (b, k), v = scores.shape, log_probs.shape[1]
-    n_blocks = v // width
-    rest = log_probs[:, n_blocks * width :].view(b, k, -1) + scores[:, :, None]
-    if not n_blocks:
-        values, places = rest.view(b, -1).topk(min(n, k * v))
+    b, size = sums.shape
+    n_blocks = size // width
+    if n_blocks <= n:
+        values, places = sums.topk(min(n, size))
         return values.cpu().numpy(), places.cpu().numpy()
-    grid = log_probs[:, : n_blocks * width].unflatten(1, (n_blocks, width))
-    maxima = grid.amax(-1).view(b, k, -1) + scores[:, :, None]  # (B, k, blocks)
-    blocks = maxima.view(b, -1).topk(min(n, k * n_blocks), sorted=False).indices  # (B, n)
-    rows = blocks // n_blocks  # (B, n)
-    first = torch.arange(0, b * k, k, device=rows.device)[:, None]
-    picked = grid[rows + first, blocks % n_blocks] + scores.gather(1, rows)[:, :, None]
-    pool = torch.cat((picked.view(b, -1), rest.view(b, -1)), 1)
-    values, places = pool.topk(min(n, pool.shape[1]))
-    return values.cpu().numpy(), _unpool(places.cpu().numpy(), blocks.cpu().numpy(), width, v)
+    grid = sums[:, : n_blocks * width].view(b, n_blocks, width)
+    blocks = grid.amax(-1).topk(n, sorted=False).indices  # (B, n)
+    picked = grid.gather(1, blocks[:, :, None].expand(b, n, width))  # (B, n, width)
+    pool = torch.cat((picked.flatten(1), sums[:, n_blocks * width :]), 1)
+    values, places = pool.topk(n)
+    last = np.full((b, 1), n_blocks)  # the leftover follows all blocks, in the pool as in the row
+    chosen = np.concatenate((blocks.cpu().numpy(), last), 1)  # (B, n + 1)
+    block = np.minimum(places.cpu().numpy() // width, n)  # (B, n), which of the chosen
+    moved = chosen[np.arange(b)[:, None], block] - block
+    return values.cpu().numpy(), places.cpu().numpy() + moved * width
 
 
-def _unpool(places: np.ndarray, blocks: np.ndarray, width: int, v: int) -> np.ndarray:
-    """From places among picked blocks, then leftover columns, to row * V + column."""
-    n_blocks, n = v // width, blocks.shape[1]
-    block, column = np.divmod(places, width)
-    block = np.take_along_axis(blocks, np.minimum(block, n - 1), 1)
-    ids = block // n_blocks * v + block % n_blocks * width + column
-    over = places - n * width  # >= 0 in the leftover columns
-    row, column = np.divmod(over, max(v % width, 1))
-    return np.where(over < 0, ids, row * v + n_blocks * width + column)
-
-
-def _break_ties(log_probs: Tensor, scores: Tensor, values: np.ndarray, ids: np.ndarray) -> None:
-    """Order equal values by id; where the n-th equals the next, look for all its equals."""
-    k, n = scores.shape[1], values.shape[1] - 1
+def _break_ties(sums: Tensor, values: np.ndarray, places: np.ndarray) -> None:
+    """Order equal values by place; where the n-th equals the next, look for all its equals."""
+    n = values.shape[1] - 1
     for source in np.flatnonzero((values[:, -1] == values[:, -2]) & (values[:, -1] > -np.inf)):
-        rows = log_probs[source * k : (source + 1) * k] + scores[source][:, None]  # (k, V)
-        equal_or_better = (rows >= float(values[source, -1])).flatten().nonzero().flatten()
-        found, order = rows.flatten()[equal_or_better].sort(descending=True, stable=True)
+        row = sums[source]  # (k * V,)
+        equal_or_better = (row >= float(values[source, -1])).nonzero().flatten()
+        found, order = row[equal_or_better].sort(descending=True, stable=True)
         values[source, :n] = found[:n].cpu().numpy()
-        ids[source, :n] = equal_or_better[order[:n]].cpu().numpy()
+        places[source, :n] = equal_or_better[order[:n]].cpu().numpy()
         values[source, n] = -np.inf  # it may stand among the n already
-    order = np.lexsort((ids, -values))
+    order = np.lexsort((places, -values))
     values[:] = np.take_along_axis(values, order, 1)
-    ids[:] = np.take_along_axis(ids, order, 1)
+    places[:] = np.take_along_axis(places, order, 1)
