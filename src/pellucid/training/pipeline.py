@@ -53,16 +53,49 @@ def train(
     """
     with world() as w:
         reporter = reporter if reporter and w.is_main else Quiet()
-        data = _with_languages(build(DataConfig, given.get("data") or {}, where))
-        given = {**given, "data": vars(data)}
-        run = RunDirectory(Path(given.get("run_dir") or _default_directory(data)))
+        given, run = _located(given, where)
         with RunLock(run.path) if w.is_main else nullcontext():
             return _train(given, run, w, where, reporter)
+
+
+def build_data(
+    given: Mapping[str, Any], *, where: str = "settings", reporter: Reporter | None = None
+) -> RunDirectory:
+    """Make a run's directory with its config, tokenizers and ids, for `train` to go on from there.
+
+    Raises: as `train`.
+    """
+    given, run = _located(given, where)
+    with RunLock(run.path):
+        _begun(given, run, World(), where, reporter or Quiet())
+    return run
 
 
 def _train(
     given: Mapping[str, Any], run: RunDirectory, w: World, where: str, reporter: Reporter
 ) -> Trained:
+    device = kernels.device(given.get("device") or "auto")
+    task, examples = _begun(given, run, w, where, reporter)
+    config = task.config
+    trainer = Trainer(task, examples, config, run, Place(device, w, reporter))
+    outcome = trainer.fit()
+    if outcome.signal is None and w.is_main:
+        _finish(task, trainer, run)
+    w.wait()
+    return Trained(run, config, outcome.journey, outcome.signal)
+
+
+def _located(given: Mapping[str, Any], where: str) -> tuple[dict[str, Any], RunDirectory]:
+    """The settings with the languages that the files tell, and the run's directory."""
+    data = _with_languages(build(DataConfig, given.get("data") or {}, where))
+    run = RunDirectory(Path(given.get("run_dir") or _default_directory(data)))
+    return {**given, "data": vars(data)}, run
+
+
+def _begun(
+    given: Mapping[str, Any], run: RunDirectory, w: World, where: str, reporter: Reporter
+) -> tuple[Translation, PairStore]:
+    """Complete the config, record it, and make what training reads."""
     device = kernels.device(given.get("device") or "auto")
     data = build(DataConfig, given["data"], where)
     corpus = Corpus(data)
@@ -79,12 +112,7 @@ def _train(
     task, examples = _prepared(config, corpus, run, w, reporter)
     if w.is_main:
         reporter.say(_summary(config, task, examples))
-    trainer = Trainer(task, examples, config, run, Place(device, w, reporter))
-    outcome = trainer.fit()
-    if outcome.signal is None and w.is_main:
-        _finish(task, trainer, run)
-    w.wait()
-    return Trained(run, config, outcome.journey, outcome.signal)
+    return task, examples
 
 
 def _prepared(

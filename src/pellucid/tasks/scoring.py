@@ -1,0 +1,71 @@
+"""How probable a model finds given translations: forced decoding."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from pellucid.decoding.generate import padded
+from pellucid.decoding.search import device_of
+from pellucid.families.directory import ModelDirectory
+from pellucid.nn.model import Transformer
+
+MOST_LOGITS = 1 << 24  # a batch's logits take 64 MiB
+
+
+class Scored(NamedTuple):
+    """What a model says of one given translation."""
+
+    log_prob: float
+    """Natural logarithm, summed over the tokens and the end token."""
+    tokens: int
+    """How many were summed."""
+
+    @property
+    def perplexity(self) -> float:
+        """exp(-mean log-probability of a token)."""
+        return float(torch.tensor(-self.log_prob / self.tokens, dtype=torch.float64).exp())
+
+
+@torch.inference_mode()
+def score(directory: ModelDirectory, pairs: Sequence[tuple[str, str]]) -> list[Scored]:
+    """The log-probability of each target given its source, in the order of the pairs.
+
+    The model's own distribution, unsmoothed; nothing is banned or cut. Batched by length.
+    """
+    source, target = directory.tokenizers.source, directory.tokenizers.target
+    end = source.id("eos"), target.id(directory.roles.end)
+    sources = [[*ids, end[0]] for ids in source.encode_batch([s for s, _ in pairs])]
+    targets = [[*ids, end[1]] for ids in target.encode_batch([t for _, t in pairs])]
+    order = sorted(range(len(pairs)), key=lambda i: (len(targets[i]), len(sources[i])))
+    found = [Scored(0.0, 0)] * len(pairs)
+    at, vocabulary = 0, target.vocab_size
+    while at < len(order):
+        n = 1
+        while at + n < len(order) and (n + 1) * len(targets[order[at + n]]) * vocabulary <= (
+            MOST_LOGITS
+        ):
+            n += 1
+        chosen = order[at : at + n]
+        sums = _sums(directory, [sources[i] for i in chosen], [targets[i] for i in chosen])
+        for i, log_prob in zip(chosen, sums.tolist(), strict=True):
+            found[i] = Scored(log_prob, len(targets[i]))
+        at += n
+    return found
+
+
+def _sums(
+    directory: ModelDirectory, sources: Sequence[list[int]], targets: Sequence[list[int]]
+) -> Tensor:
+    """Summed log-probabilities (B,) in float64."""
+    model = directory.model
+    assert isinstance(model, Transformer)
+    device = device_of(model)
+    start = directory.tokenizers.target.id(directory.roles.start)
+    ids, keep = padded(sources, directory.tokenizers.source.id("pad"), device)  # (B, S)
+    inputs, real = padded([[start, *target[:-1]] for target in targets], start, device)  # (B, T)
+    labels, _ = padded(targets, start, device)  # (B, T)
+    logits = model.head(model(ids, keep, inputs))  # (B, T, V)
+    chosen = logits.gather(-1, labels[..., None])[..., 0] - logits.logsumexp(-1)  # (B, T)
+    return (chosen if real is None else chosen.masked_fill(~real, 0.0)).double().sum(-1)
