@@ -152,7 +152,7 @@ def _keep(texts: Sequence[str], file: str) -> None:
 
 def _print(options: Options, found: list["Score"], comparison: "Comparison | None") -> None:
     if options.json:
-        said = {"scores": [score._asdict() for score in found]}
+        said: dict[str, Any] = {"scores": [score._asdict() for score in found]}
         if comparison is not None:
             said["comparison"] = comparison._asdict()
         print(json.dumps(said))

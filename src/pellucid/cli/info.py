@@ -70,7 +70,7 @@ def about_model(name: str) -> dict[str, Any]:
     path = find(name)
     directory = load_model(path)
     model, c = directory.model, directory.model_config
-    parameters = {name: p for name, p in model.named_parameters()}
+    parameters = dict(model.named_parameters())
     tables = sum(p.numel() for n, p in parameters.items() if "embed" in n or "position" in n)
     total = sum(p.numel() for p in parameters.values())
     encoder = sum(p.numel() for n, p in parameters.items() if n.startswith("encoder.layers"))

@@ -1,0 +1,35 @@
+"""`pellucid average`: one model from the mean of a run's checkpoints."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from pellucid.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Options:
+    """Write a model whose weights are the mean of checkpoints; a stopped run gives one too.
+
+    pellucid average runs/en-de --out my-model
+    """
+
+    sources: tyro.conf.Positional[tuple[str, ...]]
+    """A run (all its checkpoints), or some of one run's checkpoints."""
+    out: str = ""
+    """The directory to write."""
+
+
+def run(options: Options) -> int:
+    """Average and save."""
+    if not options.sources or not options.out:
+        raise UsageError("say what and where: pellucid average RUN_OR_CHECKPOINTS --out DIR")
+    from pellucid.families.directory import save_model
+    from pellucid.training.average import averaged, checkpoints_of
+
+    paths = [path for source in options.sources for path in checkpoints_of(Path(source))]
+    save_model(Path(options.out), averaged(paths))
+    n = "1 checkpoint" if len(paths) == 1 else f"{len(paths)} checkpoints"
+    print(f"The mean of {n} is in {options.out}. Next: pellucid info {options.out}")
+    return 0

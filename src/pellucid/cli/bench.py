@@ -1,0 +1,95 @@
+"""`pellucid bench`: how fast a model translates on this machine."""
+
+import sys
+import time
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+import tyro
+
+from pellucid.cli.parse import given
+from pellucid.config.decoding import DecodingConfig
+from pellucid.config.partial import partial
+from pellucid.errors import UsageError
+
+Search = partial(DecodingConfig)
+
+
+@dataclass(frozen=True)
+class Options:
+    """Translate some lines and print sentences and tokens a second, and the peak of memory."""
+
+    model: tyro.conf.Positional[str]
+    """A model's directory, a finished run, or a shipped name."""
+    data: str = ""
+    """A text file of sources; without one, sentences of the built-in corpus (en, de, zh)."""
+    lines: int = 200
+    """How many lines to translate."""
+    repeat: int = 3
+    """How often; the median is shown."""
+    device: str = "auto"
+    """cpu, cuda, mps, or auto."""
+    dtype: Literal["fp32", "bf16", "int8"] = "fp32"
+    """Numbers to compute with; int8 is for CPUs."""
+    search: Annotated[Any, tyro.conf.arg(name="", constructor=Search)] = field(
+        default_factory=Search
+    )
+
+
+def run(options: Options) -> int:
+    """Load, warm up, measure, print."""
+    if min(options.lines, options.repeat) < 1:
+        raise UsageError("--lines and --repeat must be at least 1.")
+    began = time.perf_counter()
+    from pellucid.api import load
+    from pellucid.nn import kernels
+
+    kernels.keep_freed_memory()
+    model = load(options.model, device=options.device, dtype=options.dtype)
+    settings = {**given(options.search), "n_best": 1}
+    loaded = time.perf_counter() - began
+    texts = _texts(options, model.directory.languages[0])
+    model.translate(texts[:2], alignment=False, **settings)
+    times, tokens = [], 0
+    for _ in range(options.repeat):
+        start = time.perf_counter()
+        found = model.translate(texts, alignment=False, **settings)
+        times.append(time.perf_counter() - start)
+        tokens = sum(len(t.tokens) for t in found)
+    seconds = sorted(times)[len(times) // 2]
+    print(f"loading {loaded:.2f} s (torch included)")
+    print(
+        f"{len(texts)} sentences in {seconds:.2f} s (median of {options.repeat},"
+        f" {min(times):.2f} to {max(times):.2f}): {len(texts) / seconds:.1f} sentences/s,"
+        f" {tokens / seconds:.0f} tokens/s"
+    )
+    print(f"peak memory {_peak() / 2**20:.0f} MiB")
+    return 0
+
+
+def _texts(options: Options, language: str) -> list[str]:
+    if options.data:
+        from itertools import islice
+
+        from pellucid.cli.pairs import MOST_BYTES
+        from pellucid.data.lines import read_lines
+
+        found = list(islice(read_lines(options.data, MOST_BYTES), options.lines))
+        if not any(text.strip() for text in found):
+            raise UsageError(f"{options.data}: no text in it. Give a file of sources.")
+        return found
+    from pellucid.data import garden
+
+    if language not in ("en", "de", "zh"):
+        raise UsageError(f"the built-in corpus has no {language or 'such'} text. Give --data FILE.")
+    other = "de" if language == "en" else "en"
+    pairs = list(garden.pairs(min(options.lines, 1000), language, other, split="test"))
+    return [pairs[i % len(pairs)][0] for i in range(options.lines)]
+
+
+def _peak() -> int:
+    """Bytes of this process's largest size so far."""
+    import resource
+
+    size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return size if sys.platform == "darwin" else size * 1024

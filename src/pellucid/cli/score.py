@@ -1,0 +1,54 @@
+"""`pellucid score`: how probable a model finds given translations."""
+
+import json
+import math
+import sys
+from dataclasses import dataclass
+
+import tyro
+
+from pellucid.cli.pairs import pairs_of
+from pellucid.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Options:
+    """Print log-probability, tokens and perplexity of each given translation, tab-separated.
+
+    pellucid score MODEL --data source.en target.de
+    """
+
+    model: tyro.conf.Positional[str]
+    """A model's directory, a finished run, or a shipped name."""
+    data: tuple[str, ...] = ()
+    """Two aligned files (source, target), or one .tsv or .jsonl."""
+    jsonl: bool = False
+    """One JSON object a line."""
+    device: str = "auto"
+    """cpu, cuda, mps, or auto."""
+
+
+def run(options: Options) -> int:
+    """One line out for each pair; blank pairs give empty lines."""
+    if not options.data:
+        raise UsageError("nothing to score. Give it: --data source.en target.de")
+    pairs = pairs_of(options.data)
+    from pellucid.api import load
+    from pellucid.tasks.scoring import score
+
+    model = load(options.model, device=options.device)
+    found = iter(score(model.directory, [pair for pair in pairs if pair[0]]))
+    total, tokens = 0.0, 0
+    for source, _ in pairs:
+        scored = next(found) if source else None
+        if scored is None:
+            print("{}" if options.jsonl else "")
+            continue
+        total, tokens = total + scored.log_prob, tokens + scored.tokens
+        if options.jsonl:
+            print(json.dumps({**scored._asdict(), "perplexity": scored.perplexity}))
+        else:
+            print(f"{scored.log_prob:.4f}\t{scored.tokens}\t{scored.perplexity:.4f}")
+    perplexity = math.exp(-total / max(tokens, 1))
+    print(f"perplexity {perplexity:.4f} over {tokens:,} tokens", file=sys.stderr)
+    return 0

@@ -1,0 +1,62 @@
+"""`pellucid tokenizer train`: a vocabulary from text files, for use in several runs."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from pellucid.cli.parse import given
+from pellucid.config.data import DataConfig, TokenizerConfig
+from pellucid.config.partial import partial
+from pellucid.errors import UsageError
+
+Settings = partial(TokenizerConfig)
+
+
+@dataclass(frozen=True)
+class Options:
+    """Learn one vocabulary from all the text of some files, a text a line.
+
+    pellucid tokenizer train my.en my.de --vocab-size 8000 --out my-tokenizer
+    """
+
+    files: tyro.conf.Positional[tuple[str, ...]]
+    """Text files; .gz is read as is."""
+    out: str = ""
+    """The directory to write; name it in a run's tokenizer.path."""
+    max_line_bytes: int = DataConfig.max_line_bytes
+    """A longer line is an error."""
+    settings: Annotated[Any, tyro.conf.arg(name="", constructor=Settings)] = field(
+        default_factory=Settings
+    )
+
+
+def run(options: Options) -> int:
+    """Learn and save."""
+    said = given(options.settings)
+    if not options.files or not options.out:
+        raise UsageError("say from what and where: pellucid tokenizer train FILES --out DIR")
+    if said.pop("path", "") or said.pop("joint", True) is not True:
+        raise UsageError("--path and --joint are settings of a run; this learns one vocabulary.")
+    from pellucid.config.read import build
+    from pellucid.files import publish
+    from pellucid.text.train import train_tokenizer
+
+    config = build(TokenizerConfig, said, "flags")
+    tokenizer = train_tokenizer(_texts(options.files, options.max_line_bytes), config)
+    with publish(Path(options.out)) as temp:
+        tokenizer.save(temp)
+    print(
+        f"{tokenizer.vocab_size:,} pieces are in {options.out}."
+        f" Next: pellucid train ... --tokenizer.path {options.out}"
+    )
+    return 0
+
+
+def _texts(files: Sequence[str], max_bytes: int) -> Iterator[str]:
+    from pellucid.data.lines import read_lines
+
+    for file in files:
+        yield from read_lines(file, max_bytes)

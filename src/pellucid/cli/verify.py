@@ -1,0 +1,57 @@
+"""`pellucid verify`: are a model's or a run's files what was saved?"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from pellucid.errors import DataError, PellucidError, VerificationError
+from pellucid.manifest import NAME, verify
+
+
+@dataclass(frozen=True)
+class Options:
+    """Check every byte of a model directory, a checkpoint, or a whole run against its manifests."""
+
+    directory: tyro.conf.Positional[str]
+    """A model's directory, a checkpoint, a run, or a shipped name."""
+
+
+def run(options: Options) -> int:
+    """Say of each part that it is sound. Raises: the first fault, after looking at all parts."""
+    parts = parts_of(Path(options.directory))
+    faults: list[PellucidError] = []
+    for part in parts:
+        try:
+            files = verify(part)["files"]
+        except (DataError, VerificationError) as fault:
+            faults.append(fault)
+            print(f"damaged  {part}")
+        else:
+            size = sum(entry["bytes"] for entry in files.values())
+            print(f"sound    {part}  {len(files)} files, {size:,} bytes")
+    if faults:
+        more = f"\n{len(faults)} of {len(parts)} parts are damaged." if len(faults) > 1 else ""
+        raise type(faults[0])(f"{faults[0]}{more}")
+    return 0
+
+
+def parts_of(path: Path) -> list[Path]:
+    """The directories with a manifest that a name means.
+
+    Raises: DataError if there is nothing to check.
+    """
+    if (path / "config.yaml").is_file():  # a run
+        places = [*(path / "checkpoints").glob("step-*"), *(path / "data").glob("*")]
+        found = sorted(place for place in places if place.is_dir())
+        found += [part for part in (path / "tokenizer", path / "final") if part.is_dir()]
+        if not found:
+            raise DataError(f"{path} is a run that has saved nothing yet. Nothing to verify.")
+        return found
+    if not path.exists():
+        from pellucid.api import find
+
+        return [find(path)]
+    if not (path / NAME).is_file() and not any(path.glob("*.safetensors")):
+        raise DataError(f"{path} is no model, checkpoint or run. Check the name.")
+    return [path]
