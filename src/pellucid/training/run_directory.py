@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,17 @@ from pellucid.config.run import RunConfig
 from pellucid.config.write import dump_yaml
 from pellucid.errors import ConfigError
 from pellucid.files import atomic_write
+
+FREE = {
+    "run_dir",
+    "device",
+    "training.max_updates",
+    "training.patience",
+    "training.keep",
+    "training.workers",
+    "training.tensorboard",
+}
+"""What a resumed run may change: none of it changes an update that is already done."""
 
 
 class RunDirectory:
@@ -33,23 +44,24 @@ class RunDirectory:
         return build(RunConfig, read_yaml(self.config_path), str(self.config_path))
 
     def begin(self, config: RunConfig) -> None:
-        """Record the config, or check that it is the one the run began with.
+        """Record the config; a run that has begun keeps all of it but what is `FREE`.
 
         Raises: ConfigError naming the first setting that differs.
         """
         known = self.config()
+        self.path.mkdir(parents=True, exist_ok=True)
         if known is not None:
-            known = replace(known, run_dir=config.run_dir)  # a run may be moved, or named anew
-        if known is None:
-            self.path.mkdir(parents=True, exist_ok=True)
+            old, new = _flat(asdict(known)), _flat(asdict(config))
+            changed = [name for name in old if old[name] != new[name] and name not in FREE]
+            if changed:
+                name = changed[0]
+                raise ConfigError(
+                    f"{self.path}: this run began with {name}={old[name]!r}, now it is"
+                    f" {new[name]!r}. A resumed run keeps its settings, but for"
+                    f" {', '.join(sorted(FREE))}. Use another run_dir, or the old setting."
+                )
+        if known != config:
             atomic_write(self.config_path, dump_yaml(config).encode())
-        elif known != config:
-            old, new = dump_yaml(known).split("\n"), dump_yaml(config).split("\n")
-            was, now = next((a, b) for a, b in zip(old, new, strict=False) if a != b)
-            raise ConfigError(
-                f"{self.path}: this run began with `{was.strip()}`, now it is `{now.strip()}`."
-                " A resumed run keeps its settings. Use another run_dir, or the old setting."
-            )
 
     def add_metrics(self, record: dict[str, Any]) -> None:
         """Append one line to metrics.jsonl."""
@@ -71,3 +83,14 @@ class RunDirectory:
             for line in self.metrics_path.read_text(encoding="utf-8").split("\n"):
                 if line:
                     yield json.loads(line)
+
+
+def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Settings by their dotted names."""
+    flat: dict[str, Any] = {}
+    for name, value in settings.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = value
+    return flat
