@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
-TRANSLATE = ("-m", "pellucid.cli.main", "translate")
+TRANSLATE = ("-m", "pellucid", "translate")
 
 
 class Ran(NamedTuple):
@@ -35,6 +35,9 @@ def run(arguments: Sequence[str], text: str = "", threads: int | None = None) ->
     seconds = time.perf_counter() - start
     if done.returncode:
         sys.exit(f"{' '.join(arguments)} gave exit code {done.returncode}:\n{done.stderr[-2000:]}")
+    lines = text.count("\n")
+    if done.stdout.count("\n") < lines:  # a command that does nothing is quick
+        sys.exit(f"{' '.join(arguments)} wrote fewer than {lines} lines:\n{done.stdout[-500:]}")
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     return Ran(seconds, peak, done.stdout)
 

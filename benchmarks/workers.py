@@ -2,7 +2,8 @@
 
 python -m benchmarks.workers RUN
 
-Start-up, which is the time for one sentence, is taken off both; the output must be the same.
+Start-up, which is the time for one sentence, is taken off both; the output must be the same. Both
+run with OMP_NUM_THREADS=1: a lone worker with two threads would make two look better than they are.
 """
 
 import argparse
@@ -26,8 +27,8 @@ def main() -> None:
     for _ in range(arguments.rounds):
         for n in whole:
             command = (*TRANSLATE, arguments.model, "--workers", str(n))
-            whole[n].append(run(command, text))
-            short[n].append(run(command, first))
+            whole[n].append(run(command, text, threads=1))
+            short[n].append(run(command, first, threads=1))
     sentences = text.count("\n")
     speed = {n: sentences / (median(whole[n]) - median(short[n])) for n in whole}
     same = len({one.output for runs in whole.values() for one in runs}) == 1
