@@ -14,6 +14,8 @@ from training.conftest import SOURCE, figures, finished
 
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 
+pytestmark = pytest.mark.timeout(300)  # whole processes, on a machine that may be shared
+
 
 def test_two_processes_give_the_curve_of_one(start, tmp_path):  # authority: one process
     one = start(tmp_path / "one")

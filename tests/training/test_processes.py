@@ -14,6 +14,8 @@ from pellucid.training.pipeline import train
 from training import run_small
 from training.conftest import figures, finished
 
+pytestmark = pytest.mark.timeout(300)  # whole processes, on a machine that may be shared
+
 LONG = {"training": {"max_updates": 400, "checkpoint_every": 400, "validate_every": 400}}
 
 
