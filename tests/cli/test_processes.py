@@ -1,0 +1,172 @@
+"""Real processes: pipes, signals, start-up.  Authority: the shell's own conventions, by hand."""
+
+import json
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import time
+
+import pytest
+
+from cli.conftest import TINY
+
+PELLUCID = [sys.executable, "-m", "pellucid"]
+
+
+def start(*args, **options):
+    options = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, **options}
+    command = [*PELLUCID, *map(str, args)]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, **options)
+
+
+def pellucid(*args, stdin=b"", **options):
+    process = start(*args, **options)
+    out, err = process.communicate(stdin, timeout=100)
+    return process.returncode, out, err.decode()
+
+
+def lines_until(process, words):
+    """What it says on stderr until a line has these words."""
+    said = []
+    for line in process.stderr:
+        said.append(line.decode())
+        if words in said[-1]:
+            return said
+    raise AssertionError("".join(said))
+
+
+@pytest.mark.parametrize(("args", "seconds"), [(["--help"], 0.3), (["train", "--help"], 0.3)])
+def test_help_is_quick(args, seconds):
+    """F2: 0.3 s, the processor's time, which a busy machine does not stretch much."""
+    code = (
+        "import sys; from pellucid.cli.main import main; code = main(sys.argv[1:]);"
+        "assert 'torch' not in sys.modules and 'numpy' not in sys.modules; sys.exit(code)"
+    )
+    times = []
+    for _ in range(5):
+        before = os.times()
+        subprocess.run([sys.executable, "-c", code, *args], check=True, stdout=subprocess.DEVNULL)
+        after = os.times()
+        spent = after.children_user + after.children_system
+        times.append(spent - before.children_user - before.children_system)
+    print(f"{args}: {statistics.median(times):.3f} s")
+    assert statistics.median(times) <= seconds
+
+
+def test_a_line_is_answered_while_the_pipe_is_open(ready):
+    with start("translate", ready.run, "--max-length", "5", "--workers", "2") as process:
+        for _ in range(2):
+            process.stdin.write(b"The dog sleeps.\n")
+            process.stdin.flush()
+            assert process.stdout.readline().endswith(b"\n")
+        process.stdin.close()
+        assert process.wait(30) == 0
+
+
+def test_a_locale_of_plain_ascii(ready):
+    """Authority: bytes are UTF-8 whatever the locale says."""
+    env = {**os.environ, "LC_ALL": "C", "LANG": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    env.pop("HOME", None)
+    text = "Größe 狗\n".encode()
+    code, out, err = pellucid("translate", ready.run, "--jsonl", stdin=text, env=env)
+    assert (code, err) == (0, "")
+    assert json.loads(out.decode())["source_tokens"][-1] == "</s>"
+
+
+def test_closed_standard_input(ready):
+    command = " ".join([*PELLUCID, "translate", str(ready.run), "<&-"])
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True)
+    assert (done.returncode, done.stderr.count("\n")) == (3, 1)
+    assert "standard input" in done.stderr
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_reader_that_has_enough(workers, ready):
+    """`| head -1`: quiet, and 141 as of a process that SIGPIPE killed."""
+    with start("translate", ready.run, "--max-length", "3", "--workers", workers) as process:
+        process.stdin.write(b"The dog sleeps.\n" * 3000)
+        process.stdin.close()
+        assert process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(60) == 141
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_one_line_out_for_each_line_in(workers, ready):
+    """C5 in small: 20,000 lines, most of them empty; authority: `wc -l` and each line's place."""
+    lines = [b"The dog sleeps." if i % 400 == 7 else b"" for i in range(20_000)]
+    args = ["translate", ready.run, "--max-length", "3", "--jsonl", "--workers", workers]
+    code, out, err = pellucid(*args, stdin=b"".join(line + b"\n" for line in lines))
+    assert (code, err) == (0, "")
+    *found, last = out.split(b"\n")
+    assert (len(found), last) == (20_000, b"")
+    sources = [bool(json.loads(line)["source_tokens"]) for line in found]
+    assert sources == [bool(line) for line in lines]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_translation_that_is_stopped(number, ready):
+    with start("translate", ready.run, "--workers", "2") as process:
+        process.stdin.write(b"A dog.\n")
+        process.stdin.flush()
+        assert process.stdout.readline()
+        process.send_signal(number)
+        assert process.wait(30) == 128 + number
+        assert process.stderr.read() == b""
+
+
+def test_a_training_stopped_twice_goes_on(ready, tmp_path):
+    run = tmp_path / "run"
+    args = ["--data.train", ready.source, ready.target, *TINY, "--run-dir", run]
+    args += ["--training.max-updates", "100000", "--training.log-every", "10"]
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with start("train", *args) as process:
+            lines_until(process, "step ")
+            process.send_signal(number)
+            said = process.stderr.read().decode()
+            assert process.wait(60) == 128 + number
+        assert f"stopped by {number.name} after update" in said
+        assert f"Go on: pellucid train {run}" in said
+        args = [run]  # what it said to type
+    with start("train", run) as process:
+        lines_until(process, "resuming from step-")
+        with start("train", run) as second:
+            said = second.stderr.read().decode()
+            assert second.wait(60) == 5
+            assert "in use by another training" in said
+        process.send_signal(signal.SIGTERM)
+        process.stderr.read()
+        assert process.wait(60) == 143
+    code, _, err = pellucid("average", run, "--out", tmp_path / "model")
+    assert (code, err) == (0, "")  # a stopped run gives a model too
+
+
+def test_json_lines_of_a_training(ready, tmp_path):
+    args = ["--data.train", ready.source, ready.target, *TINY, "--training.max-updates", "5"]
+    code, out, err = pellucid("train", *args, "--log-format", "json", "--run-dir", tmp_path / "r")
+    assert code == 0
+    assert all(isinstance(json.loads(line), dict) for line in err.split("\n") if line)
+    assert str(tmp_path / "r" / "final") in out.decode()
+
+
+@pytest.mark.campaign
+def test_a_million_lines_in_constant_memory(ready, tmp_path):
+    """C5: one line out for each, order kept, and no more memory at the end than early on."""
+    total, often = 1_000_000, 100_000
+    path = tmp_path / "million"
+    with open(path, "wb") as file:
+        for i in range(total):
+            file.write(b"A dog.\n" if i % 1000 == 7 else b"\n")
+    sizes, count, began = [], 0, time.monotonic()
+    with open(path, "rb") as file, start("translate", ready.run, stdin=file) as process:
+        for count, _ in enumerate(process.stdout, 1):
+            if count % often == 0 and count < total:
+                with open(f"/proc/{process.pid}/statm") as statm:
+                    sizes.append(int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE"))
+        assert (process.wait(60), count) == (0, total)
+    spent = time.monotonic() - began
+    print(f"{total:,} lines in {spent:.0f} s, resident MiB: {[size >> 20 for size in sizes]}")
+    assert sizes[-1] - sizes[0] < 20 << 20

@@ -1,0 +1,93 @@
+"""Work by several processes: in order, and an error where one fails.  Authority: map()."""
+
+import os
+import random
+import signal
+import time
+
+import pytest
+
+from pellucid.cli.workers import in_order
+from pellucid.errors import ConfigError, PellucidError, ResourceError
+
+
+def slow_square(x):
+    time.sleep(random.Random(x).random() / 100)
+    return x * x
+
+
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_results_come_in_order(n):
+    assert list(in_order(n, slow_square, range(60))) == [x * x for x in range(60)]
+    assert list(in_order(n, slow_square, [])) == []
+
+
+def test_large_jobs_and_results_do_not_block_each_other():
+    text = "x" * 1_000_000  # more than a pipe holds
+    assert list(in_order(2, lambda job: job + job, [text] * 6)) == [text * 2] * 6
+
+
+def test_a_result_is_given_while_the_input_waits():
+    def jobs():
+        yield 3
+        until = time.monotonic() + 20
+        while not found and time.monotonic() < until:
+            yield None
+        yield 4
+
+    found = []
+    for result in in_order(2, slow_square, jobs()):
+        found.append((result, time.monotonic()))
+    assert [result for result, _ in found] == [9, 16]
+
+
+def test_few_jobs_are_read_ahead():
+    def jobs():
+        for x in range(1000):
+            taken.append(x)
+            yield x
+
+    taken = []
+    results = in_order(2, lambda x: time.sleep(5) if x == 0 else x, jobs())
+    before = signal.signal(signal.SIGALRM, _give_up)
+    signal.setitimer(signal.ITIMER_REAL, 1.0)
+    try:
+        with pytest.raises(TimeoutError):  # the first job takes longer than that
+            next(results)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert 2 <= len(taken) <= 17
+
+
+def _give_up(number, frame):
+    raise TimeoutError
+
+
+def test_an_error_is_the_parents():
+    def work(x):
+        if x == 5:
+            raise ConfigError("five")
+        return x
+
+    found = []
+    with pytest.raises(ConfigError, match="five"):
+        found.extend(in_order(2, work, range(9)))
+    with pytest.raises(PellucidError, match="ZeroDivisionError") as raised:
+        list(in_order(2, lambda x: 1 // x, [0]))
+    assert raised.value.exit_code == 1
+
+
+@pytest.mark.timeout(30)
+def test_a_dead_worker_is_an_error_and_no_hang():
+    with pytest.raises(ResourceError, match="died"):
+        list(in_order(2, lambda x: os.kill(os.getpid(), signal.SIGKILL), range(9)))
+
+
+def test_no_worker_is_left_behind():
+    pids = set(in_order(3, lambda x: os.getpid(), range(9)))
+    broken = in_order(3, lambda x: os.getpid(), range(99))
+    pids.add(next(broken))
+    broken.close()
+    for pid in pids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
