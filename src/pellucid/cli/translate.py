@@ -61,13 +61,17 @@ class Part(NamedTuple):
 def run(options: Options) -> int:
     """Translate until standard input ends."""
     from pellucid.cli.stream import chunks
-    from pellucid.cli.workers import in_order
 
     n = _checked(options)
     work = worker(options, threads=1 if n > 1 else 0)
-    lines = chunks(WORKER_LINES if n > 1 else CHUNK_LINES, options.max_line_bytes, patient=n == 1)
-    parts = in_order(n, work, lines) if n > 1 else (work(c) for c in lines if c is not None)
-    split = _written(parts)
+    if n > 1:
+        from pellucid.cli.workers import in_order
+
+        lines = chunks(WORKER_LINES, options.max_line_bytes, patient=False)
+        split = _written(in_order(n, work, lines))
+    else:
+        lines = chunks(CHUNK_LINES, options.max_line_bytes)
+        split = _written(work(chunk) for chunk in lines if chunk is not None)
     if split:
         print(_about_split(split), file=sys.stderr)
     return 0

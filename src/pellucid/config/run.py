@@ -1,6 +1,7 @@
 """A whole run: what `config.yaml` says, and what is saved resolved beside the results."""
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from pellucid.config.data import DataConfig, TokenizerConfig
 from pellucid.config.decoding import DecodingConfig
@@ -12,7 +13,7 @@ from pellucid.config.training import TrainingConfig
 class RunConfig:
     """One training run from text to a measured model."""
 
-    task: str = "translation"
+    task: Literal["translation"] = "translation"
     size: str = "auto"
     """A preset of the model's sizes (tiny, small, base, big); auto looks at data and machine."""
     run_dir: str = ""
