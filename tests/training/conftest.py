@@ -41,7 +41,7 @@ def start(pairs_file):
 
 def finished(process, expected=0):
     """What a process said on stderr; it must end with this code."""
-    _, said = process.communicate(timeout=100)
+    _, said = process.communicate(timeout=250)
     assert process.returncode == expected, said
     return said
 
