@@ -28,22 +28,22 @@ def test_hostile_texts_take_no_longer_than_others(kind, trained):
     tokenizer = trained[kind]
     assert len(HOSTILE) >= 50
     for text in HOSTILE if kind == "byte-bpe" else HOSTILE[:: len(KINDS)]:
-        start = time.perf_counter()
+        start = time.process_time()
         tokenizer.encode_batch([text])
-        assert time.perf_counter() - start < 2, text[:10]
+        assert time.process_time() - start < 2, text[:10]
     for text in HOSTILE:
-        start = time.perf_counter()
+        start = time.process_time()
         tokenizer.normalize(text)
-        assert time.perf_counter() - start < 0.5, text[:10]
+        assert time.process_time() - start < 0.5, text[:10]
 
 
 @pytest.mark.parametrize("regex", [SURROGATE, BREAKS, CODE, TWO_CODES])
 def test_our_own_regexes_are_linear(regex):
     for text in HOSTILE:
-        start = time.perf_counter()
+        start = time.process_time()
         regex.fullmatch(text)
         regex.sub("", text)
-        assert time.perf_counter() - start < 0.5, text[:10]
+        assert time.process_time() - start < 0.5, text[:10]
 
 
 def test_no_regex_repeats_a_repetition():
@@ -57,10 +57,10 @@ def test_no_regex_repeats_a_repetition():
 
 def test_a_text_too_long_is_refused_at_once(trained):
     for use in (trained["byte-bpe"].encode, lambda text: trained["byte-bpe"].encode_batch([text])):
-        start = time.perf_counter()
+        start = time.process_time()
         with pytest.raises(DataError, match="10,000,000 characters"):
             use("x" * 10_000_000)
-        assert time.perf_counter() - start < 0.2
+        assert time.process_time() - start < 0.2
     trained["byte-bpe"].encode("x " * (LONGEST // 2))
 
 
