@@ -63,7 +63,7 @@ def run(options: Options) -> int:
     from pellucid.cli.stream import chunks
 
     n = _checked(options)
-    work = worker(options, threads=1 if n > 1 else 0)
+    work = worker(options)
     if n > 1:
         from pellucid.cli.workers import in_order
 
@@ -77,8 +77,11 @@ def run(options: Options) -> int:
     return 0
 
 
-def worker(options: Options, threads: int) -> Callable[["Chunk"], Part]:
-    """Load the model, and give what turns lines into lines. threads: 0 leaves torch's own."""
+def worker(options: Options) -> Callable[["Chunk"], Part]:
+    """Load the model, and give what turns lines into lines, on one thread.
+
+    Two threads an operator are slower than one: the operators of a step are too small to share.
+    """
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # its threads would not survive a fork
     import torch
 
@@ -86,9 +89,9 @@ def worker(options: Options, threads: int) -> Callable[["Chunk"], Part]:
     from pellucid.nn import kernels
 
     kernels.keep_freed_memory()
-    if threads:
-        torch.set_num_threads(threads)
-    model = load(options.model, device="cpu" if threads else options.device, dtype=options.dtype)
+    torch.set_num_threads(1)
+    device = "cpu" if options.workers > 1 else options.device  # a GPU cannot be forked
+    model = load(options.model, device=device, dtype=options.dtype)
     settings = given(options.search)
     model.decoding(**settings)  # impossible ones are known before any text is read
     form = Format("n_best" in settings, options.alignment, options.jsonl)
