@@ -1,0 +1,188 @@
+"""What the measuring verbs print is right."""
+
+import json
+import math
+import random
+import shutil
+
+import numpy as np
+import pytest
+import sacrebleu
+from safetensors.numpy import load_file
+
+import pellucid as package
+from pellucid.manifest import verify
+
+
+def rows(done):
+    assert done.code == 0, done
+    return done.out.removesuffix("\n").split("\n")
+
+
+def test_scores_are_those_of_sacrebleu(pellucid, ready, tmp_path):
+    """Authority: sacreBLEU called directly on the kept file; a blank pair is no sentence of it."""
+    references = ready.target.read_text().split("\n")[:60]
+    shuffled = random.Random(1)
+    words = [line.split() for line in references]
+    for line in words[::3]:
+        shuffled.shuffle(line)
+    outputs = [" ".join(line) for line in words]
+    source, target, output = (tmp_path / name for name in ("s.en", "t.de", "out.de"))
+    source.write_text("\n".join(ready.source.read_text().split("\n")[:60]) + "\n\n")
+    target.write_text("\n".join(references) + "\n\n")
+    output.write_text("\n".join(outputs) + "\nnoise beside a blank pair\n")
+    args = ["evaluate", "--hypotheses", output, "--data", source, target, "--json"]
+    found = json.loads(rows(pellucid(*args))[0])["scores"]
+    expected = [
+        sacrebleu.corpus_bleu(outputs, [references]).score,
+        sacrebleu.corpus_chrf(outputs, [references]).score,
+        sacrebleu.corpus_ter(outputs, [references]).score,
+    ]
+    assert [score["value"] for score in found] == pytest.approx(expected, abs=1e-9)
+    assert [score["name"] for score in found] == ["BLEU", "chrF2", "TER"]
+    (score,) = json.loads(rows(pellucid(*args, "--tokenised"))[0])["scores"]
+    assert score["name"] == "tokenised BLEU"
+    assert "tok:none" in score["signature"]
+
+
+def test_two_systems_are_compared(pellucid, ready):
+    """Authority: the references against themselves (BLEU 100) and against a poor model."""
+    data = ["--data", ready.source, ready.target]
+    better = ["evaluate", "--hypotheses", ready.target, *data, "--against", ready.run]
+    found = json.loads(rows(pellucid(*better, "--max-length", "9", "--json"))[0])["comparison"]
+    assert found["b"] == pytest.approx(100)
+    assert found["delta"] > 50
+    assert found["p_value"] < 0.05
+    same = json.loads(rows(pellucid(*better[:-1], ready.target, "--json"))[0])["comparison"]
+    assert same["delta"] == 0
+
+
+def test_evaluated_text_is_translated_text(pellucid, ready, tmp_path):
+    """Authority: `translate` of the same lines."""
+    args = ["--max-length", "12", "--beam", "2"]
+    data = ["--data", ready.source, ready.target]
+    done = pellucid("evaluate", ready.run, *data, *args, "--output", tmp_path / "kept")
+    assert done.code == 0
+    translated = pellucid("translate", ready.run, *args, stdin=ready.source.read_bytes())
+    assert (tmp_path / "kept").read_text() == translated.out
+
+
+def test_a_forced_translation_scores_what_the_search_said(pellucid, ready, tmp_path):
+    """Authority: the search's own log-probabilities, from its cache and step by step.
+
+    Only texts that are cut into the same pieces again, and that the model ended itself.
+    """
+    model = package.load(ready.run)
+    sources = [line for line in ready.source.read_text().split("\n") if line][:40]
+    found = model.translate(sources, beam=2, alignment=False)
+    target = model.tokenizer.target
+    kept = [
+        (source, t)
+        for source, t in zip(sources, found, strict=True)
+        if t.detail.finished and t.text.strip() and target.encode(t.text).ids == list(t.detail.ids)
+    ]
+    if not kept:  # so short a training may end no text: force some that do end
+        kept = [
+            (source, t)
+            for source, t in zip(sources, model.translate(sources, max_length=3), strict=True)
+            if target.encode(t.text).ids == list(t.detail.ids) and t.text.strip()
+        ]
+    assert kept
+    (tmp_path / "s.en").write_text("".join(f"{source}\n" for source, _ in kept))
+    (tmp_path / "t.de").write_text("".join(f"{t.text}\n" for _, t in kept))
+    data = ["--data", tmp_path / "s.en", tmp_path / "t.de"]
+    lines = rows(pellucid("score", ready.run, *data, "--jsonl"))
+    for line, (_, t) in zip(lines, kept, strict=True):
+        scored = json.loads(line)
+        if t.detail.finished:
+            assert scored["log_prob"] == pytest.approx(sum(t.detail.token_log_probs), abs=1e-4)
+        else:  # the end token is one more
+            assert scored["log_prob"] < sum(t.detail.token_log_probs) + 1e-4
+        assert scored["tokens"] == len(t.detail.ids) + 1
+        expected = math.exp(-scored["log_prob"] / scored["tokens"])
+        assert scored["perplexity"] == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_score_does_not_depend_on_its_neighbours(pellucid, ready, tmp_path):
+    """Authority: each pair scored alone; a blank pair keeps its line."""
+    sources = ready.source.read_text().split("\n")[:7]
+    targets = ready.target.read_text().split("\n")[:7]
+    sources[3] = targets[3] = ""
+    files = [tmp_path / "s.en", tmp_path / "t.de"]
+    for file, lines in zip(files, (sources, targets), strict=True):
+        file.write_text("".join(f"{line}\n" for line in lines))
+    together = rows(pellucid("score", ready.run, "--data", *files))
+    assert len(together) == 7
+    assert together[3] == ""
+    for i in (0, 1, 2, 4, 5, 6):
+        for file, lines in zip(files, (sources, targets), strict=True):
+            file.write_text(lines[i] + "\n")
+        (alone,) = rows(pellucid("score", ready.run, "--data", *files))
+        numbers = [[float(n) for n in line.split("\t")] for line in (alone, together[i])]
+        assert numbers[0] == pytest.approx(numbers[1], abs=2e-3)
+
+
+def test_the_mean_of_checkpoints(pellucid, ready, tmp_path):
+    """Authority: numpy over the checkpoints' own files."""
+    paths = sorted((ready.run / "checkpoints").glob("step-*"))
+    assert len(paths) == 2
+    for chosen in (paths, paths[:1]):
+        assert pellucid("average", *chosen, "--out", tmp_path / "model").code == 0
+        found = load_file(tmp_path / "model" / "model.safetensors")
+        each = [load_file(path / "weights.safetensors") for path in chosen]
+        for name, tensor in found.items():
+            np.testing.assert_allclose(tensor, np.mean([e[name] for e in each], 0), atol=1e-7)
+    assert pellucid("average", ready.run, "--out", tmp_path / "all").code == 0
+    whole = package.load(tmp_path / "all").directory
+    final = package.load(ready.run).directory
+    assert whole.longest_source == final.longest_source
+    assert (whole.languages, whole.roles) == (final.languages, final.roles)
+
+
+def test_checkpoints_of_two_runs_do_not_mix(pellucid, ready, tmp_path):
+    other = shutil.copytree(ready.run, tmp_path / "other")
+    done = pellucid("average", ready.run, other, "--out", tmp_path / "model")
+    assert (done.code, (tmp_path / "model").exists()) == (2, False)
+
+
+def test_verify_names_every_part(pellucid, ready, tmp_path):
+    """Authority: the manifests themselves."""
+    run = shutil.copytree(ready.run, tmp_path / "run")
+    parts = {path.parent for path in run.rglob("manifest.json")}
+    lines = rows(pellucid("verify", run))
+    assert {line.split()[1] for line in lines} == set(map(str, parts))
+    assert all(line.startswith("sound") for line in lines)
+    broken = sorted(parts)[-1]
+    victim = broken / next(iter(verify(broken)["files"]))
+    victim.write_bytes(victim.read_bytes()[:-1])
+    done = pellucid("verify", run)
+    assert done.code == 6
+    assert [line.split()[1] for line in done.out.split("\n") if line.startswith("damaged")] == [
+        str(broken)
+    ]
+    assert str(victim) in done.err
+
+
+def test_info_counts_the_parameters(pellucid, ready):
+    """Authority: the sizes of the tensors in the file; a tied one is saved once."""
+    found = json.loads(rows(pellucid("info", ready.run, "--json"))[0])
+    tensors = load_file(ready.run / "final" / "model.safetensors")
+    assert found["parameters"]["all"] == sum(tensor.size for tensor in tensors.values())
+    assert found["shapes"] == {name: list(tensors[name].shape) for name in found["shapes"]}
+    assert found["languages"] == "en-de"
+    machine = json.loads(rows(pellucid("info", "--json"))[0])
+    assert all(choice["means"] for choice in machine["kernels"].values())
+
+
+def test_a_config_to_begin_with_trains(pellucid, ready, tmp_path):
+    """Authority: what is given is in the file, the rest is left to `train`."""
+    given = ["--data.train", ready.source, ready.target, "--tokenizer.vocab-size", "300"]
+    done = pellucid("init", "translation", *given, "--training.max-updates", "2")
+    file = tmp_path / "my.yaml"
+    file.write_text(done.out)
+    small = ["--model.d-model", "16", "--model.d-ff", "32", "--run-dir", tmp_path / "run"]
+    assert pellucid("train", file, *small, "--training.max-updates", "3").code == 0
+    said = (tmp_path / "run" / "config.yaml").read_text()
+    assert "max_updates: 3" in said
+    assert "vocab_size: 300" in said
+    assert "size: tiny" in said  # chosen from the data: the file leaves it open

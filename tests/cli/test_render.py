@@ -1,0 +1,78 @@
+"""Lines of output in each format.  Authority: the formats' own readers, written here by hand."""
+
+import json
+import re
+
+import pytest
+
+from pellucid.cli.render import one_line
+
+TEXT = b"The dog sleeps.\n\nThe old cat sees the house .\n"
+ARGS = ("--max-length", "8", "--beam", "3")
+
+
+@pytest.fixture
+def translate(pellucid, ready):
+    def call(*args, stdin=TEXT):
+        done = pellucid("translate", ready.run, *ARGS, *args, stdin=stdin)
+        assert (done.code, done.err) == (0, "")
+        assert done.out.endswith("\n")
+        return done.out[:-1].split("\n")
+
+    return call
+
+
+def test_plain_n_best_and_json_agree(translate):
+    plain = translate()
+    assert len(plain) == 3
+    assert plain[1] == ""
+    nbest = [line.split(" ||| ") for line in translate("--n-best", "2")]
+    assert [int(fields[0]) for fields in nbest] == [0, 0, 1, 1, 2, 2]
+    assert [fields[1] for fields in nbest[::2]] == plain
+    assert all(re.fullmatch(r"log_prob= -?[\d.]+ length= \d+", fields[2]) for fields in nbest)
+    scores = [float(fields[3]) for fields in nbest]
+    assert scores[0] >= scores[1]
+    assert scores[4] >= scores[5]
+    objects = [json.loads(line) for line in translate("--jsonl", "--n-best", "2")]
+    texts = [h["text"] for found in objects for h in found["hypotheses"]]
+    assert texts == [fields[1] for fields in nbest]
+    assert [json.loads(line)["text"] for line in translate("--jsonl")] == plain
+
+
+def test_alignments_name_real_tokens(translate):
+    objects = [json.loads(line) for line in translate("--jsonl", "--alignment")]
+    lines = translate("--alignment")
+    for found, line in zip(objects, lines, strict=True):
+        text, _, pairs = line.partition(" ||| ")
+        assert text == found["text"]
+        pairs = [tuple(map(int, pair.split("-"))) for pair in pairs.split()]
+        assert sorted(pairs) == sorted(map(tuple, found.get("alignment", [])))
+        assert sorted(t for _, t in pairs) == list(range(len(found["tokens"])))
+        assert all(0 <= s < len(found["source_tokens"]) for s, _ in pairs)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"), [("a\nb", "a b"), ("a\r\nb", "a  b"), ("a\u2028b", "a\u2028b"), ("", "")]
+)
+def test_a_text_is_one_line(text, line):
+    """Authority: `wc -l` counts newlines alone."""
+    assert one_line(text) == line
+
+
+def test_long_sources_are_split_and_said_once(pellucid, ready):
+    text = b"The dog sleeps. " * 60 + b"\nA cat.\n" + b"The cat sees the dog, and " * 40 + b"\n"
+    done = pellucid("translate", ready.run, *ARGS, stdin=text)
+    assert (done.code, done.out.count("\n")) == (0, 3)
+    assert done.err == "2 lines were longer than training saw; split and rejoined\n"
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_workers_change_nothing(translate, workers):
+    lines = [f"The dog sees {i} houses ." if i % 3 else "" for i in range(600)]
+    text = "".join(f"{line}\n" for line in lines).encode()
+    found = translate("--jsonl", "--workers", workers, "--beam", "1", stdin=text)
+    sources = ["".join(json.loads(line)["source_tokens"]) for line in found]
+    assert len(sources) == 600
+    assert [bool(source) for source in sources] == [bool(line) for line in lines]
+    numbers = [re.sub(r"\D", "", source) for source in sources]
+    assert numbers == [re.sub(r"\D", "", line) for line in lines]
