@@ -8,6 +8,7 @@ import shutil
 import numpy as np
 import pytest
 import sacrebleu
+import torch
 from safetensors.numpy import load_file
 
 import pellucid as package
@@ -67,40 +68,27 @@ def test_evaluated_text_is_translated_text(pellucid, ready, tmp_path):
     assert (tmp_path / "kept").read_text() == translated.out
 
 
-def test_a_forced_translation_scores_what_the_search_said(pellucid, ready, tmp_path):
-    """Authority: the search's own log-probabilities, from its cache and step by step.
-
-    Only texts that are cut into the same pieces again, and that the model ended itself.
-    """
+def test_a_score_is_the_sum_of_the_decoders_steps(pellucid, ready):
+    """Authority: the decoder's own cached steps, token after token, each source by itself."""
     model = package.load(ready.run)
-    sources = [line for line in ready.source.read_text().split("\n") if line][:40]
-    found = model.translate(sources, beam=2, alignment=False)
-    target = model.tokenizer.target
-    kept = [
-        (source, t)
-        for source, t in zip(sources, found, strict=True)
-        if t.detail.finished and t.text.strip() and target.encode(t.text).ids == list(t.detail.ids)
-    ]
-    if not kept:  # so short a training may end no text: force some that do end
-        kept = [
-            (source, t)
-            for source, t in zip(sources, model.translate(sources, max_length=3), strict=True)
-            if target.encode(t.text).ids == list(t.detail.ids) and t.text.strip()
-        ]
-    assert kept
-    (tmp_path / "s.en").write_text("".join(f"{source}\n" for source, _ in kept))
-    (tmp_path / "t.de").write_text("".join(f"{t.text}\n" for _, t in kept))
-    data = ["--data", tmp_path / "s.en", tmp_path / "t.de"]
-    lines = rows(pellucid("score", ready.run, *data, "--jsonl"))
-    for line, (_, t) in zip(lines, kept, strict=True):
-        scored = json.loads(line)
-        if t.detail.finished:
-            assert scored["log_prob"] == pytest.approx(sum(t.detail.token_log_probs), abs=1e-4)
-        else:  # the end token is one more
-            assert scored["log_prob"] < sum(t.detail.token_log_probs) + 1e-4
-        assert scored["tokens"] == len(t.detail.ids) + 1
-        expected = math.exp(-scored["log_prob"] / scored["tokens"])
-        assert scored["perplexity"] == pytest.approx(expected, rel=1e-9)
+    source, target = model.tokenizer.source, model.tokenizer.target
+    files = (ready.source, ready.target)
+    pairs = list(zip(*(file.read_text().split("\n")[:12] for file in files), strict=True))
+    lines = rows(pellucid("score", ready.run, "--data", *files, "--jsonl"))
+    with torch.inference_mode():
+        for line, (text, translation) in zip(lines, pairs, strict=False):
+            ids = torch.tensor([[*source.encode(text).ids, source.id("eos")]])
+            cache = model.model.prefill(ids, None, 1)
+            last, log_prob = target.id("bos"), 0.0
+            labels = [*target.encode(translation).ids, target.id("eos")]
+            for label in labels:
+                logits = model.model.step(torch.tensor([[last]]), cache).logits[0, -1]
+                log_prob += float(logits.double().log_softmax(-1)[label])
+                last = label
+            scored = json.loads(line)
+            assert scored["tokens"] == len(labels)
+            assert scored["log_prob"] == pytest.approx(log_prob, abs=1e-3)
+            assert scored["perplexity"] == pytest.approx(math.exp(-log_prob / len(labels)), 1e-5)
 
 
 def test_a_score_does_not_depend_on_its_neighbours(pellucid, ready, tmp_path):
