@@ -174,7 +174,7 @@ def _default_directory(data: DataConfig) -> str:
 def _summary(config: RunConfig, task: Translation, examples: PairStore) -> str:
     model = sized(config, task.tokenizers).model
     layers = f"{model.n_encoder_layers}+{model.n_decoder_layers} layers"
-    dropped = sum(examples.dropped.values())
+    dropped = examples.dropped.get("too long", 0)  # held-out pairs are no loss
     left_out = f", {dropped:,} too long and left out" if dropped else ""
     return (
         f"{len(examples):,} pairs{left_out}; vocabulary {model.vocab_size:,}; {layers},"
