@@ -93,7 +93,8 @@ def keep_freed_memory() -> None:
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """x W^T + b, differentiable: (..., in) -> (..., out)."""
     if (
-        x.device.type == "cpu"
+        not torch.compiler.is_compiling()  # the compiler knows the plain operators best
+        and x.device.type == "cpu"
         and x.dtype == weight.dtype == torch.float32
         and plan().onednn
         and not torch.is_autocast_enabled("cpu")
@@ -105,7 +106,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 def dropout(x: Tensor, p: float) -> Tensor:
     """Each element zero with probability p, else divided by 1 - p."""
-    if x.device.type == "cpu" and plan().byte_dropout:
+    if x.device.type == "cpu" and plan().byte_dropout and not torch.compiler.is_compiling():
         return _ByteDropout.apply(x, p)  # type: ignore[return-value]
     return F.dropout(x, p)
 
@@ -113,7 +114,8 @@ def dropout(x: Tensor, p: float) -> Tensor:
 def prefers_matmul(q: Tensor, k: Tensor) -> bool:
     """Whether explicit attention of q (B, H, T, K) over k (B, H, S, K) is the faster one."""
     return (
-        q.device.type == "cpu"
+        not torch.compiler.is_compiling()
+        and q.device.type == "cpu"
         and q.requires_grad
         and q.shape[2] * k.shape[2] <= plan().matmul_attention
     )

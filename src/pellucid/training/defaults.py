@@ -36,6 +36,9 @@ TOKENS_A_PAIR = 20
 CHECKPOINTS = 20
 """A run is validated and saved about this often."""
 
+FEWEST_BETWEEN = 25
+"""But not after fewer updates than this."""
+
 
 def complete(
     given: Mapping[str, Any], n_pairs: int, on_cpu: bool, where: str = "settings"
@@ -56,7 +59,7 @@ def complete(
     accumulate = int(_at(given, "training", "accumulate", 1))
     updates_an_epoch = max(1, n_pairs * TOKENS_A_PAIR // (max_tokens * accumulate))
     updates = int(_at(given, "training", "max_updates", choice.epochs * updates_an_epoch))
-    often = max(1, updates // CHECKPOINTS)
+    often = max(min(updates, FEWEST_BETWEEN), updates // CHECKPOINTS)
     chosen = {
         "size": size,
         "model": asdict(PRESETS[size]),

@@ -31,6 +31,9 @@ from pellucid.training.run_directory import RunDirectory
 from pellucid.training.state import Journey, averaged_steps
 from pellucid.training.trainer import Place, Trainer
 
+SOME_PAIRS = 100_000
+"""Any number: settings are checked once before the true one is known."""
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -98,8 +101,10 @@ def _begun(
     """Complete the config, record it, and make what training reads."""
     device = kernels.device(given.get("device") or "auto")
     data = build(DataConfig, given["data"], where)
+    on_cpu = device.type == "cpu"
+    complete(given, SOME_PAIRS, on_cpu, where)  # what is wrong with settings is said before reading
     corpus = Corpus(data)
-    config, notes = complete(given, corpus.n_read, device.type == "cpu", where)
+    config, notes = complete(given, corpus.n_read, on_cpu, where)
     config = replace(config, run_dir=str(run.path))
     torch.set_num_threads(config.training.threads or torch.get_num_threads())
     if w.is_main:
