@@ -131,6 +131,11 @@ def test_a_gradient_that_is_not_finite_stops_and_names_lines(tmp_path):  # autho
     assert all(torch.isfinite(p).all() for p in trainer.module.parameters())
 
 
+def test_compiling_is_refused_where_it_does_not_pay(tmp_path):
+    with pytest.raises(ConfigError, match="compile is for GPUs"):
+        trained(tmp_path, replace(SETTINGS, compile=True))
+
+
 def test_patience_stops_early(tmp_path):  # authority: the definition
     class Worsening(Corruption):
         calls = 0

@@ -35,6 +35,7 @@ class TrainingConfig:
     precision: Literal["fp32", "bf16", "auto"] = "auto"
     """bf16: matrix products in 16 bits; `auto` takes it where the machine is built for it."""
     compile: bool = False
+    """Compile the model by torch.compile; for GPUs."""
 
     ema: float = 0.0
     """Decay of an exponential moving average of the weights, validated and kept in their place."""

@@ -50,6 +50,11 @@ class Trainer:
         place: Place | None = None,
     ) -> None:
         place = place or Place()
+        if config.training.compile and place.device.type == "cpu":
+            raise ConfigError(
+                "training.compile is for GPUs. On a CPU the compiled model was slower than our own"
+                " kernels, and torch 2.13 fails to compile parts of it. Leave the setting out."
+            )
         self.task, self.examples, self.run = task, examples, run
         self.config, self.d_model = config.training, config.model.d_model
         self.device, self.world = place.device, place.world
