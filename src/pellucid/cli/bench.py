@@ -45,6 +45,7 @@ def run(options: Options) -> int:
     from pellucid.nn import kernels
 
     kernels.keep_freed_memory()
+    kernels.decode_on_one_thread()
     model = load(options.model, device=options.device, dtype=options.dtype)
     settings = {**given(options.search), "n_best": 1}
     loaded = time.perf_counter() - began

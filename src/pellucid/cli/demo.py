@@ -65,7 +65,9 @@ def show(run_dir: str) -> None:
     """Print what the model in a run does with sentences whose clauses it has never seen."""
     from pellucid.api import load
     from pellucid.metrics.translation import bleu, chrf
+    from pellucid.nn import kernels
 
+    kernels.decode_on_one_thread()
     model = load(run_dir)
     sentences = list(garden.sentences(TESTED, split="test"))
     sources = [sentence.sides[SOURCE].text for sentence in sentences]

@@ -111,6 +111,7 @@ def _system(
     from pellucid.nn import kernels
 
     kernels.keep_freed_memory()
+    kernels.decode_on_one_thread()
     model = load(name, device=options.device)
     with progress("translating", len(pairs)) as advance:
         found = model.translate(

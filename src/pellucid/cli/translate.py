@@ -78,18 +78,13 @@ def run(options: Options) -> int:
 
 
 def worker(options: Options) -> Callable[["Chunk"], Part]:
-    """Load the model, and give what turns lines into lines, on one thread.
-
-    Two threads an operator are slower than one: the operators of a step are too small to share.
-    """
+    """Load the model, and give what turns lines into lines."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # its threads would not survive a fork
-    import torch
-
     from pellucid.api import load
     from pellucid.nn import kernels
 
     kernels.keep_freed_memory()
-    torch.set_num_threads(1)
+    kernels.decode_on_one_thread()
     device = "cpu" if options.workers > 1 else options.device  # a GPU cannot be forked
     model = load(options.model, device=device, dtype=options.dtype)
     settings = given(options.search)

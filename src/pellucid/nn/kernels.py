@@ -72,6 +72,15 @@ def device(name: str = "auto") -> torch.device:
     return torch.device(name)
 
 
+def decode_on_one_thread() -> None:
+    """Leave torch one thread: the operators of a decoding step are too small to be shared.
+
+    Two threads wait for each other at each of them, and worse than that where the machine has
+    other work. Only our command-line processes call this; they share work by sentences instead.
+    """
+    torch.set_num_threads(1)
+
+
 def keep_freed_memory() -> None:
     """Tell glibc to keep freed blocks for the next step instead of giving them back.
 
