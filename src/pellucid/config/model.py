@@ -7,7 +7,14 @@ from pellucid.config.checks import at_least, fraction
 from pellucid.errors import ConfigError
 
 # Sizes beyond these cannot be meant: they would exhaust memory before an error could be shown.
-LARGEST = {"vocab_size": 10_000_000, "d_model": 65_536, "d_ff": 1_048_576, "n_heads": 1024}
+LARGEST = {
+    "vocab_size": 10_000_000,
+    "target_vocab_size": 10_000_000,
+    "max_length": 10_000_000,
+    "d_model": 65_536,
+    "d_ff": 1_048_576,
+    "n_heads": 1024,
+}
 MOST_LAYERS = 1024
 
 
