@@ -67,7 +67,12 @@ class Loaded:
             raise UsageError("translate takes a list of texts. Write m.translate([text]).")
         config = self.decoding(**settings)
         found = translate(self._fast, texts, config, progress)
-        ranked = [[self._aligned(t, alignment) for t in hypotheses] for hypotheses in found]
+        flat = [t for hypotheses in found for t in hypotheses]
+        aligned = iter(self._alignments(flat) if alignment else [()] * len(flat))
+        ranked = [
+            [Translation(t.text, t.score, t.tokens, next(aligned), t) for t in hypotheses]
+            for hypotheses in found
+        ]
         return ranked if config.n_best > 1 else [best for best, *_ in ranked]
 
     def decoding(self, **settings: Any) -> DecodingConfig:
@@ -78,14 +83,24 @@ class Loaded:
             raise UsageError(f"unknown setting {min(unknown)!r}. Known are: {known}.")
         return replace(self.directory.decoding, **settings)
 
-    def _aligned(self, t: Translated, wanted: bool) -> Translation:
-        pairs: Alignment = ()
-        if wanted and t.ids:
-            start = self.tokenizer.target.id(self.directory.roles.start)
-            layer = self.directory.decoding.alignment_layer
-            (weights,) = align(self.model, [t.source_ids], [t.ids], start=start, layer=layer)
-            pairs = tuple((source, target) for target, source in hard_alignment(weights))
-        return Translation(t.text, t.score, t.tokens, pairs, t)
+    def _alignments(self, found: Sequence[Translated]) -> list[Alignment]:
+        """(source token, target token) pairs of each, by forced passes over batches of them."""
+        start = self.tokenizer.target.id(self.directory.roles.start)
+        config = self.directory.decoding
+        alignments: list[Alignment] = [()] * len(found)
+        todo = sorted((i for i, t in enumerate(found) if t.ids), key=lambda i: len(found[i].ids))
+        for at in range(0, len(todo), config.batch_size):
+            batch = todo[at : at + config.batch_size]
+            weights = align(
+                self.model,
+                [found[i].source_ids for i in batch],
+                [found[i].ids for i in batch],
+                start=start,
+                layer=config.alignment_layer,
+            )
+            for i, each in zip(batch, weights, strict=True):
+                alignments[i] = tuple((source, target) for target, source in hard_alignment(each))
+        return alignments
 
 
 def load(name: str | Path, *, device: str = "auto", dtype: PackedType = "fp32") -> Loaded:

@@ -1,0 +1,98 @@
+"""`pellucid.load` and its verbs on a small model."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+import pellucid
+from pellucid.api import Loaded
+from pellucid.config.data import TokenizerConfig
+from pellucid.config.decoding import DecodingConfig, Roles
+from pellucid.config.model import ModelConfig
+from pellucid.data import garden
+from pellucid.decoding.alignment import align, hard_alignment
+from pellucid.errors import ConfigError, DataError, UsageError
+from pellucid.families.directory import ModelDirectory, save_model
+from pellucid.nn.model import build
+from pellucid.text.train import train_tokenizers
+
+PAIRS = list(garden.pairs(40, "en", "de"))
+TEXTS = [source for source, _ in PAIRS[:9]]
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory):
+    """A saved model of random weights."""
+    tokenizers = train_tokenizers(lambda: PAIRS, TokenizerConfig(vocab_size=350))
+    c = ModelConfig(d_model=16, d_ff=32, n_heads=2, n_encoder_layers=1, n_decoder_layers=2)
+    c = replace(c, vocab_size=tokenizers.source.vocab_size)
+    parts = ModelDirectory(
+        model=build(c, seed=2),
+        model_config=c,
+        tokenizers=tokenizers,
+        task="translation",
+        roles=Roles(),
+        decoding=DecodingConfig(max_length=10, batch_size=4),
+        languages=("en", "de"),
+        longest_source=60,
+        card="# A card\n",
+    )
+    path = tmp_path_factory.mktemp("models") / "small"
+    save_model(path, parts)
+    return path
+
+
+@pytest.fixture(scope="module")
+def model(directory):
+    return pellucid.load(directory, device="cpu")
+
+
+def test_results_have_text_score_tokens_and_alignment(model):
+    results = model.translate([*TEXTS, ""], beam=3)
+    assert len(results) == 10
+    assert results[-1].text == ""
+    assert results[-1].alignment == ()
+    for result in results[:-1]:
+        assert len(result.tokens) == len(result.alignment) > 0
+        assert [target for _, target in result.alignment] == list(range(len(result.tokens)))
+        assert result.score < 0
+
+
+def test_alignments_are_those_of_one_text_alone(model):  # authority: one pass a text
+    start = model.tokenizer.target.id("bos")
+    for result in model.translate(TEXTS, beam=2):
+        detail = result.detail
+        (weights,) = align(model.model, [detail.source_ids], [detail.ids], start=start)
+        assert result.alignment == tuple((s, t) for t, s in hard_alignment(weights))
+
+
+def test_settings_are_those_of_decoding_and_checked(model):
+    ranked = model.translate(TEXTS[:2], beam=4, n_best=2, alignment=False)
+    assert [len(hypotheses) for hypotheses in ranked] == [2, 2]
+    assert ranked[0][0].score >= ranked[0][1].score
+    with pytest.raises(UsageError, match="unknown setting 'beams'"):
+        model.translate(TEXTS, beams=4)
+    with pytest.raises(ConfigError, match="n_best=9"):
+        model.translate(TEXTS, n_best=9)
+    with pytest.raises(UsageError, match="list of texts"):
+        model.translate("one text")
+
+
+def test_the_plain_model_is_at_hand(model):
+    ids = torch.tensor([[5, 6, 2]])
+    assert model.model.head(model.model(ids, None, ids)).shape == (1, 3, model.config.vocab_size)
+
+
+def test_a_missing_model_is_said_with_what_there_is(tmp_path):
+    with pytest.raises(DataError, match="no model at"):
+        pellucid.load(tmp_path / "absent")
+    (tmp_path / "config.yaml").write_text("task: translation\n")
+    with pytest.raises(DataError, match="no final model yet"):
+        pellucid.load(tmp_path)
+
+
+def test_progress_is_told_how_many_are_done(model: Loaded):
+    seen: list[int] = []
+    model.translate(TEXTS, beam=1, alignment=False, progress=seen.append)
+    assert sum(seen) == len(TEXTS)
