@@ -55,10 +55,10 @@ def train(
     ResourceError if another process trains there or the disk is full.
     """
     with world() as w:
-        reporter = reporter if reporter and w.is_main else Quiet()
         given, run = _located(given, where)
         with RunLock(run.path) if w.is_main else nullcontext():
-            return _train(given, run, w, where, reporter)
+            heard = _heard(run, reporter) if w.is_main else Quiet()
+            return _train(given, run, w, where, heard)
 
 
 def build_data(
@@ -70,7 +70,7 @@ def build_data(
     """
     given, run = _located(given, where)
     with RunLock(run.path):
-        _begun(given, run, World(), where, reporter or Quiet())
+        _begun(given, run, World(), where, _heard(run, reporter))
     return run
 
 
@@ -80,6 +80,8 @@ def _train(
     device = kernels.device(given.get("device") or "auto")
     task, examples = _begun(given, run, w, where, reporter)
     config = task.config
+    if config.training.tensorboard and w.is_main:
+        reporter = Tee(reporter, Board(run.path))
     trainer = Trainer(task, examples, config, run, Place(device, w, reporter))
     outcome = trainer.fit()
     if outcome.signal is None and w.is_main:
@@ -109,9 +111,6 @@ def _begun(
     torch.set_num_threads(config.training.threads or torch.get_num_threads())
     if w.is_main:
         run.begin(config)
-        reporter = Tee(reporter, LogFile(run.log_path))
-        if config.training.tensorboard:
-            reporter = Tee(reporter, Board(run.path))
         for note in notes:
             reporter.say(note)
     task, examples = _prepared(config, corpus, run, w, reporter)
@@ -164,6 +163,11 @@ def _finish(task: Translation, trainer: Trainer, run: RunDirectory) -> None:
     for name, directory in task.export(trainer.module.cpu()).items():
         card = model_card(task.config, scores, journey.step)
         save_model(run.path / name, replace(directory, card=card))
+
+
+def _heard(run: RunDirectory, reporter: Reporter | None) -> Reporter:
+    """Whoever listens, and the run's own log."""
+    return Tee(reporter or Quiet(), LogFile(run.log_path))
 
 
 def _with_languages(data: DataConfig) -> DataConfig:
