@@ -1,6 +1,5 @@
 """The loop: exact resume, accumulation, one update by hand, many processes as one."""
 
-import json
 import math
 from dataclasses import replace
 
@@ -15,6 +14,7 @@ from pellucid.training.run_directory import RunDirectory
 from pellucid.training.stream import derived_seed
 from pellucid.training.trainer import Trainer
 from tasks.two_models import Corruption, Examples
+from training.conftest import figures
 
 SETTINGS = TrainingConfig(
     max_updates=12,
@@ -40,15 +40,6 @@ def trained(path, settings=SETTINGS, task=None, updates=None):
         trainer.config = replace(settings, max_updates=updates)
     trainer.fit()
     return trainer
-
-
-def figures(path):
-    """Metrics without those of time."""
-    lines = (path / "metrics.jsonl").read_text().split("\n")
-    records = [json.loads(line) for line in lines if line]
-    return [
-        {k: v for k, v in r.items() if k not in ("seconds", "tokens_per_second")} for r in records
-    ]
 
 
 @pytest.mark.parametrize("workers", [0, 2])
