@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import tyro
 
@@ -46,6 +46,8 @@ class Options:
     """Target language, where neither the model nor a file's ending says it."""
     device: str = "auto"
     """cpu, cuda, mps, or auto."""
+    dtype: Literal["fp32", "bf16", "int8"] = "fp32"
+    """What the weights are held in; int8 is fastest on a CPU, and this shows what it costs."""
     json: bool = False
     """Print one JSON object."""
     search: Annotated[Any, tyro.conf.arg(name="", constructor=Search)] = field(
@@ -112,7 +114,7 @@ def _system(
 
     kernels.keep_freed_memory()
     kernels.decode_on_one_thread()
-    model = load(name, device=options.device)
+    model = load(name, device=options.device, dtype=options.dtype)
     with progress("translating", len(pairs)) as advance:
         found = model.translate(
             [source for source, _ in pairs],

@@ -1,4 +1,4 @@
-"""From YAML and JSON to configs, strictly: closed keys, exact types, and nothing that can run."""
+"""From YAML and flags to configs, strictly: closed keys, exact types, and nothing that can run."""
 
 import json
 from collections.abc import Mapping
@@ -15,7 +15,6 @@ from pellucid.errors import ConfigError
 
 Config = TypeVar("Config")
 MOST_YAML_BYTES = 1_000_000
-MOST_JSON_BYTES = 64_000_000
 LARGEST_INTEGER = 2**63 - 1
 
 
@@ -24,32 +23,12 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
 
     Raises: ConfigError with file and line if it is anything but plain keys and values.
     """
-    found = plain_yaml.load(_text(path, MOST_YAML_BYTES), str(path))
+    found = plain_yaml.load(_text(path), str(path))
     if found is None:
         return {}
     if not isinstance(found, dict):
         raise ConfigError(f"{path}:1: this is no mapping. Write settings as `name: value` lines.")
     return found
-
-
-def read_json(path: str | Path) -> Any:
-    """The value in a JSON file.
-
-    Raises: ConfigError if a key comes twice, a number is not finite, or nesting is too deep.
-    """
-    try:
-        return json.loads(
-            _text(path, MOST_JSON_BYTES),
-            object_pairs_hook=_no_duplicates,
-            parse_float=_finite,
-            parse_constant=_finite,
-        )
-    except json.JSONDecodeError as error:
-        raise ConfigError(f"{path}:{error.lineno}: not valid JSON: {error.msg}.") from None
-    except RecursionError:
-        raise ConfigError(f"{path}: nested too deeply to be meant.") from None
-    except ValueError as error:
-        raise ConfigError(f"{path}: {error}") from None
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -177,17 +156,19 @@ def _short(value: Any) -> str:
     return shown if len(shown) <= 80 else shown[:77] + "..."
 
 
-def _text(path: str | Path, most: int) -> str:
+def _text(path: str | Path) -> str:
     path = Path(path)
     try:
         if not path.is_file():
             raise ConfigError(f"{path}: " + ("not a file." if path.exists() else "no such file."))
         with path.open("rb") as file:
-            raw = file.read(most + 1)
+            raw = file.read(MOST_YAML_BYTES + 1)
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}.") from None
-    if len(raw) > most:
-        raise ConfigError(f"{path}: larger than {most:,} bytes, which no such file needs to be.")
+    if len(raw) > MOST_YAML_BYTES:
+        raise ConfigError(
+            f"{path}: larger than {MOST_YAML_BYTES:,} bytes, which no such file needs to be."
+        )
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -195,19 +176,3 @@ def _text(path: str | Path, most: int) -> str:
         raise ConfigError(
             f"{path}:{line}: byte {error.start} is not UTF-8. Save the file as UTF-8."
         ) from None
-
-
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the key {_short(twice)} comes twice. Keep one.")
-    return found
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if number - number != 0:
-        raise ValueError(f"the number {_short(text)} is not finite.")
-    return number
