@@ -7,6 +7,7 @@ import ctypes
 import os
 import platform
 import sys
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -180,7 +181,9 @@ def _int8(weight: Tensor, bias: Tensor | None, activation: str) -> Callable[[Ten
     torch.backends.quantized.engine = "x86"
     scale = weight.abs().amax(1).clamp_(min=1e-8) / 127  # (out,), symmetric
     zero = torch.zeros(len(scale), dtype=torch.long)
-    rows = torch.quantize_per_channel(weight, scale, zero, 0, torch.qint8)
+    with warnings.catch_warnings():  # torch announces the end of these types: no user's concern
+        warnings.simplefilter("ignore", UserWarning)
+        rows = torch.quantize_per_channel(weight, scale, zero, 0, torch.qint8)
     packed = torch.ops.quantized.linear_prepack(rows, bias)
     if activation == "relu":
         return lambda x: torch.ops.quantized.linear_relu_dynamic(x, packed)
