@@ -131,7 +131,7 @@ def _check(model: Transformer, theirs: Any) -> None:
     source = torch.randint(4, model.config.vocab_size, (3, 9), generator=rng)
     target = torch.randint(4, model.config.vocab_size, (3, 7), generator=rng)
     keep = torch.arange(9) < torch.tensor([9, 5, 1])[:, None]
-    ours = model.eval().head(model(source, keep, target))
+    ours = model.eval().heads["lm"](model(source, keep, target))
     found = theirs(input_ids=source, attention_mask=keep.long(), decoder_input_ids=target).logits
     apart = float((ours - found).abs().max())
     if apart > 1e-5 * max(1.0, float(ours.abs().max())):

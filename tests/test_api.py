@@ -81,7 +81,8 @@ def test_settings_are_those_of_decoding_and_checked(model):
 
 def test_the_plain_model_is_at_hand(model):
     ids = torch.tensor([[5, 6, 2]])
-    assert model.model.head(model.model(ids, None, ids)).shape == (1, 3, model.config.vocab_size)
+    logits = model.model.heads["lm"](model.model(ids, None, ids))
+    assert logits.shape == (1, 3, model.config.vocab_size)
 
 
 def test_a_missing_model_is_said_with_what_there_is(tmp_path):

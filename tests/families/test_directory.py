@@ -141,7 +141,7 @@ REFUSED = {
     ),
     "widest": ({"d_ff": 1_048_576}, VerificationError, "1048576"),
     "other vocabulary": ({"vocab_size": 10}, VerificationError, "the source tokenizer knows"),
-    "untied": ({"tie_embeddings": "none"}, VerificationError, "head.weight is missing"),
+    "untied": ({"tie_embeddings": "none"}, VerificationError, "heads.lm.output.weight is missing"),
     "long": (
         {"positions": "learned", "max_length": 10**7},
         VerificationError,

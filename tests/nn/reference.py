@@ -61,6 +61,8 @@ def activation(name: str, x: Array) -> Array:
     """Sources: gelu, Hendrycks and Gimpel 2016; swish, Ramachandran et al. 2017."""
     if name == "relu":
         return np.where(x > 0, x, 0.0)
+    if name == "tanh":
+        return np.sinh(x) / np.cosh(x)
     if name == "swish":
         return x / (1 + np.exp(-x))
     if name == "gelu-tanh":
@@ -111,7 +113,7 @@ def transformer(
     memory = stack(c, part(w, "encoder"), source, seen)
     causal = np.broadcast_to(np.tril(np.ones((n, n), bool)), (len(target), n, n))
     across = memory, np.broadcast_to(keep[:, None, :], (len(keep), n, source.shape[1]))
-    return stack(c, part(w, "decoder"), target, causal, across) @ w["head.weight"].T
+    return stack(c, part(w, "decoder"), target, causal, across) @ w["heads.lm.output.weight"].T
 
 
 def stack(

@@ -10,7 +10,7 @@ from torch import Tensor
 from nn.reference import multi_head, scaled_dot_product, weights_of
 from nn.samples import apart, randomize, small
 from pellucid.nn import kernels
-from pellucid.nn.attention import Attention, CrossAttention, SelfAttention
+from pellucid.nn.attention import Attention, CrossAttention, Memory, SelfAttention
 from pellucid.nn.masks import Mask
 from pellucid.taps import edit, record
 
@@ -122,7 +122,7 @@ def test_cross_attention_is_the_formula(split):
         brute_allowed(MASKS["padding"], T, S),
     )
     for given in (memory, attention.read(memory)):
-        assert apart(attention(x, MASKS["padding"], given), torch.from_numpy(exact)) <= 1e-5
+        assert apart(attention(x, Memory(given, MASKS["padding"])), torch.from_numpy(exact)) <= 1e-5
 
 
 @pytest.mark.parametrize("n_heads", [1, 4])
@@ -131,10 +131,12 @@ def test_rows_of_one_source_may_share_its_memory(n_heads, t):  # authority: a co
     attention = made(CrossAttention, n_heads=n_heads)
     memory, mask = vectors(S, 1), MASKS["padding"]
     x = torch.randn(2 * B, t, D)
-    copied = attention(x, Mask(keep=KEEP.repeat_interleave(2, 0)), memory.repeat_interleave(2, 0))
-    assert apart(attention(x, mask, attention.read(memory)), copied) <= 1e-5
+    copied = attention(
+        x, Memory(memory.repeat_interleave(2, 0), Mask(keep=KEEP.repeat_interleave(2, 0)))
+    )
+    assert apart(attention(x, Memory(attention.read(memory), mask)), copied) <= 1e-5
     with torch.no_grad():
-        assert apart(attention(x, mask, attention.read(memory)), copied) <= 1e-5
+        assert apart(attention(x, Memory(attention.read(memory), mask)), copied) <= 1e-5
 
 
 def test_sliced_heads_see_only_their_slice():  # authority: algebra, a change elsewhere is unseen

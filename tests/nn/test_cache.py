@@ -38,7 +38,7 @@ class Texts:
         with torch.no_grad():
             step = self.model.step(new, self.cache)
             states = self.uncached()[:, -t:]
-            wanted = self.model.head(states)
+            wanted = self.model.heads["lm"](states)
         assert (self.cache.length, self.cache.rows) == (self.ids.shape[1], len(self.ids))
         assert step.logits.dtype == torch.float32
         assert apart(step.state, states) <= 1e-5
@@ -141,10 +141,10 @@ def test_memory_is_neither_copied_by_beams_nor_moved_by_reorders():  # authority
     texts = Texts(small())
     texts.step()
     texts.expand(4)
-    keys = texts.cache.cross[0].k
+    keys = texts.cache.cross[0].states.k
     assert keys.shape[0] == 3
     texts.reorder([3, 2, 1, 0, *range(4, 12)])
-    assert texts.cache.cross[0].k.data_ptr() == keys.data_ptr()
+    assert texts.cache.cross[0].states.k.data_ptr() == keys.data_ptr()
 
 
 def test_two_reorders_use_the_same_two_buffers():  # authority: their addresses

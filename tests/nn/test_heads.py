@@ -1,27 +1,80 @@
+import pytest
 import torch
+import torch.nn.functional as F
 
 from nn.samples import DECODER, apart, randomize, small
-from pellucid.nn.heads import LanguageModelHead, NoHead
+from pellucid.config.head import LANGUAGE_MODEL, HeadConfig
+from pellucid.errors import ConfigError, UsageError
+from pellucid.nn.heads import Head, pooled
 from pellucid.taps import record
 
 
 def test_logits_are_products_with_each_tokens_vector():  # authority: by hand
-    head, states = LanguageModelHead(DECODER), torch.randn(2, 3, 16)
+    head, states = Head(DECODER, LANGUAGE_MODEL), torch.randn(2, 3, 16)
     randomize(head)
     with record(head) as seen:
         logits = head(states)
-    assert head.bias is None
+    assert head.output.bias is None
     for b, t, v in ((0, 0, 0), (1, 2, 12)):
-        assert apart(logits[b, t, v], (states[b, t] * head.weight[v]).sum()) <= 1e-5
+        assert apart(logits[b, t, v], (states[b, t] * head.output.weight[v]).sum()) <= 1e-5
     assert torch.equal(seen["logits"][0], logits)
 
 
-def test_its_rows_are_the_decoders_vocabulary():
-    assert LanguageModelHead(small()).weight.shape == (13, 16)
+def test_the_parts_stand_in_their_order():  # authority: torch's own operators in float64
+    c = small(norm_eps=0.1)
+    head = Head(c, HeadConfig(kind="token", outputs=3, activation="gelu", norm=True, scale=0.5))
+    randomize(head)
+    head.double().eval()
+    x = torch.randn(2, 5, 16, dtype=torch.float64)
+    inner = F.gelu(F.linear(x, head.transform.weight, head.transform.bias))
+    inner = F.layer_norm(inner, (16,), head.norm.weight, head.norm.bias, 0.1) * 0.5
+    assert apart(head(x), F.linear(inner, head.output.weight, head.output.bias)) <= 1e-12
+
+
+def test_one_output_a_token_is_a_number_a_token():
+    c = small()
+    assert Head(c, HeadConfig(kind="token", outputs=1))(torch.randn(2, 5, 16)).shape == (2, 5)
+    assert Head(c, HeadConfig(kind="sequence", outputs=1))(torch.randn(2, 16)).shape == (2, 1)
+    assert Head(c, HeadConfig(kind="sequence", activation="tanh"))(torch.randn(2, 16)).shape == (
+        2,
+        16,
+    )
+
+
+def test_a_language_models_rows_are_the_decoders_vocabulary():
+    assert Head(small(), LANGUAGE_MODEL).output.weight.shape == (13, 16)
     c = small(target_vocab_size=7, tie_embeddings="none")
-    assert LanguageModelHead(c).weight.shape == (7, 16)
+    assert Head(c, LANGUAGE_MODEL).output.weight.shape == (7, 16)
 
 
-def test_no_head_passes_states_on():
-    states = torch.randn(2, 3, 16)
-    assert torch.equal(NoHead()(states), states)
+def test_a_language_model_narrows_to_the_embedding():
+    c = small(d_embedding=4)
+    head = Head(c, HeadConfig(kind="lm", activation="gelu", norm=True))
+    assert head.transform.weight.shape == (4, 16)
+    assert head.output.weight.shape == (13, 4)
+    with pytest.raises(ConfigError, match="no transform to narrow"):
+        Head(c, LANGUAGE_MODEL)
+
+
+KEEP = torch.tensor([[1, 1, 1, 1], [1, 1, 0, 0], [0, 0, 1, 1]]).bool()
+ENDS = torch.tensor([[0, 1, 0, 1], [1, 0, 1, 0], [0, 0, 1, 0]]).bool()
+
+
+@pytest.mark.parametrize(
+    ("pool", "places"), [("first", [0, 0, 0]), ("last", [3, 1, 3]), ("end", [3, 0, 2])]
+)
+def test_whose_state_stands_for_a_text(pool, places):  # authority: by hand
+    state = torch.randn(3, 4, 16)
+    expected = torch.stack([state[row, place] for row, place in enumerate(places)])
+    assert torch.equal(pooled(state, KEEP, ENDS, pool), expected)
+
+
+def test_a_text_without_such_a_token_is_a_usage_error():
+    state = torch.randn(3, 4, 16)
+    with pytest.raises(UsageError, match="without an end token"):
+        pooled(state, KEEP, ENDS & ~KEEP, "end")
+    with pytest.raises(UsageError, match="without a real token"):
+        pooled(state, torch.zeros(3, 4).bool(), None, "last")
+    with pytest.raises(UsageError, match="tell where end tokens are"):
+        pooled(state, KEEP, None, "end")
+    assert torch.equal(pooled(state, None, None, "last"), state[:, 3])

@@ -91,6 +91,6 @@ def test_signals_keep_their_size():  # authority: the sources' purpose, unit var
     ids = torch.randint(500, (8, 30), generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         embedded = model.eval().encoder.embedding(ids)
-        logits = model.head(model(ids, None, ids))
+        logits = model.heads["lm"](model(ids, None, ids))
     assert 1.0 < float(embedded.std()) < 1.5  # 1 of the token, 0.5 of the sinusoid's squares
     assert 0.5 < float(logits.std()) < 2

@@ -3,6 +3,7 @@ import torch
 from torch import nn
 
 from nn.samples import apart, randomize, small
+from pellucid.nn.attention import Memory
 from pellucid.nn.layer import RESIDUALS, DecoderLayer, EncoderLayer
 from pellucid.nn.masks import Mask
 from pellucid.taps import record
@@ -59,12 +60,13 @@ def test_post_norm_drops_before_the_sum():  # authority: with a norm that does n
 def test_the_order_of_sublayers(place):  # authority: composition of the parts, Vaswani fig. 1
     c = small(norm_place=place)
     x, memory, mask = torch.randn(2, 5, 16), torch.randn(2, 3, 16), Mask(causal=True)
+    memory = Memory(memory, Mask())
     encoder, decoder = EncoderLayer(c), DecoderLayer(c)
     randomize(encoder)
     randomize(decoder)
     assert torch.equal(encoder(x, mask), encoder.feed_forward(encoder.attention(x, mask)))
-    by_hand = decoder.cross(decoder.attention(x, mask), Mask(), memory)
-    assert torch.equal(decoder(x, mask, None, memory, Mask()), decoder.feed_forward(by_hand))
+    by_hand = decoder.cross(decoder.attention(x, mask), memory)
+    assert torch.equal(decoder(x, mask, None, None, memory), decoder.feed_forward(by_hand))
 
 
 @pytest.mark.parametrize("part", ["attention", "feed_forward", "cross"])
@@ -80,7 +82,7 @@ def test_gradients_of_sublayers(part, place):  # authority: finite differences i
     x = torch.randn(2, 3, 4, dtype=torch.float64, requires_grad=True)
 
     def call(x, memory, *weights):
-        given = {"attention": (mask,), "feed_forward": (), "cross": (mask, memory)}[part]
+        given = {"attention": (mask,), "feed_forward": (), "cross": (Memory(memory, mask),)}[part]
         state = dict(zip(names, weights, strict=True))
         return torch.func.functional_call(layer, state, (x, *given)) + 0 * memory.sum()
 

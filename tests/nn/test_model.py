@@ -29,7 +29,7 @@ def test_logits_are_the_papers(name, explicit, monkeypatch):  # authority: NumPy
     monkeypatch.setattr(kernels, "prefers_matmul", lambda q, k: explicit)
     c, given = SHAPES[name], batch()
     model = randomized(c)
-    logits = model.head(model(given.source, given.keep, given.target))
+    logits = model.heads["lm"](model(given.source, given.keep, given.target))
     exact = transformer(c, weights_of(model), *(x.numpy() for x in given))
     assert apart(logits, torch.from_numpy(exact)) <= 1e-5
 
@@ -44,9 +44,45 @@ def test_halves_are_the_papers(place):  # authority: NumPy float64
     assert apart(model(source, keep), torch.from_numpy(exact)) <= 1e-5
     c = small(n_encoder_layers=0, norm_place=place)
     model = randomized(c)
-    seen = torch.ones(seen.shape).tril().bool() & keep[:, None, :]
+    seen = torch.ones(seen.shape).tril().bool()
     exact = stack(c, part(weights_of(model), "decoder"), source.numpy(), seen.numpy())
-    assert apart(model(source, keep), torch.from_numpy(exact)) <= 1e-5
+    assert apart(model(source), torch.from_numpy(exact)) <= 1e-5
+
+
+@pytest.mark.parametrize("positions", ["sinusoid", "learned", "buckets"])
+def test_padding_on_either_side_changes_nothing(positions):  # authority: algebra
+    model = randomized(small(n_encoder_layers=0, positions=positions))
+    texts = [torch.tensor([[4, 7, 9, 5, 3]]), torch.tensor([[6, 8]])]
+    left = torch.tensor([[4, 7, 9, 5, 3], [1, 1, 1, 6, 8]])
+    right = torch.tensor([[4, 7, 9, 5, 3], [6, 8, 1, 1, 1]])
+    keep = torch.tensor([[1, 1, 1, 1, 1], [0, 0, 0, 1, 1]]).bool()
+    for states, where in ((model(left, keep), keep), (model(right, keep.flip(1)), keep.flip(1))):
+        for row, text in enumerate(texts):
+            assert apart(states[row, where[row]], model(text)[0]) <= 2e-6
+
+
+@torch.inference_mode()
+def test_a_beginning_padded_on_the_left_is_continued_as_if_alone():  # authority: algebra
+    for positions in ("sinusoid", "learned", "buckets"):
+        model = randomized(small(n_encoder_layers=0, positions=positions))
+        texts = [torch.tensor([[4, 7, 9, 5, 3]]), torch.tensor([[6, 8]])]
+        left = torch.tensor([[4, 7, 9, 5, 3], [1, 1, 1, 6, 8]])
+        keep = torch.tensor([[1, 1, 1, 1, 1], [0, 0, 0, 1, 1]]).bool()
+        cache = model.prefill(left, keep, 2)
+        cache.expand(2)
+        cache.reorder(torch.tensor([1, 0, 3, 2]))
+        ids = torch.tensor([[5, 4], [6, 4], [9, 8], [3, 8]])
+        logits = [model.step(ids, cache).logits]
+        cache.keep_rows(torch.tensor([2, 3]))
+        logits.append(model.step(ids[2:], cache).logits)
+        for row, text in ((0, texts[0]), (1, texts[0]), (2, texts[1]), (3, texts[1])):
+            whole = torch.cat([text, ids[row : row + 1], ids[row : row + 1]], 1)
+            wanted = model.heads["lm"](model(whole))[0]
+            assert apart(logits[0][row], wanted[-4:-2]) <= 1e-5
+            if row > 1:
+                assert apart(logits[1][row - 2], wanted[-2:]) <= 1e-5
+    with pytest.raises(UsageError, match="padded on the left"):
+        model.prefill(left, keep.flip(1), 2)
 
 
 def torch_transformer(ours, c) -> nn.Transformer:
@@ -133,9 +169,9 @@ def again(ours, theirs) -> tuple[torch.Tensor, torch.Tensor]:
 def test_autocast_stays_near(explicit, monkeypatch):  # authority: float32; bf16 has 8 bits
     monkeypatch.setattr(kernels, "prefers_matmul", lambda q, k: explicit)
     model, given = randomized(small(norm_place="pre")).train(), batch()
-    wanted = model.head(model(*given))
+    wanted = model.heads["lm"](model(*given))
     with torch.autocast("cpu", torch.bfloat16):
-        logits = model.head(model(*given))
+        logits = model.heads["lm"](model(*given))
     assert logits.dtype == torch.bfloat16
     assert apart(logits, wanted) <= 0.05 * float(wanted.detach().abs().max())
     logits.float().square().mean().backward()
@@ -151,9 +187,8 @@ def test_each_shape_has_its_parts_and_no_more():
     assert not any(name.startswith(("decoder", "head")) for name, _ in encoder.named_parameters())
     assert not any("cross" in n or n.startswith("encoder") for n, _ in decoder.named_parameters())
     assert encoder(source, keep).shape == (*source.shape, 16)
-    assert torch.equal(encoder.head(encoder(source)), encoder(source))
-    assert decoder.head(decoder(source)).shape == (*source.shape, 13)
-    assert both.head(both(source, keep, target)).shape == (*target.shape, 13)
+    assert decoder.heads["lm"](decoder(source)).shape == (*source.shape, 13)
+    assert both.heads["lm"](both(source, keep, target)).shape == (*target.shape, 13)
 
 
 def test_what_a_shape_cannot_do_is_a_usage_error():
@@ -173,13 +208,13 @@ def test_what_a_shape_cannot_do_is_a_usage_error():
 def test_target_vocabulary_of_its_own():
     model = randomized(small(target_vocab_size=7, tie_embeddings="decoder"))
     assert model.encoder.embedding.weight.shape == (13, 16)
-    assert model.head.weight is model.decoder.embedding.weight
-    assert model.head.weight.shape == (7, 16)
+    assert model.heads["lm"].output.weight is model.decoder.embedding.weight
+    assert model.heads["lm"].output.weight.shape == (7, 16)
 
 
 def matrices(model) -> list[int]:
     """Which of encoder's, decoder's and output's matrix are one: equal numbers for one matrix."""
-    names = ("encoder.embedding.weight", "decoder.embedding.weight", "head.weight")
+    names = ("encoder.embedding.weight", "decoder.embedding.weight", "heads.lm.output.weight")
     seen: list[int] = [id(model.get_parameter(name)) for name in names]
     return [seen.index(one) for one in seen]
 
@@ -208,17 +243,19 @@ def test_gradients_of_ties_accumulate_into_one():  # authority: the sum over an 
     untied = randomized(small(tie_embeddings="none")).train()
     untied.load_state_dict(tied.state_dict())
     for model in (tied, untied):
-        model.head(model(*given)).square().mean().backward()
-    three = (untied.encoder.embedding.weight, untied.decoder.embedding.weight, untied.head.weight)
+        model.heads["lm"](model(*given)).square().mean().backward()
+    output = untied.heads["lm"].output.weight
+    three = (untied.encoder.embedding.weight, untied.decoder.embedding.weight, output)
     assert all(weight.grad.abs().max() > 1e-4 for weight in three)
-    assert apart(tied.head.weight.grad, sum(weight.grad for weight in three)) <= 1e-5
+    assert apart(tied.heads["lm"].output.weight.grad, sum(weight.grad for weight in three)) <= 1e-5
 
 
 def test_every_weight_is_used():  # authority: a weight without gradient has no effect
     for c in (*SHAPES.values(), DECODER, ENCODER):
         model, (source, keep, target) = randomized(c).train(), batch()
         states = model(source, keep, target if c.n_decoder_layers and c.n_encoder_layers else None)
-        model.head(states).square().mean().backward()
+        logits = model.heads["lm"](states) if model.heads else states
+        logits.square().mean().backward()
         silent = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.any()]
         assert not silent
 

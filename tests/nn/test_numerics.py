@@ -178,6 +178,6 @@ def test_sources_without_a_token_are_harmless(name, t, seed):  # D6
     keep = torch.tensor([[1, 1, 0, 0], [0, 0, 0, 0], [1, 1, 1, 1]]).bool()
     states = model(source, keep, target)
     assert states.isfinite().all()
-    grads = torch.autograd.grad(model.head(states).square().mean(), list(model.parameters()))
+    grads = torch.autograd.grad(model.heads["lm"](states).square().mean(), list(model.parameters()))
     assert all(grad.isfinite().all() for grad in grads)
     assert torch.equal(states[1], model(source.flip(1), keep, target)[1])  # it reads nothing

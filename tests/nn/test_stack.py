@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from nn.samples import SMALL, apart, batch, randomize, small
+from pellucid.nn.attention import Memory
 from pellucid.nn.masks import Mask
 from pellucid.nn.stack import Decoder, Encoder
 from pellucid.taps import record
@@ -24,11 +25,11 @@ def test_a_stack_is_its_layers_one_by_one(place):  # authority: composition of t
     assert apart(memory, encoder.norm(x)) <= 2e-6
     x = decoder.embedding(target)
     for layer in decoder.layers:
-        x = layer(x, Mask(causal=True), None, memory, Mask(keep=keep))
-    states = decoder(target, Mask(causal=True), memory, Mask(keep=keep))
+        x = layer(x, Mask(causal=True), None, None, Memory(memory, Mask(keep=keep)))
+    states = decoder(target, Mask(causal=True), Memory(memory, Mask(keep=keep)))
     assert apart(states, decoder.norm(x)) <= 2e-6
-    kvs = [layer.cross.inner.read(memory) for layer in decoder.layers]
-    assert apart(decoder(target, Mask(causal=True), kvs, Mask(keep=keep)), states) <= 2e-6
+    read = [Memory(layer.cross.inner.read(memory), Mask(keep=keep)) for layer in decoder.layers]
+    assert apart(decoder(target, Mask(causal=True), read), states) <= 2e-6
 
 
 @pytest.mark.parametrize("place", ["post", "pre"])

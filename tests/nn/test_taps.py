@@ -26,12 +26,13 @@ def model():
 
 
 def test_names_are_paths(model):
-    wanted = {"head.logits"}
+    wanted = {"heads.lm.logits"}
     for stack, n, blocks in (
         ("encoder", 2, ("attention",)),
         ("decoder", 4, ("attention", "cross")),
     ):
-        wanted |= {f"{stack}.output", f"{stack}.embedding.tokens", f"{stack}.embedding.places"}
+        wanted.add(f"{stack}.output")
+        wanted |= {f"{stack}.embedding.{name}" for name in ("tokens", "places", "output")}
         for i in range(n):
             layer = f"{stack}.layers.{i}"
             wanted |= {f"{layer}.{b}.inner.{t}" for b in blocks for t in ATTENTION}
@@ -44,8 +45,8 @@ def test_names_are_paths(model):
 def test_every_tap_sees_a_tensor_of_each_call(model):
     source, keep, target = batch()
     with record(model) as seen:
-        model.head(model(source, keep, target))
-        model.head(model(source, keep, target))
+        model.heads["lm"](model(source, keep, target))
+        model.heads["lm"](model(source, keep, target))
     assert set(seen) == set(taps(model))
     assert all(len(calls) == 2 and torch.equal(*calls) for calls in seen.values())
     assert seen["decoder.layers.3.cross.inner.weights"][0].shape == (3, 4, 6, 7)

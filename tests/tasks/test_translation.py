@@ -58,7 +58,7 @@ def test_loss_is_the_smoothed_mean_over_real_tokens(task):  # authority: torch, 
     module = task.build(3).eval()
     batch = task.collate([task.valid[i] for i in range(9)], seed=0)
     ours = task.loss(module, batch)[NAME].sum / task.counts(batch)[NAME]
-    logits = module.head(module(batch.source, batch.keep, batch.target))  # (B, T, V)
+    logits = module.heads["lm"](module(batch.source, batch.keep, batch.target))  # (B, T, V)
     labels = torch.full(batch.target.shape, -100).flatten()
     labels[batch.real] = batch.labels
     theirs = torch.nn.functional.cross_entropy(

@@ -30,7 +30,7 @@ class Objective(nn.Module):
         self.model = build(CONFIG, seed=3)
 
     def forward(self, ids: Tensor, keep: Tensor, target: Tensor) -> Tensor:
-        return self.model.head(self.model(ids, keep, target)).square().mean()
+        return self.model.heads["lm"](self.model(ids, keep, target)).square().mean()
 
 
 def main() -> float:

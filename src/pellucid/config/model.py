@@ -12,10 +12,17 @@ LARGEST = {
     "target_vocab_size": 10_000_000,
     "max_length": 10_000_000,
     "d_model": 65_536,
+    "d_embedding": 65_536,
     "d_ff": 1_048_576,
     "n_heads": 1024,
+    "d_head": 65_536,
+    "n_segments": 65_536,
+    "n_buckets": 65_536,
 }
 MOST_LAYERS = 1024
+
+Activation = Literal["relu", "gelu", "gelu-tanh", "swish", "tanh"]
+"""gelu is exact (erf); gelu-tanh its approximation, as GPT, ALBERT and T5 1.1 have it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,20 +37,47 @@ class ModelConfig:
     target_vocab_size: int = 0
     """Rows of the decoder's embedding where it differs; 0 means one vocabulary for both sides."""
     d_model: int = 512
+    d_embedding: int = 0
+    """Width of token vectors where a projection widens them to d_model; 0 means no projection."""
+    n_segments: int = 0
+    """Rows of a table that tells which of two texts a token is of; 0 means no such table."""
     n_encoder_layers: int = 6
     n_decoder_layers: int = 6
+    layer_groups: int = 0
+    """Groups of neighbouring layers that share their weights; 0 means each has its own."""
     n_heads: int = 8
+    d_head: int = 0
+    """Width of a head; 0 means d_model / n_heads."""
     d_ff: int = 2048
     max_length: int = 1024
     """Most positions that a learned table holds; sinusoids grow past it on demand."""
-    positions: Literal["sinusoid", "sinusoid-halves", "learned", "none"] = "sinusoid"
-    """Sinusoids interleaved as in the paper, or sines before cosines as in tensor2tensor."""
+    positions: Literal[
+        "sinusoid", "sinusoid-halves", "learned", "learned-real", "buckets", "none"
+    ] = "sinusoid"
+    """Sinusoids interleaved as in the paper, or sines before cosines as in tensor2tensor; a table,
+    by place or by place among the real tokens; a score bias by bucketed distance."""
+    first_position: int = 0
+    """The row of a learned table that belongs to the first token."""
+    n_buckets: int = 32
+    max_distance: int = 128
+    """Distances of this many tokens and more share the last bucket."""
+    windows: tuple[int, ...] = ()
+    """Most keys that a query sees, latest first, for layers in turn; 0 sets no bound."""
+    norm: Literal["layer", "rms"] = "layer"
     norm_place: Literal["post", "pre"] = "post"
-    """LayerNorm after each residual sum (the paper), or before each sublayer."""
+    """Norm after each residual sum (the paper), or before each sublayer and at the end."""
     norm_eps: float = 1e-5
-    activation: Literal["relu", "gelu", "gelu-tanh", "swish"] = "relu"
+    embedding_norm: bool = False
+    """A norm on the embeddings' sum."""
+    activation: Activation = "relu"
+    gated: bool = False
+    """Feed-forward down(activation(gate(x)) * up(x)) in place of down(activation(up(x)))."""
     head_split: Literal["projection", "slice"] = "projection"
     """Heads cut from a full projection (the paper), or each head fed its slice of the vector."""
+    attention_scale: Literal["sqrt", "none"] = "sqrt"
+    """Scores divided by sqrt(d_head) (the paper), or as they come."""
+    bias: Literal["all", "no-qkv", "none"] = "all"
+    """Which linear maps add a bias: all, all but queries, keys and values, or none."""
     scale_embeddings: bool = True
     """Multiply embeddings by sqrt(d_model), Vaswani et al. 2017, section 3.4."""
     tie_embeddings: Literal["all", "decoder", "none"] = "all"
@@ -55,6 +89,7 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         at_least(0, self, "vocab_size", "target_vocab_size", "n_encoder_layers", "n_decoder_layers")
+        at_least(0, self, "d_embedding", "n_segments", "layer_groups", "d_head", "first_position")
         at_least(1, self, "d_model", "n_heads", "d_ff", "max_length")
         fraction(self, "dropout", "attention_dropout", "activation_dropout")
         for name, most in LARGEST.items():
@@ -66,15 +101,16 @@ class ModelConfig:
             raise ConfigError(
                 "n_encoder_layers and n_decoder_layers are both 0: there is no model. Set either."
             )
-        if self.d_model % self.n_heads:
+        if not self.d_head and self.d_model % self.n_heads:
             raise ConfigError(
                 f"d_model={self.d_model} is not divisible by n_heads={self.n_heads}, so heads would"
-                f" have unequal width. Use d_model={self._nearest_width()}, or other heads."
+                f" have unequal width. Use d_model={self._nearest_width()}, other heads, or set"
+                " d_head."
             )
-        if self.positions.startswith("sinusoid") and self.d_model % 2:
+        if self.positions.startswith("sinusoid") and self.embedding_width % 2:
             raise ConfigError(
-                f"d_model={self.d_model} is odd, but sinusoids come in pairs of sine and cosine."
-                " Use an even d_model, or positions: learned."
+                f"d_model={self.embedding_width} is odd, but sinusoids come in pairs of sine and"
+                " cosine. Use an even d_model, or positions: learned."
             )
         if self.target_vocab_size and self.tie_embeddings == "all":
             raise ConfigError(
@@ -83,6 +119,45 @@ class ModelConfig:
             )
         if not self.norm_eps > 0:
             raise ConfigError(f"norm_eps={self.norm_eps} must be above 0. The usual is 1e-5.")
+        self._check_sharing()
+
+    @property
+    def head_width(self) -> int:
+        """Width of a head."""
+        return self.d_head or self.d_model // self.n_heads
+
+    @property
+    def embedding_width(self) -> int:
+        """Width of a token's vector before any projection."""
+        return self.d_embedding or self.d_model
+
+    def window(self, layer: int) -> int:
+        """Most keys that a query of this layer sees; 0 sets no bound."""
+        return self.windows[layer % len(self.windows)] if self.windows else 0
+
+    def _check_sharing(self) -> None:
+        if self.head_split == "slice" and self.d_head not in (0, self.d_model // self.n_heads):
+            raise ConfigError(
+                f"head_split=slice feeds each head d_model / n_heads numbers, but d_head="
+                f"{self.d_head}. Leave d_head at 0."
+            )
+        if any(window < 0 for window in self.windows):
+            raise ConfigError(f"windows={self.windows} has a negative one. Use 0 for no bound.")
+        if self.positions == "buckets":
+            at_least(4, self, "n_buckets")
+            if self.n_buckets % 4 or self.max_distance <= self.n_buckets // 2:
+                raise ConfigError(
+                    f"n_buckets={self.n_buckets} and max_distance={self.max_distance}: buckets are"
+                    " halved twice, and the farthest must lie beyond those of one distance each."
+                    " Use a multiple of 4, and max_distance above n_buckets / 2."
+                )
+        for side in ("n_encoder_layers", "n_decoder_layers"):
+            layers = getattr(self, side)
+            if self.layer_groups and layers % self.layer_groups:
+                raise ConfigError(
+                    f"{side}={layers} does not divide into layer_groups={self.layer_groups}."
+                    " Use a divisor."
+                )
 
     def _nearest_width(self) -> int:
         return -(-self.d_model // self.n_heads) * self.n_heads

@@ -20,6 +20,13 @@ class KeysValues(NamedTuple):
     v: Tensor  # (B, H, S, K)
 
 
+class Memory(NamedTuple):
+    """What a decoder looks at: an encoder's output, and which of it is real."""
+
+    states: Tensor | KeysValues  # (B, S, D), or what one layer reads from that
+    mask: Mask
+
+
 class Slots(Protocol):
     """One layer's part of a key/value cache."""
 
@@ -29,7 +36,7 @@ class Slots(Protocol):
 
 
 class Attention(nn.Module):
-    """H heads of softmax(q k^T / sqrt(K)) v over projections of width K = D / H, joined by o.
+    """H heads of softmax(q k^T / sqrt(K)) v over projections of width K, joined by o.
 
     Two paths give the same numbers: the explicit one, in which every intermediate passes a tap,
     and torch's fused kernel. A listener on a tap forces the explicit one.
@@ -38,29 +45,39 @@ class Attention(nn.Module):
     def __init__(self, c: ModelConfig) -> None:
         super().__init__()
         self.n_heads = c.n_heads
-        self.d_head = c.d_model // c.n_heads
-        self.scale = self.d_head**-0.5
+        self.d_head = c.head_width
+        self.scale = self.d_head**-0.5 if c.attention_scale == "sqrt" else 1.0
         self.p = c.attention_dropout
+        width, bias = self.n_heads * self.d_head, c.bias == "all"
         if c.head_split == "slice":
-            self.q, self.k, self.v = (SlicedLinear(c.d_model, c.n_heads) for _ in range(3))
+            self.q, self.k, self.v = (SlicedLinear(c.d_model, c.n_heads, bias) for _ in range(3))
         else:
-            self.q, self.k, self.v = (Linear(c.d_model, c.d_model) for _ in range(3))
-        self.o = Linear(c.d_model, c.d_model)
+            self.q, self.k, self.v = (Linear(c.d_model, width, bias) for _ in range(3))
+        self.o = Linear(width, c.d_model, c.bias != "none")
         self.queries, self.keys, self.values = Tap(), Tap(), Tap()
         self.scores, self.weights, self.context = Tap(), Tap(), Tap()
 
-    def attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Mask) -> Tensor:
-        """q (B, H, T, K) over k, v (B, H, S, K) -> joined heads (B, T, D), before o."""
-        if self._listening() or kernels.prefers_matmul(q, k):
-            context = self._explicit(q, k, v, mask)
-        else:
-            context = self._fused(q, k, v, mask)
-        return context.transpose(1, 2).flatten(2)  # (B, T, D)
+    def attend(
+        self, q: Tensor, k: Tensor, v: Tensor, mask: Mask, distances: Tensor | None = None
+    ) -> Tensor:
+        """q (B, H, T, K) over k, v (B, H, S, K) -> joined heads (B, T, H K), before o.
 
-    def _explicit(self, q: Tensor, k: Tensor, v: Tensor, mask: Mask) -> Tensor:
+        distances: (1, H, T, S) to add to the scores, or None.
+        """
+        if self._listening() or kernels.prefers_matmul(q, k):
+            context = self._explicit(q, k, v, mask, distances)
+        else:
+            context = self._fused(q, k, v, mask, distances)
+        return context.transpose(1, 2).flatten(2)  # (B, T, H K)
+
+    def _explicit(
+        self, q: Tensor, k: Tensor, v: Tensor, mask: Mask, distances: Tensor | None
+    ) -> Tensor:
         q, k, v = self.queries(q), self.keys(k), self.values(v)
         size = q.shape[2], k.shape[2]
         scores = (q * self.scale) @ k.mT  # (B, H, T, S)
+        if distances is not None:
+            scores = scores + distances
         bias = mask.bias(scores, *size)
         if bias is not None:
             scores = scores + bias
@@ -73,12 +90,17 @@ class Attention(nn.Module):
         weights = self.weights(weights).to(v.dtype)
         return self.context(dropout(weights, self.p, self.training) @ v)  # (B, H, T, K)
 
-    def _fused(self, q: Tensor, k: Tensor, v: Tensor, mask: Mask) -> Tensor:
+    def _fused(
+        self, q: Tensor, k: Tensor, v: Tensor, mask: Mask, distances: Tensor | None
+    ) -> Tensor:
         size = q.shape[2], k.shape[2]
-        causal = mask.plainly_causal(*size)
+        causal = distances is None and mask.plainly_causal(*size)
         bias = None if causal else mask.bias(q, *size)
+        if distances is not None:
+            distances = distances.to(q.dtype)
+            bias = distances if bias is None else bias + distances
         p = self.p if self.training else 0.0
-        return F.scaled_dot_product_attention(q, k, v, bias, p, causal)
+        return F.scaled_dot_product_attention(q, k, v, bias, p, causal, scale=self.scale)
 
     def _listening(self) -> bool:
         return (
@@ -98,7 +120,9 @@ class SelfAttention(Attention):
         super().__init__(c)
         self.qkv: nn.Module | None = None  # a prepared copy's q, k and v in one
 
-    def forward(self, x: Tensor, mask: Mask, slots: Slots | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, mask: Mask, slots: Slots | None = None, distances: Tensor | None = None
+    ) -> Tensor:
         """x (B, T, D) -> (B, T, D); with `slots`, x comes after the tokens they remember."""
         qkv = project(x, (self.q, self.k, self.v)) if self.qkv is None else self.qkv(x)
         qkv = qkv.view(*x.shape[:2], 3, self.n_heads, self.d_head)
@@ -107,7 +131,7 @@ class SelfAttention(Attention):
         else:
             q = qkv.select(2, 0).transpose(1, 2)  # (B, H, T, K)
             k, v = slots.append(qkv.narrow(2, 1, 2))
-        return self.o(self.attend(q, k, v, mask))
+        return self.o(self.attend(q, k, v, mask, distances))
 
 
 class CrossAttention(Attention):
@@ -123,11 +147,12 @@ class CrossAttention(Attention):
         kv = kv.unflatten(-1, (2, self.n_heads, self.d_head))  # (B, S, 2, H, K)
         return KeysValues(*kv.permute(2, 0, 3, 1, 4))
 
-    def forward(self, x: Tensor, mask: Mask, memory: Tensor | KeysValues) -> Tensor:
+    def forward(self, x: Tensor, memory: Memory) -> Tensor:
         """x (R, T, D) -> (R, T, D), where R = B * k rows may share each of B memories.
 
         Rows of one source are folded into its queries, so that no memory is copied per row.
         """
-        k, v = memory if isinstance(memory, KeysValues) else self.read(memory)
+        states, mask = memory
+        k, v = states if isinstance(states, KeysValues) else self.read(states)
         q = self.q(x).view(len(k), -1, self.n_heads, self.d_head).transpose(1, 2)  # (B, H, kT, K)
-        return self.o(self.attend(q, k, v, mask).view(x.shape))
+        return self.o(self.attend(q, k, v, mask)).view(x.shape)

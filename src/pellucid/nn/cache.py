@@ -8,7 +8,7 @@ from torch import Tensor
 
 from pellucid.config.model import ModelConfig
 from pellucid.errors import UsageError
-from pellucid.nn.attention import KeysValues
+from pellucid.nn.attention import KeysValues, Memory
 from pellucid.nn.masks import Mask
 
 FIRST_CAPACITY = 8
@@ -67,7 +67,7 @@ class KeyValueCache:
 
     Own: one buffer (rows, layers, 2, capacity, H, K), so that a reorder is one copy. Capacity
     grows with the texts. Cross: (B, layers, 2, H, S, K), computed once, copied only when a
-    source leaves.
+    source leaves. Texts whose beginnings were padded on the left keep how many places that took.
     """
 
     def __init__(
@@ -76,12 +76,15 @@ class KeyValueCache:
         rows: int,
         cross: Sequence[KeysValues] = (),
         cross_mask: Mask | None = None,
+        keep: Tensor | None = None,
     ) -> None:
+        """keep: (rows, T) of the beginning that is about to be read, True = real token."""
         self.length = 0
         self.rows = rows
         self.sources = rows
         self.cross_mask = cross_mask
-        self._shape = (c.n_decoder_layers, 2, FIRST_CAPACITY, c.n_heads, c.d_model // c.n_heads)
+        self.padding = None if keep is None else _padding(keep)  # (R,)
+        self._shape = (c.n_decoder_layers, 2, FIRST_CAPACITY, c.n_heads, c.head_width)
         self._own: Tensor | None = None  # made at the first append, which knows dtype and device
         self._spare: Tensor | None = None  # the other half of a swap: nothing is allocated a step
         self._cross: Tensor | None = None
@@ -93,13 +96,31 @@ class KeyValueCache:
         """Where each layer puts its next n tokens."""
         return [LayerSlots(self, i, n) for i in range(self._shape[0])]
 
+    def places(self, n: int) -> Tensor | None:
+        """(R, n), where the next n tokens of each text stand; None where that is `length` on."""
+        if self.padding is None:
+            return None
+        index = torch.arange(self.length, self.length + n, device=self.padding.device)
+        return (index - self.padding[:, None]).clamp_(min=0)
+
+    def keep(self, n: int) -> Tensor | None:
+        """(R, length + n), True for what is no padding; None if nothing is."""
+        if self.padding is None:
+            return None
+        index = torch.arange(self.length + n, device=self.padding.device)
+        return index >= self.padding[:, None]
+
     def expand(self, k: int) -> None:
         self.rows *= k
+        if self.padding is not None:
+            self.padding = self.padding.repeat_interleave(k, 0)
         if self._own is not None:
             self._own = self._own.repeat_interleave(k, 0)
             self._spare = None
 
     def reorder(self, parents: Tensor) -> None:
+        if self.padding is not None:
+            self.padding = self.padding[parents]
         if self._own is None:
             return
         if self._spare is None:
@@ -113,11 +134,11 @@ class KeyValueCache:
         self.reorder(rows)
         sources = rows[::group] // group
         self.rows, self.sources = len(rows), len(sources)
+        if self.cross_mask is not None and self.cross_mask.keep is not None:
+            self.cross_mask = Mask(keep=self.cross_mask.keep[sources])
         if self._cross is not None:
             self._cross = self._cross.index_select(0, sources)
             self.cross = self._split_cross()
-        if self.cross_mask is not None and self.cross_mask.keep is not None:
-            self.cross_mask = Mask(keep=self.cross_mask.keep[sources])
 
     def truncate(self, n: int) -> None:
         if not 0 <= n <= self.length:
@@ -138,10 +159,19 @@ class KeyValueCache:
             self._own, self._spare = grown, None
         return self._own
 
-    def _split_cross(self) -> list[KeysValues] | None:
+    def _split_cross(self) -> list[Memory] | None:
         if self._cross is None:
             return None
-        return [KeysValues(*kv.unbind(1)) for kv in self._cross.unbind(1)]
+        mask = self.cross_mask or Mask()
+        return [Memory(KeysValues(*kv.unbind(1)), mask) for kv in self._cross.unbind(1)]
+
+
+def _padding(keep: Tensor) -> Tensor:
+    """(R,) places of padding at the left of each row. Raises: UsageError if it is elsewhere."""
+    padding = (~keep).sum(1)
+    if not torch.equal(torch.arange(keep.shape[1], device=keep.device) >= padding[:, None], keep):
+        raise UsageError("texts to be continued must be padded on the left, and only there.")
+    return padding
 
 
 class LayerSlots:

@@ -7,29 +7,56 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pellucid.config.model import ModelConfig
+from pellucid.errors import UsageError
 from pellucid.nn.dropout import dropout
+from pellucid.nn.linear import Linear
+from pellucid.nn.norms import build_norm
 from pellucid.nn.positions import POSITIONS
 from pellucid.taps import Tap
 
 
 class Embedding(nn.Module):
-    """Token vector, scaled, plus position, with dropout on the sum (Vaswani et al. 2017, 3.4)."""
+    """Token vector, scaled, plus position, with dropout on the sum (Vaswani et al. 2017, 3.4).
+
+    Where the config asks for them: plus segment, then a norm; behind dropout a wider projection.
+    """
 
     def __init__(self, c: ModelConfig, vocab_size: int) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.empty(vocab_size, c.d_model))
+        width = c.embedding_width
+        self.weight = nn.Parameter(torch.empty(vocab_size, width))
         self.positions = POSITIONS[c.positions](c)
+        self.segments = nn.Parameter(torch.empty(c.n_segments, width)) if c.n_segments else None
+        self.norm = build_norm(c, width) if c.embedding_norm else None
+        self.widen = Linear(width, c.d_model) if c.d_embedding else None
         self.scale = math.sqrt(c.d_model) if c.scale_embeddings else 1.0
         self.p = c.dropout
         self.tokens = Tap()
         self.places = Tap()
+        self.output = Tap()
 
-    def forward(self, ids: Tensor, offset: int = 0, places: Tensor | None = None) -> Tensor:
-        """ids (B, T), the first at position `offset`, or at `places` (B, T): (B, T, D)."""
-        tokens = F.embedding(ids, self.weight)  # (B, T, D)
+    def forward(
+        self,
+        ids: Tensor,
+        offset: int = 0,
+        places: Tensor | None = None,
+        segments: Tensor | None = None,
+    ) -> Tensor:
+        """ids (B, T), the first at position `offset`, or at `places` (B, T): (B, T, D).
+
+        segments: (B, T), which of two texts each token is of; None means all of the first.
+        """
+        tokens = F.embedding(ids, self.weight)  # (B, T, E)
         if self.scale != 1.0:
             tokens = tokens * self.scale
         tokens = self.tokens(tokens)
         index = slice(offset, offset + ids.shape[1]) if places is None else places
-        places = self.places(self.positions(index, tokens))  # (T, D) or (B, T, D)
-        return dropout(tokens + places, self.p, self.training)  # (B, T, D)
+        x = tokens + self.places(self.positions(index, tokens))  # (B, T, E)
+        if self.segments is not None:
+            x = x + (self.segments[0] if segments is None else F.embedding(segments, self.segments))
+        elif segments is not None:
+            raise UsageError("segments were given, but this model has no table of them.")
+        if self.norm is not None:
+            x = self.norm(x)
+        x = dropout(x, self.p, self.training)
+        return self.output(x if self.widen is None else self.widen(x))  # (B, T, D)

@@ -1,23 +1,81 @@
 """What turns a model's states into predictions."""
 
+import torch
 from torch import Tensor, nn
 
+from pellucid.config.head import HeadConfig
 from pellucid.config.model import ModelConfig
+from pellucid.errors import ConfigError, UsageError
+from pellucid.nn.dropout import dropout
+from pellucid.nn.feed_forward import ACTIVATIONS
 from pellucid.nn.linear import Linear
+from pellucid.nn.norms import build_norm
 from pellucid.taps import Tap
 
 
-class LanguageModelHead(Linear):
-    """A score for every token: states times the (usually tied) embedding, without bias."""
+class Head(nn.Module):
+    """output(norm(activation(transform(state)))), of which the config may leave out parts.
 
-    def __init__(self, c: ModelConfig) -> None:
-        super().__init__(c.d_model, c.target_vocab_size or c.vocab_size, bias=False)
+    A language model's output is usually tied to the embedding, so its transform narrows states to
+    the width of that.
+    """
+
+    def __init__(self, c: ModelConfig, h: HeadConfig) -> None:
+        super().__init__()
+        self.config = h
+        is_lm, width = h.kind == "lm", c.d_model
+        if is_lm and c.d_embedding and not h.activation:
+            raise ConfigError(
+                f"d_embedding={c.d_embedding}, but a head of kind lm without activation has no"
+                " transform to narrow its states to that. Set the head's activation."
+            )
+        outputs = (c.target_vocab_size or c.vocab_size) if is_lm else h.outputs
+        if h.activation:
+            width = c.embedding_width if is_lm else c.d_model
+            self.transform = Linear(c.d_model, width)
+            self.activation = ACTIVATIONS[h.activation]
+        else:
+            self.transform = None
+        self.norm = build_norm(c, width) if h.norm else None
+        self.output = Linear(width, outputs, h.bias) if outputs else None
+        self.scale, self.p = h.scale, h.dropout
         self.logits = Tap()
 
-    def forward(self, input: Tensor) -> Tensor:
-        """(..., D) -> logits (..., V)"""
-        return self.logits(super().forward(input))
+    def forward(self, state: Tensor) -> Tensor:
+        """(..., D) -> (..., outputs); one output a token gives (...)."""
+        x = state
+        if self.transform is not None:
+            x = self.activation(self.transform(x))
+        if self.norm is not None:
+            x = self.norm(x)
+        if self.scale != 1.0:
+            x = x * self.scale
+        if self.output is not None:
+            x = self.output(dropout(x, self.p, self.training))
+        if self.config.kind == "token" and self.config.outputs == 1:
+            x = x[..., 0]
+        return self.logits(x)
 
 
-class NoHead(nn.Identity):
-    """An encoder alone predicts nothing: its states are what a task builds on."""
+def pooled(state: Tensor, keep: Tensor | None, is_end: Tensor | None, pool: str) -> Tensor:
+    """The state (B, D) that stands for each text, of states (B, T, D).
+
+    pool: "first", "last" (the last real token, keep (B, T) True where real) or "end" (the last
+    token where is_end (B, T)). Raises: UsageError if a text has no such token.
+    """
+    if pool == "first":
+        return state[:, 0]
+    if pool == "end":
+        if is_end is None:
+            raise UsageError("this head reads the end token's state: tell where end tokens are.")
+        wanted = is_end if keep is None else is_end & keep
+    else:
+        wanted = state.new_ones(state.shape[:2], dtype=torch.bool) if keep is None else keep
+    if not bool(wanted.any(1).all()):
+        raise UsageError(
+            f"a text without {'an end' if pool == 'end' else 'a real'} token has no state to"
+            " classify it by. Let each text end with the end token."
+        )
+    places = torch.arange(wanted.shape[1], device=state.device)
+    last = (wanted * places).argmax(1)  # (B,)
+    return state[torch.arange(len(state), device=state.device), last]

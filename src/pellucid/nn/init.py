@@ -4,10 +4,10 @@ import torch
 from torch import nn
 
 from pellucid.nn.embedding import Embedding
-from pellucid.nn.heads import LanguageModelHead
+from pellucid.nn.heads import Head
 from pellucid.nn.linear import Linear, SlicedLinear
-from pellucid.nn.norms import LayerNorm
-from pellucid.nn.positions import LearnedPositions
+from pellucid.nn.norms import LayerNorm, RMSNorm
+from pellucid.nn.positions import DistanceBias, LearnedPositions
 
 
 def initialize(model: nn.Module, seed: int) -> None:
@@ -17,24 +17,34 @@ def initialize(model: nn.Module, seed: int) -> None:
     gradients (Glorot and Bengio 2010, eq. 16), as tensor2tensor did for the paper's model.
     Embeddings: normal with deviation D^-0.5, so that after scaling by sqrt(D) a token's vector
     has the size of its position's, and tied logits start near deviation 1 (tensor2tensor).
-    Learned positions: normal with deviation 0.02 (Devlin et al. 2019, released code).
+    Learned positions, segments and distances: normal with deviation 0.02 (Devlin et al. 2019,
+    released code).
     Biases 0, norm gains 1: each layer starts as its residual.
     """
     rng = torch.Generator().manual_seed(seed)
     for module in model.modules():
         if isinstance(module, Embedding):
             nn.init.normal_(module.weight, std=module.weight.shape[1] ** -0.5, generator=rng)
-        elif isinstance(module, LearnedPositions):
+            if module.segments is not None:
+                nn.init.normal_(module.segments, std=0.02, generator=rng)
+        elif isinstance(module, LearnedPositions | DistanceBias):
             nn.init.normal_(module.weight, std=0.02, generator=rng)
-        elif isinstance(module, LanguageModelHead):
-            nn.init.normal_(module.weight, std=module.in_features**-0.5, generator=rng)
         elif isinstance(module, SlicedLinear):
             for block in module.weight.chunk(module.n_heads):
                 nn.init.xavier_uniform_(block, generator=rng)
-            nn.init.zeros_(module.bias)
+            _zero(module.bias)
         elif isinstance(module, Linear):
             nn.init.xavier_uniform_(module.weight, generator=rng)
-            nn.init.zeros_(module.bias)
-        elif isinstance(module, LayerNorm):
+            _zero(module.bias)
+        elif isinstance(module, LayerNorm | RMSNorm):
             nn.init.ones_(module.weight)
-            nn.init.zeros_(module.bias)
+            _zero(getattr(module, "bias", None))
+    for module in model.modules():  # behind their linear maps, which the loop above has filled
+        if isinstance(module, Head) and module.config.kind == "lm" and module.output is not None:
+            width = module.output.in_features
+            nn.init.normal_(module.output.weight, std=width**-0.5, generator=rng)
+
+
+def _zero(bias: nn.Parameter | None) -> None:
+    if bias is not None:
+        nn.init.zeros_(bias)

@@ -3,11 +3,11 @@
 from torch import Tensor, nn
 
 from pellucid.config.model import ModelConfig
-from pellucid.nn.attention import CrossAttention, KeysValues, SelfAttention, Slots
+from pellucid.nn.attention import CrossAttention, Memory, SelfAttention, Slots
 from pellucid.nn.dropout import dropout
 from pellucid.nn.feed_forward import FeedForward
 from pellucid.nn.masks import Mask
-from pellucid.nn.norms import LayerNorm
+from pellucid.nn.norms import build_norm
 from pellucid.taps import Tap
 
 
@@ -17,7 +17,7 @@ class PostNorm(nn.Module):
     def __init__(self, inner: nn.Module, c: ModelConfig) -> None:
         super().__init__()
         self.inner = inner
-        self.norm = LayerNorm(c)
+        self.norm = build_norm(c)
         self.p = c.dropout
         self.output = Tap()
 
@@ -45,9 +45,11 @@ class EncoderLayer(nn.Module):
         self.attention = residual(SelfAttention(c), c)
         self.feed_forward = residual(FeedForward(c), c)
 
-    def forward(self, x: Tensor, mask: Mask, slots: Slots | None = None) -> Tensor:
-        """(B, T, D) -> (B, T, D)"""
-        return self.feed_forward(self.attention(x, mask, slots))
+    def forward(
+        self, x: Tensor, mask: Mask, slots: Slots | None = None, distances: Tensor | None = None
+    ) -> Tensor:
+        """(B, T, D) -> (B, T, D); distances: (1, H, T, S) to add to the scores."""
+        return self.feed_forward(self.attention(x, mask, slots, distances))
 
 
 class DecoderLayer(nn.Module):
@@ -65,10 +67,10 @@ class DecoderLayer(nn.Module):
         x: Tensor,
         mask: Mask,
         slots: Slots | None,
-        memory: Tensor | KeysValues,
-        memory_mask: Mask,
+        distances: Tensor | None,
+        memory: Memory,
     ) -> Tensor:
-        """x (R, T, D) and the encoder's output (B, S, D), or its keys and values -> (R, T, D)"""
-        x = self.attention(x, mask, slots)
-        x = self.cross(x, memory_mask, memory)
+        """x (R, T, D) -> (R, T, D)"""
+        x = self.attention(x, mask, slots, distances)
+        x = self.cross(x, memory)
         return self.feed_forward(x)

@@ -28,8 +28,8 @@ class SlicedLinear(Linear):
     weight is (D, K), the H blocks of (K, K) one below the other.
     """
 
-    def __init__(self, d_model: int, n_heads: int) -> None:
-        super().__init__(d_model // n_heads, d_model)
+    def __init__(self, d_model: int, n_heads: int, bias: bool = True) -> None:
+        super().__init__(d_model // n_heads, d_model, bias)
         self.n_heads = n_heads
 
     def forward(self, input: Tensor) -> Tensor:
@@ -41,5 +41,11 @@ class SlicedLinear(Linear):
 
 def project(x: Tensor, linears: Sequence[Linear]) -> Tensor:
     """Several maps of one input as one matrix product: (B, T, D) -> (B, T, sum of widths)."""
+    return kernels.linear(x, *joined(linears))
+
+
+def joined(linears: Sequence[Linear]) -> tuple[Tensor, Tensor | None]:
+    """Weight and bias of several maps of one input, one below the other."""
     weight = torch.cat([linear.matrix() for linear in linears])
-    return kernels.linear(x, weight, torch.cat([linear.bias for linear in linears]))
+    biases: list[Tensor] = [linear.bias for linear in linears if linear.bias is not None]
+    return weight, torch.cat(biases) if biases else None

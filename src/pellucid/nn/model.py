@@ -1,51 +1,73 @@
 """The Transformer in its three shapes: encoder-decoder, encoder alone, decoder alone."""
 
+from collections.abc import Iterator, Mapping
+
 import torch
 from torch import Tensor, nn
 
+from pellucid.config.head import LANGUAGE_MODEL, HeadConfig
 from pellucid.config.model import ModelConfig
 from pellucid.errors import ConfigError, UsageError
+from pellucid.nn.attention import Memory
 from pellucid.nn.cache import Cache, KeyValueCache, Step
-from pellucid.nn.heads import LanguageModelHead, NoHead
+from pellucid.nn.heads import Head
 from pellucid.nn.init import initialize
 from pellucid.nn.masks import Mask
+from pellucid.nn.positions import places_of
 from pellucid.nn.stack import Decoder, Encoder
 from pellucid.nn.weights import tie
 
 
 class Transformer(nn.Module):
-    """`head(decoder(target, encoder(source)))`, or what of it the config's layer counts leave."""
+    """`heads[name](decoder(target, encoder(source)))`, or what the layer counts leave of it."""
 
-    def __init__(self, c: ModelConfig) -> None:
+    def __init__(self, c: ModelConfig, heads: Mapping[str, HeadConfig] | None = None) -> None:
+        """heads: by name; None gives what has a decoder the language model's head, "lm"."""
         super().__init__()
         self.config = c
         self.encoder = Encoder(c) if c.n_encoder_layers else None
         self.decoder = Decoder(c) if c.n_decoder_layers else None
-        self.head = LanguageModelHead(c) if c.n_decoder_layers else NoHead()
+        if heads is None:
+            heads = {"lm": LANGUAGE_MODEL} if c.n_decoder_layers else {}
+        self.head_configs = dict(heads)
+        self.heads = nn.ModuleDict({name: Head(c, h) for name, h in heads.items()})
 
     def forward(
-        self, ids: Tensor, keep: Tensor | None = None, target_ids: Tensor | None = None
+        self,
+        ids: Tensor,
+        keep: Tensor | None = None,
+        target_ids: Tensor | None = None,
+        segments: Tensor | None = None,
     ) -> Tensor:
-        """States (B, T, D) of the last stack; `head` turns them into logits.
+        """States (B, T, D) of the last stack; a head turns them into logits.
 
         ids: (B, S), what the first stack reads. keep: (B, S), True = real token, None = all.
         target_ids: (B, T), what the decoder of an encoder-decoder reads, padded on the right.
+        segments: (B, S), which of two texts each token is of.
         """
         if self.encoder is None:
-            return self._decoder(ids, Mask(keep=keep, causal=True))
+            places = None if keep is None else places_of(keep)
+            return self._decoder(ids, Mask(keep=keep, causal=True), places=places)
         memory_mask = Mask(keep=keep)
-        memory = self.encoder(ids, memory_mask)
+        memory = self.encoder(ids, memory_mask, segments)
         if self.decoder is None:
             return memory
         if target_ids is None:
             raise UsageError("an encoder-decoder needs target_ids (B, T) beside the source ids.")
-        return self.decoder(target_ids, Mask(causal=True), memory, memory_mask)
+        return self.decoder(target_ids, Mask(causal=True), Memory(memory, memory_mask))
 
     def prefill(self, source: Tensor | None, keep: Tensor | None, rows: int) -> Cache:
-        """A cache for `rows` texts; with an encoder, source ids (rows, S) are read into it."""
+        """A cache for `rows` texts that has read source ids (rows, S), keep (rows, S) True = real.
+
+        With an encoder the source is its text, padded on the right; without, the beginning of the
+        text itself, padded on the left, and None for an empty one.
+        """
         decoder = self._decoder
         if self.encoder is None:
-            return KeyValueCache(self.config, rows)
+            cache = KeyValueCache(self.config, rows, keep=keep)
+            if source is not None and source.shape[1]:
+                self._extend(source, cache)
+            return cache
         if source is None:
             raise UsageError("an encoder-decoder needs source ids (B, S) to prefill its cache.")
         mask = Mask(keep=keep)
@@ -56,20 +78,44 @@ class Transformer(nn.Module):
     def step(self, ids: Tensor, cache: Cache) -> Step:
         """Append ids (R, T) to the cache: logits (R, T, V) of what follows, and states."""
         assert isinstance(cache, KeyValueCache)
-        mask = Mask(causal=True, offset=cache.length)
-        state = self._decoder(ids, mask, cache.cross, cache.cross_mask, cache.slots(ids.shape[1]))
-        cache.length += ids.shape[1]
-        return Step(self.head(state).float(), state)
+        state = self._extend(ids, cache)
+        return Step(self.heads["lm"](state).float(), state)
 
     def ties(self) -> tuple[tuple[str, str], ...]:
         """Pairs (kept name, alias) of parameters that are one."""
+        pairs = [*self._shared_layers("encoder"), *self._shared_layers("decoder")]
         tied = self.config.tie_embeddings
-        if self.decoder is None or tied == "none":
-            return ()
-        if self.encoder is None or tied == "decoder":
-            return (("decoder.embedding.weight", "head.weight"),)
-        kept = "encoder.embedding.weight"
-        return ((kept, "decoder.embedding.weight"), (kept, "head.weight"))
+        if tied == "none":
+            return tuple(pairs)
+        both = self.encoder is not None and self.decoder is not None
+        if both and tied == "all":
+            pairs.append(("encoder.embedding.weight", "decoder.embedding.weight"))
+        first = self.decoder is None or (both and tied == "all")
+        kept = f"{'encoder' if first else 'decoder'}.embedding.weight"
+        for name, head in self.head_configs.items():
+            if head.kind == "lm":
+                pairs.append((kept, f"heads.{name}.output.weight"))
+        return tuple(pairs)
+
+    def _shared_layers(self, side: str) -> Iterator[tuple[str, str]]:
+        """All layers of a group have the weights of its first."""
+        stack, groups = getattr(self, side), self.config.layer_groups
+        if stack is None or not groups:
+            return
+        size = len(stack.layers) // groups
+        for i in range(len(stack.layers)):
+            first = i // size * size
+            for name, _ in stack.layers[first].named_parameters() if i != first else ():
+                yield f"{side}.layers.{first}.{name}", f"{side}.layers.{i}.{name}"
+
+    def _extend(self, ids: Tensor, cache: KeyValueCache) -> Tensor:
+        """States (R, T, D) of ids (R, T), which the cache remembers."""
+        n = ids.shape[1]
+        mask = Mask(causal=True, offset=cache.length, keep=cache.keep(n))
+        slots, places = cache.slots(n), cache.places(n)
+        state = self._decoder(ids, mask, cache.cross, slots, places)
+        cache.length += n
+        return state
 
     @property
     def _decoder(self) -> Decoder:
@@ -78,7 +124,9 @@ class Transformer(nn.Module):
         return self.decoder
 
 
-def build(c: ModelConfig, seed: int | None = None) -> Transformer:
+def build(
+    c: ModelConfig, seed: int | None = None, heads: Mapping[str, HeadConfig] | None = None
+) -> Transformer:
     """A model of this shape, initialised from `seed`, or left to be loaded if that is None.
 
     Raises: ConfigError if the vocabulary's size is not yet known.
@@ -86,7 +134,7 @@ def build(c: ModelConfig, seed: int | None = None) -> Transformer:
     if not c.vocab_size:
         raise ConfigError("vocab_size is 0: it comes from the tokenizer. Set it before building.")
     with torch.device("meta"):
-        model = Transformer(c)
+        model = Transformer(c, heads)
     model.to_empty(device="cpu")
     if seed is not None:
         initialize(model, seed)

@@ -12,12 +12,36 @@ class LayerNorm(nn.Module):
     Source: Ba et al. 2016, eq. 4; variance is the biased one.
     """
 
-    def __init__(self, c: ModelConfig) -> None:
+    def __init__(self, width: int, eps: float) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.empty(c.d_model))
-        self.bias = nn.Parameter(torch.empty(c.d_model))
-        self.eps = c.norm_eps
-        self.shape = (c.d_model,)
+        self.weight = nn.Parameter(torch.empty(width))
+        self.bias = nn.Parameter(torch.empty(width))
+        self.eps = eps
+        self.shape = (width,)
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.layer_norm(x, self.shape, self.weight, self.bias, self.eps)
+
+
+class RMSNorm(nn.Module):
+    """x / sqrt(mean(x^2) + eps) * weight over the last axis: no mean is taken, no bias added.
+
+    Source: Zhang and Sennrich 2019, eq. 4.
+    """
+
+    def __init__(self, width: int, eps: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(width))
+        self.eps = eps
+        self.shape = (width,)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.rms_norm(x, self.shape, self.weight, self.eps)
+
+
+NORMS = {"layer": LayerNorm, "rms": RMSNorm}
+
+
+def build_norm(c: ModelConfig, width: int = 0) -> nn.Module:
+    """The config's norm of vectors of `width` numbers; 0 means d_model."""
+    return NORMS[c.norm](width or c.d_model, c.norm_eps)

@@ -29,7 +29,7 @@ class SinusoidalPositions(nn.Module):
 
     def __init__(self, c: ModelConfig) -> None:
         super().__init__()
-        self.d_model = c.d_model
+        self.width = c.embedding_width
         self.halves = c.positions == "sinusoid-halves"
         self.table: Tensor | None = None  # a fact, not a weight: never saved
 
@@ -44,26 +44,31 @@ class SinusoidalPositions(nn.Module):
             or table.dtype != like.dtype
         ):
             n = max(256, 1 << (end - 1).bit_length())
-            self.table = table = sinusoids(n, self.d_model, self.halves).to(like)
+            self.table = table = sinusoids(n, self.width, self.halves).to(like)
         return table[index]
 
 
 class LearnedPositions(nn.Module):
-    """A trained vector for each of `max_length` positions."""
+    """A trained vector for each of `max_length` positions, the first in row `first_position`."""
 
     def __init__(self, c: ModelConfig) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.empty(c.max_length, c.d_model))
+        self.first = c.first_position
+        rows = c.first_position + c.max_length
+        self.weight = nn.Parameter(torch.empty(rows, c.embedding_width))
 
     def forward(self, index: Tensor | slice, like: Tensor) -> Tensor:
         """Rows for positions `index`: (..., D). Raises: UsageError past the table's end."""
         end = index.stop if isinstance(index, slice) else int(index.max()) + 1
-        if end > len(self.weight):
+        most = len(self.weight) - self.first
+        if end > most:
             raise UsageError(
-                f"a text of {end} tokens is longer than the {len(self.weight)} positions that this"
-                " model has learned (max_length). Split the text, or train with a larger table."
+                f"a text of {end} tokens is longer than the {most} positions that this model has"
+                " learned (max_length). Split the text, or train with a larger table."
             )
-        return self.weight[index]
+        if isinstance(index, slice):
+            return self.weight[index.start + self.first : index.stop + self.first]
+        return self.weight[index + self.first]
 
 
 class NoPositions(nn.Module):
@@ -80,5 +85,54 @@ POSITIONS = {
     "sinusoid": SinusoidalPositions,
     "sinusoid-halves": SinusoidalPositions,
     "learned": LearnedPositions,
+    "learned-real": LearnedPositions,
+    "buckets": NoPositions,  # distance is told by a bias on the scores
     "none": NoPositions,
 }
+
+
+def places_of(keep: Tensor) -> Tensor:
+    """(B, T) each token's place among the real ones, where keep (B, T) is True for those.
+
+    Padding has some place that exists: 0, or that of the last real token before it.
+    """
+    return (keep.cumsum(1) - 1).clamp(min=0)
+
+
+class DistanceBias(nn.Module):
+    """A trained number for each head and bucket of distances, added to attention scores.
+
+    Half of the buckets hold one distance each, the others grow geometrically up to
+    `max_distance`. An encoder's are halved again: keys before the query, and after it.
+    Source: Raffel et al. 2020, section 2.1; the released code for the formula.
+    """
+
+    def __init__(self, c: ModelConfig, both_ways: bool) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(c.n_buckets, c.n_heads))
+        self.max_distance, self.both_ways = c.max_distance, both_ways
+
+    def forward(self, n_queries: int, offset: int) -> Tensor:
+        """(1, H, T, S) for T queries, the first at place `offset`, over the S keys up to the last.
+
+        In an encoder offset is 0, and keys after a query count too.
+        """
+        places = torch.arange(offset + n_queries, device=self.weight.device)
+        distance = places - places[offset:, None]  # (T, S), negative for keys before the query
+        bias = self.weight[self.bucket(distance)]  # (T, S, H)
+        return bias.permute(2, 0, 1)[None]
+
+    def bucket(self, distance: Tensor) -> Tensor:
+        """The bucket of key place minus query place, any shape."""
+        n = len(self.weight)
+        first = torch.zeros_like(distance)
+        if self.both_ways:
+            n //= 2
+            first = (distance > 0) * n
+            distance = distance.abs()
+        else:
+            distance = -distance.clamp(max=0)
+        exact = n // 2
+        growth = torch.log(distance.float() / exact) / math.log(self.max_distance / exact)
+        far = (exact + (growth * (n - exact)).long()).clamp(max=n - 1)
+        return first + torch.where(distance < exact, distance, far)

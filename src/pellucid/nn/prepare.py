@@ -13,7 +13,7 @@ from pellucid.nn.attention import CrossAttention, SelfAttention
 from pellucid.nn.embedding import Embedding
 from pellucid.nn.feed_forward import ACTIVATIONS, FeedForward
 from pellucid.nn.kernels import Packed, PackedType
-from pellucid.nn.linear import Linear
+from pellucid.nn.linear import Linear, joined
 
 Model = TypeVar("Model", bound=nn.Module)
 FUSED = {ACTIVATIONS["relu"]: "relu"}
@@ -41,7 +41,7 @@ def prepare(model: Model, dtype: PackedType = "fp32") -> Model:
         elif isinstance(module, Embedding):
             module.weight = nn.Parameter(module.weight * module.scale, requires_grad=False)
             module.scale = 1.0
-        elif isinstance(module, FeedForward) and module.activation in FUSED:
+        elif isinstance(module, FeedForward) and module.activation in FUSED and not module.gate:
             fused = FUSED[module.activation]
             module.up = Packed(module.up.weight, module.up.bias, dtype, fused)  # type: ignore[assignment]
             module.activation = _as_it_is
@@ -57,8 +57,7 @@ def _joined(attention: nn.Module, names: tuple[str, ...], dtype: PackedType) -> 
     linears = [getattr(attention, name) for name in names]
     for name in names:
         delattr(attention, name)
-    weight = torch.cat([linear.matrix() for linear in linears])
-    return Packed(weight, torch.cat([linear.bias for linear in linears]), dtype)
+    return Packed(*joined(linears), dtype)
 
 
 def _pack_linears(module: nn.Module, dtype: PackedType) -> None:

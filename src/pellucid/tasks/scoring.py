@@ -66,6 +66,6 @@ def _sums(
     ids, keep = padded(sources, directory.tokenizers.source.id("pad"), device)  # (B, S)
     inputs, real = padded([[start, *target[:-1]] for target in targets], start, device)  # (B, T)
     labels, _ = padded(targets, start, device)  # (B, T)
-    logits = model.head(model(ids, keep, inputs))  # (B, T, V)
+    logits = model.heads["lm"](model(ids, keep, inputs))  # (B, T, V)
     chosen = logits.gather(-1, labels[..., None])[..., 0] - logits.logsumexp(-1)  # (B, T)
     return (chosen if real is None else chosen.masked_fill(~real, 0.0)).double().sum(-1)

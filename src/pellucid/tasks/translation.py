@@ -142,7 +142,7 @@ def _logits(module: nn.Module, batch: PairBatch) -> Tensor:
     """Logits (N, V) of the real places alone."""
     assert isinstance(module, Transformer)
     state = module(batch.source, batch.keep, batch.target)  # (B, T, D)
-    return module.head(state.flatten(0, 1).index_select(0, batch.real))
+    return module.heads["lm"](state.flatten(0, 1).index_select(0, batch.real))
 
 
 def _padded(rows: Sequence[np.ndarray], pad: int, end: int) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,52 @@
+"""What a head predicts from a model's states."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pellucid.config.checks import at_least, fraction
+from pellucid.config.model import Activation
+from pellucid.errors import ConfigError
+
+MOST_OUTPUTS = 10_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeadConfig:
+    """One head. Its parts in order: transform, activation, norm, output; each may be absent."""
+
+    kind: Literal["lm", "token", "sequence"]
+    """A score for each word of the vocabulary, outputs for each token, or for the whole text."""
+    outputs: int = 0
+    """Labels. Of kind lm the vocabulary counts; 0 of kind sequence gives the transformed state."""
+    activation: Activation | Literal[""] = ""
+    """With one, a square linear map and this activation come before the output."""
+    norm: bool = False
+    """A norm after that activation."""
+    bias: bool = True
+    """Whether the output adds a bias."""
+    scale: float = 1.0
+    """What the states are multiplied by before the output."""
+    pool: Literal["first", "last", "end"] = "first"
+    """Whose state stands for the whole text: the first token, the last real one, or the last end
+    token."""
+    labels: tuple[str, ...] = ()
+    """What the outputs are called."""
+    dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        at_least(0, self, "outputs")
+        fraction(self, "dropout")
+        if self.outputs > MOST_OUTPUTS:
+            raise ConfigError(f"outputs={self.outputs} is beyond {MOST_OUTPUTS}. Use less.")
+        if self.labels and len(self.labels) != self.outputs:
+            raise ConfigError(
+                f"{len(self.labels)} labels for outputs={self.outputs}. Give one a label, or none."
+            )
+        if self.kind == "token" and not self.outputs:
+            raise ConfigError("a head of kind token needs outputs: how many numbers a token gets.")
+        if self.norm and not self.activation:
+            raise ConfigError("norm=true stands behind an activation. Set one, or norm=false.")
+
+
+LANGUAGE_MODEL = HeadConfig(kind="lm", bias=False)
+"""States times the embedding (Vaswani et al. 2017, section 3.4)."""
