@@ -80,8 +80,9 @@ class ModelConfig:
     """Which linear maps add a bias: all, all but queries, keys and values, or none."""
     scale_embeddings: bool = True
     """Multiply embeddings by sqrt(d_model), Vaswani et al. 2017, section 3.4."""
-    tie_embeddings: Literal["all", "decoder", "none"] = "all"
-    """Which share one matrix: both embeddings and the output, the decoder's two, or none."""
+    tie_embeddings: Literal["all", "inputs", "decoder", "none"] = "all"
+    """Which share one matrix: both embeddings and the output, both embeddings, the decoder's
+    embedding and the output, or none."""
     dropout: float = 0.1
     """On each sublayer's output and on the embeddings' sum."""
     attention_dropout: float = 0.0
@@ -112,10 +113,10 @@ class ModelConfig:
                 f"d_model={self.embedding_width} is odd, but sinusoids come in pairs of sine and"
                 " cosine. Use an even d_model, or positions: learned."
             )
-        if self.target_vocab_size and self.tie_embeddings == "all":
+        if self.target_vocab_size and self.tie_embeddings in ("all", "inputs"):
             raise ConfigError(
-                "tie_embeddings=all shares one matrix, but target_vocab_size sets a second"
-                " vocabulary. Use tie_embeddings=decoder."
+                f"tie_embeddings={self.tie_embeddings} shares one matrix, but target_vocab_size"
+                " sets a second vocabulary. Use tie_embeddings=decoder."
             )
         if not self.norm_eps > 0:
             raise ConfigError(f"norm_eps={self.norm_eps} must be above 0. The usual is 1e-5.")

@@ -88,8 +88,10 @@ class Transformer(nn.Module):
         if tied == "none":
             return tuple(pairs)
         both = self.encoder is not None and self.decoder is not None
-        if both and tied == "all":
+        if both and tied in ("all", "inputs"):
             pairs.append(("encoder.embedding.weight", "decoder.embedding.weight"))
+        if tied == "inputs":
+            return tuple(pairs)
         first = self.decoder is None or (both and tied == "all")
         kept = f"{'encoder' if first else 'decoder'}.embedding.weight"
         for name, head in self.head_configs.items():

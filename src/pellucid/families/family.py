@@ -1,0 +1,143 @@
+"""What a family file declares: presets, weight names, heads, and how its configs are written."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, NamedTuple
+
+from pellucid.config.decoding import Roles
+from pellucid.config.head import HeadConfig
+from pellucid.config.model import ModelConfig
+from pellucid.config.read import build, merge
+from pellucid.errors import ConfigError
+
+ACTIVATIONS = {
+    "relu": "relu",
+    "gelu": "gelu",
+    "gelu_new": "gelu-tanh",
+    "gelu_pytorch_tanh": "gelu-tanh",
+    "swish": "swish",
+    "silu": "swish",
+    "tanh": "tanh",
+}
+"""Their names of activations, and ours."""
+
+
+class Row(NamedTuple):
+    """One rename: a module or a tensor of theirs is one of ours, or several stacked.
+
+    `{}` stands for a number, a layer's; theirs and ours have it as often as each other.
+    """
+
+    theirs: str
+    ours: str | tuple[str, ...]
+    """Of several, theirs holds the outputs one below the other, in this order."""
+    transpose: bool = False
+    """Theirs is (in, out), as the first GPTs stored it."""
+    also: str = ""
+    """Another name that files have for the same tensor."""
+    flat: bool = False
+    """Theirs is (1, n) where ours is (n,)."""
+
+    def names(self) -> list[str]:
+        """Their names, the one that is written first."""
+        return [self.theirs, self.also] if self.also else [self.theirs]
+
+
+class Field(NamedTuple):
+    """One setting in both configs."""
+
+    theirs: str
+    ours: str
+    default: Any = None
+    """Its value where a file leaves it out; None if no file may."""
+    values: Mapping[Any, Any] | None = None
+    """Their values and ours, where those differ; the first of theirs is written."""
+
+
+class HeadNames(NamedTuple):
+    """A head as one of their classes has it."""
+
+    name: str
+    config: HeadConfig
+    rows: Sequence[Row]
+    """Their names, ours below `heads.NAME.`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family:
+    """A published model: all that sets it apart from the others."""
+
+    name: str
+    """What their config.json calls it: its model_type."""
+    preset: ModelConfig
+    """Its first published size, or the smallest; without vocabulary where that is a tokenizer's."""
+    presets: Mapping[str, ModelConfig] = field(default_factory=dict)
+    objective: str
+    """What it was pretrained to predict, in a word or two."""
+    base: str
+    """Their prefix of all but the heads; files may lack it."""
+    fields: Sequence[Field]
+    required: Mapping[str, Any] = field(default_factory=dict)
+    """Settings of theirs that change numbers and that we honour at one value only."""
+    rows: Sequence[Row] | Callable[[ModelConfig], Sequence[Row]]
+    """Names of all but the heads; a function of the config where its numbers decide them."""
+    heads: Mapping[str, Sequence[HeadNames]]
+    """Their classes and the heads of each; the first is what a file without class is taken for."""
+    unused: Sequence[str] = ()
+    """Tensors and modules that carry nothing: buffers, and parts that a head leaves aside."""
+    adjust: Callable[[Mapping[str, Any], dict[str, Any]], dict[str, Any]] | None = None
+    """Our settings from their config and what `fields` gave, where a table cannot say it."""
+    head: Callable[[Mapping[str, Any], HeadConfig], HeadConfig] | None = None
+    """A head, where their config says more of it than its class does."""
+    extra: Callable[[ModelConfig, Mapping[str, HeadConfig]], dict[str, Any]] | None = None
+    """Settings of theirs from our configs, where a table cannot say it."""
+    roles: Roles = Roles()  # noqa: RUF009 (frozen)
+
+    def model_config(self, theirs: Mapping[str, Any], where: str) -> ModelConfig:
+        """Our config from their config.json.
+
+        Raises: ConfigError naming a setting that is missing, or that we do not honour.
+        """
+        for name, value in self.required.items():
+            if theirs.get(name, value) not in (value, None):
+                raise ConfigError(
+                    f"{where}: {name}={str(theirs[name])[:80]} changes the numbers, and only"
+                    f" {value!r} is supported here. This model cannot be opened."
+                )
+        found: dict[str, Any] = {}
+        for each in self.fields:
+            value = theirs.get(each.theirs, each.default)
+            if value is None:
+                raise ConfigError(f"{where}: {each.theirs} is missing. Get the directory anew.")
+            found[each.ours] = _translated(each, value, where)
+        if self.adjust is not None:
+            found = self.adjust(theirs, found)
+        return build(ModelConfig, merge(asdict(self.preset), found), where)
+
+    def table(self, c: ModelConfig, heads: Sequence[HeadNames]) -> list[Row]:
+        """All renames of a model with these heads."""
+        rows = list(self.rows(c) if callable(self.rows) else self.rows)
+        for head in heads:
+            rows += [row._replace(ours=f"heads.{head.name}.{row.ours}") for row in head.rows]
+        return rows
+
+    def their_config(self, c: ModelConfig, heads: Mapping[str, HeadConfig]) -> dict[str, Any]:
+        """Their config.json of our configs, without classes and token ids."""
+        found: dict[str, Any] = {"model_type": self.name, **self.required}
+        for each in self.fields:
+            value = getattr(c, each.ours)
+            if each.values is not None:
+                value = next(theirs for theirs, ours in each.values.items() if ours == value)
+            found[each.theirs] = value
+        return {**found, **(self.extra(c, heads) if self.extra is not None else {})}
+
+
+def _translated(each: Field, value: Any, where: str) -> Any:
+    if each.values is None:
+        return value
+    if value not in each.values:
+        known = ", ".join(str(name) for name in each.values)
+        raise ConfigError(
+            f"{where}: {each.theirs}={str(value)[:80]!r} is not supported here. Known: {known}."
+        )
+    return each.values[value]

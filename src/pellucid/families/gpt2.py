@@ -1,0 +1,113 @@
+"""GPT-2: a decoder alone, trained to say what comes next (Radford et al. 2019).
+
+What is special: norms stand before each sublayer and one at the end; its files hold queries, keys
+and values as one matrix, stored (in, out).
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from pellucid.config.decoding import Roles
+from pellucid.config.head import LANGUAGE_MODEL, HeadConfig
+from pellucid.config.model import ModelConfig
+from pellucid.families.family import ACTIVATIONS, Family, Field, HeadNames, Row
+
+SMALL = ModelConfig(
+    d_model=768,
+    n_encoder_layers=0,
+    n_decoder_layers=12,
+    n_heads=12,
+    d_ff=3072,
+    max_length=1024,
+    positions="learned",
+    norm_place="pre",
+    activation="gelu-tanh",
+    scale_embeddings=False,
+    attention_dropout=0.1,
+)
+FIELDS = (
+    Field("vocab_size", "vocab_size"),
+    Field("n_positions", "max_length", 1024),
+    Field("n_embd", "d_model", 768),
+    Field("n_layer", "n_decoder_layers", 12),
+    Field("n_head", "n_heads", 12),
+    Field("activation_function", "activation", "gelu_new", ACTIVATIONS),
+    Field("layer_norm_epsilon", "norm_eps", 1e-5),
+    Field("resid_pdrop", "dropout", 0.1),
+    Field("attn_pdrop", "attention_dropout", 0.1),
+    Field("tie_word_embeddings", "tie_embeddings", True, {True: "all", False: "none"}),
+    Field("scale_attn_weights", "attention_scale", True, {True: "sqrt", False: "none"}),
+)
+
+
+def inner_width(theirs: Mapping[str, Any], found: dict[str, Any]) -> dict[str, Any]:
+    """Four times the width, unless the file says otherwise."""
+    return {**found, "d_ff": theirs.get("n_inner") or 4 * found["d_model"]}
+
+
+def layers(qkv: str, out: str, up: str, down: str) -> tuple[Row, ...]:
+    """A layer of the first two GPTs, whose parts bear these names."""
+    layer, inner = "transformer.h.{}.", "decoder.layers.{}."
+    attention = f"{inner}attention.inner."
+    return (
+        Row(layer + qkv, (f"{attention}q", f"{attention}k", f"{attention}v"), transpose=True),
+        Row(layer + out, f"{attention}o", transpose=True),
+        Row(layer + up, f"{inner}feed_forward.inner.up", transpose=True),
+        Row(layer + down, f"{inner}feed_forward.inner.down", transpose=True),
+        Row(f"{layer}ln_1", f"{inner}attention.norm"),
+        Row(f"{layer}ln_2", f"{inner}feed_forward.norm"),
+    )
+
+
+LM = HeadNames("lm", LANGUAGE_MODEL, (Row("lm_head", "output"),))
+# A decoder's last token is the only one that has seen the whole text.
+CLASSIFIER = HeadNames(
+    "classifier",
+    HeadConfig(kind="sequence", outputs=2, bias=False, pool="last"),
+    (Row("score", "output"),),
+)
+TAGGER = HeadNames(
+    "tagger", HeadConfig(kind="token", outputs=2, dropout=0.1), (Row("classifier", "output"),)
+)
+SPAN = HeadNames(
+    "span",
+    HeadConfig(kind="token", outputs=2, labels=("start", "end")),
+    (Row("qa_outputs", "output"),),
+)
+
+GPT2 = Family(
+    name="gpt2",
+    objective="next word",
+    preset=SMALL,
+    presets={
+        "small": SMALL,
+        "medium": replace(SMALL, d_model=1024, n_decoder_layers=24, n_heads=16, d_ff=4096),
+        "large": replace(SMALL, d_model=1280, n_decoder_layers=36, n_heads=20, d_ff=5120),
+        "xl": replace(SMALL, d_model=1600, n_decoder_layers=48, n_heads=25, d_ff=6400),
+    },
+    base="transformer.",
+    fields=FIELDS,
+    required={
+        "scale_attn_by_inverse_layer_idx": False,
+        "reorder_and_upcast_attn": False,
+        "add_cross_attention": False,
+    },
+    adjust=inner_width,
+    extra=lambda c, heads: {"n_inner": c.d_ff},
+    rows=(
+        Row("transformer.wte.weight", "decoder.embedding.weight"),
+        Row("transformer.wpe.weight", "decoder.embedding.positions.weight"),
+        *layers("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj"),
+        Row("transformer.ln_f", "decoder.norm"),
+    ),
+    heads={
+        "GPT2LMHeadModel": (LM,),
+        "GPT2ForSequenceClassification": (CLASSIFIER,),
+        "GPT2ForTokenClassification": (TAGGER,),
+        "GPT2ForQuestionAnswering": (SPAN,),
+        "GPT2Model": (),
+    },
+    unused=("transformer.h.{}.attn.bias", "transformer.h.{}.attn.masked_bias"),
+    roles=Roles(start="eos", banned=()),  # one special token ends a text and begins the next
+)

@@ -1,0 +1,61 @@
+"""BART against transformers.  Authority: its classes with the same random weights."""
+
+from typing import Any
+
+import pytest
+import torch
+import transformers
+
+from parity.peer import IDS, KEEP, both_ways
+from pellucid.families.huggingface import Foreign
+from pellucid.nn.heads import pooled
+
+CONFIG: dict[str, Any] = {
+    "vocab_size": 50,
+    "d_model": 8,
+    "encoder_layers": 2,
+    "decoder_layers": 3,
+    "encoder_attention_heads": 2,
+    "decoder_attention_heads": 2,
+    "encoder_ffn_dim": 16,
+    "decoder_ffn_dim": 16,
+    "max_position_embeddings": 20,
+    "pad_token_id": 1,
+    "eos_token_id": 2,
+    "decoder_start_token_id": 2,
+}
+TARGET = torch.tensor([[2, 9, 7, 3], [2, 4, 6, 2], [2, 5, 8, 9]])
+NAMES = {
+    "BartForConditionalGeneration": "lm",
+    "BartForSequenceClassification": "classifier",
+    "BartForQuestionAnswering": "span",
+}
+
+
+def shifted() -> torch.Tensor:
+    """What the decoder of a classifier reads: the text, one place later."""
+    return torch.cat([torch.full((len(IDS), 1), 2), IDS[:, :-1]], 1)
+
+
+def ours(foreign: Foreign, head: str) -> torch.Tensor:
+    state = foreign.model(IDS, KEEP, TARGET if head == "lm" else shifted())
+    if head == "classifier":
+        return foreign.model.heads[head](pooled(state, KEEP, IDS == 2, "end"))
+    logits = foreign.model.heads[head](state)
+    return logits if head == "lm" else logits[KEEP]
+
+
+def outputs(theirs) -> dict[str, torch.Tensor]:
+    name = NAMES[type(theirs).__name__]
+    given = {"decoder_input_ids": TARGET} if name == "lm" else {}
+    found = theirs(IDS, attention_mask=KEEP.long(), **given)
+    if name == "span":
+        return {name: torch.stack([found.start_logits, found.end_logits], -1)[KEEP]}
+    return {name: found.logits}
+
+
+@pytest.mark.parametrize("kind", NAMES)
+@pytest.mark.parametrize("changes", [{}, {"scale_embedding": True, "activation_function": "relu"}])
+def test_every_head(kind, changes, tmp_path):
+    config = transformers.BartConfig(**CONFIG, **changes)
+    both_ways(getattr(transformers, kind)(config), tmp_path, outputs, ours)

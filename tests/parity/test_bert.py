@@ -1,0 +1,66 @@
+"""BERT against transformers.  Authority: its classes with the same random weights."""
+
+from typing import Any
+
+import pytest
+import torch
+import transformers
+
+from parity.peer import IDS, KEEP, SEGMENTS, both_ways
+from pellucid.families.huggingface import Foreign
+from pellucid.nn.heads import pooled
+
+SMALL: dict[str, Any] = {
+    "vocab_size": 50,
+    "hidden_size": 8,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 16,
+    "max_position_embeddings": 20,
+}
+
+
+def ours(foreign: Foreign, head: str) -> torch.Tensor:
+    state = foreign.model(IDS, KEEP, segments=SEGMENTS)
+    if foreign.heads[head].kind == "sequence":
+        return foreign.model.heads[head](pooled(state, KEEP, None, foreign.heads[head].pool))
+    return foreign.model.heads[head](state)[KEEP]
+
+
+def outputs(theirs) -> dict[str, torch.Tensor]:
+    found = theirs(IDS, attention_mask=KEEP.long(), token_type_ids=SEGMENTS)
+    kind = type(theirs).__name__
+    if kind == "BertForPreTraining":
+        return {"mlm": found.prediction_logits[KEEP], "nsp": found.seq_relationship_logits}
+    if kind == "BertModel":
+        return {"pooled": found.pooler_output}
+    if kind == "BertForQuestionAnswering":
+        return {"span": torch.stack([found.start_logits, found.end_logits], -1)[KEEP]}
+    name = {
+        "BertForMaskedLM": "mlm",
+        "BertForNextSentencePrediction": "nsp",
+        "BertForSequenceClassification": "classifier",
+        "BertForTokenClassification": "tagger",
+    }[kind]
+    return {name: found.logits[KEEP] if name in ("mlm", "tagger") else found.logits}
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "PreTraining",
+        "MaskedLM",
+        "NextSentencePrediction",
+        "SequenceClassification",
+        "TokenClassification",
+        "QuestionAnswering",
+        "Model",
+    ],
+)
+def test_every_head(kind, tmp_path):
+    cls = getattr(transformers, f"Bert{'' if kind == 'Model' else 'For'}{kind}")
+    labels: dict[str, Any] = (
+        {} if kind in ("NextSentencePrediction", "QuestionAnswering") else {"num_labels": 3}
+    )
+    theirs = cls(transformers.BertConfig(**SMALL, **labels))
+    both_ways(theirs, tmp_path, outputs, ours)
