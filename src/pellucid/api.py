@@ -2,18 +2,22 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from pellucid.config.decoding import DecodingConfig
 from pellucid.decoding.alignment import align, hard_alignment
 from pellucid.errors import DataError, UsageError
-from pellucid.families.directory import ModelDirectory, load_model
+from pellucid.families.directory import ModelDirectory
+from pellucid.families.door import open_model
 from pellucid.nn import kernels
 from pellucid.nn.kernels import PackedType
 from pellucid.nn.prepare import prepare
+from pellucid.tasks.logits import Inputs, logits
 from pellucid.tasks.translate import Translated, translate
 from pellucid.text.pair import Tokenizers
 
@@ -48,7 +52,8 @@ class Loaded:
         self.tokenizer: Tokenizers = directory.tokenizers
         self.task = directory.task
         self.config = directory.model_config
-        self._fast = replace(directory, model=prepare(self.model, dtype))
+        self.heads = directory.model.head_configs
+        self._dtype: PackedType = dtype
 
     def translate(
         self,
@@ -66,7 +71,7 @@ class Loaded:
         if isinstance(texts, str):
             raise UsageError("translate takes a list of texts. Write m.translate([text]).")
         config = self.decoding(**settings)
-        found = translate(self._fast, texts, config, progress)
+        found = translate(self._prepared, texts, config, progress)
         flat = [t for hypotheses in found for t in hypotheses]
         aligned = iter(self._alignments(flat) if alignment else [()] * len(flat))
         ranked = [
@@ -74,6 +79,28 @@ class Loaded:
             for hypotheses in found
         ]
         return ranked if config.n_best > 1 else [best for best, *_ in ranked]
+
+    def logits(
+        self,
+        ids: Tensor,
+        keep: Tensor | None = None,
+        *,
+        target_ids: Tensor | None = None,
+        segments: Tensor | None = None,
+        head: str | None = None,
+    ) -> Tensor:
+        """A head's raw output in float32; see `pellucid.tasks.logits`.
+
+        ids: (B, T) integers. keep: (B, T), True = real token. target_ids: (B, U), what the decoder
+        of an encoder-decoder reads. segments: (B, T). head: may be left out where there is one.
+        Raises: UsageError naming what does not fit, or listing the heads.
+        """
+        return logits(self.directory, Inputs(ids, keep, target_ids, segments), head)
+
+    @cached_property
+    def _prepared(self) -> ModelDirectory:
+        """The same with a model packed for decoding, made when first asked for."""
+        return replace(self.directory, model=prepare(self.model, self._dtype))
 
     def decoding(self, **settings: Any) -> DecodingConfig:
         """The model's own search settings, these in place of some."""
@@ -109,7 +136,7 @@ def load(name: str | Path, *, device: str = "auto", dtype: PackedType = "fp32") 
     Raises: DataError if there is no such model; VerificationError if its files are damaged.
     """
     place = kernels.device(device)
-    return Loaded(load_model(find(name)), place, dtype)
+    return Loaded(open_model(find(name)), place, dtype)
 
 
 def train(settings: Mapping[str, Any] | str | Path) -> Loaded:

@@ -128,7 +128,7 @@ def change_config(directory: Path, **changes) -> None:
 
 
 REFUSED = {
-    "foreign": ({"model_type": "marian"}, VerificationError, "'marian', not pellucid's.*import"),
+    "foreign": ({"model_type": "marian"}, VerificationError, "'marian', neither pellucid's"),
     "newer": ({"format": 2}, VerificationError, "newer pellucid. Upgrade"),
     "unknown key": ({"auto_map": {"x": "evil.py"}}, ConfigError, "auto_map"),
     "10^9 layers": ({"n_encoder_layers": 10**9}, ConfigError, "layers"),
@@ -163,7 +163,7 @@ def test_a_config_that_does_not_fit_is_refused(copied, name):
 def test_a_directory_of_another_tool_is_called_that(tmp_path):
     (tmp_path / "config.json").write_text('{"model_type": "bert", "hidden_size": 8}')
     (tmp_path / "pytorch_model.bin").write_bytes(b"\x80")
-    with pytest.raises(VerificationError, match=r"model_type is 'bert'.*pellucid import"):
+    with pytest.raises(VerificationError, match=r"model_type is 'bert', neither"):
         load_model(tmp_path)
     with pytest.raises(DataError, match="is not a directory"):
         load_model(tmp_path / "none")

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pellucid.config.checks import at_least, fraction
-from pellucid.config.model import Activation
 from pellucid.errors import ConfigError
 
 MOST_OUTPUTS = 10_000_000
@@ -18,7 +17,7 @@ class HeadConfig:
     """A score for each word of the vocabulary, outputs for each token, or for the whole text."""
     outputs: int = 0
     """Labels. Of kind lm the vocabulary counts; 0 of kind sequence gives the transformed state."""
-    activation: Activation | Literal[""] = ""
+    activation: Literal["", "relu", "gelu", "gelu-tanh", "swish", "tanh"] = ""
     """With one, a square linear map and this activation come before the output."""
     norm: bool = False
     """A norm after that activation."""

@@ -6,13 +6,14 @@ the tokenizers' files; `README.md` the model card; `manifest.json` every file's 
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from pellucid.config.decoding import DecodingConfig, Roles
+from pellucid.config.head import LANGUAGE_MODEL, HeadConfig
 from pellucid.config.model import ModelConfig
 from pellucid.config.read import build
 from pellucid.errors import DataError, VerificationError
@@ -47,6 +48,9 @@ class ModelDirectory:
     longest_source: int
     """Tokens of the longest source in training, about: a longer text is split to translate it."""
     card: str
+    family: str = "transformer"
+    token_ids: Mapping[str, int] = field(default_factory=dict)
+    """Of a published directory: its pad_token_id and the like."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +63,7 @@ class ConfigFile:
     languages: tuple[str, str]
     longest_source: int
     model: ModelConfig
+    heads: Mapping[str, HeadConfig] = field(default_factory=lambda: {"lm": LANGUAGE_MODEL})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +86,7 @@ def save_model(directory: Path, parts: ModelDirectory, dtype: Kind = "fp32") -> 
         languages=parts.languages,
         longest_source=parts.longest_source,
         model=parts.model_config,
+        heads=parts.model.head_configs,
     )
     generation = GenerationFile(roles=parts.roles, decoding=parts.decoding)
     with publish(directory, replace=_is_ours(directory), facts={"dtype": dtype}) as temp:
@@ -107,7 +113,7 @@ def load_model(directory: Path) -> ModelDirectory:
     shapes = read_shapes(directory / WEIGHTS)
     _check_layers(directory, config.model, shapes)
     with torch.device("meta"):
-        model = Transformer(config.model)
+        model = Transformer(config.model, config.heads)
     check_names(model, shapes, str(directory / WEIGHTS))
     load_weights(model, read_weights(directory / WEIGHTS))
     return ModelDirectory(
@@ -128,15 +134,20 @@ def _read_config(path: Path) -> ConfigFile:
     kind, version = mapping.get("model_type"), mapping.get("format")
     if kind != "pellucid":
         raise VerificationError(
-            f"{path}: model_type is {str(kind)[:100]!r}, not pellucid's."
-            " Bring it in by `pellucid import`."
+            f"{path}: model_type is {str(kind)[:100]!r}, neither pellucid's nor a family's that is"
+            " known here."
         )
     if isinstance(version, int) and version > FORMAT:
         raise VerificationError(
             f"{path} has format {version}, this version reads up to {FORMAT}: it was made by a"
             " newer pellucid. Upgrade: pip install -U pellucid."
         )
-    return build(ConfigFile, mapping, str(path))
+    heads = mapping.get("heads", {"lm": asdict(LANGUAGE_MODEL)})
+    if not isinstance(heads, dict):
+        raise VerificationError(f"{path}: heads is no table of heads. Get the directory anew.")
+    rest = {name: value for name, value in mapping.items() if name != "heads"}
+    made = {name: build(HeadConfig, head, f"{path}: heads.{name}") for name, head in heads.items()}
+    return replace(build(ConfigFile, rest, str(path)), heads=made)
 
 
 def _mapping(path: Path) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pellucid.errors import DataError
-from pellucid.text.tokenizer import Tokenizer
+from pellucid.text.tokenizer import AbsentTokenizer, Tokenizer
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,12 @@ class Tokenizers:
     @property
     def joint(self) -> bool:
         return self.source is self.target
+
+    @classmethod
+    def absent(cls, directory: Path) -> "Tokenizers":
+        """What a directory without a tokenizer has: whoever asks for it is told so."""
+        nothing = AbsentTokenizer(directory)
+        return cls(nothing, nothing)
 
     def save(self, directory: Path) -> None:
         """tokenizer.json if joint, else source_tokenizer.json and target_tokenizer.json."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import tokenizers
 
@@ -28,6 +28,8 @@ class Encoding(NamedTuple):
 
 class Tokenizer:
     """Text to ids and back. Ids of special tokens come from `id`, never from text."""
+
+    there = True
 
     def __init__(self, library: tokenizers.Tokenizer, roles: dict[str, str], kind: str) -> None:
         """`roles`: the token of each. Raises: DataError if one is not in the vocabulary."""
@@ -129,6 +131,22 @@ class Tokenizer:
                     f" {self.vocab_size - 1}). Is it another tokenizer's?"
                 )
         return plain
+
+
+class AbsentTokenizer(Tokenizer):
+    """In place of a tokenizer that a directory does not have."""
+
+    there = False
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def __getattr__(self, name: str) -> NoReturn:
+        """Raises: UsageError, whatever is asked of it."""
+        raise UsageError(
+            f"{self._directory} holds no tokenizer: only ids go in and out. Put the model's"
+            " tokenizer files beside its weights."
+        )
 
 
 def _roles(config: object, path: Path) -> dict[str, str]:
