@@ -25,6 +25,8 @@ VERBS = {
     "score": ("score", "log-probability of given translations, line by line"),
     "info": ("info", "this machine, or all about a model"),
     "verify": ("verify", "check that a model's or a run's files are what was saved"),
+    "import": ("import_model", "check a downloaded model and keep it verified"),
+    "export": ("export_model", "write a model in the layout of other tools"),
     "average": ("average", "a model from the mean of checkpoints"),
     "bench": ("bench", "how fast a model translates here"),
     "data check": ("data_check", "find everything that is wrong with parallel text"),

@@ -19,7 +19,7 @@ def open_model(directory: Path) -> ModelDirectory:
     """
     where = directory / "config.json"
     theirs = read_json(where) if where.is_file() else None
-    if not isinstance(theirs, dict) or theirs.get("model_type") not in FAMILIES:
+    if not isinstance(theirs, dict) or str(theirs.get("model_type")) not in FAMILIES:
         return load_model(directory)
     if (directory / NAME).exists():
         verify(directory)

@@ -1,6 +1,7 @@
 """What a family file declares: presets, weight names, heads, and how its configs are written."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
@@ -111,7 +112,8 @@ class Family:
                 raise ConfigError(f"{where}: {each.theirs} is missing. Get the directory anew.")
             found[each.ours] = _translated(each, value, where)
         if self.adjust is not None:
-            found = self.adjust(theirs, found)
+            with _of_their_kinds(where):
+                found = self.adjust(theirs, found)
         return build(ModelConfig, merge(asdict(self.preset), found), where)
 
     def table(self, c: ModelConfig, heads: Sequence[HeadNames]) -> list[Row]:
@@ -132,7 +134,21 @@ class Family:
         return {**found, **(self.extra(c, heads) if self.extra is not None else {})}
 
 
+@contextmanager
+def _of_their_kinds(where: str) -> Iterator[None]:
+    """A family reads settings as the kinds that they have in sound files; others are refused."""
+    try:
+        yield
+    except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
+        raise ConfigError(
+            f"{where}: a setting is missing, or of another kind than it must be ({error})."
+            " Get the directory anew."
+        ) from error
+
+
 def _translated(each: Field, value: Any, where: str) -> Any:
+    if isinstance(value, list | dict):
+        raise ConfigError(f"{where}: {each.theirs} is {str(value)[:80]}, not one value.")
     if each.values is None:
         return value
     if value not in each.values:

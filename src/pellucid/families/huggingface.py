@@ -121,7 +121,7 @@ def _heads(
 ) -> tuple[str, Sequence[HeadNames]]:
     """Their class and its heads: as the config says, or, where it is silent, as the weights do."""
     said = theirs.get("architectures")
-    said = said[0] if isinstance(said, list) and said else ""
+    said = str(said[0]) if isinstance(said, list) and said else ""
     if said in family.heads and not said.endswith("Model"):
         return said, family.heads[said]
     for architecture, heads in family.heads.items():

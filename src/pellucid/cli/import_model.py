@@ -1,0 +1,35 @@
+"""`pellucid import`: a downloaded model as a verified directory."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+
+@dataclass(frozen=True)
+class Options:
+    """Check a downloaded model and write it anew with a manifest, so that damage is noticed later.
+
+    A directory of safetensors opens without this too. Nothing is fetched from a network.
+    """
+
+    directory: tyro.conf.Positional[str]
+    """What was downloaded: config.json, weights, tokenizer files."""
+    out: tyro.conf.Positional[str]
+    """The directory to write."""
+    from_pickle: bool = False
+    """Read pytorch_model*.bin, in a guarded process: only if you trust where it came from."""
+
+
+def run(options: Options) -> int:
+    """Open, write, say what it was."""
+    from pellucid.families.published import import_published
+
+    found = import_published(Path(options.directory), Path(options.out), options.from_pickle)
+    parameters = sum(p.numel() for p in found.model.parameters())
+    heads = ", ".join(found.heads) or "none"
+    print(
+        f"{options.out}: {found.family.name}, {parameters:,} parameters, heads: {heads}."
+        f" Next: pellucid info {options.out}"
+    )
+    return 0
