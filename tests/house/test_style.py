@@ -58,8 +58,18 @@ def test_the_model_has_few_fields():
 def test_what_has_no_place_here(module):
     """Rules 1, 5 and 9 of the reliability page, and no errors swallowed whole."""
     for node in ast.walk(walk.modules()[module]):
+        if module == "families.pickles" and reads_tensors_only(node):
+            continue  # the one guarded place
         for banned in banned_in(node):
             raise AssertionError(f"{module}:{node.lineno}: {banned}")
+
+
+def reads_tensors_only(node):
+    return (
+        isinstance(node, ast.Call)
+        and ast.unparse(node.func) == "torch.load"
+        and any(k.arg == "weights_only" and ast.unparse(k.value) == "True" for k in node.keywords)
+    )
 
 
 def banned_in(node):
