@@ -1,26 +1,19 @@
-"""Our translator's weights in transformers and in CTranslate2: the same function, exactly.
-
-Our sinusoids alternate sine and cosine, Marian's has all sines first. A permutation of the model
-axis, applied to every weight that reads or writes that axis, turns one into the other; attention,
-norms and products do not care in which order the axis is numbered.
-"""
+"""Our translator's weights in transformers and in CTranslate2: the same function, exactly."""
 
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
+from pellucid.config.decoding import Roles
 from pellucid.config.model import ModelConfig
+from pellucid.families import transformer
+from pellucid.families.names import to_theirs
 from pellucid.nn.model import Transformer
-from pellucid.nn.positions import sinusoids
+from pellucid.nn.weights import weights
 
 PAD, BOS, EOS, UNK = range(4)
 """Ids of our tokenizers' special tokens."""
-
-ATTENTION = {"q": "q_proj", "k": "k_proj", "v": "v_proj", "o": "out_proj"}
-READERS = ("q", "k", "v", "up")
-"""Maps whose input is the model axis; o and down write it."""
 
 
 def marian(c: ModelConfig, dropout: float = 0.1) -> Any:
@@ -55,20 +48,13 @@ def marian(c: ModelConfig, dropout: float = 0.1) -> Any:
 
 def to_marian(model: Transformer) -> Any:
     """The same function as a MarianMTModel. Raises: ValueError if an output differs."""
-    c = model.config
-    assert (c.norm_place, c.positions, c.tie_embeddings) == ("post", "sinusoid", "all")
-    theirs = marian(c)
-    order = torch.cat((torch.arange(0, c.d_model, 2), torch.arange(1, c.d_model, 2)))
-    weights = {
-        _name(name): _permuted(name, weight.detach(), order)
-        for name, weight in model.named_parameters()
-    }
-    for stack in ("encoder", "decoder"):
-        weights[f"model.{stack}.embed_positions.weight"] = sinusoids(256, c.d_model, halves=True)
-        weights[f"model.{stack}.embed_tokens.weight"] = weights["model.shared.weight"]
-    weights["lm_head.weight"] = weights["model.shared.weight"]
-    weights["final_logits_bias"] = torch.zeros(1, c.vocab_size)
-    theirs.load_state_dict(weights)
+    ids = {"pad": PAD, "bos": BOS, "eos": EOS, "unk": UNK}
+    foreign = transformer.to_marian(model, Roles(), ids.__getitem__)
+    theirs = marian(model.config)
+    table = foreign.family.table(foreign.model.config, foreign.family.heads["MarianMTModel"])
+    # What is missing there is aliases and sinusoids; `_check` sees if it were more.
+    unknown = theirs.load_state_dict(to_theirs(weights(foreign.model), table), strict=False)[1]
+    assert not unknown, unknown
     theirs.eval()
     _check(model, theirs)
     return theirs
@@ -97,31 +83,6 @@ def to_ctranslate2(theirs: Any, directory: Path) -> None:
     spec.optimize()
     directory.mkdir(parents=True, exist_ok=True)
     spec.save(str(directory))
-
-
-def _name(ours: str) -> str:
-    """The name in transformers: of `decoder.layers.0.cross.inner.q.weight`, say."""
-    if ours == "encoder.embedding.weight":
-        return "model.shared.weight"
-    stack, _, layer, part, *rest = ours.split(".")  # rest: inner.q.weight or norm.weight
-    kind = rest[-1]
-    if part == "feed_forward":
-        inner = "final_layer_norm" if rest[0] == "norm" else {"up": "fc1", "down": "fc2"}[rest[1]]
-    else:
-        theirs = {"attention": "self_attn", "cross": "encoder_attn"}[part]
-        last = "_layer_norm" if rest[0] == "norm" else f".{ATTENTION[rest[1]]}"
-        inner = theirs + last
-    return f"model.{stack}.layers.{layer}.{inner}.{kind}"
-
-
-def _permuted(name: str, weight: Tensor, order: Tensor) -> Tensor:
-    """The weight with its model axes in the new order."""
-    part = name.split(".")[-2]
-    if part == "embedding":
-        return weight[:, order]
-    if part in READERS:
-        return weight[:, order] if weight.ndim == 2 else weight
-    return weight[order]  # o, down, and norms: rows, biases and gains
 
 
 @torch.inference_mode()

@@ -2,26 +2,50 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from pellucid.config.decoding import DecodingConfig
+from pellucid.decoding.generate import Request, generate
+from pellucid.decoding.search import Vocabulary
 from pellucid.families.huggingface import Foreign, open_foreign, save_foreign
+from pellucid.nn.masks import keep_from
+from pellucid.nn.model import Transformer
 
 IDS = torch.tensor([[5, 9, 7, 3, 11, 2], [8, 4, 6, 2, 1, 1], [5, 12, 2, 1, 1, 1]])
 KEEP = IDS != 1
 SEGMENTS = torch.tensor([[0, 0, 0, 1, 1, 1], [0, 0, 1, 1, 1, 1], [0, 1, 1, 1, 1, 1]])
 
+Model = TypeVar("Model", bound=nn.Module)
 
-def randomized(model: nn.Module, seed: int = 0) -> nn.Module:
+
+def randomized(model: Model, seed: int = 0) -> Model:
     """Every parameter random, gains and biases too: an untouched one hides a wrong mapping."""
     rng = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, parameter in [*model.named_parameters(), *model.named_buffers()]:
-            if name.endswith("final_logits_bias") or isinstance(parameter, nn.Parameter):
+            # A frozen parameter is a fact, such as sinusoids, that no file need hold.
+            if name.endswith("final_logits_bias") or parameter.requires_grad:
                 parameter.normal_(0, 0.3, generator=rng)
     return model.eval()
+
+
+@torch.no_grad()
+def talkative(model: Model, seed: int = 0) -> Model:
+    """Random, with gains near 1 and large embeddings: what it writes hangs on what it reads.
+
+    Its output must not be tied, or it says one word for ever.
+    """
+    randomized(model, seed)
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad and name.endswith("weight"):
+            if parameter.dim() == 1:
+                parameter.add_(1.0)
+            elif any(part in name for part in ("embed", "att", "cross")):
+                parameter.mul_(4.0)
+    return model
 
 
 def opened(theirs: Any, directory: Path, **save: Any) -> Foreign:
@@ -70,3 +94,27 @@ def both_ways(
     for head, logits in outputs(again).items():
         close(logits, wanted[head])
     return foreign
+
+
+def same_texts(ours: Transformer, theirs: Any, vocabulary: Vocabulary, **settings: Any) -> None:
+    """Beam search here and there writes the same for each of many sources, padded in a batch."""
+    rng = torch.Generator().manual_seed(0)
+    lengths = torch.randint(1, 9, (24,), generator=rng)
+    ids = torch.randint(4, 30, (24, 8), generator=rng)
+    keep = keep_from(lengths, 8)
+    assert keep is not None
+    sources = [row[:n] for row, n in zip(ids.tolist(), lengths.tolist(), strict=True)]
+    config = DecodingConfig(beam=4, max_length=12, batch_size=24)
+    found = [list(best.ids) for best, *_ in generate(ours, Request(sources), vocabulary, config)]
+    written = theirs.generate(
+        ids.where(keep, theirs.config.pad_token_id),
+        attention_mask=keep.long(),
+        num_beams=4,
+        early_stopping=True,
+        max_new_tokens=12,
+        **settings,
+    )
+    ends = (vocabulary.end, theirs.config.pad_token_id)
+    assert found == [[i for i in row[1:] if i not in ends] for row in written.tolist()]
+    assert len({tuple(text) for text in found}) > 6, "equal texts prove little"
+    assert len({len(text) for text in found}) > 1, "texts of one length prove little"

@@ -6,8 +6,8 @@ import pytest
 import torch
 import transformers
 
-from parity.peer import IDS, KEEP, both_ways
-from pellucid.families.huggingface import Foreign
+from parity.peer import IDS, KEEP, both_ways, close, opened, randomized
+from pellucid.families.huggingface import Foreign, save_foreign
 from pellucid.nn.heads import pooled
 
 CONFIG: dict[str, Any] = {
@@ -59,3 +59,16 @@ def outputs(theirs) -> dict[str, torch.Tensor]:
 def test_every_head(kind, changes, tmp_path):
     config = transformers.BartConfig(**CONFIG, **changes)
     both_ways(getattr(transformers, kind)(config), tmp_path, outputs, ours)
+
+
+@torch.no_grad()
+def test_an_untied_model(tmp_path):
+    """Version 5 then ties nothing at all: a shared table lies in the file, and no one reads it."""
+    config = transformers.BartConfig(**CONFIG, tie_word_embeddings=False)
+    theirs = randomized(transformers.BartForConditionalGeneration(config))
+    foreign = opened(theirs, tmp_path / "theirs")
+    close(ours(foreign, "lm"), outputs(theirs)["lm"])
+    (tmp_path / "ours").mkdir()
+    save_foreign(tmp_path / "ours", foreign)
+    again = transformers.BartForConditionalGeneration.from_pretrained(tmp_path / "ours").eval()
+    close(outputs(again)["lm"], outputs(theirs)["lm"])

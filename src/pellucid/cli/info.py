@@ -1,4 +1,4 @@
-"""`pellucid info`: versions and machine, or what a model is made of."""
+"""`pellucid info`: versions and machine, or what a model or a family is made of."""
 
 import json
 import os
@@ -9,20 +9,32 @@ from typing import Any
 
 import tyro
 
+from pellucid.errors import UsageError
+
 
 @dataclass(frozen=True)
 class Options:
-    """Show this machine and what is switched on here, or all about a model."""
+    """Show this machine and what is switched on here, or all about a model or a family.
+
+    pellucid info bert --diff roberta
+    """
 
     model: tyro.conf.Positional[str] = ""
-    """A model's directory, a finished run, or a shipped name; none: this machine."""
+    """A model's directory, a finished run, a shipped name, or a family; none: this machine."""
+    diff: str = ""
+    """Another family: show only what differs between the two."""
     json: bool = False
     """Print one JSON object."""
 
 
 def run(options: Options) -> int:
     """Print facts, one a line or as JSON."""
-    found = about_model(options.model) if options.model else about_machine()
+    if options.diff:
+        found = about_difference(options.model, options.diff)
+    elif not options.model:
+        found = about_machine()
+    else:
+        found = about_family(options.model) or about_model(options.model)
     if options.json:
         print(json.dumps(found, ensure_ascii=False))
         return 0
@@ -65,21 +77,24 @@ def about_machine() -> dict[str, Any]:
 def about_model(name: str) -> dict[str, Any]:
     """Sizes, cost, languages, settings and card of a model."""
     from pellucid.api import find
-    from pellucid.families.directory import load_model
+    from pellucid.families.door import open_model
 
     path = find(name)
-    directory = load_model(path)
+    directory = open_model(path)
     model, c = directory.model, directory.model_config
     parameters = dict(model.named_parameters())
     tables = sum(p.numel() for n, p in parameters.items() if "embed" in n or "position" in n)
     total = sum(p.numel() for p in parameters.values())
     encoder = sum(p.numel() for n, p in parameters.items() if n.startswith("encoder.layers"))
     decoder = sum(p.numel() for n, p in parameters.items() if n.startswith("decoder.layers"))
-    head = c.d_model * (c.target_vocab_size or c.vocab_size)
+    head = c.d_model * (c.target_vocab_size or c.vocab_size) if c.n_decoder_layers else 0
+    source = directory.tokenizers.source
     return {
         "directory": str(path),
+        "family": directory.family,
         "bytes on disk": sum(f.stat().st_size for f in path.iterdir() if f.is_file()),
         "task": directory.task,
+        "heads": ", ".join(model.head_configs) or "none",
         "languages": "-".join(filter(None, directory.languages)),
         "parameters": {"all": total, "tables": tables, "encoder": encoder, "decoder": decoder},
         "memory in fp32 (bytes)": 4 * total,
@@ -88,7 +103,7 @@ def about_model(name: str) -> dict[str, Any]:
         "FLOPs a target token": 2 * (decoder + head),
         "longest source in training": directory.longest_source,
         "tokenizer": {
-            "kind": directory.tokenizers.source.kind,
+            "kind": source.kind if source.there else "none",
             "joint": directory.tokenizers.joint,
         },
         "model": asdict(c),
@@ -96,6 +111,38 @@ def about_model(name: str) -> dict[str, Any]:
         "shapes": {name: list(p.shape) for name, p in parameters.items()},
         "card": directory.card,
     }
+
+
+def about_family(name: str) -> dict[str, Any]:
+    """What is special about a family, and its published sizes; nothing if it is none."""
+    from pellucid.families.catalog import FAMILIES
+    from pellucid.families.plan import plan
+    from pellucid.families.table import COLUMNS, row
+
+    if name not in FAMILIES:
+        return {}
+    family = FAMILIES[name]
+    sizes = {}
+    for size, c in family.presets.items():
+        paper = plan(c, {})
+        sizes[size] = {
+            "parameters": paper.parameters,
+            "memory in fp32 (bytes)": paper.bytes["fp32"],
+            f"FLOPs a token at {c.max_length} tokens": paper.flops(c.max_length),
+        }
+    return {**dict(zip(COLUMNS, row(family), strict=True)), **sizes, "model": asdict(family.preset)}
+
+
+def about_difference(one: str, other: str) -> dict[str, Any]:
+    """The settings in which two families differ. Raises: UsageError if one is not known."""
+    from pellucid.families.catalog import FAMILIES
+    from pellucid.families.table import differences
+
+    for name in (one, other):
+        if name not in FAMILIES:
+            raise UsageError(f"{name[:60]!r} is no family. Known: {', '.join(FAMILIES)}.")
+    found = differences(FAMILIES[one], FAMILIES[other])
+    return {name: f"{first} -> {second}" for name, (first, second) in found.items()}
 
 
 def _flat(found: dict[str, Any], path: str = "") -> list[tuple[str, str]]:

@@ -62,16 +62,28 @@ def both_sides(c: ModelConfig, heads: Mapping[str, HeadConfig]) -> dict[str, Any
     return {"decoder_attention_heads": c.n_heads, "decoder_ffn_dim": c.d_ff}
 
 
-def stacks() -> tuple[Row, ...]:
+def rows(c: ModelConfig) -> tuple[Row, ...]:
     """Both stacks as BART names them, and its followers too."""
-    rows = [
-        Row("model.decoder.embed_tokens.weight", "decoder.embedding.weight"),
-        Row(
-            "model.shared.weight",
-            "encoder.embedding.weight",
-            also="model.encoder.embed_tokens.weight",
-        ),
-    ]
+    one, first, second = (
+        f"model.{name}.weight"
+        for name in ("shared", "encoder.embed_tokens", "decoder.embed_tokens")
+    )
+    if c.tie_embeddings in ("all", "inputs"):
+        own = (
+            Row(one, "encoder.embedding.weight", also=first),
+            Row(second, "decoder.embedding.weight"),
+        )
+    else:  # the shared table may lie in the file and mean nothing, or stand for both
+        own = (
+            Row(first, "encoder.embedding.weight", also=one),
+            Row(second, "decoder.embedding.weight", also=one),
+        )
+    return (*own, *stacks())
+
+
+def stacks() -> tuple[Row, ...]:
+    """All but the tokens' embeddings."""
+    rows = []
     for side in ("encoder", "decoder"):
         theirs, ours = f"model.{side}.layers.{{}}", f"{side}.layers.{{}}"
         rows += [
@@ -120,7 +132,7 @@ BART = Family(
     fields=FIELDS,
     adjust=same_on_both_sides,
     extra=both_sides,
-    rows=stacks(),
+    rows=rows,
     heads={
         "BartForConditionalGeneration": (LM,),
         "BartForSequenceClassification": (CLASSIFIER,),

@@ -5,7 +5,9 @@ token, position and segment is normalised before the first layer; norms follow t
 the first token, [CLS], is pooled through a tanh to stand for the whole text.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from pellucid.config.head import HeadConfig
 from pellucid.config.model import ModelConfig
@@ -99,6 +101,13 @@ def classifiers(pooler: Row) -> dict[str, HeadNames]:
     }
 
 
+def as_said(theirs: Mapping[str, Any], head: HeadConfig) -> HeadConfig:
+    """The head for masked words has the layers' own activation."""
+    if head.kind != "lm":
+        return head
+    return replace(head, activation=ACTIVATIONS[theirs.get("hidden_act", "gelu")])
+
+
 BERT = Family(
     name="bert",
     objective="masked words and next sentence",
@@ -110,6 +119,7 @@ BERT = Family(
     base="bert.",
     fields=FIELDS,
     required=REQUIRED,
+    head=as_said,
     rows=trunk("bert."),
     heads={
         "BertForPreTraining": (MLM, NSP),

@@ -35,13 +35,21 @@ class Row(NamedTuple):
     transpose: bool = False
     """Theirs is (in, out), as the first GPTs stored it."""
     also: str = ""
-    """Another name that files have for the same tensor."""
+    """Another name of the same tensor, looked for where a file lacks the first."""
     flat: bool = False
     """Theirs is (1, n) where ours is (n,)."""
+    both: bool = False
+    """Written under both names."""
 
     def names(self) -> list[str]:
-        """Their names, the one that is written first."""
+        """Their names, in the order in which they are looked for."""
         return [self.theirs, self.also] if self.also else [self.theirs]
+
+    def turned(self) -> "Row":
+        """The second name first, if there is one, and both written."""
+        if not self.also:
+            return self
+        return self._replace(theirs=self.also, also=self.theirs, both=True)
 
 
 class Field(NamedTuple):
@@ -83,7 +91,7 @@ class Family:
     rows: Sequence[Row] | Callable[[ModelConfig], Sequence[Row]]
     """Names of all but the heads; a function of the config where its numbers decide them."""
     heads: Mapping[str, Sequence[HeadNames]]
-    """Their classes and the heads of each; the first is what a file without class is taken for."""
+    """Their classes and the heads of each; what a file without class has decides, first to last."""
     unused: Sequence[str] = ()
     """Tensors and modules that carry nothing: buffers, and parts that a head leaves aside."""
     adjust: Callable[[Mapping[str, Any], dict[str, Any]], dict[str, Any]] | None = None
@@ -117,19 +125,34 @@ class Family:
         return build(ModelConfig, merge(asdict(self.preset), found), where)
 
     def table(self, c: ModelConfig, heads: Sequence[HeadNames]) -> list[Row]:
-        """All renames of a model with these heads."""
+        """All renames of a model with these heads.
+
+        Tied, an output's bias lies in a file by itself; untied, in the output that is used.
+        """
         rows = list(self.rows(c) if callable(self.rows) else self.rows)
         for head in heads:
-            rows += [row._replace(ours=f"heads.{head.name}.{row.ours}") for row in head.rows]
+            for row in head.rows:
+                own = row.turned() if c.tie_embeddings == "none" else row
+                rows.append(own._replace(ours=f"heads.{head.name}.{row.ours}"))
         return rows
 
     def their_config(self, c: ModelConfig, heads: Mapping[str, HeadConfig]) -> dict[str, Any]:
-        """Their config.json of our configs, without classes and token ids."""
+        """Their config.json of our configs, without classes and token ids.
+
+        Raises: ConfigError at a value that they have no word for.
+        """
         found: dict[str, Any] = {"model_type": self.name, **self.required}
         for each in self.fields:
             value = getattr(c, each.ours)
             if each.values is not None:
-                value = next(theirs for theirs, ours in each.values.items() if ours == value)
+                words = [theirs for theirs, ours in each.values.items() if ours == value]
+                if not words:
+                    known = ", ".join(map(str, dict.fromkeys(each.values.values())))
+                    raise ConfigError(
+                        f"{each.ours}={value} cannot be told in a {self.name}'s config.json, so"
+                        f" this model cannot be written as one. What can: {known}."
+                    )
+                value = words[0]
             found[each.theirs] = value
         return {**found, **(self.extra(c, heads) if self.extra is not None else {})}
 

@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +10,10 @@ import torch
 
 from pellucid.config.head import HeadConfig
 from pellucid.config.model import ModelConfig
-from pellucid.errors import VerificationError
+from pellucid.errors import ConfigError, VerificationError
 from pellucid.families.catalog import FAMILIES
-from pellucid.families.family import Family, HeadNames, Row
+from pellucid.families.family import Family, Row
+from pellucid.families.heads import as_stored, find_heads, untied
 from pellucid.families.names import match, sources, to_theirs
 from pellucid.families.shards import Shards
 from pellucid.manifest import dump_json, read_json
@@ -34,6 +35,8 @@ class Foreign:
     """Their class."""
     token_ids: Mapping[str, int]
     """By their names: pad_token_id and the like."""
+    generation: Mapping[str, Any] = field(default_factory=dict)
+    """By their names, what a search must know beside those."""
 
 
 def open_foreign(directory: Path) -> Foreign:
@@ -47,11 +50,11 @@ def open_foreign(directory: Path) -> Foreign:
     c = family.model_config(theirs, str(where))
     with Shards(directory) as shards:
         names = _named(shards.shapes, family)
-        architecture, found = _heads(theirs, family, c, names)
-        heads = {h.name: _sized(h, names, shards.shapes) for h in found}
+        architecture, found = find_heads(theirs, family, c, names)
+        heads = {h.name: as_stored(h, theirs, names, shards.shapes) for h in found}
         if family.head is not None:
             heads = {name: family.head(theirs, head) for name, head in heads.items()}
-        c = _untied(c, heads, family.table(c, found), names, shards)
+        c = untied(c, heads, family.table(c, found), names, shards)
         table = family.table(c, found)
         with torch.device("meta"):
             model = Transformer(c, heads)
@@ -68,14 +71,40 @@ def save_foreign(directory: Path, foreign: Foreign) -> None:
         "architectures": [foreign.architecture],
         **foreign.token_ids,
     }
+    _check_returns(family, c, config)
     for head in foreign.heads.values():
-        if head.kind != "lm" and head.outputs > 1:
+        if head.kind == "sequence" or (head.kind == "token" and head.outputs > 1):
             labels = head.labels or [f"LABEL_{i}" for i in range(head.outputs)]
             config["id2label"] = {str(i): label for i, label in enumerate(labels)}
             config["label2id"] = {label: i for i, label in enumerate(labels)}
     table = family.table(c, family.heads[foreign.architecture])
+    tensors = to_theirs(weights(foreign.model), table)
     (directory / "config.json").write_bytes(dump_json(config))
-    write_tensors(to_theirs(weights(foreign.model), table), directory / "model.safetensors")
+    write_tensors(tensors, directory / "model.safetensors")
+
+
+def _check_returns(family: Family, c: ModelConfig, written: Mapping[str, Any]) -> None:
+    """Raises: ConfigError where their config cannot say what ours does."""
+    read = family.model_config(written, family.name)
+    differing = [
+        name
+        for name in ModelConfig.__dataclass_fields__
+        if getattr(read, name) != getattr(c, name) and not name.endswith("dropout")
+    ]
+    layers = max(c.n_encoder_layers, c.n_decoder_layers)
+    means_the_same = {
+        "d_head": read.head_width == c.head_width,
+        "layer_groups": (read.layer_groups or layers) == (c.layer_groups or layers),
+        "target_vocab_size": (read.target_vocab_size or c.vocab_size)
+        == (c.target_vocab_size or c.vocab_size),
+        "tie_embeddings": True,  # the tensors in the file decide it
+    }
+    differing = [name for name in differing if not means_the_same.get(name, False)]
+    if differing:
+        raise ConfigError(
+            f"{', '.join(f'{n}={getattr(c, n)!r}' for n in differing)}: a config of {family.name}"
+            " cannot say that, so this model has no such layout."
+        )
 
 
 def _family(theirs: Any, where: Path) -> Family:
@@ -114,72 +143,6 @@ def _belongs_to_a_head(name: str, family: Family) -> bool:
         for row in head.rows
         if not row.theirs.startswith(family.base)
     )
-
-
-def _heads(
-    theirs: Mapping[str, Any], family: Family, c: ModelConfig, names: Mapping[str, str]
-) -> tuple[str, Sequence[HeadNames]]:
-    """Their class and its heads: as the config says, or, where it is silent, as the weights do."""
-    said = theirs.get("architectures")
-    said = str(said[0]) if isinstance(said, list) and said else ""
-    if said in family.heads and not said.endswith("Model"):
-        return said, family.heads[said]
-    for architecture, heads in family.heads.items():
-        if said in (architecture, "") and all(_is_there(head, c, names) for head in heads):
-            return architecture, heads
-    return said or next(iter(family.heads)), ()
-
-
-def _is_there(head: HeadNames, c: ModelConfig, names: Mapping[str, str]) -> bool:
-    """Whether the weights have all of a head, but for an output that the embedding stands for."""
-    tied = head.config.kind == "lm" and c.tie_embeddings != "none"
-    rows = [row for row in head.rows if not (tied and row.ours in ("output", "output.weight"))]
-    return all(any(match(row.theirs, name) for name in names) for row in rows)
-
-
-def _sized(
-    head: HeadNames, names: Mapping[str, str], shapes: Mapping[str, tuple[int, ...]]
-) -> HeadConfig:
-    """The head with as many outputs as the weights have rows for."""
-    if head.config.kind == "lm":
-        biases = [
-            n for row in head.rows if row.ours == "output.bias" for n in (row.theirs, row.also)
-        ]
-        absent = bool(biases) and not any(name in names for name in biases)
-        return replace(head.config, bias=head.config.bias and not absent)
-    for row in head.rows:
-        if row.ours == "output":
-            name = names.get(f"{row.theirs}.weight")
-            if name is not None:
-                return replace(head.config, outputs=shapes[name][0])
-    return head.config
-
-
-def _untied(
-    c: ModelConfig,
-    heads: Mapping[str, HeadConfig],
-    table: Sequence[Row],
-    names: Mapping[str, str],
-    shards: Shards,
-) -> ModelConfig:
-    """The config without those ties whose two tensors are both in the file, and differ."""
-    with torch.device("meta"):
-        pairs = Transformer(c, heads).ties()
-    where = sources([name for pair in pairs for name in pair], table)
-    differing = []
-    for kept, alias in pairs:
-        if kept not in where or alias not in where or ".layers." in alias:
-            continue
-        there = [names.get(where[name].names[0]) for name in (kept, alias)]
-        if None not in there and there[0] != there[1]:
-            first, second = (shards.tensor(str(name)) for name in there)
-            if first.shape != second.shape or not torch.equal(first, second):
-                differing.append(alias)
-    if not differing:
-        return c
-    only_output = all(alias.startswith("heads.") for alias in differing)
-    both = c.n_encoder_layers and c.n_decoder_layers and not c.target_vocab_size
-    return replace(c, tie_embeddings="inputs" if only_output and both else "none")
 
 
 def _checked(

@@ -58,11 +58,13 @@ def sources(ours: Iterable[str], rows: Sequence[Row]) -> dict[str, Source]:
 def to_theirs(tensors: Mapping[str, Tensor], rows: Sequence[Row]) -> dict[str, Tensor]:
     """Our tensors under their names and in their layout."""
     parts: dict[str, dict[int, Tensor]] = {}
+    axis: dict[str, int] = {}
     where = sources(tensors, rows)
     for name, tensor in tensors.items():
         source = where[name]
-        parts.setdefault(source.names[0], {})[source.index] = source.give(tensor)
-    axis = {where[name].names[0]: -1 if where[name].row.transpose else 0 for name in tensors}
+        for theirs in source.names if source.row.both else source.names[:1]:
+            parts.setdefault(theirs, {})[source.index] = source.give(tensor)
+            axis[theirs] = -1 if source.row.transpose else 0
     return {
         name: torch.cat([found[i] for i in sorted(found)], dim=axis[name])
         for name, found in parts.items()

@@ -11,7 +11,9 @@ from pellucid.families.catalog import FAMILIES
 from pellucid.families.directory import ModelDirectory
 from pellucid.families.family import Family
 from pellucid.families.huggingface import Foreign, open_foreign, save_foreign
+from pellucid.families.marian import MARIAN
 from pellucid.families.pickles import convert
+from pellucid.families.transformer import to_marian
 from pellucid.files import publish
 from pellucid.manifest import dump_json
 
@@ -44,7 +46,8 @@ def save_published(directory: Path, parts: ModelDirectory) -> None:
         if parts.tokenizers.source.there:
             parts.tokenizers.save(temp)
         if foreign.token_ids:
-            (temp / "generation_config.json").write_bytes(dump_json(dict(foreign.token_ids)))
+            settings = {**foreign.token_ids, **foreign.generation}
+            (temp / "generation_config.json").write_bytes(dump_json(settings))
         if parts.card:
             (temp / "README.md").write_text(parts.card, encoding="utf-8")
 
@@ -84,6 +87,7 @@ def to_ctranslate2(directory: Path, parts: ModelDirectory) -> None:
         raise UsageError("CTranslate2 is not here: pip install 'pellucid[export]'.") from error
     if directory.exists():
         raise DataError(f"{directory} exists already. Choose another name, or move it away.")
+    _check_start(to_foreign(parts))
     with tempfile.TemporaryDirectory() as temp:
         save_published(Path(temp) / "model", parts)
         try:
@@ -94,6 +98,8 @@ def to_ctranslate2(directory: Path, parts: ModelDirectory) -> None:
 
 def to_foreign(parts: ModelDirectory) -> Foreign:
     """The model in its family's layout. Raises: ConfigError if there is none."""
+    if parts.family == "transformer":
+        return to_marian(parts.model, parts.roles, parts.tokenizers.target.id)
     if parts.family not in FAMILIES:
         raise ConfigError(
             f"a model of family {parts.family!r} has no published layout. Families that have one:"
@@ -101,6 +107,20 @@ def to_foreign(parts: ModelDirectory) -> Foreign:
         )
     family, heads = FAMILIES[parts.family], parts.model.head_configs
     return Foreign(family, parts.model, heads, _architecture(family, heads), parts.token_ids)
+
+
+def _check_start(foreign: Foreign) -> None:
+    """CTranslate2 drops a Marian's last token as its padding, and starts from zeros in its place.
+
+    Raises: ConfigError at one with another start: its translations would be wrong, and no one told.
+    """
+    c, start = foreign.model.config, foreign.token_ids.get("decoder_start_token_id")
+    last = (c.target_vocab_size or c.vocab_size) - 1
+    if foreign.family is MARIAN and start != last:
+        raise ConfigError(
+            f"this model's decoder starts with token {start}, and CTranslate2 takes a Marian's to"
+            f" start with its last, {last}. Export it with --format huggingface."
+        )
 
 
 def _architecture(family: Family, heads: Mapping[str, HeadConfig]) -> str:

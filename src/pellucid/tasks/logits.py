@@ -107,9 +107,12 @@ def _read_again(directory: ModelDirectory, inputs: Inputs) -> Inputs:
     c = directory.model_config
     if not (c.n_encoder_layers and c.n_decoder_layers) or inputs.target_ids is not None:
         return inputs
-    start = directory.token_ids.get("decoder_start_token_id")
-    start = token_id(directory, directory.roles.start) if start is None else start
-    if start is None:
-        raise UsageError("what the decoder reads first is not known here: give target_ids.")
-    first = torch.full_like(inputs.ids[:, :1], start)
+    if directory.roles.start == "last":
+        first = pooled(inputs.ids[..., None], inputs.keep, None, "last")  # (B, 1)
+    else:
+        start = directory.token_ids.get("decoder_start_token_id")
+        start = token_id(directory, directory.roles.start) if start is None else start
+        if start is None:
+            raise UsageError("what the decoder reads first is not known here: give target_ids.")
+        first = torch.full_like(inputs.ids[:, :1], start)
     return inputs._replace(target_ids=torch.cat([first, inputs.ids[:, :-1]], 1))

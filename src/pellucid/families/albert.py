@@ -1,0 +1,137 @@
+"""ALBERT: a BERT whose layers share their weights (Lan et al. 2020).
+
+What is special: one layer's weights serve a whole group of layers, usually all; vectors of tokens
+are narrow, and a projection widens them, even where widths are equal; beside hidden words it learns
+whether two texts stand in their order; its gelu is the approximate one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from pellucid.config.head import HeadConfig
+from pellucid.config.model import ModelConfig
+from pellucid.errors import ConfigError
+from pellucid.families import bert
+from pellucid.families.family import ACTIVATIONS, Family, Field, HeadNames, Row
+
+BASE = replace(
+    bert.BASE,
+    d_embedding=128,
+    layer_groups=1,
+    activation="gelu-tanh",
+    dropout=0.0,  # without it the largest did better
+    attention_dropout=0.0,
+)
+DEFAULTS = {
+    "hidden_size": 4096,
+    "num_attention_heads": 64,
+    "intermediate_size": 16384,
+    "hidden_act": "gelu_new",
+    "hidden_dropout_prob": 0.0,
+    "attention_probs_dropout_prob": 0.0,
+}
+FIELDS = (
+    *[f._replace(default=DEFAULTS.get(f.theirs, f.default)) for f in bert.FIELDS],
+    Field("embedding_size", "d_embedding", 128),
+    Field("num_hidden_groups", "layer_groups", 1),
+)
+
+
+def same_activation(theirs: Mapping[str, Any], head: HeadConfig) -> HeadConfig:
+    """Masked words pass the activation that the layers have."""
+    if head.kind != "lm":
+        return head
+    return replace(head, activation=ACTIVATIONS[theirs.get("hidden_act", "gelu_new")])
+
+
+def n_groups(c: ModelConfig) -> int:
+    """Layers that share nothing are groups of one."""
+    return c.layer_groups or c.n_encoder_layers
+
+
+def write(c: ModelConfig, heads: Mapping[str, HeadConfig]) -> dict[str, Any]:
+    """The groups. Raises: ConfigError at a model that their config cannot tell."""
+    if not c.d_embedding:
+        raise ConfigError(
+            "d_embedding=0, but an ALBERT always has the projection behind its embedding. Save"
+            f" this model in pellucid's own layout, or build it with d_embedding={c.d_model}."
+        )
+    return {"num_hidden_groups": n_groups(c)}
+
+
+def rows(c: ModelConfig) -> list[Row]:
+    """Embeddings, and the layers whose weights are kept: the first of each group."""
+    embeddings = "albert.embeddings"
+    found = [
+        Row(f"{embeddings}.word_embeddings.weight", "encoder.embedding.weight"),
+        Row(f"{embeddings}.position_embeddings.weight", "encoder.embedding.positions.weight"),
+        Row(f"{embeddings}.token_type_embeddings.weight", "encoder.embedding.segments"),
+        Row(f"{embeddings}.LayerNorm", "encoder.embedding.norm"),
+        Row("albert.encoder.embedding_hidden_mapping_in", "encoder.embedding.widen"),
+    ]
+    for group in range(n_groups(c)):
+        theirs = f"albert.encoder.albert_layer_groups.{group}.albert_layers.0"
+        ours = f"encoder.layers.{group * (c.n_encoder_layers // n_groups(c))}"
+        found += [
+            Row(f"{theirs}.attention.query", f"{ours}.attention.inner.q"),
+            Row(f"{theirs}.attention.key", f"{ours}.attention.inner.k"),
+            Row(f"{theirs}.attention.value", f"{ours}.attention.inner.v"),
+            Row(f"{theirs}.attention.dense", f"{ours}.attention.inner.o"),
+            Row(f"{theirs}.attention.LayerNorm", f"{ours}.attention.norm"),
+            Row(f"{theirs}.ffn", f"{ours}.feed_forward.inner.up"),
+            Row(f"{theirs}.ffn_output", f"{ours}.feed_forward.inner.down"),
+            Row(f"{theirs}.full_layer_layer_norm", f"{ours}.feed_forward.norm"),
+        ]
+    return found
+
+
+MLM = HeadNames(
+    "mlm",
+    replace(bert.MLM.config, activation="gelu-tanh"),
+    (
+        Row("predictions.dense", "transform"),
+        Row("predictions.LayerNorm", "norm"),
+        Row("predictions.decoder.weight", "output.weight"),
+        Row("predictions.bias", "output.bias", also="predictions.decoder.bias"),
+    ),
+)
+POOLER = Row("albert.pooler", "transform")
+# The second label says that the two texts were swapped.
+SOP = HeadNames(
+    "sop",
+    replace(bert.POOLED, outputs=2, labels=("ordered", "swapped"), dropout=0.1),
+    (POOLER, Row("sop_classifier.classifier", "output")),
+)
+TASKS = bert.classifiers(POOLER)
+
+ALBERT = Family(
+    name="albert",
+    objective="masked words and the order of two texts",
+    preset=BASE,
+    presets={  # d_model / 64 heads (section 3.1)
+        "base": BASE,
+        "large": replace(BASE, d_model=1024, n_encoder_layers=24, n_heads=16, d_ff=4096),
+        "xlarge": replace(BASE, d_model=2048, n_encoder_layers=24, n_heads=32, d_ff=8192),
+        "xxlarge": replace(BASE, d_model=4096, n_heads=64, d_ff=16384),
+    },
+    base="albert.",
+    fields=FIELDS,
+    required={**bert.REQUIRED, "inner_group_num": 1},
+    head=same_activation,
+    extra=write,
+    rows=rows,
+    heads={
+        "AlbertForPreTraining": (MLM, SOP),
+        "AlbertForMaskedLM": (MLM,),
+        **{f"AlbertFor{task}": (head,) for task, head in TASKS.items()},
+        "AlbertModel": (HeadNames("pooled", bert.POOLED, (POOLER,)),),
+    },
+    unused=(
+        "albert.embeddings.position_ids",
+        "albert.embeddings.token_type_ids",
+        "albert.pooler",
+        "predictions",
+        "sop_classifier",
+    ),
+)

@@ -1,0 +1,110 @@
+"""ELECTRA: an encoder that learns to tell which words a small one has replaced (Clark et al. 2020).
+
+What is special: a generator fills in hidden words, the discriminator says of each token whether it
+is the original; vectors of tokens may be narrower than the layers, which a projection widens only
+where they are; no pooler; a text is classified by its first token through a gelu.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from pellucid.config.head import HeadConfig
+from pellucid.config.model import ModelConfig
+from pellucid.errors import ConfigError
+from pellucid.families import bert
+from pellucid.families.family import ACTIVATIONS, Family, Field, HeadNames, Row
+
+# A generator has a fraction of these widths: 1/4, 1/3 and 1/4 (appendix A).
+SMALL = replace(bert.BASE, d_embedding=128, d_model=256, n_heads=4, d_ff=1024)
+BASE = bert.BASE
+DEFAULTS = {"hidden_size": 256, "num_attention_heads": 4, "intermediate_size": 1024}
+FIELDS = (
+    *[f._replace(default=DEFAULTS.get(f.theirs, f.default)) for f in bert.FIELDS],
+    Field("embedding_size", "d_embedding", 128),
+)
+
+
+def widened(theirs: Mapping[str, Any], found: dict[str, Any]) -> dict[str, Any]:
+    """Vectors as wide as the layers pass no projection."""
+    same = found["d_embedding"] == found["d_model"]
+    return {**found, "d_embedding": 0} if same else found
+
+
+def same_activation(theirs: Mapping[str, Any], head: HeadConfig) -> HeadConfig:
+    """The discriminator has its layers' activation; generator and classifier are always gelu."""
+    if head.kind != "token" or not head.activation:
+        return head
+    return replace(head, activation=ACTIVATIONS[theirs.get("hidden_act", "gelu")])
+
+
+def write(c: ModelConfig, heads: Mapping[str, HeadConfig]) -> dict[str, Any]:
+    """The embedding's width. Raises: ConfigError at a model that their config cannot tell."""
+    if c.d_embedding == c.d_model:
+        raise ConfigError(
+            f"d_embedding={c.d_embedding} is d_model, and there an ELECTRA has no projection, but"
+            " this model has one. Save it in pellucid's own layout, or build it with d_embedding=0."
+        )
+    return {"embedding_size": c.embedding_width}
+
+
+GENERATOR = HeadNames(
+    "mlm",
+    bert.MLM.config,
+    (
+        Row("generator_predictions.dense", "transform"),
+        Row("generator_predictions.LayerNorm", "norm"),
+        Row("generator_lm_head", "output"),
+    ),
+)
+# One logit a token: above 0 it was replaced (released code).
+DISCRIMINATOR = HeadNames(
+    "replaced",
+    HeadConfig(kind="token", outputs=1, activation="gelu"),
+    (
+        Row("discriminator_predictions.dense", "transform"),
+        Row("discriminator_predictions.dense_prediction", "output"),
+    ),
+)
+CLASSIFIER = HeadNames(
+    "classifier",
+    HeadConfig(kind="sequence", outputs=2, activation="gelu", dropout=0.1),
+    (Row("classifier.dense", "transform"), Row("classifier.out_proj", "output")),
+)
+TASKS = bert.classifiers(CLASSIFIER.rows[0])
+
+ELECTRA = Family(
+    name="electra",
+    objective="replaced tokens",
+    preset=SMALL,
+    presets={
+        "small": SMALL,
+        "base": BASE,
+        "large": replace(BASE, d_model=1024, n_encoder_layers=24, n_heads=16, d_ff=4096),
+    },
+    base="electra.",
+    fields=FIELDS,
+    required=bert.REQUIRED,
+    adjust=widened,
+    head=same_activation,
+    extra=write,
+    rows=(
+        *bert.trunk("electra."),
+        Row("electra.embeddings_project", "encoder.embedding.widen"),
+    ),
+    heads={
+        "ElectraForPreTraining": (DISCRIMINATOR,),
+        "ElectraForMaskedLM": (GENERATOR,),
+        "ElectraForSequenceClassification": (CLASSIFIER,),
+        "ElectraForTokenClassification": (TASKS["TokenClassification"],),
+        "ElectraForQuestionAnswering": (TASKS["QuestionAnswering"],),
+        "ElectraModel": (),
+    },
+    unused=(
+        "electra.embeddings.position_ids",
+        "electra.embeddings.token_type_ids",
+        "discriminator_predictions",
+        "generator_predictions",
+        "generator_lm_head",
+    ),
+)

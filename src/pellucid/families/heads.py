@@ -1,0 +1,101 @@
+"""Which heads a published directory has, and which of its tensors are one."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from pellucid.config.head import HeadConfig
+from pellucid.config.model import ModelConfig
+from pellucid.families.family import Family, HeadNames, Row
+from pellucid.families.names import match, sources
+from pellucid.families.shards import Shards
+from pellucid.nn.model import Transformer
+
+
+def find_heads(
+    theirs: Mapping[str, Any], family: Family, c: ModelConfig, names: Mapping[str, str]
+) -> tuple[str, Sequence[HeadNames]]:
+    """Their class and its heads: as the config says, or, where it is silent, as the weights do."""
+    said = theirs.get("architectures")
+    said = str(said[0]) if isinstance(said, list) and said else ""
+    if said in family.heads and not said.endswith("Model"):
+        return said, family.heads[said]
+    for architecture, heads in family.heads.items():
+        if said in (architecture, "") and all(_is_there(head, c, names) for head in heads):
+            return architecture, heads
+    return said if said in family.heads else list(family.heads)[-1], ()
+
+
+def _is_there(head: HeadNames, c: ModelConfig, names: Mapping[str, str]) -> bool:
+    """Whether the weights have all of a head, but for an output that the embedding stands for."""
+    tied = head.config.kind == "lm" and c.tie_embeddings != "none"
+    rows = [row for row in head.rows if not (tied and row.ours in ("output", "output.weight"))]
+    return all(any(match(row.theirs, name) for name in names) for row in rows)
+
+
+def as_stored(
+    head: HeadNames,
+    theirs: Mapping[str, Any],
+    names: Mapping[str, str],
+    shapes: Mapping[str, tuple[int, ...]],
+) -> HeadConfig:
+    """The head with as many outputs as the weights have rows for, and the config's labels."""
+    return _labelled(_sized(head, names, shapes), theirs)
+
+
+def _sized(
+    head: HeadNames, names: Mapping[str, str], shapes: Mapping[str, tuple[int, ...]]
+) -> HeadConfig:
+    """The head with as many outputs as the weights have rows for."""
+    if head.config.kind == "lm":
+        biases = [n for row in head.rows if row.ours == "output.bias" for n in row.names()]
+        absent = bool(biases) and not any(name in names for name in biases)
+        return replace(head.config, bias=head.config.bias and not absent)
+    for row in head.rows:
+        if row.ours == "output":
+            name = names.get(f"{row.theirs}.weight")
+            if name is not None:
+                n = shapes[name][0]
+                labels = head.config.labels if len(head.config.labels) == n else ()
+                return replace(head.config, outputs=n, labels=labels)
+    return head.config
+
+
+def _labelled(head: HeadConfig, theirs: Mapping[str, Any]) -> HeadConfig:
+    """The head with the names that the config gives its labels, if it gives as many."""
+    table = theirs.get("id2label")
+    if head.labels or head.kind == "lm" or not isinstance(table, dict):
+        return head
+    labels = [table.get(str(i)) for i in range(head.outputs)]
+    if len(table) != head.outputs or not all(isinstance(label, str) for label in labels):
+        return head
+    return replace(head, labels=tuple(str(label) for label in labels))
+
+
+def untied(
+    c: ModelConfig,
+    heads: Mapping[str, HeadConfig],
+    table: Sequence[Row],
+    names: Mapping[str, str],
+    shards: Shards,
+) -> ModelConfig:
+    """The config without those ties whose two tensors are both in the file, and differ."""
+    with torch.device("meta"):
+        pairs = Transformer(c, heads).ties()
+    where = sources([name for pair in pairs for name in pair], table)
+    differing = []
+    for kept, alias in pairs:
+        if kept not in where or alias not in where or ".layers." in alias:
+            continue
+        there = [names.get(where[name].names[0]) for name in (kept, alias)]
+        if None not in there and there[0] != there[1]:
+            first, second = (shards.tensor(str(name)) for name in there)
+            if first.shape != second.shape or not torch.equal(first, second):
+                differing.append(alias)
+    if not differing:
+        return c
+    only_output = all(alias.startswith("heads.") for alias in differing)
+    both = c.n_encoder_layers and c.n_decoder_layers and not c.target_vocab_size
+    return replace(c, tie_embeddings="inputs" if only_output and both else "none")

@@ -1,0 +1,83 @@
+"""RoBERTa: BERT trained longer, on more text, to fill in hidden words alone (Liu et al. 2019).
+
+What is special: positions count real tokens only, from the row behind the padding's, as fairseq's
+tables did; there is one segment, since no pair of texts is told apart; a text is classified by its
+first token through a transform of that head's own, and masked words never saw the pooler.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from pellucid.config.head import HeadConfig
+from pellucid.config.model import ModelConfig
+from pellucid.families import bert
+from pellucid.families.family import Family, HeadNames, Row
+
+BASE = replace(
+    bert.BASE,
+    positions="learned-real",
+    first_position=2,  # row 1 belongs to padding, token 1; row 0 is never used
+    n_segments=1,
+    norm_eps=1e-5,
+)
+
+
+def behind_padding(theirs: Mapping[str, Any], found: dict[str, Any]) -> dict[str, Any]:
+    """The table's rows up to the padding's hold no token's position."""
+    first = theirs.get("pad_token_id", 1) + 1
+    return {**found, "first_position": first, "max_length": found["max_length"] - first}
+
+
+def write(c: ModelConfig, heads: Mapping[str, HeadConfig]) -> dict[str, Any]:
+    """All rows of the table, and the padding's, before the first position."""
+    return {
+        "max_position_embeddings": c.first_position + c.max_length,
+        "pad_token_id": c.first_position - 1,
+    }
+
+
+MLM = HeadNames(
+    "mlm",
+    bert.MLM.config,
+    (
+        Row("lm_head.dense", "transform"),
+        Row("lm_head.layer_norm", "norm"),
+        Row("lm_head.decoder.weight", "output.weight"),
+        Row("lm_head.bias", "output.bias", also="lm_head.decoder.bias"),
+    ),
+)
+POOLER = Row("roberta.pooler.dense", "transform")
+TASKS = bert.classifiers(POOLER)
+CLASSIFIER = TASKS["SequenceClassification"]._replace(
+    rows=(Row("classifier.dense", "transform"), Row("classifier.out_proj", "output"))
+)
+
+ROBERTA = Family(
+    name="roberta",
+    objective="masked words",
+    preset=BASE,
+    presets={
+        "base": BASE,
+        "large": replace(BASE, d_model=1024, n_encoder_layers=24, n_heads=16, d_ff=4096),
+    },
+    base="roberta.",
+    fields=bert.FIELDS,
+    required=bert.REQUIRED,
+    adjust=behind_padding,
+    extra=write,
+    rows=bert.trunk("roberta."),
+    heads={
+        "RobertaForMaskedLM": (MLM,),
+        "RobertaForSequenceClassification": (CLASSIFIER,),
+        "RobertaForTokenClassification": (TASKS["TokenClassification"],),
+        "RobertaForQuestionAnswering": (TASKS["QuestionAnswering"],),
+        "RobertaModel": (HeadNames("pooled", bert.POOLED, (POOLER,)),),
+    },
+    unused=(
+        "roberta.embeddings.position_ids",
+        "roberta.embeddings.token_type_ids",
+        "roberta.pooler",
+        "lm_head",
+    ),
+)

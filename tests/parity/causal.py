@@ -1,0 +1,57 @@
+"""What the classes of decoders alone have in common, theirs and ours."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from parity.peer import IDS, KEEP, both_ways, close
+from pellucid.families.huggingface import Foreign
+from pellucid.nn.heads import pooled
+
+ORDER = KEEP.int().argsort(dim=1, stable=True)  # padding first
+LEFT_IDS, LEFT_KEEP = IDS.gather(1, ORDER), KEEP.gather(1, ORDER)
+PLACES = (LEFT_KEEP.cumsum(1) - 1).clamp(min=0)
+
+
+def name_of(theirs: Any) -> str:
+    """What we call the head of their class; a model without one has none."""
+    kinds = {
+        "LMHeadModel": "lm",
+        "CausalLM": "lm",
+        "SequenceClassification": "classifier",
+        "TokenClassification": "tagger",
+        "QuestionAnswering": "span",
+    }
+    return next((n for kind, n in kinds.items() if type(theirs).__name__.endswith(kind)), "")
+
+
+def outputs(theirs: Any) -> dict[str, Tensor]:
+    """Their logits by head, of texts padded on the right."""
+    name = name_of(theirs)
+    if not name:
+        return {}
+    found = theirs(IDS, attention_mask=KEEP.long())
+    if name == "span":
+        return {name: torch.stack([found.start_logits, found.end_logits], -1)[KEEP]}
+    return {name: found.logits if name == "classifier" else found.logits[KEEP]}
+
+
+def ours(foreign: Foreign, head: str) -> Tensor:
+    """The same of ours."""
+    state = foreign.model(IDS, KEEP)
+    if head == "classifier":
+        return foreign.model.heads[head](pooled(state, KEEP, None, foreign.heads[head].pool))
+    return foreign.model.heads[head](state)[KEEP]
+
+
+@torch.no_grad()
+def same_both_ways(theirs: Any, directory: Path) -> Foreign:
+    """Every head of their class, and below it the states."""
+    foreign = both_ways(theirs, directory, outputs, ours)
+    again = type(theirs).from_pretrained(directory / "ours").eval()
+    for peer in (theirs, again):
+        states = peer.base_model(IDS, attention_mask=KEEP.long()).last_hidden_state[KEEP]
+        close(foreign.model(IDS, KEEP)[KEEP], states)
+    return foreign

@@ -1,0 +1,127 @@
+"""ALBERT against transformers.  Authority: its classes with the same random weights."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+import transformers
+
+from parity.peer import IDS, KEEP, SEGMENTS, both_ways, close, opened, randomized, returned
+from pellucid.errors import ConfigError
+from pellucid.families.albert import ALBERT
+from pellucid.families.huggingface import Foreign, save_foreign
+from pellucid.nn.heads import pooled
+from pellucid.nn.model import build
+from pellucid.nn.weights import read_tensors
+
+CONFIG: dict[str, Any] = {
+    "vocab_size": 50,
+    "embedding_size": 6,
+    "hidden_size": 8,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 2,
+    "intermediate_size": 16,
+    "max_position_embeddings": 20,
+}
+NAMES = {
+    "AlbertForMaskedLM": "mlm",
+    "AlbertForSequenceClassification": "classifier",
+    "AlbertForTokenClassification": "tagger",
+    "AlbertForQuestionAnswering": "span",
+}
+
+
+def ours(foreign: Foreign, head: str) -> torch.Tensor:
+    state = foreign.model(IDS, KEEP, segments=SEGMENTS)
+    if foreign.heads[head].kind == "sequence":
+        return foreign.model.heads[head](pooled(state, KEEP, None, foreign.heads[head].pool))
+    return foreign.model.heads[head](state)[KEEP]
+
+
+def outputs(theirs) -> dict[str, torch.Tensor]:
+    found = theirs(IDS, attention_mask=KEEP.long(), token_type_ids=SEGMENTS)
+    kind = type(theirs).__name__
+    if kind == "AlbertForPreTraining":
+        return {"mlm": found.prediction_logits[KEEP], "sop": found.sop_logits}
+    if kind == "AlbertModel":
+        return {"pooled": found.pooler_output}
+    name = NAMES[kind]
+    if name == "span":
+        return {name: torch.stack([found.start_logits, found.end_logits], -1)[KEEP]}
+    return {name: found.logits if name == "classifier" else found.logits[KEEP]}
+
+
+@pytest.mark.parametrize("kind", ["AlbertForPreTraining", *NAMES, "AlbertModel"])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"num_hidden_groups": 2, "embedding_size": 8},
+        {"num_hidden_groups": 4, "hidden_act": "relu"},
+    ],
+)
+def test_every_head(kind, changes, tmp_path):
+    two = kind in ("AlbertForPreTraining", "AlbertForQuestionAnswering")
+    config = transformers.AlbertConfig(**{**CONFIG, **changes, "num_labels": 2 if two else 3})
+    foreign = both_ways(getattr(transformers, kind)(config), tmp_path, outputs, ours)
+    assert foreign.model.config.d_embedding == config.embedding_size
+    assert foreign.model.config.layer_groups == config.num_hidden_groups
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("groups", [1, 2])
+def test_base_class(groups, tmp_path):
+    config = transformers.AlbertConfig(**{**CONFIG, "num_hidden_groups": groups})
+    theirs = randomized(transformers.AlbertModel(config))
+    foreign = opened(theirs, tmp_path / "theirs")
+    names = read_tensors(tmp_path / "theirs" / "model.safetensors")
+    assert not any(name.startswith("albert.") for name in names)
+    given = {"attention_mask": KEEP.long(), "token_type_ids": SEGMENTS}
+    wanted = theirs(IDS, **given).last_hidden_state[KEEP]
+    close(foreign.model(IDS, KEEP, segments=SEGMENTS)[KEEP], wanted)
+    again = returned(foreign, transformers.AlbertModel, tmp_path / "ours")
+    close(again(IDS, **given).last_hidden_state[KEEP], wanted)
+
+
+@torch.no_grad()
+def test_layers_of_their_own_are_groups_of_one(tmp_path):
+    c = replace(ALBERT.model_config(CONFIG, "CONFIG"), layer_groups=0)
+    model = build(c, seed=0)
+    randomized(model)
+    foreign = Foreign(ALBERT, model, {}, "AlbertModel", {})
+    save_foreign(tmp_path, foreign)
+    theirs = transformers.AlbertModel.from_pretrained(tmp_path, add_pooling_layer=False).eval()
+    found = theirs(IDS, attention_mask=KEEP.long(), token_type_ids=SEGMENTS).last_hidden_state
+    close(model(IDS, KEEP, segments=SEGMENTS)[KEEP], found[KEEP])
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_gradients_reach_every_parameter(groups):  # authority: a weight in use has a gradient
+    heads = {head.name: head.config for found in ALBERT.heads.values() for head in found}
+    c = ALBERT.model_config({**CONFIG, "num_hidden_groups": groups}, "CONFIG")
+    model = build(c, seed=0, heads=heads)
+    foreign = Foreign(ALBERT, model, heads, "", {})
+    randomized(model)
+    torch.stack([ours(foreign, head).square().sum() for head in heads]).sum().backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        if not name.endswith(".k.bias"):  # the same for all keys, which softmax ignores
+            assert parameter.grad.any(), name
+
+
+def test_several_layers_in_a_group_are_refused(tmp_path):
+    theirs = transformers.AlbertModel(transformers.AlbertConfig(**CONFIG, inner_group_num=2))
+    with pytest.raises(ConfigError, match="inner_group_num"):
+        opened(theirs, tmp_path)
+
+
+def test_what_their_config_cannot_tell():
+    with pytest.raises(ConfigError, match="d_embedding"):
+        ALBERT.their_config(replace(ALBERT.preset, d_embedding=0), {})
+
+
+def test_defaults_are_theirs():  # authority: their class of configs, whose own are xxlarge
+    c = ALBERT.model_config({"vocab_size": 30000}, "nothing")
+    assert c == ALBERT.model_config(transformers.AlbertConfig().to_dict(), "theirs")
+    assert c == replace(ALBERT.presets["xxlarge"], vocab_size=30000)

@@ -1,0 +1,73 @@
+"""CTRL against transformers.  Authority: its classes with the same random weights."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+import transformers
+from safetensors.torch import load_file, save_file
+
+from parity.causal import same_both_ways
+from parity.peer import close, opened, randomized
+from pellucid.errors import ConfigError, VerificationError
+from pellucid.families.ctrl import CTRL
+from pellucid.families.huggingface import open_foreign
+
+CONFIG: dict[str, Any] = {
+    "vocab_size": 50,
+    "n_positions": 300,
+    "n_embd": 8,
+    "dff": 12,
+    "n_layer": 2,
+    "n_head": 2,
+    "pad_token_id": 1,
+}
+
+
+@pytest.mark.parametrize("kind", ["LMHeadModel", "ForSequenceClassification", "Model"])
+def test_every_head(kind, tmp_path):
+    same_both_ways(
+        getattr(transformers, f"CTRL{kind}")(transformers.CTRLConfig(**CONFIG)), tmp_path
+    )
+
+
+@torch.no_grad()
+def test_eps(tmp_path):
+    theirs = randomized(transformers.CTRLModel(transformers.CTRLConfig(**CONFIG)))
+    # A token that all but cancels its position: of so short a vector a norm's eps is a large part.
+    theirs.w.weight[7] = 0.01 * theirs.w.weight[7] - theirs.pos_encoding[0] / 8**0.5
+    ids = torch.tensor([[7]])
+    close(opened(theirs, tmp_path).model(ids), theirs(ids).last_hidden_state)
+
+
+@torch.no_grad()
+def test_far_positions(tmp_path):
+    theirs = randomized(transformers.CTRLModel(transformers.CTRLConfig(**CONFIG)))
+    ids = torch.arange(300)[None] % 50
+    # Theirs takes the sines of float32 angles, which are up to 1.5e-5 off at 300.
+    foreign = opened(theirs, tmp_path)
+    table = foreign.model.decoder.embedding.positions(slice(0, 300), theirs.w.weight)
+    assert (table - theirs.pos_encoding).abs().max() <= 2e-5
+    theirs.pos_encoding = table
+    close(foreign.model(ids), theirs(ids).last_hidden_state)
+
+
+def test_an_eps_that_only_the_last_norm_would_obey(tmp_path):  # authority: their source
+    transformers.CTRLModel(
+        transformers.CTRLConfig(**CONFIG, layer_norm_epsilon=1e-5)
+    ).save_pretrained(tmp_path)
+    with pytest.raises(ConfigError, match="layer_norm_epsilon"):
+        open_foreign(tmp_path)
+    with pytest.raises(ConfigError, match="norm_eps"):
+        CTRL.their_config(replace(CTRL.preset, norm_eps=1e-5), {})
+
+
+def test_the_outputs_bias_may_not_be_missing(tmp_path):
+    theirs = transformers.CTRLLMHeadModel(transformers.CTRLConfig(**CONFIG))
+    theirs.save_pretrained(tmp_path)
+    tensors = load_file(tmp_path / "model.safetensors")
+    del tensors["lm_head.bias"]
+    save_file(tensors, tmp_path / "model.safetensors")
+    with pytest.raises(VerificationError, match=r"lm_head\.bias is missing"):
+        open_foreign(tmp_path)

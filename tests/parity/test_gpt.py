@@ -1,0 +1,47 @@
+"""GPT against transformers.  Authority: its classes with the same random weights."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+import transformers
+
+from parity.causal import same_both_ways
+from parity.peer import opened, randomized
+from pellucid.errors import ConfigError
+from pellucid.families.gpt import GPT
+from pellucid.families.huggingface import open_foreign
+
+CONFIG: dict[str, Any] = {
+    "vocab_size": 50,
+    "n_positions": 20,
+    "n_embd": 8,
+    "n_layer": 2,
+    "n_head": 2,
+    "layer_norm_epsilon": 1e-3,  # a wrong one is seen
+    "pad_token_id": 1,
+}
+
+
+@pytest.mark.parametrize("kind", ["LMHeadModel", "ForSequenceClassification", "Model"])
+@pytest.mark.parametrize("changes", [{}, {"afn": "silu", "num_labels": 3}])
+def test_every_head(kind, changes, tmp_path):
+    config = transformers.OpenAIGPTConfig(**CONFIG, **changes)
+    same_both_ways(getattr(transformers, f"OpenAIGPT{kind}")(config), tmp_path)
+
+
+def test_old_files_without_prefix_and_with_buffers(tmp_path):  # authority: the new file's numbers
+    theirs = randomized(transformers.OpenAIGPTModel(transformers.OpenAIGPTConfig(**CONFIG)))
+    new = opened(theirs, tmp_path / "new").model
+    state = theirs.state_dict()
+    state["h.0.attn.bias"] = torch.ones(1, 1, 20, 20).tril()
+    theirs.save_pretrained(tmp_path / "old", state_dict=state)
+    old = open_foreign(tmp_path / "old").model
+    ids = torch.tensor([[5, 9, 7]])
+    assert torch.equal(old(ids), new(ids))
+
+
+def test_other_feed_forwards_are_not_written():  # authority: their config has no such setting
+    with pytest.raises(ConfigError, match="four times"):
+        GPT.their_config(replace(GPT.preset, d_ff=1024), {})

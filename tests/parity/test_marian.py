@@ -1,0 +1,129 @@
+"""Marian against transformers.  Authority: its classes with the same random weights."""
+
+import json
+from typing import Any
+
+import pytest
+import torch
+import transformers
+from safetensors.torch import load_file, save_file
+
+from parity.peer import IDS, KEEP, both_ways, close, opened, randomized, same_texts, talkative
+from pellucid.decoding.search import Vocabulary
+from pellucid.errors import ConfigError
+from pellucid.families.huggingface import Foreign, open_foreign, save_foreign
+
+PAD, END = 1, 2
+CONFIG: dict[str, Any] = {
+    "vocab_size": 50,
+    "d_model": 8,
+    "encoder_layers": 2,
+    "decoder_layers": 3,
+    "encoder_attention_heads": 2,
+    "decoder_attention_heads": 2,
+    "encoder_ffn_dim": 16,
+    "decoder_ffn_dim": 16,
+    "max_position_embeddings": 40,
+    "activation_function": "swish",
+    "scale_embedding": True,
+    "pad_token_id": PAD,
+    "eos_token_id": END,
+    "decoder_start_token_id": PAD,
+    "forced_eos_token_id": None,
+}
+TARGET = torch.tensor([[PAD, 9, 7, 3], [PAD, 4, 6, 2], [PAD, 5, 8, 9]])
+VOCABULARIES: dict[str, dict[str, Any]] = {
+    "shared": {},
+    "separate": {"share_encoder_decoder_embeddings": False, "decoder_vocab_size": 30},
+    "separate, equal": {"share_encoder_decoder_embeddings": False},
+    "separate, untied": {
+        "share_encoder_decoder_embeddings": False,
+        "decoder_vocab_size": 30,
+        "tie_word_embeddings": False,
+    },
+    # Version 5 then ties nothing at all: the shared table lies in the file, and no one reads it.
+    "shared, untied": {"tie_word_embeddings": False},
+}
+
+
+def made(**changes: Any) -> Any:
+    return transformers.MarianMTModel(transformers.MarianConfig(**{**CONFIG, **changes}))
+
+
+def outputs(theirs) -> dict[str, torch.Tensor]:
+    found = theirs(IDS, attention_mask=KEEP.long(), decoder_input_ids=TARGET)
+    return {"lm": found.logits}
+
+
+def ours(foreign: Foreign, head: str) -> torch.Tensor:
+    return foreign.model.heads[head](foreign.model(IDS, KEEP, TARGET))
+
+
+@pytest.mark.parametrize("vocabularies", VOCABULARIES.values(), ids=VOCABULARIES)
+def test_every_vocabulary(vocabularies, tmp_path):
+    both_ways(made(**vocabularies), tmp_path, outputs, ours)
+
+
+def test_settings_of_a_bare_config(tmp_path):
+    both_ways(made(scale_embedding=False, activation_function="gelu"), tmp_path, outputs, ours)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("vocabularies", ["shared", "separate"])
+def test_the_base_class(vocabularies, tmp_path):
+    config = transformers.MarianConfig(**CONFIG, **VOCABULARIES[vocabularies])
+    theirs = randomized(transformers.MarianModel(config))
+    wanted = theirs(IDS, attention_mask=KEEP.long(), decoder_input_ids=TARGET).last_hidden_state
+    foreign = opened(theirs, tmp_path / "theirs")
+    close(foreign.model(IDS, KEEP, TARGET), wanted)
+    (tmp_path / "ours").mkdir()
+    save_foreign(tmp_path / "ours", foreign)
+    kind: Any = transformers.MarianModel
+    again, info = kind.from_pretrained(tmp_path / "ours", output_loading_info=True)
+    # They look for sinusoids in files of this class alone, and compute them where there are none.
+    assert all("embed_positions" in name for name in info["missing_keys"])
+    assert not info["unexpected_keys"]
+    found = again.eval()(
+        IDS, attention_mask=KEEP.long(), decoder_input_ids=TARGET
+    ).last_hidden_state
+    close(found, wanted)
+
+
+@torch.no_grad()
+def test_files_of_older_versions(tmp_path):
+    """They hold the sinusoids, every alias, and one table where the output is a matrix apart."""
+    theirs = randomized(made())
+    theirs.save_pretrained(tmp_path)
+    tensors = load_file(tmp_path / "model.safetensors")
+    shared = tensors["model.shared.weight"]
+    for side in ("encoder", "decoder"):
+        tensors[f"model.{side}.embed_tokens.weight"] = shared.clone()
+        tensors[f"model.{side}.embed_positions.weight"] = torch.zeros(40, 8)
+    tensors["lm_head.weight"] = shared.clone()
+    save_file(tensors, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    close(ours(open_foreign(tmp_path), "lm"), outputs(theirs)["lm"])
+    for side in ("encoder", "decoder"):
+        del tensors[f"model.{side}.embed_tokens.weight"]
+    tensors["lm_head.weight"] += 0.1
+    save_file(tensors, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**config, "tie_word_embeddings": False}))
+    theirs.lm_head.weight = torch.nn.Parameter(tensors["lm_head.weight"])
+    close(ours(open_foreign(tmp_path), "lm"), outputs(theirs)["lm"])
+
+
+def test_same_translations(tmp_path):
+    """From padding, which is never written, with a bias that is no constant."""
+    theirs = talkative(made(tie_word_embeddings=False), seed=1)
+    theirs.final_logits_bias[0, END] += 4.0
+    foreign = opened(theirs, tmp_path)
+    roles = foreign.family.roles
+    ids = {role: foreign.token_ids[f"{role}_token_id"] for role in ("pad", "eos")}
+    vocabulary = Vocabulary(ids[roles.start], ids[roles.end], tuple(ids[r] for r in roles.banned))
+    same_texts(foreign.model, theirs, vocabulary, bad_words_ids=[[PAD]])
+
+
+def test_stacks_of_different_shape_are_refused(tmp_path):
+    made(decoder_ffn_dim=32).save_pretrained(tmp_path)
+    with pytest.raises(ConfigError, match="decoder_ffn_dim=32"):
+        open_foreign(tmp_path)

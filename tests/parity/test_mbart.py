@@ -1,0 +1,102 @@
+"""mBART against transformers.  Authority: its classes with the same random weights."""
+
+from typing import Any
+
+import pytest
+import torch
+import transformers
+from transformers.models.mbart.modeling_mbart import shift_tokens_right
+
+from parity.peer import IDS, KEEP, both_ways, close, opened, randomized, same_texts, talkative
+from pellucid.decoding.search import Vocabulary
+from pellucid.families.door import open_model
+from pellucid.families.huggingface import Foreign
+from pellucid.nn.heads import pooled
+from pellucid.tasks.logits import Inputs, logits
+
+PAD, END, LANGUAGE = 1, 2, 40
+CONFIG: dict[str, Any] = {
+    "vocab_size": 50,
+    "d_model": 8,
+    "encoder_layers": 2,
+    "decoder_layers": 3,
+    "encoder_attention_heads": 2,
+    "decoder_attention_heads": 2,
+    "encoder_ffn_dim": 16,
+    "decoder_ffn_dim": 16,
+    "max_position_embeddings": 40,
+    "scale_embedding": True,
+    "pad_token_id": PAD,
+    "eos_token_id": END,
+}
+TARGET = torch.tensor([[LANGUAGE, 9, 7, 3], [LANGUAGE, 4, 6, 2], [LANGUAGE, 5, 8, 9]])
+NAMES = {
+    "MBartForConditionalGeneration": "lm",
+    "MBartForSequenceClassification": "classifier",
+    "MBartForQuestionAnswering": "span",
+}
+AGAIN = shift_tokens_right(IDS, PAD)
+"""What the decoder of a classifier reads: the text, its last token first."""
+
+
+def ours(foreign: Foreign, head: str) -> torch.Tensor:
+    state = foreign.model(IDS, KEEP, TARGET if head == "lm" else AGAIN)
+    if head == "classifier":
+        return foreign.model.heads[head](pooled(state, KEEP, IDS == END, "end"))
+    found = foreign.model.heads[head](state)
+    return found if head == "lm" else found[KEEP]
+
+
+def outputs(theirs) -> dict[str, torch.Tensor]:
+    name = NAMES[type(theirs).__name__]
+    given = {"decoder_input_ids": TARGET} if name == "lm" else {}
+    found = theirs(IDS, attention_mask=KEEP.long(), **given)
+    if name == "span":
+        return {name: torch.stack([found.start_logits, found.end_logits], -1)[KEEP]}
+    return {name: found.logits}
+
+
+@pytest.mark.parametrize("kind", NAMES)
+@pytest.mark.parametrize("changes", [{}, {"scale_embedding": False, "activation_function": "relu"}])
+def test_every_head(kind, changes, tmp_path):
+    config = transformers.MBartConfig(**{**CONFIG, **changes})
+    both_ways(getattr(transformers, kind)(config), tmp_path, outputs, ours)
+
+
+@torch.no_grad()
+def test_the_base_class(tmp_path):
+    theirs = randomized(transformers.MBartModel(transformers.MBartConfig(**CONFIG)))
+    foreign = opened(theirs, tmp_path)
+    wanted = theirs(IDS, attention_mask=KEEP.long(), decoder_input_ids=TARGET).last_hidden_state
+    close(foreign.model(IDS, KEEP, TARGET), wanted)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("start", [None, 7])  # a start in the config is for generation alone
+def test_the_decoder_reads_the_last_token_first(start, tmp_path):
+    """A text to be labelled comes to the decoder wrapped, without being told."""
+    config = transformers.MBartConfig(**CONFIG, decoder_start_token_id=start)
+    theirs = randomized(transformers.MBartForSequenceClassification(config))
+    theirs.save_pretrained(tmp_path)
+    found = logits(open_model(tmp_path), Inputs(IDS, KEEP))
+    close(found, theirs(IDS, attention_mask=KEEP.long()).logits)
+
+
+@pytest.mark.parametrize(
+    ("vocabulary", "settings"),
+    [
+        (Vocabulary(LANGUAGE, END, (PAD,)), {"decoder_start_token_id": LANGUAGE}),
+        (
+            Vocabulary(END, END, (PAD,), LANGUAGE),
+            {"decoder_start_token_id": END, "forced_bos_token_id": LANGUAGE},
+        ),
+    ],
+    ids=["cc25", "50"],
+)
+def test_both_ways_to_start_a_translation(vocabulary, settings, tmp_path):
+    config = transformers.MBartConfig(**CONFIG, tie_word_embeddings=False)
+    theirs = talkative(transformers.MBartForConditionalGeneration(config), seed=1)
+    ours = opened(theirs, tmp_path).model
+    same_texts(
+        ours, theirs, vocabulary, forced_eos_token_id=None, bad_words_ids=[[PAD]], **settings
+    )

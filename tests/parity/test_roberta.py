@@ -1,0 +1,121 @@
+"""RoBERTa against transformers.  Authority: its classes with the same random weights."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+import transformers
+
+from parity.peer import IDS, KEEP, SEGMENTS, both_ways, close, opened, randomized, returned
+from pellucid.families.huggingface import Foreign
+from pellucid.families.roberta import ROBERTA
+from pellucid.nn.heads import pooled
+from pellucid.nn.model import build
+from pellucid.nn.weights import read_tensors
+
+CONFIG: dict[str, Any] = {
+    "vocab_size": 50,
+    "hidden_size": 8,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 16,
+    "max_position_embeddings": 10,
+    "type_vocab_size": 1,
+    "layer_norm_eps": 1e-5,
+}
+NAMES = {
+    "RobertaForMaskedLM": "mlm",
+    "RobertaForSequenceClassification": "classifier",
+    "RobertaForTokenClassification": "tagger",
+    "RobertaForQuestionAnswering": "span",
+    "RobertaModel": "pooled",
+}
+
+
+def segments(foreign: Foreign) -> torch.Tensor | None:
+    return SEGMENTS if foreign.model.config.n_segments > 1 else None
+
+
+def ours(foreign: Foreign, head: str) -> torch.Tensor:
+    state = foreign.model(IDS, KEEP, segments=segments(foreign))
+    if foreign.heads[head].kind == "sequence":
+        return foreign.model.heads[head](pooled(state, KEEP, None, foreign.heads[head].pool))
+    return foreign.model.heads[head](state)[KEEP]
+
+
+def outputs(theirs) -> dict[str, torch.Tensor]:
+    given = {"token_type_ids": SEGMENTS} if theirs.config.type_vocab_size > 1 else {}
+    found = theirs(IDS, attention_mask=KEEP.long(), **given)
+    name = NAMES[type(theirs).__name__]
+    if name == "pooled":
+        return {name: found.pooler_output}
+    if name == "span":
+        return {name: torch.stack([found.start_logits, found.end_logits], -1)[KEEP]}
+    return {name: found.logits if name == "classifier" else found.logits[KEEP]}
+
+
+@pytest.mark.parametrize("kind", NAMES)
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"type_vocab_size": 2, "hidden_act": "relu", "layer_norm_eps": 1e-2},
+    ],
+)
+def test_every_head(kind, changes, tmp_path):
+    labels = {} if kind == "RobertaForQuestionAnswering" else {"num_labels": 3}
+    config = transformers.RobertaConfig(**{**CONFIG, **labels, **changes})
+    both_ways(getattr(transformers, kind)(config), tmp_path, outputs, ours)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("pad", [0, 1, 13])
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_padding_has_no_position(pad, side, tmp_path):
+    config = transformers.RobertaConfig(
+        **{**CONFIG, "max_position_embeddings": 20, "pad_token_id": pad}
+    )
+    theirs = randomized(transformers.RobertaModel(config))
+    keep = KEEP.flip(1) if side == "left" else KEEP
+    ids = torch.full_like(IDS, pad).masked_scatter(keep, IDS[KEEP])
+    foreign = opened(theirs, tmp_path / "theirs")
+    assert foreign.model.config.max_length == 20 - pad - 1
+    wanted = theirs(ids, attention_mask=keep.long()).last_hidden_state[keep]
+    close(foreign.model(ids, keep)[keep], wanted)
+    untold = replace(foreign, token_ids={})  # as one that no file told of its padding
+    again = returned(untold, transformers.RobertaModel, tmp_path / "ours")
+    close(again(ids, attention_mask=keep.long()).last_hidden_state[keep], wanted)
+
+
+@torch.no_grad()
+def test_longest_text(tmp_path):
+    theirs = randomized(transformers.RobertaModel(transformers.RobertaConfig(**CONFIG)))
+    foreign = opened(theirs, tmp_path)
+    ids = torch.arange(2, 2 + foreign.model.config.max_length)[None]
+    assert ids.shape[1] == 8  # of 10 rows, the padding's and the one before it hold no position
+    close(foreign.model(ids), theirs(ids).last_hidden_state)
+
+
+@torch.no_grad()
+def test_base_class(tmp_path):
+    theirs = randomized(transformers.RobertaModel(transformers.RobertaConfig(**CONFIG)))
+    foreign = opened(theirs, tmp_path / "theirs")
+    names = read_tensors(tmp_path / "theirs" / "model.safetensors")
+    assert not any(name.startswith("roberta.") for name in names)
+    wanted = theirs(IDS, attention_mask=KEEP.long()).last_hidden_state[KEEP]
+    close(foreign.model(IDS, KEEP)[KEEP], wanted)
+    again = returned(foreign, transformers.RobertaModel, tmp_path / "ours")
+    close(again(IDS, attention_mask=KEEP.long()).last_hidden_state[KEEP], wanted)
+
+
+def test_gradients_reach_every_parameter():  # authority: a weight that is used has a gradient
+    heads = {head.name: head.config for found in ROBERTA.heads.values() for head in found}
+    model = build(ROBERTA.model_config(CONFIG, "CONFIG"), seed=0, heads=heads)
+    foreign = Foreign(ROBERTA, model, heads, "", {})
+    randomized(model)
+    torch.stack([ours(foreign, head).square().sum() for head in heads]).sum().backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        if not name.endswith(".k.bias"):  # the same for all keys, which softmax ignores
+            assert parameter.grad.any(), name

@@ -1,0 +1,151 @@
+"""The paper's Transformer as a Marian.  Authority: transformers, on the directory written."""
+
+from typing import Any
+
+import pytest
+import torch
+import transformers
+
+from parity.peer import close, randomized, returned, same_texts, talkative
+from pellucid.config.data import TokenizerConfig
+from pellucid.config.decoding import DecodingConfig, Roles
+from pellucid.config.head import HeadConfig
+from pellucid.config.model import ModelConfig
+from pellucid.decoding.search import Vocabulary
+from pellucid.errors import ConfigError
+from pellucid.families.directory import ModelDirectory
+from pellucid.families.huggingface import open_foreign
+from pellucid.families.published import save_published, to_ctranslate2
+from pellucid.families.transformer import to_marian
+from pellucid.nn.model import Transformer, build
+from pellucid.text.pair import Tokenizers
+from pellucid.text.train import train_tokenizer
+
+SHAPE: dict[str, Any] = {
+    "vocab_size": 50,
+    "d_model": 12,
+    "n_encoder_layers": 2,
+    "n_decoder_layers": 3,
+    "n_heads": 2,
+    "d_ff": 16,
+    "max_length": 40,
+}
+ID = {"pad": 0, "bos": 1, "eos": 2, "unk": 3}
+SOURCE = torch.tensor([[5, 9, 7, 3, 11, 2], [8, 4, 6, 2, 0, 0], [5, 12, 2, 0, 0, 0]])
+KEEP = SOURCE != 0
+TARGET = torch.tensor([[1, 9, 7, 3], [1, 4, 6, 2], [1, 5, 8, 9]])
+
+
+def made(heads: dict[str, HeadConfig] | None = None, **changes: Any) -> Transformer:
+    model = build(ModelConfig(**{**SHAPE, **changes}), seed=1, heads=heads)
+    randomized(model)
+    return model
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"tie_embeddings": "inputs"},
+        {"tie_embeddings": "none"},
+        {"tie_embeddings": "decoder", "target_vocab_size": 30},
+        {"tie_embeddings": "decoder"},
+        {"tie_embeddings": "none", "target_vocab_size": 60},
+        {"positions": "sinusoid-halves", "activation": "swish"},
+        {"scale_embeddings": False, "activation": "gelu-tanh"},
+        {"heads": {"lm": HeadConfig(kind="lm")}},
+        {"d_head": 6, "n_decoder_layers": 1},
+    ],
+    ids=str,
+)
+def test_the_same_logits(changes, tmp_path):
+    model = made(**changes)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    wanted = model.heads["lm"](model(SOURCE, KEEP, TARGET))
+    foreign = to_marian(model, Roles(), ID.__getitem__)
+    theirs = returned(foreign, transformers.MarianMTModel, tmp_path / "marian")
+    found = theirs(SOURCE, attention_mask=KEEP.long(), decoder_input_ids=TARGET).logits
+    close(found, wanted)
+    again = open_foreign(tmp_path / "marian").model
+    close(again.heads["lm"](again(SOURCE, KEEP, TARGET)), wanted)
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, before[name]), name
+
+
+def parts(roles: Roles) -> ModelDirectory:
+    """A finished run's model that writes texts which differ."""
+    text = ["the quick brown fox jumps over a lazy dog", "0123456789"]
+    config = TokenizerConfig(kind="char", vocab_size=60, min_frequency=1)
+    tokenizer = train_tokenizer(text, config)
+    c = ModelConfig(**{**SHAPE, "vocab_size": tokenizer.vocab_size, "tie_embeddings": "none"})
+    model = build(c, seed=1)
+    return ModelDirectory(
+        model=talkative(model, seed=2),
+        model_config=c,
+        tokenizers=Tokenizers(tokenizer, tokenizer),
+        task="translation",
+        roles=roles,
+        decoding=DecodingConfig(),
+        languages=("en", "de"),
+        longest_source=30,
+        card="",
+    )
+
+
+@pytest.mark.parametrize("roles", [Roles(), Roles(forced_first="unk", banned=("pad", "bos"))])
+def test_the_same_translations(roles, tmp_path):
+    """What may not be written, and how a text begins, stands in the directory."""
+    ours = parts(roles)
+    save_published(tmp_path / "marian", ours)
+    theirs = transformers.MarianMTModel.from_pretrained(tmp_path / "marian").eval()
+    id_of = ours.tokenizers.target.id
+    forced = id_of(roles.forced_first) if roles.forced_first else None
+    banned = tuple(map(id_of, roles.banned))
+    same_texts(ours.model, theirs, Vocabulary(id_of("bos"), id_of("eos"), banned, forced))
+
+
+def test_ctranslate2_takes_no_other_start(tmp_path):
+    """Authority: its MarianMTLoader, which cuts the last row off and starts from a zero vector."""
+    with pytest.raises(ConfigError, match="starts with token 1"):
+        to_ctranslate2(tmp_path / "ct2", parts(Roles()))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("norm_place", "pre"),
+        ("positions", "learned"),
+        ("positions", "none"),
+        ("head_split", "slice"),
+        ("gated", True),
+        ("norm", "rms"),
+        ("norm_eps", 1e-6),
+        ("embedding_norm", True),
+        ("attention_scale", "none"),
+        ("bias", "none"),
+        ("windows", (0, 2)),
+        ("layer_groups", 1),
+        ("n_segments", 2),
+        ("d_head", 4),
+        ("n_encoder_layers", 0),
+        ("n_decoder_layers", 0),
+    ],
+)
+def test_what_has_no_form_there_is_refused(name, value):
+    heads = {"lm": HeadConfig(kind="lm", bias=False)}
+    with pytest.raises(ConfigError, match=f"{name}="):
+        to_marian(made(heads, **{name: value}), Roles(), ID.__getitem__)
+
+
+@pytest.mark.parametrize(
+    "heads",
+    [
+        {},
+        {"lm": HeadConfig(kind="lm", scale=2.0)},
+        {"tagger": HeadConfig(kind="token", outputs=3)},
+    ],
+)
+def test_other_heads_are_refused(heads):
+    with pytest.raises(ConfigError, match="heads "):
+        to_marian(made(heads), Roles(), ID.__getitem__)
