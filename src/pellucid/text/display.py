@@ -32,9 +32,14 @@ def _word_start(piece: str) -> str:
     return piece.removeprefix("##") if piece.startswith("##") else " " + piece
 
 
+def _cut_word(piece: str) -> str:
+    return piece.removesuffix("@@") if piece.endswith("@@") else piece + " "
+
+
 DISPLAYS = {
     "byte-bpe": _bytes,
     "bpe": _word_end,
+    "cut-bpe": _cut_word,
     "unigram": lambda piece: piece.replace("▁", " "),
     "wordpiece": _word_start,
     "word": lambda piece: " " + piece,

@@ -1,6 +1,6 @@
 """One trained tokenizer: text to ids and pieces and back, over the `tokenizers` library."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, NoReturn
@@ -12,6 +12,7 @@ from pellucid.files import atomic_write
 from pellucid.manifest import dump_json, read_json
 from pellucid.text.display import display
 from pellucid.text.guard import guarded
+from pellucid.text.template import Wrapped, template_of
 
 ROLES = ("pad", "bos", "eos", "unk")
 TOKENS = {"pad": "<pad>", "bos": "<s>", "eos": "</s>", "unk": "<unk>"}
@@ -37,16 +38,10 @@ class Tokenizer:
         library.encode_special_tokens = True
         library.no_padding()
         library.no_truncation()
-        vocab = library.get_vocab(with_added_tokens=True)
-        missing = sorted(token for token in roles.values() if token not in vocab)
-        if missing or not vocab:
-            raise DataError(f"the tokenizer's vocabulary lacks its special tokens {missing}.")
         self.kind = kind
-        self.vocab_size = max(vocab.values()) + 1
-        self.tokens = dict(roles)
-        self.roles = {role: vocab[token] for role, token in roles.items()}
+        self.template = template_of(library.post_processor)
         self._library = library
-        self._known = frozenset(vocab.values())
+        self._take(library.get_vocab(with_added_tokens=True), roles)
 
     def id(self, role: str) -> int:
         """The id of a special token. Raises: UsageError naming the known roles."""
@@ -54,6 +49,13 @@ class Tokenizer:
             known = ", ".join(self.roles) or "none"
             raise UsageError(f"this tokenizer has no {role!r} token. Known roles: {known}.")
         return self.roles[role]
+
+    @property
+    def extra(self) -> dict[str, int]:
+        """The special tokens that have no role: sentinels, languages."""
+        added = self._library.get_added_tokens_decoder()
+        ids = set(self.roles.values())
+        return {t.content: i for i, t in sorted(added.items()) if t.special and i not in ids}
 
     def encode(self, text: str) -> Encoding:
         """Ids, pieces and offsets of a text, without special tokens."""
@@ -65,6 +67,10 @@ class Tokenizer:
         """The ids of many texts: the same as `encode` gives, faster."""
         clean = [guarded(text) for text in texts]
         return [e.ids for e in self._library.encode_batch_fast(clean, add_special_tokens=False)]
+
+    def with_specials(self, ids: Sequence[int], pair: Sequence[int] | None = None) -> Wrapped:
+        """The ids of one text, or of two, among special tokens as the model was trained."""
+        return self.template.wrap(self._checked(ids), None if pair is None else self._checked(pair))
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of ids, without special tokens; bytes that are no UTF-8 become U+FFFD.
@@ -110,17 +116,24 @@ class Tokenizer:
         """
         path = Path(directory) / f"{name}.json"
         config_path = Path(directory) / f"{name}_config.json"
-        read_json(path, limit=LARGEST)  # bounded and well-formed before the library sees it
+        library = read_library(path)
         config = read_json(config_path)
-        roles = _roles(config, config_path)
+        roles = roles_of(config, config_path)
         kind = config.get("kind", "")
-        with _explained(path):
-            library = tokenizers.Tokenizer.from_str(path.read_text(encoding="utf-8"))
-            library.encode("a \U0010fffe")  # some damage shows at an unknown character only
         try:
             return cls(library, roles, kind if isinstance(kind, str) else "")
         except DataError as error:
             raise VerificationError(f"{path}: {error} Copy the directory again.") from error
+
+    def _take(self, vocab: Mapping[str, int], roles: Mapping[str, str]) -> None:
+        """Number roles and pieces by a vocabulary."""
+        missing = sorted(token for token in roles.values() if token not in vocab)
+        if missing or not vocab:
+            raise DataError(f"the tokenizer's vocabulary lacks its special tokens {missing}.")
+        self.vocab_size = max(vocab.values()) + 1
+        self.tokens = dict(roles)
+        self.roles = {role: vocab[token] for role, token in roles.items()}
+        self._known = frozenset(vocab.values())
 
     def _checked(self, ids: Sequence[int]) -> list[int]:
         plain = [int(i) for i in ids]
@@ -149,7 +162,16 @@ class AbsentTokenizer(Tokenizer):
         )
 
 
-def _roles(config: object, path: Path) -> dict[str, str]:
+def read_library(path: Path) -> tokenizers.Tokenizer:
+    """The library's own file. Raises: DataError, VerificationError as `Tokenizer.load` does."""
+    read_json(path, limit=LARGEST)  # bounded and well-formed before the library sees it
+    with library_errors(path):
+        library = tokenizers.Tokenizer.from_str(path.read_text(encoding="utf-8"))
+        library.encode("a \U0010fffe")  # some damage shows at an unknown character only
+        return library
+
+
+def roles_of(config: object, path: Path) -> dict[str, str]:
     """Role to token, from entries such as "pad_token": "<pad>" or {"content": "<pad>"}."""
     if not isinstance(config, dict):
         raise VerificationError(f"{path} is not a table of settings. Copy the directory again.")
@@ -162,7 +184,7 @@ def _roles(config: object, path: Path) -> dict[str, str]:
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def library_errors(path: Path) -> Iterator[None]:
     """Turn whatever the library raises at a damaged file into an error that names the file."""
     try:
         yield

@@ -1,0 +1,137 @@
+"""SentencePiece's .model files: pieces, and the settings that decide how text is cut.
+
+Such a file is one protobuf message.  Source: sentencepiece_model.proto, whose field numbers and
+defaults these are.
+"""
+
+import math
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from pellucid.errors import DataError, VerificationError
+
+LARGEST = 1 << 26  # bytes of a .model; the largest in use has a tenth of it
+NORMAL, USER_DEFINED = 1, 4  # the types of piece that text is cut into
+UNIGRAM = 1
+BROKEN = "The file is damaged or cut short: get it anew."
+
+
+class Piece(NamedTuple):
+    """A piece of the vocabulary."""
+
+    text: str
+    score: float
+    type: int
+
+    @property
+    def cuts(self) -> bool:
+        """Whether text is cut into it; control pieces come from nowhere in a text."""
+        return self.type in (NORMAL, USER_DEFINED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SentencePiece:
+    """What a .model file says."""
+
+    pieces: tuple[Piece, ...]
+    unk_id: int
+    byte_fallback: bool
+    charsmap: bytes
+    """The table of Unicode normalisation, in the form that the library reads."""
+    dummy_prefix: bool
+    """A space is put before the text."""
+
+
+def read_sentencepiece(path: Path) -> SentencePiece:
+    """Read a .model. Raises: DataError if it is missing; VerificationError at what is wrong."""
+    if not path.is_file():
+        raise DataError(f"{path} is missing, or not a file. Check the name.")
+    if path.stat().st_size > LARGEST:
+        raise VerificationError(f"{path} is larger than {LARGEST:,} bytes. {BROKEN}")
+    try:
+        fields = list(_fields(path.read_bytes()))
+        pieces = tuple(_piece(_bytes(value)) for number, value in fields if number == 1)
+        parts = dict(fields)
+        trainer, normalizer = (dict(_fields(_bytes(parts[part]))) for part in (2, 3))
+        found = SentencePiece(
+            pieces=pieces,
+            unk_id=_int(trainer.get(40, 0)),
+            byte_fallback=bool(trainer.get(35, 0)),
+            charsmap=_bytes(normalizer.get(2, b"")),
+            dummy_prefix=bool(normalizer.get(3, 1)),
+        )
+    except (IndexError, KeyError, ValueError, struct.error) as error:
+        raise VerificationError(f"{path} is not a SentencePiece model. {BROKEN}") from error
+    if found.unk_id >= len(pieces):
+        raise VerificationError(f"{path} has no piece {found.unk_id}, its unknown one. {BROKEN}")
+    _check(path, trainer, normalizer)
+    return found
+
+
+def _check(path: Path, trainer: dict[int, int | bytes], normalizer: dict[int, int | bytes]) -> None:
+    """Refuse the settings that none of the families here was trained with."""
+    refused = {
+        "a model_type other than unigram": trainer.get(3, UNIGRAM) != UNIGRAM,
+        "treat_whitespace_as_suffix": bool(trainer.get(24, 0)),
+        "remove_extra_whitespaces=false": not normalizer.get(4, 1),
+        "escape_whitespaces=false": not normalizer.get(5, 1),
+    }
+    for setting, there in refused.items():
+        if there:
+            raise VerificationError(
+                f"{path} was trained with {setting}, which is not supported here. Convert it to a"
+                " tokenizer.json with the `tokenizers` library."
+            )
+
+
+def _piece(data: bytes) -> Piece:
+    found = dict(_fields(data))
+    (score,) = struct.unpack("<f", _bytes(found.get(2, bytes(4))))
+    if not math.isfinite(score):
+        raise ValueError("a score that is no number")
+    return Piece(_bytes(found.get(1, b"")).decode(), score, _int(found.get(3, NORMAL)))
+
+
+def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
+    """(number, value) of each field of a message. Raises: IndexError or ValueError at damage."""
+    at = 0
+    while at < len(data):
+        key, at = _varint(data, at)
+        kind = key & 7
+        if kind == 0:
+            value, at = _varint(data, at)
+        else:
+            size = {1: 8, 5: 4}.get(kind)
+            if kind == 2:
+                size, at = _varint(data, at)
+            if size is None or at + size > len(data):
+                raise ValueError(f"field {key >> 3} ends after the message")
+            value, at = data[at : at + size], at + size
+        yield key >> 3, value
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    """Seven bits a byte, the lowest first; at most ten bytes."""
+    value = 0
+    for shift in range(0, 70, 7):
+        byte = data[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+    raise ValueError("a number of more than ten bytes")
+
+
+def _bytes(value: int | bytes) -> bytes:
+    if isinstance(value, int):
+        raise ValueError("a number in place of bytes")
+    return value
+
+
+def _int(value: int | bytes) -> int:
+    if isinstance(value, bytes):
+        raise ValueError("bytes in place of a number")
+    return value

@@ -1,0 +1,88 @@
+"""How a model's special tokens stand around its texts: [CLS] A [SEP] B [SEP] and the like."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from tokenizers.processors import PostProcessor
+
+from pellucid.errors import DataError
+
+
+class Wrapped(NamedTuple):
+    """Ids as a model takes them, and which of two texts each belongs to."""
+
+    ids: list[int]
+    segments: list[int]
+
+
+class Slot(NamedTuple):
+    """A place in a template: a text, "A" or "B", or ids that are always the same."""
+
+    text: str
+    ids: tuple[int, ...]
+    segment: int
+
+
+@dataclass(frozen=True)
+class Template:
+    """What stands around one text, and around two."""
+
+    single: tuple[Slot, ...] = (Slot("A", (), 0),)
+    pair: tuple[Slot, ...] = (Slot("A", (), 0), Slot("B", (), 1))
+
+    def wrap(self, ids: Sequence[int], pair: Sequence[int] | None = None) -> Wrapped:
+        """The ids of one text, or of two, among the special tokens."""
+        texts = {"A": ids, "B": pair or ()}
+        found = Wrapped([], [])
+        for slot in self.single if pair is None else self.pair:
+            part = texts[slot.text] if slot.text else slot.ids
+            found.ids.extend(part)
+            found.segments.extend([slot.segment] * len(part))
+        return found
+
+    @classmethod
+    def ending(cls, ids: Iterable[int]) -> "Template":
+        """Nothing before, these ids after the last text."""
+        end = Slot("", tuple(ids), 0)
+        return cls((Slot("A", (), 0), end), (Slot("A", (), 0), Slot("B", (), 0), end))
+
+
+def template_of(processor: PostProcessor | None) -> Template:
+    """The template of a library's post-processor. Raises: DataError at a kind of none known."""
+    if processor is None:
+        return Template()
+    return _read(json.loads(processor.__getstate__()))
+
+
+def _read(told: Mapping[str, Any]) -> Template:
+    kind = told["type"]
+    if kind == "Sequence":
+        parts = [_read(part) for part in told["processors"]]
+        return next((part for part in parts if part != Template()), Template())
+    if kind == "ByteLevel":  # changes offsets only
+        return Template()
+    if kind == "TemplateProcessing":
+        special = {name: tuple(entry["ids"]) for name, entry in told["special_tokens"].items()}
+        return Template(_slots(told["single"], special), _slots(told["pair"], special))
+    if kind not in ("BertProcessing", "RobertaProcessing"):
+        raise DataError(f"its post-processor is a {kind!r}, which is not supported here.")
+    before, end = Slot("", (told["cls"][1],), 0), Slot("", (told["sep"][1],), 0)
+    one = (before, Slot("A", (), 0), end)
+    if kind == "BertProcessing":
+        return Template(one, (*one, Slot("B", (), 1), end._replace(segment=1)))
+    return Template(one, (*one, end, Slot("B", (), 0), end))
+
+
+def _slots(
+    told: Iterable[Mapping[str, Any]], special: Mapping[str, tuple[int, ...]]
+) -> tuple[Slot, ...]:
+    slots = []
+    for entry in told:
+        ((kind, part),) = entry.items()
+        if kind == "Sequence":
+            slots.append(Slot(part["id"], (), part["type_id"]))
+        else:
+            slots.append(Slot("", special[part["id"]], part["type_id"]))
+    return tuple(slots)
