@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from pellucid.config.decoding import DecodingConfig
+from pellucid.config.embedding import EmbeddingConfig
 from pellucid.decoding.alignment import align, hard_alignment
 from pellucid.errors import DataError, UsageError
 from pellucid.families.directory import ModelDirectory
@@ -17,6 +18,8 @@ from pellucid.families.door import open_model
 from pellucid.nn import kernels
 from pellucid.nn.kernels import PackedType
 from pellucid.nn.prepare import prepare
+from pellucid.tasks.embedding import embed
+from pellucid.tasks.generation import Filled, fill, write
 from pellucid.tasks.logits import Inputs, logits
 from pellucid.tasks.translate import Translated, translate
 from pellucid.text.pair import Tokenizers
@@ -97,6 +100,40 @@ class Loaded:
         """
         return logits(self.directory, Inputs(ids, keep, target_ids, segments), head)
 
+    def generate(
+        self, prompts: Sequence[str], *, stop: Sequence[str] = (), **settings: Any
+    ) -> list[Any]:
+        """One `Generated` a prompt; with `n_best` above 1, a list of them a prompt, best first.
+
+        stop: strings that end a text. settings: fields of `DecodingConfig`, e.g. method="sample".
+        Raises: ConfigError on impossible settings; UsageError if the model writes no text.
+        """
+        if isinstance(prompts, str):
+            raise UsageError("generate takes a list of prompts. Write m.generate([prompt]).")
+        config = self.decoding(**settings)
+        ranked = write(self._prepared, prompts, config, stop)
+        return ranked if config.n_best > 1 else [best for best, *_ in ranked]
+
+    def fill(self, texts: Sequence[str], top: int = 5) -> list[list[list[Filled]]]:
+        """For each gap (the mask token) of each text, the `top` likeliest tokens, best first.
+
+        Raises: UsageError if the model fills no gaps, or a text has none.
+        """
+        if isinstance(texts, str):
+            raise UsageError("fill takes a list of texts. Write m.fill([text]).")
+        return fill(self._prepared, texts, top)
+
+    def embed(self, texts: Sequence[str], **settings: Any) -> Tensor:
+        """A vector for each text, (N, D) in float32 on the CPU.
+
+        settings: fields of `EmbeddingConfig`, e.g. pooling="first"; the rest is as the directory
+        says. Raises: ConfigError on impossible settings; UsageError if texts is one string.
+        """
+        if isinstance(texts, str):
+            raise UsageError("embed takes a list of texts. Write m.embed([text]).")
+        _check_names(settings, EmbeddingConfig)
+        return embed(self._prepared, texts, replace(self.directory.embedding, **settings))
+
     @cached_property
     def _prepared(self) -> ModelDirectory:
         """The same with a model packed for decoding, made when first asked for."""
@@ -104,10 +141,7 @@ class Loaded:
 
     def decoding(self, **settings: Any) -> DecodingConfig:
         """The model's own search settings, these in place of some."""
-        unknown = settings.keys() - DecodingConfig.__dataclass_fields__.keys()
-        if unknown:
-            known = ", ".join(DecodingConfig.__dataclass_fields__)
-            raise UsageError(f"unknown setting {min(unknown)!r}. Known are: {known}.")
+        _check_names(settings, DecodingConfig)
         return replace(self.directory.decoding, **settings)
 
     def _alignments(self, found: Sequence[Translated]) -> list[Alignment]:
@@ -128,6 +162,14 @@ class Loaded:
             for i, each in zip(batch, weights, strict=True):
                 alignments[i] = tuple((source, target) for target, source in hard_alignment(each))
         return alignments
+
+
+def _check_names(settings: Mapping[str, Any], config: type) -> None:
+    """Raises: UsageError at a setting that the config does not have."""
+    known = config.__dataclass_fields__
+    unknown = settings.keys() - known.keys()
+    if unknown:
+        raise UsageError(f"unknown setting {min(unknown)!r}. Known are: {', '.join(known)}.")
 
 
 def load(name: str | Path, *, device: str = "auto", dtype: PackedType = "fp32") -> Loaded:

@@ -8,9 +8,11 @@ import torch
 from torch import Tensor
 
 from pellucid.config.decoding import DecodingConfig
+from pellucid.config.model import ModelConfig
 from pellucid.decoding.search import Limits, Vocabulary
 from pellucid.errors import UsageError
 from pellucid.nn.cache import Cache, Step
+from pellucid.nn.model import Transformer, build
 
 START, END = 0, 1
 VOCABULARY = Vocabulary(start=START, end=END)
@@ -117,6 +119,24 @@ class IdsCache:
 def random_model(vocab_size: int, seed: int, spread: float = 2.0) -> RunningHash:
     rng = torch.Generator().manual_seed(seed)
     return RunningHash(spread * torch.randn(MODULUS, vocab_size, generator=rng))
+
+
+def random_transformer(seed: int, **changes: int) -> Transformer:
+    """A small one of 40 tokens, whose texts are neither all alike nor endless."""
+    layers = {"n_encoder_layers": 1, "n_decoder_layers": 1}
+    shape = {"vocab_size": 40, "d_model": 16, "d_ff": 32, "n_heads": 2}
+    model = build(ModelConfig(**{**layers, **shape, **changes}), seed=seed)  # type: ignore[arg-type]
+    rng = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for p in model.parameters():
+            p.add_(0.3 * torch.randn(p.shape, generator=rng))
+    return model.eval()
+
+
+def random_sources() -> list[list[int]]:
+    """Of 1 to 6 tokens, for it."""
+    rng = torch.Generator().manual_seed(0)
+    return [torch.randint(3, 40, (n % 6 + 1,), generator=rng).tolist() for n in range(20)]
 
 
 def from_scratch(model: RunningHash) -> Recomputing:

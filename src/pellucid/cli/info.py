@@ -115,22 +115,31 @@ def about_model(name: str) -> dict[str, Any]:
 
 def about_family(name: str) -> dict[str, Any]:
     """What is special about a family, and its published sizes; nothing if it is none."""
+    from dataclasses import replace
+
     from pellucid.families.catalog import FAMILIES
+    from pellucid.families.on_paper import ON_PAPER
     from pellucid.families.plan import plan
     from pellucid.families.table import COLUMNS, row
 
-    if name not in FAMILIES:
+    if name in ON_PAPER:
+        presets, vocabulary = ON_PAPER[name]
+        about: dict[str, Any] = {"family": name, "published weights": "none"}
+    elif name in FAMILIES:
+        family = FAMILIES[name]
+        presets, vocabulary = family.presets, family.vocabulary
+        about = dict(zip(COLUMNS, row(family), strict=True))
+    else:
         return {}
-    family = FAMILIES[name]
     sizes = {}
-    for size, c in family.presets.items():
-        paper = plan(c, {})
+    for size, c in presets.items():
+        paper = plan(replace(c, vocab_size=vocabulary))
         sizes[size] = {
             "parameters": paper.parameters,
             "memory in fp32 (bytes)": paper.bytes["fp32"],
             f"FLOPs a token at {c.max_length} tokens": paper.flops(c.max_length),
         }
-    return {**dict(zip(COLUMNS, row(family), strict=True)), **sizes, "model": asdict(family.preset)}
+    return {**about, **sizes}
 
 
 def about_difference(one: str, other: str) -> dict[str, Any]:

@@ -23,6 +23,8 @@ VERBS = {
     "translate": ("translate", "translate lines from standard input to standard output"),
     "evaluate": ("evaluate", "BLEU, chrF and TER of a model or of finished translations"),
     "score": ("score", "log-probability of given translations, line by line"),
+    "generate": ("generate", "let a model continue lines of standard input"),
+    "embed": ("embed", "a vector for each line of standard input"),
     "info": ("info", "this machine, or all about a model"),
     "verify": ("verify", "check that a model's or a run's files are what was saved"),
     "import": ("import_model", "check a downloaded model and keep it verified"),

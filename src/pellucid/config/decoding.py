@@ -6,13 +6,18 @@ from typing import Literal
 from pellucid.config.checks import at_least
 from pellucid.errors import ConfigError
 
+MINUTE = 1e-6
+"""The least of what must not be 0: a temperature below it is greedy search, to rounding."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class DecodingConfig:
     """Search settings; the paper's recipe is beam 4, gnmt, alpha 0.6 (section 6.1)."""
 
+    method: Literal["beam", "sample"] = "beam"
+    """Look for a probable text, or draw one token after another."""
     beam: int = 5
-    """1 is greedy search."""
+    """1 is greedy search; drawing texts takes no notice of it."""
     length_norm: Literal["power", "gnmt"] = "power"
     """Score divided by |Y|^alpha, or by ((5 + |Y|) / 6)^alpha (Wu et al. 2016, eq. 14)."""
     alpha: float = 1.0
@@ -20,6 +25,7 @@ class DecodingConfig:
     stop: Literal["first_k", "exact"] = "first_k"
     """Stop when `beam` hypotheses have ended, or when no open one can still win."""
     n_best: int = 1
+    """Texts for each source: the best ones, or as many as are drawn."""
     min_length: int = 0
     """Fewest tokens before the end token."""
     max_length: int = 0
@@ -28,11 +34,48 @@ class DecodingConfig:
     """Sentences decoded together."""
     alignment_layer: int = -2
     """Decoder layer whose attention tells which word came from which, counted from the end."""
+    repetition_penalty: float = 1.0
+    """Logits above 0 of tokens already read are divided by it, others multiplied (Keskar 2019)."""
+    no_repeat_ngram: int = 0
+    """No sequence of this many tokens comes twice; 0 allows it."""
+    groups: int = 1
+    """Parts of the beam that are kept apart from one another (Vijayakumar et al. 2018)."""
+    diversity: float = 0.0
+    """Taken off a token's log-probability for each text of earlier groups that goes on with it."""
+    seed: int = 0
+    """Of drawing: one seed gives one set of texts, in batches of any size."""
+    temperature: float = 1.0
+    """Logits are divided by it before drawing: below 1 the probable becomes more so."""
+    top_k: int = 0
+    """Draw from the k most probable tokens; 0 from all."""
+    top_p: float = 1.0
+    """Draw from the fewest most probable tokens that have this mass (Holtzman et al. 2020)."""
+    min_p: float = 0.0
+    """Draw from tokens at least this fraction as probable as the best (Nguyen et al. 2025)."""
+    typical_p: float = 1.0
+    """Draw from the fewest tokens nearest the entropy that have this mass (Meister et al. 2023)."""
+
+    @property
+    def width(self) -> int:
+        """Open texts that compete with one another."""
+        return 1 if self.method == "sample" else self.beam // self.groups
+
+    @property
+    def copies(self) -> int:
+        """Searches of one source, apart from one another or nearly so: its groups or its draws."""
+        return self.n_best if self.method == "sample" else self.groups
 
     def __post_init__(self) -> None:
-        at_least(1, self, "beam", "n_best", "batch_size")
-        at_least(0, self, "min_length", "max_length", "alpha")
-        if self.n_best > self.beam:
+        at_least(1, self, "beam", "n_best", "batch_size", "groups")
+        at_least(0, self, "min_length", "max_length", "alpha", "no_repeat_ngram", "diversity")
+        at_least(0, self, "seed", "top_k", "min_p")
+        at_least(MINUTE, self, "repetition_penalty", "temperature", "top_p", "typical_p")
+        for name in ("top_p", "min_p", "typical_p"):
+            if getattr(self, name) > 1:
+                raise ConfigError(f"{name}={getattr(self, name)} is a share of 1. Use 1 or less.")
+        self._check_method()
+        self._check_groups()
+        if self.n_best > self.beam and self.method == "beam":
             raise ConfigError(
                 f"n_best={self.n_best} asks for more hypotheses than beam={self.beam} keeps."
                 f" Use beam={self.n_best} or more."
@@ -43,13 +86,42 @@ class DecodingConfig:
                 " the end token counts as one. Lower the one or raise the other."
             )
 
+    def _check_method(self) -> None:
+        if self.method == "sample":
+            return
+        for name in ("temperature", "top_k", "top_p", "min_p", "typical_p"):
+            if getattr(self, name) != type(self).__dataclass_fields__[name].default:
+                raise ConfigError(
+                    f"{name}={getattr(self, name)} shapes how tokens are drawn, but method=beam"
+                    " draws none. Use method=sample, or leave it out."
+                )
+
+    def _check_groups(self) -> None:
+        if self.groups == 1 and not self.diversity:
+            return
+        if self.groups == 1 or self.method == "sample":
+            raise ConfigError(
+                f"groups={self.groups} with diversity={self.diversity} has no meaning for"
+                f" method={self.method}: a beam in 2 groups or more is needed. Set both, or none."
+            )
+        if self.beam % self.groups:
+            raise ConfigError(
+                f"beam={self.beam} cannot be cut into groups={self.groups} of one width."
+                f" Use beam={-(-self.beam // self.groups) * self.groups}."
+            )
+        if not self.diversity:
+            raise ConfigError(
+                f"groups={self.groups} with diversity=0 would find the same texts in every group."
+                " Use diversity=0.5, or groups=1."
+            )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Roles:
     """Which tokens open and never enter a generated text, by role; ids are the tokenizer's."""
 
     start: str = "bos"
-    """The role whose token the decoder reads first."""
+    """The role whose token the decoder reads first; "last" is its text's own last token."""
     end: str = "eos"
     forced_first: str = ""
     """A token that every output begins with (a language code), or none."""

@@ -1,15 +1,20 @@
 """Sources in any order, of any length: batched for speed, given back as they came."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
 from pellucid.config.decoding import DecodingConfig
-from pellucid.decoding.search import Hypothesis, Limits, Vocabulary, device_of, search
+from pellucid.decoding.ensemble import Ensemble
+from pellucid.decoding.ledger import Hypothesis, Ledger, Limits, Vocabulary, left_padded
+from pellucid.decoding.search import device_of, search, walk
 from pellucid.errors import UsageError
-from pellucid.nn.cache import Decoder
+from pellucid.nn.cache import Cache, Decoder
 from pellucid.nn.masks import keep_from
+from pellucid.nn.model import Transformer
 
 SLACK = 20
 """Tokens that a text may have beyond twice its source's, where no longest length is set."""
@@ -25,6 +30,20 @@ class Request:
     """Ids that each text begins with; one for each source, or none."""
     pad: int = 0
     """An id to fill short rows with; it is masked."""
+    continued: bool = False
+    """Whether a source is a prompt, that is, the beginning of the text itself, as for a decoder
+    alone; an empty one is the start token."""
+    stopped: Callable[[Sequence[int]], bool] | None = None
+    """Whether generated ids are a whole text, though without an end token (see `stop_strings`)."""
+
+
+class Piece(NamedTuple):
+    """What a step added to a text."""
+
+    source: int
+    ids: tuple[int, ...]
+    """New ids; none if all that came was the end token."""
+    ended: bool
 
 
 @torch.inference_mode()
@@ -37,38 +56,156 @@ def generate(
 ) -> list[list[Hypothesis]]:
     """The n best texts for each source, best first, in the order of the sources.
 
-    progress: called with how many more sources are done.
+    Drawn texts come in the order of drawing. progress: called with how many more sources are done.
     Raises: UsageError if there are fewer or more prefixes than sources, or as `search`.
     """
+    check(model, request)
+    results: list[list[Hypothesis]] = [[] for _ in request.sources]
+    for chosen in _batches(request, config):
+        repeated = [i for i in chosen for _ in range(config.copies)]
+        cache, limits = begun(model, request, vocabulary, config, repeated)
+        found = search(model, cache, vocabulary, config, limits)
+        for i, hypotheses in zip(repeated, found, strict=True):
+            results[i] += hypotheses
+        if progress is not None:
+            progress(len(chosen))
+    return [_best(found, config) for found in results] if config.groups > 1 else results
+
+
+@torch.inference_mode()
+def stream(
+    model: Decoder, request: Request, vocabulary: Vocabulary, config: DecodingConfig
+) -> Iterator[Piece]:
+    """What `generate` gives, piece by piece as it comes: greedy search, or one draw a source.
+
+    Raises: UsageError if the config asks for more than one open text a source, or as `generate`.
+    """
+    one_text(config)
+    check(model, request)
+    for chosen in _batches(request, config):
+        cache, limits = begun(model, request, vocabulary, config, chosen)
+        open_texts = range(len(chosen))
+        for book in walk(model, cache, vocabulary, config, limits):
+            for source in open_texts:
+                yield _piece(book, source)._replace(source=chosen[source])
+            open_texts = book.active.tolist()
+
+
+def stop_strings(
+    decode: Callable[[Sequence[int]], str], strings: Sequence[str]
+) -> Callable[[Sequence[int]], bool]:
+    """For `Request.stopped`: a text ends with the token that completes one of the strings."""
+    if not all(strings):
+        raise UsageError("an empty stop string would end every text at once. Leave it out.")
+
+    def stopped(ids: Sequence[int]) -> bool:
+        text = decode(ids)
+        return any(string in text for string in strings)
+
+    return stopped
+
+
+def padded(
+    rows: Sequence[Sequence[int]], pad: int, device: torch.device
+) -> tuple[Tensor, Tensor | None]:
+    """Ids (B, longest) padded on the right, and keep (B, longest), None if nothing is padded."""
+    longest = max(map(len, rows))
+    ids = torch.tensor([[*row, *[pad] * (longest - len(row))] for row in rows], dtype=torch.int64)
+    keep = keep_from(torch.tensor([len(row) for row in rows]), longest)
+    return ids.to(device), None if keep is None else keep.to(device)
+
+
+def one_text(config: DecodingConfig) -> None:
+    """Raises: UsageError if the config asks for more than one open text a source."""
+    n = config.width * config.copies
+    if n > 1:
+        raise UsageError(
+            f"this goes with one open text a source, but the config keeps {n}. Use beam=1, or"
+            " method=sample with n_best=1."
+        )
+
+
+def begin(model: Decoder, rows: Sequence[Sequence[int]], pad: int) -> Cache:
+    """A cache that has read all but the last token of each prompt, padded on the left."""
+    read = [row[:-1] for row in rows]
+    ids = torch.from_numpy(left_padded(read, pad)).to(device_of(model))  # (B, T)
+    if not ids.shape[1]:
+        return model.prefill(None, None, len(rows))
+    keep = keep_from(torch.tensor([len(row) for row in read]), ids.shape[1])
+    return model.prefill(ids, None if keep is None else keep.flip(1).to(ids.device), len(rows))
+
+
+def check(model: Decoder, request: Request) -> None:
+    """Raises: UsageError if a request is at odds with itself or with the model."""
     sources, prefixes = request.sources, request.prefixes
     if prefixes and len(prefixes) != len(sources):
         raise UsageError(
             f"{len(prefixes)} prefixes for {len(sources)} sources. Give one for each source, empty"
             " where nothing is forced, or none at all."
         )
-    order = sorted(range(len(sources)), key=lambda i: -len(sources[i]))
-    results: list[list[Hypothesis]] = [[] for _ in sources]
-    for at in range(0, len(order), config.batch_size):
-        chosen = order[at : at + config.batch_size]
-        batch = [sources[i] for i in chosen]
-        limits = Limits(
-            max_lengths=[config.max_length or 2 * len(source) + SLACK for source in batch],
-            prefixes=[prefixes[i] for i in chosen] if prefixes else (),
+    if isinstance(model, Ensemble):
+        continues = model.continues
+    elif isinstance(model, Transformer):
+        continues = model.encoder is None
+    else:
+        return
+    if continues != request.continued:
+        raise UsageError(
+            "this model is a decoder alone, which continues its source: pass continued=True."
+            if continues
+            else "this model reads its source apart and continues none: leave out continued=True."
         )
-        cache = model.prefill(*padded(batch, request.pad, device_of(model)), len(batch))
-        found = search(model, cache, vocabulary, config, limits)
-        for i, hypotheses in zip(chosen, found, strict=True):
-            results[i] = hypotheses
-        if progress is not None:
-            progress(len(chosen))
-    return results
 
 
-def padded(
-    rows: Sequence[Sequence[int]], pad: int, device: torch.device
-) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Ids (B, longest) padded on the right, and keep (B, longest), None if nothing is padded."""
-    longest = max(map(len, rows))
-    ids = torch.tensor([[*row, *[pad] * (longest - len(row))] for row in rows], dtype=torch.int64)
-    keep = keep_from(torch.tensor([len(row) for row in rows]), longest)
-    return ids.to(device), None if keep is None else keep.to(device)
+def _batches(request: Request, config: DecodingConfig) -> Iterator[list[int]]:
+    """Numbers of the sources that are decoded together: those of like length."""
+    order = sorted(range(len(request.sources)), key=lambda i: -len(request.sources[i]))
+    for at in range(0, len(order), config.batch_size):
+        yield order[at : at + config.batch_size]
+
+
+def begun(
+    model: Decoder,
+    request: Request,
+    vocabulary: Vocabulary,
+    config: DecodingConfig,
+    chosen: Sequence[int],
+) -> tuple[Cache, Limits]:
+    """A cache that has read these sources, and what is asked of each one's text."""
+    limits = limits_of(request, vocabulary, config, chosen)
+    if request.continued:
+        return begin(model, limits.beginnings, request.pad), limits
+    batch = [request.sources[i] for i in chosen]
+    return model.prefill(*padded(batch, request.pad, device_of(model)), len(batch)), limits
+
+
+def limits_of(
+    request: Request, vocabulary: Vocabulary, config: DecodingConfig, chosen: Sequence[int]
+) -> Limits:
+    """What is asked of the texts of these sources."""
+    batch = [request.sources[i] for i in chosen]
+    return Limits(
+        max_lengths=[config.max_length or 2 * len(source) + SLACK for source in batch],
+        prefixes=[request.prefixes[i] for i in chosen] if request.prefixes else (),
+        beginnings=[s or (vocabulary.start,) for s in batch] if request.continued else (),
+        stopped=request.stopped,
+        keys=[(i, place % config.copies) for place, i in enumerate(chosen)],
+    )
+
+
+def _best(found: Sequence[Hypothesis], config: DecodingConfig) -> list[Hypothesis]:
+    """Of all groups; equal scores in the order of the groups."""
+    return sorted(found, key=lambda h: -h.score)[: config.n_best]
+
+
+def _piece(book: Ledger, source: int) -> Piece:
+    """What the last step of a book of single texts added to one that was open before it."""
+    ended = book.ended[source]
+    if ended:
+        ids = () if ended[0].token == book.end else (ended[0].token,)
+        return Piece(source, ids, True)
+    active, onward = book.steps[-1]
+    if source not in active:
+        book.best(source)  # says why it has neither ended nor gone on
+    place = active.searchsorted(source)
+    return Piece(source, (int(onward.tokens[place, 0]),), False)

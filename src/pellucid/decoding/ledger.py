@@ -3,7 +3,7 @@
 All on the host, in small arrays: the device only proposes candidates.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
@@ -13,6 +13,9 @@ import numpy as np
 from pellucid.config.decoding import DecodingConfig
 from pellucid.decoding.top_k import Candidates
 from pellucid.errors import UsageError
+
+NONE = -1
+"""Stands in a text where there is no token: at the left of those that begin later."""
 
 
 @dataclass(frozen=True)
@@ -26,9 +29,22 @@ class Hypothesis:
     log_prob: float
     """Sum over tokens, the end token counted; a forced token was no choice and counts 0."""
     token_log_probs: tuple[float, ...]
-    """One for each id, and one for the end token if finished."""
+    """One for each id, and one for the end token if that ended the text."""
     finished: bool
     """False if the text was cut at its longest length."""
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The ids that a search must know."""
+
+    start: int
+    """What the decoder reads first."""
+    end: int
+    banned: tuple[int, ...] = ()
+    """Never chosen. Log-probabilities are of the full softmax: the others do not gain by it."""
+    forced_first: int | None = None
+    """What every text begins with (a language code)."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +55,12 @@ class Limits:
     """Most tokens, the end token counted; at least 1."""
     prefixes: Sequence[Sequence[int]] = ()
     """Ids that each text begins with, after the vocabulary's `forced_first`; empty for none."""
+    beginnings: Sequence[Sequence[int]] = ()
+    """What stands before each text: read already but for its last token. By default, the start."""
+    stopped: Callable[[Sequence[int]], bool] | None = None
+    """Whether these ids are a whole text, though without an end token."""
+    keys: Sequence[tuple[int, ...]] = ()
+    """What sets each text's random numbers apart; its place among the others by default."""
 
 
 class Onward(NamedTuple):
@@ -63,23 +85,38 @@ class Ledger:
     """The book of one batch."""
 
     def __init__(self, config: DecodingConfig, end: int, limits: Limits) -> None:
-        self.config, self.end = config, end
+        self.config, self.end, self.stopped = config, end, limits.stopped
         self.max_lengths = np.asarray(limits.max_lengths)
         self.active = np.arange(len(self.max_lengths))  # numbers of the sources not yet done
         self.nearest = int(self.max_lengths.min())
         self.ended: list[list[_Ended]] = [[] for _ in self.active]
         self.steps: list[tuple[np.ndarray, Onward]] = []
+        self._texts = left_padded(limits.beginnings or [()] * len(self.active))[:, None]
+        self._beginning, self._n_read = self._texts.shape[2], 0
+
+    def texts(self) -> np.ndarray:
+        """(B, k, T) ids of the open texts, what stands before them included; NONE at the left.
+
+        Kept up from call to call, and only where somebody calls.
+        """
+        for _, onward in self.steps[self._n_read :]:
+            before = self._texts[onward.sources[:, None], onward.parents]  # (B, k, T)
+            self._texts = np.concatenate((before, onward.tokens[:, :, None]), 2)
+        self._n_read = len(self.steps)
+        return self._texts
 
     def advance(self, found: Candidates) -> Onward:
         """Note which candidates end, choose which go on: the best k of those that do not."""
-        k = self.config.beam
+        k = self.config.width
         stay = np.arange(len(self.active))
         onward = Onward(stay, *(x[:, :k] for x in (found.parents, found.tokens, found.values)))
         ends = found.tokens == self.end  # (B, n)
+        if self.stopped is not None:
+            ends |= self._are_stopped(found, self.stopped)
         cut = len(self.steps) + 1 >= self.nearest
         if cut or ends.any():
             last = self.max_lengths[self.active] <= len(self.steps) + 1  # (B,)
-            self._note(found, ends | last[:, None])
+            self._note(found, ends, last)
             order = np.argsort(ends, axis=1, kind="stable")[:, :k]  # those that go on, best first
             at = stay[:, None], order
             onward = Onward(stay, found.parents[at], found.tokens[at], found.values[at])
@@ -91,17 +128,35 @@ class Ledger:
 
         Raises: UsageError if a source has none.
         """
-        return [self._best(source) for source in range(len(self.ended))]
+        return [self.best(source) for source in range(len(self.ended))]
 
-    def _note(self, found: Candidates, ends: np.ndarray) -> None:
-        """Keep what ends among each source's top k; beyond that rank it is ignored."""
+    def _are_stopped(
+        self, found: Candidates, stopped: Callable[[Sequence[int]], bool]
+    ) -> np.ndarray:
+        """(B, n), True for candidates that are whole texts by themselves."""
+        texts = self.texts()[:, :, self._beginning :]
+        return np.array(
+            [
+                [
+                    value > -np.inf and stopped([*mine[parent].tolist(), int(token)])
+                    for value, parent, token in zip(*row, strict=True)
+                ]
+                for mine, row in zip(texts, zip(*found, strict=True), strict=True)
+            ]
+        )
+
+    def _note(self, found: Candidates, ends: np.ndarray, last: np.ndarray) -> None:
+        """Keep what ends among each source's top k; beyond that rank it is ignored.
+
+        ends: (B, n), of itself. last: (B,), at this length whatever it is.
+        """
         step = len(self.steps)
         norm = length_norm(step + 1, self.config)
-        for row, rank in np.argwhere(ends[:, : self.config.beam]):
+        for row, rank in np.argwhere((ends | last[:, None])[:, : self.config.width]):
             log_prob, token = float(found.values[row, rank]), int(found.tokens[row, rank])
             if not log_prob > -np.inf:  # nor one that is not a number
                 continue
-            parent, finished = int(found.parents[row, rank]), token == self.end
+            parent, finished = int(found.parents[row, rank]), bool(ends[row, rank])
             ended = _Ended(log_prob / norm, step, parent, token, log_prob, finished)
             self.ended[self.active[row]].append(ended)
 
@@ -111,7 +166,7 @@ class Ledger:
         if cut:
             done |= self.max_lengths[self.active] <= len(self.steps) + 1
         if self.config.stop == "first_k":
-            won = [len(self.ended[s]) >= self.config.beam for s in self.active]
+            won = [len(self.ended[s]) >= self.config.width for s in self.active]
         else:
             won = [
                 not self._can_improve(self.ended[s], int(self.max_lengths[s]), scores)
@@ -134,19 +189,22 @@ class Ledger:
         dividing a number <= 0 by more brings it nearer 0: p / norm(n) <= s / norm(n)
         <= s / norm(max_length). No open text can score above that, whatever it becomes.
         """
-        kept = sorted((e.score for e in ended), reverse=True)[: self.config.n_best]
-        if len(kept) < self.config.n_best:
+        n_best = min(self.config.n_best, self.config.width)
+        kept = sorted((e.score for e in ended), reverse=True)[:n_best]
+        if len(kept) < n_best:
             return True
         return float(scores.max()) / length_norm(max_length, self.config) > kept[-1]
 
-    def _best(self, source: int) -> list[Hypothesis]:
-        ranked = sorted(self.ended[source], key=lambda e: -e.score)[: self.config.n_best]
+    def best(self, source: int) -> list[Hypothesis]:
+        """Of one source, as `hypotheses`."""
+        ranked = sorted(self.ended[source], key=lambda e: -e.score)
         if not ranked:
             raise UsageError(
                 f"source {source} has no possible text: every token is banned, or the model's"
                 " logits are not numbers. Look at the banned tokens, then at the model's weights."
             )
-        return [self._read(source, ended) for ended in ranked]
+        n_best = min(self.config.n_best, self.config.width)
+        return [self._read(source, ended) for ended in ranked[:n_best]]
 
     def _read(self, source: int, ended: _Ended) -> Hypothesis:
         """Follow the back-pointers of one text from its end to its first token."""
@@ -159,12 +217,18 @@ class Ledger:
         ids.reverse()
         sums = [0.0, *reversed(sums)]
         return Hypothesis(
-            ids=tuple(ids[:-1] if ended.finished else ids),
+            ids=tuple(ids[:-1] if ended.token == self.end else ids),
             score=ended.score,
             log_prob=ended.log_prob,
             token_log_probs=tuple(b - a for a, b in pairwise(sums)),
             finished=ended.finished,
         )
+
+
+def left_padded(rows: Sequence[Sequence[int]], pad: int = NONE) -> np.ndarray:
+    """(B, longest) int64, short rows filled with `pad` at the left."""
+    longest = max(map(len, rows), default=0)
+    return np.array([[*[pad] * (longest - len(row)), *row] for row in rows], dtype=np.int64)
 
 
 def length_norm(length: int, config: DecodingConfig) -> float:

@@ -1,33 +1,21 @@
-"""One loop for greedy and beam search: prefill, then step after step until all texts have ended."""
+"""The one loop: from a cache that has read, step after step until all texts have ended."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from pellucid.config.decoding import DecodingConfig
-from pellucid.decoding.ledger import Hypothesis, Ledger, Limits
-from pellucid.decoding.top_k import Candidates, best_continuations
+from pellucid.decoding.choice import choice
+from pellucid.decoding.ledger import Hypothesis, Ledger, Limits, Vocabulary
+from pellucid.decoding.top_k import Candidates
 from pellucid.nn.cache import Cache, Decoder
 
-__all__ = ["Hypothesis", "Limits", "Vocabulary", "device_of", "search"]
+__all__ = ["Hypothesis", "Limits", "Vocabulary", "device_of", "search", "walk"]
 
 
-@dataclass(frozen=True)
-class Vocabulary:
-    """The ids that a search must know."""
-
-    start: int
-    """What the decoder reads first."""
-    end: int
-    banned: tuple[int, ...] = ()
-    """Never chosen. Log-probabilities are of the full softmax: the others do not gain by it."""
-    forced_first: int | None = None
-    """What every text begins with (a language code)."""
-
-
-@torch.inference_mode()
 def search(
     model: Decoder, cache: Cache, vocabulary: Vocabulary, config: DecodingConfig, limits: Limits
 ) -> list[list[Hypothesis]]:
@@ -36,28 +24,37 @@ def search(
     The cache comes fresh from `prefill`, one row a source; it is used up.
     Raises: UsageError if no text is possible.
     """
-    forced = _forced(vocabulary, limits)
+    *_, book = walk(model, cache, vocabulary, config, limits)
+    return book.hypotheses()
+
+
+@torch.inference_mode()
+def walk(
+    model: Decoder, cache: Cache, vocabulary: Vocabulary, config: DecodingConfig, limits: Limits
+) -> Iterator[Ledger]:
+    """As `search`, but the book after each step."""
+    if not limits.beginnings:
+        limits = replace(limits, beginnings=[(vocabulary.start,)] * cache.rows)
+    forced = forced_ids(vocabulary, limits)
     longest_forced = max(map(len, forced))
     book = Ledger(config, vocabulary.end, limits)
     device = device_of(model)
     k, n_sources = 1, cache.rows
-    tokens = np.full((n_sources, 1), vocabulary.start)
+    tokens = np.array([[beginning[-1]] for beginning in limits.beginnings])
     scores = np.zeros((n_sources, 1), dtype=np.float32)
-    banned = torch.tensor(vocabulary.banned, dtype=torch.int64, device=device)
-    no_end = torch.tensor((*vocabulary.banned, vocabulary.end), device=device)
+    choose = choice(config, vocabulary, limits, device)
     for t in range(max(limits.max_lengths)):
         ids = _tensor(tokens, device).view(-1, 1)  # (rows, 1)
         logits = model.step(ids, cache).logits[:, -1]  # (rows, V)
-        excluded = banned if t >= config.min_length else no_end
-        found = best_continuations(logits, _tensor(scores, device), excluded, 2 * config.beam)
+        found = choose(logits, _tensor(scores, device), book)
         if t < longest_forced:
             _force(found, scores, [forced[s] for s in book.active], t)
         stay, parents, tokens, scores = book.advance(found)
+        yield book
         if not len(stay):
             break
         _follow(cache, k, stay, parents, device)
-        k = config.beam
-    return book.hypotheses()
+        k = config.width
 
 
 def device_of(model: object) -> torch.device:
@@ -66,7 +63,8 @@ def device_of(model: object) -> torch.device:
     return next((p.device for p in parameters), torch.device("cpu"))
 
 
-def _forced(vocabulary: Vocabulary, limits: Limits) -> list[tuple[int, ...]]:
+def forced_ids(vocabulary: Vocabulary, limits: Limits) -> list[tuple[int, ...]]:
+    """What each text must begin with."""
     first = () if vocabulary.forced_first is None else (vocabulary.forced_first,)
     prefixes = limits.prefixes or [()] * len(limits.max_lengths)
     assert len(prefixes) == len(limits.max_lengths)

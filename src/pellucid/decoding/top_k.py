@@ -29,6 +29,11 @@ def best_continuations(
     are never chosen; the probabilities of others do not grow by it. width: see `top_k`.
     """
     log_probs = logits.log_softmax(-1).index_fill_(1, excluded, -INF)  # (B*k, V)
+    return best_sums(log_probs, scores, n, width)
+
+
+def best_sums(log_probs: Tensor, scores: Tensor, n: int, width: int = WIDTH) -> Candidates:
+    """As `best_continuations`, from log_probs (B*k, V), which are used up."""
     sums = log_probs.view(*scores.shape, -1).add_(scores[:, :, None]).flatten(1)  # (B, k * V)
     # One candidate more than asked for shows whether the last has its equal outside.
     values, places = top_k(sums, n + 1, width)
@@ -39,7 +44,7 @@ def best_continuations(
     tied = (values[:, 1:] == values[:, :-1]) & (values[:, 1:] > -np.inf)
     if tied.any():
         _break_ties(sums, values, places)
-    parents, tokens = np.divmod(places[:, :n], logits.shape[1])
+    parents, tokens = np.divmod(places[:, :n], log_probs.shape[1])
     return Candidates(values[:, :n], parents, tokens)
 
 

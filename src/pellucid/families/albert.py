@@ -107,6 +107,7 @@ TASKS = bert.classifiers(POOLER)
 
 ALBERT = Family(
     name="albert",
+    vocabulary=30_000,
     objective="masked words and the order of two texts",
     preset=BASE,
     presets={  # d_model / 64 heads (section 3.1)

@@ -120,6 +120,7 @@ SPAN = HeadNames(
 
 BART = Family(
     name="bart",
+    vocabulary=50_265,
     objective="denoising",
     preset=BASE,
     presets={

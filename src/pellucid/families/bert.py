@@ -110,6 +110,7 @@ def as_said(theirs: Mapping[str, Any], head: HeadConfig) -> HeadConfig:
 
 BERT = Family(
     name="bert",
+    vocabulary=30_522,
     objective="masked words and next sentence",
     preset=BASE,
     presets={

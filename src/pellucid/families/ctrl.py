@@ -66,6 +66,7 @@ def layers() -> tuple[Row, ...]:
 
 CTRL = Family(
     name="ctrl",
+    vocabulary=246_534,
     objective="next word",
     preset=LARGE,
     presets={"large": LARGE},

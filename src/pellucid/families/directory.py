@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from pellucid.config.decoding import DecodingConfig, Roles
+from pellucid.config.embedding import EmbeddingConfig
 from pellucid.config.head import LANGUAGE_MODEL, HeadConfig
 from pellucid.config.model import ModelConfig
 from pellucid.config.read import build
@@ -51,6 +52,7 @@ class ModelDirectory:
     family: str = "transformer"
     token_ids: Mapping[str, int] = field(default_factory=dict)
     """Of a published directory: its pad_token_id and the like."""
+    embedding: EmbeddingConfig = EmbeddingConfig()  # noqa: RUF009 (frozen)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -79,6 +79,7 @@ CLASSIFIER = TASKS["SequenceClassification"]._replace(
 
 DISTILBERT = Family(
     name="distilbert",
+    vocabulary=30_522,
     objective="masked words and a teacher's predictions",
     preset=BASE,
     presets={"base": BASE},

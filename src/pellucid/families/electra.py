@@ -75,6 +75,7 @@ TASKS = bert.classifiers(CLASSIFIER.rows[0])
 
 ELECTRA = Family(
     name="electra",
+    vocabulary=30_522,
     objective="replaced tokens",
     preset=SMALL,
     presets={

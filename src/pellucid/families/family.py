@@ -81,6 +81,8 @@ class Family:
     preset: ModelConfig
     """Its first published size, or the smallest; without vocabulary where that is a tokenizer's."""
     presets: Mapping[str, ModelConfig] = field(default_factory=dict)
+    vocabulary: int
+    """Tokens of its published tokenizer, where sizes are reckoned with one."""
     objective: str
     """What it was pretrained to predict, in a word or two."""
     base: str

@@ -48,6 +48,7 @@ def write(c: ModelConfig, heads: Mapping[str, HeadConfig]) -> dict[str, Any]:
 
 GPT = Family(
     name="openai-gpt",
+    vocabulary=40_478,
     objective="next word",
     preset=BASE,
     presets={"base": BASE},

@@ -78,6 +78,7 @@ SPAN = HeadNames(
 
 GPT2 = Family(
     name="gpt2",
+    vocabulary=50_257,
     objective="next word",
     preset=SMALL,
     presets={

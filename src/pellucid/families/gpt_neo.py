@@ -101,6 +101,7 @@ def layers() -> tuple[Row, ...]:
 
 GPT_NEO = Family(
     name="gpt_neo",
+    vocabulary=50_257,
     objective="next word",
     preset=BASE,
     presets={

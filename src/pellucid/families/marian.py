@@ -52,6 +52,7 @@ def write(c: ModelConfig, heads: Mapping[str, HeadConfig]) -> dict[str, Any]:
 
 MARIAN = Family(
     name="marian",
+    vocabulary=58_101,
     objective="translation",
     preset=BASE,
     presets={"base": BASE},

@@ -16,6 +16,7 @@ from pellucid.families.pickles import convert
 from pellucid.families.transformer import to_marian
 from pellucid.files import publish
 from pellucid.manifest import dump_json
+from pellucid.text.foreign import MODELS
 
 KEPT = (
     "tokenizer.json",
@@ -25,10 +26,10 @@ KEPT = (
     "vocab.txt",
     "vocab.json",
     "merges.txt",
-    "spiece.model",
-    "sentencepiece.bpe.model",
+    *MODELS,
     "source.spm",
     "target.spm",
+    "target_vocab.json",
     "generation_config.json",
     "README.md",
 )

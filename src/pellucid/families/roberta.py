@@ -55,6 +55,7 @@ CLASSIFIER = TASKS["SequenceClassification"]._replace(
 
 ROBERTA = Family(
     name="roberta",
+    vocabulary=50_265,
     objective="masked words",
     preset=BASE,
     presets={

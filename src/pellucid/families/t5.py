@@ -133,6 +133,7 @@ def rows(c: ModelConfig) -> list[Row]:
 
 T5 = Family(
     name="t5",
+    vocabulary=32_128,
     objective="span corruption",
     preset=SMALL,
     presets={

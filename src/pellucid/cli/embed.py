@@ -1,0 +1,57 @@
+"""`pellucid embed`: a vector for each line."""
+
+import json
+import os
+import sys
+from dataclasses import dataclass
+from typing import Literal
+
+import tyro
+
+from pellucid.config.data import DataConfig
+
+CHUNK_LINES = 2000
+
+
+@dataclass(frozen=True)
+class Options:
+    """Turn each line of standard input into a vector: one JSON list a line, in order.
+
+    pellucid embed MODEL < in.txt > vectors.jsonl
+    """
+
+    model: tyro.conf.Positional[str]
+    """A model's directory, ours or a downloaded one."""
+    pooling: Literal["mean", "first", "max", "auto"] = "auto"
+    """How tokens' states become one vector; auto is what the directory says, else the mean."""
+    normalize: Literal["yes", "no", "auto"] = "auto"
+    """Vectors of length 1; auto is what the directory says, else no."""
+    device: str = "auto"
+    """cpu, cuda, mps, or auto."""
+    dtype: Literal["fp32", "bf16", "int8"] = "fp32"
+    """Numbers to compute with; int8 is for CPUs."""
+    max_line_bytes: int = DataConfig.max_line_bytes
+    """A longer line is an error: it is more likely a broken file than a sentence."""
+
+
+def run(options: Options) -> int:
+    """Embed until standard input ends."""
+    from pellucid.cli.stream import chunks
+
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    from pellucid.api import load
+    from pellucid.nn import kernels
+
+    kernels.keep_freed_memory()
+    model = load(options.model, device=options.device, dtype=options.dtype)
+    settings: dict[str, object] = {}
+    if options.pooling != "auto":
+        settings["pooling"] = options.pooling
+    if options.normalize != "auto":
+        settings["normalize"] = options.normalize == "yes"
+    for chunk in chunks(CHUNK_LINES, options.max_line_bytes):
+        if chunk is not None:
+            vectors = model.embed(chunk.lines, **settings).tolist()
+            sys.stdout.write("".join(json.dumps(vector) + "\n" for vector in vectors))
+            sys.stdout.flush()
+    return 0

@@ -1,0 +1,25 @@
+"""How a text becomes one vector."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pellucid.config.checks import at_least
+
+Pooling = Literal["mean", "first", "max"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbeddingConfig:
+    """What is made of the states of a text's tokens, special tokens among them."""
+
+    pooling: Pooling = "mean"
+    """The mean of all real tokens' states, the first token's state, or the greatest of each."""
+    normalize: bool = False
+    """Divide by the length, so that a product of two vectors is their cosine."""
+    longest: int = 0
+    """Tokens after which a text is cut, special ones counted; 0 means the model's own limit."""
+    batch_size: int = 64
+
+    def __post_init__(self) -> None:
+        at_least(0, self, "longest")
+        at_least(1, self, "batch_size")

@@ -1,0 +1,85 @@
+"""Several models with one vocabulary as one: the mean of what they find probable."""
+
+import math
+from collections.abc import Sequence
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from pellucid.errors import UsageError
+from pellucid.nn.cache import Cache, Step
+from pellucid.nn.model import Transformer
+
+
+class Ensemble(nn.Module):
+    """A decoder whose probabilities are the mean of its models'; its logits are their logarithm."""
+
+    def __init__(self, models: Sequence[Transformer]) -> None:
+        """Raises: UsageError if there is none, or they differ in vocabulary or shape."""
+        super().__init__()
+        if not models:
+            raise UsageError("an ensemble of no models predicts nothing. Give at least one.")
+        shapes = {_shape(model) for model in models}
+        if len(shapes) > 1:
+            told = "; ".join(f"{v} tokens in, {w} out, {kind}" for v, w, kind in sorted(shapes))
+            raise UsageError(
+                f"an ensemble needs models of one vocabulary and one shape, but these have: {told}."
+                " Use models that were trained with the same tokenizer."
+            )
+        self.models = nn.ModuleList(models)
+        self.continues = models[0].encoder is None
+
+    def prefill(self, source: Tensor | None, keep: Tensor | None, rows: int) -> "Caches":
+        """One cache of each model, all of the same texts."""
+        return Caches([model.prefill(source, keep, rows) for model in self._members()])
+
+    def step(self, ids: Tensor, cache: Cache) -> Step:
+        """logits (R, T, V): log of the mean probability; state: those of all models in a row."""
+        assert isinstance(cache, Caches)
+        pairs = zip(self._members(), cache.caches, strict=True)
+        steps = [model.step(ids, one) for model, one in pairs]
+        cache.agree()
+        log_probs = torch.stack([step.logits.log_softmax(-1) for step in steps])  # (M, R, T, V)
+        mean = log_probs.logsumexp(0) - math.log(len(steps))
+        return Step(mean, torch.cat([step.state for step in steps], -1))
+
+    def _members(self) -> list[Transformer]:
+        return cast(list[Transformer], list(self.models))
+
+
+class Caches:
+    """The memories of an ensemble, which go everywhere together."""
+
+    def __init__(self, caches: Sequence[Cache]) -> None:
+        self.caches = caches
+        self.agree()
+
+    def agree(self) -> None:
+        """Take over how many tokens and texts the caches hold."""
+        self.length, self.rows = self.caches[0].length, self.caches[0].rows
+
+    def expand(self, k: int) -> None:
+        for cache in self.caches:
+            cache.expand(k)
+        self.agree()
+
+    def reorder(self, parents: Tensor) -> None:
+        for cache in self.caches:
+            cache.reorder(parents)
+
+    def keep_rows(self, rows: Tensor) -> None:
+        for cache in self.caches:
+            cache.keep_rows(rows)
+        self.agree()
+
+    def truncate(self, n: int) -> None:
+        for cache in self.caches:
+            cache.truncate(n)
+        self.agree()
+
+
+def _shape(model: Transformer) -> tuple[int, int, str]:
+    c = model.config
+    kind = "encoder-decoder" if c.n_encoder_layers else "decoder alone"
+    return c.vocab_size, c.target_vocab_size or c.vocab_size, kind

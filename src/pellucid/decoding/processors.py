@@ -1,0 +1,119 @@
+"""What may be done to logits before a token is chosen: small functions, and their one order.
+
+Penalties shape the model's own distribution, for every way of choosing; cuts shape a draw alone.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from pellucid.config.decoding import DecodingConfig
+from pellucid.decoding.ledger import NONE
+
+INF = float("inf")
+Penalty = Callable[[Tensor, Tensor], Tensor]
+"""(scores (R, V), texts (R, T) read so far) -> scores (R, V)."""
+Cut = Callable[[Tensor], Tensor]
+"""logits (R, V) -> logits (R, V)."""
+
+
+def penalties(config: DecodingConfig) -> tuple[Penalty, ...]:
+    """Those that the config asks for, in order; each looks at what was read so far."""
+    chain: list[Penalty] = []
+    if config.repetition_penalty != 1:
+        chain.append(partial(repetition_penalty, penalty=config.repetition_penalty))
+    if config.no_repeat_ngram:
+        chain.append(partial(no_repeat_ngram, n=config.no_repeat_ngram))
+    return tuple(chain)
+
+
+def cuts(config: DecodingConfig) -> tuple[Cut, ...]:
+    """What the config asks for before drawing; each sees what the one before it has left."""
+    chain: list[Cut] = []
+    if config.temperature != 1:
+        chain.append(partial(torch.div, other=config.temperature))
+    if config.top_k:
+        chain.append(partial(top_k, k=config.top_k))
+    if config.top_p < 1:
+        chain.append(partial(top_p, mass=config.top_p))
+    if config.min_p:
+        chain.append(partial(min_p, share=config.min_p))
+    if config.typical_p < 1:
+        chain.append(partial(typical, mass=config.typical_p))
+    return tuple(chain)
+
+
+def repetition_penalty(scores: Tensor, texts: Tensor, penalty: float) -> Tensor:
+    """Scores of tokens in their text divided by `penalty` if above 0, else multiplied by it.
+
+    Source: Keskar et al. 2019, section 4.1; the sign's part: the released code.
+    """
+    seen = _marked(texts, scores)  # (R, V)
+    return torch.where(seen, torch.where(scores < 0, scores * penalty, scores / penalty), scores)
+
+
+def no_repeat_ngram(scores: Tensor, texts: Tensor, n: int) -> Tensor:
+    """-inf for every token that would end a sequence of n which its text has already.
+
+    Source: Paulus et al. 2018, section 2.5.
+    """
+    if texts.shape[1] < n:
+        return scores
+    windows = texts.unfold(1, n, 1)  # (R, T - n + 1, n)
+    begun = texts[:, None, texts.shape[1] - n + 1 :]  # (R, 1, n - 1)
+    again = (windows[:, :, :-1] == begun).all(-1)  # (R, T - n + 1)
+    return scores.masked_fill(_marked(windows[:, :, -1].where(again, NONE), scores), -INF)
+
+
+def top_k(logits: Tensor, k: int) -> Tensor:
+    """-inf for all but the k greatest, and their equals.  Source: Fan et al. 2018."""
+    least = logits.topk(min(k, logits.shape[1])).values[:, -1:]  # (R, 1)
+    return logits.masked_fill(logits < least, -INF)
+
+
+def top_p(logits: Tensor, mass: float) -> Tensor:
+    """-inf for all but the fewest, most probable first, whose probabilities sum to `mass`.
+
+    Source: Holtzman et al. 2020, section 3.1.
+    """
+    rising, places = logits.sort(dim=-1)
+    # Summed from the least up: a sum of small numbers rounds less than one from the greatest down.
+    out = rising.softmax(-1).cumsum(-1) <= 1 - mass  # (R, V)
+    out[:, -1] = False
+    return logits.masked_fill(out.scatter(1, places, out), -INF)
+
+
+def min_p(logits: Tensor, share: float) -> Tensor:
+    """-inf for what is less probable than `share` of the most probable.
+
+    Source: Nguyen et al. 2025, section 3.
+    """
+    probs = logits.softmax(-1)
+    least = share * probs.amax(-1, keepdim=True)  # (R, 1)
+    return logits.masked_fill(probs < least, -INF)
+
+
+def typical(logits: Tensor, mass: float) -> Tensor:
+    """-inf for all but the fewest tokens, nearest to the entropy first, that sum to `mass`.
+
+    Source: Meister et al. 2023, eq. 10.
+    """
+    log_probs = logits.log_softmax(-1)
+    probs = log_probs.exp()
+    entropy = -(log_probs * probs).nansum(-1, keepdim=True)  # (R, 1); 0 log 0 counts nothing
+    distance = (log_probs + entropy).abs()  # (R, V)
+    ranked, places = distance.sort(dim=-1)
+    before = probs.gather(1, places).cumsum(-1) < mass  # (R, V)
+    last = before.sum(-1, keepdim=True).clamp(max=logits.shape[1] - 1)  # (R, 1)
+    return logits.masked_fill(distance > ranked.gather(1, last), -INF)
+
+
+def _marked(tokens: Tensor, scores: Tensor) -> Tensor:
+    """(R, V), True for each row's tokens (R, N); NONE marks nothing."""
+    size = scores.shape[1]
+    marked = torch.zeros(len(tokens), size + 1, dtype=torch.bool, device=scores.device)
+    # What is no token of the vocabulary goes to a column beyond it.
+    marked.scatter_(1, tokens.where((tokens >= 0) & (tokens < size), size), True)
+    return marked[:, :size]

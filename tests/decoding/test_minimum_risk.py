@@ -1,0 +1,56 @@
+"""Authorities: utilities whose best text is known in closed form; expectation counted by hand."""
+
+from statistics import median
+
+import pytest
+
+from decoding.toys import END, VOCABULARY, brute_force, random_model
+from pellucid.config.decoding import DecodingConfig
+from pellucid.decoding.generate import Request, generate
+from pellucid.decoding.minimum_risk import minimum_risk
+from pellucid.errors import UsageError
+
+NUMBERS = [3.0, 9.0, 4.0, 4.0, 30.0, 5.0, 4.5]
+
+
+def test_distance_is_least_at_the_median():
+    ranked = minimum_risk(NUMBERS, lambda a, b: -abs(a - b))
+    assert NUMBERS[ranked[0].place] == median(NUMBERS)
+    assert sorted(one.place for one in ranked) == list(range(len(NUMBERS)))
+    for place, utility in ranked:
+        wanted = -sum(abs(NUMBERS[place] - x) for x in NUMBERS) / len(NUMBERS)
+        assert utility == pytest.approx(wanted)
+
+
+def test_sameness_is_most_at_the_mode():
+    ranked = minimum_risk(NUMBERS, lambda a, b: float(a == b))
+    assert NUMBERS[ranked[0].place] == 4.0
+    assert [one.place for one in ranked[:2]] == [2, 3]  # ties as given
+
+
+def test_references_of_their_own():
+    ranked = minimum_risk(["a", "bb"], lambda a, b: float(len(a) == len(b)), ["cc", "dd", "e"])
+    assert ranked[0] == (1, pytest.approx(2 / 3))
+
+
+def test_the_candidate_comes_first():
+    ranked = minimum_risk([1.0, 5.0], lambda candidate, reference: candidate - 9 * reference)
+    assert [one.place for one in ranked] == [1, 0]
+    assert ranked[0].utility == pytest.approx(5 - 27)
+
+
+def test_nothing():
+    assert minimum_risk([], lambda a, b: 0.0) == []
+    with pytest.raises(UsageError, match="at least one"):
+        minimum_risk(["a"], lambda a, b: 0.0, [])
+
+
+def test_of_draws_sameness_finds_the_likeliest_text():
+    model = random_model(4, seed=8, spread=3.0)  # its likeliest text is so by far
+    model.logits[:, END] += 2.0
+    config = DecodingConfig(method="sample", n_best=600, max_length=4)
+    (found,) = generate(model, Request([(5, 3)]), VOCABULARY, config)
+    texts = [h.ids for h in found]
+    best = texts[minimum_risk(texts, lambda a, b: float(a == b))[0].place]
+    likeliest = DecodingConfig(beam=1, alpha=0.0)
+    assert best == brute_force(model, (5, 3), likeliest, 4)[0][0]

@@ -1,0 +1,96 @@
+"""Authorities: transformers' own processors on the same logits; by hand where it has none."""
+
+import pytest
+import torch
+
+from pellucid.config.decoding import DecodingConfig
+from pellucid.decoding.ledger import NONE
+from pellucid.decoding.processors import cuts, no_repeat_ngram, penalties, repetition_penalty
+
+theirs = pytest.importorskip("transformers.generation.logits_process")
+
+RNG = torch.Generator().manual_seed(0)
+LOGITS = 3 * torch.randn(6, 61, generator=RNG)
+TEXTS = torch.randint(0, 7, (6, 30), generator=RNG)
+LOGITS[1, 5:40] = float("-inf")
+LOGITS[2] = 0.0  # all alike: the entropy's own case
+LOGITS[3] = LOGITS[3].round()  # ties
+LOGITS[4, 7] = 60.0  # certain
+
+CUTS = [
+    ({"temperature": 0.7}, theirs.TemperatureLogitsWarper(0.7)),
+    ({"temperature": 2.5}, theirs.TemperatureLogitsWarper(2.5)),
+    ({"top_k": 1}, theirs.TopKLogitsWarper(1)),
+    ({"top_k": 9}, theirs.TopKLogitsWarper(9)),
+    ({"top_k": 1000}, theirs.TopKLogitsWarper(1000)),
+    ({"top_p": 0.3}, theirs.TopPLogitsWarper(0.3)),
+    ({"top_p": 0.95}, theirs.TopPLogitsWarper(0.95)),
+    ({"top_p": 1e-6}, theirs.TopPLogitsWarper(1e-6)),
+    ({"min_p": 0.05}, theirs.MinPLogitsWarper(0.05)),
+    ({"min_p": 1.0}, theirs.MinPLogitsWarper(1.0)),
+    ({"typical_p": 0.2}, theirs.TypicalLogitsWarper(0.2)),
+    ({"typical_p": 0.9}, theirs.TypicalLogitsWarper(0.9)),
+]
+
+
+@pytest.mark.parametrize(("settings", "warper"), CUTS)
+def test_cuts_are_theirs(settings, warper):
+    (cut,) = cuts(DecodingConfig(method="sample", **settings))
+    ours, wanted = cut(LOGITS), warper(TEXTS, LOGITS)
+    assert torch.equal(ours.isinf(), wanted.isinf())
+    torch.testing.assert_close(ours.softmax(-1), wanted.softmax(-1), atol=1e-6, rtol=0)
+
+
+def test_the_order_is_theirs():
+    settings = {"temperature": 1.5, "top_k": 30, "top_p": 0.9, "min_p": 0.02, "typical_p": 0.8}
+    wanted = ours = LOGITS
+    for cut in cuts(DecodingConfig(method="sample", **settings)):
+        ours = cut(ours)
+    for warper in (
+        theirs.TemperatureLogitsWarper(1.5),
+        theirs.TopKLogitsWarper(30),
+        theirs.TopPLogitsWarper(0.9),
+        theirs.MinPLogitsWarper(0.02),
+        theirs.TypicalLogitsWarper(0.8),
+    ):
+        wanted = warper(TEXTS, wanted)
+    assert torch.equal(ours.isinf(), wanted.isinf())
+    torch.testing.assert_close(ours.softmax(-1), wanted.softmax(-1), atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("penalty", [0.5, 1.2, 3.0])
+def test_repetition_penalty_is_theirs(penalty):
+    wanted = theirs.RepetitionPenaltyLogitsProcessor(penalty)(TEXTS, LOGITS)
+    assert torch.equal(repetition_penalty(LOGITS, TEXTS, penalty), wanted)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 31, 32])
+def test_no_repeat_ngram_is_theirs(n):
+    wanted = theirs.NoRepeatNGramLogitsProcessor(n)(TEXTS, LOGITS)
+    assert torch.equal(no_repeat_ngram(LOGITS, TEXTS, n), wanted)
+    assert n > 3 or not torch.equal(wanted, LOGITS)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 5])
+def test_padding_is_no_token(n):  # authority: each text alone, without padding
+    for length in (1, 2, 5, 30):
+        padded = TEXTS.clone()
+        padded[:, : 30 - length] = NONE
+        alone = TEXTS[:, 30 - length :]
+        assert torch.equal(no_repeat_ngram(LOGITS, padded, n), no_repeat_ngram(LOGITS, alone, n))
+        ours = repetition_penalty(LOGITS, padded, 1.3)
+        assert torch.equal(ours, repetition_penalty(LOGITS, alone, 1.3))
+
+
+def test_nothing_asked_for_is_nothing_done():
+    assert penalties(DecodingConfig()) == ()
+    assert cuts(DecodingConfig(method="sample")) == ()
+
+
+def test_logits_are_not_changed():
+    before = LOGITS.clone()
+    for settings, _ in CUTS:
+        cuts(DecodingConfig(method="sample", **settings))[0](LOGITS)
+    repetition_penalty(LOGITS, TEXTS, 2.0)
+    no_repeat_ngram(LOGITS, TEXTS, 2)
+    assert torch.equal(LOGITS, before)

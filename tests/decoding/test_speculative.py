@@ -1,0 +1,158 @@
+"""Authorities: the model's own distribution, all texts counted; its own greedy text."""
+
+import math
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from decoding.toys import (
+    END,
+    VOCABULARY,
+    HashCache,
+    RunningHash,
+    log_probs,
+    random_model,
+    random_sources,
+    random_transformer,
+)
+from pellucid.config.decoding import DecodingConfig
+from pellucid.decoding.ensemble import Ensemble
+from pellucid.decoding.generate import Request, generate, stop_strings
+from pellucid.decoding.search import Vocabulary
+from pellucid.decoding.speculative import Draft, speculate
+from pellucid.errors import UsageError
+from pellucid.nn.cache import Cache, Step
+
+SOURCE = (5, 3, 9)
+N = 3000
+
+
+class Rewinding(RunningHash):
+    """The toy with a memory that can go back: it keeps each of its states."""
+
+    def prefill(self, source: Tensor | None, keep: Tensor | None, rows: int) -> "States":
+        return States(super().prefill(source, keep, rows).state)
+
+    def step(self, ids: Tensor, cache: Cache) -> Step:
+        assert isinstance(cache, States)
+        logits = []
+        for column in ids.T:
+            logits.append(super().step(column[:, None], cache).logits)
+            cache.states.append(cache.state)
+        return Step(torch.cat(logits, 1), cache.state[:, None, None].float())
+
+
+class States(HashCache):
+    def __init__(self, state: Tensor) -> None:
+        super().__init__(state)
+        self.states = [state]
+
+    def truncate(self, n: int) -> None:
+        assert 0 <= n <= self.length
+        self.states = self.states[: n + 1]
+        self.state, self.length = self.states[n], n
+
+
+def toy(vocab_size: int, seed: int, spread: float = 2.0) -> Rewinding:
+    return Rewinding(random_model(vocab_size, seed, spread).logits)
+
+
+@pytest.mark.parametrize("ahead", [1, 4])
+@pytest.mark.parametrize("draft_seed", [8, 9])  # the model itself, and a stranger
+def test_texts_are_as_often_as_the_model_says(ahead, draft_seed):
+    model, draft = toy(3, seed=8), Draft(toy(3, draft_seed), ahead)
+    config = DecodingConfig(method="sample", max_length=4)
+    counts: Counter[tuple[int, ...]] = Counter()
+    accepted = guessed = 0
+    for seed in range(N):
+        found = speculate(model, draft, Request([SOURCE]), VOCABULARY, replace(config, seed=seed))
+        h = found.hypothesis
+        counts[(*h.ids, END) if h.finished else h.ids] += 1
+        accepted, guessed = accepted + found.accepted, guessed + found.guessed
+    total = 0.0
+    for text, count in counts.items():
+        p = math.exp(sum(log_probs(model, SOURCE, text[:i])[y] for i, y in enumerate(text)))
+        total += p
+        assert abs(count / N - p) <= 5 * math.sqrt(p * (1 - p) / N)
+    assert total > 0.99
+    assert (accepted == guessed) == (draft_seed == 8)
+
+
+def test_temperature_and_cuts_hold_for_both():
+    model, draft = toy(9, seed=8), Draft(toy(9, seed=9))
+    config = DecodingConfig(method="sample", max_length=2, temperature=2.0, top_k=3)
+    counts = torch.zeros(9)
+    for seed in range(N):
+        found = speculate(model, draft, Request([SOURCE]), VOCABULARY, replace(config, seed=seed))
+        counts[found.hypothesis.ids[0] if found.hypothesis.ids else END] += 1 / N
+    logits = torch.tensor(log_probs(model, SOURCE, ())) / 2
+    p = logits.masked_fill(logits < logits.topk(3).values[-1], -torch.inf).softmax(-1)
+    assert ((counts - p).abs() <= 5 * (p * (1 - p) / N).sqrt()).all()
+
+
+GREEDY = [
+    {},
+    {"repetition_penalty": 1.3, "no_repeat_ngram": 2},
+    {"min_length": 5},
+]
+
+
+@pytest.mark.parametrize("settings", GREEDY)
+@pytest.mark.parametrize("n_encoder_layers", [0, 1])
+def test_greedy_is_greedy(settings, n_encoder_layers):
+    shape = {"n_encoder_layers": n_encoder_layers}
+    model, other = random_transformer(0, **shape), random_transformer(1, d_model=8, **shape)
+    vocabulary = Vocabulary(start=1, end=2, banned=(0, 1), forced_first=7)
+    config = DecodingConfig(beam=1, max_length=17, **settings)
+    for source in random_sources():
+        request = Request([source], [source[:2]], continued=not n_encoder_layers)
+        ((wanted,),) = generate(model, request, vocabulary, config)
+        for draft in (Draft(other, 3), Draft(model, 5), Draft(Ensemble([other, model]), 1)):
+            found = speculate(model, draft, request, vocabulary, config)
+            assert found.hypothesis.ids == wanted.ids
+            assert found.hypothesis.finished == wanted.finished
+            wanted_logs = pytest.approx(wanted.token_log_probs, abs=1e-4)
+            assert found.hypothesis.token_log_probs == wanted_logs
+            assert found.hypothesis.score == pytest.approx(wanted.score, abs=1e-4)
+            assert draft.model is not model or found.accepted == found.guessed
+
+
+def test_stop_strings():
+    model, draft = toy(6, seed=5), Draft(toy(6, seed=6))
+    stopped = stop_strings(lambda ids: "".join("abcdef"[i] for i in ids), ["cd", "e"])
+    config = DecodingConfig(beam=1, max_length=15)
+    for i in range(20):
+        request = Request([(i,)], stopped=stopped)
+        ((wanted,),) = generate(model, request, VOCABULARY, config)
+        found = speculate(model, draft, request, VOCABULARY, config).hypothesis
+        assert (found.ids, found.finished) == (wanted.ids, wanted.finished)
+
+
+def test_the_model_is_asked_less_often():
+    model = toy(6, seed=5)
+    model.logits[:, END] = -1e4
+    config = DecodingConfig(beam=1, max_length=20)
+    draft = Draft(Rewinding(model.logits), ahead=4)
+    found = speculate(model, draft, Request([SOURCE]), VOCABULARY, config)
+    assert len(found.hypothesis.ids) == 20
+    assert (found.guessed, found.accepted) == (
+        16,
+        16,
+    )  # the other 4 are the model's own, one a call
+
+
+def test_what_cannot_be():
+    model, config = toy(5, seed=0), DecodingConfig(beam=1)
+    with pytest.raises(UsageError, match=r"a hash cannot go back.*Use generate"):
+        speculate(model, Draft(random_model(5, 0)), Request([SOURCE]), VOCABULARY, config)
+    with pytest.raises(UsageError, match="2 sources"):
+        speculate(model, Draft(model), Request([SOURCE] * 2), VOCABULARY, config)
+    two = DecodingConfig(beam=2)
+    with pytest.raises(UsageError, match="keeps 2"):
+        speculate(model, Draft(model), Request([SOURCE]), VOCABULARY, two)
+    model.logits.fill_(float("nan"))
+    with pytest.raises(UsageError, match="not numbers"):
+        speculate(model, Draft(model), Request([SOURCE]), VOCABULARY, config)

@@ -1,0 +1,103 @@
+"""Authorities: `generate`, whose texts the pieces must make up; stop strings by hand."""
+
+import pytest
+
+from decoding.toys import END, VOCABULARY, random_model
+from pellucid.config.decoding import DecodingConfig
+from pellucid.decoding.generate import Request, generate, stop_strings, stream
+from pellucid.errors import UsageError
+
+SOURCES = [tuple(range(i, i + 1 + i * 7 % 5)) for i in range(11)]
+SINGLE = [
+    DecodingConfig(beam=1, batch_size=4),
+    DecodingConfig(beam=1, batch_size=4, max_length=3, no_repeat_ngram=2),
+    DecodingConfig(method="sample", batch_size=4, top_p=0.9, seed=3),
+]
+
+
+@pytest.mark.parametrize("config", SINGLE)
+def test_pieces_make_up_the_texts(config):
+    model = random_model(7, seed=1)
+    request = Request(SOURCES, [(2, 3)[: i % 3] for i in range(len(SOURCES))])
+    texts: dict[int, tuple[int, ...]] = {}
+    ended = []
+    for piece in stream(model, request, VOCABULARY, config):
+        assert piece.source not in ended
+        assert len(piece.ids) == 1 or piece.ended
+        texts[piece.source] = (*texts.get(piece.source, ()), *piece.ids)
+        if piece.ended:
+            ended.append(piece.source)
+    wanted = generate(model, request, VOCABULARY, config)
+    assert [texts[i] for i in range(len(SOURCES))] == [h.ids for (h,) in wanted]
+    assert sorted(ended) == list(range(len(SOURCES)))
+
+
+def test_pieces_come_as_they_are_made():
+    model = random_model(7, seed=1)
+    model.logits[:, END] = -1e4
+    pieces = stream(model, Request([(3,)]), VOCABULARY, DecodingConfig(beam=1))
+    for n in range(1, 6):
+        next(pieces)
+        assert len(model.rows_seen) == n
+
+
+@pytest.mark.parametrize("settings", [{"beam": 2}, {"method": "sample", "n_best": 2}])
+def test_one_open_text_alone_can_be_streamed(settings):
+    pieces = stream(random_model(5, 0), Request([(3,)]), VOCABULARY, DecodingConfig(**settings))
+    with pytest.raises(UsageError, match="keeps 2"):
+        next(pieces)
+
+
+def test_no_text_is_possible():
+    model = random_model(5, seed=0)
+    model.logits.fill_(float("nan"))
+    pieces = stream(model, Request([(3,)]), VOCABULARY, DecodingConfig(beam=1))
+    with pytest.raises(UsageError, match="not numbers"):
+        next(pieces)
+
+
+def letters(ids):
+    return "".join("abcdefghij"[i] for i in ids)
+
+
+@pytest.mark.parametrize(
+    "settings", [{"beam": 1}, {"beam": 4, "n_best": 4}, {"method": "sample", "n_best": 9}]
+)
+def test_texts_end_at_the_first_stop_string(settings):
+    model = random_model(6, seed=5)
+    model.logits[:, END] -= 1.0
+    config = DecodingConfig(max_length=12, **settings)
+    strings = ("cd", "aef", "e")
+    request = Request(SOURCES, stopped=stop_strings(letters, strings))
+    found = [h for hs in generate(model, request, VOCABULARY, config) for h in hs]
+    stopped = 0
+    for h in found:
+        text = letters(h.ids)
+        assert not any(s in text[:-1] for s in strings)
+        if any(s in text for s in strings):
+            assert h.finished
+            assert len(h.token_log_probs) == len(h.ids)
+            stopped += 1
+        else:
+            assert h.finished == (len(h.ids) < 12)
+    assert stopped > 5
+
+
+@pytest.mark.parametrize("config", SINGLE)
+def test_a_stopped_text_is_the_free_one_cut(config):
+    model = random_model(6, seed=5)
+    free = generate(model, Request(SOURCES), VOCABULARY, config)
+    stopped = stop_strings(letters, ["cd", "e"])
+    found = generate(model, Request(SOURCES, stopped=stopped), VOCABULARY, config)
+    pieces: list[tuple[int, ...]] = [()] * len(SOURCES)
+    for piece in stream(model, Request(SOURCES, stopped=stopped), VOCABULARY, config):
+        pieces[piece.source] += piece.ids
+    for (one,), (other,), piece in zip(free, found, pieces, strict=True):
+        ends = [n for n in range(1, len(one.ids) + 1) if stopped(one.ids[:n])]
+        assert other.ids == (one.ids[: ends[0]] if ends else one.ids)
+        assert piece == other.ids
+
+
+def test_an_empty_stop_string():
+    with pytest.raises(UsageError, match="Leave it out"):
+        stop_strings(letters, ["a", ""])

@@ -1,0 +1,142 @@
+"""Writing, filling gaps and embedding with published layouts.  Authority: transformers."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+import transformers
+
+import pellucid
+from parity.peer import randomized
+from pellucid.errors import UsageError
+from pellucid.families.door import open_model
+from pellucid.manifest import read_json
+from text.published import byte_bpe, wordpiece
+
+END = "<|endoftext|>"
+PROMPTS = ["The dog", "Last week the snake", "A"]
+
+
+def rows_of(directory: Path, name: str) -> int:
+    """How many tokens the vocabulary in a directory has."""
+    if name.endswith(".txt"):
+        return len((directory / name).read_text().rstrip("\n").split("\n"))
+    return len(read_json(directory / name))
+
+
+@pytest.fixture(scope="module")
+def gpt2(tmp_path_factory) -> tuple[Any, Path]:
+    """A random GPT-2 of theirs with a tokenizer, and its directory."""
+    directory = byte_bpe(
+        tmp_path_factory.mktemp("gpt2"), [END], tokenizer_class="GPT2Tokenizer", eos_token=END
+    )
+    size = rows_of(directory, "vocab.json")
+    shape: dict[str, Any] = {"n_positions": 64, "n_embd": 16, "n_layer": 2, "n_head": 2}
+    config = transformers.GPT2Config(vocab_size=size, bos_token_id=0, eos_token_id=0, **shape)
+    theirs: Any = randomized(transformers.GPT2LMHeadModel(config))
+    theirs.save_pretrained(directory)
+    return theirs, directory
+
+
+@pytest.fixture(scope="module")
+def bert(tmp_path_factory) -> tuple[Any, Path]:
+    """A random BERT of theirs with a tokenizer, and its directory."""
+    directory = wordpiece(tmp_path_factory.mktemp("bert"), tokenizer_class="BertTokenizer")
+    shape: dict[str, Any] = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
+    shape |= {"intermediate_size": 32, "max_position_embeddings": 40}
+    config = transformers.BertConfig(vocab_size=rows_of(directory, "vocab.txt"), **shape)
+    theirs: Any = randomized(transformers.BertForMaskedLM(config))
+    theirs.save_pretrained(directory)
+    return theirs, directory
+
+
+@torch.no_grad()
+def test_prompts_are_continued_as_by_theirs(gpt2):
+    theirs, directory = gpt2
+    model = pellucid.load(directory, device="cpu")
+    found = model.generate(PROMPTS, beam=1, max_length=9)
+    for prompt, text in zip(PROMPTS, found, strict=True):
+        ids = torch.tensor([model.tokenizer.source.encode(prompt).ids])
+        wanted = theirs.generate(ids, max_new_tokens=9, do_sample=False)[0, ids.shape[1] :]
+        ended = [*wanted.tolist(), 0]
+        assert list(text.ids) == ended[: ended.index(0)]
+        assert text.text == model.tokenizer.target.decode(text.ids)
+
+
+def test_draws_are_seeded_and_stop_strings_end_a_text(gpt2):
+    model = pellucid.load(gpt2[1], device="cpu")
+    draw = {"method": "sample", "max_length": 12, "n_best": 3, "min_length": 11}
+    first = model.generate(PROMPTS, **draw, seed=4)
+    assert first == model.generate(PROMPTS, **draw, seed=4, batch_size=1)
+    assert first != model.generate(PROMPTS, **draw, seed=5)
+    text = first[0][0].text
+    stop = text[len(text) // 2]
+    (stopped, *_), *_ = model.generate(PROMPTS, **draw, seed=4, stop=[stop])
+    assert stopped.text == text.split(stop)[0]
+    assert stopped.finished
+
+
+@torch.no_grad()
+def test_gaps_are_filled_as_by_theirs(bert):
+    theirs, directory = bert
+    model = pellucid.load(directory, device="cpu")
+    tokenizer: Any = transformers.BertTokenizer.from_pretrained(directory)
+    texts = ["The [MASK] dog sleeps under the [MASK].", "[MASK] cat"]
+    for text, gaps in zip(texts, model.fill(texts, top=3), strict=True):
+        given = tokenizer(text, return_tensors="pt")
+        logits = theirs(**given).logits[0].softmax(-1)
+        places = (given["input_ids"][0] == tokenizer.mask_token_id).nonzero()[:, 0]
+        assert len(gaps) == len(places)
+        for gap, place in zip(gaps, places, strict=True):
+            values, ids = logits[place].topk(3)
+            assert torch.allclose(torch.tensor([w.probability for w in gap]), values, atol=1e-5)
+            assert [w.token for w in gap] == model.tokenizer.source.display(ids.tolist())
+    with pytest.raises(UsageError, match="there is no gap"):
+        model.fill(["no gap"])
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("pooling", ["mean", "first", "max"])
+def test_vectors_are_theirs(bert, pooling):
+    theirs, directory = bert
+    model = pellucid.load(directory, device="cpu")
+    tokenizer: Any = transformers.BertTokenizer.from_pretrained(directory)
+    texts = ["The dog sleeps.", "", "The old cat sat on the table because it was tired. " * 9]
+    given = tokenizer(texts, padding=True, truncation=True, max_length=40, return_tensors="pt")
+    state, keep = theirs.bert(**given).last_hidden_state, given["attention_mask"][..., None]
+    wanted = {
+        "mean": (state * keep).sum(1) / keep.sum(1),
+        "first": state[:, 0],
+        "max": state.masked_fill(keep == 0, -torch.inf).amax(1),
+    }[pooling]
+    found = model.embed(texts, pooling=pooling)
+    assert float((found - wanted).abs().max()) <= 1e-5
+    lengths = model.embed(texts, pooling=pooling, normalize=True)
+    assert float((lengths - F.normalize(wanted, dim=-1)).abs().max()) <= 1e-5
+
+
+def test_a_directory_says_how_to_pool(bert, tmp_path):
+    theirs, directory = bert
+    wordpiece(tmp_path, tokenizer_class="BertTokenizer")
+    theirs.save_pretrained(tmp_path)
+    (tmp_path / "modules.json").write_text(json.dumps([{"type": "x.models.Normalize"}]))
+    (tmp_path / "1_Pooling").mkdir()
+    pooling = {"word_embedding_dimension": 16, "pooling_mode_cls_token": True}
+    (tmp_path / "1_Pooling" / "config.json").write_text(json.dumps(pooling))
+    (tmp_path / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": 9}))
+    told = open_model(tmp_path).embedding
+    assert (told.pooling, told.normalize, told.longest) == ("first", True, 9)
+    assert open_model(directory).embedding.pooling == "mean"
+
+
+def test_what_a_model_cannot_do_is_said(gpt2, bert):
+    with pytest.raises(UsageError, match="no head that writes"):
+        pellucid.load(bert[1], device="cpu").generate(PROMPTS)
+    with pytest.raises(UsageError, match="there is no head 'mlm'"):
+        pellucid.load(gpt2[1], device="cpu").fill(["a"])
+    for verb in ("generate", "fill", "embed"):
+        with pytest.raises(UsageError, match="takes a list"):
+            getattr(pellucid.load(bert[1], device="cpu"), verb)("text")
