@@ -24,6 +24,10 @@ def command(verb, model, source, target, out):
         "translate": [model, "--beam", "1", "--max-length", "8"],
         "evaluate": [model, "--data", source, target, "--max-length", "8", "--output", out],
         "score": [model, "--data", source, target],
+        "generate": [model, "--beam", "1", "--max-length", "8"],
+        "embed": [model],
+        "import": [f"{model}/published", out],
+        "export": [model, out],
         "info": [model],
         "verify": [model],
         "average": [model, "--out", out],
@@ -36,9 +40,12 @@ def command(verb, model, source, target, out):
 
 
 ALL = tuple(VERBS)
-READ_MODEL = ("translate", "evaluate", "score", "info", "verify", "average", "bench")
+READ_MODEL = (
+    *("translate", "evaluate", "score", "generate", "embed", "export"),
+    *("info", "verify", "average", "bench"),
+)
 READ_TEXT = ("train", "evaluate", "score", "data check", "data build", "tokenizer train", "bench")
-WRITE = ("train", "evaluate", "average", "data build", "tokenizer train")
+WRITE = ("train", "evaluate", "average", "import", "export", "data build", "tokenizer train")
 
 
 def check(done, codes):

@@ -34,11 +34,17 @@ def wrapped(directory: ModelDirectory, texts: Sequence[str], longest: int = 0) -
     """Ids of each text among the model's special tokens, cut to at most `longest`."""
     tokenizer, c = directory.tokenizers.source, directory.model_config
     most = longest or (c.max_length if c.positions.startswith("learned") else 0)
-    around = len(tokenizer.with_specials([]).ids)
+    around = len(_wrap(directory, []))
     found = tokenizer.encode_batch(texts)
-    return [
-        tokenizer.with_specials(ids[: max(0, most - around)] if most else ids).ids for ids in found
-    ]
+    return [_wrap(directory, ids[: max(0, most - around)] if most else ids) for ids in found]
+
+
+def _wrap(directory: ModelDirectory, ids: Sequence[int]) -> list[int]:
+    """A text as the model was trained to read it; our own translators read an end token."""
+    tokenizer = directory.tokenizers.source
+    if directory.task:
+        return [*ids, tokenizer.id("eos")]
+    return tokenizer.with_specials(ids).ids
 
 
 def _vectors(
