@@ -51,7 +51,7 @@ def ready(tmp_path_factory) -> Ready:
     run = folder / "run"
     args = ["--data.train", str(source), str(target), *TINY, "--run-dir", str(run)]
     assert main(["train", *args, "--training.max-updates", "20"]) == 0
-    assert main(["export", str(run), str(run / "published")]) == 0
+    assert main(["export", str(run), str(folder / "published")]) == 0
     return Ready(run, source, target)
 
 

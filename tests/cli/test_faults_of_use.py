@@ -5,6 +5,7 @@ Authority: the table of exit codes in docs/cli.md, and what each verb is given, 
 
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -26,7 +27,7 @@ def command(verb, model, source, target, out):
         "score": [model, "--data", source, target],
         "generate": [model, "--beam", "1", "--max-length", "8"],
         "embed": [model],
-        "import": [f"{model}/published", out],
+        "import": [Path(model).parent / "published", out],
         "export": [model, out],
         "info": [model],
         "verify": [model],
@@ -197,6 +198,7 @@ def test_a_path_with_spaces_and_other_letters(verb, pellucid, ready, tmp_path):
     folder = tmp_path / "my 汉字 ü 'quoted'"
     folder.mkdir()
     model = shutil.copytree(ready.run, folder / "run")
+    shutil.copytree(ready.run.parent / "published", folder / "published")
     texts = [shutil.copy(file, folder) for file in ready[1:]]
     done = pellucid(*command(verb, model, *texts, folder / "out"), stdin="Ein Hund 狗.\n".encode())
     check(done, OK)

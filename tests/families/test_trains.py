@@ -182,13 +182,13 @@ def test_learns_by_heart(name, tmp_path):  # authority: a loss near zero is not 
     c, heads = shrunk(FAMILIES[name])
     task = ByHeart(c, heads)
     training = TrainingConfig(
-        max_updates=240,
+        max_updates=400,
         max_tokens=10_000,
         schedule="linear",
         rate=0.005,
         warmup=20,
-        validate_every=240,
-        checkpoint_every=240,
+        validate_every=400,
+        checkpoint_every=400,
         label_smoothing=0.0,
         precision="fp32",
         workers=0,
