@@ -6,9 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from parity.peer import IDS, KEEP, both_ways, close
+from parity.peer import IDS, KEEP, both_ways, by_head, close, head_logits
 from pellucid.families.huggingface import Foreign
-from pellucid.nn.heads import pooled
 
 ORDER = KEEP.int().argsort(dim=1, stable=True)  # padding first
 LEFT_IDS, LEFT_KEEP = IDS.gather(1, ORDER), KEEP.gather(1, ORDER)
@@ -33,23 +32,13 @@ def outputs(theirs: Any) -> dict[str, Tensor]:
     if not name:
         return {}
     found = theirs(IDS, attention_mask=KEEP.long())
-    if name == "span":
-        return {name: torch.stack([found.start_logits, found.end_logits], -1)[KEEP]}
-    return {name: found.logits if name == "classifier" else found.logits[KEEP]}
-
-
-def ours(foreign: Foreign, head: str) -> Tensor:
-    """The same of ours."""
-    state = foreign.model(IDS, KEEP)
-    if head == "classifier":
-        return foreign.model.heads[head](pooled(state, KEEP, None, foreign.heads[head].pool))
-    return foreign.model.heads[head](state)[KEEP]
+    return by_head(name, found)
 
 
 @torch.no_grad()
 def same_both_ways(theirs: Any, directory: Path) -> Foreign:
     """Every head of their class, and below it the states."""
-    foreign = both_ways(theirs, directory, outputs, ours)
+    foreign = both_ways(theirs, directory, outputs, head_logits)
     again = type(theirs).from_pretrained(directory / "ours").eval()
     for peer in (theirs, again):
         states = peer.base_model(IDS, attention_mask=KEEP.long()).last_hidden_state[KEEP]

@@ -10,9 +10,12 @@ from torch import Tensor, nn
 from pellucid.config.decoding import DecodingConfig
 from pellucid.decoding.generate import Request, generate
 from pellucid.decoding.search import Vocabulary
+from pellucid.families.family import Family
 from pellucid.families.huggingface import Foreign, open_foreign, save_foreign
+from pellucid.nn.heads import pooled
 from pellucid.nn.masks import keep_from
-from pellucid.nn.model import Transformer
+from pellucid.nn.model import Transformer, build
+from pellucid.nn.weights import read_tensors
 
 IDS = torch.tensor([[5, 9, 7, 3, 11, 2], [8, 4, 6, 2, 1, 1], [5, 12, 2, 1, 1, 1]])
 KEEP = IDS != 1
@@ -94,6 +97,51 @@ def both_ways(
     for head, logits in outputs(again).items():
         close(logits, wanted[head])
     return foreign
+
+
+def head_logits(foreign: Foreign, head: str, segments: Tensor | None = None) -> Tensor:
+    """Ours of a model of one stack, at real places; of a head for texts, one row a text."""
+    state, module = foreign.model(IDS, KEEP, segments=segments), foreign.model.heads[head]
+    h = foreign.heads[head]
+    if h.kind == "sequence":
+        return module(pooled(state, KEEP, None, h.pool))
+    return module(state)[KEEP]
+
+
+def by_head(name: str, found: Any) -> dict[str, Tensor]:
+    """Theirs by our name of the head, at the same places."""
+    if name == "span":
+        return {name: torch.stack([found.start_logits, found.end_logits], -1)[KEEP]}
+    return {name: found.logits if name in ("classifier", "nsp") else found.logits[KEEP]}
+
+
+@torch.no_grad()
+def same_states(theirs: Any, base: str, directory: Path, segments: Tensor | None = None) -> None:
+    """A base class, whose files lack the prefix `base`: the same states here, and there again."""
+    randomized(theirs)
+    foreign = opened(theirs, directory / "theirs")
+    names = read_tensors(directory / "theirs" / "model.safetensors")
+    assert not any(name.startswith(base) for name in names)
+    given = {} if segments is None else {"token_type_ids": segments}
+    wanted = theirs(IDS, attention_mask=KEEP.long(), **given).last_hidden_state[KEEP]
+    close(foreign.model(IDS, KEEP, segments=segments)[KEEP], wanted)
+    again = returned(foreign, type(theirs), directory / "ours")
+    close(again(IDS, attention_mask=KEEP.long(), **given).last_hidden_state[KEEP], wanted)
+
+
+def gradients_reach_all(
+    family: Family, config: Mapping[str, Any], segments: Tensor | None = None
+) -> None:
+    """A weight that is used has a gradient, under the sum of all heads."""
+    heads = {head.name: head.config for found in family.heads.values() for head in found}
+    model = randomized(build(family.model_config(config, "CONFIG"), seed=0, heads=heads))
+    foreign = Foreign(family, model, heads, "", {})
+    sums = [head_logits(foreign, head, segments).square().sum() for head in heads]
+    torch.stack(sums).sum().backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        if not name.endswith(".k.bias"):  # the same for all keys, which softmax ignores
+            assert parameter.grad.any(), name
 
 
 def same_texts(ours: Transformer, theirs: Any, vocabulary: Vocabulary, **settings: Any) -> None:

@@ -7,13 +7,23 @@ import pytest
 import torch
 import transformers
 
-from parity.peer import IDS, KEEP, SEGMENTS, both_ways, close, opened, randomized, returned
+from parity.peer import (
+    IDS,
+    KEEP,
+    SEGMENTS,
+    both_ways,
+    by_head,
+    close,
+    gradients_reach_all,
+    head_logits,
+    opened,
+    randomized,
+    same_states,
+)
 from pellucid.errors import ConfigError
 from pellucid.families.albert import ALBERT
 from pellucid.families.huggingface import Foreign, save_foreign
-from pellucid.nn.heads import pooled
 from pellucid.nn.model import build
-from pellucid.nn.weights import read_tensors
 
 CONFIG: dict[str, Any] = {
     "vocab_size": 50,
@@ -33,10 +43,7 @@ NAMES = {
 
 
 def ours(foreign: Foreign, head: str) -> torch.Tensor:
-    state = foreign.model(IDS, KEEP, segments=SEGMENTS)
-    if foreign.heads[head].kind == "sequence":
-        return foreign.model.heads[head](pooled(state, KEEP, None, foreign.heads[head].pool))
-    return foreign.model.heads[head](state)[KEEP]
+    return head_logits(foreign, head, SEGMENTS)
 
 
 def outputs(theirs) -> dict[str, torch.Tensor]:
@@ -47,9 +54,7 @@ def outputs(theirs) -> dict[str, torch.Tensor]:
     if kind == "AlbertModel":
         return {"pooled": found.pooler_output}
     name = NAMES[kind]
-    if name == "span":
-        return {name: torch.stack([found.start_logits, found.end_logits], -1)[KEEP]}
-    return {name: found.logits if name == "classifier" else found.logits[KEEP]}
+    return by_head(name, found)
 
 
 @pytest.mark.parametrize("kind", ["AlbertForPreTraining", *NAMES, "AlbertModel"])
@@ -69,19 +74,10 @@ def test_every_head(kind, changes, tmp_path):
     assert foreign.model.config.layer_groups == config.num_hidden_groups
 
 
-@torch.no_grad()
 @pytest.mark.parametrize("groups", [1, 2])
 def test_base_class(groups, tmp_path):
     config = transformers.AlbertConfig(**{**CONFIG, "num_hidden_groups": groups})
-    theirs = randomized(transformers.AlbertModel(config))
-    foreign = opened(theirs, tmp_path / "theirs")
-    names = read_tensors(tmp_path / "theirs" / "model.safetensors")
-    assert not any(name.startswith("albert.") for name in names)
-    given = {"attention_mask": KEEP.long(), "token_type_ids": SEGMENTS}
-    wanted = theirs(IDS, **given).last_hidden_state[KEEP]
-    close(foreign.model(IDS, KEEP, segments=SEGMENTS)[KEEP], wanted)
-    again = returned(foreign, transformers.AlbertModel, tmp_path / "ours")
-    close(again(IDS, **given).last_hidden_state[KEEP], wanted)
+    same_states(transformers.AlbertModel(config), "albert.", tmp_path, SEGMENTS)
 
 
 @torch.no_grad()
@@ -98,16 +94,7 @@ def test_layers_of_their_own_are_groups_of_one(tmp_path):
 
 @pytest.mark.parametrize("groups", [1, 2])
 def test_gradients_reach_every_parameter(groups):  # authority: a weight in use has a gradient
-    heads = {head.name: head.config for found in ALBERT.heads.values() for head in found}
-    c = ALBERT.model_config({**CONFIG, "num_hidden_groups": groups}, "CONFIG")
-    model = build(c, seed=0, heads=heads)
-    foreign = Foreign(ALBERT, model, heads, "", {})
-    randomized(model)
-    torch.stack([ours(foreign, head).square().sum() for head in heads]).sum().backward()
-    for name, parameter in model.named_parameters():
-        assert parameter.grad is not None, name
-        if not name.endswith(".k.bias"):  # the same for all keys, which softmax ignores
-            assert parameter.grad.any(), name
+    gradients_reach_all(ALBERT, {**CONFIG, "num_hidden_groups": groups}, SEGMENTS)
 
 
 def test_several_layers_in_a_group_are_refused(tmp_path):

@@ -6,9 +6,15 @@ import pytest
 import torch
 import transformers
 
-from parity.peer import IDS, KEEP, SEGMENTS, both_ways
+from parity.peer import (
+    IDS,
+    KEEP,
+    SEGMENTS,
+    both_ways,
+    by_head,
+    head_logits,
+)
 from pellucid.families.huggingface import Foreign
-from pellucid.nn.heads import pooled
 
 SMALL: dict[str, Any] = {
     "vocab_size": 50,
@@ -21,10 +27,7 @@ SMALL: dict[str, Any] = {
 
 
 def ours(foreign: Foreign, head: str) -> torch.Tensor:
-    state = foreign.model(IDS, KEEP, segments=SEGMENTS)
-    if foreign.heads[head].kind == "sequence":
-        return foreign.model.heads[head](pooled(state, KEEP, None, foreign.heads[head].pool))
-    return foreign.model.heads[head](state)[KEEP]
+    return head_logits(foreign, head, SEGMENTS)
 
 
 def outputs(theirs) -> dict[str, torch.Tensor]:
@@ -34,15 +37,14 @@ def outputs(theirs) -> dict[str, torch.Tensor]:
         return {"mlm": found.prediction_logits[KEEP], "nsp": found.seq_relationship_logits}
     if kind == "BertModel":
         return {"pooled": found.pooler_output}
-    if kind == "BertForQuestionAnswering":
-        return {"span": torch.stack([found.start_logits, found.end_logits], -1)[KEEP]}
     name = {
         "BertForMaskedLM": "mlm",
         "BertForNextSentencePrediction": "nsp",
         "BertForSequenceClassification": "classifier",
         "BertForTokenClassification": "tagger",
+        "BertForQuestionAnswering": "span",
     }[kind]
-    return {name: found.logits[KEEP] if name in ("mlm", "tagger") else found.logits}
+    return by_head(name, found)
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,19 @@ import pytest
 import torch
 import transformers
 
-from parity.peer import IDS, KEEP, SEGMENTS, both_ways, close, opened, randomized, returned
+from parity.peer import (
+    IDS,
+    KEEP,
+    SEGMENTS,
+    both_ways,
+    by_head,
+    gradients_reach_all,
+    head_logits,
+    same_states,
+)
 from pellucid.errors import ConfigError
 from pellucid.families.electra import ELECTRA
 from pellucid.families.huggingface import Foreign
-from pellucid.nn.heads import pooled
-from pellucid.nn.model import build
-from pellucid.nn.weights import read_tensors
 
 CONFIG: dict[str, Any] = {
     "vocab_size": 50,
@@ -34,18 +40,13 @@ NAMES = {
 
 
 def ours(foreign: Foreign, head: str) -> torch.Tensor:
-    state = foreign.model(IDS, KEEP, segments=SEGMENTS)
-    if foreign.heads[head].kind == "sequence":
-        return foreign.model.heads[head](pooled(state, KEEP, None, foreign.heads[head].pool))
-    return foreign.model.heads[head](state)[KEEP]
+    return head_logits(foreign, head, SEGMENTS)
 
 
 def outputs(theirs) -> dict[str, torch.Tensor]:
     found = theirs(IDS, attention_mask=KEEP.long(), token_type_ids=SEGMENTS)
     name = NAMES[type(theirs).__name__]
-    if name == "span":
-        return {name: torch.stack([found.start_logits, found.end_logits], -1)[KEEP]}
-    return {name: found.logits if name == "classifier" else found.logits[KEEP]}
+    return by_head(name, found)
 
 
 @pytest.mark.parametrize("kind", NAMES)
@@ -58,33 +59,15 @@ def test_every_head(kind, width, changes, tmp_path):
     assert foreign.model.config.d_embedding == (0 if width == 8 else width)
 
 
-@torch.no_grad()
 @pytest.mark.parametrize("width", [6, 8])
 def test_base_class(width, tmp_path):
     config = transformers.ElectraConfig(**{**CONFIG, "embedding_size": width})
-    theirs = randomized(transformers.ElectraModel(config))
-    foreign = opened(theirs, tmp_path / "theirs")
-    names = read_tensors(tmp_path / "theirs" / "model.safetensors")
-    assert not any(name.startswith("electra.") for name in names)
-    given = {"attention_mask": KEEP.long(), "token_type_ids": SEGMENTS}
-    wanted = theirs(IDS, **given).last_hidden_state[KEEP]
-    close(foreign.model(IDS, KEEP, segments=SEGMENTS)[KEEP], wanted)
-    again = returned(foreign, transformers.ElectraModel, tmp_path / "ours")
-    close(again(IDS, **given).last_hidden_state[KEEP], wanted)
+    same_states(transformers.ElectraModel(config), "electra.", tmp_path, SEGMENTS)
 
 
 @pytest.mark.parametrize("width", [6, 8])
 def test_gradients_reach_every_parameter(width):  # authority: a weight that is used has a gradient
-    heads = {head.name: head.config for found in ELECTRA.heads.values() for head in found}
-    c = ELECTRA.model_config({**CONFIG, "embedding_size": width}, "CONFIG")
-    model = build(c, seed=0, heads=heads)
-    foreign = Foreign(ELECTRA, model, heads, "", {})
-    randomized(model)
-    torch.stack([ours(foreign, head).square().sum() for head in heads]).sum().backward()
-    for name, parameter in model.named_parameters():
-        assert parameter.grad is not None, name
-        if not name.endswith(".k.bias"):  # the same for all keys, which softmax ignores
-            assert parameter.grad.any(), name
+    gradients_reach_all(ELECTRA, {**CONFIG, "embedding_size": width}, SEGMENTS)
 
 
 def test_what_their_config_cannot_tell():

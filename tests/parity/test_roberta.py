@@ -7,12 +7,22 @@ import pytest
 import torch
 import transformers
 
-from parity.peer import IDS, KEEP, SEGMENTS, both_ways, close, opened, randomized, returned
+from parity.peer import (
+    IDS,
+    KEEP,
+    SEGMENTS,
+    both_ways,
+    by_head,
+    close,
+    gradients_reach_all,
+    head_logits,
+    opened,
+    randomized,
+    returned,
+    same_states,
+)
 from pellucid.families.huggingface import Foreign
 from pellucid.families.roberta import ROBERTA
-from pellucid.nn.heads import pooled
-from pellucid.nn.model import build
-from pellucid.nn.weights import read_tensors
 
 CONFIG: dict[str, Any] = {
     "vocab_size": 50,
@@ -38,10 +48,7 @@ def segments(foreign: Foreign) -> torch.Tensor | None:
 
 
 def ours(foreign: Foreign, head: str) -> torch.Tensor:
-    state = foreign.model(IDS, KEEP, segments=segments(foreign))
-    if foreign.heads[head].kind == "sequence":
-        return foreign.model.heads[head](pooled(state, KEEP, None, foreign.heads[head].pool))
-    return foreign.model.heads[head](state)[KEEP]
+    return head_logits(foreign, head, segments(foreign))
 
 
 def outputs(theirs) -> dict[str, torch.Tensor]:
@@ -50,9 +57,7 @@ def outputs(theirs) -> dict[str, torch.Tensor]:
     name = NAMES[type(theirs).__name__]
     if name == "pooled":
         return {name: found.pooler_output}
-    if name == "span":
-        return {name: torch.stack([found.start_logits, found.end_logits], -1)[KEEP]}
-    return {name: found.logits if name == "classifier" else found.logits[KEEP]}
+    return by_head(name, found)
 
 
 @pytest.mark.parametrize("kind", NAMES)
@@ -97,25 +102,10 @@ def test_longest_text(tmp_path):
     close(foreign.model(ids), theirs(ids).last_hidden_state)
 
 
-@torch.no_grad()
 def test_base_class(tmp_path):
-    theirs = randomized(transformers.RobertaModel(transformers.RobertaConfig(**CONFIG)))
-    foreign = opened(theirs, tmp_path / "theirs")
-    names = read_tensors(tmp_path / "theirs" / "model.safetensors")
-    assert not any(name.startswith("roberta.") for name in names)
-    wanted = theirs(IDS, attention_mask=KEEP.long()).last_hidden_state[KEEP]
-    close(foreign.model(IDS, KEEP)[KEEP], wanted)
-    again = returned(foreign, transformers.RobertaModel, tmp_path / "ours")
-    close(again(IDS, attention_mask=KEEP.long()).last_hidden_state[KEEP], wanted)
+    theirs = transformers.RobertaModel(transformers.RobertaConfig(**CONFIG))
+    same_states(theirs, "roberta.", tmp_path)
 
 
 def test_gradients_reach_every_parameter():  # authority: a weight that is used has a gradient
-    heads = {head.name: head.config for found in ROBERTA.heads.values() for head in found}
-    model = build(ROBERTA.model_config(CONFIG, "CONFIG"), seed=0, heads=heads)
-    foreign = Foreign(ROBERTA, model, heads, "", {})
-    randomized(model)
-    torch.stack([ours(foreign, head).square().sum() for head in heads]).sum().backward()
-    for name, parameter in model.named_parameters():
-        assert parameter.grad is not None, name
-        if not name.endswith(".k.bias"):  # the same for all keys, which softmax ignores
-            assert parameter.grad.any(), name
+    gradients_reach_all(ROBERTA, CONFIG)

@@ -13,7 +13,7 @@ from pellucid.config.decoding import Roles
 from pellucid.config.head import HeadConfig
 from pellucid.config.model import ModelConfig
 from pellucid.errors import ConfigError
-from pellucid.families.family import ACTIVATIONS, Family, Field, HeadNames, Row
+from pellucid.families.family import ACTIVATIONS, SPAN, TIED, Family, Field, HeadNames, Row
 
 BASE = ModelConfig(
     d_model=768,
@@ -41,7 +41,7 @@ FIELDS = (
     Field("dropout", "dropout", 0.1),
     Field("attention_dropout", "attention_dropout", 0.0),
     Field("activation_dropout", "activation_dropout", 0.0),
-    Field("tie_word_embeddings", "tie_embeddings", True, {True: "all", False: "none"}),
+    TIED,
 )
 
 
@@ -111,11 +111,6 @@ CLASSIFIER = HeadNames(
     "classifier",
     HeadConfig(kind="sequence", outputs=3, activation="tanh", pool="end"),
     (Row("classification_head.dense", "transform"), Row("classification_head.out_proj", "output")),
-)
-SPAN = HeadNames(
-    "span",
-    HeadConfig(kind="token", outputs=2, labels=("start", "end")),
-    (Row("qa_outputs", "output"),),
 )
 
 BART = Family(

@@ -11,7 +11,7 @@ from typing import Any
 
 from pellucid.config.head import HeadConfig
 from pellucid.config.model import ModelConfig
-from pellucid.families.family import ACTIVATIONS, Family, Field, HeadNames, Row
+from pellucid.families.family import ACTIVATIONS, SPAN, TIED, Family, Field, HeadNames, Row
 
 BASE = ModelConfig(
     d_model=768,
@@ -40,7 +40,7 @@ FIELDS = (
     Field("hidden_act", "activation", "gelu", ACTIVATIONS),
     Field("hidden_dropout_prob", "dropout", 0.1),
     Field("attention_probs_dropout_prob", "attention_dropout", 0.1),
-    Field("tie_word_embeddings", "tie_embeddings", True, {True: "all", False: "none"}),
+    TIED,
 )
 REQUIRED = {"position_embedding_type": "absolute", "is_decoder": False}
 
@@ -93,11 +93,7 @@ def classifiers(pooler: Row) -> dict[str, HeadNames]:
             "classifier", replace(POOLED, outputs=2, dropout=0.1), (pooler, output)
         ),
         "TokenClassification": HeadNames("tagger", token, (output,)),
-        "QuestionAnswering": HeadNames(
-            "span",
-            replace(token, dropout=0.0, labels=("start", "end")),
-            (Row("qa_outputs", "output"),),
-        ),
+        "QuestionAnswering": SPAN,
     }
 
 

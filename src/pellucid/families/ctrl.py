@@ -13,7 +13,7 @@ from pellucid.config.decoding import Roles
 from pellucid.config.head import HeadConfig
 from pellucid.config.model import ModelConfig
 from pellucid.errors import ConfigError
-from pellucid.families.family import Family, Field, HeadNames, Row
+from pellucid.families.family import TIED, Family, Field, HeadNames, Row
 
 LARGE = ModelConfig(
     d_model=1280,
@@ -34,7 +34,7 @@ FIELDS = (
     Field("n_layer", "n_decoder_layers", 48),
     Field("n_head", "n_heads", 16),
     Field("resid_pdrop", "dropout", 0.1),
-    Field("tie_word_embeddings", "tie_embeddings", True, {True: "all", False: "none"}),
+    TIED,
 )
 
 

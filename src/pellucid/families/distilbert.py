@@ -12,7 +12,7 @@ from pellucid.config.head import HeadConfig
 from pellucid.config.model import ModelConfig
 from pellucid.errors import ConfigError
 from pellucid.families import bert
-from pellucid.families.family import ACTIVATIONS, Family, Field, HeadNames, Row
+from pellucid.families.family import ACTIVATIONS, TIED, Family, Field, HeadNames, Row
 
 BASE = replace(bert.BASE, n_encoder_layers=6, n_segments=0)
 FIELDS = (
@@ -25,7 +25,7 @@ FIELDS = (
     Field("activation", "activation", "gelu", ACTIVATIONS),
     Field("dropout", "dropout", 0.1),
     Field("attention_dropout", "attention_dropout", 0.1),
-    Field("tie_word_embeddings", "tie_embeddings", True, {True: "all", False: "none"}),
+    TIED,
 )
 
 

@@ -72,6 +72,16 @@ class HeadNames(NamedTuple):
     """Their names, ours below `heads.NAME.`."""
 
 
+TIED = Field("tie_word_embeddings", "tie_embeddings", True, {True: "all", False: "none"})
+"""Whether the output is the embedding, as nearly all of them say it."""
+SPAN = HeadNames(
+    "span",
+    HeadConfig(kind="token", outputs=2, labels=("start", "end")),
+    (Row("qa_outputs", "output"),),
+)
+"""Where an answer starts and ends, as all their classes for question answering have it."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Family:
     """A published model: all that sets it apart from the others."""

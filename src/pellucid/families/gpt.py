@@ -14,7 +14,7 @@ from pellucid.config.head import HeadConfig
 from pellucid.config.model import ModelConfig
 from pellucid.errors import ConfigError
 from pellucid.families import gpt2
-from pellucid.families.family import Family, Field, Row
+from pellucid.families.family import TIED, Family, Field, Row
 
 BASE = replace(gpt2.SMALL, max_length=512, norm_place="post")
 FIELDS = (
@@ -32,7 +32,7 @@ FIELDS = (
     Field("layer_norm_epsilon", "norm_eps", 1e-5),
     Field("resid_pdrop", "dropout", 0.1),
     Field("attn_pdrop", "attention_dropout", 0.1),
-    Field("tie_word_embeddings", "tie_embeddings", True, {True: "all", False: "none"}),
+    TIED,
 )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from pellucid.config.decoding import Roles
 from pellucid.config.head import LANGUAGE_MODEL, HeadConfig
 from pellucid.config.model import ModelConfig
-from pellucid.families.family import ACTIVATIONS, Family, Field, HeadNames, Row
+from pellucid.families.family import ACTIVATIONS, SPAN, TIED, Family, Field, HeadNames, Row
 
 SMALL = ModelConfig(
     d_model=768,
@@ -36,7 +36,7 @@ FIELDS = (
     Field("layer_norm_epsilon", "norm_eps", 1e-5),
     Field("resid_pdrop", "dropout", 0.1),
     Field("attn_pdrop", "attention_dropout", 0.1),
-    Field("tie_word_embeddings", "tie_embeddings", True, {True: "all", False: "none"}),
+    TIED,
     Field("scale_attn_weights", "attention_scale", True, {True: "sqrt", False: "none"}),
 )
 
@@ -69,11 +69,6 @@ CLASSIFIER = HeadNames(
 )
 TAGGER = HeadNames(
     "tagger", HeadConfig(kind="token", outputs=2, dropout=0.1), (Row("classifier", "output"),)
-)
-SPAN = HeadNames(
-    "span",
-    HeadConfig(kind="token", outputs=2, labels=("start", "end")),
-    (Row("qa_outputs", "output"),),
 )
 
 GPT2 = Family(

@@ -13,7 +13,7 @@ from pellucid.config.head import HeadConfig
 from pellucid.config.model import MOST_LAYERS, ModelConfig
 from pellucid.errors import ConfigError
 from pellucid.families import gpt2, gpt3
-from pellucid.families.family import ACTIVATIONS, Family, Field, Row
+from pellucid.families.family import ACTIVATIONS, SPAN, TIED, Family, Field, Row
 
 BASE = replace(
     gpt3.SMALL, attention_scale="none", bias="no-qkv", dropout=0.0, attention_dropout=0.0
@@ -28,7 +28,7 @@ FIELDS = (
     Field("layer_norm_epsilon", "norm_eps", 1e-5),
     Field("resid_dropout", "dropout", 0.0),
     Field("attention_dropout", "attention_dropout", 0.0),
-    Field("tie_word_embeddings", "tie_embeddings", True, {True: "all", False: "none"}),
+    TIED,
 )
 ALTERNATING = [[["global", "local"], 12]]
 
@@ -123,7 +123,7 @@ GPT_NEO = Family(
         "GPTNeoForCausalLM": (gpt2.LM,),
         "GPTNeoForSequenceClassification": (gpt2.CLASSIFIER,),
         "GPTNeoForTokenClassification": (gpt2.TAGGER,),
-        "GPTNeoForQuestionAnswering": (gpt2.SPAN,),
+        "GPTNeoForQuestionAnswering": (SPAN,),
         "GPTNeoModel": (),
     },
     unused=(

@@ -75,15 +75,10 @@ def _labelled(head: HeadConfig, theirs: Mapping[str, Any]) -> HeadConfig:
 
 
 def untied(
-    c: ModelConfig,
-    heads: Mapping[str, HeadConfig],
-    table: Sequence[Row],
-    names: Mapping[str, str],
-    shards: Shards,
+    model: Transformer, table: Sequence[Row], names: Mapping[str, str], shards: Shards
 ) -> ModelConfig:
     """The config without those ties whose two tensors are both in the file, and differ."""
-    with torch.device("meta"):
-        pairs = Transformer(c, heads).ties()
+    c, pairs = model.config, model.ties()
     where = sources([name for pair in pairs for name in pair], table)
     differing = []
     for kept, alias in pairs:

@@ -54,10 +54,11 @@ def open_foreign(directory: Path) -> Foreign:
         heads = {h.name: as_stored(h, theirs, names, shards.shapes) for h in found}
         if family.head is not None:
             heads = {name: family.head(theirs, head) for name, head in heads.items()}
-        c = untied(c, heads, family.table(c, found), names, shards)
-        table = family.table(c, found)
         with torch.device("meta"):
-            model = Transformer(c, heads)
+            model, table = Transformer(c, heads), family.table(c, found)
+            fitting = untied(model, table, names, shards)
+            if fitting != c:
+                model, table = Transformer(fitting, heads), family.table(fitting, found)
         load_weights(model, _checked(model, table, names, shards, family))
     token_ids = {k: v for k, v in theirs.items() if k.endswith("token_id") and isinstance(v, int)}
     return Foreign(family, model.eval(), heads, architecture, token_ids)

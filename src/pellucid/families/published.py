@@ -61,8 +61,6 @@ def import_published(source: Path, directory: Path, from_pickle: bool = False) -
     """
     if not source.is_dir():
         raise DataError(f"{source} is not a directory. Check the name.")
-    if directory.exists():
-        raise DataError(f"{directory} exists already. Choose another name, or move it away.")
     with publish(directory) as temp:
         if from_pickle:
             convert(source, temp)

@@ -23,13 +23,10 @@ class Shards:
         self.directory = directory
         self.shapes: dict[str, tuple[int, ...]] = {}
         self._files: dict[str, Any] = {}
-        self._open = contextlib.ExitStack()
-        try:
+        with contextlib.ExitStack() as files:  # closes them if one is damaged
             for name in self._names():
-                self._add(directory / name)
-        except BaseException:
-            self._open.close()
-            raise
+                self._add(files, directory / name)
+            self._open = files.pop_all()
 
     def __enter__(self) -> "Shards":
         return self
@@ -63,11 +60,11 @@ class Shards:
             raise VerificationError(f"{self.directory / INDEX} names files outside its directory.")
         return names
 
-    def _add(self, path: Path) -> None:
+    def _add(self, files: contextlib.ExitStack, path: Path) -> None:
         if not path.is_file():
             raise DataError(f"{path} is missing. Get the directory anew.")
         try:
-            file = self._open.enter_context(safe_open(path, "pt"))
+            file = files.enter_context(safe_open(path, "pt"))
             for name in file.keys():  # noqa: SIM118
                 if name in self.shapes:
                     raise VerificationError(f"{path}: {name} is in another file too.")
