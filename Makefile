@@ -25,6 +25,11 @@ venv: .venv/dev.stamp
 	$(PIP) --no-build-isolation -e '.[dev]'
 	@touch $@
 
+# What benchmarks measure beside it.
+.venv/bench.stamp: .venv/dev.stamp
+	$(PIP) --no-build-isolation -e '.[export]'
+	@touch $@
+
 # One thread each: two processes with two threads on two cores would wait for each other.
 test: .venv/dev.stamp
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) $(ARGS)
@@ -44,5 +49,5 @@ format: .venv/dev.stamp
 demo: .venv/core.stamp
 	@$(BIN)/python -m pellucid.cli.demo $(ARGS)
 
-bench: .venv/dev.stamp
+bench: .venv/bench.stamp
 	$(BIN)/python -m benchmarks $(ARGS)

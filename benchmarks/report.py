@@ -14,7 +14,7 @@ from benchmarks.contest import Measured
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 RESULTS = Path(__file__).parent / "results"
-PACKAGES = ("torch", "transformers", "ctranslate2", "numpy")
+PACKAGES = ("torch", "transformers", "ctranslate2", "onnxruntime", "numpy")
 
 
 def multi30k() -> Path:

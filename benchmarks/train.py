@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from benchmarks.contest import Contestant, Run, contest
 from benchmarks.peers import PAD, marian
 from benchmarks.report import keep, multi30k, ratios, show
+from pellucid.allocator import keep_freed_memory
 from pellucid.config.data import DataConfig, TokenizerConfig
 from pellucid.config.model import ModelConfig
 from pellucid.config.run import RunConfig
@@ -123,7 +124,7 @@ def stream(folder: Path, size: str) -> tuple[Iterator[PairBatch], Translation]:
 
 def ours(c: ModelConfig, task: Translation, bf16: bool) -> Callable[[PairBatch], float]:
     """What the trainer does in one update."""
-    kernels.keep_freed_memory()
+    keep_freed_memory()
     module = build(c, seed=1).train()
     optimizer = build_optimizer(module, task.config.training)
 

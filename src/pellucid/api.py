@@ -1,6 +1,6 @@
 """`pellucid.load`: a finished model as a handle with verbs."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -11,23 +11,24 @@ from torch import Tensor
 
 from pellucid.config.decoding import DecodingConfig
 from pellucid.config.embedding import EmbeddingConfig
-from pellucid.decoding.alignment import align, hard_alignment
 from pellucid.errors import DataError, UsageError
 from pellucid.families.directory import ModelDirectory
 from pellucid.families.door import open_model
+from pellucid.families.hub import fetch, is_hub_name
 from pellucid.nn import kernels
 from pellucid.nn.kernels import PackedType
-from pellucid.nn.prepare import prepare
+from pellucid.nn.prepare import checked_type, prepare
+from pellucid.tasks.alignments import Alignment, alignments
 from pellucid.tasks.embedding import embed
-from pellucid.tasks.generation import Filled, fill, write
+from pellucid.tasks.filling import Filled, fill, filled_in
+from pellucid.tasks.generation import speak, write
 from pellucid.tasks.logits import Inputs, logits
+from pellucid.tasks.together import Call
 from pellucid.tasks.translate import Translated, translate
 from pellucid.text.pair import Tokenizers
 
 SHIPPED = Path(__file__).parent / "models"
 """The models that come with the package, a directory each."""
-
-Alignment = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
@@ -63,20 +64,27 @@ class Loaded:
         texts: Sequence[str],
         *,
         alignment: bool = True,
+        ensemble: Sequence["Loaded"] = (),
+        first: int = 0,
         progress: Callable[[int], None] | None = None,
         **settings: Any,
     ) -> list[Any]:
         """One `Translation` a text; with `n_best` above 1, a list of them a text, best first.
 
+        ensemble: models that translate together with this one: probabilities are averaged, and so
+        is the attention that aligns. first: number of the first text, which draws hang on.
         settings: fields of `DecodingConfig`, e.g. beam=5.
-        Raises: ConfigError on impossible settings; UsageError if texts is one string.
+        Raises: ConfigError on impossible settings; UsageError if texts is one string, or a model of
+        the ensemble has another vocabulary.
         """
         if isinstance(texts, str):
             raise UsageError("translate takes a list of texts. Write m.translate([text]).")
         config = self.decoding(**settings)
-        found = translate(self._prepared, texts, config, progress)
+        call = Call([m._prepared for m in ensemble], first=first, progress=progress)
+        found = translate(self._prepared, texts, config, call)
         flat = [t for hypotheses in found for t in hypotheses]
-        aligned = iter(self._alignments(flat) if alignment else [()] * len(flat))
+        directories = [m.directory for m in (self, *ensemble)]
+        aligned = iter(alignments(directories, flat) if alignment else [()] * len(flat))
         ranked = [
             [Translation(t.text, t.score, t.tokens, next(aligned), t) for t in hypotheses]
             for hypotheses in found
@@ -101,18 +109,48 @@ class Loaded:
         return logits(self.directory, Inputs(ids, keep, target_ids, segments), head)
 
     def generate(
-        self, prompts: Sequence[str], *, stop: Sequence[str] = (), **settings: Any
+        self,
+        prompts: Sequence[str],
+        *,
+        stop: Sequence[str] = (),
+        draft: "Loaded | None" = None,
+        ensemble: Sequence["Loaded"] = (),
+        first: int = 0,
+        **settings: Any,
     ) -> list[Any]:
         """One `Generated` a prompt; with `n_best` above 1, a list of them a prompt, best first.
 
-        stop: strings that end a text. settings: fields of `DecodingConfig`, e.g. method="sample".
-        Raises: ConfigError on impossible settings; UsageError if the model writes no text.
+        stop: strings that end a text. draft: a smaller model that guesses ahead, for one open text:
+        greedy unless method="sample". ensemble, first: as of `translate`.
+        settings: fields of `DecodingConfig`, e.g. method="sample".
+        Raises: ConfigError on impossible settings; UsageError if the model writes no text, or
+        another model does not fit.
         """
         if isinstance(prompts, str):
             raise UsageError("generate takes a list of prompts. Write m.generate([prompt]).")
-        config = self.decoding(**settings)
-        ranked = write(self._prepared, prompts, config, stop)
+        config = self.decoding(**({"beam": 1} if draft else {}) | settings)
+        others = [m._prepared for m in ensemble]
+        call = Call(others, draft._prepared if draft else None, stop, first)
+        ranked = write(self._prepared, prompts, config, call)
         return ranked if config.n_best > 1 else [best for best, *_ in ranked]
+
+    def stream(
+        self,
+        prompt: str,
+        *,
+        stop: Sequence[str] = (),
+        ensemble: Sequence["Loaded"] = (),
+        first: int = 0,
+        **settings: Any,
+    ) -> Iterator[str]:
+        """The text that `generate` gives for a prompt, piece by piece as it comes.
+
+        Greedy search, or with method="sample" one draw. The rest is as of `generate`.
+        Raises: UsageError at once if the settings keep more than one text open.
+        """
+        config = self.decoding(**{"beam": 1, **settings})
+        call = Call([m._prepared for m in ensemble], stop=stop, first=first)
+        return speak(self._prepared, prompt, config, call)
 
     def fill(self, texts: Sequence[str], top: int = 5) -> list[list[list[Filled]]]:
         """For each gap (the mask token) of each text, the `top` likeliest tokens, best first.
@@ -122,6 +160,10 @@ class Loaded:
         if isinstance(texts, str):
             raise UsageError("fill takes a list of texts. Write m.fill([text]).")
         return fill(self._prepared, texts, top)
+
+    def filled_in(self, text: str, words: Sequence[Filled]) -> str:
+        """The text with a word in place of each gap."""
+        return filled_in(self.directory, text, [word.token for word in words])
 
     def embed(self, texts: Sequence[str], **settings: Any) -> Tensor:
         """A vector for each text, (N, D) in float32 on the CPU.
@@ -142,26 +184,7 @@ class Loaded:
     def decoding(self, **settings: Any) -> DecodingConfig:
         """The model's own search settings, these in place of some."""
         _check_names(settings, DecodingConfig)
-        return replace(self.directory.decoding, **settings)
-
-    def _alignments(self, found: Sequence[Translated]) -> list[Alignment]:
-        """(source token, target token) pairs of each, by forced passes over batches of them."""
-        start = self.tokenizer.target.id(self.directory.roles.start)
-        config = self.directory.decoding
-        alignments: list[Alignment] = [()] * len(found)
-        todo = sorted((i for i, t in enumerate(found) if t.ids), key=lambda i: len(found[i].ids))
-        for at in range(0, len(todo), config.batch_size):
-            batch = todo[at : at + config.batch_size]
-            weights = align(
-                self.model,
-                [found[i].source_ids for i in batch],
-                [found[i].ids for i in batch],
-                start=start,
-                layer=config.alignment_layer,
-            )
-            for i, each in zip(batch, weights, strict=True):
-                alignments[i] = tuple((source, target) for target, source in hard_alignment(each))
-        return alignments
+        return self.directory.decoding.changed(settings)
 
 
 def _check_names(settings: Mapping[str, Any], config: type) -> None:
@@ -172,13 +195,20 @@ def _check_names(settings: Mapping[str, Any], config: type) -> None:
         raise UsageError(f"unknown setting {min(unknown)!r}. Known are: {', '.join(known)}.")
 
 
-def load(name: str | Path, *, device: str = "auto", dtype: PackedType = "fp32") -> Loaded:
-    """The model in a directory, in a run's directory, or shipped under this name.
+def load(
+    name: str | Path,
+    *,
+    device: str = "auto",
+    dtype: PackedType = "fp32",
+    require_checksum: bool = False,
+) -> Loaded:
+    """The model in a directory, in a run's directory, shipped under this name, or at hf://.
 
+    require_checksum: refuse a directory without a manifest, whose bytes nothing vouches for.
     Raises: DataError if there is no such model; VerificationError if its files are damaged.
     """
-    place = kernels.device(device)
-    return Loaded(open_model(find(name)), place, dtype)
+    place, dtype = kernels.device(device), checked_type(dtype)
+    return Loaded(open_model(find(name), require_checksum), place, dtype)
 
 
 def train(settings: Mapping[str, Any] | str | Path) -> Loaded:
@@ -200,7 +230,12 @@ def train(settings: Mapping[str, Any] | str | Path) -> Loaded:
 
 
 def find(name: str | Path) -> Path:
-    """The model directory behind a name: a path, a run that is finished, a shipped model."""
+    """The model directory behind a name: a path, a run that is finished, a shipped model.
+
+    Names that begin with hf:// are fetched from the hub; no other touches a network.
+    """
+    if is_hub_name(name):
+        return fetch(str(name))
     path = Path(name)
     for candidate in (path / "final", path, SHIPPED / path.name):
         if (candidate / "config.json").is_file():

@@ -14,6 +14,7 @@ from typing import Any
 from pellucid.errors import DataError, VerificationError
 
 NAME = "manifest.json"
+REQUIRE = "PELLUCID_REQUIRE_CHECKSUM"
 FORMAT = 1
 DEEPEST = 64  # no file of ours nests further; the parser's own limit is a crash
 BROKEN = "The file is damaged: copy it again, or make it anew."
@@ -64,6 +65,21 @@ def verify(directory: Path, deep: bool = True) -> dict[str, Any]:
                 f" {BROKEN}"
             )
     return manifest
+
+
+def verify_if_there(directory: Path, required: bool = False) -> None:
+    """Verify a directory that has a manifest; one without is refused where that is asked for.
+
+    PELLUCID_REQUIRE_CHECKSUM=1 asks for it too. Raises: as `verify`.
+    """
+    if (directory / NAME).exists():
+        verify(directory)
+    elif required or os.environ.get(REQUIRE) == "1":
+        raise VerificationError(
+            f"{directory} has no {NAME}, so nothing vouches for its bytes, and a checksum is"
+            " required. If you trust it as it is: pellucid import DIR OUT, without"
+            " --require-checksum."
+        )
 
 
 def read_json(path: Path, limit: int = 1 << 20) -> Any:

@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 import pytest
 
+from cli.writers import END, write_bert, write_gpt2
+from pellucid import allocator
 from pellucid.cli.main import main
 from pellucid.data import garden
-from pellucid.nn import kernels
 
 TINY = [
     *("--tokenizer.vocab-size", "300", "--model.d-model", "16", "--model.d-ff", "32"),
@@ -27,6 +28,15 @@ class Done(NamedTuple):
     err: str
 
 
+class Writers(NamedTuple):
+    """Models in published layouts, random."""
+
+    model: Path
+    second: Path  # of the same tokenizer
+    foreign: Path  # of another
+    filler: Path
+
+
 class Ready(NamedTuple):
     """A finished run, and text in its languages."""
 
@@ -38,7 +48,7 @@ class Ready(NamedTuple):
 @pytest.fixture(autouse=True)
 def _own_allocator(monkeypatch):
     # The test process is no process of the command line: its allocator stays as it is.
-    monkeypatch.setattr(kernels, "keep_freed_memory", lambda: None)
+    monkeypatch.setattr(allocator, "keep_freed_memory", lambda: None)
 
 
 @pytest.fixture(scope="session")
@@ -52,7 +62,19 @@ def ready(tmp_path_factory) -> Ready:
     args = ["--data.train", str(source), str(target), *TINY, "--run-dir", str(run)]
     assert main(["train", *args, "--training.max-updates", "20"]) == 0
     assert main(["export", str(run), str(folder / "published")]) == 0
+    write_bert(folder / "filler", seed=0)
     return Ready(run, source, target)
+
+
+@pytest.fixture(scope="session")
+def writers(tmp_path_factory, ready) -> Writers:
+    folder = tmp_path_factory.mktemp("writers")
+    return Writers(
+        write_gpt2(folder / "model", seed=0),
+        write_gpt2(folder / "second", seed=1, n_decoder_layers=1),
+        write_gpt2(folder / "foreign", seed=1, special=(END, "<x>")),
+        ready.run.parent / "filler",
+    )
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from cli.conftest import TINY
 from pellucid.cli.main import VERBS
 
 MOST_LINES = 5
+LINE = b"A [MASK] dog.\n"
 OK, USAGE, DATA, CONFIG, RESOURCE, DAMAGED = 0, 2, 3, 4, 5, 6
 
 
@@ -26,6 +27,7 @@ def command(verb, model, source, target, out):
         "evaluate": [model, "--data", source, target, "--max-length", "8", "--output", out],
         "score": [model, "--data", source, target],
         "generate": [model, "--beam", "1", "--max-length", "8"],
+        "fill": [filler(model)],
         "embed": [model],
         "import": [Path(model).parent / "published", out],
         "export": [model, out],
@@ -40,9 +42,15 @@ def command(verb, model, source, target, out):
     return [*verb.split(), *map(str, rest)]
 
 
+def filler(model):
+    """The model for gaps that stands beside a translator, if there is one."""
+    beside = Path(model).parent / "filler"
+    return beside if beside.exists() else model
+
+
 ALL = tuple(VERBS)
 READ_MODEL = (
-    *("translate", "evaluate", "score", "generate", "embed", "export"),
+    *("translate", "evaluate", "score", "generate", "fill", "embed", "export"),
     *("info", "verify", "average", "bench"),
 )
 READ_TEXT = ("train", "evaluate", "score", "data check", "data build", "tokenizer train", "bench")
@@ -67,7 +75,7 @@ def progress(line):
 
 @pytest.mark.parametrize("verb", ALL)
 def test_a_whole_command(verb, pellucid, ready, tmp_path):
-    done = pellucid(*command(verb, *ready, tmp_path / "out"), stdin=b"A dog.\n")
+    done = pellucid(*command(verb, *ready, tmp_path / "out"), stdin=LINE)
     check(done, OK)
     assert done.out
 
@@ -103,7 +111,7 @@ def test_no_model(verb, kind, pellucid, ready, tmp_path):
     if kind == "foreign":
         (model / "config.json").write_text('{"model_type": "another"}')
         (model / "model.safetensors").write_bytes(b"12345678")
-    done = pellucid(*command(verb, model, *ready[1:], tmp_path / "out"), stdin=b"A dog.\n")
+    done = pellucid(*command(verb, model, *ready[1:], tmp_path / "out"), stdin=LINE)
     if (verb, kind) == ("info", "no name"):
         check(done, OK)  # nothing named: the machine
     else:
@@ -124,7 +132,7 @@ def test_a_damaged_model(verb, what, pellucid, ready, tmp_path):
         file.write_bytes({"cut": data[:-7], "flipped": flipped, "newer": newer}[what])
         if what == "newer" and verb == "average":
             file.unlink()
-    done = pellucid(*command(verb, model, *ready[1:], tmp_path / "out"), stdin=b"A dog.\n")
+    done = pellucid(*command(verb, model, *ready[1:], tmp_path / "out"), stdin=LINE)
     check(done, DAMAGED)
 
 
@@ -171,13 +179,13 @@ def test_nowhere_to_write(verb, kind, pellucid, ready, tmp_path):
 @pytest.mark.parametrize("verb", [verb for verb in ALL if verb != "init"])
 def test_no_permission(verb, pellucid, ready, tmp_path):
     args = command(verb, *ready, tmp_path / "out")
-    pellucid(*args, stdin=b"A dog.\n")  # whatever is imported late is imported by now
+    pellucid(*args, stdin=LINE)  # whatever is imported late is imported by now
     shutil.rmtree(tmp_path / "out", ignore_errors=True)
     (tmp_path / "out").unlink(missing_ok=True)
     ready.run.parent.chmod(0o700)
     os.seteuid(65534)
     try:
-        done = pellucid(*args, stdin=b"A dog.\n")
+        done = pellucid(*args, stdin=LINE)
     finally:
         os.seteuid(0)
     check(done, (DATA, RESOURCE))
@@ -190,7 +198,7 @@ def test_a_bare_environment(verb, home, pellucid, ready, tmp_path, monkeypatch):
     if home == "LANG=C":
         for name in ("LANG", "LC_ALL", "LC_CTYPE"):
             monkeypatch.setenv(name, "C")
-    check(pellucid(*command(verb, *ready, tmp_path / "out"), stdin=b"A dog.\n"), OK)
+    check(pellucid(*command(verb, *ready, tmp_path / "out"), stdin=LINE), OK)
 
 
 @pytest.mark.parametrize("verb", ALL)
@@ -198,9 +206,12 @@ def test_a_path_with_spaces_and_other_letters(verb, pellucid, ready, tmp_path):
     folder = tmp_path / "my 汉字 ü 'quoted'"
     folder.mkdir()
     model = shutil.copytree(ready.run, folder / "run")
-    shutil.copytree(ready.run.parent / "published", folder / "published")
+    for name in ("published", "filler"):
+        shutil.copytree(ready.run.parent / name, folder / name)
     texts = [shutil.copy(file, folder) for file in ready[1:]]
-    done = pellucid(*command(verb, model, *texts, folder / "out"), stdin="Ein Hund 狗.\n".encode())
+    done = pellucid(
+        *command(verb, model, *texts, folder / "out"), stdin="Ein [MASK] 狗.\n".encode()
+    )
     check(done, OK)
 
 

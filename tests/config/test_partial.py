@@ -3,6 +3,7 @@
 import pytest
 import tyro
 
+from pellucid.config.model import ModelConfig
 from pellucid.config.partial import given, partial
 from pellucid.config.read import build, merge
 from pellucid.config.run import RunConfig
@@ -44,12 +45,14 @@ def test_each_kind_of_flag():
 def test_flags_win_over_the_file():
     in_file = {"model": {"d_model": 128, "n_heads": 4}, "size": "tiny"}
     run = build(RunConfig, merge(in_file, flags("--model.d-model", "64")), "flags")
+    assert isinstance(run.model, ModelConfig)
     assert (run.model.d_model, run.model.n_heads, run.size) == (64, 4, "tiny")
 
 
 def test_a_flag_may_say_the_default():
     """A flag that equals the default still wins over the file: given is not the same as other."""
     run = build(RunConfig, merge({"model": {"n_heads": 4}}, flags("--model.n-heads", "8")), "flags")
+    assert isinstance(run.model, ModelConfig)
     assert run.model.n_heads == 8
 
 
@@ -83,3 +86,9 @@ def test_help_says_what_each_setting_is(capsys):
     assert "--data.train TEXT ... (default: none)" in said
     assert "--model.norm-place {post,pre}" in said
     assert "{None}" not in said
+
+
+def test_a_section_of_two_kinds_has_the_flags_of_both():
+    found = flags("--size", "rnn", "--model.cell", "gru", "--model.d-model", "64")
+    assert found == {"size": "rnn", "model": {"cell": "gru", "d_model": 64}}
+    assert {"cell", "n_heads", "input_feeding"} <= partial(RunConfig)().model.__dict__.keys()

@@ -23,6 +23,16 @@ REFUSED = [
         {"n_decoder_layers": 1},
     ),
     (ModelConfig, {"target_vocab_size": 5}, "second vocabulary", {"tie_embeddings": "decoder"}),
+    *(
+        (
+            ModelConfig,
+            {"target_vocab_size": 5, "n_decoder_layers": 0, "tie_embeddings": tied},
+            "an encoder alone has one embedding",
+            mended,
+        )
+        for tied in ("all", "inputs", "decoder")
+        for mended in ({"target_vocab_size": 0}, {"tie_embeddings": "none"})
+    ),
     (
         ModelConfig,
         {"dropout": 1.0},

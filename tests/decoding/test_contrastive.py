@@ -1,16 +1,19 @@
 """Authorities: the paper's equation, each candidate's whole text read anew; algebra."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from decoding.toys import random_sources, random_transformer
 from pellucid.config.decoding import DecodingConfig
-from pellucid.decoding.contrastive import Contrast, contrastive
+from pellucid.decoding.contrastive import contrastive
 from pellucid.decoding.generate import Request, generate
 from pellucid.decoding.search import Vocabulary
-from pellucid.errors import ConfigError, UsageError
+from pellucid.errors import ConfigError
 
 VOCABULARY = Vocabulary(start=1, end=2, banned=(0, 1))
+CONFIG = DecodingConfig(method="contrastive", max_length=10)
 
 
 def states(model, source, text):
@@ -21,15 +24,15 @@ def states(model, source, text):
 
 
 @torch.no_grad()
-def plain(model, source, contrast, n, forced=()):
-    """At most n tokens, every candidate by itself."""
+def plain(model, source, config, forced=()):
+    """Every candidate by itself."""
     text = list(source) if model.encoder is None else [1]
     written = []
-    while len(written) < n:
+    while len(written) < config.max_length:
         context = states(model, source, text)
         logits = model.heads["lm"](context)[-1].double()
         logits[[0, 1]] = -torch.inf
-        probs, tokens = logits.softmax(-1).topk(contrast.candidates)
+        probs, tokens = logits.softmax(-1).topk(config.candidates)
         if len(written) < len(forced):
             best = forced[len(written)]
         else:
@@ -37,7 +40,7 @@ def plain(model, source, contrast, n, forced=()):
             for p, token in zip(probs.tolist(), tokens.tolist(), strict=True):
                 new = states(model, source, [*text, token])[-1]
                 likeness = max(torch.cosine_similarity(context, new[None], dim=-1).tolist())
-                scores.append((1 - contrast.alpha) * p - contrast.alpha * likeness)
+                scores.append((1 - config.contrast) * p - config.contrast * likeness)
             best = int(tokens[max(range(len(scores)), key=scores.__getitem__)])
         if best == 2:
             break
@@ -47,23 +50,24 @@ def plain(model, source, contrast, n, forced=()):
 
 
 @pytest.mark.parametrize("n_encoder_layers", [0, 1])
-@pytest.mark.parametrize("contrast", [Contrast(), Contrast(7, 0.3), Contrast(2, 1.0)])
-def test_texts_are_the_papers(n_encoder_layers, contrast):
+@pytest.mark.parametrize(("candidates", "contrast"), [(4, 0.6), (7, 0.3), (2, 1.0)])
+def test_texts_are_the_papers(n_encoder_layers, candidates, contrast):
     model = random_transformer(0, n_encoder_layers=n_encoder_layers)
-    config = DecodingConfig(beam=1, max_length=10)
+    config = replace(CONFIG, candidates=candidates, contrast=contrast)
     prefixes = [(9, 4)[: i % 3] for i in range(20)]
     request = Request(random_sources(), prefixes, continued=not n_encoder_layers)
-    found = contrastive(model, request, VOCABULARY, config, contrast)
+    found = contrastive(model, request, VOCABULARY, config)
     for source, prefix, h in zip(random_sources(), prefixes, found, strict=True):
-        assert h.ids == plain(model, source, contrast, 10, prefix)
+        assert h.ids == plain(model, source, config, prefix)
     assert len({h.ids for h in found}) > 5
 
 
 def test_without_contrast_it_is_greedy():
     model = random_transformer(0)
-    config = DecodingConfig(beam=1, max_length=10, no_repeat_ngram=2, min_length=3)
-    found = contrastive(model, Request(random_sources()), VOCABULARY, config, Contrast(alpha=0.0))
-    wanted = generate(model, Request(random_sources()), VOCABULARY, config)
+    config = replace(CONFIG, contrast=0.0, no_repeat_ngram=2, min_length=3)
+    greedy = DecodingConfig(beam=1, max_length=10, no_repeat_ngram=2, min_length=3)
+    found = contrastive(model, Request(random_sources()), VOCABULARY, config)
+    wanted = generate(model, Request(random_sources()), VOCABULARY, greedy)
     assert [h.ids for h in found] == [h.ids for (h,) in wanted]
     for h, (other,) in zip(found, wanted, strict=True):
         assert h.token_log_probs == pytest.approx(other.token_log_probs, abs=1e-4)
@@ -72,15 +76,14 @@ def test_without_contrast_it_is_greedy():
 def test_what_is_banned_is_no_candidate():
     model = random_transformer(0)
     vocabulary = Vocabulary(start=1, end=2, banned=tuple(i for i in range(40) if i not in (2, 5)))
-    config = DecodingConfig(beam=1, max_length=10)
-    found = contrastive(model, Request(random_sources()), vocabulary, config, Contrast(8, 0.9))
+    config = replace(CONFIG, candidates=8, contrast=0.9)
+    found = contrastive(model, Request(random_sources()), vocabulary, config)
     assert {i for h in found for i in h.ids} <= {5}
 
 
 def test_what_cannot_be():
-    for candidates, alpha in ((0, 0.6), (4, 1.1), (4, float("nan"))):
-        with pytest.raises(ConfigError, match="alpha is from 0 to 1"):
-            Contrast(candidates, alpha)
-    beams = DecodingConfig()
-    with pytest.raises(UsageError, match="keeps 5"):
-        contrastive(random_transformer(0), Request(random_sources()), VOCABULARY, beams, Contrast())
+    for wrong in ({"candidates": 1}, {"contrast": 1.1}, {"contrast": float("nan")}, {"n_best": 2}):
+        with pytest.raises(ConfigError, match=next(iter(wrong))):
+            replace(CONFIG, **wrong)
+    with pytest.raises(ConfigError, match="no meaning for method=beam"):
+        DecodingConfig(contrast=0.5)

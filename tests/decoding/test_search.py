@@ -26,7 +26,7 @@ from pellucid.errors import UsageError
 
 SOURCE = (5, 3, 9)
 NORMS = ("power", "gnmt")
-STOPS = ("first_k", "exact")
+STOPS = ("first_k", "exact", "current")
 
 
 def run(model, config, limits, vocabulary=VOCABULARY, sources=(SOURCE,)):
@@ -49,7 +49,7 @@ def check(found, wanted):
     max_length=st.integers(1, 5),
     length_norm=st.sampled_from(NORMS),
     alpha=st.sampled_from([0.0, 0.6, 1.0, 2.5]),
-    stop=st.sampled_from(STOPS),
+    stop=st.sampled_from(STOPS[:2]),
     min_length=st.integers(0, 2),
 )
 def test_a_beam_as_wide_as_all_texts(
@@ -91,9 +91,10 @@ def test_five_tokens_six_steps(stop):  # the largest case of D8
     min_length=st.integers(0, 4),
     prefix=st.lists(st.integers(0, 1), max_size=3),
     first=st.booleans(),
+    last=st.sampled_from([None, 0, END]),
 )
 def test_narrow_beams(
-    seed, vocab_size, beam, max_length, length_norm, alpha, stop, min_length, prefix, first
+    seed, vocab_size, beam, max_length, length_norm, alpha, stop, min_length, prefix, first, last
 ):
     # Authority: the plain search, which shares no code with ours.
     config = DecodingConfig(
@@ -105,7 +106,8 @@ def test_narrow_beams(
         min_length=min(min_length, max_length - 1),
     )
     banned = (START,) if vocab_size > 3 else ()
-    vocabulary = Vocabulary(START, END, banned, forced_first=vocab_size - 1 if first else None)
+    first = vocab_size - 1 if first else None
+    vocabulary = Vocabulary(START, END, banned, forced_first=first, forced_last=last)
     limits = Limits([max_length], [[min(2 * i, vocab_size - 1) for i in prefix]])
     model = random_model(vocab_size, seed)
     (found,) = run(model, config, limits, vocabulary)

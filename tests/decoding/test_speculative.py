@@ -146,7 +146,7 @@ def test_the_model_is_asked_less_often():
 
 def test_what_cannot_be():
     model, config = toy(5, seed=0), DecodingConfig(beam=1)
-    with pytest.raises(UsageError, match=r"a hash cannot go back.*Use generate"):
+    with pytest.raises(UsageError, match=r"a hash cannot go back.*Leave out the draft"):
         speculate(model, Draft(random_model(5, 0)), Request([SOURCE]), VOCABULARY, config)
     with pytest.raises(UsageError, match="2 sources"):
         speculate(model, Draft(model), Request([SOURCE] * 2), VOCABULARY, config)

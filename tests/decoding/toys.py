@@ -191,7 +191,10 @@ def plain_search(
         candidates = []
         for text, total in open_texts:
             for token, log_prob in enumerate(log_probs(model, source, text)):
-                if t < len(forced):
+                if t + 1 == max_length and vocabulary.forced_last is not None:
+                    if token == vocabulary.forced_last:
+                        candidates.append(((*text, token), total))
+                elif t < len(forced):
                     if token == forced[t]:
                         candidates.append(((*text, token), total))
                 elif token not in vocabulary.banned and (token != END or t >= config.min_length):
@@ -217,9 +220,10 @@ def norm(length: int, config: DecodingConfig) -> float:
 def _done(ended: Found, open_texts: list, config: DecodingConfig, max_length: int) -> bool:
     if config.stop == "first_k":
         return len(ended) >= config.beam
-    best = sorted((score for _, score, _ in ended), reverse=True)[: config.n_best]
-    bound = open_texts[0][1] / norm(max_length, config)
-    return len(best) == config.n_best and bound <= best[-1]
+    guess = config.stop == "current"
+    n, length = (config.beam, len(open_texts[0][0])) if guess else (config.n_best, max_length)
+    best = sorted((score for _, score, _ in ended), reverse=True)[:n]
+    return len(best) == n and open_texts[0][1] / norm(length, config) <= best[-1]
 
 
 def _score(

@@ -62,9 +62,9 @@ SHAPES = {
 }
 
 
-def on_meta(c: ModelConfig, heads=None) -> int:
+def on_meta(c: ModelConfig, heads=None, module=Transformer) -> int:
     with torch.device("meta"):
-        model = Transformer(c, heads)
+        model = module(c, heads)
     tie(model)
     return sum(parameter.numel() for parameter in model.parameters())
 
@@ -81,7 +81,7 @@ def test_families(name):
         c = c if c.vocab_size else replace(c, vocab_size=VOCABULARY)
         for classes in family.heads.values() if c == family.preset else [()]:
             heads = {head.name: head.config for head in classes}
-            assert plan(c, heads).parameters == on_meta(c, heads)
+            assert family.plan(c, heads).parameters == on_meta(c, heads, family.module)
 
 
 @pytest.mark.parametrize("presets", [transformer.PRESETS, gpt3.PRESETS])

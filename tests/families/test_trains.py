@@ -16,8 +16,9 @@ from pellucid.config.training import TrainingConfig
 from pellucid.data import garden
 from pellucid.families.catalog import FAMILIES
 from pellucid.families.family import Family
+from pellucid.families.transfo_xl_config import TransformerXLConfig
+from pellucid.nn.base import Model
 from pellucid.nn.heads import pooled
-from pellucid.nn.model import Transformer, build
 from pellucid.tasks.protocol import Term
 from pellucid.training.run_directory import RunDirectory
 from pellucid.training.trainer import Trainer
@@ -58,7 +59,10 @@ class Sentences:
 def shrunk(family: Family) -> tuple[ModelConfig, dict[str, HeadConfig]]:
     """The family in small: its kinds of parts, not its sizes; and all heads that give outputs."""
     c = family.preset
-    narrow = {"d_embedding": 16} if c.d_embedding else {}
+    narrow: dict[str, Any] = {"d_embedding": 16} if c.d_embedding else {}
+    if isinstance(c, TransformerXLConfig):
+        narrow = {"d_embedding": 32, "cutoffs": (80, 120), "div_val": 2, "mem_len": 12}
+        narrow |= {"clamp_len": 8, "tie_projections": (False, True, True)}
     wide = {"d_head": 20} if c.d_head else {}
     c = replace(
         c,
@@ -87,11 +91,12 @@ def shrunk(family: Family) -> tuple[ModelConfig, dict[str, HeadConfig]]:
 class ByHeart:
     """Translation, the next word, or fixed labels; each head gives one term of the loss."""
 
+    family: Family
     config: ModelConfig
     heads: dict[str, HeadConfig]
 
     def build(self, seed: int) -> nn.Module:
-        return build(self.config, seed, self.heads)
+        return self.family.build(self.config, seed, self.heads)
 
     def collate(self, examples: Any, seed: int) -> Batch:
         numbers, sources, targets = zip(*examples, strict=True)
@@ -101,7 +106,7 @@ class ByHeart:
         return {name: self.wanted(name, batch)[1].numel() for name in self.heads}
 
     def loss(self, module: nn.Module, batch: Batch) -> dict[str, Term]:
-        assert isinstance(module, Transformer)
+        assert isinstance(module, Model)
         states: dict[bool, Tensor] = {}
         terms = {}
         for name, h in self.heads.items():
@@ -117,7 +122,7 @@ class ByHeart:
             terms[name] = Term(distance(logits, labels))
         return terms
 
-    def states(self, module: Transformer, batch: Batch, writes: bool) -> Tensor:
+    def states(self, module: Model, batch: Batch, writes: bool) -> Tensor:
         keep = batch.source != PAD
         if module.encoder is None or module.decoder is None:
             return module(batch.source, keep)
@@ -180,7 +185,7 @@ def unreached(task: ByHeart, module: nn.Module) -> list[str]:
 @pytest.mark.parametrize("name", FAMILIES)
 def test_learns_by_heart(name, tmp_path):  # authority: a loss near zero is not to be had by luck
     c, heads = shrunk(FAMILIES[name])
-    task = ByHeart(c, heads)
+    task = ByHeart(FAMILIES[name], c, heads)
     training = TrainingConfig(
         max_updates=400,
         max_tokens=10_000,

@@ -20,7 +20,7 @@ HOUSE = (
     ("nn",),
     ("text",),
     ("config", "files"),
-    ("manifest", "locks", "taps"),
+    ("manifest", "locks", "taps", "allocator"),
     ("errors",),
 )
 ROW = {part: row for row, parts in enumerate(HOUSE) for part in parts}
@@ -31,6 +31,7 @@ WITHOUT_TORCH = (
     "taps",
     "manifest",
     "locks",
+    "allocator",
     "config",
     "text",
     "metrics",

@@ -8,9 +8,10 @@ from torch import nn
 
 from nn.reference import part, stack, transformer, weights_of
 from nn.samples import DECODER, ENCODER, SMALL, apart, batch, randomize, randomized, small
+from pellucid.config.head import LANGUAGE_MODEL
 from pellucid.errors import ConfigError, UsageError
 from pellucid.nn import kernels
-from pellucid.nn.model import build
+from pellucid.nn.model import Transformer, build
 from pellucid.nn.weights import tie
 
 SHAPES = {
@@ -217,6 +218,21 @@ def matrices(model) -> list[int]:
     names = ("encoder.embedding.weight", "decoder.embedding.weight", "heads.lm.output.weight")
     seen: list[int] = [id(model.get_parameter(name)) for name in names]
     return [seen.index(one) for one in seen]
+
+
+@pytest.mark.parametrize("target_vocab_size", [0, 7])
+@pytest.mark.parametrize("missing", [{}, {"n_encoder_layers": 0}, {"n_decoder_layers": 0}])
+@pytest.mark.parametrize("tied", ["all", "inputs", "decoder", "none"])
+def test_every_tie_that_a_config_allows_fits(tied, missing, target_vocab_size):
+    """Authority: the shapes that the parts have before they are tied."""
+    try:
+        c = small(tie_embeddings=tied, target_vocab_size=target_vocab_size, **missing)
+    except ConfigError:
+        return  # tests/config has which, and that the advised way out is none of these
+    with torch.device("meta"):
+        model = Transformer(c, {"lm": LANGUAGE_MODEL})
+    for kept, alias in model.ties():
+        assert model.get_parameter(kept).shape == model.get_parameter(alias).shape, (kept, alias)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from pellucid.decoding.search import Vocabulary
 from pellucid.errors import ConfigError
 from pellucid.families.directory import ModelDirectory
 from pellucid.families.huggingface import open_foreign
-from pellucid.families.published import save_published, to_ctranslate2
+from pellucid.families.published import save_published
 from pellucid.families.transformer import to_marian
 from pellucid.nn.model import Transformer, build
 from pellucid.text.pair import Tokenizers
@@ -103,12 +103,6 @@ def test_the_same_translations(roles, tmp_path):
     forced = id_of(roles.forced_first) if roles.forced_first else None
     banned = tuple(map(id_of, roles.banned))
     same_texts(ours.model, theirs, Vocabulary(id_of("bos"), id_of("eos"), banned, forced))
-
-
-def test_ctranslate2_takes_no_other_start(tmp_path):
-    """Authority: its MarianMTLoader, which cuts the last row off and starts from a zero vector."""
-    with pytest.raises(ConfigError, match="starts with token 1"):
-        to_ctranslate2(tmp_path / "ct2", parts(Roles()))
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from parity.peer import randomized
 from pellucid.errors import UsageError
 from pellucid.families.door import open_model
 from pellucid.manifest import read_json
-from text.published import byte_bpe, wordpiece
+from text.published import FAIRSEQ, albert, byte_bpe, wordpiece
 
 END = "<|endoftext|>"
 PROMPTS = ["The dog", "Last week the snake", "A"]
@@ -97,6 +97,43 @@ def test_gaps_are_filled_as_by_theirs(bert):
             assert [w.token for w in gap] == model.tokenizer.source.display(ids.tolist())
     with pytest.raises(UsageError, match="there is no gap"):
         model.fill(["no gap"])
+
+
+FILLERS = {
+    "Roberta": ("<mask>", {"max_position_embeddings": 42, "pad_token_id": 1}),
+    "Albert": ("[MASK]", {"max_position_embeddings": 40, "embedding_size": 8}),
+}
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", FILLERS)
+def test_the_space_before_a_gap_is_the_words(name, tmp_path):
+    """Spaces are part of these tokenizers' pieces; authority: the same."""
+    mask, more = FILLERS[name]
+    if name == "Roberta":
+        byte_bpe(tmp_path, FAIRSEQ, tokenizer_class="RobertaTokenizer")
+    else:
+        albert(tmp_path)
+    # As the published tokenizers of both are told.
+    told = transformers.AddedToken(mask, lstrip=True, special=True)
+    kind: Any = getattr(transformers, f"{name}Tokenizer")
+    tokenizer = kind.from_pretrained(tmp_path, mask_token=told)
+    shape = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, **more}
+    config = getattr(transformers, f"{name}Config")(
+        vocab_size=len(tokenizer), intermediate_size=32, **shape
+    )
+    theirs: Any = randomized(getattr(transformers, f"{name}ForMaskedLM")(config))
+    theirs.save_pretrained(tmp_path)
+    model = pellucid.load(tmp_path, device="cpu")
+    texts = ["The M dog sleeps under the M .", "M cat", "It M M."]
+    texts = [text.replace("M", mask) for text in texts]
+    for text, gaps in zip(texts, model.fill(texts, top=3), strict=True):
+        given = tokenizer(text, return_tensors="pt")
+        logits = theirs(**given).logits[0].softmax(-1)
+        places = (given["input_ids"][0] == tokenizer.mask_token_id).nonzero()[:, 0]
+        for gap, place in zip(gaps, places, strict=True):
+            wanted = logits[place].topk(3).values
+            assert torch.allclose(torch.tensor([w.probability for w in gap]), wanted, atol=1e-5)
 
 
 @torch.no_grad()

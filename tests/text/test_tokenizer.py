@@ -149,3 +149,25 @@ def test_wordpiece_decodes_without_rewriting():
     """Authority: the words. BERT's clean-up would say "don't"."""
     tokenizer = train_tokenizer(["we do not go ."] * 9, TokenizerConfig(kind="wordpiece"))
     assert tokenizer.decode(tokenizer.encode("we do not go.").ids) == "we do not go ."
+
+
+def _word_of(piece: str, kind: str) -> str:
+    """The word that a piece with its mark is; "" for one that only stands inside of words."""
+    if kind in ("byte-bpe", "unigram"):
+        return piece[1:] if piece[0] in "Ġ▁" else ""
+    if kind == "bpe":
+        return piece.removesuffix("</w>") if piece.endswith("</w>") else ""
+    return "" if kind == "wordpiece" and piece.startswith("##") else piece.strip(" ")
+
+
+def test_words_are_pieces_that_stand_for_one(trained, kind):  # authority: each kind's mark, by hand
+    tokenizer = trained[kind]
+    special = {*tokenizer.roles.values(), *tokenizer.extra.values()}
+    ids = [i for i in range(tokenizer.vocab_size) if i not in special]
+    pieces = zip(ids, tokenizer.pieces(ids), strict=True)
+    expected = {_word_of(piece, kind): i for i, piece in pieces}
+    expected.pop("", None)
+    found = {word: i for word, i in tokenizer.words.items() if word.isascii() or kind != "byte-bpe"}
+    readable = {word: i for word, i in expected.items() if word.isascii() or kind != "byte-bpe"}
+    assert found == readable
+    assert len(found) > 5

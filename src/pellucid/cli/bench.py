@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
+from pellucid.cli.models import opened
 from pellucid.cli.parse import given
 from pellucid.config.decoding import DecodingConfig
 from pellucid.config.partial import partial
@@ -41,12 +42,7 @@ def run(options: Options) -> int:
     if min(options.lines, options.repeat) < 1:
         raise UsageError("--lines and --repeat must be at least 1.")
     began = time.perf_counter()
-    from pellucid.api import load
-    from pellucid.nn import kernels
-
-    kernels.keep_freed_memory()
-    kernels.decode_on_one_thread()
-    model = load(options.model, device=options.device, dtype=options.dtype)
+    model = opened(options.model, options.device, options.dtype)
     settings = {**given(options.search), "n_best": 1}
     loaded = time.perf_counter() - began
     texts = _texts(options, model.directory.languages[0])

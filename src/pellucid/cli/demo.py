@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pellucid import allocator
 from pellucid.data import garden
 from pellucid.data.garden import Sentence, Side
 from pellucid.errors import PellucidError
@@ -46,11 +47,10 @@ What to type next:
 
 def main(run_dir: str = "runs/demo") -> int:
     """Train (or go on, or find it done), measure, show. Returns an exit code."""
-    from pellucid.nn import kernels
     from pellucid.training.pipeline import train
     from pellucid.training.reporter import reporter
 
-    kernels.keep_freed_memory()
+    allocator.keep_freed_memory()
     if not (Path(run_dir) / "final").is_dir():
         trained = train({**SETTINGS, "run_dir": run_dir}, where="the demo", reporter=reporter())
         if trained.signal is not None:

@@ -1,13 +1,13 @@
 """`pellucid embed`: a vector for each line."""
 
 import json
-import os
 import sys
 from dataclasses import dataclass
 from typing import Literal
 
 import tyro
 
+from pellucid.cli.models import opened
 from pellucid.config.data import DataConfig
 
 CHUNK_LINES = 2000
@@ -38,12 +38,7 @@ def run(options: Options) -> int:
     """Embed until standard input ends."""
     from pellucid.cli.stream import chunks
 
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    from pellucid.api import load
-    from pellucid.nn import kernels
-
-    kernels.keep_freed_memory()
-    model = load(options.model, device=options.device, dtype=options.dtype)
+    model = opened(options.model, options.device, options.dtype, decodes=False)
     settings: dict[str, object] = {}
     if options.pooling != "auto":
         settings["pooling"] = options.pooling

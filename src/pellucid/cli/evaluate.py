@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import tyro
 
+from pellucid.cli.models import opened
 from pellucid.cli.pairs import languages_of, lines_of, pairs_of
 from pellucid.cli.parse import given
 from pellucid.cli.render import one_line
@@ -109,12 +110,7 @@ def _system(
 ) -> System:
     if not is_model:
         return System(name, lines_of(name, len(pairs)), "")
-    from pellucid.api import load
-    from pellucid.nn import kernels
-
-    kernels.keep_freed_memory()
-    kernels.decode_on_one_thread()
-    model = load(name, device=options.device, dtype=options.dtype)
+    model = opened(name, options.device, options.dtype)
     with progress("translating", len(pairs)) as advance:
         found = model.translate(
             [source for source, _ in pairs],

@@ -1,5 +1,6 @@
 """`pellucid export`: a model in the layout of other tools."""
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -18,7 +19,7 @@ class Options:
     """A model's directory, a finished run, or a shipped name."""
     out: tyro.conf.Positional[str]
     """The directory to write."""
-    format: Literal["huggingface", "ctranslate2"] = "huggingface"
+    to: Literal["huggingface", "ctranslate2"] = "huggingface"
     """huggingface opens in `transformers`; ctranslate2 needs pip install pellucid[export]."""
 
 
@@ -26,12 +27,19 @@ def run(options: Options) -> int:
     """Open, write, and open again what was written."""
     from pellucid.api import find
     from pellucid.families.door import open_model
-    from pellucid.families.published import save_published, to_ctranslate2
 
-    parts = open_model(find(options.model))
-    if options.format == "huggingface":
-        save_published(Path(options.out), parts)
+    parts, out = open_model(find(options.model)), Path(options.out)
+    if options.to == "huggingface":
+        from pellucid.families.published import save_published
+
+        notes = [f"not said there: {note}" for note in save_published(out, parts)]
     else:
-        to_ctranslate2(Path(options.out), parts)
-    print(f"{options.model} is in {options.out}, as {options.format} has it.")
+        from pellucid.families.ctranslate import to_ctranslate2
+        from pellucid.tasks.vocabulary import vocabulary
+
+        start = 0 if parts.model.decoder is None else vocabulary(parts).start
+        notes = [f"to search as here, give {note}" for note in to_ctranslate2(out, parts, start)]
+    print(f"{options.model} is in {out}, as {options.to} has it.")
+    for note in notes:
+        print(note, file=sys.stderr)
     return 0

@@ -1,18 +1,24 @@
 """`pellucid generate`: what a model writes after each line."""
 
 import json
-import os
 import sys
 from dataclasses import asdict, dataclass, field
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
+from pellucid.cli.models import opened
 from pellucid.cli.parse import given
 from pellucid.cli.render import one_line
 from pellucid.config.data import DataConfig
 from pellucid.config.decoding import DecodingConfig
 from pellucid.config.partial import partial
+from pellucid.errors import UsageError
+
+if TYPE_CHECKING:
+    from pellucid.api import Loaded
+    from pellucid.cli.stream import Chunk
+    from pellucid.tasks.generation import Generated
 
 Search = partial(DecodingConfig)
 CHUNK_LINES = 256
@@ -32,6 +38,12 @@ class Options:
     )
     stop_at: tuple[str, ...] = ()
     """Strings that end a text."""
+    stream: bool = False
+    """Write each piece as soon as it is there; by greedy search, or --method sample."""
+    draft: str = ""
+    """A smaller model of the same tokenizer that guesses ahead: the large one steps less often."""
+    ensemble: tuple[str, ...] = ()
+    """More models, of the same tokenizer: all write together, by their mean probability."""
     jsonl: bool = False
     """One JSON object a line, with tokens, score and whether the text came to its end."""
     device: str = "auto"
@@ -46,22 +58,43 @@ def run(options: Options) -> int:
     """Write until standard input ends."""
     from pellucid.cli.stream import chunks
 
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    from pellucid.api import load
-    from pellucid.nn import kernels
-
-    kernels.keep_freed_memory()
-    kernels.decode_on_one_thread()
-    model = load(options.model, device=options.device, dtype=options.dtype)
-    settings = given(options.search)
-    model.decoding(**settings)  # impossible ones are known before any text is read
-    for chunk in chunks(CHUNK_LINES, options.max_line_bytes):
-        if chunk is None:
-            continue
-        found = model.generate(chunk.lines, stop=options.stop_at, **settings)
-        for texts in found:
-            for text in texts if isinstance(texts, list) else [texts]:
-                line = json.dumps(asdict(text), ensure_ascii=False) if options.jsonl else text.text
-                sys.stdout.write(one_line(line) + "\n")
-        sys.stdout.flush()
+    if options.stream and (options.jsonl or options.draft):
+        other = "--jsonl" if options.jsonl else "--draft"
+        raise UsageError(
+            f"--stream and {other}: one writes pieces, the other whole texts. Use one."
+        )
+    names = (options.model, *options.ensemble)
+    model, *others = [opened(name, options.device, options.dtype) for name in names]
+    asked: dict[str, Any] = {"stop": options.stop_at, "ensemble": others, **given(options.search)}
+    if options.draft:
+        asked["draft"] = opened(options.draft, options.device, options.dtype)
+    # What cannot be is known before any text is read.
+    _ = model.stream("", **asked) if options.stream else model.generate([], **asked)
+    one_by_one = options.stream or options.draft
+    for chunk in chunks(1 if one_by_one else CHUNK_LINES, options.max_line_bytes):
+        if chunk is not None:
+            if options.stream:
+                _stream(model, chunk, asked)
+            else:
+                _write(model, chunk, asked, options.jsonl)
+            sys.stdout.flush()
     return 0
+
+
+def _write(model: "Loaded", chunk: "Chunk", asked: dict[str, Any], jsonl: bool) -> None:
+    for texts in model.generate(chunk.lines, first=chunk.first, **asked):
+        for text in texts if isinstance(texts, list) else [texts]:
+            line = json.dumps(_object(text), ensure_ascii=False) if jsonl else text.text
+            sys.stdout.write(one_line(line) + "\n")
+
+
+def _stream(model: "Loaded", chunk: "Chunk", asked: dict[str, Any]) -> None:
+    for number, line in enumerate(chunk.lines, chunk.first):
+        for piece in model.stream(line, first=number, **asked):
+            sys.stdout.write(one_line(piece))
+            sys.stdout.flush()
+        sys.stdout.write("\n")
+
+
+def _object(text: "Generated") -> dict[str, Any]:
+    return {name: value for name, value in asdict(text).items() if value is not None}

@@ -10,11 +10,11 @@ import tyro
 class Options:
     """Check a downloaded model and write it anew with a manifest, so that damage is noticed later.
 
-    A directory of safetensors opens without this too. Nothing is fetched from a network.
+    A directory of safetensors opens without this too. Only hf:// names are fetched.
     """
 
     directory: tyro.conf.Positional[str]
-    """What was downloaded: config.json, weights, tokenizer files."""
+    """What was downloaded: config.json, weights, tokenizer files; or hf://owner/name."""
     out: tyro.conf.Positional[str]
     """The directory to write."""
     from_pickle: bool = False
@@ -23,9 +23,12 @@ class Options:
 
 def run(options: Options) -> int:
     """Open, write, say what it was."""
+    from pellucid.families.hub import fetch, is_hub_name
     from pellucid.families.published import import_published
 
-    found = import_published(Path(options.directory), Path(options.out), options.from_pickle)
+    name = options.directory
+    source = fetch(name) if is_hub_name(name) else Path(name)
+    found = import_published(source, Path(options.out), options.from_pickle)
     parameters = sum(p.numel() for p in found.model.parameters())
     heads = ", ".join(found.heads) or "none"
     print(

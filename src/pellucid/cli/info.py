@@ -83,11 +83,15 @@ def about_model(name: str) -> dict[str, Any]:
     directory = open_model(path)
     model, c = directory.model, directory.model_config
     parameters = dict(model.named_parameters())
-    tables = sum(p.numel() for n, p in parameters.items() if "embed" in n or "position" in n)
+    in_tables = {n: p.numel() for n, p in parameters.items() if "embed" in n or "position" in n}
+    tables = sum(in_tables.values())
     total = sum(p.numel() for p in parameters.values())
-    encoder = sum(p.numel() for n, p in parameters.items() if n.startswith("encoder.layers"))
-    decoder = sum(p.numel() for n, p in parameters.items() if n.startswith("decoder.layers"))
-    head = c.d_model * (c.target_vocab_size or c.vocab_size) if c.n_decoder_layers else 0
+    encoder, decoder = (
+        sum(p.numel() for n, p in parameters.items() if n.startswith(side) and n not in in_tables)
+        for side in ("encoder.", "decoder.")
+    )
+    writing = model.heads["lm"].parameters() if "lm" in model.heads else ()
+    head = sum(p.numel() for p in writing if p.dim() == 2)
     source = directory.tokenizers.source
     return {
         "directory": str(path),
@@ -108,6 +112,7 @@ def about_model(name: str) -> dict[str, Any]:
         },
         "model": asdict(c),
         "decoding": asdict(directory.decoding),
+        "search, not honoured": "; ".join(directory.notes) or "nothing",
         "shapes": {name: list(p.shape) for name, p in parameters.items()},
         "card": directory.card,
     }
@@ -123,17 +128,17 @@ def about_family(name: str) -> dict[str, Any]:
     from pellucid.families.table import COLUMNS, row
 
     if name in ON_PAPER:
-        presets, vocabulary = ON_PAPER[name]
+        (presets, vocabulary), on_paper = ON_PAPER[name], plan
         about: dict[str, Any] = {"family": name, "published weights": "none"}
     elif name in FAMILIES:
         family = FAMILIES[name]
-        presets, vocabulary = family.presets, family.vocabulary
+        presets, vocabulary, on_paper = family.presets, family.vocabulary, family.plan
         about = dict(zip(COLUMNS, row(family), strict=True))
     else:
         return {}
     sizes = {}
     for size, c in presets.items():
-        paper = plan(replace(c, vocab_size=vocabulary))
+        paper = on_paper(replace(c, vocab_size=vocabulary))
         sizes[size] = {
             "parameters": paper.parameters,
             "memory in fp32 (bytes)": paper.bytes["fp32"],

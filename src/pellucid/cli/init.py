@@ -32,13 +32,14 @@ class Options:
 
 def run(options: Options) -> int:
     """Write the file to standard output."""
-    from pellucid.config.read import build, merge
+    from pellucid.config.read import merge
     from pellucid.config.write import template
+    from pellucid.families.rnn import build_run
 
     if options.task not in TASKS:
         raise UsageError(f"no task {options.task!r}. Known: {', '.join(TASKS)}.")
     said = merge(
         {"task": options.task, "data": {"train": ["my.en", "my.de"]}}, given(options.settings)
     )
-    print(HEAD + template(build(RunConfig, said, "flags"), said), end="")
+    print(HEAD + template(build_run(said, "flags"), said), end="")
     return 0

@@ -8,13 +8,15 @@ import io
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
 from importlib import import_module
 
 from pellucid import __version__
 from pellucid.cli.faults import SIGINT_CODE, SIGPIPE_CODE, Stopped, explained, stopped_by_sigterm
 from pellucid.errors import PellucidError, UsageError
+from pellucid.manifest import REQUIRE
 
 # Verb -> its file, and what it does.
 VERBS = {
@@ -24,6 +26,7 @@ VERBS = {
     "evaluate": ("evaluate", "BLEU, chrF and TER of a model or of finished translations"),
     "score": ("score", "log-probability of given translations, line by line"),
     "generate": ("generate", "let a model continue lines of standard input"),
+    "fill": ("fill", "words for the gaps in lines of standard input"),
     "embed": ("embed", "a vector for each line of standard input"),
     "info": ("info", "this machine, or all about a model"),
     "verify": ("verify", "check that a model's or a run's files are what was saved"),
@@ -43,12 +46,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit code. Nothing is raised for what a user may meet."""
     args = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in args
-    args = [arg for arg in args if arg != "--debug"]
+    checked = "--require-checksum" in args
+    args = [arg for arg in args if arg not in ("--debug", "--require-checksum")]
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a C locale must not keep us from writing text
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     try:
-        with stopped_by_sigterm(), explained():
+        with stopped_by_sigterm(), explained(), checksum_required(checked):
             code = dispatch(args)
             if sys.stdout is not None:
                 sys.stdout.flush()
@@ -65,6 +69,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         return SIGINT_CODE
     except Stopped as stopped:
         return stopped.code
+
+
+@contextmanager
+def checksum_required(yes: bool) -> Iterator[None]:
+    """While it lasts, in this process and its children, no model opens without a manifest."""
+    before = os.environ.get(REQUIRE)
+    if yes:
+        os.environ[REQUIRE] = "1"
+    try:
+        yield
+    finally:
+        if yes and before is None:
+            del os.environ[REQUIRE]
 
 
 def dispatch(args: list[str]) -> int:
@@ -90,11 +107,12 @@ def overview(group: str = "") -> str:
     lines = [f"  {verb:{width}}  {says}" for verb, says in chosen.items()]
     return "\n".join(
         [
-            f"usage: pellucid {group or 'VERB'} ... [--debug]",
+            f"usage: pellucid {group or 'VERB'} ... [--debug] [--require-checksum]",
             "",
             *lines,
             "",
-            "`pellucid VERB --help` shows a verb's options; --debug a traceback with an error.",
+            "`pellucid VERB --help` shows a verb's options; --debug a traceback with an error;",
+            "--require-checksum refuses a model whose bytes no manifest vouches for.",
         ]
     )
 

@@ -47,6 +47,8 @@ def _plain(t: "Translation", f: Format) -> str:
 
 def _moses(number: int, t: "Translation", f: Format) -> str:
     features = f"log_prob= {sum(t.detail.token_log_probs):.4f} length= {len(t.tokens)}"
+    if t.detail.utility is not None:
+        features += f" utility= {t.detail.utility:.4f}"
     line = f"{number} ||| {one_line(t.text)} ||| {features} ||| {t.score:.4f}"
     return f"{line} ||| {_pharaoh(t)}" if f.alignment else line
 
@@ -66,4 +68,6 @@ def _object(model: "Loaded", t: "Translation") -> dict[str, Any]:
         "finished": detail.finished,
         "parts": detail.parts,
     }
+    if detail.utility is not None:
+        found["utility"] = round(detail.utility, 4)
     return found | ({"alignment": [list(pair) for pair in t.alignment]} if t.alignment else {})

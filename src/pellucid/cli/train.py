@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
+from pellucid import allocator
 from pellucid.cli.parse import given
 from pellucid.config.partial import partial
 from pellucid.config.run import RunConfig
@@ -46,11 +47,10 @@ def run(options: Options) -> int:
 
         pairs_of(options.test)  # a wrong name must not wait for the end of the training
 
-    from pellucid.nn import kernels
     from pellucid.training.pipeline import train
     from pellucid.training.reporter import reporter
 
-    kernels.keep_freed_memory()
+    allocator.keep_freed_memory()
     talks = os.environ.get("RANK", "0") == "0"
     trained = train(settings, where=where, reporter=reporter(options.log_format) if talks else None)
     if trained.signal is not None:

@@ -1,6 +1,5 @@
 """`pellucid translate`: one line out for each line in, in order, as soon as it is done."""
 
-import os
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import tyro
 
+from pellucid.cli.models import opened
 from pellucid.cli.parse import given
 from pellucid.cli.render import Format, render
 from pellucid.config.data import DataConfig
@@ -36,6 +36,8 @@ class Options:
     search: Annotated[Any, tyro.conf.arg(name="", constructor=Search)] = field(
         default_factory=Search
     )
+    ensemble: tuple[str, ...] = ()
+    """More models, of the same tokenizer: all translate together, by their mean probability."""
     alignment: bool = False
     """Add which source token each target token came from: `text ||| 0-0 1-2`."""
     jsonl: bool = False
@@ -79,23 +81,22 @@ def run(options: Options) -> int:
 
 def worker(options: Options) -> Callable[["Chunk"], Part]:
     """Load the model, and give what turns lines into lines."""
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # its threads would not survive a fork
-    from pellucid.api import load
-    from pellucid.nn import kernels
-
-    kernels.keep_freed_memory()
-    kernels.decode_on_one_thread()
     device = "cpu" if options.workers > 1 else options.device  # a GPU cannot be forked
-    model = load(options.model, device=device, dtype=options.dtype)
-    settings = given(options.search)
-    model.decoding(**settings)  # impossible ones are known before any text is read
+    names = (options.model, *options.ensemble)
+    model, *others = [opened(name, device, options.dtype) for name in names]
+    settings: dict[str, Any] = {"ensemble": others, **given(options.search)}
+    model.translate([], **settings)  # what cannot be is known before any text is read
+    if options.alignment and not any(m.model.source_weights for m in (model, *others)):
+        raise UsageError(
+            "--alignment reads the attention to the source, but this model has none. Leave it out."
+        )
     form = Format("n_best" in settings, options.alignment, options.jsonl)
     return lambda chunk: translated(model, chunk, settings, form)
 
 
 def translated(model: "Loaded", chunk: "Chunk", settings: dict[str, Any], form: Format) -> Part:
     """The lines of a chunk, translated and written out."""
-    found = model.translate(chunk.lines, alignment=form.alignment, **settings)
+    found = model.translate(chunk.lines, alignment=form.alignment, first=chunk.first, **settings)
     ranked = [t if isinstance(t, list) else [t] for t in found]
     split = sum(hypotheses[0].detail.parts > 1 for hypotheses in ranked)
     return Part(render(model, chunk.first, ranked, form), split)

@@ -1,7 +1,8 @@
 """How text is generated from a trained model."""
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 from pellucid.config.checks import at_least
 from pellucid.errors import ConfigError
@@ -9,21 +10,30 @@ from pellucid.errors import ConfigError
 MINUTE = 1e-6
 """The least of what must not be 0: a temperature below it is greedy search, to rounding."""
 
+SETTINGS_OF = {
+    ("sample", "mbr"): ("temperature", "top_k", "top_p", "min_p", "typical_p"),
+    ("contrastive",): ("candidates", "contrast"),
+    ("mbr",): ("samples", "utility"),
+}
+"""Methods, and what has a meaning for them alone."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class DecodingConfig:
     """Search settings; the paper's recipe is beam 4, gnmt, alpha 0.6 (section 6.1)."""
 
-    method: Literal["beam", "sample"] = "beam"
-    """Look for a probable text, or draw one token after another."""
+    method: Literal["beam", "sample", "contrastive", "mbr"] = "beam"
+    """Look for a probable text; draw one token after another; choose tokens that are probable and
+    unlike what was said; or draw many texts and keep the one most like the others."""
     beam: int = 5
     """1 is greedy search; drawing texts takes no notice of it."""
     length_norm: Literal["power", "gnmt"] = "power"
     """Score divided by |Y|^alpha, or by ((5 + |Y|) / 6)^alpha (Wu et al. 2016, eq. 14)."""
     alpha: float = 1.0
     """0 leaves scores undivided."""
-    stop: Literal["first_k", "exact"] = "first_k"
-    """Stop when `beam` hypotheses have ended, or when no open one can still win."""
+    stop: Literal["first_k", "exact", "current"] = "first_k"
+    """Stop when `beam` hypotheses have ended, when no open one can still win, or when none would
+    win if it ended at its current length."""
     n_best: int = 1
     """Texts for each source: the best ones, or as many as are drawn."""
     min_length: int = 0
@@ -54,32 +64,45 @@ class DecodingConfig:
     """Draw from tokens at least this fraction as probable as the best (Nguyen et al. 2025)."""
     typical_p: float = 1.0
     """Draw from the fewest tokens nearest the entropy that have this mass (Meister et al. 2023)."""
+    candidates: int = 4
+    """Of method contrastive: the most probable tokens, which are all tried (Su et al. 2022)."""
+    contrast: float = 0.6
+    """What likeness to earlier states takes off a token, and 1 less this its probability's part."""
+    samples: int = 32
+    """Of method mbr: texts drawn for each source, compared each with each."""
+    utility: Literal["chrf", "bleu"] = "chrf"
+    """Of method mbr: how like one another two texts are, by sacreBLEU's score of a sentence."""
 
     @property
     def width(self) -> int:
         """Open texts that compete with one another."""
-        return 1 if self.method == "sample" else self.beam // self.groups
+        widths = {"beam": self.beam // self.groups, "contrastive": self.candidates}
+        return widths.get(self.method, 1)
 
     @property
     def copies(self) -> int:
         """Searches of one source, apart from one another or nearly so: its groups or its draws."""
-        return self.n_best if self.method == "sample" else self.groups
+        return {"sample": self.n_best, "mbr": self.samples}.get(self.method, self.groups)
+
+    def changed(self, settings: Mapping[str, Any]) -> "DecodingConfig":
+        """With these in place of some; a change of method drops what the new one has no use for."""
+        method = settings.get("method", self.method)
+        useless = [n for ms, ns in SETTINGS_OF.items() if method not in ms for n in ns]
+        reset = {n: type(self).__dataclass_fields__[n].default for n in useless}
+        return replace(self, **({} if method == self.method else reset) | dict(settings))
 
     def __post_init__(self) -> None:
         at_least(1, self, "beam", "n_best", "batch_size", "groups")
         at_least(0, self, "min_length", "max_length", "alpha", "no_repeat_ngram", "diversity")
-        at_least(0, self, "seed", "top_k", "min_p")
+        at_least(0, self, "seed", "top_k", "min_p", "contrast")
+        at_least(2, self, "candidates", "samples")
         at_least(MINUTE, self, "repetition_penalty", "temperature", "top_p", "typical_p")
-        for name in ("top_p", "min_p", "typical_p"):
+        for name in ("top_p", "min_p", "typical_p", "contrast"):
             if getattr(self, name) > 1:
                 raise ConfigError(f"{name}={getattr(self, name)} is a share of 1. Use 1 or less.")
         self._check_method()
         self._check_groups()
-        if self.n_best > self.beam and self.method == "beam":
-            raise ConfigError(
-                f"n_best={self.n_best} asks for more hypotheses than beam={self.beam} keeps."
-                f" Use beam={self.n_best} or more."
-            )
+        self._check_n_best()
         if self.max_length and self.min_length >= self.max_length:
             raise ConfigError(
                 f"min_length={self.min_length} leaves no room below max_length={self.max_length}:"
@@ -87,19 +110,31 @@ class DecodingConfig:
             )
 
     def _check_method(self) -> None:
-        if self.method == "sample":
-            return
-        for name in ("temperature", "top_k", "top_p", "min_p", "typical_p"):
-            if getattr(self, name) != type(self).__dataclass_fields__[name].default:
-                raise ConfigError(
-                    f"{name}={getattr(self, name)} shapes how tokens are drawn, but method=beam"
-                    " draws none. Use method=sample, or leave it out."
-                )
+        for methods, names in SETTINGS_OF.items():
+            for name in names if self.method not in methods else ():
+                if getattr(self, name) != type(self).__dataclass_fields__[name].default:
+                    raise ConfigError(
+                        f"{name}={getattr(self, name)} has no meaning for method={self.method}."
+                        f" Use method={' or '.join(methods)}, or leave it out."
+                    )
+
+    def _check_n_best(self) -> None:
+        name = {"beam": "beam", "mbr": "samples"}.get(self.method, "")
+        if name and self.n_best > getattr(self, name):
+            raise ConfigError(
+                f"n_best={self.n_best} asks for more hypotheses than {name}={getattr(self, name)}"
+                f" keeps. Use {name}={self.n_best} or more."
+            )
+        if self.n_best > 1 and self.method == "contrastive":
+            raise ConfigError(
+                f"n_best={self.n_best}, but method=contrastive finds one text. Use n_best=1, or"
+                " another method."
+            )
 
     def _check_groups(self) -> None:
         if self.groups == 1 and not self.diversity:
             return
-        if self.groups == 1 or self.method == "sample":
+        if self.groups == 1 or self.method != "beam":
             raise ConfigError(
                 f"groups={self.groups} with diversity={self.diversity} has no meaning for"
                 f" method={self.method}: a beam in 2 groups or more is needed. Set both, or none."

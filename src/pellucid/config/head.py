@@ -30,11 +30,14 @@ class HeadConfig:
     token."""
     labels: tuple[str, ...] = ()
     """What the outputs are called."""
+    input_dropout: float = 0.0
+    """On the states, before the transform."""
     dropout: float = 0.0
+    """On what the output reads."""
 
     def __post_init__(self) -> None:
         at_least(0, self, "outputs")
-        fraction(self, "dropout")
+        fraction(self, "input_dropout", "dropout")
         if self.outputs > MOST_OUTPUTS:
             raise ConfigError(f"outputs={self.outputs} is beyond {MOST_OUTPUTS}. Use less.")
         if self.labels and len(self.labels) != self.outputs:

@@ -113,13 +113,9 @@ class ModelConfig:
                 f"d_model={self.embedding_width} is odd, but sinusoids come in pairs of sine and"
                 " cosine. Use an even d_model, or positions: learned."
             )
-        if self.target_vocab_size and self.tie_embeddings in ("all", "inputs"):
-            raise ConfigError(
-                f"tie_embeddings={self.tie_embeddings} shares one matrix, but target_vocab_size"
-                " sets a second vocabulary. Use tie_embeddings=decoder."
-            )
         if not self.norm_eps > 0:
             raise ConfigError(f"norm_eps={self.norm_eps} must be above 0. The usual is 1e-5.")
+        self._check_ties()
         self._check_sharing()
 
     @property
@@ -132,9 +128,29 @@ class ModelConfig:
         """Width of a token's vector before any projection."""
         return self.d_embedding or self.d_model
 
+    @property
+    def most_tokens(self) -> int:
+        """Most tokens of a text, where positions are learned; 0 sets no bound."""
+        return self.max_length if self.positions.startswith("learned") else 0
+
     def window(self, layer: int) -> int:
         """Most keys that a query of this layer sees; 0 sets no bound."""
         return self.windows[layer % len(self.windows)] if self.windows else 0
+
+    def _check_ties(self) -> None:
+        if not self.target_vocab_size or self.tie_embeddings == "none":
+            return
+        if not self.n_decoder_layers:
+            raise ConfigError(
+                f"target_vocab_size={self.target_vocab_size} is a second vocabulary, but an encoder"
+                f" alone has one embedding, to which tie_embeddings={self.tie_embeddings} ties its"
+                " output. Use target_vocab_size=0, or tie_embeddings=none."
+            )
+        if self.tie_embeddings in ("all", "inputs"):
+            raise ConfigError(
+                f"tie_embeddings={self.tie_embeddings} shares one matrix, but target_vocab_size"
+                " sets a second vocabulary. Use tie_embeddings=decoder."
+            )
 
     def _check_sharing(self) -> None:
         if self.head_split == "slice" and self.d_head not in (0, self.d_model // self.n_heads):

@@ -3,25 +3,39 @@
 from collections.abc import Callable
 from dataclasses import field, fields, is_dataclass, make_dataclass
 from functools import cache
-from typing import Annotated, Any, Union, cast, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 import tyro
 
+from pellucid.config.sections import section_kinds
 from pellucid.config.write import choices, field_docs
 
 
 @cache
-def partial(cls: type) -> type:
+def partial(cls: type, *others: type) -> type:
     """A dataclass with the fields of `cls`, nested ones too, each None until it is given.
 
     What a setting means is its docstring in `cls`; the help shows it beside the real default.
+    others: kinds of what `cls` is a kind of; what only they have is there too.
     """
+    made = _fields(cls)
+    for other in others:
+        known = {name for name, *_ in made}
+        made += [each for each in _fields(other) if each[0] not in known]
+    found = make_dataclass(f"Partial{cls.__name__}", made, frozen=True, kw_only=True)
+    found.__doc__ = cls.__doc__  # heads its group of flags in the help
+    found.__module__ = "builtins"  # it has no source: or tyro reads 0.1 s in vain to find it
+    return found
+
+
+def _fields(cls: Any) -> list[tuple[str, Any, Any]]:
     hints, docs = get_type_hints(cls), field_docs(cls)
     made = []
     for each in fields(cls):
         hint = hints[each.name]
-        if is_dataclass(hint):
-            inner = partial(cast(type, hint))
+        kinds = section_kinds(hint)
+        if kinds:
+            inner = partial(*kinds)
             made.append((each.name, inner, field(default_factory=inner)))
             continue
         default = f"(default: {_words(each.default)})"
@@ -29,10 +43,7 @@ def partial(cls: type) -> type:
         # None first and by Union's name: tyro then needs no type checker, 0.1 s of the help.
         optional = Union[None, hint]  # noqa: UP007
         made.append((each.name, Annotated[optional, _reader(hint), says], None))
-    found = make_dataclass(f"Partial{cls.__name__}", made, frozen=True, kw_only=True)
-    found.__doc__ = cls.__doc__  # heads its group of flags in the help
-    found.__module__ = "builtins"  # it has no source: or tyro reads 0.1 s in vain to find it
-    return found
+    return made
 
 
 def given(instance: Any) -> dict[str, Any]:

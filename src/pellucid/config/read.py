@@ -2,15 +2,16 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, fields
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
 from pellucid.config import plain_yaml
+from pellucid.config.sections import section_kinds
 from pellucid.errors import ConfigError
 
 Config = TypeVar("Config")
@@ -43,16 +44,25 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def build(cls: type[Config], mapping: Mapping[str, Any], where: str) -> Config:
+def build(
+    cls: type[Config],
+    mapping: Mapping[str, Any],
+    where: str,
+    kinds: Mapping[str, type] | None = None,
+) -> Config:
     """The config that a mapping describes; what it leaves out keeps its default.
 
     Types are exact: "3" and 1.5 are no integers; an integer is a number, a list is a tuple.
-    `where` names the mapping's origin in errors. Raises: ConfigError naming the setting's path.
+    `where` names the mapping's origin in errors. kinds: by path, which class a section is of where
+    its type leaves a choice; the first where nothing is told.
+    Raises: ConfigError naming the setting's path.
     """
-    return _section(cls, mapping, where, "")
+    return _section(cls, mapping, where, "", kinds or {})
 
 
-def _section(cls: type[Config], mapping: Any, where: str, path: str) -> Config:
+def _section(
+    cls: type[Config], mapping: Any, where: str, path: str, kinds: Mapping[str, type]
+) -> Config:
     if mapping is None:  # `model:` with every line below it commented out
         mapping = {}
     if not isinstance(mapping, Mapping):
@@ -68,8 +78,9 @@ def _section(cls: type[Config], mapping: Any, where: str, path: str) -> Config:
                 f"{where}: {_short(inner)} is no setting. {_nearest(key, path, hints)}"
             )
         hint = hints[key]
-        if is_dataclass(hint):
-            values[key] = _section(cast(type, hint), value, where, inner)
+        sections = section_kinds(hint)
+        if sections:
+            values[key] = _section(kinds.get(inner, sections[0]), value, where, inner, kinds)
         else:
             values[key] = _leaf(hint, value, where, inner)
     missing = [name for name in _required(cls) if name not in values]
@@ -117,7 +128,7 @@ def _adapter(hint: Any) -> TypeAdapter:
 
 def _nearest(key: Any, path: str, known: Mapping[str, Any]) -> str:
     for section, hint in known.items():
-        if is_dataclass(hint) and key in _hints(cast(type, hint)):
+        if any(key in _hints(kind) for kind in section_kinds(hint)):
             return f"Did you mean {path + '.' if path else ''}{section}.{key}?"
     close = get_close_matches(str(key)[:100].replace("-", "_"), known, n=1, cutoff=0.5)
     if close:

@@ -6,6 +6,7 @@ from typing import Literal
 from pellucid.config.data import DataConfig, TokenizerConfig
 from pellucid.config.decoding import DecodingConfig
 from pellucid.config.model import ModelConfig
+from pellucid.config.rnn import RNNConfig
 from pellucid.config.training import TrainingConfig
 
 
@@ -15,12 +16,13 @@ class RunConfig:
 
     task: Literal["translation"] = "translation"
     size: str = "auto"
-    """A preset of the model's sizes (tiny, small, base, big); auto looks at data and machine."""
+    """A preset of the model's sizes (tiny, small, base, big; rnn is the recurrent one); auto looks
+    at data and machine."""
     run_dir: str = ""
     """Where everything is kept; empty means `runs/` plus the languages or the file's name."""
     device: str = "auto"
     data: DataConfig = field(default_factory=DataConfig)
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
-    model: ModelConfig = field(default_factory=ModelConfig)
+    model: ModelConfig | RNNConfig = field(default_factory=ModelConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     decoding: DecodingConfig = field(default_factory=DecodingConfig)

@@ -37,6 +37,12 @@ class TrainingConfig:
     compile: bool = False
     """Compile the model by torch.compile; for GPUs."""
 
+    source_vectors: str = ""
+    """Vectors of words that the encoder's embedding begins with: a text file as word2vec or GloVe
+    writes it, .gz too."""
+    target_vectors: str = ""
+    """The same for the decoder's; where both share one matrix, these count if both have a word."""
+
     ema: float = 0.0
     """Decay of an exponential moving average of the weights, validated and kept in their place."""
     average: int = 1

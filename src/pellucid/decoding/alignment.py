@@ -8,7 +8,7 @@ from torch import Tensor
 from pellucid.decoding.generate import padded
 from pellucid.decoding.search import device_of
 from pellucid.errors import UsageError
-from pellucid.nn.model import Transformer
+from pellucid.nn.base import Model
 from pellucid.taps import record
 
 Pairs = list[tuple[int, int]]
@@ -16,7 +16,7 @@ Pairs = list[tuple[int, int]]
 
 @torch.inference_mode()
 def align(
-    model: Transformer,
+    model: Model,
     sources: Sequence[Sequence[int]],
     targets: Sequence[Sequence[int]],
     *,
@@ -37,10 +37,10 @@ def align(
     ids, keep = padded(sources, 0, device)  # (B, S)
     # Padding needs no mask: it stands on the right, where a causal decoder does not look.
     target_ids, _ = padded([[start, *target[:-1]] for target in targets], start, device)  # (B, T)
-    path = f"decoder.layers.{_layer(model, layer)}.cross.inner.weights"
+    path = _tap(model, layer)
     with record(model, path) as seen:
         model(ids, keep, target_ids)
-    (weights,) = seen[path]  # (B, H, T, S)
+    weights = torch.cat(seen[path], 2)  # (B, H, T, S), of a model that goes by single steps too
     mean = weights.mean(1, dtype=torch.float32).cpu()  # (B, T, S)
     sizes = [(len(target), len(source)) for source, target in zip(sources, targets, strict=True)]
     return [rows[:t, :s] for rows, (t, s) in zip(mean, sizes, strict=True)]
@@ -83,12 +83,17 @@ def _membership(words: Sequence[int | None]) -> Mapping[int, Tensor]:
     }
 
 
-def _layer(model: Transformer, layer: int) -> int:
-    n = model.config.n_decoder_layers
-    if not n or model.encoder is None:
-        raise UsageError("alignment needs an encoder-decoder: this model reads no source apart.")
+def _tap(model: Model, layer: int) -> str:
+    """Where a layer's attention to the source passes."""
+    paths = model.source_weights
+    n = len(paths)
+    if not n:
+        raise UsageError(
+            "alignment needs an encoder-decoder with attention: this model reads no source apart,"
+            " or never looks back at it."
+        )
     if n == 1 and layer == -2:
-        return 0  # no layer is before the only one
+        return paths[0]  # no layer is before the only one
     if not -n <= layer < n:
         raise UsageError(f"layer={layer}, but this decoder has {n} layers: give {-n} to {n - 1}.")
-    return layer % n
+    return paths[layer]

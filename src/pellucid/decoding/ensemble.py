@@ -8,14 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from pellucid.errors import UsageError
+from pellucid.nn.base import Model
 from pellucid.nn.cache import Cache, Step
-from pellucid.nn.model import Transformer
 
 
 class Ensemble(nn.Module):
     """A decoder whose probabilities are the mean of its models'; its logits are their logarithm."""
 
-    def __init__(self, models: Sequence[Transformer]) -> None:
+    def __init__(self, models: Sequence[Model]) -> None:
         """Raises: UsageError if there is none, or they differ in vocabulary or shape."""
         super().__init__()
         if not models:
@@ -44,8 +44,8 @@ class Ensemble(nn.Module):
         mean = log_probs.logsumexp(0) - math.log(len(steps))
         return Step(mean, torch.cat([step.state for step in steps], -1))
 
-    def _members(self) -> list[Transformer]:
-        return cast(list[Transformer], list(self.models))
+    def _members(self) -> list[Model]:
+        return cast(list[Model], list(self.models))
 
 
 class Caches:
@@ -79,7 +79,7 @@ class Caches:
         self.agree()
 
 
-def _shape(model: Transformer) -> tuple[int, int, str]:
+def _shape(model: Model) -> tuple[int, int, str]:
     c = model.config
     kind = "encoder-decoder" if c.n_encoder_layers else "decoder alone"
     return c.vocab_size, c.target_vocab_size or c.vocab_size, kind

@@ -12,9 +12,9 @@ from pellucid.decoding.ensemble import Ensemble
 from pellucid.decoding.ledger import Hypothesis, Ledger, Limits, Vocabulary, left_padded
 from pellucid.decoding.search import device_of, search, walk
 from pellucid.errors import UsageError
+from pellucid.nn.base import Model
 from pellucid.nn.cache import Cache, Decoder
 from pellucid.nn.masks import keep_from
-from pellucid.nn.model import Transformer
 
 SLACK = 20
 """Tokens that a text may have beyond twice its source's, where no longest length is set."""
@@ -35,6 +35,8 @@ class Request:
     alone; an empty one is the start token."""
     stopped: Callable[[Sequence[int]], bool] | None = None
     """Whether generated ids are a whole text, though without an end token (see `stop_strings`)."""
+    first: int = 0
+    """Number of the first source; what is drawn for a source hangs on its number."""
 
 
 class Piece(NamedTuple):
@@ -56,7 +58,8 @@ def generate(
 ) -> list[list[Hypothesis]]:
     """The n best texts for each source, best first, in the order of the sources.
 
-    Drawn texts come in the order of drawing. progress: called with how many more sources are done.
+    Drawn texts come in the order of drawing, all of them. progress: called with how many more
+    sources are done.
     Raises: UsageError if there are fewer or more prefixes than sources, or as `search`.
     """
     check(model, request)
@@ -120,8 +123,8 @@ def one_text(config: DecodingConfig) -> None:
     n = config.width * config.copies
     if n > 1:
         raise UsageError(
-            f"this goes with one open text a source, but the config keeps {n}. Use beam=1, or"
-            " method=sample with n_best=1."
+            f"streams and drafts go with one open text, but method={config.method} here keeps {n}."
+            " Use beam=1, or method=sample with n_best=1."
         )
 
 
@@ -145,7 +148,7 @@ def check(model: Decoder, request: Request) -> None:
         )
     if isinstance(model, Ensemble):
         continues = model.continues
-    elif isinstance(model, Transformer):
+    elif isinstance(model, Model):
         continues = model.encoder is None
     else:
         return
@@ -189,7 +192,7 @@ def limits_of(
         prefixes=[request.prefixes[i] for i in chosen] if request.prefixes else (),
         beginnings=[s or (vocabulary.start,) for s in batch] if request.continued else (),
         stopped=request.stopped,
-        keys=[(i, place % config.copies) for place, i in enumerate(chosen)],
+        keys=[(request.first + i, place % config.copies) for place, i in enumerate(chosen)],
     )
 
 

@@ -32,6 +32,8 @@ class Hypothesis:
     """One for each id, and one for the end token if that ended the text."""
     finished: bool
     """False if the text was cut at its longest length."""
+    utility: float | None = None
+    """Mean likeness to all texts drawn, where that is what ranks them (`mbr`)."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,8 @@ class Vocabulary:
     """Never chosen. Log-probabilities are of the full softmax: the others do not gain by it."""
     forced_first: int | None = None
     """What every text begins with (a language code)."""
+    forced_last: int | None = None
+    """What a text that would be cut ends with instead, at no cost."""
 
 
 @dataclass(frozen=True)
@@ -169,7 +173,7 @@ class Ledger:
             won = [len(self.ended[s]) >= self.config.width for s in self.active]
         else:
             won = [
-                not self._can_improve(self.ended[s], int(self.max_lengths[s]), scores)
+                not self._can_improve(int(s), scores)
                 for s, scores in zip(self.active, onward.scores, strict=True)
             ]
         done |= np.array(won, dtype=bool)
@@ -181,19 +185,22 @@ class Ledger:
         self.steps.append((self.active, onward))
         return onward
 
-    def _can_improve(self, ended: list[_Ended], max_length: int, scores: np.ndarray) -> bool:
+    def _can_improve(self, source: int, scores: np.ndarray) -> bool:
         """Whether an open text may yet beat the worst of the n best.
 
         A log-probability only falls as tokens are added, so a text that is at s <= 0 now ends at
         some p <= s, with some length n <= max_length. Norms grow with n (alpha >= 0), and
         dividing a number <= 0 by more brings it nearer 0: p / norm(n) <= s / norm(n)
         <= s / norm(max_length). No open text can score above that, whatever it becomes.
+        `current` guesses: it takes the length that there is, and asks about all of the beam.
         """
-        n_best = min(self.config.n_best, self.config.width)
-        kept = sorted((e.score for e in ended), reverse=True)[:n_best]
+        guess, width = self.config.stop == "current", self.config.width
+        n_best = width if guess else min(self.config.n_best, width)
+        kept = sorted((e.score for e in self.ended[source]), reverse=True)[:n_best]
         if len(kept) < n_best:
             return True
-        return float(scores.max()) / length_norm(max_length, self.config) > kept[-1]
+        length = len(self.steps) + 1 if guess else int(self.max_lengths[source])
+        return float(scores.max()) / length_norm(length, self.config) > kept[-1]
 
     def best(self, source: int) -> list[Hypothesis]:
         """Of one source, as `hypotheses`."""

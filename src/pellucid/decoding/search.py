@@ -1,6 +1,6 @@
 """The one loop: from a cache that has read, step after step until all texts have ended."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -47,8 +47,9 @@ def walk(
         ids = _tensor(tokens, device).view(-1, 1)  # (rows, 1)
         logits = model.step(ids, cache).logits[:, -1]  # (rows, V)
         found = choose(logits, _tensor(scores, device), book)
-        if t < longest_forced:
-            _force(found, scores, [forced[s] for s in book.active], t)
+        if t < longest_forced or (t + 1 >= book.nearest and vocabulary.forced_last is not None):
+            most, active = limits.max_lengths, book.active.tolist()
+            _force(found, scores, [forced_at(forced[s], vocabulary, most[s], t) for s in active])
         stay, parents, tokens, scores = book.advance(found)
         yield book
         if not len(stay):
@@ -71,14 +72,22 @@ def forced_ids(vocabulary: Vocabulary, limits: Limits) -> list[tuple[int, ...]]:
     return [(*first, *prefix) for prefix in prefixes]
 
 
-def _force(found: Candidates, scores: np.ndarray, forced: list[tuple[int, ...]], t: int) -> None:
-    """Leave a source that must say a certain token that one candidate, at no cost."""
-    for row, ids in enumerate(forced):
-        if t < len(ids):
+def forced_at(forced: Sequence[int], vocabulary: Vocabulary, max_length: int, n: int) -> int | None:
+    """The token that must follow n others, if any; `forced`: those at the text's beginning."""
+    if n + 1 == max_length and vocabulary.forced_last is not None:
+        return vocabulary.forced_last
+    return forced[n] if n < len(forced) else None
+
+
+def _force(found: Candidates, scores: np.ndarray, forced: list[int | None]) -> None:
+    """Let each open text of a source that must say a certain token go on with it, at no cost."""
+    k = scores.shape[1]
+    for row, token in enumerate(forced):
+        if token is not None:
             found.values[row] = -np.inf
-            found.values[row, 0] = scores[row, 0]
-            found.parents[row] = 0
-            found.tokens[row] = ids[t]
+            found.values[row, :k] = scores[row]
+            found.parents[row, :k] = np.arange(k)
+            found.tokens[row] = token
 
 
 def _follow(

@@ -12,7 +12,7 @@ from pellucid.config.decoding import DecodingConfig
 from pellucid.decoding.choice import Chances, Law, Rules, certain, drawn
 from pellucid.decoding.generate import Request, begun, check, one_text
 from pellucid.decoding.ledger import Hypothesis, Vocabulary
-from pellucid.decoding.search import device_of, forced_ids
+from pellucid.decoding.search import device_of, forced_at, forced_ids
 from pellucid.decoding.single import Text
 from pellucid.errors import UsageError
 from pellucid.nn.cache import Decoder
@@ -56,7 +56,7 @@ def speculate(
     author = _Side(model, request, vocabulary, config)
     guesser = _Side(draft.model, request, vocabulary, config)
     text = Text(author.limits, vocabulary, config)
-    rng = np.random.default_rng(config.seed)
+    rng = np.random.default_rng((config.seed, request.first))
     guessed = accepted = 0
     while not text.ended:
         ids = list(text.ids)
@@ -91,9 +91,9 @@ class _Side:
         except UsageError as error:
             raise UsageError(
                 "guesses that are refused must be taken back, which a memory of this kind cannot:"
-                f" {error} Use generate, which never goes back."
+                f" {error} Leave out the draft: no other search goes back."
             ) from None
-        self.law = Law(Rules(config, vocabulary, self.device), config)
+        self.law, self.vocabulary = Law(Rules(config, vocabulary, self.device), config), vocabulary
         (self.forced,) = forced_ids(vocabulary, self.limits)
 
     def read(self, ids: Sequence[int], n: int) -> list[Chances]:
@@ -110,8 +110,9 @@ class _Side:
     def _chances(self, logits: Tensor, ids: Sequence[int]) -> Chances:
         """By logits (1, V), of what follows ids, the first of which was there before."""
         n = len(ids) - 1
-        if n < len(self.forced):
-            return certain(self.forced[n], logits)
+        token = forced_at(self.forced, self.vocabulary, self.limits.max_lengths[0], n)
+        if token is not None:
+            return certain(token, logits)
         before = self.limits.beginnings[0][:-1] if self.limits.beginnings else ()
         return self.law(logits, lambda: np.array([[[*before, *ids]]]), n)
 

@@ -97,13 +97,15 @@ MLM = HeadNames(
     ),
 )
 POOLER = Row("albert.pooler", "transform")
+DROPOUT = (Field("classifier_dropout_prob", "dropout"),)
 # The second label says that the two texts were swapped.
 SOP = HeadNames(
     "sop",
     replace(bert.POOLED, outputs=2, labels=("ordered", "swapped"), dropout=0.1),
     (POOLER, Row("sop_classifier.classifier", "output")),
+    DROPOUT,
 )
-TASKS = bert.classifiers(POOLER)
+TASKS = bert.classifiers(POOLER, DROPOUT)
 
 ALBERT = Family(
     name="albert",

@@ -111,6 +111,7 @@ CLASSIFIER = HeadNames(
     "classifier",
     HeadConfig(kind="sequence", outputs=3, activation="tanh", pool="end"),
     (Row("classification_head.dense", "transform"), Row("classification_head.out_proj", "output")),
+    (Field("classifier_dropout", "dropout"), Field("classifier_dropout", "input_dropout")),
 )
 
 BART = Family(

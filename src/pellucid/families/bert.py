@@ -5,7 +5,7 @@ token, position and segment is normalised before the first layer; norms follow t
 the first token, [CLS], is pooled through a tanh to stand for the whole text.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -84,15 +84,18 @@ NSP = HeadNames(
 )
 
 
-def classifiers(pooler: Row) -> dict[str, HeadNames]:
+DROPOUT = (Field("hidden_dropout_prob", "dropout"), Field("classifier_dropout", "dropout"))
+
+
+def classifiers(pooler: Row, settings: Sequence[Field] = DROPOUT) -> dict[str, HeadNames]:
     """The heads of fine-tuning: a text's label, each token's, and where an answer is."""
     output = Row("classifier", "output")
     token = HeadConfig(kind="token", outputs=2, dropout=0.1)
     return {
         "SequenceClassification": HeadNames(
-            "classifier", replace(POOLED, outputs=2, dropout=0.1), (pooler, output)
+            "classifier", replace(POOLED, outputs=2, dropout=0.1), (pooler, output), settings
         ),
-        "TokenClassification": HeadNames("tagger", token, (output,)),
+        "TokenClassification": HeadNames("tagger", token, (output,), settings),
         "QuestionAnswering": SPAN,
     }
 

@@ -13,6 +13,7 @@ from pellucid.families.marian import MARIAN
 from pellucid.families.mbart import MBART
 from pellucid.families.roberta import ROBERTA
 from pellucid.families.t5 import T5
+from pellucid.families.transfo_xl import TRANSFO_XL
 
 FAMILIES = {
     family.name: family
@@ -26,6 +27,7 @@ FAMILIES = {
         GPT2,
         GPT_NEO,
         CTRL,
+        TRANSFO_XL,
         BART,
         MBART,
         MARIAN,

@@ -17,10 +17,13 @@ from pellucid.config.embedding import EmbeddingConfig
 from pellucid.config.head import LANGUAGE_MODEL, HeadConfig
 from pellucid.config.model import ModelConfig
 from pellucid.config.read import build
+from pellucid.config.rnn import RNNConfig
 from pellucid.errors import DataError, VerificationError
+from pellucid.families.rnn import KINDS, family_of
 from pellucid.files import publish
 from pellucid.manifest import dump_json, read_json, read_text, verify
-from pellucid.nn.model import Transformer
+from pellucid.nn.base import Model
+from pellucid.nn.model import MODELS
 from pellucid.nn.weights import (
     Kind,
     check_names,
@@ -39,8 +42,8 @@ WEIGHTS = "model.safetensors"
 class ModelDirectory:
     """What a finished model consists of."""
 
-    model: Transformer
-    model_config: ModelConfig
+    model: Model
+    model_config: ModelConfig | RNNConfig
     tokenizers: Tokenizers
     task: str
     roles: Roles
@@ -53,6 +56,10 @@ class ModelDirectory:
     token_ids: Mapping[str, int] = field(default_factory=dict)
     """Of a published directory: its pad_token_id and the like."""
     embedding: EmbeddingConfig = EmbeddingConfig()  # noqa: RUF009 (frozen)
+    banned: tuple[int, ...] = ()
+    """Of a published directory: ids that are never written, beside the roles that are banned."""
+    notes: tuple[str, ...] = ()
+    """Of a published directory: what it asks of a search that is not honoured here."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +71,8 @@ class ConfigFile:
     task: str
     languages: tuple[str, str]
     longest_source: int
-    model: ModelConfig
+    model: ModelConfig | RNNConfig
+    family: str = "transformer"
     heads: Mapping[str, HeadConfig] = field(default_factory=lambda: {"lm": LANGUAGE_MODEL})
 
 
@@ -88,6 +96,7 @@ def save_model(directory: Path, parts: ModelDirectory, dtype: Kind = "fp32") -> 
         languages=parts.languages,
         longest_source=parts.longest_source,
         model=parts.model_config,
+        family=family_of(parts.model_config),
         heads=parts.model.head_configs,
     )
     generation = GenerationFile(roles=parts.roles, decoding=parts.decoding)
@@ -115,7 +124,7 @@ def load_model(directory: Path) -> ModelDirectory:
     shapes = read_shapes(directory / WEIGHTS)
     _check_layers(directory, config.model, shapes)
     with torch.device("meta"):
-        model = Transformer(config.model, config.heads)
+        model = MODELS[type(config.model)](config.model, config.heads)
     check_names(model, shapes, str(directory / WEIGHTS))
     load_weights(model, read_weights(directory / WEIGHTS))
     return ModelDirectory(
@@ -128,6 +137,7 @@ def load_model(directory: Path) -> ModelDirectory:
         languages=config.languages,
         longest_source=config.longest_source,
         card=read_text(directory / "README.md"),
+        family=config.family,
     )
 
 
@@ -149,7 +159,13 @@ def _read_config(path: Path) -> ConfigFile:
         raise VerificationError(f"{path}: heads is no table of heads. Get the directory anew.")
     rest = {name: value for name, value in mapping.items() if name != "heads"}
     made = {name: build(HeadConfig, head, f"{path}: heads.{name}") for name, head in heads.items()}
-    return replace(build(ConfigFile, rest, str(path)), heads=made)
+    family = mapping.get("family", "transformer")
+    if not isinstance(family, str) or family not in KINDS:
+        raise VerificationError(
+            f"{path}: family {str(family)[:100]!r} is none that is kept in this layout. Known:"
+            f" {', '.join(KINDS)}. Get the directory anew."
+        )
+    return replace(build(ConfigFile, rest, str(path), {"model": KINDS[family]}), heads=made)
 
 
 def _mapping(path: Path) -> dict[str, Any]:
@@ -174,7 +190,9 @@ def _is_ours(directory: Path) -> bool:
         return False
 
 
-def _check_vocabularies(directory: Path, c: ModelConfig, tokenizers: Tokenizers) -> None:
+def _check_vocabularies(
+    directory: Path, c: ModelConfig | RNNConfig, tokenizers: Tokenizers
+) -> None:
     target = c.target_vocab_size or c.vocab_size
     for side, size in (("source", c.vocab_size), ("target", target)):
         found = getattr(tokenizers, side).vocab_size
@@ -185,7 +203,7 @@ def _check_vocabularies(directory: Path, c: ModelConfig, tokenizers: Tokenizers)
             )
 
 
-def _check_layers(directory: Path, c: ModelConfig, names: Mapping[str, Any]) -> None:
+def _check_layers(directory: Path, c: ModelConfig | RNNConfig, names: Mapping[str, Any]) -> None:
     """A config of a thousand layers is refused by counting, not by building them."""
     for side in ("encoder", "decoder"):
         found = {m[1] for name in names if (m := re.match(rf"{side}\.layers\.(\d+)\.", name))}

@@ -12,7 +12,7 @@ from pellucid.config.head import HeadConfig
 from pellucid.config.model import ModelConfig
 from pellucid.errors import ConfigError
 from pellucid.families import bert
-from pellucid.families.family import ACTIVATIONS, TIED, Family, Field, HeadNames, Row
+from pellucid.families.family import ACTIVATIONS, SPAN, TIED, Family, Field, HeadNames, Row
 
 BASE = replace(bert.BASE, n_encoder_layers=6, n_segments=0)
 FIELDS = (
@@ -72,9 +72,14 @@ MLM = HeadNames(
         Row("vocab_projector", "output"),
     ),
 )
-TASKS = bert.classifiers(Row("pre_classifier", "transform"))
+POOLER = Row("pre_classifier", "transform")
+TASKS = bert.classifiers(POOLER, (Field("dropout", "dropout"),))
 CLASSIFIER = TASKS["SequenceClassification"]._replace(
-    config=HeadConfig(kind="sequence", outputs=2, activation="relu", dropout=0.2)
+    config=HeadConfig(kind="sequence", outputs=2, activation="relu", dropout=0.2),
+    settings=(Field("seq_classif_dropout", "dropout"),),
+)
+ANSWER = SPAN._replace(
+    config=replace(SPAN.config, dropout=0.1), settings=(Field("qa_dropout", "dropout"),)
 )
 
 DISTILBERT = Family(
@@ -92,7 +97,7 @@ DISTILBERT = Family(
         "DistilBertForMaskedLM": (MLM,),
         "DistilBertForSequenceClassification": (CLASSIFIER,),
         "DistilBertForTokenClassification": (TASKS["TokenClassification"],),
-        "DistilBertForQuestionAnswering": (TASKS["QuestionAnswering"],),
+        "DistilBertForQuestionAnswering": (ANSWER,),
         "DistilBertModel": (),
     },
     unused=(

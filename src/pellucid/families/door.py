@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from pellucid.config.decoding import DecodingConfig
 from pellucid.config.embedding import EmbeddingConfig, Pooling
 from pellucid.config.model import ModelConfig
 from pellucid.errors import ConfigError, VerificationError
 from pellucid.families.catalog import FAMILIES
 from pellucid.families.directory import ModelDirectory, load_model
+from pellucid.families.generation import read_search
 from pellucid.families.huggingface import open_foreign
-from pellucid.manifest import NAME, read_json, read_text, verify
+from pellucid.manifest import read_json, read_text, verify_if_there
 from pellucid.text.foreign import MODELS, open_tokenizers
 from pellucid.text.pair import Tokenizers
 
@@ -23,32 +23,35 @@ POOLING: dict[str, Pooling] = {
 """What sentence-transformers calls the ways of pooling, and we."""
 
 
-def open_model(directory: Path) -> ModelDirectory:
+def open_model(directory: Path, require_checksum: bool = False) -> ModelDirectory:
     """A finished model, in evaluation mode; where there is a manifest, every byte is verified.
 
+    require_checksum: refuse a directory without one.
     Raises: DataError, VerificationError, ConfigError naming the file at fault.
     """
     where = directory / "config.json"
     theirs = read_json(where) if where.is_file() else None
     if not isinstance(theirs, dict) or str(theirs.get("model_type")) not in FAMILIES:
         return load_model(directory)
-    if (directory / NAME).exists():
-        verify(directory)
+    verify_if_there(directory, require_checksum)
     foreign = open_foreign(directory)
     c = foreign.model.config
+    told = read_search(directory, theirs, c)
     return ModelDirectory(
         model=foreign.model,
         model_config=c,
         tokenizers=_tokenizers(directory, c),
         task="",
         roles=foreign.family.roles,
-        decoding=DecodingConfig(),
+        decoding=told.decoding,
         languages=("", ""),
         longest_source=c.max_length,
         card=read_text(directory / CARD) if (directory / CARD).is_file() else "",
         family=foreign.family.name,
-        token_ids=foreign.token_ids,
+        token_ids=told.token_ids,
         embedding=_embedding(directory),
+        banned=told.banned,
+        notes=told.notes,
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from pellucid.config.head import HeadConfig
 from pellucid.config.model import ModelConfig
 from pellucid.errors import ConfigError
-from pellucid.families import bert
+from pellucid.families import bert, roberta
 from pellucid.families.family import ACTIVATIONS, Family, Field, HeadNames, Row
 
 # A generator has a fraction of these widths: 1/4, 1/3 and 1/4 (appendix A).
@@ -68,8 +68,9 @@ DISCRIMINATOR = HeadNames(
 )
 CLASSIFIER = HeadNames(
     "classifier",
-    HeadConfig(kind="sequence", outputs=2, activation="gelu", dropout=0.1),
+    HeadConfig(kind="sequence", outputs=2, activation="gelu", dropout=0.1, input_dropout=0.1),
     (Row("classifier.dense", "transform"), Row("classifier.out_proj", "output")),
+    roberta.BOTH_DROPOUTS,
 )
 TASKS = bert.classifiers(CLASSIFIER.rows[0])
 

@@ -1,15 +1,21 @@
 """What a family file declares: presets, weight names, heads, and how its configs are written."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
 
 from pellucid.config.decoding import Roles
 from pellucid.config.head import HeadConfig
 from pellucid.config.model import ModelConfig
 from pellucid.config.read import build, merge
 from pellucid.errors import ConfigError
+from pellucid.families.plan import Plan, plan
+from pellucid.nn.base import Model
+from pellucid.nn.model import Transformer, filled
 
 ACTIVATIONS = {
     "relu": "relu",
@@ -70,6 +76,10 @@ class HeadNames(NamedTuple):
     config: HeadConfig
     rows: Sequence[Row]
     """Their names, ours below `heads.NAME.`."""
+    settings: Sequence[Field] = ()
+    """Numbers of its config that theirs may say; of two for one number the later counts."""
+    mark: str = ""
+    """A tensor of theirs by which the head is known, where files leave out what is tied."""
 
 
 TIED = Field("tie_word_embeddings", "tie_embeddings", True, {True: "all", False: "none"})
@@ -95,6 +105,12 @@ class Family:
     """Tokens of its published tokenizer, where sizes are reckoned with one."""
     objective: str
     """What it was pretrained to predict, in a word or two."""
+    module: Callable[..., Model] = Transformer
+    """What is built of its config and heads."""
+    plan: Callable[..., Plan] = plan
+    """The numbers of that, of the same two."""
+    positions: str = ""
+    """How it tells order, where the preset's word does not say it all."""
     base: str
     """Their prefix of all but the heads; files may lack it."""
     fields: Sequence[Field]
@@ -112,6 +128,10 @@ class Family:
     """A head, where their config says more of it than its class does."""
     extra: Callable[[ModelConfig, Mapping[str, HeadConfig]], dict[str, Any]] | None = None
     """Settings of theirs from our configs, where a table cannot say it."""
+    untie: Callable[[ModelConfig, Collection[str]], ModelConfig] | None = None
+    """The config without the ties of these aliases, where `tie_embeddings` cannot say it."""
+    constants: Callable[[ModelConfig], Mapping[str, Tensor]] | None = None
+    """Tensors of theirs that a config decides, and that files hold nevertheless."""
     roles: Roles = Roles()  # noqa: RUF009 (frozen)
 
     def model_config(self, theirs: Mapping[str, Any], where: str) -> ModelConfig:
@@ -134,7 +154,15 @@ class Family:
         if self.adjust is not None:
             with _of_their_kinds(where):
                 found = self.adjust(theirs, found)
-        return build(ModelConfig, merge(asdict(self.preset), found), where)
+        return build(type(self.preset), merge(asdict(self.preset), found), where)
+
+    def build(
+        self, c: ModelConfig, seed: int | None = None, heads: Mapping[str, HeadConfig] | None = None
+    ) -> Model:
+        """A model of this shape, initialised from `seed`, or left to be loaded if that is None."""
+        with torch.device("meta"):
+            model = self.module(c, heads)
+        return filled(model, seed)
 
     def table(self, c: ModelConfig, heads: Sequence[HeadNames]) -> list[Row]:
         """All renames of a model with these heads.

@@ -68,7 +68,10 @@ CLASSIFIER = HeadNames(
     (Row("score", "output"),),
 )
 TAGGER = HeadNames(
-    "tagger", HeadConfig(kind="token", outputs=2, dropout=0.1), (Row("classifier", "output"),)
+    "tagger",
+    HeadConfig(kind="token", outputs=2, dropout=0.1),
+    (Row("classifier", "output"),),
+    (Field("classifier_dropout", "dropout"),),
 )
 
 GPT2 = Family(
@@ -90,7 +93,7 @@ GPT2 = Family(
         "add_cross_attention": False,
     },
     adjust=inner_width,
-    extra=lambda c, heads: {"n_inner": c.d_ff},
+    extra=lambda c, heads: {"n_inner": c.d_ff, "embd_pdrop": c.dropout},
     rows=(
         Row("transformer.wte.weight", "decoder.embedding.weight"),
         Row("transformer.wpe.weight", "decoder.embedding.positions.weight"),

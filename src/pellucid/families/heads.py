@@ -1,17 +1,18 @@
 """Which heads a published directory has, and which of its tensors are one."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import torch
 
 from pellucid.config.head import HeadConfig
 from pellucid.config.model import ModelConfig
+from pellucid.config.read import build
 from pellucid.families.family import Family, HeadNames, Row
 from pellucid.families.names import match, sources
 from pellucid.families.shards import Shards
-from pellucid.nn.model import Transformer
+from pellucid.nn.base import Model
 
 
 def find_heads(
@@ -30,6 +31,8 @@ def find_heads(
 
 def _is_there(head: HeadNames, c: ModelConfig, names: Mapping[str, str]) -> bool:
     """Whether the weights have all of a head, but for an output that the embedding stands for."""
+    if head.mark:
+        return any(match(head.mark, name) for name in names)
     tied = head.config.kind == "lm" and c.tie_embeddings != "none"
     rows = [row for row in head.rows if not (tied and row.ours in ("output", "output.weight"))]
     return all(any(match(row.theirs, name) for name in names) for row in rows)
@@ -40,9 +43,28 @@ def as_stored(
     theirs: Mapping[str, Any],
     names: Mapping[str, str],
     shapes: Mapping[str, tuple[int, ...]],
+    where: str,
 ) -> HeadConfig:
-    """The head with as many outputs as the weights have rows for, and the config's labels."""
-    return _labelled(_sized(head, names, shapes), theirs)
+    """The head with as many outputs as the weights have rows for, and the config's own numbers.
+
+    Raises: ConfigError at a number that cannot be.
+    """
+    said = {
+        each.ours: theirs[each.theirs]
+        for each in head.settings
+        if theirs.get(each.theirs) is not None
+    }
+    sized = _labelled(_sized(head, names, shapes), theirs)
+    return build(HeadConfig, {**asdict(sized), **said}, f"{where}: head {head.name}")
+
+
+def their_settings(heads: Sequence[HeadNames], configs: Mapping[str, HeadConfig]) -> dict[str, Any]:
+    """What their config says of these heads."""
+    return {
+        each.theirs: getattr(configs[head.name], each.ours)
+        for head in heads
+        for each in head.settings
+    }
 
 
 def _sized(
@@ -75,7 +97,7 @@ def _labelled(head: HeadConfig, theirs: Mapping[str, Any]) -> HeadConfig:
 
 
 def untied(
-    model: Transformer, table: Sequence[Row], names: Mapping[str, str], shards: Shards
+    model: Model, family: Family, table: Sequence[Row], names: Mapping[str, str], shards: Shards
 ) -> ModelConfig:
     """The config without those ties whose two tensors are both in the file, and differ."""
     c, pairs = model.config, model.ties()
@@ -91,6 +113,8 @@ def untied(
                 differing.append(alias)
     if not differing:
         return c
+    if family.untie is not None:
+        return family.untie(c, differing)
     only_output = all(alias.startswith("heads.") for alias in differing)
     both = c.n_encoder_layers and c.n_decoder_layers and not c.target_vocab_size
     return replace(c, tie_embeddings="inputs" if only_output and both else "none")

@@ -13,11 +13,11 @@ from pellucid.config.model import ModelConfig
 from pellucid.errors import ConfigError, VerificationError
 from pellucid.families.catalog import FAMILIES
 from pellucid.families.family import Family, Row
-from pellucid.families.heads import as_stored, find_heads, untied
+from pellucid.families.heads import as_stored, find_heads, their_settings, untied
 from pellucid.families.names import match, sources, to_theirs
 from pellucid.families.shards import Shards
 from pellucid.manifest import dump_json, read_json
-from pellucid.nn.model import Transformer
+from pellucid.nn.base import Model
 from pellucid.nn.weights import check_names, load_weights, weights, write_tensors
 
 LEGACY = (("LayerNorm.gamma", "LayerNorm.weight"), ("LayerNorm.beta", "LayerNorm.bias"))
@@ -29,7 +29,7 @@ class Foreign:
     """A model as it lies in such a directory."""
 
     family: Family
-    model: Transformer
+    model: Model
     heads: Mapping[str, HeadConfig]
     architecture: str
     """Their class."""
@@ -51,14 +51,14 @@ def open_foreign(directory: Path) -> Foreign:
     with Shards(directory) as shards:
         names = _named(shards.shapes, family)
         architecture, found = find_heads(theirs, family, c, names)
-        heads = {h.name: as_stored(h, theirs, names, shards.shapes) for h in found}
+        heads = {h.name: as_stored(h, theirs, names, shards.shapes, str(where)) for h in found}
         if family.head is not None:
             heads = {name: family.head(theirs, head) for name, head in heads.items()}
         with torch.device("meta"):
-            model, table = Transformer(c, heads), family.table(c, found)
-            fitting = untied(model, table, names, shards)
+            model, table = family.module(c, heads), family.table(c, found)
+            fitting = untied(model, family, table, names, shards)
             if fitting != c:
-                model, table = Transformer(fitting, heads), family.table(fitting, found)
+                model, table = family.module(fitting, heads), family.table(fitting, found)
         load_weights(model, _checked(model, table, names, shards, family))
     token_ids = {k: v for k, v in theirs.items() if k.endswith("token_id") and isinstance(v, int)}
     return Foreign(family, model.eval(), heads, architecture, token_ids)
@@ -68,6 +68,7 @@ def save_foreign(directory: Path, foreign: Foreign) -> None:
     """Write config.json and model.safetensors into a directory, as `transformers` writes them."""
     family, c = foreign.family, foreign.model.config
     config = {
+        **their_settings(family.heads[foreign.architecture], foreign.heads),
         **family.their_config(c, foreign.heads),
         "architectures": [foreign.architecture],
         **foreign.token_ids,
@@ -80,6 +81,8 @@ def save_foreign(directory: Path, foreign: Foreign) -> None:
             config["label2id"] = {label: i for i, label in enumerate(labels)}
     table = family.table(c, family.heads[foreign.architecture])
     tensors = to_theirs(weights(foreign.model), table)
+    if family.constants is not None:
+        tensors |= family.constants(c)
     (directory / "config.json").write_bytes(dump_json(config))
     write_tensors(tensors, directory / "model.safetensors")
 
@@ -89,7 +92,7 @@ def _check_returns(family: Family, c: ModelConfig, written: Mapping[str, Any]) -
     read = family.model_config(written, family.name)
     differing = [
         name
-        for name in ModelConfig.__dataclass_fields__
+        for name in type(c).__dataclass_fields__
         if getattr(read, name) != getattr(c, name) and not name.endswith("dropout")
     ]
     layers = max(c.n_encoder_layers, c.n_decoder_layers)
@@ -147,7 +150,7 @@ def _belongs_to_a_head(name: str, family: Family) -> bool:
 
 
 def _checked(
-    model: Transformer,
+    model: Model,
     table: Sequence[Row],
     names: Mapping[str, str],
     shards: Shards,

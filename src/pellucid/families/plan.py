@@ -1,7 +1,7 @@
 """What a model will weigh and cost, worked out on paper: nothing is built."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -26,6 +26,8 @@ class Plan:
     """Of all heads of a layer together."""
     windows: tuple[int, ...]
     """Of each attention that a token takes part in; 0 sets no bound."""
+    products_a_key: int = 2
+    """Of vectors as wide as all heads: with the key, and of its weight with its value."""
 
     def flops(self, context: int) -> int:
         """Additions and multiplications for one token that sees `context` keys, forward.
@@ -35,7 +37,7 @@ class Plan:
         the mean.
         """
         keys = sum(min(context, window or context) for window in self.windows)
-        return 2 * self.products + 4 * self.width * keys
+        return 2 * (self.products + self.products_a_key * self.width * keys)
 
 
 class Weight(NamedTuple):
@@ -58,12 +60,19 @@ def plan(c: ModelConfig, heads: Mapping[str, HeadConfig] | None = None) -> Plan:
     weights = [*_embeddings(c), *_stack(c, encoder, False), *_stack(c, decoder, encoder > 0)]
     for head in heads.values():
         weights += _head(c, head)
+    windows = [c.window(i) for layers in (encoder, decoder) for i in range(layers)]
+    cross = decoder if encoder else 0
+    return summed(weights, c.n_heads * c.head_width, (*windows, *[0] * cross))
+
+
+def summed(
+    weights: Sequence[Weight], width: int, windows: tuple[int, ...], products_a_key: int = 2
+) -> Plan:
+    """The numbers of a model that has these weights; the rest as in `Plan`."""
     parameters = sum(math.prod(w.shape) * w.stored for w in weights)
     matrices = [w for w in weights if len(w.shape) == 2]
     entries = sum(math.prod(w.shape) * w.stored for w in matrices)
     rows = sum(w.shape[0] * w.stored for w in matrices)
-    windows = [c.window(i) for layers in (encoder, decoder) for i in range(layers)]
-    cross = decoder if encoder else 0
     return Plan(
         parameters=parameters,
         bytes={
@@ -74,8 +83,9 @@ def plan(c: ModelConfig, heads: Mapping[str, HeadConfig] | None = None) -> Plan:
             "int8": entries + 4 * rows + 2 * (parameters - entries),
         },
         products=sum(math.prod(w.shape) * w.used for w in weights),
-        width=c.n_heads * c.head_width,
-        windows=(*windows, *[0] * cross),
+        width=width,
+        windows=windows,
+        products_a_key=products_a_key,
     )
 
 

@@ -1,21 +1,23 @@
 """A family's own layout as a verified directory: written from a model, or brought in from files."""
 
 import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from pellucid.config.decoding import DecodingConfig
 from pellucid.config.head import HeadConfig
-from pellucid.errors import ConfigError, DataError, UsageError
+from pellucid.errors import ConfigError, DataError
 from pellucid.families.catalog import FAMILIES
 from pellucid.families.directory import ModelDirectory
 from pellucid.families.family import Family
+from pellucid.families.generation import NAME as GENERATION
+from pellucid.families.generation import written_search
 from pellucid.families.huggingface import Foreign, open_foreign, save_foreign
-from pellucid.families.marian import MARIAN
 from pellucid.families.pickles import convert
 from pellucid.families.transformer import to_marian
 from pellucid.files import publish
-from pellucid.manifest import dump_json
+from pellucid.manifest import dump_json, verify_if_there
+from pellucid.nn.model import Transformer
 from pellucid.text.foreign import MODELS
 
 KEPT = (
@@ -36,21 +38,27 @@ KEPT = (
 """What an import brings along as it is, beside config and weights."""
 
 
-def save_published(directory: Path, parts: ModelDirectory) -> None:
+def save_published(directory: Path, parts: ModelDirectory) -> list[str]:
     """Publish a model in its family's layout, for `transformers` and for us.
 
+    Gives notes on what of its search settings has no name there.
     Raises: ConfigError if its family has no such layout; DataError if something is there already.
     """
-    foreign = to_foreign(parts)
+    foreign, notes = to_foreign(parts), list[str]()
+    settings = {**parts.token_ids, **foreign.token_ids, **foreign.generation}
+    told = parts.decoding != DecodingConfig() or parts.banned or parts.task
+    if told and foreign.model.config.n_decoder_layers:
+        search, notes = written_search(foreign.model.config, parts.decoding, parts.banned)
+        settings |= search
     with publish(directory) as temp:
         save_foreign(temp, foreign)
         if parts.tokenizers.source.there:
             parts.tokenizers.save(temp)
-        if foreign.token_ids:
-            settings = {**foreign.token_ids, **foreign.generation}
-            (temp / "generation_config.json").write_bytes(dump_json(settings))
+        if settings:
+            (temp / GENERATION).write_bytes(dump_json(settings))
         if parts.card:
             (temp / "README.md").write_text(parts.card, encoding="utf-8")
+    return notes
 
 
 def import_published(source: Path, directory: Path, from_pickle: bool = False) -> Foreign:
@@ -61,6 +69,7 @@ def import_published(source: Path, directory: Path, from_pickle: bool = False) -
     """
     if not source.is_dir():
         raise DataError(f"{source} is not a directory. Check the name.")
+    verify_if_there(source)
     with publish(directory) as temp:
         if from_pickle:
             convert(source, temp)
@@ -75,29 +84,10 @@ def import_published(source: Path, directory: Path, from_pickle: bool = False) -
     return foreign
 
 
-def to_ctranslate2(directory: Path, parts: ModelDirectory) -> None:
-    """Write a model for CTranslate2, by its own converter, and open it there.
-
-    Raises: UsageError if the extra is not installed; ConfigError if it does not know the family.
-    """
-    try:
-        from ctranslate2.converters import TransformersConverter
-    except ImportError as error:
-        raise UsageError("CTranslate2 is not here: pip install 'pellucid[export]'.") from error
-    if directory.exists():
-        raise DataError(f"{directory} exists already. Choose another name, or move it away.")
-    _check_start(to_foreign(parts))
-    with tempfile.TemporaryDirectory() as temp:
-        save_published(Path(temp) / "model", parts)
-        try:
-            TransformersConverter(f"{temp}/model").convert(str(directory))
-        except ValueError as error:
-            raise ConfigError(f"CTranslate2 has no form of {parts.family}: {error}") from error
-
-
 def to_foreign(parts: ModelDirectory) -> Foreign:
     """The model in its family's layout. Raises: ConfigError if there is none."""
     if parts.family == "transformer":
+        assert isinstance(parts.model, Transformer)
         return to_marian(parts.model, parts.roles, parts.tokenizers.target.id)
     if parts.family not in FAMILIES:
         raise ConfigError(
@@ -105,21 +95,8 @@ def to_foreign(parts: ModelDirectory) -> Foreign:
             f" {', '.join(FAMILIES)}."
         )
     family, heads = FAMILIES[parts.family], parts.model.head_configs
-    return Foreign(family, parts.model, heads, _architecture(family, heads), parts.token_ids)
-
-
-def _check_start(foreign: Foreign) -> None:
-    """CTranslate2 drops a Marian's last token as its padding, and starts from zeros in its place.
-
-    Raises: ConfigError at one with another start: its translations would be wrong, and no one told.
-    """
-    c, start = foreign.model.config, foreign.token_ids.get("decoder_start_token_id")
-    last = (c.target_vocab_size or c.vocab_size) - 1
-    if foreign.family is MARIAN and start != last:
-        raise ConfigError(
-            f"this model's decoder starts with token {start}, and CTranslate2 takes a Marian's to"
-            f" start with its last, {last}. Export it with --format huggingface."
-        )
+    ids = {name: i for name, i in parts.token_ids.items() if not name.startswith("forced_")}
+    return Foreign(family, parts.model, heads, _architecture(family, heads), ids)
 
 
 def _architecture(family: Family, heads: Mapping[str, HeadConfig]) -> str:

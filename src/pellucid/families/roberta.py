@@ -49,8 +49,13 @@ MLM = HeadNames(
 )
 POOLER = Row("roberta.pooler.dense", "transform")
 TASKS = bert.classifiers(POOLER)
-CLASSIFIER = TASKS["SequenceClassification"]._replace(
-    rows=(Row("classifier.dense", "transform"), Row("classifier.out_proj", "output"))
+# Unlike a pooler, this head's own transform reads states that dropout has thinned.
+BOTH_DROPOUTS = (*bert.DROPOUT, *(f._replace(ours="input_dropout") for f in bert.DROPOUT))
+CLASSIFIER = HeadNames(
+    "classifier",
+    replace(TASKS["SequenceClassification"].config, input_dropout=0.1),
+    (Row("classifier.dense", "transform"), Row("classifier.out_proj", "output")),
+    BOTH_DROPOUTS,
 )
 
 ROBERTA = Family(

@@ -32,7 +32,7 @@ def row(family: Family) -> tuple[str, ...]:
         family.name,
         shape(c),
         _norm(c),
-        POSITIONS[c.positions] + (f", from {c.first_position}" if c.first_position else ""),
+        family.positions or _positions(c),
         c.activation + (", gated" if c.gated else ""),
         {"all": "yes", "inputs": "inputs", "decoder": "decoder", "none": "no"}[c.tie_embeddings],
         family.objective,
@@ -50,10 +50,14 @@ def shape(c: ModelConfig) -> str:
 def differences(one: Family, other: Family) -> Mapping[str, tuple[Any, Any]]:
     """The settings in which two families' presets differ, and the two values of each."""
     first, second = one.preset, other.preset
-    names = ModelConfig.__dataclass_fields__
-    found = {name: (getattr(first, name), getattr(second, name)) for name in names}
+    names = {**type(first).__dataclass_fields__, **type(second).__dataclass_fields__}
+    found = {name: (getattr(first, name, None), getattr(second, name, None)) for name in names}
     found["objective"] = (one.objective, other.objective)
     return {name: values for name, values in found.items() if values[0] != values[1]}
+
+
+def _positions(c: ModelConfig) -> str:
+    return POSITIONS[c.positions] + (f", from {c.first_position}" if c.first_position else "")
 
 
 def _norm(c: ModelConfig) -> str:

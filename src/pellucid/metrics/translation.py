@@ -1,7 +1,8 @@
 """Corpus scores of translations, by sacreBLEU, each with the signature that makes it comparable."""
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from sacrebleu.metrics import BLEU, CHRF, TER  # pyright: ignore[reportPrivateImportUsage]
@@ -72,6 +73,17 @@ def tokenised_bleu(hypotheses: Sequence[str], references: Sequence[str]) -> Scor
     """
     metric = BLEU(tokenize="none", smooth_method="none", force=True)
     return _score(metric, hypotheses, references)._replace(name="tokenised BLEU")
+
+
+def likeness(kind: Literal["chrf", "bleu"], language: str = "") -> Callable[[str, str], float]:
+    """(candidate, reference) -> how like one sentence is to another, from 0 to 100.
+
+    BLEU is of the orders that the sentence has, smoothed. A pair is computed once.
+    Raises: ResourceError as `bleu`.
+    """
+    metric: Any = CHRF() if kind == "chrf" else _bleu(language)
+    metric.effective_order = True
+    return cache(lambda text, reference: float(metric.sentence_score(text, [reference]).score))
 
 
 def paired_bootstrap(

@@ -60,3 +60,13 @@ class Embedding(nn.Module):
             x = self.norm(x)
         x = dropout(x, self.p, self.training)
         return self.output(x if self.widen is None else self.widen(x))  # (B, T, D)
+
+
+@torch.no_grad()
+def set_rows(embedding: Embedding, rows: Tensor, vectors: Tensor) -> None:
+    """Let the layers read `vectors` (N, E) for the tokens `rows` (N,); what is tied stays tied.
+
+    Where the embedding scales its rows, they are kept divided by that: a vector learned elsewhere
+    comes out as long as it went in, and dropout, positions and norms meet what it was.
+    """
+    embedding.weight[rows] = vectors.to(embedding.weight) / embedding.scale

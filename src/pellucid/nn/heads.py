@@ -38,12 +38,12 @@ class Head(nn.Module):
             self.transform = None
         self.norm = build_norm(c, width) if h.norm else None
         self.output = Linear(width, outputs, h.bias) if outputs else None
-        self.scale, self.p = h.scale, h.dropout
+        self.scale, self.input_p, self.p = h.scale, h.input_dropout, h.dropout
         self.logits = Tap()
 
     def forward(self, state: Tensor) -> Tensor:
         """(..., D) -> (..., outputs); one output a token gives (...)."""
-        x = state
+        x = dropout(state, self.input_p, self.training)
         if self.transform is not None:
             x = self.activation(self.transform(x))
         if self.norm is not None:

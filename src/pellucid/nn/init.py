@@ -20,6 +20,9 @@ def initialize(model: nn.Module, seed: int) -> None:
     Learned positions, segments and distances: normal with deviation 0.02 (Devlin et al. 2019,
     released code).
     Biases 0, norm gains 1: each layer starts as its residual.
+    Recurrent layers, gate by gate: what reads the input like other matrices; what reads the state
+    orthogonal, so that it neither grows nor fades (Saxe et al. 2014); biases 0, but an LSTM's
+    forget gate 1, so that it begins by remembering (Jozefowicz et al. 2015, section 5).
     """
     rng = torch.Generator().manual_seed(seed)
     for module in model.modules():
@@ -39,10 +42,27 @@ def initialize(model: nn.Module, seed: int) -> None:
         elif isinstance(module, LayerNorm | RMSNorm):
             nn.init.ones_(module.weight)
             _zero(getattr(module, "bias", None))
+        elif isinstance(module, nn.RNNBase):
+            _recurrent(module, rng)
+        elif hasattr(module, "initialize"):  # a part of one family alone
+            module.initialize(rng)  # type: ignore[operator]
     for module in model.modules():  # behind their linear maps, which the loop above has filled
         if isinstance(module, Head) and module.config.kind == "lm" and module.output is not None:
             width = module.output.in_features
             nn.init.normal_(module.output.weight, std=width**-0.5, generator=rng)
+
+
+def _recurrent(layer: nn.RNNBase, rng: torch.Generator) -> None:
+    """Gates lie one below the other; an LSTM's are input, forget, cell, output."""
+    for name, parameter in layer.named_parameters():
+        for i, gate in enumerate(parameter.split(layer.hidden_size)):
+            if name.startswith("weight_ih"):
+                nn.init.xavier_uniform_(gate, generator=rng)
+            elif name.startswith("weight_hh"):
+                nn.init.orthogonal_(gate, generator=rng)
+            else:  # there are two biases, which are added: one alone makes the 1
+                forgets = layer.mode == "LSTM" and i == 1 and name.startswith("bias_ih")
+                nn.init.constant_(gate, float(forgets))
 
 
 def _zero(bias: nn.Parameter | None) -> None:

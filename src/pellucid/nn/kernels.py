@@ -3,10 +3,8 @@
 Private torch operators are named here and nowhere else, each with its plain fallback.
 """
 
-import ctypes
 import os
 import platform
-import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -80,24 +78,6 @@ def decode_on_one_thread() -> None:
     other work. Only our command-line processes call this; they share work by sentences instead.
     """
     torch.set_num_threads(1)
-
-
-def keep_freed_memory() -> None:
-    """Tell glibc to keep freed blocks for the next step instead of giving them back.
-
-    Each step frees and takes the same large blocks; fresh ones cost a page fault every 4 KiB. Only
-    our command-line processes call this: an import must not change its host's allocator.
-    """
-    if sys.platform != "linux":
-        return
-    try:
-        mallopt = ctypes.CDLL("libc.so.6").mallopt
-    except (OSError, AttributeError):  # another libc
-        return
-    m_mmap_max, m_trim_threshold, m_top_pad = -4, -1, -2
-    mallopt(m_mmap_max, 0)
-    mallopt(m_trim_threshold, 2**31 - 1)
-    mallopt(m_top_pad, 256 << 20)
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

@@ -1,32 +1,38 @@
 """The Transformer in its three shapes: encoder-decoder, encoder alone, decoder alone."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeVar, overload
 
 import torch
 from torch import Tensor, nn
 
 from pellucid.config.head import LANGUAGE_MODEL, HeadConfig
 from pellucid.config.model import ModelConfig
+from pellucid.config.rnn import RNNConfig
 from pellucid.errors import ConfigError, UsageError
 from pellucid.nn.attention import Memory
+from pellucid.nn.base import Model
 from pellucid.nn.cache import Cache, KeyValueCache, Step
 from pellucid.nn.heads import Head
 from pellucid.nn.init import initialize
 from pellucid.nn.masks import Mask
 from pellucid.nn.positions import places_of
+from pellucid.nn.rnn import RecurrentTranslator
 from pellucid.nn.stack import Decoder, Encoder
 from pellucid.nn.weights import tie
 
+Built = TypeVar("Built", bound=nn.Module)
 
-class Transformer(nn.Module):
+
+class Transformer(Model):
     """`heads[name](decoder(target, encoder(source)))`, or what the layer counts leave of it."""
 
     def __init__(self, c: ModelConfig, heads: Mapping[str, HeadConfig] | None = None) -> None:
         """heads: by name; None gives what has a decoder the language model's head, "lm"."""
         super().__init__()
-        self.config = c
-        self.encoder = Encoder(c) if c.n_encoder_layers else None
-        self.decoder = Decoder(c) if c.n_decoder_layers else None
+        self.config: ModelConfig = c
+        self.encoder: Encoder | None = Encoder(c) if c.n_encoder_layers else None
+        self.decoder: Decoder | None = Decoder(c) if c.n_decoder_layers else None
         if heads is None:
             heads = {"lm": LANGUAGE_MODEL} if c.n_decoder_layers else {}
         self.head_configs = dict(heads)
@@ -99,6 +105,13 @@ class Transformer(nn.Module):
                 pairs.append((kept, f"heads.{name}.output.weight"))
         return tuple(pairs)
 
+    @property
+    def source_weights(self) -> tuple[str, ...]:
+        if self.encoder is None or self.decoder is None:
+            return ()
+        layers = range(len(self.decoder.layers))
+        return tuple(f"decoder.layers.{i}.cross.inner.weights" for i in layers)
+
     def _shared_layers(self, side: str) -> Iterator[tuple[str, str]]:
         """All layers of a group have the weights of its first."""
         stack, groups = getattr(self, side), self.config.layer_groups
@@ -126,9 +139,26 @@ class Transformer(nn.Module):
         return self.decoder
 
 
+MODELS: Mapping[type, Callable[..., Model]] = {
+    ModelConfig: Transformer,
+    RNNConfig: RecurrentTranslator,
+}
+"""What is built of which config."""
+
+
+@overload
 def build(
     c: ModelConfig, seed: int | None = None, heads: Mapping[str, HeadConfig] | None = None
-) -> Transformer:
+) -> Transformer: ...
+@overload
+def build(
+    c: RNNConfig, seed: int | None = None, heads: Mapping[str, HeadConfig] | None = None
+) -> RecurrentTranslator: ...
+def build(
+    c: ModelConfig | RNNConfig,
+    seed: int | None = None,
+    heads: Mapping[str, HeadConfig] | None = None,
+) -> Model:
     """A model of this shape, initialised from `seed`, or left to be loaded if that is None.
 
     Raises: ConfigError if the vocabulary's size is not yet known.
@@ -136,7 +166,12 @@ def build(
     if not c.vocab_size:
         raise ConfigError("vocab_size is 0: it comes from the tokenizer. Set it before building.")
     with torch.device("meta"):
-        model = Transformer(c, heads)
+        model = MODELS[type(c)](c, heads)
+    return filled(model, seed)
+
+
+def filled(model: Built, seed: int | None) -> Built:
+    """A model that stands on `meta`, in memory: initialised, or left to be loaded if None."""
     model.to_empty(device="cpu")
     if seed is not None:
         initialize(model, seed)

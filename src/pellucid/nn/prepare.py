@@ -2,7 +2,7 @@
 
 import copy
 from functools import cache
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 import torch
 from torch import nn
@@ -50,6 +50,17 @@ def prepare(model: Model, dtype: PackedType = "fp32") -> Model:
     for module in prepared.modules():
         _call_directly(module)
     return prepared
+
+
+def checked_type(dtype: str) -> PackedType:
+    """The type, if models compute in it. Raises: UsageError."""
+    for known in get_args(PackedType):
+        if dtype == known:
+            return known
+    raise UsageError(
+        f"dtype={dtype!r} is none that models compute in: use {', '.join(get_args(PackedType))}."
+        " (fp16 ends at 65,504, which the feed-forward of some models passes.)"
+    )
 
 
 def _joined(attention: nn.Module, names: tuple[str, ...], dtype: PackedType) -> Packed:

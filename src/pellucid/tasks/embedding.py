@@ -10,6 +10,7 @@ from pellucid.config.embedding import EmbeddingConfig
 from pellucid.decoding.generate import padded
 from pellucid.families.directory import ModelDirectory
 from pellucid.nn.masks import Mask
+from pellucid.tasks.vocabulary import source_row
 
 
 @torch.inference_mode()
@@ -33,18 +34,10 @@ def embed(
 def wrapped(directory: ModelDirectory, texts: Sequence[str], longest: int = 0) -> list[list[int]]:
     """Ids of each text among the model's special tokens, cut to at most `longest`."""
     tokenizer, c = directory.tokenizers.source, directory.model_config
-    most = longest or (c.max_length if c.positions.startswith("learned") else 0)
-    around = len(_wrap(directory, []))
+    most = longest or c.most_tokens
+    around = len(source_row(directory, []))
     found = tokenizer.encode_batch(texts)
-    return [_wrap(directory, ids[: max(0, most - around)] if most else ids) for ids in found]
-
-
-def _wrap(directory: ModelDirectory, ids: Sequence[int]) -> list[int]:
-    """A text as the model was trained to read it; our own translators read an end token."""
-    tokenizer = directory.tokenizers.source
-    if directory.task:
-        return [*ids, tokenizer.id("eos")]
-    return tokenizer.with_specials(ids).ids
+    return [source_row(directory, ids[: max(0, most - around)] if most else ids) for ids in found]
 
 
 def _vectors(

@@ -9,7 +9,8 @@ from torch import Tensor
 from pellucid.decoding.generate import padded
 from pellucid.decoding.search import device_of
 from pellucid.families.directory import ModelDirectory
-from pellucid.nn.model import Transformer
+from pellucid.nn.base import Model
+from pellucid.tasks.vocabulary import source_row, target_row, vocabulary
 
 MOST_LOGITS = 1 << 24  # a batch's logits take 64 MiB
 
@@ -35,9 +36,8 @@ def score(directory: ModelDirectory, pairs: Sequence[tuple[str, str]]) -> list[S
     The model's own distribution, unsmoothed; nothing is banned or cut. Batched by length.
     """
     source, target = directory.tokenizers.source, directory.tokenizers.target
-    end = source.id("eos"), target.id(directory.roles.end)
-    sources = [[*ids, end[0]] for ids in source.encode_batch([s for s, _ in pairs])]
-    targets = [[*ids, end[1]] for ids in target.encode_batch([t for _, t in pairs])]
+    sources = [source_row(directory, ids) for ids in source.encode_batch([s for s, _ in pairs])]
+    targets = [target_row(directory, ids) for ids in target.encode_batch([t for _, t in pairs])]
     order = sorted(range(len(pairs)), key=lambda i: (len(targets[i]), len(sources[i])))
     found = [Scored(0.0, 0)] * len(pairs)
     at, vocabulary = 0, target.vocab_size
@@ -60,9 +60,9 @@ def _sums(
 ) -> Tensor:
     """Summed log-probabilities (B,) in float64."""
     model = directory.model
-    assert isinstance(model, Transformer)
+    assert isinstance(model, Model)
     device = device_of(model)
-    start = directory.tokenizers.target.id(directory.roles.start)
+    start = vocabulary(directory).start
     ids, keep = padded(sources, directory.tokenizers.source.id("pad"), device)  # (B, S)
     inputs, real = padded([[start, *target[:-1]] for target in targets], start, device)  # (B, T)
     labels, _ = padded(targets, start, device)  # (B, T)

@@ -1,13 +1,15 @@
 """Text to text with a trained model: the one road of validation, command line and server."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pellucid.config.decoding import DecodingConfig
-from pellucid.decoding.generate import SLACK, Request, generate
+from pellucid.decoding.generate import SLACK, Request
 from pellucid.decoding.long import rejoin, split_long
-from pellucid.decoding.search import Hypothesis, Vocabulary
+from pellucid.decoding.search import Hypothesis
 from pellucid.families.directory import ModelDirectory
+from pellucid.tasks.together import ALONE, Call, gather, search
+from pellucid.tasks.vocabulary import source_row
 
 
 @dataclass(frozen=True)
@@ -26,22 +28,27 @@ class Translated:
     """Whether the model ended the text; if not, it was cut at the longest length allowed."""
     parts: int = 1
     """More than 1: the source was longer than training saw, split, and rejoined."""
+    utility: float | None = None
+    """Mean likeness to all texts drawn, by which `mbr` ranks; none of other methods."""
 
 
 def translate(
     directory: ModelDirectory,
     texts: Sequence[str],
     config: DecodingConfig | None = None,
-    progress: Callable[[int], None] | None = None,
+    call: Call = ALONE,
 ) -> list[list[Translated]]:
-    """`n_best` translations of each text, best first. An empty text gives an empty one."""
+    """`n_best` translations of each text, best first. An empty text gives an empty one.
+
+    Raises: UsageError as `gather`.
+    """
     config = config or directory.decoding
     tokenizer = directory.tokenizers.source
     parts = [_parts(directory, text) for text in texts]
-    end = tokenizer.id("eos")
-    sources = [[*ids, end] for ids in tokenizer.encode_batch([p for ps in parts for p in ps])]
-    request = Request(sources, pad=tokenizer.id("pad"))
-    found = generate(directory.model, request, vocabulary(directory), config, progress)
+    rows = tokenizer.encode_batch([p for ps in parts for p in ps])
+    sources = [source_row(directory, ids) for ids in rows]
+    request = Request(sources, pad=tokenizer.id("pad"), first=call.first)
+    found = search(gather(directory, call), request, config, call.progress)
     results, at = [], 0
     for mine in parts:
         span = slice(at, at + len(mine))
@@ -54,24 +61,14 @@ def translate(
     return results
 
 
-def vocabulary(directory: ModelDirectory) -> Vocabulary:
-    """The ids behind a model's roles."""
-    target, roles = directory.tokenizers.target, directory.roles
-    return Vocabulary(
-        start=target.id(roles.start),
-        end=target.id(roles.end),
-        banned=tuple(target.id(role) for role in roles.banned),
-        forced_first=target.id(roles.forced_first) if roles.forced_first else None,
-    )
-
-
 def _parts(directory: ModelDirectory, text: str) -> list[str]:
     """The text whole if training saw texts as long, else its sentences; none if it is blank."""
     if not text.strip():
         return []
     most, tokenizer = directory.longest_source, directory.tokenizers.source
-    if directory.model_config.positions == "learned":  # the output, twice as long, must fit too
-        most = min(most, (directory.model_config.max_length - SLACK) // 2 - 1)  # 1: the end token
+    bound = directory.model_config.most_tokens
+    if bound:  # the output, twice as long, must fit too
+        most = min(most, (bound - SLACK) // 2 - 1)  # 1: the end token
     if len(text.encode()) <= most:  # there are no more pieces than bytes
         return [text]
     return split_long(text, lambda part: len(tokenizer.encode_batch([part])[0]) <= most)
@@ -87,6 +84,7 @@ def _translated(directory: ModelDirectory, source: list[int], h: Hypothesis) -> 
         ids=h.ids,
         source_ids=tuple(source),
         finished=h.finished,
+        utility=h.utility,
     )
 
 
@@ -108,6 +106,7 @@ def _joined(ranked: list[list[Translated]], language: str, n_best: int) -> list[
             source_ids=tuple(i for part in row for i in part.source_ids),
             finished=all(part.finished for part in row),
             parts=len(row),
+            utility=None if row[0].utility is None else sum(p.utility or 0 for p in row) / len(row),
         )
         for row in rows
     ]

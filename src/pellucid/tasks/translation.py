@@ -1,7 +1,7 @@
 """Translation: parallel text in, the next target token out (Vaswani et al. 2017, section 5)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -12,15 +12,22 @@ from pellucid.config.decoding import Roles
 from pellucid.config.run import RunConfig
 from pellucid.data.batching import plan
 from pellucid.data.store import PairStore
+from pellucid.data.vectors import Vectors
 from pellucid.families.directory import ModelDirectory
+from pellucid.families.rnn import family_of
 from pellucid.metrics.translation import bleu
+from pellucid.nn.base import Model
+from pellucid.nn.embedding import Embedding, set_rows
 from pellucid.nn.losses import cross_entropy, perplexity
 from pellucid.nn.masks import keep_from
-from pellucid.nn.model import Transformer, build
+from pellucid.nn.model import build
 from pellucid.tasks.protocol import Term
 from pellucid.tasks.translate import translate
+from pellucid.tasks.vocabulary import template_ids
 from pellucid.text.pair import Tokenizers
+from pellucid.text.tokenizer import Tokenizer
 
+Around = tuple[list[int], list[int]]
 NAME = "translation"
 VALID_TOKENS = 4096
 
@@ -30,9 +37,9 @@ class PairBatch(NamedTuple):
 
     source: Tensor  # (B, S), each ends with the end token
     keep: Tensor | None  # (B, S), True = real; None if no row is padded
-    target: Tensor  # (B, T), each begins with the start token
+    target: Tensor  # (B, T), each begins with the start token, or with its own last
     real: Tensor  # (N,), where in (B * T) a label is real
-    labels: Tensor  # (N,), each row's ends with the end token
+    labels: Tensor  # (N,), each row's ends with the end token, or as its template does
 
     def to(self, device: torch.device) -> "PairBatch":
         return PairBatch(
@@ -51,23 +58,33 @@ class Translation:
     longest_source: int
     """Tokens of the longest source in training."""
     roles: Roles = Roles()  # noqa: RUF009 (frozen)
+    vectors: Mapping[str, Vectors] = field(default_factory=dict)
+    """What rows of a stack's embedding begin as, where that was learned elsewhere."""
 
     def build(self, seed: int) -> nn.Module:
         """The model of the run's config, its vocabulary sizes from the tokenizers."""
-        return build(sized(self.config, self.tokenizers).model, seed)
+        model = build(sized(self.config, self.tokenizers).model, seed)
+        for stack, (rows, values) in self.vectors.items():
+            embedding = model.get_submodule(f"{stack}.embedding")
+            assert isinstance(embedding, Embedding)
+            set_rows(embedding, torch.from_numpy(rows), torch.from_numpy(values))
+        return model
 
     def collate(self, examples: Sequence[tuple[np.ndarray, np.ndarray]], seed: int) -> PairBatch:
         """Pairs of ids to a batch; nothing here is random."""
         pad = self.tokenizers.target.id("pad")
-        start = self.tokenizers.target.id(self.roles.start)
-        source_end = self.tokenizers.source.id("eos")
-        target_end = self.tokenizers.target.id(self.roles.end)
         sources = [source for source, _ in examples]
         targets = [target for _, target in examples]
-        source, lengths = _padded(sources, self.tokenizers.source.id("pad"), end=source_end)
-        labels, target_lengths = _padded(targets, pad, end=target_end)
+        source, lengths = _padded(
+            sources, self.tokenizers.source.id("pad"), self._around(self.tokenizers.source, "eos")
+        )
+        around = self._around(self.tokenizers.target, self.roles.end)
+        labels, target_lengths = _padded(targets, pad, around)
         target = np.roll(labels, 1, axis=1)
-        target[:, 0] = start
+        if self.roles.start == "last":
+            target[:, 0] = around[1][-1]
+        else:
+            target[:, 0] = self.tokenizers.target.id(self.roles.start)
         real = np.arange(labels.shape[1]) < target_lengths[:, None]  # (B, T)
         target[~real] = pad
         return PairBatch(
@@ -104,7 +121,7 @@ class Translation:
 
     def export(self, module: nn.Module) -> Mapping[str, ModelDirectory]:
         """The one model of this task."""
-        assert isinstance(module, Transformer)
+        assert isinstance(module, Model)
         c = sized(self.config, self.tokenizers)
         languages = (c.data.source_language, c.data.target_language)
         return {
@@ -118,8 +135,13 @@ class Translation:
                 languages=languages,
                 longest_source=self.longest_source,
                 card="",
+                family=family_of(c.model),
             )
         }
+
+    def _around(self, tokenizer: Tokenizer, end: str) -> Around:
+        """The ids before and behind each text: an end token, or what its template says."""
+        return template_ids(tokenizer) if self.roles.start == "last" else ([], [tokenizer.id(end)])
 
     def _bleu(self, module: nn.Module) -> float:
         directory = self.export(module)["final"]
@@ -140,16 +162,18 @@ def sized(config: RunConfig, tokenizers: Tokenizers) -> RunConfig:
 
 def _logits(module: nn.Module, batch: PairBatch) -> Tensor:
     """Logits (N, V) of the real places alone."""
-    assert isinstance(module, Transformer)
+    assert isinstance(module, Model)
     state = module(batch.source, batch.keep, batch.target)  # (B, T, D)
     return module.heads["lm"](state.flatten(0, 1).index_select(0, batch.real))
 
 
-def _padded(rows: Sequence[np.ndarray], pad: int, end: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows with an end token, padded on the right to (B, longest); and their lengths (B,)."""
-    lengths = np.array([len(row) + 1 for row in rows], dtype=np.int64)
+def _padded(rows: Sequence[np.ndarray], pad: int, around: Around) -> tuple[np.ndarray, np.ndarray]:
+    """Rows among their special tokens, padded on the right to (B, longest); and lengths (B,)."""
+    before, after = around
+    lengths = np.array([len(before) + len(row) + len(after) for row in rows], dtype=np.int64)
     padded = np.full((len(rows), int(lengths.max())), pad, dtype=np.int64)
-    for filled, row in zip(padded, rows, strict=True):
-        filled[: len(row)] = row
-        filled[len(row)] = end
+    for filled, row, length in zip(padded, rows, lengths, strict=True):
+        filled[: len(before)] = before
+        filled[len(before) : length - len(after)] = row
+        filled[length - len(after) : length] = after
     return padded, lengths

@@ -55,6 +55,7 @@ CLASSES = {
     "GPT2Tokenizer": Class({"bos": _GPT2, "eos": _GPT2, "unk": _GPT2}),
     "OpenAIGPTTokenizer": Class({"unk": "<unk>"}),
     "CTRLTokenizer": Class({"unk": "<unk>"}),
+    "TransfoXLTokenizer": Class({"unk": "<unk>", "eos": "<eos>"}),
     "T5Tokenizer": Class(_ENDED, ("A", "eos"), ("A", "eos", "B", "eos")),
     "MBartTokenizer": Class(_FAIRSEQ, ("A", "eos", "lang"), ("A", "B", "eos", "lang")),
     "MBart50Tokenizer": Class(_FAIRSEQ, ("lang", "A", "eos"), ("lang", "A", "B", "eos")),
@@ -79,6 +80,7 @@ OF_MODEL = {
     "gpt_neo": "GPT2Tokenizer",
     "openai-gpt": "OpenAIGPTTokenizer",
     "ctrl": "CTRLTokenizer",
+    "transfo-xl": "TransfoXLTokenizer",
     "t5": "T5Tokenizer",
     "mt5": "T5Tokenizer",
     "mbart": "MBartTokenizer",
@@ -88,6 +90,7 @@ OF_MODEL = {
 
 TYPES = {
     "do_lower_case": bool,
+    "lower_case": bool,
     "strip_accents": bool,
     "tokenize_chinese_chars": bool,
     "keep_accents": bool,

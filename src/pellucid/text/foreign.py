@@ -48,7 +48,9 @@ def open_tokenizer(directory: Path) -> Tokenizer:
     if "tokenizer.json" in there:
         return _whole(read_settings(directory))
     if "vocab.txt" in there:
-        return _wordpiece(read_settings(directory, "BertTokenizer"))
+        settings = read_settings(directory, "BertTokenizer")
+        is_words = settings.name == "TransfoXLTokenizer"
+        return _words(settings) if is_words else _wordpiece(settings)
     if {"vocab.json", "merges.txt"} <= there:
         return _bpe(read_settings(directory))
     if {"source.spm", "source_tokenizer.json"} & there:
@@ -111,6 +113,16 @@ def _wordpiece(settings: Settings) -> Tokenizer:
     with library_errors(path):
         library = layouts.wordpiece(vocab, settings.config, settings.tokens["unk"])
     return special(library, settings, "wordpiece", path)
+
+
+def _words(settings: Settings) -> Tokenizer:
+    path = settings.directory / "vocab.txt"
+    # A count may stand behind a word.
+    vocab = {line.split(maxsplit=1)[0]: i for line, i in read_lines(path).items()}
+    settings.check(vocab, path, "unk")
+    with library_errors(path):
+        library = layouts.words(vocab, settings.config, settings.tokens["unk"])
+    return special(library, settings, "word", path)
 
 
 def _bpe(settings: Settings) -> Tokenizer:

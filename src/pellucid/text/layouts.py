@@ -46,6 +46,15 @@ def wordpiece(vocab: Mapping[str, int], config: Mapping[str, Any], unk: str) -> 
     return made
 
 
+def words(vocab: Mapping[str, int], config: Mapping[str, Any], unk: str) -> Library:
+    """Transformer-XL's: the words between spaces, as WikiText has its texts cut already."""
+    made = Library(models.WordLevel(dict(vocab), unk_token=unk))
+    if config.get("lower_case", False):
+        made.normalizer = normalizers.Lowercase()
+    made.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    return made
+
+
 def byte_bpe(vocab: Mapping[str, int], merges: Merges, config: Mapping[str, Any]) -> Library:
     """GPT-2's: any text, byte by byte, with the space before a word as part of it."""
     made = Library(models.BPE(dict(vocab), list(merges)))

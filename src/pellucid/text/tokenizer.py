@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
@@ -10,7 +11,7 @@ import tokenizers
 from pellucid.errors import DataError, UsageError, VerificationError
 from pellucid.files import atomic_write
 from pellucid.manifest import dump_json, read_json
-from pellucid.text.display import display
+from pellucid.text.display import DISPLAYS, display
 from pellucid.text.guard import guarded
 from pellucid.text.template import Wrapped, template_of
 
@@ -56,6 +57,28 @@ class Tokenizer:
         added = self._library.get_added_tokens_decoder()
         ids = set(self.roles.values())
         return {t.content: i for i, t in sorted(added.items()) if t.special and i not in ids}
+
+    @property
+    def words(self) -> dict[str, int]:
+        """The ids of pieces that can be a whole word, by the word as people write it.
+
+        Those are pieces with a mark of a word's begin or end, or all where no kind of piece has
+        one; never special tokens.
+        """
+        special = {*self.roles.values(), *self.extra.values()}
+        ids = sorted(self._known - special)
+        found = {}
+        for i, text in zip(ids, self.display(ids), strict=True):
+            word = text.strip(" ")
+            if word and len(text) == len(word) + (self.kind in DISPLAYS):  # the mark is a space
+                found[word] = i
+        return found
+
+    @cached_property
+    def pieces_by_id(self) -> dict[int, str]:
+        """The whole vocabulary."""
+        ids = sorted(self._known)
+        return dict(zip(ids, self.pieces(ids), strict=True))
 
     def encode(self, text: str) -> Encoding:
         """Ids, pieces and offsets of a text, without special tokens."""

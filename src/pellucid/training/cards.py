@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 
 from pellucid import __version__
+from pellucid.config.model import ModelConfig
+from pellucid.config.rnn import RNNConfig
 from pellucid.config.run import RunConfig
 
 
@@ -10,13 +12,14 @@ def model_card(config: RunConfig, scores: Mapping[str, float], updates: int) -> 
     """What the model is, what it was trained on and how, and what it scored: Markdown."""
     data, model, training = config.data, config.model, config.training
     source, target = data.source_language or "source", data.target_language or "target"
+    kind, shape = _kind(model)
     figures = "\n".join(f"| {name} | {value:.3f} |" for name, value in scores.items())
     return f"""# {source}-{target} translator
 
-A Transformer trained with pellucid {__version__}.
+A {kind} trained with pellucid {__version__}.
 
 - Shape: {model.n_encoder_layers} encoder and {model.n_decoder_layers} decoder layers,
-  d_model {model.d_model}, d_ff {model.d_ff}, {model.n_heads} heads, {model.norm_place}-norm.
+  d_model {model.d_model}, {shape}.
 - Training data: {", ".join(data.train)}.
 - Recipe: {updates} updates of at most {training.max_tokens * training.accumulate} tokens,
   {training.optimizer}, {training.schedule} schedule, rate {training.rate}, warm-up
@@ -29,3 +32,11 @@ A Transformer trained with pellucid {__version__}.
 
 Measure it on your own text before you rely on it: `pellucid evaluate`.
 """
+
+
+def _kind(c: ModelConfig | RNNConfig) -> tuple[str, str]:
+    """What a model is called, and what its layers are made of."""
+    if isinstance(c, ModelConfig):
+        return "Transformer", f"d_ff {c.d_ff}, {c.n_heads} heads, {c.norm_place}-norm"
+    feeding = ", input feeding" if c.input_feeding else ""
+    return "recurrent network", f"{c.cell} cells, attention {c.attention}{feeding}"

@@ -4,10 +4,15 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
-from pellucid.config.read import build, merge
+from pellucid.config.read import merge
 from pellucid.config.run import RunConfig
 from pellucid.errors import ConfigError
-from pellucid.families.transformer import PRESETS
+from pellucid.families import rnn, transformer
+from pellucid.families.rnn import build_run
+
+PRESETS = {**transformer.PRESETS, **rnn.PRESETS}
+RECIPES = dict.fromkeys(rnn.PRESETS, rnn.TRAINING)
+"""Training settings of sizes that are not trained like the others."""
 
 
 class Choice(NamedTuple):
@@ -60,6 +65,7 @@ def complete(
     updates_an_epoch = max(1, n_pairs * TOKENS_A_PAIR // (max_tokens * accumulate))
     updates = int(_at(given, "training", "max_updates", choice.epochs * updates_an_epoch))
     often = max(min(updates, FEWEST_BETWEEN), updates // CHECKPOINTS)
+    recipe = RECIPES.get(size, {})
     chosen = {
         "size": size,
         "model": asdict(PRESETS[size]),
@@ -67,14 +73,15 @@ def complete(
         "training": {
             "schedule": "inverse-sqrt",
             "rate": choice.rate,
-            "warmup": max(1, min(choice.warmup, updates // 4)),
+            **recipe,
+            "warmup": max(1, min(recipe.get("warmup", choice.warmup), updates // 4)),
             "max_updates": updates,
             "validate_every": often,
             "checkpoint_every": often,
             "average": 5,
         },
     }
-    return build(RunConfig, merge(chosen, {**given, "size": size}), where), notes
+    return build_run(merge(chosen, {**given, "size": size}), where), notes
 
 
 def _at(given: Mapping[str, Any], section: str, name: str, default: int) -> Any:

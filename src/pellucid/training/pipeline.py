@@ -30,6 +30,7 @@ from pellucid.training.reporter import LogFile, Quiet, Reporter, Tee
 from pellucid.training.run_directory import RunDirectory
 from pellucid.training.state import Journey, averaged_steps
 from pellucid.training.trainer import Place, Trainer
+from pellucid.training.vectors import check_files, first_vectors
 
 SOME_PAIRS = 100_000
 """Any number: settings are checked once before the true one is known."""
@@ -82,6 +83,7 @@ def _train(
     config = task.config
     if config.training.tensorboard and w.is_main:
         reporter = Tee(reporter, Board(run.path))
+    task = replace(task, vectors=first_vectors(config, task.tokenizers, run, reporter))
     trainer = Trainer(task, examples, config, run, Place(device, w, reporter))
     outcome = trainer.fit()
     if outcome.signal is None and w.is_main:
@@ -107,6 +109,7 @@ def _begun(
     complete(given, SOME_PAIRS, on_cpu, where)  # what is wrong with settings is said before reading
     corpus = Corpus(data)
     config, notes = complete(given, corpus.n_read, on_cpu, where)
+    check_files(config, run)
     config = replace(config, run_dir=str(run.path))
     torch.set_num_threads(config.training.threads or torch.get_num_threads())
     if w.is_main:

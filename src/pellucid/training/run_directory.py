@@ -7,10 +7,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from pellucid.config.read import build, read_yaml
+from pellucid.config.read import read_yaml
 from pellucid.config.run import RunConfig
 from pellucid.config.write import dump_yaml
 from pellucid.errors import ConfigError
+from pellucid.families.rnn import build_run
 from pellucid.files import atomic_write
 
 FREE = {
@@ -41,7 +42,7 @@ class RunDirectory:
         """The resolved config that the run began with, or None if it has not begun."""
         if not self.config_path.exists():
             return None
-        return build(RunConfig, read_yaml(self.config_path), str(self.config_path))
+        return build_run(read_yaml(self.config_path), str(self.config_path))
 
     def begin(self, config: RunConfig) -> None:
         """Record the config; a run that has begun keeps all of it but what is `FREE`.

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import torch
 
+from pellucid.allocator import give_back_freed_memory
 from pellucid.config.run import RunConfig
 from pellucid.errors import ConfigError
 from pellucid.nn import kernels
@@ -96,6 +97,7 @@ class Trainer:
                         self._validate(clock)
                     if self._must_save(asked):
                         self._save()
+                        give_back_freed_memory()
                     if self.world.agree(asked.stop is not None):
                         return Outcome(self.journey, asked.stop)
         finally:

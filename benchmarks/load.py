@@ -1,0 +1,126 @@
+"""Loading a directory of 500 MB beside what its bytes alone cost: safetensors' read and sha256.
+
+python -m benchmarks.load
+"""
+
+import argparse
+import hashlib
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks.commands import run
+from benchmarks.report import keep
+
+AIM = 1.2
+BLOCK = 1 << 20
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--one", nargs=2, metavar=("WHAT", "DIR"), help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.one:
+        what, directory = arguments.one
+        print(json.dumps(measured(MAKERS[what], Path(directory))))
+        return
+    facts: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for title, directory in write_models(Path(folder)).items():
+            facts[title] = compared(title, directory, arguments.rounds)
+    keep("load", facts)
+
+
+def write_models(folder: Path) -> dict[str, Path]:
+    """GPT-2 small as `pellucid import` leaves it: its matrices are transposed on the way."""
+    import torch
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    from pellucid.families.published import import_published
+
+    torch.manual_seed(0)
+    GPT2LMHeadModel(GPT2Config()).save_pretrained(folder / "theirs")
+    import_published(folder / "theirs", folder / "gpt2")
+    return {"GPT-2 small, imported": folder / "gpt2"}
+
+
+def compared(title: str, directory: Path, rounds: int) -> dict[str, Any]:
+    """Both ways in alternation, each in a new process."""
+    found: dict[str, list[dict[str, float]]] = {name: [] for name in MAKERS}
+    for _ in range(rounds + 1):
+        for name, runs in found.items():
+            done = run(["-W", "ignore", "-m", "benchmarks.load", "--one", name, str(directory)])
+            runs.append(json.loads(done.output.strip().split("\n")[-1]))
+    seconds = {n: statistics.median(r["seconds"] for r in runs[1:]) for n, runs in found.items()}
+    peak = max(r["peak_mib"] for r in found["pellucid"])
+    size = found["pellucid"][0]["size_mib"]
+    largest = found["pellucid"][0]["largest_mib"]
+    ratio = seconds["pellucid"] / seconds["bytes"]
+    print(f"\n{title}: {size:.0f} MiB, medians of {rounds}")
+    print(f"  safetensors' read and sha256  {seconds['bytes']:.3f} s")
+    print(f"  pellucid.load                 {seconds['pellucid']:.3f} s, {ratio:.2f}x; aim {AIM}x")
+    print(f"  peak memory {peak:.0f} MiB; model and its largest tensor {size + largest:.0f} MiB")
+    return {
+        "seconds": seconds,
+        "ratio": ratio,
+        "aim": AIM,
+        "peak_mib": peak,
+        "model_mib": size,
+        "largest_tensor_mib": largest,
+    }
+
+
+def measured(load: Callable[[Path], Any], directory: Path) -> dict[str, float]:
+    """Seconds and memory of one load, without what importing takes."""
+    import torch
+
+    import pellucid
+
+    assert pellucid.load
+    torch.zeros(1)
+    before = _status("VmRSS")
+    start = time.perf_counter()
+    loaded = load(directory)
+    seconds = time.perf_counter() - start
+    sizes = [tensor.nbytes / 2**20 for tensor in loaded]
+    return {
+        "seconds": seconds,
+        "peak_mib": _status("VmHWM") - before,
+        "size_mib": sum(sizes),
+        "largest_mib": max(sizes),
+    }
+
+
+def by_bytes(directory: Path) -> Any:
+    """Every tensor in memory, every byte hashed."""
+    from safetensors.torch import load_file
+
+    tensors = load_file(directory / "model.safetensors")
+    with open(directory / "model.safetensors", "rb") as file:
+        hashlib.file_digest(file, "sha256")
+    return [tensor.clone() for tensor in tensors.values()]
+
+
+def by_us(directory: Path) -> Any:
+    """The one door."""
+    import pellucid
+
+    return list(pellucid.load(directory).model.parameters())
+
+
+MAKERS = {"bytes": by_bytes, "pellucid": by_us}
+
+
+def _status(field: str) -> float:
+    """Of this process, in MiB."""
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith(field)) / 1024
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,31 @@
+"""How the verbs open a model: in a process that is made ready for it."""
+
+import os
+from typing import TYPE_CHECKING, Literal
+
+from pellucid import allocator
+
+if TYPE_CHECKING:
+    from pellucid.api import Loaded
+
+
+def opened(
+    name: str,
+    device: str,
+    dtype: Literal["fp32", "bf16", "int8"] = "fp32",
+    *,
+    decodes: bool = True,
+) -> "Loaded":
+    """The model of this name or directory.
+
+    decodes: it will write texts token by token, which one thread does fastest.
+    Raises: DataError, VerificationError, ConfigError as `pellucid.load`.
+    """
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # its threads would not survive a fork
+    from pellucid.api import load
+    from pellucid.nn import kernels
+
+    allocator.keep_freed_memory()
+    if decodes:
+        kernels.decode_on_one_thread()
+    return load(name, device=device, dtype=dtype)

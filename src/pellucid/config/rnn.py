@@ -1,0 +1,87 @@
+"""The shape of a recurrent translator: what to build, and nothing about how to train it."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pellucid.config.checks import at_least, fraction
+from pellucid.config.model import LARGEST, MOST_LAYERS
+from pellucid.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class RNNConfig:
+    """One recurrent encoder-decoder; defaults are small, after Luong et al. 2015."""
+
+    vocab_size: int = 0
+    """Rows of the embedding; 0 lets the tokenizer decide when the run starts."""
+    target_vocab_size: int = 0
+    """Rows of the decoder's embedding where it differs; 0 means one vocabulary for both sides."""
+    d_model: int = 256
+    """Width of the decoder's states; the encoder has half of it in each direction."""
+    d_embedding: int = 0
+    """Width of token vectors; 0 means d_model."""
+    n_encoder_layers: int = 1
+    """Each reads in both directions, and the next one both of its outputs."""
+    n_decoder_layers: int = 1
+    cell: Literal["lstm", "gru"] = "lstm"
+    """Hochreiter and Schmidhuber 1997 with forget gates, or Cho et al. 2014."""
+    attention: Literal["additive", "dot", "general", "none"] = "general"
+    """How a target state is compared with a source state: v tanh(W q + U k) (Bahdanau et al.
+    2015), q k or q W k (Luong et al. 2015); none: all that the decoder knows is one vector."""
+    input_feeding: bool = False
+    """The decoder reads the last attentional vector beside a token (Luong et al. 2015, 3.3)."""
+    tie_embeddings: Literal["all", "inputs", "decoder", "none"] = "all"
+    """Which share one matrix: both embeddings and the output, both embeddings, the decoder's
+    embedding and the output, or none."""
+    dropout: float = 0.1
+    """On embeddings and on each layer's output, never from a state to the next (Zaremba 2014)."""
+
+    def __post_init__(self) -> None:
+        at_least(0, self, "vocab_size", "target_vocab_size", "d_embedding")
+        at_least(1, self, "d_model", "n_encoder_layers", "n_decoder_layers")
+        fraction(self, "dropout")
+        for name in ("vocab_size", "target_vocab_size", "d_model", "d_embedding"):
+            value, most = getattr(self, name), LARGEST[name]
+            if value > most:
+                raise ConfigError(f"{name}={value} is beyond {most}. Use less.")
+        if max(self.n_encoder_layers, self.n_decoder_layers) > MOST_LAYERS:
+            raise ConfigError(f"more than {MOST_LAYERS} layers in a stack. Use fewer.")
+        if self.d_model % 2:
+            raise ConfigError(
+                f"d_model={self.d_model} is odd, but the encoder has half of it in each direction."
+                f" Use {self.d_model + 1}."
+            )
+        if self.input_feeding and self.attention == "none":
+            raise ConfigError(
+                "input_feeding=true feeds what attention found, but attention=none finds nothing."
+                " Use input_feeding=false, or an attention."
+            )
+        self._check_ties()
+
+    @property
+    def embedding_width(self) -> int:
+        """Width of a token's vector."""
+        return self.d_embedding or self.d_model
+
+    @property
+    def most_tokens(self) -> int:
+        """Most tokens of a text; 0, for a state goes on without end."""
+        return 0
+
+    @property
+    def n_segments(self) -> int:
+        """Texts that it can tell apart in one row: none."""
+        return 0
+
+    def _check_ties(self) -> None:
+        if self.target_vocab_size and self.tie_embeddings in ("all", "inputs"):
+            raise ConfigError(
+                f"tie_embeddings={self.tie_embeddings} shares one matrix, but target_vocab_size"
+                " sets a second vocabulary. Use tie_embeddings=decoder."
+            )
+        if self.tie_embeddings in ("all", "decoder") and self.embedding_width != self.d_model:
+            raise ConfigError(
+                f"tie_embeddings={self.tie_embeddings} makes the embedding the output too, but"
+                f" d_embedding={self.d_embedding} is not d_model={self.d_model}. Use"
+                " tie_embeddings=inputs or none, or leave d_embedding at 0."
+            )

@@ -1,0 +1,82 @@
+"""Gaps to words: what a model that reads both ways finds likely where a token is hidden."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+
+from pellucid.decoding.generate import padded
+from pellucid.errors import UsageError
+from pellucid.families.directory import ModelDirectory
+from pellucid.tasks.logits import Inputs, choose, logits
+
+BATCH = 32
+
+
+class Filled(NamedTuple):
+    """One word for a gap."""
+
+    token: str
+    """Its text; a space stands before what begins a word."""
+    probability: float
+
+
+def fill(directory: ModelDirectory, texts: Sequence[str], top: int = 5) -> list[list[list[Filled]]]:
+    """For each gap of each text, the `top` likeliest tokens, best first.
+
+    A gap is the mask token as the tokenizer spells it, e.g. "[MASK]" or "<mask>".
+    Raises: UsageError if the model fills no gaps, a text has none, or is longer than it reads.
+    """
+    head = choose(directory, "mlm")
+    rows = [_row(directory, text) for text in texts]
+    _mask(directory)  # a tokenizer without one is known before there is any text
+    tokenizer = directory.tokenizers.source
+    mask, pad = tokenizer.id("mask"), tokenizer.roles.get("pad", 0)
+    results: list[list[list[Filled]]] = []
+    for at in range(0, len(rows), BATCH):
+        ids, keep = padded(rows[at : at + BATCH], pad, torch.device("cpu"))
+        found = logits(directory, Inputs(ids, keep), head).softmax(-1).cpu()  # (B, T, V)
+        for row, hidden in zip(found, ids == mask, strict=True):
+            results.append([_best(directory, each, top) for each in row[hidden]])
+    return results
+
+
+def filled_in(directory: ModelDirectory, text: str, words: Sequence[str]) -> str:
+    """The text with a word in place of each gap; words as `Filled.token` has them.
+
+    What begins a word stands where the gap did, other pieces right against what is before them.
+    """
+    found, *after = text.split(_mask(directory))
+    for word, part in zip(words, after, strict=True):
+        found = (found if word.startswith(" ") else found.rstrip()) + word.lstrip() + part
+    return found
+
+
+def _mask(directory: ModelDirectory) -> str:
+    tokenizer = directory.tokenizers.source
+    tokenizer.id("mask")  # says which tokens there are, if that is not one
+    return tokenizer.tokens["mask"]
+
+
+def _row(directory: ModelDirectory, text: str) -> list[int]:
+    """Ids of a text with its gaps, among special tokens."""
+    tokenizer, c, name = directory.tokenizers.source, directory.model_config, _mask(directory)
+    *before, last = text.split(name)
+    if not before:
+        raise UsageError(f"there is no gap in {text[:60]!r}. Write {name} where one is.")
+    ids: list[int] = []
+    for part in before:  # the space before a gap belongs to the word that fills it
+        ids += [*tokenizer.encode(part.rstrip()).ids, tokenizer.id("mask")]
+    ids = tokenizer.with_specials([*ids, *tokenizer.encode(last).ids]).ids
+    if 0 < c.most_tokens < len(ids):
+        raise UsageError(
+            f"{text[:60]!r} ... has {len(ids)} tokens, but this model reads {c.most_tokens}."
+            " Cut it."
+        )
+    return ids
+
+
+def _best(directory: ModelDirectory, probabilities: torch.Tensor, top: int) -> list[Filled]:
+    values, ids = probabilities.topk(min(top, len(probabilities)))
+    pieces = directory.tokenizers.source.display(ids.tolist())
+    return [Filled(p, v) for p, v in zip(pieces, values.tolist(), strict=True)]

@@ -1,0 +1,58 @@
+"""Small models in the layout of published ones, with tokenizers of the built-in corpus."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from pellucid.config.model import ModelConfig
+from pellucid.families.catalog import FAMILIES
+from pellucid.families.huggingface import Foreign, save_foreign
+from pellucid.nn.model import Transformer, build
+from pellucid.text.foreign import open_tokenizers
+from text.published import byte_bpe, wordpiece
+
+END = "<|endoftext|>"
+SMALL = {"d_model": 16, "d_ff": 32, "n_heads": 2, "max_length": 64, "dropout": 0.0}
+BRIEF = 0.15
+"""Standard deviation of weights that make predictions differ from token to token."""
+
+
+def write_gpt2(directory: Path, seed: int, special: tuple[str, ...] = (END,), **shape) -> Path:
+    """A random GPT-2, whose token 0 ends a text."""
+    directory.mkdir(parents=True, exist_ok=True)
+    names = {"bos_token": END, "eos_token": END, "unk_token": END}
+    byte_bpe(directory, list(special), tokenizer_class="GPT2Tokenizer", **names)
+    c = _config("gpt2", directory, {"n_decoder_layers": 2, **shape})
+    ids = {"bos_token_id": 0, "eos_token_id": 0}
+    save(directory, "gpt2", "GPT2LMHeadModel", randomized("gpt2", "GPT2LMHeadModel", c, seed), ids)
+    return directory
+
+
+def write_bert(directory: Path, seed: int, **shape) -> Path:
+    """A random BERT that fills gaps, [MASK]."""
+    directory.mkdir(parents=True, exist_ok=True)
+    wordpiece(directory, tokenizer_class="BertTokenizer", do_lower_case=False)
+    c = _config("bert", directory, {"n_encoder_layers": 2, **shape})
+    save(directory, "bert", "BertForMaskedLM", randomized("bert", "BertForMaskedLM", c, seed))
+    return directory
+
+
+def randomized(family: str, architecture: str, c: ModelConfig, seed: int) -> Transformer:
+    """A model with one head whose every weight is drawn; gains stay 1."""
+    (names,) = FAMILIES[family].heads[architecture]
+    model = build(c, seed, {names.name: names.config})
+    for name, weight in model.named_parameters():
+        if weight.dim() > 1 or name.endswith("bias"):
+            weight.data.normal_(0, BRIEF)
+    return model
+
+
+def save(directory: Path, family: str, architecture: str, model: Transformer, ids=None) -> None:
+    """Beside the tokenizer's files."""
+    heads = dict(model.head_configs)
+    foreign = Foreign(FAMILIES[family], model, heads, architecture, ids or {})
+    save_foreign(directory, foreign)
+
+
+def _config(family: str, directory: Path, shape: dict) -> ModelConfig:
+    size = open_tokenizers(directory).source.vocab_size
+    return replace(FAMILIES[family].preset, **{**SMALL, "vocab_size": size, **shape})

@@ -1,0 +1,118 @@
+"""Every family at the widths of its base against transformers, in float32 with random weights.
+
+Authority: its classes. A wrong epsilon, scale or order of sums that tiny shapes forgive shows here.
+Vocabularies of 1,000 words; layers as the base has them, or 4 where those would take over 3 GB.
+"""
+
+import gc
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+import transformers
+from torch import Tensor, nn
+
+from parity.peer import close, opened
+
+pytestmark = [pytest.mark.campaign, pytest.mark.timeout(1800)]
+
+PAD, WORDS = 1, 1000
+
+
+class Base(NamedTuple):
+    kind: str  # their class, and the beginning of their config's
+    config: str
+    settings: dict[str, Any] = {}  # noqa: RUF012 (read only): where theirs has not the base's
+    length: int = 64
+
+
+WIDE = {"hidden_size": 768, "num_attention_heads": 12, "intermediate_size": 3072}
+BART = {
+    "d_model": 768,
+    **{f"{side}_layers": 6 for side in ("encoder", "decoder")},
+    **{f"{side}_attention_heads": 12 for side in ("encoder", "decoder")},
+    **{f"{side}_ffn_dim": 3072 for side in ("encoder", "decoder")},
+}
+MARIAN = {
+    "d_model": 512,
+    **{f"{side}_layers": 6 for side in ("encoder", "decoder")},
+    **{f"{side}_attention_heads": 8 for side in ("encoder", "decoder")},
+    **{f"{side}_ffn_dim": 2048 for side in ("encoder", "decoder")},
+}
+NEO = {
+    "hidden_size": 768,
+    "num_layers": 12,
+    "num_heads": 12,
+    "attention_types": [[["global", "local"], 6]],
+}
+BASES = {
+    "bert": Base("BertForMaskedLM", "Bert"),
+    "roberta": Base(
+        "RobertaForMaskedLM", "Roberta", {"max_position_embeddings": 514, "type_vocab_size": 1}
+    ),
+    "distilbert": Base("DistilBertForMaskedLM", "DistilBert"),
+    "electra": Base("ElectraForMaskedLM", "Electra", {**WIDE, "embedding_size": 768}),
+    "albert": Base("AlbertForMaskedLM", "Albert", WIDE),
+    "openai-gpt": Base("OpenAIGPTLMHeadModel", "OpenAIGPT"),
+    "gpt2": Base("GPT2LMHeadModel", "GPT2"),
+    "gpt_neo": Base("GPTNeoForCausalLM", "GPTNeo", NEO, 300),  # its bands are of 256
+    "ctrl": Base("CTRLLMHeadModel", "CTRL", {"n_layer": 4}),
+    "bart": Base("BartForConditionalGeneration", "Bart", BART),
+    "mbart": Base(
+        "MBartForConditionalGeneration", "MBart", {"encoder_layers": 4, "decoder_layers": 4}
+    ),
+    "marian": Base("MarianMTModel", "Marian", MARIAN),
+    "t5": Base(
+        "T5ForConditionalGeneration",
+        "T5",
+        {"d_model": 768, "d_ff": 3072, "num_layers": 12, "num_heads": 12},
+    ),
+}
+
+
+@torch.no_grad()
+def randomized(model: nn.Module) -> nn.Module:
+    """Matrices and biases N(0, 0.02), as trained models begin; gains 1 + N(0, 0.1)."""
+    rng = torch.Generator().manual_seed(0)
+    for name, parameter in [*model.named_parameters(), *model.named_buffers()]:
+        if name.endswith("final_logits_bias") or parameter.requires_grad:
+            is_gain = parameter.dim() == 1 and not name.endswith("bias")
+            parameter.normal_(float(is_gain), 0.1 if is_gain else 0.02, generator=rng)
+    return model.eval()
+
+
+def texts(length: int) -> tuple[Tensor, Tensor]:
+    """Ids (3, T) padded on the right, and which are real."""
+    rng = torch.Generator().manual_seed(1)
+    ids = torch.randint(4, WORDS, (3, length), generator=rng)
+    keep = torch.arange(length) < torch.tensor([length, length // 2, 7])[:, None]
+    return ids.where(keep, PAD), keep
+
+
+@pytest.mark.parametrize("name", BASES)
+@torch.no_grad()
+def test_base_widths(name, tmp_path):
+    base = BASES[name]
+    config = getattr(transformers, f"{base.config}Config")(
+        **{"vocab_size": WORDS, "pad_token_id": PAD, "decoder_start_token_id": 2, **base.settings}
+    )
+    theirs: Any = randomized(getattr(transformers, base.kind)(config))
+    ids, keep = texts(base.length)
+    target = texts(40)[0]
+    both = config.is_encoder_decoder
+    given = {"decoder_input_ids": target} if both else {}
+    wanted = theirs(ids, attention_mask=keep.long(), **given).logits
+    model = opened(theirs, tmp_path).model
+    del theirs
+    gc.collect()
+    (head,) = model.heads.values()
+    found = head(model(ids, keep, target if both else None))
+    if not both:
+        found, wanted = found[keep], wanted[keep]
+    error, most = float((found - wanted).abs().max()), float(wanted.abs().max())
+    c = model.config
+    print(
+        f"\n| {name} | {c.d_model} | {c.n_encoder_layers}+{c.n_decoder_layers} |"
+        f" {sum(p.numel() for p in model.parameters()) / 1e6:.0f}M | {most:.2g} | {error:.1e} |"
+    )
+    close(found, wanted)

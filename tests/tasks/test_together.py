@@ -1,0 +1,160 @@
+"""Several models, and methods beside search, through `pellucid.load`.
+
+Authorities: greedy steps by the mean of `m.logits`, one text after another, without a cache;
+sacreBLEU called on the texts drawn; the attention of each model by itself.
+"""
+
+import math
+from typing import Any
+
+import pytest
+import sacrebleu
+import torch
+
+import pellucid
+from cli.writers import write_gpt2
+from pellucid.api import Loaded
+from pellucid.decoding.alignment import align, hard_alignment
+from pellucid.errors import UsageError
+from pellucid.metrics.translation import likeness
+
+PROMPTS = ["The dog", "Last week the snake", "", "A"]
+SIZE = 9
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory) -> list[Loaded]:
+    folder = tmp_path_factory.mktemp("gpt2")
+    shapes = [{}, {"d_model": 32}, {"n_decoder_layers": 1}]
+    paths = [write_gpt2(folder / str(i), seed=i, **shape) for i, shape in enumerate(shapes)]
+    return [pellucid.load(path, device="cpu") for path in paths]
+
+
+def greedy(models: list[Loaded], prompt: str, n: int) -> tuple[list[int], float]:
+    """The ids that the models' mean finds best, one after another, and their mean log-prob."""
+    ids, written, logs = models[0].tokenizer.source.encode(prompt).ids or [0], [], []
+    while len(written) < n:
+        each = [m.logits(torch.tensor([[*ids, *written]]))[0, -1].double() for m in models]
+        probs = torch.stack([logits.softmax(-1) for logits in each]).mean(0)  # (V,)
+        best = int(probs.argmax())
+        logs.append(math.log(probs[best]))
+        if best == 0:
+            break
+        written.append(best)
+    return written, sum(logs) / len(logs)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_an_ensemble_is_the_mean_of_its_models(models, n):
+    first, *others = models[:n]
+    found = first.generate(PROMPTS, ensemble=others, beam=1, max_length=SIZE)
+    for prompt, text in zip(PROMPTS, found, strict=True):
+        ids, score = greedy(models[:n], prompt, SIZE)
+        assert list(text.ids) == ids
+        assert text.score == pytest.approx(score, abs=1e-4)
+        pieces = list(first.stream(prompt, ensemble=others, max_length=SIZE))
+        assert "".join(pieces) == text.text
+
+
+def test_a_draft_changes_no_greedy_text(models):
+    first, second, third = models
+    wanted = first.generate(PROMPTS, beam=1, max_length=SIZE)
+    found = first.generate(PROMPTS, draft=third, max_length=SIZE)
+    assert [t.ids for t in found] == [t.ids for t in wanted]
+    both = first.generate(PROMPTS, ensemble=[second], draft=third, max_length=SIZE)
+    assert [list(t.ids) for t in both] == [greedy([first, second], p, SIZE)[0] for p in PROMPTS]
+
+
+def test_drafted_draws_differ_from_text_to_text(models):
+    first, _, third = models
+    settings: dict[str, Any] = {"draft": third, "method": "sample", "seed": 2, "max_length": SIZE}
+    found = [t.ids for t in first.generate(["The dog"] * 8, **settings)]
+    assert len(set(found)) > 4
+    assert [t.ids for t in first.generate(["The dog"] * 3, first=5, **settings)] == found[5:]
+
+
+@pytest.mark.parametrize("utility", ["chrf", "bleu"])
+def test_the_text_of_least_risk(models, utility):
+    draws: dict[str, Any] = {"seed": 5, "max_length": 4, "top_k": 3}
+    drawn = models[0].generate(PROMPTS, method="sample", n_best=12, **draws)
+    found = models[0].generate(
+        PROMPTS, method="mbr", samples=12, utility=utility, n_best=2, **draws
+    )
+    score = {"chrf": sacrebleu.sentence_chrf, "bleu": sacrebleu.sentence_bleu}[utility]
+    for texts, ranked in zip(drawn, found, strict=True):
+        texts = [t.text for t in texts]
+        means = {a: sum(score(a, [b]).score for b in texts) / len(texts) for a in texts}
+        assert ranked[0].utility == pytest.approx(max(means.values()), abs=1e-9)
+        assert means[ranked[0].text] == ranked[0].utility >= ranked[1].utility
+        assert ranked[0].text != ranked[1].text
+
+
+def test_likeness_is_sacrebleus():
+    a, b = "The old dog sleeps here.", "The dog slept here."
+    assert likeness("chrf")(a, b) == sacrebleu.sentence_chrf(a, [b]).score
+    assert likeness("bleu")(a, b) == sacrebleu.sentence_bleu(a, [b]).score
+    chinese = sacrebleu.sentence_bleu("我爱你们", ["我爱你"], tokenize="zh").score
+    assert likeness("bleu", "zh")("我爱你们", "我爱你") == chinese
+
+
+def test_without_contrast_it_is_greedy(models):
+    found = models[0].generate(PROMPTS, method="contrastive", contrast=0.0, max_length=SIZE)
+    assert [list(t.ids) for t in found] == [greedy(models[:1], p, SIZE)[0] for p in PROMPTS]
+    other = models[0].generate(PROMPTS, method="contrastive", max_length=SIZE)
+    assert [t.ids for t in other] != [t.ids for t in found]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_pieces_hold_no_half_characters_and_no_stop_string(models, seed):
+    """Authority: `generate`, whose whole text they must make up."""
+    settings: dict[str, Any] = {"method": "sample", "seed": seed, "max_length": 30}
+    (free,) = models[0].generate(["The"], **settings)
+    inside = free.text[len(free.text) // 2 :][:3]
+    for stop in ([], [inside], [inside, inside[:1] + "never"]):
+        (whole,) = models[0].generate(["The"], stop=stop, **settings)
+        pieces = list(models[0].stream("The", stop=stop, **settings))
+        assert "".join(pieces) == whole.text
+        assert all(pieces)
+        if "\ufffd" not in whole.text:
+            assert not any("\ufffd" in piece for piece in pieces)
+
+
+def test_a_piece_comes_before_the_next_step(models, monkeypatch):
+    """Authority: a count of the model's steps."""
+    steps = []
+    model = models[0]._prepared.model
+    plain = type(model).step
+    monkeypatch.setattr(
+        type(model), "step", lambda *args: steps.append(1) or plain(*args), raising=True
+    )
+    pieces = models[0].stream("The dog", max_length=SIZE)
+    assert not steps
+    next(pieces)
+    assert len(steps) < SIZE
+    list(pieces)
+    assert len(steps) == SIZE
+
+
+def test_settings_of_a_stream_are_checked_at_the_call(models):
+    with pytest.raises(UsageError, match="keeps 3"):
+        models[0].stream("a", beam=3)
+
+
+def test_an_ensembles_alignment_is_its_mean_attention():
+    model = pellucid.load("en-de", device="cpu")
+    texts = ["The dog is sleeping under the table.", "", "I love you."]
+    other = pellucid.load("en-de", device="cpu")
+    generator = torch.Generator().manual_seed(0)
+    for weight in other.model.parameters():  # another model of the same tokenizer
+        if weight.dim() > 1:
+            weight.data += 0.05 * torch.randn(weight.shape, generator=generator)
+    start = model.tokenizer.target.id("bos")
+    differing = 0
+    for t in model.translate(texts, ensemble=[other], beam=2, max_length=12):
+        if t.text:
+            pair = [t.detail.source_ids], [t.detail.ids]
+            weights = [align(m.model, *pair, start=start)[0] for m in (model, other)]
+            wanted = hard_alignment((weights[0] + weights[1]) / 2)
+            assert t.alignment == tuple((s, i) for i, s in wanted)
+            differing += wanted != hard_alignment(weights[0])
+    assert differing

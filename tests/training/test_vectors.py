@@ -1,0 +1,132 @@
+"""Runs that begin with vectors learned elsewhere.
+
+Authorities: the file's own numbers; the same run without them; the uninterrupted run.
+"""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from pellucid.config.read import merge
+from pellucid.errors import DataError
+from pellucid.families.directory import load_model
+from pellucid.taps import record
+from pellucid.training.pipeline import train
+from pellucid.training.reporter import Quiet
+from training import run_small
+
+# So small a rate leaves every weight where it began, to the last bit.
+STILL = {"max_updates": 1, "rate": 1e-30, "average": 1}
+WIDTH = 32
+
+
+class Said(Quiet):
+    """What a run says."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, message: str) -> None:
+        self.lines.append(message)
+
+
+def ran(run_dir, pairs_file, said=None, **over):
+    """A small run's finished model directory."""
+    settings = {"run_dir": str(run_dir), "data": {"train": [str(pairs_file)]}}
+    settings = merge(merge(run_small.SETTINGS, settings), over)
+    return load_model(train(settings, reporter=said or Said()).run.final)
+
+
+def glove(path, words, width=WIDTH, seed=3):
+    """A file of random vectors, beside those of words that no text has."""
+    named = [*words, "qqq", "x y"]
+    vectors = np.random.default_rng(seed).normal(size=(len(named), width)).astype(np.float32)
+    rows = zip(named, vectors.tolist(), strict=True)
+    path.write_text("".join(f"{word} {' '.join(map(str, row))}\n" for word, row in rows))
+    return dict(zip(words, torch.from_numpy(vectors), strict=False))
+
+
+@pytest.mark.parametrize(("kind", "scale"), [("word", True), ("bpe", False)])
+def test_the_layers_read_the_files_vectors(pairs_file, tmp_path, kind, scale):
+    settings = {
+        "tokenizer": {"kind": kind},
+        "training": STILL,
+        "model": {"scale_embeddings": scale},
+    }
+    plain = ran(tmp_path / "plain", pairs_file, **settings)
+    tokenizer = plain.tokenizers.source
+    words = ["the", "and", "he", "</s>"]  # word2vec has the last, but an end is no word
+    vectors = glove(tmp_path / "glove.txt", words)
+    named = {"training": {"source_vectors": str(tmp_path / "glove.txt")}}
+    said = Said()
+    made = ran(tmp_path / "with", pairs_file, said, **merge(settings, named))
+    mark = "</w>" if kind == "bpe" else ""
+    pieces = tokenizer.pieces(range(tokenizer.vocab_size))
+    rows = {pieces.index(w + mark): w for w in words[:3] if w + mark in pieces}
+    assert len(rows) >= 2
+    coverage = f"glove.txt: found {len(rows)} of {tokenizer.vocab_size} pieces"
+    assert sum(coverage in line for line in said.lines) == 1
+    embedding = made.model.encoder.embedding
+    with record(embedding, "tokens") as seen:
+        embedding(torch.tensor([list(rows)]))
+    wanted = torch.stack([vectors[w] for w in rows.values()])
+    torch.testing.assert_close(seen["tokens"][0][0], wanted, rtol=1e-6, atol=0)
+    others = [i for i in range(tokenizer.vocab_size) if i not in rows]
+    before = plain.model.encoder.embedding.weight
+    assert torch.equal(embedding.weight[others], before[others])
+    assert made.model.decoder.embedding.weight is embedding.weight
+    assert made.model.heads["lm"].output.weight is embedding.weight
+    for name, parameter in made.model.named_parameters():
+        if name != "encoder.embedding.weight":
+            before = plain.model.get_parameter(name)
+            torch.testing.assert_close(parameter, before, rtol=0, atol=1e-29, msg=name)
+
+
+def test_each_side_has_its_file(pairs_file, tmp_path):
+    english = glove(tmp_path / "en.txt", ["the", "and", "der"], seed=1)
+    german = glove(tmp_path / "de.txt", ["the", "und", "der"], seed=2)
+    named = {"source_vectors": str(tmp_path / "en.txt"), "target_vectors": str(tmp_path / "de.txt")}
+    settings = {
+        "tokenizer": {"kind": "word", "joint": False},
+        "model": {"tie_embeddings": "decoder"},
+        "training": {**STILL, **named},
+    }
+    made = ran(tmp_path / "run", pairs_file, **settings)
+    for side, stack, vectors in (("source", "encoder", english), ("target", "decoder", german)):
+        words = getattr(made.tokenizers, side).words
+        weight = getattr(made.model, stack).embedding.weight * math.sqrt(WIDTH)
+        known = [word for word in vectors if word in words]
+        assert len(known) == 2
+        for word in known:
+            torch.testing.assert_close(weight[words[word]], vectors[word], rtol=1e-6, atol=0)
+    assert made.model.heads["lm"].output.weight is made.model.decoder.embedding.weight
+
+
+@pytest.mark.parametrize("ema", [0.0, 0.9])
+def test_a_run_that_goes_on_does_not_set_them_again(pairs_file, tmp_path, ema):
+    path = tmp_path / "glove.txt"
+    glove(path, ["the", "and", "he"])
+    settings = {"source_vectors": str(path), "max_updates": 12, "ema": ema}
+    whole = ran(tmp_path / "whole", pairs_file, training=settings, tokenizer={"kind": "word"})
+    cut = {**settings, "max_updates": 6}
+    ran(tmp_path / "cut", pairs_file, training=cut, tokenizer={"kind": "word"})
+    path.unlink()  # whoever read it again would fail
+    said = Said()
+    again = ran(tmp_path / "cut", pairs_file, said, training=settings, tokenizer={"kind": "word"})
+    assert any("resuming from step-" in line for line in said.lines)
+    assert not any("found" in line for line in said.lines)
+    for name, parameter in whole.model.named_parameters():
+        assert torch.equal(parameter, again.model.get_parameter(name)), name
+
+
+def test_a_file_that_does_not_fit_is_told_before_any_work(pairs_file, tmp_path):
+    glove(tmp_path / "glove.txt", ["the"], width=48)
+    said = Said()
+    training = {"source_vectors": str(tmp_path / "glove.txt")}
+    with pytest.raises(DataError, match=r"glove.txt:1: its vectors have 48.*model.d_model=48"):
+        ran(tmp_path / "run", pairs_file, said, training=training)
+    assert not any("learning the tokenizer" in line for line in said.lines)
+    mended = {**training, **STILL}
+    ran(tmp_path / "run", pairs_file, training=mended, model={"d_model": 48})  # the advised way
