@@ -7,7 +7,6 @@ import math
 import os
 import platform
 from collections.abc import Iterator
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -152,6 +151,8 @@ def _read_manifest(path: Path) -> dict[str, Any]:
 
 def _versions() -> dict[str, str]:
     """What the last bits of a result may depend on."""
+    from importlib import metadata  # 0.08 s, which a help text should not cost
+
     found = {"python": platform.python_version()}
     for name in ("pellucid", "torch", "safetensors", "tokenizers"):
         with contextlib.suppress(metadata.PackageNotFoundError):  # pellucid run from its source

@@ -68,12 +68,18 @@ def test_two_thousand_lines_are_compared():  # authority: counting
     assert len(LOSSY) < 10
 
 
+GONE = {"transfo-xl"}  # not in transformers 5: tests/parity/test_transfo_xl.py has its tokens
+
+
 def test_classes_take_for_granted_what_theirs_do():
     """Authority: transformers' own table of classes, and the defaults in their signatures."""
     for model_type, name in OF_MODEL.items():
-        said = TOKENIZER_MAPPING_NAMES[model_type]
-        assert SAME.get(said, said) == name
+        if model_type not in GONE:
+            said = TOKENIZER_MAPPING_NAMES[model_type]
+            assert SAME.get(said, said) == name
     for name, ours in CLASSES.items():
+        if not hasattr(transformers, name) and name in {OF_MODEL[kind] for kind in GONE}:
+            continue
         theirs = inspect.signature(getattr(transformers, name)).parameters
         told = {role: theirs[f"{role}_token"].default for role in ours.tokens if role != "bos"}
         assert told == {role: token for role, token in ours.tokens.items() if role != "bos"}

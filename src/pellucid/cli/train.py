@@ -5,13 +5,13 @@ import signal
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
 import tyro
 
 from pellucid import allocator
 from pellucid.cli.parse import given
-from pellucid.config.partial import partial
+from pellucid.config.partial import partial, reader
 from pellucid.config.run import RunConfig
 from pellucid.errors import DataError, UsageError
 
@@ -30,7 +30,7 @@ class Options:
 
     source: tyro.conf.Positional[str] = ""
     """A config file (.yaml), or the directory of a run to go on with."""
-    test: tuple[str, ...] = ()
+    test: Annotated[Union[None, tuple[str, ...]], reader(tuple[str, ...])] = None  # noqa: RUF036, UP007
     """Text to measure the finished model on, as for `pellucid evaluate --data`."""
     log_format: Literal["text", "json"] = "text"
     """How to tell what happens, on standard error."""

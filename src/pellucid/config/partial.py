@@ -40,9 +40,8 @@ def _fields(cls: Any) -> list[tuple[str, Any, Any]]:
             continue
         default = f"(default: {_words(each.default)})"
         says = tyro.conf.arg(help=docs.get(each.name), help_behavior_hint=default)
-        # None first and by Union's name: tyro then needs no type checker, 0.1 s of the help.
         optional = Union[None, hint]  # noqa: UP007
-        made.append((each.name, Annotated[optional, _reader(hint), says], None))
+        made.append((each.name, Annotated[optional, reader(hint), says], None))
     return made
 
 
@@ -58,8 +57,11 @@ def given(instance: Any) -> dict[str, Any]:
     return found
 
 
-def _reader(hint: Any) -> tyro.constructors.PrimitiveConstructorSpec:
-    """How a flag's words become a value; the library's own way would offer `None` everywhere."""
+def reader(hint: Any) -> tyro.constructors.PrimitiveConstructorSpec:
+    """How a flag's words become a value; the library's own way would offer `None` everywhere.
+
+    Beside `Union[None, hint]`, None first: then the help needs no type checker, 0.1 s of it.
+    """
     many = get_origin(hint) is tuple
     parts = [part for part in get_args(hint) if part is not Ellipsis] if many else [hint]
     endless = many and Ellipsis in get_args(hint)

@@ -24,8 +24,14 @@ KINDS: dict[str, type] = {"transformer": ModelConfig, "rnn": RNNConfig}
 
 
 def family_of(c: ModelConfig | RNNConfig) -> str:
-    """The family of a config."""
-    return next(name for name, kind in KINDS.items() if type(c) is kind)
+    """The family of a config. Raises: ConfigError if our own layout does not keep it."""
+    for name, kind in KINDS.items():
+        if type(c) is kind:
+            return name
+    raise ConfigError(
+        f"a {type(c).__name__} is not kept in our own layout. Export it in its family's:"
+        " pellucid export."
+    )
 
 
 def build_run(mapping: Mapping[str, Any], where: str) -> RunConfig:
