@@ -48,18 +48,18 @@ def open_foreign(directory: Path) -> Foreign:
     theirs = read_json(where)
     family = _family(theirs, where)
     c = family.model_config(theirs, str(where))
-    with Shards(directory) as shards:
-        names = _named(shards.shapes, family)
-        architecture, found = find_heads(theirs, family, c, names)
-        heads = {h.name: as_stored(h, theirs, names, shards.shapes, str(where)) for h in found}
-        if family.head is not None:
-            heads = {name: family.head(theirs, head) for name, head in heads.items()}
-        with torch.device("meta"):
-            model, table = family.module(c, heads), family.table(c, found)
-            fitting = untied(model, family, table, names, shards)
-            if fitting != c:
-                model, table = family.module(fitting, heads), family.table(fitting, found)
-        load_weights(model, _checked(model, table, names, shards, family))
+    shards = Shards(directory)
+    names = _named(shards.shapes, family)
+    architecture, found = find_heads(theirs, family, c, names)
+    heads = {h.name: as_stored(h, theirs, names, shards.shapes, str(where)) for h in found}
+    if family.head is not None:
+        heads = {name: family.head(theirs, head) for name, head in heads.items()}
+    with torch.device("meta"):
+        model, table = family.module(c, heads), family.table(c, found)
+        fitting = untied(model, family, table, names, shards)
+        if fitting != c:
+            model, table = family.module(fitting, heads), family.table(fitting, found)
+    load_weights(model, _checked(model, table, names, shards, family))
     token_ids = {k: v for k, v in theirs.items() if k.endswith("token_id") and isinstance(v, int)}
     return Foreign(family, model.eval(), heads, architecture, token_ids)
 
@@ -180,7 +180,7 @@ def _checked(
         _refuse(shards.directory, missing, unused, family)
     check_names(model, shapes, str(shards.directory))
     return {
-        name: where[name].take(shards.tensor(names[found])).float().contiguous()
+        name: shards.tensor(names[found], where[name].take)
         for name in wanted
         for found in [next(n for n in where[name].names if n in names)]
     }

@@ -23,11 +23,12 @@ class Source:
         return (turned[0] // self.parts, *turned[1:]) if self.parts > 1 else turned
 
     def take(self, theirs: Tensor) -> Tensor:
-        """Our tensor, out of theirs."""
+        """Our tensor, out of theirs, in float32."""
         if self.row.flat:
-            return theirs.flatten()
+            return theirs.flatten().float()
         turned = theirs.T if self.row.transpose and theirs.dim() == 2 else theirs
-        return turned.chunk(self.parts)[self.index] if self.parts > 1 else turned
+        part = turned.chunk(self.parts)[self.index] if self.parts > 1 else turned
+        return part.float()
 
     def give(self, ours: Tensor) -> Tensor:
         """Their tensor, or the part of it that ours is."""

@@ -1,14 +1,13 @@
 """Weights in one safetensors file, or in several with an index."""
 
-import contextlib
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from pellucid.errors import DataError, VerificationError
 from pellucid.manifest import read_json
+from pellucid.nn.tensor_file import TensorFile
 
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
@@ -22,24 +21,18 @@ class Shards:
         """Raises: DataError if there are no weights; VerificationError if a file is damaged."""
         self.directory = directory
         self.shapes: dict[str, tuple[int, ...]] = {}
-        self._files: dict[str, Any] = {}
-        with contextlib.ExitStack() as files:  # closes them if one is damaged
-            for name in self._names():
-                self._add(files, directory / name)
-            self._open = files.pop_all()
+        self._files: dict[str, TensorFile] = {}
+        for name in self._names():
+            file = TensorFile(directory / name)
+            twice = file.shapes.keys() & self.shapes.keys()
+            if twice:
+                raise VerificationError(f"{file.path}: {min(twice)} is in another file too.")
+            self.shapes |= file.shapes
+            self._files |= dict.fromkeys(file.shapes, file)
 
-    def __enter__(self) -> "Shards":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._open.close()
-
-    def tensor(self, name: str) -> Tensor:
-        """One tensor as it is stored. Raises: VerificationError if it is damaged."""
-        try:
-            return self._files[name].get_tensor(name)
-        except SafetensorError as error:
-            raise VerificationError(f"{self.directory}: {name}: {error}. Get it anew.") from error
+    def tensor(self, name: str, part: Callable[[Tensor], Tensor] = lambda x: x) -> Tensor:
+        """What `part` makes of a tensor. Raises: VerificationError if it is damaged."""
+        return self._files[name].tensor(name, part)
 
     def _names(self) -> list[str]:
         if (self.directory / WEIGHTS).is_file():
@@ -59,18 +52,3 @@ class Shards:
         if any(Path(name).name != name for name in names):
             raise VerificationError(f"{self.directory / INDEX} names files outside its directory.")
         return names
-
-    def _add(self, files: contextlib.ExitStack, path: Path) -> None:
-        if not path.is_file():
-            raise DataError(f"{path} is missing. Get the directory anew.")
-        try:
-            file = files.enter_context(safe_open(path, "pt"))
-            for name in file.keys():  # noqa: SIM118
-                if name in self.shapes:
-                    raise VerificationError(f"{path}: {name} is in another file too.")
-                self.shapes[name] = tuple(file.get_slice(name).get_shape())
-                self._files[name] = file
-        except SafetensorError as error:
-            raise VerificationError(
-                f"{path} is not a whole safetensors file: {error}. Get it anew."
-            ) from error

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from pellucid.errors import ConfigError, DataError, VerificationError
+from pellucid.errors import ConfigError, VerificationError
+from pellucid.nn.tensor_file import TensorFile
 
 Kind = Literal["fp32", "fp16", "bf16", "int8"]
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
@@ -109,19 +110,15 @@ def check_names(model: nn.Module, shapes: Mapping[str, tuple[int, ...]], where: 
 
 def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     """Names and shapes from the file's header alone; scales of int8 matrices left out."""
-    with _opened(path) as file:
-        slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
-        scales = {name + SCALE for name, part in slices.items() if part.get_dtype() == "I8"}
-        return {n: tuple(part.get_shape()) for n, part in slices.items() if n not in scales}
+    file = TensorFile(path)
+    scales = {name + SCALE for name, dtype in file.dtypes.items() if dtype == "I8"}
+    return {name: shape for name, shape in file.shapes.items() if name not in scales}
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """Every tensor as it is stored. Raises: DataError, VerificationError."""
-    with _opened(path) as file:
-        try:
-            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except SafetensorError as error:
-            raise _damaged(path, error) from error
+    file = TensorFile(path)
+    return {name: file.tensor(name) for name in file.shapes}
 
 
 def write_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
@@ -157,16 +154,3 @@ def _quantized(tensor: Tensor) -> tuple[Tensor, Tensor]:
     scale = tensor.float().abs().amax(dim=1) / 127
     scale = torch.where(scale > 0, scale, 1.0)  # a row of zeros (padding) stays zeros
     return (tensor / scale[:, None]).round().to(torch.int8), scale
-
-
-def _opened(path: Path) -> safe_open:  # type: ignore[valid-type]
-    if not path.is_file():
-        raise DataError(f"{path} is missing, or not a file. Check the name.")
-    try:
-        return safe_open(path, "pt")
-    except SafetensorError as error:
-        raise _damaged(path, error) from error
-
-
-def _damaged(path: Path, error: SafetensorError) -> VerificationError:
-    return VerificationError(f"{path} is not a whole safetensors file: {error}. Get it anew.")
