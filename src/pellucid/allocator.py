@@ -1,6 +1,7 @@
-"""How glibc handles memory that a training or decoding step frees."""
+"""How memory is taken, and what becomes of it when a training or decoding step frees it."""
 
 import ctypes
+import os
 import sys
 from typing import Any
 
@@ -18,6 +19,16 @@ def keep_freed_memory() -> None:
     libc.mallopt(m_mmap_max, 0)
     libc.mallopt(m_trim_threshold, 2**31 - 1)
     libc.mallopt(m_top_pad, 256 << 20)
+
+
+def use_huge_pages() -> None:
+    """Let torch ask the system for pages of 2 MiB, unless the user has told it something else.
+
+    A decoding step reads all weights, and finding them page by page of 4 KiB takes a good part of
+    its time. torch looks at this once, when it first takes memory. Only our command-line processes
+    call this.
+    """
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 
 def give_back_freed_memory() -> None:

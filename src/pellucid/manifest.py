@@ -66,19 +66,31 @@ def verify(directory: Path, deep: bool = True) -> dict[str, Any]:
     return manifest
 
 
-def verify_if_there(directory: Path, required: bool = False) -> None:
-    """Verify a directory that has a manifest; one without is refused where that is asked for.
+@contextlib.contextmanager
+def verified(directory: Path, required: bool = False) -> Iterator[None]:
+    """Verify a directory that has a manifest, beside what the body reads of it.
 
-    PELLUCID_REQUIRE_CHECKSUM=1 asks for it too. Raises: as `verify`.
+    A damaged file is what is said, whatever the body met. One without a manifest is refused where
+    that is asked for; PELLUCID_REQUIRE_CHECKSUM=1 asks for it too. Raises: as `verify`.
     """
     if (directory / NAME).exists():
-        verify(directory)
-    elif required or os.environ.get(REQUIRE) == "1":
+        from concurrent.futures import ThreadPoolExecutor  # no help text should wait for it
+
+        verify(directory, deep=False)
+        with ThreadPoolExecutor(1) as pool:  # sums are worked out without Python's lock
+            checked = pool.submit(verify, directory)
+            try:
+                yield
+            finally:
+                checked.result()
+        return
+    if required or os.environ.get(REQUIRE) == "1":
         raise VerificationError(
             f"{directory} has no {NAME}, so nothing vouches for its bytes, and a checksum is"
-            " required. If you trust it as it is: pellucid import DIR OUT, without"
-            " --require-checksum."
+            " required. If you trust it as it is: pellucid import DIR OUT, with neither"
+            f" --require-checksum nor {REQUIRE}=1."
         )
+    yield
 
 
 def read_json(path: Path, limit: int = 1 << 20) -> Any:

@@ -49,6 +49,7 @@ class Ready(NamedTuple):
 def _own_allocator(monkeypatch):
     # The test process is no process of the command line: its allocator stays as it is.
     monkeypatch.setattr(allocator, "keep_freed_memory", lambda: None)
+    monkeypatch.setattr(allocator, "use_huge_pages", lambda: None)
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,7 @@ def opened(
     decodes: it will write texts token by token, which one thread does fastest.
     Raises: DataError, VerificationError, ConfigError as `pellucid.load`.
     """
+    allocator.use_huge_pages()
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # its threads would not survive a fork
     from pellucid.api import load
     from pellucid.nn import kernels

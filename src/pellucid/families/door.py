@@ -9,7 +9,7 @@ from pellucid.families.catalog import FAMILIES
 from pellucid.families.directory import ModelDirectory, load_model
 from pellucid.families.generation import read_search
 from pellucid.families.huggingface import open_foreign
-from pellucid.manifest import read_json, read_text, verify_if_there
+from pellucid.manifest import read_json, read_text, verified
 from pellucid.text.foreign import MODELS, open_tokenizers
 from pellucid.text.pair import Tokenizers
 
@@ -33,8 +33,8 @@ def open_model(directory: Path, require_checksum: bool = False) -> ModelDirector
     theirs = read_json(where) if where.is_file() else None
     if not isinstance(theirs, dict) or str(theirs.get("model_type")) not in FAMILIES:
         return load_model(directory)
-    verify_if_there(directory, require_checksum)
-    foreign = open_foreign(directory)
+    with verified(directory, require_checksum):
+        foreign = open_foreign(directory)
     c = foreign.model.config
     told = read_search(directory, theirs, c)
     return ModelDirectory(
@@ -82,7 +82,10 @@ def _embedding(directory: Path) -> EmbeddingConfig:
     ]
     if len(chosen) != 1:
         raise ConfigError(f"{pooling}: it asks for a pooling that is not one of {POOLING}.")
-    longest = read_json(cut).get("max_seq_length", 0) if cut.is_file() else 0
+    sizes = read_json(cut) if cut.is_file() else {}
+    if not isinstance(sizes, dict):
+        raise ConfigError(f"{cut} holds no settings. Get the directory anew.")
+    longest = sizes.get("max_seq_length", 0)
     return EmbeddingConfig(
         pooling=chosen[0],
         normalize="Normalize" in str(read_json(steps)),

@@ -16,7 +16,7 @@ from pellucid.families.huggingface import Foreign, open_foreign, save_foreign
 from pellucid.families.pickles import convert
 from pellucid.families.transformer import to_marian
 from pellucid.files import publish
-from pellucid.manifest import dump_json, verify_if_there
+from pellucid.manifest import dump_json, verified
 from pellucid.nn.model import Transformer
 from pellucid.text.foreign import MODELS
 
@@ -69,8 +69,7 @@ def import_published(source: Path, directory: Path, from_pickle: bool = False) -
     """
     if not source.is_dir():
         raise DataError(f"{source} is not a directory. Check the name.")
-    verify_if_there(source)
-    with publish(directory) as temp:
+    with publish(directory) as temp, verified(source):
         if from_pickle:
             convert(source, temp)
             shutil.copyfile(source / "config.json", temp / "config.json")
