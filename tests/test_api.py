@@ -71,12 +71,44 @@ def test_settings_are_those_of_decoding_and_checked(model):
     ranked = model.translate(TEXTS[:2], beam=4, n_best=2, alignment=False)
     assert [len(hypotheses) for hypotheses in ranked] == [2, 2]
     assert ranked[0][0].score >= ranked[0][1].score
-    with pytest.raises(UsageError, match="unknown setting 'beams'"):
+    with pytest.raises(ConfigError, match=r"'beams' is no setting\. Did you mean beam\?"):
         model.translate(TEXTS, beams=4)
     with pytest.raises(ConfigError, match="n_best=9"):
         model.translate(TEXTS, n_best=9)
     with pytest.raises(UsageError, match="list of texts"):
         model.translate("one text")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"method": "greedy"},
+        {"stop": "never"},
+        {"length_norm": "pow"},
+        {"method": "mbr", "utility": "foo"},
+        {"beam": "5"},
+        {"beam": 2.5},
+    ],
+)
+def test_settings_are_exact_as_those_of_files_are(model, settings):  # authority: the types declared
+    name = list(settings)[-1]
+    with pytest.raises(ConfigError, match=f"search: {name} is {settings[name]!r}, but must be"):
+        model.translate(TEXTS, **settings)
+    with pytest.raises(ConfigError, match="embed: pooling is 'cls', but must be one of mean"):
+        model.embed(TEXTS, pooling="cls")
+
+
+def test_draws_hang_on_a_texts_number_and_not_on_its_neighbours(model):  # authority: each alone
+    long = "Yesterday the old dog was sleeping here under the big table, I know. " * 4
+    texts = ["", TEXTS[0], long, " ", TEXTS[1], long, TEXTS[0]]
+    draw = {"method": "sample", "n_best": 2, "seed": 3, "alignment": False}
+    found = model.translate(texts, **draw)
+    alone = [model.translate([text], first=n, **draw)[0] for n, text in enumerate(texts)]
+    assert [[t.text for t in ts] for ts in found] == [[t.text for t in ts] for ts in alone]
+    one = found[2][0].detail
+    assert one.parts == 4
+    assert one.ids != one.ids[: len(one.ids) // 4] * 4, "a part's draws are no other part's"
+    assert len({t.text for n in (2, 5) for t in found[n]}) == 4
 
 
 def test_the_plain_model_is_at_hand(model):

@@ -1,7 +1,7 @@
 """`pellucid.load`: a finished model as a handle with verbs."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from pellucid.config.decoding import DecodingConfig
 from pellucid.config.embedding import EmbeddingConfig
+from pellucid.config.read import build, read_yaml
 from pellucid.errors import DataError, UsageError
 from pellucid.families.directory import ModelDirectory
 from pellucid.families.door import open_model
@@ -29,6 +30,7 @@ from pellucid.text.pair import Tokenizers
 
 SHIPPED = Path(__file__).parent / "models"
 """The models that come with the package, a directory each."""
+ONE_TEXT = {"beam": 1, "groups": 1, "diversity": 0.0}  # of streams and drafts, if none is asked
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ class Loaded:
         if isinstance(texts, str):
             raise UsageError("translate takes a list of texts. Write m.translate([text]).")
         config = self.decoding(**settings)
-        call = Call([m._prepared for m in ensemble], first=first, progress=progress)
+        call = Call(_others(ensemble), first=first, progress=progress)
         found = translate(self._prepared, texts, config, call)
         flat = [t for hypotheses in found for t in hypotheses]
         directories = [m.directory for m in (self, *ensemble)]
@@ -128,9 +130,10 @@ class Loaded:
         """
         if isinstance(prompts, str):
             raise UsageError("generate takes a list of prompts. Write m.generate([prompt]).")
-        config = self.decoding(**({"beam": 1} if draft else {}) | settings)
-        others = [m._prepared for m in ensemble]
-        call = Call(others, draft._prepared if draft else None, stop, first)
+        config = self.decoding(**(ONE_TEXT if draft else {}) | settings)
+        if draft is not None and not isinstance(draft, Loaded):
+            raise UsageError("draft takes a loaded model. Write draft=pellucid.load(NAME).")
+        call = Call(_others(ensemble), draft._prepared if draft else None, stop, first)
         ranked = write(self._prepared, prompts, config, call)
         return ranked if config.n_best > 1 else [best for best, *_ in ranked]
 
@@ -148,8 +151,8 @@ class Loaded:
         Greedy search, or with method="sample" one draw. The rest is as of `generate`.
         Raises: UsageError at once if the settings keep more than one text open.
         """
-        config = self.decoding(**{"beam": 1, **settings})
-        call = Call([m._prepared for m in ensemble], stop=stop, first=first)
+        config = self.decoding(**ONE_TEXT | settings)
+        call = Call(_others(ensemble), stop=stop, first=first)
         return speak(self._prepared, prompt, config, call)
 
     def fill(self, texts: Sequence[str], top: int = 5) -> list[list[list[Filled]]]:
@@ -173,8 +176,8 @@ class Loaded:
         """
         if isinstance(texts, str):
             raise UsageError("embed takes a list of texts. Write m.embed([text]).")
-        _check_names(settings, EmbeddingConfig)
-        return embed(self._prepared, texts, replace(self.directory.embedding, **settings))
+        config = build(EmbeddingConfig, asdict(self.directory.embedding) | settings, "embed")
+        return embed(self._prepared, texts, config)
 
     @cached_property
     def _prepared(self) -> ModelDirectory:
@@ -183,16 +186,14 @@ class Loaded:
 
     def decoding(self, **settings: Any) -> DecodingConfig:
         """The model's own search settings, these in place of some."""
-        _check_names(settings, DecodingConfig)
         return self.directory.decoding.changed(settings)
 
 
-def _check_names(settings: Mapping[str, Any], config: type) -> None:
-    """Raises: UsageError at a setting that the config does not have."""
-    known = config.__dataclass_fields__
-    unknown = settings.keys() - known.keys()
-    if unknown:
-        raise UsageError(f"unknown setting {min(unknown)!r}. Known are: {', '.join(known)}.")
+def _others(ensemble: Sequence[Loaded]) -> list[ModelDirectory]:
+    """The models of an ensemble. Raises: UsageError if it is anything but a list of handles."""
+    if not isinstance(ensemble, (list, tuple)) or not all(isinstance(m, Loaded) for m in ensemble):
+        raise UsageError("ensemble takes loaded models. Write ensemble=[pellucid.load(NAME)].")
+    return [m._prepared for m in ensemble]
 
 
 def load(
@@ -217,8 +218,7 @@ def train(settings: Mapping[str, Any] | str | Path) -> Loaded:
     Raises: DataError, ConfigError, ResourceError; KeyboardInterrupt if a signal stopped it, after
     its state was saved.
     """
-    from pellucid.config.read import read_yaml  # a translator in service never needs these
-    from pellucid.training.pipeline import train as run_training
+    from pellucid.training.pipeline import train as run_training  # a translator needs it never
 
     if isinstance(settings, Mapping):
         trained = run_training(settings)

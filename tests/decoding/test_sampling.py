@@ -53,6 +53,12 @@ def test_banned_tokens_leave_their_mass_to_others():
     close(found, logits.softmax(-1))
 
 
+def test_without_an_end_token_every_token_may_come_first():
+    model = random_model(9, seed=1)
+    found = first_tokens(model, replace(VOCABULARY, end=-1), min_length=1)
+    close(found, torch.tensor(log_probs(model, SOURCE, ())).exp())
+
+
 def test_whole_texts_are_as_often_as_probable():
     model = random_model(3, seed=8)
     config = DecodingConfig(method="sample", n_best=N, max_length=3)
@@ -94,6 +100,16 @@ def test_a_seed_gives_one_set_of_texts(batch_size):
     # More draws leave the first ones as they were.
     more = generate(model, Request(sources), VOCABULARY, replace(config, n_best=5))
     assert [hypotheses[:3] for hypotheses in more] == wanted
+
+
+def test_draws_hang_on_a_sources_key():  # authority: each alone
+    model = random_model(9, seed=2)
+    config = DecodingConfig(method="sample", n_best=3, seed=4, min_length=9)
+    keys = [(i // 2, i % 2) for i in range(6)]
+    found = generate(model, Request([SOURCE] * 6, keys=keys), VOCABULARY, config)
+    for key, hypotheses in zip(keys, found, strict=True):
+        assert generate(model, Request([SOURCE], keys=[key]), VOCABULARY, config) == [hypotheses]
+    assert len({h.ids for hypotheses in found for h in hypotheses}) == 18
 
 
 def test_top_k_of_one_is_greedy():

@@ -1,5 +1,6 @@
 """Export for CTranslate2.  Authority: CTranslate2 itself, opening what was written."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -129,6 +130,42 @@ def test_the_command(tmp_path, capsys):
     assert (
         main(["export", str(tmp_path / "run"), str(tmp_path / "out"), "--to", "ctranslate2"]) == 3
     )
+
+
+SEARCHES: dict[str, tuple[DecodingConfig, list[str]]] = {
+    "as theirs": (DecodingConfig(beam=2, min_length=1), []),
+    "beams": (
+        DecodingConfig(beam=4, alpha=0.6, min_length=1),
+        ["beam_size=4", "length_penalty=0.6"],
+    ),
+    "no shortest": (DecodingConfig(beam=2), ["min_decoding_length=0"]),
+    "all else": (
+        DecodingConfig(
+            beam=2, no_repeat_ngram=3, repetition_penalty=1.2, min_length=3, max_length=99
+        ),
+        [
+            "no_repeat_ngram_size=3",
+            "repetition_penalty=1.2",
+            "min_decoding_length=3",
+            "max_decoding_length=99",
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SEARCHES)
+def test_what_their_search_must_be_told(name, tmp_path):  # authority: defaults that they document
+    decoding, wanted = SEARCHES[name]
+    defaults = "beam_size: int = 2.* length_penalty: float = 1.* min_decoding_length: int = 1,"
+    assert re.search(defaults, ctranslate2.Translator.translate_batch.__doc__)
+    parts = replace(directory_of(), decoding=decoding)
+    notes = to_ctranslate2(tmp_path / "out", parts, vocabulary(parts).start)
+    assert notes == [*wanted, "texts of at most 40 tokens"]
+    changes = {"n_encoder_layers": 0, "positions": "learned"}
+    parts = replace(directory_of(**changes), decoding=decoding)
+    notes = to_ctranslate2(tmp_path / "alone", parts, vocabulary(parts).start)
+    assert f"beam_size={decoding.beam}" in notes
+    assert ("min_length=0" in notes, "max_length=99" in notes) == (False, name == "all else")
 
 
 SMALL: dict[str, Any] = {

@@ -127,8 +127,9 @@ def test_every_setting_has_an_effect(marian):  # else the test above would prove
     assert len(found) == len(FILES)
 
 
-def test_an_old_directory_says_it_in_its_config(marian, tmp_path):
-    say(marian, FILES["current"])
+@pytest.mark.parametrize("name", ["current", "undivided"])
+def test_an_old_directory_says_it_in_its_config(name, marian, tmp_path):
+    say(marian, FILES[name])
     wanted = written_here(marian)
     import_published(marian, tmp_path / "old")
     (tmp_path / "old" / "manifest.json").unlink()
@@ -185,6 +186,9 @@ NOTES = {
     "bad_words_ids": [[PAD], [5, 6]],
     "eos_token_id": [END, 5],
     "length_penalty": -1.0,
+    "guidance_scale": 0,
+    "pad_token_id": 50,
+    "bos_token_id": 10**6,
     "wondrous_new_setting": 7,
 }
 
@@ -198,11 +202,19 @@ def test_what_is_not_honoured_is_told(name, marian, capsys):
     assert note in capsys.readouterr().out
 
 
+def test_an_end_that_is_no_token_is_told_and_not_searched_for(marian):  # authority: the words
+    say(marian, {"num_beams": 4, "eos_token_id": 50, "max_length": 6})
+    assert open_model(marian).notes == ("eos_token_id=50 is no token of this model, which has 50",)
+    assert {len(text) for text in written_here(marian)} == {5}
+
+
 FAULTS = {
     "num_beams": ("4", "beam is '4'"),
+    " num_beams": (10**9, "num_beams=1000000000 is beyond 1024"),
     "early_stopping": ("soon", "early_stopping='soon'"),
     "max_length": (1.5, "max_length is '1.5'"),
     "suppress_tokens": ([50], "a banned token is '50'"),
+    " suppress_tokens": ([[1]], r"a banned token is '\[1\]'"),
     "bad_words_ids": (7, "must be lists"),
     "forced_eos_token_id": (10**9, "forced_eos_token_id is '1000000000'"),
     "repetition_penalty": (0.0, "repetition_penalty"),
@@ -212,7 +224,7 @@ FAULTS = {
 @pytest.mark.parametrize("name", FAULTS)
 def test_settings_that_cannot_be(name, marian):
     value, message = FAULTS[name]
-    say(marian, {"num_beams": 4, name: value})
+    say(marian, {"num_beams": 4, name.strip(): value})
     with pytest.raises(ConfigError, match=message) as caught:
         open_model(marian)
     assert "generation_config.json" in str(caught.value)

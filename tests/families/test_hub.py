@@ -3,14 +3,18 @@
 The server answers as the hub's documented API does; the real hub is never reached by a test.
 """
 
+import errno
 import hashlib
 import json
 import shutil
+import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import huggingface_hub
@@ -21,8 +25,8 @@ import transformers
 import pellucid
 from parity.peer import IDS, KEEP, close, randomized
 from pellucid.cli.main import main
-from pellucid.errors import DataError, UsageError, VerificationError
-from pellucid.families.hub import fetch
+from pellucid.errors import DataError, ResourceError, UsageError, VerificationError
+from pellucid.families.hub import cache, fetch
 from pellucid.manifest import verify
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -38,12 +42,15 @@ class Hub:
         self.asked: list[str] = []
         self.lies: dict[str, bytes] = {}
         """Files that come with other bytes than is told."""
+        self.sha = COMMIT
+        self.before: Callable[[], object] = lambda: None
+        """What happens before a file is sent."""
 
     def info(self) -> dict[str, Any]:
         return {
             "_id": "1",
             "id": "owner/tiny",
-            "sha": COMMIT,
+            "sha": self.sha,
             "private": False,
             "tags": [],
             "downloads": 0,
@@ -70,6 +77,8 @@ def handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
             elif parts[:4] == ["owner", "tiny", "resolve", COMMIT]:
                 name = "/".join(parts[4:])
                 hub.asked.append(name)
+                if self.command == "GET":
+                    hub.before()
                 self.answer(hub.lies.get(name, hub.files[name]), "application/octet-stream")
             else:
                 self.send_error(404)
@@ -142,6 +151,57 @@ def test_a_commit_that_is_here_needs_no_network(hub, monkeypatch):
         fetch("hf://owner/tiny")
 
 
+def test_two_at_once_get_one_directory(hub):
+    both = threading.Barrier(2)
+    hub.before = lambda: both.wait(20)  # so neither is done before the other has begun
+    with ThreadPoolExecutor(2) as pool:
+        one, other = pool.map(fetch, ["hf://owner/tiny"] * 2)
+    assert one == other
+    verify(one)
+    assert {path.name for path in one.parent.iterdir()} == {COMMIT}
+
+
+def test_what_a_killed_fetch_left_is_swept(hub):
+    home = cache() / "owner--tiny"
+    code = (
+        "import os, signal, huggingface_hub as h, huggingface_hub.constants;"
+        "from pellucid.families.hub import fetch;"
+        f"h.constants.ENDPOINT = {huggingface_hub.constants.ENDPOINT!r};"
+        f"h.constants.HUGGINGFACE_CO_URL_TEMPLATE = "
+        f"{huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE!r};"
+        "h.HfApi.hf_hub_download = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL);"
+        "fetch('hf://owner/tiny')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=100)
+    assert done.returncode == -9, done.stderr.decode()
+    assert len(list(home.iterdir())) == 1, "nothing was left, so nothing is shown"
+    fetch("hf://owner/tiny")
+    assert [path.name for path in home.iterdir()] == [COMMIT]
+
+
+@pytest.mark.parametrize("when", ["before", "while"])
+def test_a_full_disk_is_called_that(when, hub, monkeypatch):
+    def fill(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    if when == "before":
+        monkeypatch.setattr("pellucid.files.shutil.disk_usage", lambda _: SimpleNamespace(free=99))
+    else:
+        monkeypatch.setattr(huggingface_hub.HfApi, "hf_hub_download", fill)
+    with pytest.raises(ResourceError, match="No space left on device"):
+        fetch("hf://owner/tiny")
+    assert not hub.asked
+
+
+@pytest.mark.parametrize("sha", ["../../outside", "main", COMMIT[:-1], None])
+def test_what_is_no_commit_becomes_no_path(sha, hub, tmp_path):
+    hub.sha = sha
+    with pytest.raises(DataError, match="the hub names no commit"):
+        fetch("hf://owner/tiny")
+    assert not hub.asked
+    assert not list(tmp_path.rglob("outside"))
+
+
 @pytest.mark.parametrize("name", ["model.safetensors", "config.json", "README.md"])
 @pytest.mark.parametrize("how", ["other bytes", "cut"])
 def test_other_bytes_than_the_hub_tells(name, how, hub, tmp_path):
@@ -180,7 +240,10 @@ def test_no_network_is_one_clear_error(network_attempts, monkeypatch, tmp_path):
     monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", "http://192.0.2.1:9")
     with pytest.raises(DataError, match=r"cannot be fetched .* Check the name and the network"):
         fetch("hf://owner/tiny")
-    network_attempts.write_text("")  # the attempt was asked for, and refused
+    (tmp_path / "hub" / "owner--tiny" / COMMIT).mkdir(parents=True)
+    with pytest.raises(DataError, match=f" Here already: hf://owner/tiny@{COMMIT}"):
+        fetch("hf://owner/tiny@main")
+    network_attempts.write_text("")  # the attempts were asked for, and refused
 
 
 def test_a_path_never_asks_the_hub(theirs, tmp_path, monkeypatch):
@@ -201,7 +264,7 @@ def test_a_checksum_may_be_required(theirs, tmp_path, capsys):
         out = [] if command == ["info"] else [str(tmp_path / "out")]
         asked = [*command, str(tmp_path / "bare"), *out, "--require-checksum"]
         assert main(asked) == 6
-        assert "a checksum is required" in capsys.readouterr().err
+        assert "nor PELLUCID_REQUIRE_CHECKSUM=1" in capsys.readouterr().err
     assert main(["import", str(tmp_path / "bare"), str(tmp_path / "kept")]) == 0
     assert main(["info", str(tmp_path / "kept"), "--require-checksum"]) == 0
     pellucid.load(tmp_path / "kept", require_checksum=True)

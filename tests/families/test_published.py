@@ -16,7 +16,7 @@ import pellucid
 from families.damage import campaign, mutate, mutate_json
 from parity.peer import IDS, KEEP, close, randomized
 from pellucid.cli.main import main
-from pellucid.errors import DataError, PellucidError, VerificationError
+from pellucid.errors import ConfigError, DataError, PellucidError, VerificationError
 from pellucid.families.door import open_model
 from pellucid.families.published import import_published, save_published
 from pellucid.manifest import verify
@@ -157,6 +157,15 @@ def test_settings_that_do_not_fit(name, copied):
     path = copied / "config.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
     with pytest.raises(PellucidError, match=message):
+        open_model(copied)
+
+
+def test_sizes_of_embeddings_that_are_no_settings(copied):
+    (copied / "1_Pooling").mkdir()
+    (copied / "1_Pooling" / "config.json").write_text('{"pooling_mode_cls_token": true}')
+    (copied / "modules.json").write_text("[]")
+    (copied / "sentence_bert_config.json").write_text("[]")
+    with pytest.raises(ConfigError, match=r"sentence_bert_config\.json holds no settings"):
         open_model(copied)
 
 

@@ -275,6 +275,23 @@ def test_what_is_written_opens(case, tmp_path):  # authority: the model itself, 
     assert shared[0] == shared[1]
 
 
+def test_widths_that_follow_from_others_are_written_as_numbers(tmp_path):
+    model = model_of("as published", d_head=0, d_embed=0)
+    directory = written(model, tmp_path / "m")
+    told = json.loads((directory / "config.json").read_text())
+    assert (told["d_head"], told["d_embed"]) == (4, 8)  # authority: 8 wide, in 2 heads
+    assert torch.equal(open_foreign(directory).model(IDS), model(IDS))
+
+
+@pytest.mark.parametrize("case", ["as published", "one table"])
+@pytest.mark.parametrize("word", [-1, 40])
+def test_an_id_outside_the_vocabulary_is_an_error(word, case):  # authority: torch's embedding
+    with pytest.raises(IndexError):
+        torch.nn.Embedding(40, 8)(torch.tensor([[word]]))
+    with pytest.raises(IndexError, match="ids must be from 0 to 39"):
+        model_of(case)(torch.tensor([[3, word]]))
+
+
 def test_names_without_the_base_prefix(tmp_path):  # as transformers writes its base class
     model = model_of("as published")
     directory = written(model, tmp_path / "m")

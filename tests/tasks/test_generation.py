@@ -14,6 +14,8 @@ from parity.peer import randomized
 from pellucid.errors import UsageError
 from pellucid.families.door import open_model
 from pellucid.manifest import read_json
+from pellucid.tasks import batches
+from pellucid.tasks.scoring import score
 from text.published import FAIRSEQ, albert, byte_bpe, wordpiece
 
 END = "<|endoftext|>"
@@ -66,6 +68,28 @@ def test_prompts_are_continued_as_by_theirs(gpt2):
         assert text.text == model.tokenizer.target.decode(text.ids)
 
 
+@torch.no_grad()
+def test_a_text_is_cut_where_the_positions_end(gpt2):
+    """No longest length is set: theirs is told the model's own."""
+    theirs, directory = gpt2
+    model = pellucid.load(directory, device="cpu")
+    long = "The old cat sat on the table because it was tired. " * 2
+    prompts = ["A", long[:60], "", long]
+    rows = [model.tokenizer.source.encode(prompt).ids or [0] for prompt in prompts]
+    assert 24 < len(rows[1]) < len(rows[3]) < 64
+    found = model.generate(prompts, beam=1, min_length=64)
+    for row, text in zip(rows, found, strict=True):
+        most = min(64, len(row) + 2 * (len(row) if row != [0] else 0) + 20)
+        ids = torch.tensor([row])
+        given = {"max_length": most, "min_length": most, "do_sample": False}
+        wanted = theirs.generate(ids, **given)[0, len(row) :].tolist()
+        assert list(text.ids) == wanted
+    others: tuple[dict[str, Any], ...] = ({"method": "contrastive"}, {"draft": model})
+    for settings in others:
+        again = model.generate(prompts, min_length=64, **settings)
+        assert [len(text.ids) for text in again] == [len(text.ids) for text in found]
+
+
 def test_draws_are_seeded_and_stop_strings_end_a_text(gpt2):
     model = pellucid.load(gpt2[1], device="cpu")
     draw = {"method": "sample", "max_length": 12, "n_best": 3, "min_length": 11}
@@ -97,6 +121,57 @@ def test_gaps_are_filled_as_by_theirs(bert):
             assert [w.token for w in gap] == model.tokenizer.source.display(ids.tolist())
     with pytest.raises(UsageError, match="there is no gap"):
         model.fill(["no gap"])
+
+
+def test_gaps_in_batches_and_alone(bert, monkeypatch):  # authority: algebra, no neighbours
+    model = pellucid.load(bert[1], device="cpu")
+    text = "The old [MASK] sat on the table because [MASK] was tired"
+    texts = [text.rsplit(maxsplit=n % 9)[0] for n in range(40)]
+    monkeypatch.setattr(batches, "MOST_LOGITS", 40 * model.config.vocab_size)
+    together = model.fill(texts, top=3)
+    for text, gaps in zip(texts, together, strict=True):
+        (alone,) = model.fill([text], top=3)
+        assert len(gaps) == text.count("[MASK]")
+        for a, b in zip(gaps, alone, strict=True):
+            assert [w.token for w in a] == [w.token for w in b]
+            values = [w.probability for w in b]
+            assert [w.probability for w in a] == pytest.approx(values, abs=1e-6)
+
+
+@torch.no_grad()
+def test_rows_that_are_no_words_fill_no_gap(tmp_path):
+    """A model wider than its vocabulary, its last rows the likeliest; authority: the same."""
+    wordpiece(tmp_path, tokenizer_class="BertTokenizer")
+    size = rows_of(tmp_path, "vocab.txt")
+    shape: dict[str, Any] = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    shape |= {"intermediate_size": 32, "max_position_embeddings": 40}
+    theirs: Any = transformers.BertForMaskedLM(
+        transformers.BertConfig(vocab_size=size + 28, **shape)
+    )
+    randomized(theirs).cls.predictions.bias[size:] += 3.0
+    theirs.save_pretrained(tmp_path)
+    model = pellucid.load(tmp_path, device="cpu")
+    tokenizer: Any = transformers.BertTokenizer.from_pretrained(tmp_path)
+    given = tokenizer("The [MASK] sleeps.", return_tensors="pt")
+    (place,) = (given["input_ids"][0] == tokenizer.mask_token_id).nonzero()[:, 0]
+    probabilities = theirs.eval()(**given).logits[0, place].softmax(-1)
+    assert int(probabilities.argmax()) >= size
+    values, ids = probabilities[:size].topk(4)
+    (((*words,),),) = model.fill(["The [MASK] sleeps."], top=4)
+    assert [w.token for w in words] == model.tokenizer.source.display(ids.tolist())
+    assert torch.allclose(torch.tensor([w.probability for w in words]), values, atol=1e-5)
+
+
+def test_as_many_words_as_gaps(bert):  # authority: the words
+    model = pellucid.load(bert[1], device="cpu")
+    text = "The [MASK] dog sleeps under the [MASK]."
+    for top in (0, -1):
+        with pytest.raises(UsageError, match=f"top={top}: ask for 1 word or more"):
+            model.fill([text], top=top)
+    ((first, *_),) = model.fill(["A [MASK]."])[0]
+    with pytest.raises(UsageError, match="1 words for 2 gaps"):
+        model.filled_in(text, [first])
+    assert model.filled_in(text, [first, first]).count(first.token.strip()) >= 2
 
 
 FILLERS = {
@@ -156,6 +231,17 @@ def test_vectors_are_theirs(bert, pooling):
     assert float((lengths - F.normalize(wanted, dim=-1)).abs().max()) <= 1e-5
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("pooling", ["mean", "first", "max"])
+def test_the_vector_of_no_text_is_the_starts(gpt2, pooling):
+    """A tokenizer without special tokens; theirs is given the start token."""
+    theirs, directory = gpt2
+    found = pellucid.load(directory, device="cpu").embed(["", "The dog"], pooling=pooling)
+    wanted = theirs.transformer(torch.tensor([[0]])).last_hidden_state[0, 0]
+    assert float((found[0] - wanted).abs().max()) <= 1e-5
+    assert bool(found.isfinite().all())
+
+
 def test_a_directory_says_how_to_pool(bert, tmp_path):
     theirs, directory = bert
     wordpiece(tmp_path, tokenizer_class="BertTokenizer")
@@ -175,6 +261,12 @@ def test_what_a_model_cannot_do_is_said(gpt2, bert):
         pellucid.load(bert[1], device="cpu").generate(PROMPTS)
     with pytest.raises(UsageError, match="there is no head 'mlm'"):
         pellucid.load(gpt2[1], device="cpu").fill(["a"])
+    for _, directory in (gpt2, bert):
+        model = pellucid.load(directory, device="cpu")
+        with pytest.raises(UsageError, match="Use generate, fill or embed"):
+            model.translate(PROMPTS)
+        with pytest.raises(UsageError, match="translates nothing"):
+            score(model.directory, [("A dog", "Ein Hund")])
     for verb in ("generate", "fill", "embed"):
         with pytest.raises(UsageError, match="takes a list"):
             getattr(pellucid.load(bert[1], device="cpu"), verb)("text")

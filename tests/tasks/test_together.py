@@ -5,6 +5,7 @@ sacreBLEU called on the texts drawn; the attention of each model by itself.
 """
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ import torch
 import pellucid
 from cli.writers import write_gpt2
 from pellucid.api import Loaded
+from pellucid.config.decoding import DecodingConfig
 from pellucid.decoding.alignment import align, hard_alignment
 from pellucid.errors import UsageError
 from pellucid.metrics.translation import likeness
@@ -138,6 +140,40 @@ def test_a_piece_comes_before_the_next_step(models, monkeypatch):
 def test_settings_of_a_stream_are_checked_at_the_call(models):
     with pytest.raises(UsageError, match="keeps 3"):
         models[0].stream("a", beam=3)
+
+
+def test_what_keeps_many_texts_open_is_told_the_way_out(models):
+    with pytest.raises(UsageError, match="Use method=beam with beam=1, or method=sample"):
+        models[0].stream("a", method="contrastive")
+    with pytest.raises(UsageError, match="Use method=beam with beam=1, or method=sample"):
+        models[0].generate(["a"], draft=models[1], method="mbr")
+
+
+def test_a_directory_that_searches_in_groups_streams_and_draws(models):
+    """Authority: the same directory without groups."""
+    grouped = DecodingConfig(beam=4, groups=2, diversity=0.5, max_length=SIZE)
+    model = Loaded(replace(models[0].directory, decoding=grouped), torch.device("cpu"))
+    (wanted,) = models[0].generate(["The dog"], beam=1, max_length=SIZE)
+    assert "".join(model.stream("The dog")) == wanted.text
+    (found,) = model.generate(["The dog"], draft=models[2])
+    assert found.ids == wanted.ids
+    (found,) = model.generate(["The dog"], method="sample", seed=3)
+    (wanted,) = models[0].generate(["The dog"], method="sample", seed=3, max_length=SIZE)
+    assert found.ids == wanted.ids
+
+
+def test_arguments_of_another_kind_are_told(models):
+    with pytest.raises(UsageError, match=r"Write stop=\[text\]"):
+        models[0].generate(["a"], stop="in")
+    for ensemble in (models[1], ["en-de"], None):
+        with pytest.raises(UsageError, match=r"Write ensemble=\[pellucid.load"):
+            models[0].generate(["a"], ensemble=ensemble)
+        with pytest.raises(UsageError, match=r"Write ensemble=\[pellucid.load"):
+            models[0].stream("a", ensemble=ensemble)
+        with pytest.raises(UsageError, match=r"Write ensemble=\[pellucid.load"):
+            models[0].translate(["a"], ensemble=ensemble)
+    with pytest.raises(UsageError, match=r"Write draft=pellucid.load"):
+        models[0].generate(["a"], draft="small")
 
 
 def test_an_ensembles_alignment_is_its_mean_attention():

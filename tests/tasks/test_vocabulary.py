@@ -107,6 +107,23 @@ def test_a_directory_tells_another_language(directory, style):
     same(*opened(directory))
 
 
+def test_a_text_is_split_where_its_translation_would_not_fit(directory):
+    """80 positions; authority: arithmetic on 2 S + 20, the language and the end counted in S."""
+    say(directory)
+    model, _ = opened(directory)
+    for n, parts in ((28, 1), (29, 2)):
+        text = "a" + " a" * (n - 1)
+        assert len(model.tokenizer.source.encode(text).ids) == n
+        (found,) = model.translate([text], alignment=False, beam=1, max_length=0, min_length=99)
+        assert found.detail.parts == parts
+    # A prompt is not split: its text is cut, the start token being the first of the 80.
+    text = "a" * 30 + " a" * 20
+    row = model.tokenizer.source.encode(text).ids
+    assert 2 * len(row) + 20 > 80 > len(row) + 2
+    (written,) = model.generate([text], beam=1, max_length=0, min_length=99)
+    assert len(written.ids) == 79
+
+
 @torch.no_grad()
 def test_scores_are_theirs(directory, style):
     say(directory)

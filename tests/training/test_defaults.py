@@ -3,8 +3,10 @@
 import pytest
 
 from pellucid.errors import ConfigError
+from pellucid.families.rnn import build_run
 from pellucid.families.transformer import PRESETS
 from pellucid.training.defaults import complete
+from pellucid.training.schedules import learning_rate
 
 
 @pytest.mark.parametrize(
@@ -57,6 +59,28 @@ def test_an_unknown_size_is_named():
         complete({"size": "huge"}, 100, on_cpu=True)
 
 
+@pytest.mark.parametrize("size", ["tiny", "rnn"])
+def test_the_papers_schedule_has_its_own_peak(size):  # authority: Vaswani et al. 2017, eq. 3
+    given = {"size": size, "training": {"schedule": "noam"}}
+    config, _ = complete(given, 29_000, on_cpu=True)
+    c, d_model = config.training, config.model.d_model
+    assert learning_rate(c.warmup, c, d_model) == pytest.approx((d_model * c.warmup) ** -0.5)
+    given = {"size": size, "training": {"schedule": "noam", "rate": 0.5}}
+    assert complete(given, 29_000, on_cpu=True)[0].training.rate == 0.5
+
+
+@pytest.mark.parametrize("size", [["tiny"], {"tiny": 1}, 3])
+def test_a_size_that_is_no_name(size):
+    with pytest.raises(ConfigError, match="is not known"):
+        complete({"size": size}, 100, on_cpu=True)
+    with pytest.raises(ConfigError, match="size"):
+        build_run({"size": size}, "test")
+
+
 def test_wrong_types_are_left_to_the_reader_of_configs():
     with pytest.raises(ConfigError, match="max_tokens"):
         complete({"training": {"max_tokens": "many"}}, 100, on_cpu=True)
+    with pytest.raises(ConfigError, match="accumulate=0"):
+        complete({"training": {"accumulate": 0}}, 100, on_cpu=True)
+    with pytest.raises(ConfigError, match="training is a section"):
+        complete({"training": 5}, 100, on_cpu=True)

@@ -1,7 +1,7 @@
 """How text is generated from a trained model."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from pellucid.config.checks import at_least
@@ -11,6 +11,7 @@ MINUTE = 1e-6
 """The least of what must not be 0: a temperature below it is greedy search, to rounding."""
 
 SETTINGS_OF = {
+    ("beam",): ("groups", "diversity"),
     ("sample", "mbr"): ("temperature", "top_k", "top_p", "min_p", "typical_p"),
     ("contrastive",): ("candidates", "contrast"),
     ("mbr",): ("samples", "utility"),
@@ -85,11 +86,17 @@ class DecodingConfig:
         return {"sample": self.n_best, "mbr": self.samples}.get(self.method, self.groups)
 
     def changed(self, settings: Mapping[str, Any]) -> "DecodingConfig":
-        """With these in place of some; a change of method drops what the new one has no use for."""
+        """With these in place of some; a change of method drops what the new one has no use for.
+
+        Raises: ConfigError if one is unknown, of another type, or impossible.
+        """
+        from pellucid.config.read import build  # pydantic: a command's help goes without
+
         method = settings.get("method", self.method)
         useless = [n for ms, ns in SETTINGS_OF.items() if method not in ms for n in ns]
         reset = {n: type(self).__dataclass_fields__[n].default for n in useless}
-        return replace(self, **({} if method == self.method else reset) | dict(settings))
+        kept = asdict(self) | ({} if method == self.method else reset)
+        return build(DecodingConfig, kept | dict(settings), "search")
 
     def __post_init__(self) -> None:
         at_least(1, self, "beam", "n_best", "batch_size", "groups")
@@ -134,10 +141,10 @@ class DecodingConfig:
     def _check_groups(self) -> None:
         if self.groups == 1 and not self.diversity:
             return
-        if self.groups == 1 or self.method != "beam":
+        if self.groups == 1:
             raise ConfigError(
-                f"groups={self.groups} with diversity={self.diversity} has no meaning for"
-                f" method={self.method}: a beam in 2 groups or more is needed. Set both, or none."
+                f"diversity={self.diversity} has no meaning for groups=1: a beam in 2 groups or"
+                " more is needed. Set both, or none."
             )
         if self.beam % self.groups:
             raise ConfigError(

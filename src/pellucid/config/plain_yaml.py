@@ -93,8 +93,15 @@ def _flow_list(dumper: _Dumper, items: Any) -> yaml.Node:
     return dumper.represent_sequence("tag:yaml.org,2002:seq", items, flow_style=True)
 
 
+def _text(dumper: _Dumper, text: str) -> yaml.Node:
+    """Where Unicode breaks lines and a reader would fold them, as escapes."""
+    style = '"' if any(c in text for c in "\x85\u2028\u2029") else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
 for _tag, _pattern, _first in SCALARS:
     for _class in (_Loader, _Dumper):
         _class.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", _pattern, list(_first))
 for _list in (list, tuple):
     _Dumper.add_representer(_list, _flow_list)
+_Dumper.add_representer(str, _text)

@@ -39,7 +39,10 @@ class Rules:
         self.penalties = penalties(config)
         self.min_length = config.min_length
         self.banned = torch.tensor(vocabulary.banned, dtype=torch.int64, device=device)
-        self.no_end = torch.tensor((*vocabulary.banned, vocabulary.end), device=device)
+        # No end token is a negative id, which indexing takes for the last token of all.
+        ends = (vocabulary.end,) if vocabulary.end >= 0 else ()
+        no_end = (*vocabulary.banned, *ends)
+        self.no_end = torch.tensor(no_end, dtype=torch.int64, device=device)
 
     def excluded(self, n: int) -> Tensor:
         """(E,) ids that may not follow n tokens."""

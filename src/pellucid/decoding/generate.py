@@ -35,8 +35,15 @@ class Request:
     alone; an empty one is the start token."""
     stopped: Callable[[Sequence[int]], bool] | None = None
     """Whether generated ids are a whole text, though without an end token (see `stop_strings`)."""
-    first: int = 0
-    """Number of the first source; what is drawn for a source hangs on its number."""
+    keys: Sequence[tuple[int, int]] = ()
+    """For each source the number of its text, and of its part there; what is drawn hangs on both.
+    None: each source is a text."""
+    bound: int = 0
+    """Most places that the model has, to which a text is cut where no longest length is set."""
+
+    def key(self, i: int) -> tuple[int, int]:
+        """What the draws for a source hang on, beside the seed."""
+        return self.keys[i] if self.keys else (i, 0)
 
 
 class Piece(NamedTuple):
@@ -124,7 +131,7 @@ def one_text(config: DecodingConfig) -> None:
     if n > 1:
         raise UsageError(
             f"streams and drafts go with one open text, but method={config.method} here keeps {n}."
-            " Use beam=1, or method=sample with n_best=1."
+            " Use method=beam with beam=1, or method=sample with n_best=1."
         )
 
 
@@ -188,12 +195,24 @@ def limits_of(
     """What is asked of the texts of these sources."""
     batch = [request.sources[i] for i in chosen]
     return Limits(
-        max_lengths=[config.max_length or 2 * len(source) + SLACK for source in batch],
+        max_lengths=[config.max_length or _longest(request, len(source)) for source in batch],
         prefixes=[request.prefixes[i] for i in chosen] if request.prefixes else (),
         beginnings=[s or (vocabulary.start,) for s in batch] if request.continued else (),
         stopped=request.stopped,
-        keys=[(request.first + i, place % config.copies) for place, i in enumerate(chosen)],
+        keys=[
+            (n, part * config.copies + place % config.copies)
+            for place, (n, part) in enumerate(map(request.key, chosen))
+        ],
     )
+
+
+def _longest(request: Request, n: int) -> int:
+    """Most tokens of a text from a source of n, where no longest length is set."""
+    longest = 2 * n + SLACK
+    if not request.bound:
+        return longest
+    before = n if request.continued and n else 1  # an empty beginning is the start token
+    return max(1, min(longest, request.bound - before))
 
 
 def _best(found: Sequence[Hypothesis], config: DecodingConfig) -> list[Hypothesis]:

@@ -56,7 +56,7 @@ def speculate(
     author = _Side(model, request, vocabulary, config)
     guesser = _Side(draft.model, request, vocabulary, config)
     text = Text(author.limits, vocabulary, config)
-    rng = np.random.default_rng((config.seed, request.first))
+    rng = np.random.default_rng((config.seed, *request.key(0)))
     guessed = accepted = 0
     while not text.ended:
         ids = list(text.ids)

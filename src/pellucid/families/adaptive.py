@@ -73,14 +73,20 @@ class AdaptiveEmbedding(nn.Module):
         self.output = Tap()
 
     def forward(self, ids: Tensor) -> Tensor:
-        """ids (B, T) -> (B, T, D)"""
+        """ids (B, T) -> (B, T, D). Raises: IndexError at an id outside the vocabulary."""
+        n_known = 0
         x = self.tables[0].new_zeros(*ids.shape, self.d_model)  # (B, T, D)
         for i, (words, table) in enumerate(zip(self.words, self.tables, strict=True)):
             here = (ids >= words.start) & (ids < words.stop)  # (B, T)
             vectors = F.embedding(ids[here] - words.start, table)  # (N, E)
+            n_known += len(vectors)
             if self.projections:
                 vectors = F.linear(vectors, self.projections[i])  # (N, D)
             x[here] = vectors.to(x.dtype)  # automatic mixed precision projects in fewer bits
+        if n_known != ids.numel():  # no table would leave zeros for it
+            raise IndexError(
+                f"ids must be from 0 to {self.words[-1].stop - 1}. Check their source."
+            )
         return self.output(x * math.sqrt(self.d_model))
 
     def initialize(self, rng: torch.Generator) -> None:

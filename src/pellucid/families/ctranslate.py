@@ -70,7 +70,7 @@ def to_ctranslate2(directory: Path, parts: ModelDirectory, start: int) -> list[s
         spec.save(str(temp))
         tokenizers.save(temp)
         check_same(temp, parts, start, (source, target))
-    return _notes(parts, target) if model.decoder is not None else []
+    return _notes(parts, target, c) if model.decoder is not None else []
 
 
 def _check_form(parts: ModelDirectory) -> Transformer:
@@ -194,15 +194,32 @@ def _tokens(tokenizer: Tokenizer, size: int) -> list[str]:
     return [known.get(i, f"<no piece {i}>") for i in range(size)]
 
 
-def _notes(parts: ModelDirectory, tokens: list[str]) -> list[str]:
+def _notes(parts: ModelDirectory, tokens: list[str], c: ModelConfig) -> list[str]:
     """What our search knows and a call there must be told."""
     roles = parts.tokenizers.target.roles
     banned = {roles[role] for role in parts.roles.banned if role in roles} - {roles.get("eos")}
     words = [tokens[i] for i in sorted({*banned, *parts.banned})]
     forced = parts.token_ids.get("forced_bos_token_id", roles.get(parts.roles.forced_first))
-    found = []
+    found = _search(parts)
     if words:
         found.append(f"suppress_sequences={[[word] for word in words]}")
     if forced is not None:
         found.append(f"target_prefix=[[{tokens[forced]!r}]] for each text")
+    if c.positions.startswith("sinusoid"):  # a table there, endless here
+        found.append(f"texts of at most {c.max_length} tokens")
     return found
+
+
+def _search(parts: ModelDirectory) -> list[str]:
+    """Our settings of search, where CTranslate2's own would find other texts."""
+    d, both = parts.decoding, bool(parts.model_config.n_encoder_layers)
+    length = "{}_decoding_length" if both else "{}_length"
+    told = {
+        "beam_size": (d.beam, 2 if both else 1),
+        "length_penalty": (d.alpha, 1.0),
+        "no_repeat_ngram_size": (d.no_repeat_ngram, 0),
+        "repetition_penalty": (d.repetition_penalty, 1.0),
+        length.format("min"): (d.min_length, 1 if both else 0),
+        length.format("max"): (d.max_length, 0),  # 0 grows with the source, which no number says
+    }
+    return [f"{name}={ours}" for name, (ours, theirs) in told.items() if ours != theirs]

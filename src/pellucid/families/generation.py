@@ -59,7 +59,12 @@ HARMLESS = names(
     " is_assistant pad_token_id bos_token_id eos_token_id decoder_start_token_id"
 )
 """What changes no text."""
-ABSENT = (None, False, "", [], {})
+MOST_BEAMS = 1024
+
+
+def is_absent(value: Any) -> bool:
+    """Whether a setting asks for nothing; 0 is a number that may be asked for."""
+    return value is None or value is False or value in ("", [], {})
 
 
 class Told(NamedTuple):
@@ -77,20 +82,19 @@ def read_search(directory: Path, theirs: Mapping[str, Any], c: ModelConfig) -> T
     Raises: ConfigError or VerificationError naming the file and the setting.
     """
     where = directory / NAME
-    told, ids = {name: v for name, v in theirs.items() if v not in ABSENT}, dict(theirs)
-    whole = where.is_file()
-    if not c.n_decoder_layers:
-        return Told(DecodingConfig(), _ids(theirs, c, str(directory / "config.json"), []))
+    told, ids = {name: v for name, v in theirs.items() if not is_absent(v)}, dict(theirs)
+    whole, notes = where.is_file(), list[str]()
+    says = whole or told.keys() & {*HONOURED, *PENALTIES, *UNHONOURED, *DRAWING}
+    if not (says and c.n_decoder_layers):
+        token_ids = _ids(theirs, c, str(directory / "config.json"), notes)
+        return Told(DecodingConfig(), token_ids, notes=tuple(notes))
     if whole:
         told = read_json(where)
         if not isinstance(told, dict):
             raise ConfigError(f"{where} holds no settings. Get the directory anew.")
         ids = {n: i for n, i in theirs.items() if not n.startswith("forced_")} | told
-    elif not told.keys() & {*HONOURED, *PENALTIES, *UNHONOURED, *DRAWING}:
-        return Told(DecodingConfig(), _ids(theirs, c, str(directory / "config.json"), []))
     else:
         where = directory / "config.json"
-    notes: list[str] = []
     token_ids = _ids(ids, c, str(where), notes)
     settings = {**_lengths(told, c, str(where), notes), **_search(told, str(where), notes)}
     for name, ours in PENALTIES.items():
@@ -155,8 +159,9 @@ def _lengths(
 
 def _search(told: Mapping[str, Any], where: str, notes: list[str]) -> dict[str, Any]:
     """How texts are looked for, or drawn."""
-    beams = told.get("num_beams", 1)
-    beams = 1 if beams is None else beams
+    beams = 1 if told.get("num_beams") is None else told["num_beams"]
+    if isinstance(beams, int) and beams > MOST_BEAMS:
+        raise ConfigError(f"{where}: num_beams={str(beams)[:40]} is beyond {MOST_BEAMS}. Mend it.")
     if told.get("do_sample"):
         if beams != 1:
             notes.append(f"num_beams={beams} beside do_sample: one text is drawn at a time")
@@ -170,8 +175,7 @@ def _search(told: Mapping[str, Any], where: str, notes: list[str]) -> dict[str, 
         raise ConfigError(
             f"{where}: early_stopping={stop[:40]!r} is none of true, false, 'never'. Mend it."
         )
-    alpha = told.get("length_penalty")
-    alpha = 1.0 if alpha is None else alpha
+    alpha = 1.0 if told.get("length_penalty") is None else told["length_penalty"]
     if isinstance(alpha, int | float) and alpha < 0:
         notes.append(f"length_penalty={alpha} is below 0; scores are not divided instead")
         alpha = 0.0
@@ -194,6 +198,11 @@ def _ids(ids: Mapping[str, Any], c: ModelConfig, where: str, notes: list[str]) -
         notes.append(f"forced_bos_token_id={found.pop('forced_bos_token_id')} of a decoder alone")
     for name in ("forced_bos_token_id", "forced_eos_token_id", "decoder_start_token_id"):
         _check_id(found.get(name, 0), c, f"{where}: {name}")
+    size = c.target_vocab_size or c.vocab_size
+    for name in [name for name, i in found.items() if i >= size]:
+        notes.append(
+            f"{name}={str(found.pop(name))[:40]} is no token of this model, which has {size}"
+        )
     return found
 
 
@@ -208,10 +217,10 @@ def _banned(
     if longer:
         notes.append(f"bad_words_ids: {len(longer)} of more than one token each")
     single = [word[0] for word in words if isinstance(word, list) and len(word) == 1]
-    found = dict.fromkeys([*(i for i in single if i != end), *tokens])
+    found = [*(i for i in single if i != end), *tokens]
     for i in found:
         _check_id(i, c, f"{where}: a banned token")
-    return tuple(found)
+    return tuple(dict.fromkeys(found))
 
 
 def _note_others(told: Mapping[str, Any], whole: bool, notes: list[str]) -> None:
@@ -219,11 +228,11 @@ def _note_others(told: Mapping[str, Any], whole: bool, notes: list[str]) -> None
     cuts = {} if not told.get("do_sample") else dict.fromkeys(CUTS, 0)
     for name, neutral in {**UNHONOURED, **cuts}.items():
         value = told.get(name)
-        if value not in ABSENT and value != neutral:
+        if not is_absent(value) and value != neutral:
             notes.append(f"{name}={str(value)[:60]}")
     known = {*HONOURED, *PENALTIES, *UNHONOURED, *DRAWING, *CUTS, *HARMLESS}
     if whole:
-        unknown = [name for name in told if name not in known and told[name] not in ABSENT]
+        unknown = [name for name in told if name not in known and not is_absent(told[name])]
         notes += [f"{name[:60]}={str(told[name])[:60]}: not known here" for name in unknown]
 
 

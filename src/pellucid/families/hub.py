@@ -1,6 +1,7 @@
 """`hf://owner/name[@revision]`: the only names that touch a network, and what may come from there.
 
-A model is fetched once into a directory with a manifest, and opened like any other from then on.
+A model is fetched once into a directory with a manifest. By its whole commit (@ and 40 hex digits)
+it then opens without a network; of any other name the hub is asked what commit that is now.
 Never fetched: pickles, code, and whatever else a model directory does not need.
 """
 
@@ -8,12 +9,11 @@ import hashlib
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from pellucid.errors import DataError, UsageError, VerificationError
+from pellucid.errors import DataError, PellucidError, UsageError, VerificationError
 from pellucid.families.published import KEPT
 from pellucid.files import publish
 
@@ -41,7 +41,8 @@ def fetch(name: str) -> Path:
     """The directory of a published model, downloaded unless this commit of it is here already.
 
     Sizes and checksums that the hub tells are verified. Raises: UsageError at a malformed name or
-    without the extra; DataError if it cannot be fetched; VerificationError if other bytes came.
+    without the extra; DataError if it cannot be fetched; VerificationError if other bytes came;
+    ResourceError if the disk is full.
     """
     found = NAME.fullmatch(name)
     if found is None:
@@ -60,18 +61,18 @@ def fetch(name: str) -> Path:
     try:
         api = huggingface_hub.HfApi()
         told = api.model_info(repository, revision=revision, files_metadata=True)
-        place = home / str(told.sha)
-        if not place.is_dir():
-            _download(api, told, repository, place)
-    except (DataError, VerificationError):
+        return _fetched(api, told, repository, home)
+    except PellucidError:
         raise
     except Exception as error:
         said = " ".join(str(error).split())[:200]
+        commits = sorted(path.name for path in home.glob("*") if COMMIT.fullmatch(path.name))
+        here = ", ".join(f"{PREFIX}{repository}@{commit}" for commit in commits)
         raise DataError(
             f"{name} cannot be fetched ({type(error).__name__}: {said}). Check the name and the"
             " network, or download it by other means and give its directory."
+            + (f" Here already: {here}." if here else "")
         ) from error
-    return place
 
 
 def cache() -> Path:
@@ -98,21 +99,34 @@ def wanted(names: Iterable[str]) -> list[str]:
     return sorted(found)
 
 
+def _fetched(api: Any, told: Any, repository: str, home: Path) -> Path:
+    """The directory of the commit that the hub told, downloaded unless it is here."""
+    if not COMMIT.fullmatch(str(told.sha)):  # it becomes a path
+        raise DataError(
+            f"{PREFIX}{repository}: the hub names no commit ({str(told.sha)[:60]!r}). Use another"
+            " hub, or give a directory."
+        )
+    place = home / told.sha
+    try:
+        if not place.is_dir():
+            _download(api, told, repository, place)
+    except DataError:
+        if not place.is_dir():
+            raise  # if it is there, another process has fetched it meanwhile
+    return place
+
+
 def _download(api: Any, told: Any, repository: str, place: Path) -> None:
     """Publish the files of one commit: whole and verified, or not there."""
     entries = {entry.rfilename: entry for entry in told.siblings or ()}
     names = wanted(entries)
-    place.parent.mkdir(parents=True, exist_ok=True)
     facts = {"from": f"{PREFIX}{repository}@{told.sha}"}
-    with (
-        tempfile.TemporaryDirectory(dir=place.parent, prefix=".fetch-") as scratch,
-        publish(place, facts=facts) as temp,
-    ):
+    needs = sum(entries[name].size or 0 for name in names)
+    with publish(place, needs=needs, facts=facts) as temp:
         for name in names:
-            got = api.hf_hub_download(repository, name, revision=told.sha, local_dir=scratch)
+            got = api.hf_hub_download(repository, name, revision=told.sha, local_dir=temp)
             _check(Path(got), entries[name])
-            (temp / name).parent.mkdir(exist_ok=True)
-            shutil.move(got, temp / name)
+        shutil.rmtree(temp / ".cache", ignore_errors=True)  # the client's own notes
 
 
 def _check(path: Path, entry: Any) -> None:

@@ -98,6 +98,7 @@ def _check_returns(family: Family, c: ModelConfig, written: Mapping[str, Any]) -
     layers = max(c.n_encoder_layers, c.n_decoder_layers)
     means_the_same = {
         "d_head": read.head_width == c.head_width,
+        "d_embedding": read.embedding_width == c.embedding_width,
         "layer_groups": (read.layer_groups or layers) == (c.layer_groups or layers),
         "target_vocab_size": (read.target_vocab_size or c.vocab_size)
         == (c.target_vocab_size or c.vocab_size),

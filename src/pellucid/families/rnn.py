@@ -40,6 +40,7 @@ def build_run(mapping: Mapping[str, Any], where: str) -> RunConfig:
     Raises: ConfigError as `config.read.build`.
     """
     size, model = mapping.get("size", "auto"), mapping.get("model")
+    size = size if isinstance(size, str) else ""  # reading the config says what is wrong with it
     kind, other = (RNNConfig, ModelConfig) if size in PRESETS else (ModelConfig, RNNConfig)
     for name in model if isinstance(model, Mapping) else ():
         if name in other.__dataclass_fields__ and name not in kind.__dataclass_fields__:

@@ -74,9 +74,14 @@ def read(theirs: Mapping[str, Any], found: dict[str, Any]) -> dict[str, Any]:
 
 
 def write(c: ModelConfig, heads: Mapping[str, HeadConfig]) -> dict[str, Any]:
-    """What is not in `FIELDS`."""
+    """What is not in `FIELDS`, and widths as numbers."""
     assert isinstance(c, TransformerXLConfig)
-    return {"cutoffs": list(c.cutoffs), "tie_projs": list(c.tie_projections)}
+    return {
+        "d_embed": c.embedding_width,  # ours may be 0, which follows from the other widths
+        "d_head": c.head_width,
+        "cutoffs": list(c.cutoffs),
+        "tie_projs": list(c.tie_projections),
+    }
 
 
 def untie(c: ModelConfig, differing: Collection[str]) -> ModelConfig:

@@ -10,7 +10,7 @@ from pellucid.config.embedding import EmbeddingConfig
 from pellucid.decoding.generate import padded
 from pellucid.families.directory import ModelDirectory
 from pellucid.nn.masks import Mask
-from pellucid.tasks.vocabulary import source_row
+from pellucid.tasks.vocabulary import source_row, vocabulary
 
 
 @torch.inference_mode()
@@ -32,12 +32,16 @@ def embed(
 
 
 def wrapped(directory: ModelDirectory, texts: Sequence[str], longest: int = 0) -> list[list[int]]:
-    """Ids of each text among the model's special tokens, cut to at most `longest`."""
+    """Ids of each text among the model's special tokens, cut to at most `longest`.
+
+    Of an empty text that has none, the start token, as before what is generated from nothing.
+    """
     tokenizer, c = directory.tokenizers.source, directory.model_config
     most = longest or c.most_tokens
     around = len(source_row(directory, []))
     found = tokenizer.encode_batch(texts)
-    return [source_row(directory, ids[: max(0, most - around)] if most else ids) for ids in found]
+    rows = [source_row(directory, ids[: max(0, most - around)] if most else ids) for ids in found]
+    return [row or [vocabulary(directory).start] for row in rows]
 
 
 def _vectors(

@@ -8,9 +8,8 @@ import torch
 from pellucid.decoding.generate import padded
 from pellucid.errors import UsageError
 from pellucid.families.directory import ModelDirectory
+from pellucid.tasks.batches import batches
 from pellucid.tasks.logits import Inputs, choose, logits
-
-BATCH = 32
 
 
 class Filled(NamedTuple):
@@ -25,19 +24,24 @@ def fill(directory: ModelDirectory, texts: Sequence[str], top: int = 5) -> list[
     """For each gap of each text, the `top` likeliest tokens, best first.
 
     A gap is the mask token as the tokenizer spells it, e.g. "[MASK]" or "<mask>".
-    Raises: UsageError if the model fills no gaps, a text has none, or is longer than it reads.
+    Raises: UsageError if the model fills no gaps, a text has none, or is longer than it reads, or
+    if no word is asked for.
     """
+    if top < 1:
+        raise UsageError(f"top={top}: ask for 1 word or more.")
     head = choose(directory, "mlm")
     rows = [_row(directory, text) for text in texts]
     _mask(directory)  # a tokenizer without one is known before there is any text
     tokenizer = directory.tokenizers.source
     mask, pad = tokenizer.id("mask"), tokenizer.roles.get("pad", 0)
-    results: list[list[list[Filled]]] = []
-    for at in range(0, len(rows), BATCH):
-        ids, keep = padded(rows[at : at + BATCH], pad, torch.device("cpu"))
-        found = logits(directory, Inputs(ids, keep), head).softmax(-1).cpu()  # (B, T, V)
-        for row, hidden in zip(found, ids == mask, strict=True):
-            results.append([_best(directory, each, top) for each in row[hidden]])
+    results: list[list[list[Filled]]] = [[] for _ in rows]
+    for chosen in batches([(len(row),) for row in rows], directory.model_config.vocab_size):
+        ids, keep = padded([rows[i] for i in chosen], pad, torch.device("cpu"))  # (B, T)
+        places = (ids == mask).nonzero()  # (G, 2), row by row
+        found = logits(directory, Inputs(ids, keep), head)  # (B, T, V)
+        gaps = found[*places.to(found.device).unbind(1)].softmax(-1).cpu()  # (G, V)
+        for row, gap in zip(places[:, 0].tolist(), gaps, strict=True):
+            results[chosen[row]].append(_best(directory, gap, top))
     return results
 
 
@@ -45,8 +49,13 @@ def filled_in(directory: ModelDirectory, text: str, words: Sequence[str]) -> str
     """The text with a word in place of each gap; words as `Filled.token` has them.
 
     What begins a word stands where the gap did, other pieces right against what is before them.
+    Raises: UsageError if there are fewer or more words than gaps.
     """
     found, *after = text.split(_mask(directory))
+    if len(words) != len(after):
+        raise UsageError(
+            f"{len(words)} words for {len(after)} gaps in {text[:60]!r}. Give one for each."
+        )
     for word, part in zip(words, after, strict=True):
         found = (found if word.startswith(" ") else found.rstrip()) + word.lstrip() + part
     return found
@@ -77,6 +86,8 @@ def _row(directory: ModelDirectory, text: str) -> list[int]:
 
 
 def _best(directory: ModelDirectory, probabilities: torch.Tensor, top: int) -> list[Filled]:
-    values, ids = probabilities.topk(min(top, len(probabilities)))
+    # A model may have more rows than there are words, to be of a round width.
+    known = probabilities[: directory.tokenizers.source.vocab_size]
+    values, ids = known.topk(min(top, len(known)))
     pieces = directory.tokenizers.source.display(ids.tolist())
     return [Filled(p, v) for p, v in zip(pieces, values.tolist(), strict=True)]

@@ -9,7 +9,7 @@ from pellucid.decoding.search import Hypothesis
 from pellucid.errors import UsageError
 from pellucid.families.directory import ModelDirectory
 from pellucid.tasks.embedding import wrapped
-from pellucid.tasks.together import ALONE, Call, Team, gather, search, spoken
+from pellucid.tasks.together import ALONE, Call, Team, gather, most_places, search, spoken, writes
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def speak(
 
 def _request(directory: ModelDirectory, prompts: Sequence[str], call: Call) -> Request:
     """Ids of the prompts. Raises: UsageError if the model writes nothing."""
-    if "lm" not in directory.model.head_configs or directory.model.decoder is None:
+    if not writes(directory):
         raise UsageError("this model has no head that writes text.")
     alone = directory.model.encoder is None
     source, target = directory.tokenizers.source, directory.tokenizers.target
@@ -68,7 +68,8 @@ def _request(directory: ModelDirectory, prompts: Sequence[str], call: Call) -> R
         pad=source.roles.get("pad", 0),
         continued=alone,
         stopped=stop_strings(target.decode, call.stop) if call.stop else None,
-        first=call.first,
+        keys=[(n, 0) for n, _ in enumerate(prompts, call.first)],
+        bound=most_places(directory, call),
     )
 
 

@@ -10,9 +10,9 @@ from pellucid.decoding.generate import padded
 from pellucid.decoding.search import device_of
 from pellucid.families.directory import ModelDirectory
 from pellucid.nn.base import Model
+from pellucid.tasks.batches import batches
+from pellucid.tasks.together import check_translates
 from pellucid.tasks.vocabulary import source_row, target_row, vocabulary
-
-MOST_LOGITS = 1 << 24  # a batch's logits take 64 MiB
 
 
 class Scored(NamedTuple):
@@ -34,24 +34,20 @@ def score(directory: ModelDirectory, pairs: Sequence[tuple[str, str]]) -> list[S
     """The log-probability of each target given its source, in the order of the pairs.
 
     The model's own distribution, unsmoothed; nothing is banned or cut. Batched by length.
+    Raises: UsageError if the model translates nothing.
     """
+    check_translates(directory)
     source, target = directory.tokenizers.source, directory.tokenizers.target
     sources = [source_row(directory, ids) for ids in source.encode_batch([s for s, _ in pairs])]
     targets = [target_row(directory, ids) for ids in target.encode_batch([t for _, t in pairs])]
-    order = sorted(range(len(pairs)), key=lambda i: (len(targets[i]), len(sources[i])))
+    lengths = [(len(t), len(s)) for s, t in zip(sources, targets, strict=True)]
+    c = directory.model_config
+    width = c.target_vocab_size or c.vocab_size
     found = [Scored(0.0, 0)] * len(pairs)
-    at, vocabulary = 0, target.vocab_size
-    while at < len(order):
-        n = 1
-        while at + n < len(order) and (n + 1) * len(targets[order[at + n]]) * vocabulary <= (
-            MOST_LOGITS
-        ):
-            n += 1
-        chosen = order[at : at + n]
+    for chosen in batches(lengths, width):
         sums = _sums(directory, [sources[i] for i in chosen], [targets[i] for i in chosen])
         for i, log_prob in zip(chosen, sums.tolist(), strict=True):
             found[i] = Scored(log_prob, len(targets[i]))
-        at += n
     return found
 
 

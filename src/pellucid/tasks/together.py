@@ -33,6 +33,13 @@ class Call:
     progress: Callable[[int], None] | None = None
     """Called with how many more texts are done."""
 
+    def __post_init__(self) -> None:
+        if isinstance(self.stop, str):
+            raise UsageError(
+                f"stop={self.stop!r} would end a text at every one of its letters: stop takes a"
+                " list of strings. Write stop=[text]."
+            )
+
 
 ALONE = Call()
 
@@ -47,6 +54,27 @@ class Team:
     text: Callable[[Sequence[int]], str]
     """The text of generated ids, up to a stop string."""
     language: str
+
+
+def writes(directory: ModelDirectory) -> bool:
+    """Whether a model has a head that writes text."""
+    return "lm" in directory.model.head_configs and directory.model.decoder is not None
+
+
+def check_translates(directory: ModelDirectory) -> None:
+    """Raises: UsageError unless the model reads one text and writes another."""
+    if directory.model.encoder is None or not writes(directory):
+        raise UsageError(
+            "this model translates nothing: that needs an encoder-decoder whose head writes text."
+            " Use generate, fill or embed."
+        )
+
+
+def most_places(directory: ModelDirectory, call: Call) -> int:
+    """For `Request.bound`: the places that every model of a call has; 0 where none is bound."""
+    drafts = () if call.draft is None else (call.draft,)
+    bounds = [m.model_config.most_tokens for m in (directory, *call.ensemble, *drafts)]
+    return min(filter(None, bounds), default=0)
 
 
 def gather(directory: ModelDirectory, call: Call) -> Team:
@@ -129,7 +157,7 @@ def _singles(request: Request, progress: Callable[[int], None] | None) -> Iterat
     """A request for each source, for searches that go one by one."""
     for i, source in enumerate(request.sources):
         prefixes = request.prefixes[i : i + 1]
-        yield replace(request, sources=[source], prefixes=prefixes, first=request.first + i)
+        yield replace(request, sources=[source], prefixes=prefixes, keys=[request.key(i)])
         if progress is not None:
             progress(1)
 
@@ -154,7 +182,7 @@ def _least_risk(
 
 def _check_alike(mine: ModelDirectory, other: ModelDirectory, name: str) -> None:
     """Raises: UsageError unless both read and write the same ids, in the same shape and place."""
-    if "lm" not in other.model.head_configs or other.model.decoder is None:
+    if not writes(other):
         raise UsageError(f"{name} has no head that writes text. Leave it out.")
     if (mine.model.encoder is None) != (other.model.encoder is None):
         kinds = ("an encoder-decoder", "a decoder alone")

@@ -8,7 +8,7 @@ from pellucid.decoding.generate import SLACK, Request
 from pellucid.decoding.long import rejoin, split_long
 from pellucid.decoding.search import Hypothesis
 from pellucid.families.directory import ModelDirectory
-from pellucid.tasks.together import ALONE, Call, gather, search
+from pellucid.tasks.together import ALONE, Call, check_translates, gather, most_places, search
 from pellucid.tasks.vocabulary import source_row
 
 
@@ -40,14 +40,18 @@ def translate(
 ) -> list[list[Translated]]:
     """`n_best` translations of each text, best first. An empty text gives an empty one.
 
-    Raises: UsageError as `gather`.
+    Raises: UsageError if the model translates nothing, or as `gather`.
     """
+    check_translates(directory)
     config = config or directory.decoding
     tokenizer = directory.tokenizers.source
     parts = [_parts(directory, text) for text in texts]
     rows = tokenizer.encode_batch([p for ps in parts for p in ps])
     sources = [source_row(directory, ids) for ids in rows]
-    request = Request(sources, pad=tokenizer.id("pad"), first=call.first)
+    bound = most_places(directory, call)
+    # Blank texts have no part and long ones many, so draws must not hang on a part's place.
+    keys = [(n, part) for n, ps in enumerate(parts, call.first) for part in range(len(ps))]
+    request = Request(sources, pad=tokenizer.id("pad"), keys=keys, bound=bound)
     found = search(gather(directory, call), request, config, call.progress)
     results, at = [], 0
     for mine in parts:
@@ -68,7 +72,7 @@ def _parts(directory: ModelDirectory, text: str) -> list[str]:
     most, tokenizer = directory.longest_source, directory.tokenizers.source
     bound = directory.model_config.most_tokens
     if bound:  # the output, twice as long, must fit too
-        most = min(most, (bound - SLACK) // 2 - 1)  # 1: the end token
+        most = min(most, (bound - SLACK) // 2 - len(source_row(directory, [])))
     if len(text.encode()) <= most:  # there are no more pieces than bytes
         return [text]
     return split_long(text, lambda part: len(tokenizer.encode_batch([part])[0]) <= most)

@@ -58,12 +58,13 @@ def complete(
     if size == "auto":
         size = SMALLER_ON_CPU.get(choice.size, choice.size) if on_cpu else choice.size
         notes.append(f"{n_pairs:,} training pairs on {'a CPU' if on_cpu else 'a GPU'}: size {size}")
-    if size not in PRESETS:
+    if not isinstance(size, str) or size not in PRESETS:
         raise ConfigError(f"{where}: size={size!r} is not known. Use auto, {', '.join(PRESETS)}.")
-    max_tokens = int(_at(given, "training", "max_tokens", 4096))
-    accumulate = int(_at(given, "training", "accumulate", 1))
+    training = given.get("training")
+    training = training if isinstance(training, Mapping) else {}  # else the reader says what it is
+    max_tokens, accumulate = _at(training, "max_tokens", 4096), _at(training, "accumulate", 1)
     updates_an_epoch = max(1, n_pairs * TOKENS_A_PAIR // (max_tokens * accumulate))
-    updates = int(_at(given, "training", "max_updates", choice.epochs * updates_an_epoch))
+    updates = _at(training, "max_updates", choice.epochs * updates_an_epoch)
     often = max(min(updates, FEWEST_BETWEEN), updates // CHECKPOINTS)
     recipe = RECIPES.get(size, {})
     chosen = {
@@ -74,6 +75,8 @@ def complete(
             "schedule": "inverse-sqrt",
             "rate": choice.rate,
             **recipe,
+            # The paper's formula has a peak of its own, on which the rate is but a factor.
+            **({"rate": 1.0} if training.get("schedule") == "noam" else {}),
             "warmup": max(1, min(recipe.get("warmup", choice.warmup), updates // 4)),
             "max_updates": updates,
             "validate_every": often,
@@ -84,8 +87,8 @@ def complete(
     return build_run(merge(chosen, {**given, "size": size}), where), notes
 
 
-def _at(given: Mapping[str, Any], section: str, name: str, default: int) -> Any:
-    value = (given.get(section) or {}).get(name, default)
-    if not isinstance(value, int):
+def _at(training: Mapping[str, Any], name: str, default: int) -> int:
+    value = training.get(name, default)
+    if not isinstance(value, int) or value < 1:
         return default  # reading the config will say what is wrong with it
     return value
