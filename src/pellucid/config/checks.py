@@ -1,6 +1,7 @@
 """The checks that several configs share."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from pellucid.errors import ConfigError
@@ -12,6 +13,23 @@ def at_least(least: float, config: Any, *names: str) -> None:
         value = getattr(config, name)
         if not (value >= least and math.isfinite(value)):
             raise ConfigError(f"{name}={value} must be at least {least}.")
+
+
+def at_most(most: Mapping[str, int], config: Any) -> None:
+    """Raises: ConfigError if a field of the config is beyond what `most` has for its name."""
+    for name, bound in most.items():
+        value = getattr(config, name, 0)
+        if value > bound:
+            raise ConfigError(f"{name}={value} is beyond {bound}. Use less.")
+
+
+def one_vocabulary(config: Any) -> None:
+    """Raises: ConfigError if two vocabularies are to share one matrix."""
+    if config.target_vocab_size and config.tie_embeddings in ("all", "inputs"):
+        raise ConfigError(
+            f"tie_embeddings={config.tie_embeddings} shares one matrix, but target_vocab_size"
+            " sets a second vocabulary. Use tie_embeddings=decoder."
+        )
 
 
 def fraction(config: Any, *names: str) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from pellucid.config.checks import at_least, fraction
+from pellucid.config.checks import at_least, at_most, fraction, one_vocabulary
 from pellucid.errors import ConfigError
 
 # Sizes beyond these cannot be meant: they would exhaust memory before an error could be shown.
@@ -93,9 +93,7 @@ class ModelConfig:
         at_least(0, self, "d_embedding", "n_segments", "layer_groups", "d_head", "first_position")
         at_least(1, self, "d_model", "n_heads", "d_ff", "max_length")
         fraction(self, "dropout", "attention_dropout", "activation_dropout")
-        for name, most in LARGEST.items():
-            if getattr(self, name) > most:
-                raise ConfigError(f"{name}={getattr(self, name)} is beyond {most}. Use less.")
+        at_most(LARGEST, self)
         if max(self.n_encoder_layers, self.n_decoder_layers) > MOST_LAYERS:
             raise ConfigError(f"more than {MOST_LAYERS} layers in a stack. Use fewer.")
         if self.n_encoder_layers + self.n_decoder_layers == 0:
@@ -146,11 +144,7 @@ class ModelConfig:
                 f" alone has one embedding, to which tie_embeddings={self.tie_embeddings} ties its"
                 " output. Use target_vocab_size=0, or tie_embeddings=none."
             )
-        if self.tie_embeddings in ("all", "inputs"):
-            raise ConfigError(
-                f"tie_embeddings={self.tie_embeddings} shares one matrix, but target_vocab_size"
-                " sets a second vocabulary. Use tie_embeddings=decoder."
-            )
+        one_vocabulary(self)
 
     def _check_sharing(self) -> None:
         if self.head_split == "slice" and self.d_head not in (0, self.d_model // self.n_heads):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from pellucid.config.checks import at_least, fraction
+from pellucid.config.checks import at_least, at_most, fraction, one_vocabulary
 from pellucid.config.model import LARGEST, MOST_LAYERS
 from pellucid.errors import ConfigError
 
@@ -40,10 +40,7 @@ class RNNConfig:
         at_least(0, self, "vocab_size", "target_vocab_size", "d_embedding")
         at_least(1, self, "d_model", "n_encoder_layers", "n_decoder_layers")
         fraction(self, "dropout")
-        for name in ("vocab_size", "target_vocab_size", "d_model", "d_embedding"):
-            value, most = getattr(self, name), LARGEST[name]
-            if value > most:
-                raise ConfigError(f"{name}={value} is beyond {most}. Use less.")
+        at_most(LARGEST, self)
         if max(self.n_encoder_layers, self.n_decoder_layers) > MOST_LAYERS:
             raise ConfigError(f"more than {MOST_LAYERS} layers in a stack. Use fewer.")
         if self.d_model % 2:
@@ -74,11 +71,7 @@ class RNNConfig:
         return 0
 
     def _check_ties(self) -> None:
-        if self.target_vocab_size and self.tie_embeddings in ("all", "inputs"):
-            raise ConfigError(
-                f"tie_embeddings={self.tie_embeddings} shares one matrix, but target_vocab_size"
-                " sets a second vocabulary. Use tie_embeddings=decoder."
-            )
+        one_vocabulary(self)
         if self.tie_embeddings in ("all", "decoder") and self.embedding_width != self.d_model:
             raise ConfigError(
                 f"tie_embeddings={self.tie_embeddings} makes the embedding the output too, but"

@@ -143,9 +143,8 @@ def _trunk(c: TransformerXLConfig) -> Iterator[Weight]:
     n, width, parts = c.n_decoder_layers, c.n_heads * c.head_width, c.clusters
     for i, (table, narrow) in enumerate(zip(parts.tables, parts.widths, strict=True)):
         yield Weight((len(table), narrow))
-        if (
-            parts.projected
-        ):  # a word is multiplied by its own cluster's, of which this is the widest
+        if parts.projected:
+            # A word is multiplied by its own cluster's, of which the first is the widest.
             yield Weight((c.d_model, narrow), used=int(i == 0))
     for shape in ((width, c.d_model),) * 3 + ((c.d_model, width), (c.d_ff, c.d_model)):
         yield Weight(shape, n, n)

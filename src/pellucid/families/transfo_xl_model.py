@@ -190,12 +190,10 @@ class TransformerXL(Model):
         m, n_keys = self.config.mem_len, self.config.mem_len + ids.shape[1]
         window = m if self.config.same_length else 0
         keep = None
-        if (
-            begun is not None
-        ):  # of the zeros before a text, as many as there would be without padding
-            keep = torch.arange(n_keys, device=ids.device) >= (~begun).sum(
-                1, keepdim=True
-            )  # (B, S)
+        if begun is not None:
+            # Of the zeros before a text, as many as there would be without padding.
+            padding = (~begun).sum(1, keepdim=True)  # (B, 1)
+            keep = torch.arange(n_keys, device=ids.device) >= padding  # (B, S)
         mask = Mask(causal=True, offset=m, window=window, keep=keep)
         r = self.decoder.keys_of_distances(window or n_keys)
         return self.decoder(ids, mask, pasts, r, begun)

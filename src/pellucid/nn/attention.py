@@ -82,12 +82,7 @@ class Attention(nn.Module):
         if bias is not None:
             scores = scores + bias
         scores = self.scores(scores)
-        empty = mask.empty(*size, q.device)
-        if empty is None:
-            weights = scores.softmax(-1)
-        else:  # the softmax of nothing is nothing; of -inf alone it is NaN, and so is its gradient
-            weights = scores.masked_fill(empty, 0.0).softmax(-1).masked_fill(empty, 0.0)
-        weights = self.weights(weights).to(v.dtype)
+        weights = self.weights(softmax(scores, mask)).to(v.dtype)
         return self.context(dropout(weights, self.p, self.training) @ v)  # (B, H, T, K)
 
     def _fused(
@@ -111,6 +106,18 @@ class Attention(nn.Module):
             or self.keys.listener is not None
             or self.values.listener is not None
         )
+
+
+def softmax(scores: Tensor, mask: Mask) -> Tensor:
+    """Weights of scores (B, H, T, S) to which the mask's bias is added already.
+
+    A query that may see no key gets zeros: the softmax of nothing is nothing; of -inf alone it is
+    NaN, and so is its gradient.
+    """
+    empty = mask.empty(scores.shape[2], scores.shape[3], scores.device)  # (B, 1, T, 1)
+    if empty is None:
+        return scores.softmax(-1)
+    return scores.masked_fill(empty, 0.0).softmax(-1).masked_fill(empty, 0.0)
 
 
 class SelfAttention(Attention):

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from pellucid.nn.attention import KeysValues, Memory
+from pellucid.nn.attention import KeysValues, Memory, softmax
 from pellucid.nn.linear import Linear
 from pellucid.nn.masks import Mask
 from pellucid.taps import Tap
@@ -85,17 +85,8 @@ class Attention(nn.Module):
         k, v = memory.states
         q = state.reshape(len(k), -1, state.shape[-1])  # (B, kT, D)
         scores = self.scores(self.score(q, k)[:, None])  # (B, 1, kT, S)
-        weights = self.weights(softmax(scores, memory.mask))
+        bias = memory.mask.bias(scores, *scores.shape[2:])
+        weights = self.weights(softmax(scores if bias is None else scores + bias, memory.mask))
         context = self.context(weights[:, 0].to(v.dtype) @ v)  # (B, kT, D)
         joined = torch.cat((context.view(state.shape), state), -1)  # (R, T, 2 D)
         return torch.tanh(self.join(joined))
-
-
-def softmax(scores: Tensor, mask: Mask) -> Tensor:
-    """Weights (B, 1, T, S) over the keys that may be seen; a row that may see none gets zeros."""
-    allowed = mask.allowed(scores.shape[2], scores.shape[3], scores.device)  # (B, 1, 1, S)
-    if allowed is None:
-        return scores.softmax(-1)
-    lowest = torch.finfo(scores.dtype).min  # -inf would make a row without keys NaN
-    weights = scores.masked_fill(~allowed, lowest).softmax(-1)
-    return weights.masked_fill(~allowed, 0.0)

@@ -9,7 +9,6 @@ from torch import Tensor
 from pellucid.decoding.generate import padded
 from pellucid.decoding.search import device_of
 from pellucid.families.directory import ModelDirectory
-from pellucid.nn.base import Model
 from pellucid.tasks.batches import batches
 from pellucid.tasks.together import check_translates
 from pellucid.tasks.vocabulary import source_row, target_row, vocabulary
@@ -56,7 +55,6 @@ def _sums(
 ) -> Tensor:
     """Summed log-probabilities (B,) in float64."""
     model = directory.model
-    assert isinstance(model, Model)
     device = device_of(model)
     start = vocabulary(directory).start
     ids, keep = padded(sources, directory.tokenizers.source.id("pad"), device)  # (B, S)
