@@ -114,7 +114,7 @@ class Loaded:
         self,
         prompts: Sequence[str],
         *,
-        stop: Sequence[str] = (),
+        stop_at: Sequence[str] = (),
         draft: "Loaded | None" = None,
         ensemble: Sequence["Loaded"] = (),
         first: int = 0,
@@ -122,8 +122,8 @@ class Loaded:
     ) -> list[Any]:
         """One `Generated` a prompt; with `n_best` above 1, a list of them a prompt, best first.
 
-        stop: strings that end a text. draft: a smaller model that guesses ahead, for one open text:
-        greedy unless method="sample". ensemble, first: as of `translate`.
+        stop_at: strings that end a text. draft: a smaller model that guesses ahead, for one open
+        text: greedy unless method="sample". ensemble, first: as of `translate`.
         settings: fields of `DecodingConfig`, e.g. method="sample".
         Raises: ConfigError on impossible settings; UsageError if the model writes no text, or
         another model does not fit.
@@ -133,7 +133,7 @@ class Loaded:
         config = self.decoding(**(ONE_TEXT if draft else {}) | settings)
         if draft is not None and not isinstance(draft, Loaded):
             raise UsageError("draft takes a loaded model. Write draft=pellucid.load(NAME).")
-        call = Call(_others(ensemble), draft._prepared if draft else None, stop, first)
+        call = Call(_others(ensemble), draft._prepared if draft else None, stop_at, first)
         ranked = write(self._prepared, prompts, config, call)
         return ranked if config.n_best > 1 else [best for best, *_ in ranked]
 
@@ -141,7 +141,7 @@ class Loaded:
         self,
         prompt: str,
         *,
-        stop: Sequence[str] = (),
+        stop_at: Sequence[str] = (),
         ensemble: Sequence["Loaded"] = (),
         first: int = 0,
         **settings: Any,
@@ -152,7 +152,7 @@ class Loaded:
         Raises: UsageError at once if the settings keep more than one text open.
         """
         config = self.decoding(**ONE_TEXT | settings)
-        call = Call(_others(ensemble), stop=stop, first=first)
+        call = Call(_others(ensemble), stop_at=stop_at, first=first)
         return speak(self._prepared, prompt, config, call)
 
     def fill(self, texts: Sequence[str], top: int = 5) -> list[list[list[Filled]]]:

@@ -99,7 +99,7 @@ def test_draws_are_seeded_and_stop_strings_end_a_text(gpt2):
     assert first != model.generate(PROMPTS, **draw, seed=5)
     text = first[0][0].text
     stop = text[len(text) // 2]
-    (stopped, *_), *_ = model.generate(PROMPTS, **draw, seed=4, stop=[stop])
+    (stopped, *_), *_ = model.generate(PROMPTS, **draw, seed=4, stop_at=[stop])
     assert stopped.text == text.split(stop)[0]
     assert stopped.finished
 

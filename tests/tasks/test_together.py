@@ -113,8 +113,8 @@ def test_pieces_hold_no_half_characters_and_no_stop_string(models, seed):
     (free,) = models[0].generate(["The"], **settings)
     inside = free.text[len(free.text) // 2 :][:3]
     for stop in ([], [inside], [inside, inside[:1] + "never"]):
-        (whole,) = models[0].generate(["The"], stop=stop, **settings)
-        pieces = list(models[0].stream("The", stop=stop, **settings))
+        (whole,) = models[0].generate(["The"], stop_at=stop, **settings)
+        pieces = list(models[0].stream("The", stop_at=stop, **settings))
         assert "".join(pieces) == whole.text
         assert all(pieces)
         if "\ufffd" not in whole.text:
@@ -163,8 +163,8 @@ def test_a_directory_that_searches_in_groups_streams_and_draws(models):
 
 
 def test_arguments_of_another_kind_are_told(models):
-    with pytest.raises(UsageError, match=r"Write stop=\[text\]"):
-        models[0].generate(["a"], stop="in")
+    with pytest.raises(UsageError, match=r"Write stop_at=\[text\]"):
+        models[0].generate(["a"], stop_at="in")
     for ensemble in (models[1], ["en-de"], None):
         with pytest.raises(UsageError, match=r"Write ensemble=\[pellucid.load"):
             models[0].generate(["a"], ensemble=ensemble)

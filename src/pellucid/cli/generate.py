@@ -65,7 +65,11 @@ def run(options: Options) -> int:
         )
     names = (options.model, *options.ensemble)
     model, *others = [opened(name, options.device, options.dtype) for name in names]
-    asked: dict[str, Any] = {"stop": options.stop_at, "ensemble": others, **given(options.search)}
+    asked: dict[str, Any] = {
+        "stop_at": options.stop_at,
+        "ensemble": others,
+        **given(options.search),
+    }
     if options.draft:
         asked["draft"] = opened(options.draft, options.device, options.dtype)
     # What cannot be is known before any text is read.

@@ -13,7 +13,10 @@ from pellucid.config.head import HeadConfig
 from pellucid.config.model import ModelConfig
 from pellucid.errors import ConfigError
 from pellucid.families import bert
-from pellucid.families.family import ACTIVATIONS, Family, Field, HeadNames, Row
+from pellucid.families.family import Family, HeadNames
+from pellucid.families.fields import Field, with_defaults
+from pellucid.families.rows import Row, attention, feed_forward
+from pellucid.families.usual_heads import POOLED, fine_tuned, masked_words
 
 BASE = replace(
     bert.BASE,
@@ -32,17 +35,10 @@ DEFAULTS = {
     "attention_probs_dropout_prob": 0.0,
 }
 FIELDS = (
-    *[f._replace(default=DEFAULTS.get(f.theirs, f.default)) for f in bert.FIELDS],
+    *with_defaults(bert.FIELDS, DEFAULTS),
     Field("embedding_size", "d_embedding", 128),
     Field("num_hidden_groups", "layer_groups", 1),
 )
-
-
-def same_activation(theirs: Mapping[str, Any], head: HeadConfig) -> HeadConfig:
-    """Masked words pass the activation that the layers have."""
-    if head.kind != "lm":
-        return head
-    return replace(head, activation=ACTIVATIONS[theirs.get("hidden_act", "gelu_new")])
 
 
 def n_groups(c: ModelConfig) -> int:
@@ -62,50 +58,36 @@ def write(c: ModelConfig, heads: Mapping[str, HeadConfig]) -> dict[str, Any]:
 
 def rows(c: ModelConfig) -> list[Row]:
     """Embeddings, and the layers whose weights are kept: the first of each group."""
-    embeddings = "albert.embeddings"
-    found = [
-        Row(f"{embeddings}.word_embeddings.weight", "encoder.embedding.weight"),
-        Row(f"{embeddings}.position_embeddings.weight", "encoder.embedding.positions.weight"),
-        Row(f"{embeddings}.token_type_embeddings.weight", "encoder.embedding.segments"),
-        Row(f"{embeddings}.LayerNorm", "encoder.embedding.norm"),
-        Row("albert.encoder.embedding_hidden_mapping_in", "encoder.embedding.widen"),
-    ]
+    widen = Row("albert.encoder.embedding_hidden_mapping_in", "encoder.embedding.widen")
+    found = [*bert.embeddings("albert."), widen]
     for group in range(n_groups(c)):
         theirs = f"albert.encoder.albert_layer_groups.{group}.albert_layers.0"
         ours = f"encoder.layers.{group * (c.n_encoder_layers // n_groups(c))}"
-        found += [
-            Row(f"{theirs}.attention.query", f"{ours}.attention.inner.q"),
-            Row(f"{theirs}.attention.key", f"{ours}.attention.inner.k"),
-            Row(f"{theirs}.attention.value", f"{ours}.attention.inner.v"),
-            Row(f"{theirs}.attention.dense", f"{ours}.attention.inner.o"),
-            Row(f"{theirs}.attention.LayerNorm", f"{ours}.attention.norm"),
-            Row(f"{theirs}.ffn", f"{ours}.feed_forward.inner.up"),
-            Row(f"{theirs}.ffn_output", f"{ours}.feed_forward.inner.down"),
-            Row(f"{theirs}.full_layer_layer_norm", f"{ours}.feed_forward.norm"),
-        ]
+        maps = ("query", "key", "value", "dense")
+        found += attention(f"{theirs}.attention", f"{ours}.attention", *maps, norm="LayerNorm")
+        found += feed_forward(
+            theirs, f"{ours}.feed_forward", "ffn", "ffn_output", "full_layer_layer_norm"
+        )
     return found
 
 
-MLM = HeadNames(
-    "mlm",
-    replace(bert.MLM.config, activation="gelu-tanh"),
-    (
-        Row("predictions.dense", "transform"),
-        Row("predictions.LayerNorm", "norm"),
-        Row("predictions.decoder.weight", "output.weight"),
-        Row("predictions.bias", "output.bias", also="predictions.decoder.bias"),
-    ),
+MLM = masked_words(
+    "predictions.dense",
+    "predictions.LayerNorm",
+    "predictions.decoder",
+    bias="predictions.bias",
+    activation=bert.ACTIVATION._replace(default="gelu_new"),
 )
 POOLER = Row("albert.pooler", "transform")
 DROPOUT = (Field("classifier_dropout_prob", "dropout"),)
 # The second label says that the two texts were swapped.
 SOP = HeadNames(
     "sop",
-    replace(bert.POOLED, outputs=2, labels=("ordered", "swapped"), dropout=0.1),
+    replace(POOLED, outputs=2, labels=("ordered", "swapped"), dropout=0.1),
     (POOLER, Row("sop_classifier.classifier", "output")),
     DROPOUT,
 )
-TASKS = bert.classifiers(POOLER, DROPOUT)
+TASKS = fine_tuned(POOLER, DROPOUT)
 
 ALBERT = Family(
     name="albert",
@@ -121,14 +103,13 @@ ALBERT = Family(
     base="albert.",
     fields=FIELDS,
     required={**bert.REQUIRED, "inner_group_num": 1},
-    head=same_activation,
     extra=write,
     rows=rows,
     heads={
         "AlbertForPreTraining": (MLM, SOP),
         "AlbertForMaskedLM": (MLM,),
         **{f"AlbertFor{task}": (head,) for task, head in TASKS.items()},
-        "AlbertModel": (HeadNames("pooled", bert.POOLED, (POOLER,)),),
+        "AlbertModel": (HeadNames("pooled", POOLED, (POOLER,)),),
     },
     unused=(
         "albert.embeddings.position_ids",

@@ -5,15 +5,15 @@ of both sides; a bias on the logits that training leaves at zero; a text is clas
 decoder's state at the last end token, when both sides have read it.
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from pellucid.config.decoding import Roles
 from pellucid.config.head import HeadConfig
 from pellucid.config.model import ModelConfig
-from pellucid.errors import ConfigError
-from pellucid.families.family import ACTIVATIONS, SPAN, TIED, Family, Field, HeadNames, Row
+from pellucid.families.family import Family, HeadNames
+from pellucid.families.fields import ACTIVATIONS, TIED, Field
+from pellucid.families.rows import Row, attention, feed_forward
+from pellucid.families.usual_heads import SPAN
 
 BASE = ModelConfig(
     d_model=768,
@@ -33,8 +33,8 @@ FIELDS = (
     Field("d_model", "d_model", 1024),
     Field("encoder_layers", "n_encoder_layers", 12),
     Field("decoder_layers", "n_decoder_layers", 12),
-    Field("encoder_attention_heads", "n_heads", 16),
-    Field("encoder_ffn_dim", "d_ff", 4096),
+    Field(("encoder_attention_heads", "decoder_attention_heads"), "n_heads", 16),
+    Field(("encoder_ffn_dim", "decoder_ffn_dim"), "d_ff", 4096),
     Field("max_position_embeddings", "max_length", 1024),
     Field("activation_function", "activation", "gelu", ACTIVATIONS),
     Field("scale_embedding", "scale_embeddings", False, {False: False, True: True}),
@@ -45,60 +45,34 @@ FIELDS = (
 )
 
 
-def same_on_both_sides(theirs: Mapping[str, Any], found: dict[str, Any]) -> dict[str, Any]:
-    """Raises: ConfigError where the two stacks differ in what is one setting here."""
-    for name in ("attention_heads", "ffn_dim"):
-        first, second = theirs.get(f"encoder_{name}"), theirs.get(f"decoder_{name}")
-        if first != second:
-            raise ConfigError(
-                f"encoder_{name}={first} and decoder_{name}={second}: stacks of different shape are"
-                " not supported here. This model cannot be opened."
-            )
-    return found
-
-
-def both_sides(c: ModelConfig, heads: Mapping[str, HeadConfig]) -> dict[str, Any]:
-    """The settings that the two stacks share here, for the decoder."""
-    return {"decoder_attention_heads": c.n_heads, "decoder_ffn_dim": c.d_ff}
-
-
-def rows(c: ModelConfig) -> tuple[Row, ...]:
+def rows(c: ModelConfig) -> list[Row]:
     """Both stacks as BART names them, and its followers too."""
-    one, first, second = (
+    shared, first, second = (
         f"model.{name}.weight"
         for name in ("shared", "encoder.embed_tokens", "decoder.embed_tokens")
     )
     if c.tie_embeddings in ("all", "inputs"):
-        own = (
-            Row(one, "encoder.embedding.weight", also=first),
+        found = [
+            Row(shared, "encoder.embedding.weight", also=first),
             Row(second, "decoder.embedding.weight"),
-        )
+        ]
     else:  # the shared table may lie in the file and mean nothing, or stand for both
-        own = (
-            Row(first, "encoder.embedding.weight", also=one),
-            Row(second, "decoder.embedding.weight", also=one),
-        )
-    return (*own, *stacks())
-
-
-def stacks() -> tuple[Row, ...]:
-    """All but the tokens' embeddings."""
-    rows = []
+        found = [
+            Row(first, "encoder.embedding.weight", also=shared),
+            Row(second, "decoder.embedding.weight", also=shared),
+        ]
     for side in ("encoder", "decoder"):
-        theirs, ours = f"model.{side}.layers.{{}}", f"{side}.layers.{{}}"
-        rows += [
+        layer, inner = f"model.{side}.layers.{{}}", f"{side}.layers.{{}}"
+        found += [
             Row(f"model.{side}.embed_positions.weight", f"{side}.embedding.positions.weight"),
             Row(f"model.{side}.layernorm_embedding", f"{side}.embedding.norm"),
             Row(f"model.{side}.layer_norm", f"{side}.norm"),
-            Row(f"{theirs}.fc1", f"{ours}.feed_forward.inner.up"),
-            Row(f"{theirs}.fc2", f"{ours}.feed_forward.inner.down"),
-            Row(f"{theirs}.final_layer_norm", f"{ours}.feed_forward.norm"),
+            *feed_forward(layer, f"{inner}.feed_forward", "fc1", "fc2", "final_layer_norm"),
         ]
-        for part, block in (("self_attn", "attention"), ("encoder_attn", "cross")):
-            rows.append(Row(f"{theirs}.{part}_layer_norm", f"{ours}.{block}.norm"))
-            for name in ("q_proj", "k_proj", "v_proj", "out_proj"):
-                rows.append(Row(f"{theirs}.{part}.{name}", f"{ours}.{block}.inner.{name[0]}"))
-    return tuple(rows)
+        for part, own in (("self_attn", "attention"), ("encoder_attn", "cross")):
+            maps = [f"{part}.{name}_proj" for name in ("q", "k", "v", "out")]
+            found += attention(layer, f"{inner}.{own}", *maps, norm=f"{part}_layer_norm")
+    return found
 
 
 LM = HeadNames(
@@ -127,8 +101,6 @@ BART = Family(
     },
     base="model.",
     fields=FIELDS,
-    adjust=same_on_both_sides,
-    extra=both_sides,
     rows=rows,
     heads={
         "BartForConditionalGeneration": (LM,),

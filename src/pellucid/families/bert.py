@@ -5,13 +5,13 @@ token, position and segment is normalised before the first layer; norms follow t
 the first token, [CLS], is pooled through a tanh to stand for the whole text.
 """
 
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
-from pellucid.config.head import HeadConfig
 from pellucid.config.model import ModelConfig
-from pellucid.families.family import ACTIVATIONS, SPAN, TIED, Family, Field, HeadNames, Row
+from pellucid.families.family import Family, HeadNames
+from pellucid.families.fields import ACTIVATIONS, TIED, Field
+from pellucid.families.rows import Row, attention, below, feed_forward
+from pellucid.families.usual_heads import POOLED, fine_tuned, masked_words
 
 BASE = ModelConfig(
     d_model=768,
@@ -28,6 +28,7 @@ BASE = ModelConfig(
     scale_embeddings=False,
     attention_dropout=0.1,
 )
+ACTIVATION = Field("hidden_act", "activation", "gelu", ACTIVATIONS)
 FIELDS = (
     Field("vocab_size", "vocab_size"),
     Field("hidden_size", "d_model", 768),
@@ -37,7 +38,7 @@ FIELDS = (
     Field("max_position_embeddings", "max_length", 512),
     Field("type_vocab_size", "n_segments", 2),
     Field("layer_norm_eps", "norm_eps", 1e-12),
-    Field("hidden_act", "activation", "gelu", ACTIVATIONS),
+    ACTIVATION,
     Field("hidden_dropout_prob", "dropout", 0.1),
     Field("attention_probs_dropout_prob", "attention_dropout", 0.1),
     TIED,
@@ -45,36 +46,39 @@ FIELDS = (
 REQUIRED = {"position_embedding_type": "absolute", "is_decoder": False}
 
 
+DROPOUT = (Field("hidden_dropout_prob", "dropout"), Field("classifier_dropout", "dropout"))
+
+
+def embeddings(base: str) -> list[Row]:
+    """Embeddings as BERT names them; its followers do so under a prefix of theirs."""
+    parts = {
+        "word_embeddings.weight": "weight",
+        "position_embeddings.weight": "positions.weight",
+        "token_type_embeddings.weight": "segments",
+        "LayerNorm": "norm",
+    }
+    return below(f"{base}embeddings", "encoder.embedding", parts)
+
+
 def trunk(base: str) -> tuple[Row, ...]:
-    """Embeddings and layers as BERT names them; its followers do so under a prefix of theirs."""
-    embeddings, layer = f"{base}embeddings", f"{base}encoder.layer.{{}}"
+    """Embeddings and layers, likewise."""
+    layer, inner = f"{base}encoder.layer.{{}}", "encoder.layers.{}"
+    maps = ("self.query", "self.key", "self.value", "output.dense")
+    up, down, norm = "intermediate.dense", "output.dense", "output.LayerNorm"
     return (
-        Row(f"{embeddings}.word_embeddings.weight", "encoder.embedding.weight"),
-        Row(f"{embeddings}.position_embeddings.weight", "encoder.embedding.positions.weight"),
-        Row(f"{embeddings}.token_type_embeddings.weight", "encoder.embedding.segments"),
-        Row(f"{embeddings}.LayerNorm", "encoder.embedding.norm"),
-        Row(f"{layer}.attention.self.query", "encoder.layers.{}.attention.inner.q"),
-        Row(f"{layer}.attention.self.key", "encoder.layers.{}.attention.inner.k"),
-        Row(f"{layer}.attention.self.value", "encoder.layers.{}.attention.inner.v"),
-        Row(f"{layer}.attention.output.dense", "encoder.layers.{}.attention.inner.o"),
-        Row(f"{layer}.attention.output.LayerNorm", "encoder.layers.{}.attention.norm"),
-        Row(f"{layer}.intermediate.dense", "encoder.layers.{}.feed_forward.inner.up"),
-        Row(f"{layer}.output.dense", "encoder.layers.{}.feed_forward.inner.down"),
-        Row(f"{layer}.output.LayerNorm", "encoder.layers.{}.feed_forward.norm"),
+        *embeddings(base),
+        *attention(f"{layer}.attention", f"{inner}.attention", *maps, norm=norm),
+        *feed_forward(layer, f"{inner}.feed_forward", up, down, norm),
     )
 
 
 POOLER = Row("bert.pooler.dense", "transform")
-POOLED = HeadConfig(kind="sequence", activation="tanh")
-MLM = HeadNames(
-    "mlm",
-    HeadConfig(kind="lm", activation="gelu", norm=True),
-    (
-        Row("cls.predictions.transform.dense", "transform"),
-        Row("cls.predictions.transform.LayerNorm", "norm"),
-        Row("cls.predictions.decoder.weight", "output.weight"),
-        Row("cls.predictions.bias", "output.bias", also="cls.predictions.decoder.bias"),
-    ),
+MLM = masked_words(
+    "cls.predictions.transform.dense",
+    "cls.predictions.transform.LayerNorm",
+    "cls.predictions.decoder",
+    bias="cls.predictions.bias",
+    activation=ACTIVATION,
 )
 # The first label says that the second text is next (Devlin et al. 2019, released code).
 NSP = HeadNames(
@@ -82,30 +86,7 @@ NSP = HeadNames(
     replace(POOLED, outputs=2, labels=("next", "random")),
     (POOLER, Row("cls.seq_relationship", "output")),
 )
-
-
-DROPOUT = (Field("hidden_dropout_prob", "dropout"), Field("classifier_dropout", "dropout"))
-
-
-def classifiers(pooler: Row, settings: Sequence[Field] = DROPOUT) -> dict[str, HeadNames]:
-    """The heads of fine-tuning: a text's label, each token's, and where an answer is."""
-    output = Row("classifier", "output")
-    token = HeadConfig(kind="token", outputs=2, dropout=0.1)
-    return {
-        "SequenceClassification": HeadNames(
-            "classifier", replace(POOLED, outputs=2, dropout=0.1), (pooler, output), settings
-        ),
-        "TokenClassification": HeadNames("tagger", token, (output,), settings),
-        "QuestionAnswering": SPAN,
-    }
-
-
-def as_said(theirs: Mapping[str, Any], head: HeadConfig) -> HeadConfig:
-    """The head for masked words has the layers' own activation."""
-    if head.kind != "lm":
-        return head
-    return replace(head, activation=ACTIVATIONS[theirs.get("hidden_act", "gelu")])
-
+TASKS = fine_tuned(POOLER, DROPOUT)
 
 BERT = Family(
     name="bert",
@@ -119,13 +100,12 @@ BERT = Family(
     base="bert.",
     fields=FIELDS,
     required=REQUIRED,
-    head=as_said,
     rows=trunk("bert."),
     heads={
         "BertForPreTraining": (MLM, NSP),
         "BertForMaskedLM": (MLM,),
         "BertForNextSentencePrediction": (NSP,),
-        **{f"BertFor{task}": (head,) for task, head in classifiers(POOLER).items()},
+        **{f"BertFor{task}": (head,) for task, head in TASKS.items()},
         "BertModel": (HeadNames("pooled", POOLED, (POOLER,)),),
     },
     unused=("bert.embeddings.position_ids", "bert.embeddings.token_type_ids", "bert.pooler", "cls"),

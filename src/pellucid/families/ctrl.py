@@ -6,14 +6,12 @@ the embedding that it shares. Those first tokens, the control codes, are plain w
 vocabulary: a text must begin with one, and no token opens or ends it.
 """
 
-from collections.abc import Mapping
-from typing import Any
-
 from pellucid.config.decoding import Roles
 from pellucid.config.head import HeadConfig
 from pellucid.config.model import ModelConfig
-from pellucid.errors import ConfigError
-from pellucid.families.family import TIED, Family, Field, HeadNames, Row
+from pellucid.families.family import Family, HeadNames
+from pellucid.families.fields import TIED, Field
+from pellucid.families.rows import Row, attention, feed_forward
 
 LARGE = ModelConfig(
     d_model=1280,
@@ -38,31 +36,8 @@ FIELDS = (
 )
 
 
-def write(c: ModelConfig, heads: Mapping[str, HeadConfig]) -> dict[str, Any]:
-    """What is not in `FIELDS`. Raises: ConfigError at another eps than their code has."""
-    if c.norm_eps != LARGE.norm_eps:
-        raise ConfigError(
-            f"norm_eps={c.norm_eps}, but all code that runs a CTRL has {LARGE.norm_eps} in its"
-            " layers. Set that, or save this model in pellucid's own layout."
-        )
-    return {"embd_pdrop": c.dropout}
-
-
-def layers() -> tuple[Row, ...]:
-    """A layer as CTRL names it."""
-    layer, inner = "transformer.h.{}.", "decoder.layers.{}."
-    attention = f"{layer}multi_head_attention."
-    return (
-        Row(f"{layer}layernorm1", f"{inner}attention.norm"),
-        Row(f"{attention}Wq", f"{inner}attention.inner.q"),
-        Row(f"{attention}Wk", f"{inner}attention.inner.k"),
-        Row(f"{attention}Wv", f"{inner}attention.inner.v"),
-        Row(f"{attention}dense", f"{inner}attention.inner.o"),
-        Row(f"{layer}layernorm2", f"{inner}feed_forward.norm"),
-        Row(f"{layer}ffn.0", f"{inner}feed_forward.inner.up"),
-        Row(f"{layer}ffn.2", f"{inner}feed_forward.inner.down"),
-    )
-
+LAYER, INNER = "transformer.h.{}", "decoder.layers.{}"
+MAPS = [f"multi_head_attention.{name}" for name in ("Wq", "Wk", "Wv", "dense")]
 
 CTRL = Family(
     name="ctrl",
@@ -73,10 +48,11 @@ CTRL = Family(
     base="transformer.",
     fields=FIELDS,
     required={"layer_norm_epsilon": LARGE.norm_eps},  # theirs obeys it in the last norm alone
-    extra=write,
+    extra=lambda c, heads: {"embd_pdrop": c.dropout},
     rows=(
         Row("transformer.w.weight", "decoder.embedding.weight"),
-        *layers(),
+        *attention(LAYER, f"{INNER}.attention", *MAPS, norm="layernorm1"),
+        *feed_forward(LAYER, f"{INNER}.feed_forward", "ffn.0", "ffn.2", "layernorm2"),
         Row("transformer.layernorm", "decoder.norm"),
     ),
     heads={

@@ -4,17 +4,17 @@ What is special: no segments and no pooler; a text is classified by its first to
 Its norms have one epsilon, which is fixed and no config names.
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from pellucid.config.head import HeadConfig
-from pellucid.config.model import ModelConfig
-from pellucid.errors import ConfigError
 from pellucid.families import bert
-from pellucid.families.family import ACTIVATIONS, SPAN, TIED, Family, Field, HeadNames, Row
+from pellucid.families.family import Family
+from pellucid.families.fields import ACTIVATIONS, TIED, Field
+from pellucid.families.rows import Row, attention, feed_forward
+from pellucid.families.usual_heads import SPAN, fine_tuned, masked_words
 
 BASE = replace(bert.BASE, n_encoder_layers=6, n_segments=0)
+ACTIVATION = Field("activation", "activation", "gelu", ACTIVATIONS)
 FIELDS = (
     Field("vocab_size", "vocab_size"),
     Field("dim", "d_model", 768),
@@ -22,58 +22,30 @@ FIELDS = (
     Field("n_heads", "n_heads", 12),
     Field("hidden_dim", "d_ff", 3072),
     Field("max_position_embeddings", "max_length", 512),
-    Field("activation", "activation", "gelu", ACTIVATIONS),
+    ACTIVATION,
     Field("dropout", "dropout", 0.1),
     Field("attention_dropout", "attention_dropout", 0.1),
     TIED,
 )
 
 
-def same_activation(theirs: Mapping[str, Any], head: HeadConfig) -> HeadConfig:
-    """Masked words pass the activation that the layers have."""
-    if head.kind != "lm":
-        return head
-    return replace(head, activation=ACTIVATIONS[theirs.get("activation", "gelu")])
-
-
-def write(c: ModelConfig, heads: Mapping[str, HeadConfig]) -> dict[str, Any]:
-    """Nothing beyond `FIELDS`. Raises: ConfigError at a model that their config cannot tell."""
-    if c.norm_eps != BASE.norm_eps or c.n_segments:
-        raise ConfigError(
-            f"norm_eps={c.norm_eps}, n_segments={c.n_segments}: a DistilBERT has {BASE.norm_eps}"
-            " and 0. Save this one as a BERT, or in pellucid's own layout."
-        )
-    return {}
-
-
 def trunk() -> tuple[Row, ...]:
     """Embeddings and layers as DistilBERT names them."""
-    theirs, ours = "distilbert.transformer.layer.{}", "encoder.layers.{}"
-    embeddings, attention = "distilbert.embeddings", f"{ours}.attention.inner"
+    embeddings, layer = "distilbert.embeddings", "distilbert.transformer.layer.{}"
+    attended, fed = "encoder.layers.{}.attention", "encoder.layers.{}.feed_forward"
+    maps = [f"attention.{name}_lin" for name in ("q", "k", "v", "out")]
     return (
         Row(f"{embeddings}.word_embeddings.weight", "encoder.embedding.weight"),
         Row(f"{embeddings}.position_embeddings.weight", "encoder.embedding.positions.weight"),
         Row(f"{embeddings}.LayerNorm", "encoder.embedding.norm"),
-        *[Row(f"{theirs}.attention.{x}_lin", f"{attention}.{x}") for x in "qkv"],
-        Row(f"{theirs}.attention.out_lin", f"{attention}.o"),
-        Row(f"{theirs}.sa_layer_norm", f"{ours}.attention.norm"),
-        Row(f"{theirs}.ffn.lin1", f"{ours}.feed_forward.inner.up"),
-        Row(f"{theirs}.ffn.lin2", f"{ours}.feed_forward.inner.down"),
-        Row(f"{theirs}.output_layer_norm", f"{ours}.feed_forward.norm"),
+        *attention(layer, attended, *maps, norm="sa_layer_norm"),
+        *feed_forward(layer, fed, "ffn.lin1", "ffn.lin2", "output_layer_norm"),
     )
 
 
-MLM = HeadNames(
-    "mlm",
-    bert.MLM.config,
-    (
-        Row("vocab_transform", "transform"),
-        Row("vocab_layer_norm", "norm"),
-        Row("vocab_projector", "output"),
-    ),
-)
+MLM = masked_words("vocab_transform", "vocab_layer_norm", "vocab_projector", activation=ACTIVATION)
 POOLER = Row("pre_classifier", "transform")
-TASKS = bert.classifiers(POOLER, (Field("dropout", "dropout"),))
+TASKS = fine_tuned(POOLER, (Field("dropout", "dropout"),))
 CLASSIFIER = TASKS["SequenceClassification"]._replace(
     config=HeadConfig(kind="sequence", outputs=2, activation="relu", dropout=0.2),
     settings=(Field("seq_classif_dropout", "dropout"),),
@@ -90,8 +62,6 @@ DISTILBERT = Family(
     presets={"base": BASE},
     base="distilbert.",
     fields=FIELDS,
-    head=same_activation,
-    extra=write,
     rows=trunk(),
     heads={
         "DistilBertForMaskedLM": (MLM,),

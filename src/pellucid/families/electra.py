@@ -13,14 +13,17 @@ from pellucid.config.head import HeadConfig
 from pellucid.config.model import ModelConfig
 from pellucid.errors import ConfigError
 from pellucid.families import bert, roberta
-from pellucid.families.family import ACTIVATIONS, Family, Field, HeadNames, Row
+from pellucid.families.family import Family, HeadNames
+from pellucid.families.fields import Field, with_defaults
+from pellucid.families.rows import Row
+from pellucid.families.usual_heads import fine_tuned, masked_words
 
 # A generator has a fraction of these widths: 1/4, 1/3 and 1/4 (appendix A).
 SMALL = replace(bert.BASE, d_embedding=128, d_model=256, n_heads=4, d_ff=1024)
 BASE = bert.BASE
 DEFAULTS = {"hidden_size": 256, "num_attention_heads": 4, "intermediate_size": 1024}
 FIELDS = (
-    *[f._replace(default=DEFAULTS.get(f.theirs, f.default)) for f in bert.FIELDS],
+    *with_defaults(bert.FIELDS, DEFAULTS),
     Field("embedding_size", "d_embedding", 128),
 )
 
@@ -29,13 +32,6 @@ def widened(theirs: Mapping[str, Any], found: dict[str, Any]) -> dict[str, Any]:
     """Vectors as wide as the layers pass no projection."""
     same = found["d_embedding"] == found["d_model"]
     return {**found, "d_embedding": 0} if same else found
-
-
-def same_activation(theirs: Mapping[str, Any], head: HeadConfig) -> HeadConfig:
-    """The discriminator has its layers' activation; generator and classifier are always gelu."""
-    if head.kind != "token" or not head.activation:
-        return head
-    return replace(head, activation=ACTIVATIONS[theirs.get("hidden_act", "gelu")])
 
 
 def write(c: ModelConfig, heads: Mapping[str, HeadConfig]) -> dict[str, Any]:
@@ -48,14 +44,8 @@ def write(c: ModelConfig, heads: Mapping[str, HeadConfig]) -> dict[str, Any]:
     return {"embedding_size": c.embedding_width}
 
 
-GENERATOR = HeadNames(
-    "mlm",
-    bert.MLM.config,
-    (
-        Row("generator_predictions.dense", "transform"),
-        Row("generator_predictions.LayerNorm", "norm"),
-        Row("generator_lm_head", "output"),
-    ),
+GENERATOR = masked_words(  # always gelu, as its classifier is
+    "generator_predictions.dense", "generator_predictions.LayerNorm", "generator_lm_head"
 )
 # One logit a token: above 0 it was replaced (released code).
 DISCRIMINATOR = HeadNames(
@@ -65,6 +55,7 @@ DISCRIMINATOR = HeadNames(
         Row("discriminator_predictions.dense", "transform"),
         Row("discriminator_predictions.dense_prediction", "output"),
     ),
+    (bert.ACTIVATION,),
 )
 CLASSIFIER = HeadNames(
     "classifier",
@@ -72,7 +63,7 @@ CLASSIFIER = HeadNames(
     (Row("classifier.dense", "transform"), Row("classifier.out_proj", "output")),
     roberta.BOTH_DROPOUTS,
 )
-TASKS = bert.classifiers(CLASSIFIER.rows[0])
+TASKS = fine_tuned(CLASSIFIER.rows[0], bert.DROPOUT)
 
 ELECTRA = Family(
     name="electra",
@@ -88,7 +79,6 @@ ELECTRA = Family(
     fields=FIELDS,
     required=bert.REQUIRED,
     adjust=widened,
-    head=same_activation,
     extra=write,
     rows=(
         *bert.trunk("electra."),

@@ -13,60 +13,11 @@ from pellucid.config.head import HeadConfig
 from pellucid.config.model import ModelConfig
 from pellucid.config.read import build, merge
 from pellucid.errors import ConfigError
+from pellucid.families.fields import Field
 from pellucid.families.plan import Plan, plan
+from pellucid.families.rows import Row
 from pellucid.nn.base import Model
 from pellucid.nn.model import Transformer, filled
-
-ACTIVATIONS = {
-    "relu": "relu",
-    "gelu": "gelu",
-    "gelu_new": "gelu-tanh",
-    "gelu_pytorch_tanh": "gelu-tanh",
-    "swish": "swish",
-    "silu": "swish",
-    "tanh": "tanh",
-}
-"""Their names of activations, and ours."""
-
-
-class Row(NamedTuple):
-    """One rename: a module or a tensor of theirs is one of ours, or several stacked.
-
-    `{}` stands for a number, a layer's; theirs and ours have it as often as each other.
-    """
-
-    theirs: str
-    ours: str | tuple[str, ...]
-    """Of several, theirs holds the outputs one below the other, in this order."""
-    transpose: bool = False
-    """Theirs is (in, out), as the first GPTs stored it."""
-    also: str = ""
-    """Another name of the same tensor, looked for where a file lacks the first."""
-    flat: bool = False
-    """Theirs is (1, n) where ours is (n,)."""
-    both: bool = False
-    """Written under both names."""
-
-    def names(self) -> list[str]:
-        """Their names, in the order in which they are looked for."""
-        return [self.theirs, self.also] if self.also else [self.theirs]
-
-    def turned(self) -> "Row":
-        """The second name first, if there is one, and both written."""
-        if not self.also:
-            return self
-        return self._replace(theirs=self.also, also=self.theirs, both=True)
-
-
-class Field(NamedTuple):
-    """One setting in both configs."""
-
-    theirs: str
-    ours: str
-    default: Any = None
-    """Its value where a file leaves it out; None if no file may."""
-    values: Mapping[Any, Any] | None = None
-    """Their values and ours, where those differ; the first of theirs is written."""
 
 
 class HeadNames(NamedTuple):
@@ -80,16 +31,6 @@ class HeadNames(NamedTuple):
     """Numbers of its config that theirs may say; of two for one number the later counts."""
     mark: str = ""
     """A tensor of theirs by which the head is known, where files leave out what is tied."""
-
-
-TIED = Field("tie_word_embeddings", "tie_embeddings", True, {True: "all", False: "none"})
-"""Whether the output is the embedding, as nearly all of them say it."""
-SPAN = HeadNames(
-    "span",
-    HeadConfig(kind="token", outputs=2, labels=("start", "end")),
-    (Row("qa_outputs", "output"),),
-)
-"""Where an answer starts and ends, as all their classes for question answering have it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,10 +88,7 @@ class Family:
                 )
         found: dict[str, Any] = {}
         for each in self.fields:
-            value = theirs.get(each.theirs, each.default)
-            if value is None:
-                raise ConfigError(f"{where}: {each.theirs} is missing. Get the directory anew.")
-            found[each.ours] = _translated(each, value, where)
+            found |= each.read(theirs, where)
         if self.adjust is not None:
             with _of_their_kinds(where):
                 found = self.adjust(theirs, found)
@@ -176,25 +114,49 @@ class Family:
                 rows.append(own._replace(ours=f"heads.{head.name}.{row.ours}"))
         return rows
 
-    def their_config(self, c: ModelConfig, heads: Mapping[str, HeadConfig]) -> dict[str, Any]:
-        """Their config.json of our configs, without classes and token ids.
+    def their_config(
+        self,
+        c: ModelConfig,
+        heads: Mapping[str, HeadConfig],
+        more: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Their config.json of our configs, with `more` of it: classes and token ids.
 
         Raises: ConfigError at a value that they have no word for.
         """
         found: dict[str, Any] = {"model_type": self.name, **self.required}
         for each in self.fields:
-            value = getattr(c, each.ours)
-            if each.values is not None:
-                words = [theirs for theirs, ours in each.values.items() if ours == value]
-                if not words:
-                    known = ", ".join(map(str, dict.fromkeys(each.values.values())))
-                    raise ConfigError(
-                        f"{each.ours}={value} cannot be told in a {self.name}'s config.json, so"
-                        f" this model cannot be written as one. What can: {known}."
-                    )
-                value = words[0]
-            found[each.theirs] = value
-        return {**found, **(self.extra(c, heads) if self.extra is not None else {})}
+            found |= each.write(c, self.name)
+        if self.extra is not None:
+            found |= self.extra(c, heads)
+        found |= more or {}
+        self._check_returns(c, found)
+        return found
+
+    def _check_returns(self, c: ModelConfig, written: Mapping[str, Any]) -> None:
+        """Raises: ConfigError where their config, read again, does not say what ours does."""
+        read = self.model_config(written, self.name)
+        layers = max(c.n_encoder_layers, c.n_decoder_layers)
+        means_the_same = {
+            "d_head": read.head_width == c.head_width,
+            "d_embedding": read.embedding_width == c.embedding_width,
+            "layer_groups": (read.layer_groups or layers) == (c.layer_groups or layers),
+            "target_vocab_size": (read.target_vocab_size or c.vocab_size)
+            == (c.target_vocab_size or c.vocab_size),
+            "tie_embeddings": True,  # the tensors in the file decide it
+        }
+        lost = [
+            f"{name}={getattr(c, name)!r} (not {getattr(read, name)!r})"
+            for name in type(c).__dataclass_fields__
+            if getattr(read, name) != getattr(c, name)
+            and not name.endswith("dropout")
+            and not means_the_same.get(name, False)
+        ]
+        if lost:
+            raise ConfigError(
+                f"{', '.join(lost)}: a {self.name}'s config.json cannot say that. Keep this model"
+                " in pellucid's own layout."
+            )
 
 
 @contextmanager
@@ -207,16 +169,3 @@ def _of_their_kinds(where: str) -> Iterator[None]:
             f"{where}: a setting is missing, or of another kind than it must be ({error})."
             " Get the directory anew."
         ) from error
-
-
-def _translated(each: Field, value: Any, where: str) -> Any:
-    if isinstance(value, list | dict):
-        raise ConfigError(f"{where}: {each.theirs} is {str(value)[:80]}, not one value.")
-    if each.values is None:
-        return value
-    if value not in each.values:
-        known = ", ".join(str(name) for name in each.values)
-        raise ConfigError(
-            f"{where}: {each.theirs}={str(value)[:80]!r} is not supported here. Known: {known}."
-        )
-    return each.values[value]

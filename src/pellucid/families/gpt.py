@@ -5,16 +5,14 @@ encoder; its files hold queries, keys and values as one matrix, stored (in, out)
 where they mean the approximation. Its vocabulary has no token that opens or ends a text.
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from pellucid.config.decoding import Roles
-from pellucid.config.head import HeadConfig
-from pellucid.config.model import ModelConfig
-from pellucid.errors import ConfigError
 from pellucid.families import gpt2
-from pellucid.families.family import TIED, Family, Field, Row
+from pellucid.families.family import Family
+from pellucid.families.fields import TIED, Field
+from pellucid.families.rows import Row
+from pellucid.families.usual_heads import LM
 
 BASE = replace(gpt2.SMALL, max_length=512, norm_place="post")
 FIELDS = (
@@ -36,16 +34,6 @@ FIELDS = (
 )
 
 
-def write(c: ModelConfig, heads: Mapping[str, HeadConfig]) -> dict[str, Any]:
-    """What is not in `FIELDS`. Raises: ConfigError at a shape that their config cannot tell."""
-    if c.d_ff != 4 * c.d_model:
-        raise ConfigError(
-            f"d_ff={c.d_ff}, but a GPT's feed-forward is four times d_model={c.d_model}, and its"
-            f" config.json has no word for another. Use d_ff={4 * c.d_model}, or a GPT-2."
-        )
-    return {"embd_pdrop": c.dropout}
-
-
 GPT = Family(
     name="openai-gpt",
     vocabulary=40_478,
@@ -55,14 +43,14 @@ GPT = Family(
     base="transformer.",
     fields=FIELDS,
     adjust=lambda theirs, found: {**found, "d_ff": 4 * found["d_model"]},
-    extra=write,
+    extra=lambda c, heads: {"embd_pdrop": c.dropout},
     rows=(
         Row("transformer.tokens_embed.weight", "decoder.embedding.weight"),
         Row("transformer.positions_embed.weight", "decoder.embedding.positions.weight"),
         *gpt2.layers("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj"),
     ),
     heads={
-        "OpenAIGPTLMHeadModel": (gpt2.LM,),
+        "OpenAIGPTLMHeadModel": (LM,),
         "OpenAIGPTForSequenceClassification": (gpt2.CLASSIFIER,),
         "OpenAIGPTModel": (),
     },

@@ -9,9 +9,12 @@ from dataclasses import replace
 from typing import Any
 
 from pellucid.config.decoding import Roles
-from pellucid.config.head import LANGUAGE_MODEL, HeadConfig
+from pellucid.config.head import HeadConfig
 from pellucid.config.model import ModelConfig
-from pellucid.families.family import ACTIVATIONS, SPAN, TIED, Family, Field, HeadNames, Row
+from pellucid.families.family import Family, HeadNames
+from pellucid.families.fields import ACTIVATIONS, TIED, Field
+from pellucid.families.rows import Row
+from pellucid.families.usual_heads import LM, SPAN
 
 SMALL = ModelConfig(
     d_model=768,
@@ -60,7 +63,6 @@ def layers(qkv: str, out: str, up: str, down: str) -> tuple[Row, ...]:
     )
 
 
-LM = HeadNames("lm", LANGUAGE_MODEL, (Row("lm_head", "output"),))
 # A decoder's last token is the only one that has seen the whole text.
 CLASSIFIER = HeadNames(
     "classifier",

@@ -13,7 +13,10 @@ from pellucid.config.head import HeadConfig
 from pellucid.config.model import MOST_LAYERS, ModelConfig
 from pellucid.errors import ConfigError
 from pellucid.families import gpt2, gpt3
-from pellucid.families.family import ACTIVATIONS, SPAN, TIED, Family, Field, Row
+from pellucid.families.family import Family
+from pellucid.families.fields import ACTIVATIONS, TIED, Field
+from pellucid.families.rows import Row, attention, feed_forward
+from pellucid.families.usual_heads import LM, SPAN
 
 BASE = replace(
     gpt3.SMALL, attention_scale="none", bias="no-qkv", dropout=0.0, attention_dropout=0.0
@@ -65,17 +68,11 @@ def kinds_of(theirs: Mapping[str, Any], n_layers: int) -> list[str]:
 
 
 def write(c: ModelConfig, heads: Mapping[str, HeadConfig]) -> dict[str, Any]:
-    """What is not in `FIELDS`. Raises: ConfigError at a model that their config cannot tell."""
+    """What is not in `FIELDS`; of bands of different widths, only the widest."""
     windows = [c.window(i) for i in range(c.n_decoder_layers)]
-    bands = {window for window in windows if window}
-    if len(bands) > 1 or (c.attention_scale, c.bias) != ("none", "no-qkv"):
-        raise ConfigError(
-            f"attention_scale={c.attention_scale}, bias={c.bias}, bands of {sorted(bands)}: a"
-            " GPT-Neo has none, no-qkv and one width. Save this one in pellucid's own layout."
-        )
     kinds = ["local" if window else "global" for window in windows]
     return {
-        "window_size": max(bands, default=gpt3.BAND),
+        "window_size": max(windows) or gpt3.BAND,
         "attention_types": [[kinds, 1]],
         "attention_layers": kinds,
         "intermediate_size": c.d_ff,
@@ -83,21 +80,8 @@ def write(c: ModelConfig, heads: Mapping[str, HeadConfig]) -> dict[str, Any]:
     }
 
 
-def layers() -> tuple[Row, ...]:
-    """A layer as GPT-Neo names it."""
-    layer, inner = "transformer.h.{}.", "decoder.layers.{}."
-    attention = f"{layer}attn.attention."
-    return (
-        Row(f"{layer}ln_1", f"{inner}attention.norm"),
-        Row(f"{attention}q_proj", f"{inner}attention.inner.q"),
-        Row(f"{attention}k_proj", f"{inner}attention.inner.k"),
-        Row(f"{attention}v_proj", f"{inner}attention.inner.v"),
-        Row(f"{attention}out_proj", f"{inner}attention.inner.o"),
-        Row(f"{layer}ln_2", f"{inner}feed_forward.norm"),
-        Row(f"{layer}mlp.c_fc", f"{inner}feed_forward.inner.up"),
-        Row(f"{layer}mlp.c_proj", f"{inner}feed_forward.inner.down"),
-    )
-
+LAYER, INNER = "transformer.h.{}", "decoder.layers.{}"
+MAPS = [f"attn.attention.{name}" for name in ("q_proj", "k_proj", "v_proj", "out_proj")]
 
 GPT_NEO = Family(
     name="gpt_neo",
@@ -116,11 +100,12 @@ GPT_NEO = Family(
     rows=(
         Row("transformer.wte.weight", "decoder.embedding.weight"),
         Row("transformer.wpe.weight", "decoder.embedding.positions.weight"),
-        *layers(),
+        *attention(LAYER, f"{INNER}.attention", *MAPS, norm="ln_1"),
+        *feed_forward(LAYER, f"{INNER}.feed_forward", "mlp.c_fc", "mlp.c_proj", "ln_2"),
         Row("transformer.ln_f", "decoder.norm"),
     ),
     heads={
-        "GPTNeoForCausalLM": (gpt2.LM,),
+        "GPTNeoForCausalLM": (LM,),
         "GPTNeoForSequenceClassification": (gpt2.CLASSIFIER,),
         "GPTNeoForTokenClassification": (gpt2.TAGGER,),
         "GPTNeoForQuestionAnswering": (SPAN,),

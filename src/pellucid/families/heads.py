@@ -9,8 +9,9 @@ import torch
 from pellucid.config.head import HeadConfig
 from pellucid.config.model import ModelConfig
 from pellucid.config.read import build
-from pellucid.families.family import Family, HeadNames, Row
+from pellucid.families.family import Family, HeadNames
 from pellucid.families.names import match, sources
+from pellucid.families.rows import Row
 from pellucid.families.shards import Shards
 from pellucid.nn.base import Model
 
@@ -49,22 +50,23 @@ def as_stored(
 
     Raises: ConfigError at a number that cannot be.
     """
-    said = {
-        each.ours: theirs[each.theirs]
-        for each in head.settings
-        if theirs.get(each.theirs) is not None
-    }
+    said: dict[str, Any] = {}
+    for each in head.settings:
+        if each.is_in(theirs):
+            said |= each.read(theirs, f"{where}: head {head.name}")
     sized = _labelled(_sized(head, names, shapes), theirs)
     return build(HeadConfig, {**asdict(sized), **said}, f"{where}: head {head.name}")
 
 
-def their_settings(heads: Sequence[HeadNames], configs: Mapping[str, HeadConfig]) -> dict[str, Any]:
-    """What their config says of these heads."""
-    return {
-        each.theirs: getattr(configs[head.name], each.ours)
-        for head in heads
-        for each in head.settings
-    }
+def their_settings(
+    heads: Sequence[HeadNames], configs: Mapping[str, HeadConfig], family: str
+) -> dict[str, Any]:
+    """What their config says of these heads. Raises: ConfigError where it has no word for it."""
+    found: dict[str, Any] = {}
+    for head in heads:
+        for each in head.settings:
+            found |= each.write(configs[head.name], family)
+    return found
 
 
 def _sized(

@@ -9,12 +9,12 @@ from typing import Any
 import torch
 
 from pellucid.config.head import HeadConfig
-from pellucid.config.model import ModelConfig
-from pellucid.errors import ConfigError, VerificationError
+from pellucid.errors import VerificationError
 from pellucid.families.catalog import FAMILIES
-from pellucid.families.family import Family, Row
+from pellucid.families.family import Family
 from pellucid.families.heads import as_stored, find_heads, their_settings, untied
 from pellucid.families.names import match, sources, to_theirs
+from pellucid.families.rows import Row
 from pellucid.families.shards import Shards
 from pellucid.manifest import dump_json, read_json
 from pellucid.nn.base import Model
@@ -67,13 +67,9 @@ def open_foreign(directory: Path) -> Foreign:
 def save_foreign(directory: Path, foreign: Foreign) -> None:
     """Write config.json and model.safetensors into a directory, as `transformers` writes them."""
     family, c = foreign.family, foreign.model.config
-    config = {
-        **their_settings(family.heads[foreign.architecture], foreign.heads),
-        **family.their_config(c, foreign.heads),
-        "architectures": [foreign.architecture],
-        **foreign.token_ids,
-    }
-    _check_returns(family, c, config)
+    said = their_settings(family.heads[foreign.architecture], foreign.heads, family.name)
+    more = {"architectures": [foreign.architecture], **foreign.token_ids}
+    config = {**said, **family.their_config(c, foreign.heads, more)}
     for head in foreign.heads.values():
         if head.kind == "sequence" or (head.kind == "token" and head.outputs > 1):
             labels = head.labels or [f"LABEL_{i}" for i in range(head.outputs)]
@@ -85,31 +81,6 @@ def save_foreign(directory: Path, foreign: Foreign) -> None:
         tensors |= family.constants(c)
     (directory / "config.json").write_bytes(dump_json(config))
     write_tensors(tensors, directory / "model.safetensors")
-
-
-def _check_returns(family: Family, c: ModelConfig, written: Mapping[str, Any]) -> None:
-    """Raises: ConfigError where their config cannot say what ours does."""
-    read = family.model_config(written, family.name)
-    differing = [
-        name
-        for name in type(c).__dataclass_fields__
-        if getattr(read, name) != getattr(c, name) and not name.endswith("dropout")
-    ]
-    layers = max(c.n_encoder_layers, c.n_decoder_layers)
-    means_the_same = {
-        "d_head": read.head_width == c.head_width,
-        "d_embedding": read.embedding_width == c.embedding_width,
-        "layer_groups": (read.layer_groups or layers) == (c.layer_groups or layers),
-        "target_vocab_size": (read.target_vocab_size or c.vocab_size)
-        == (c.target_vocab_size or c.vocab_size),
-        "tie_embeddings": True,  # the tensors in the file decide it
-    }
-    differing = [name for name in differing if not means_the_same.get(name, False)]
-    if differing:
-        raise ConfigError(
-            f"{', '.join(f'{n}={getattr(c, n)!r}' for n in differing)}: a config of {family.name}"
-            " cannot say that, so this model has no such layout."
-        )
 
 
 def _family(theirs: Any, where: Path) -> Family:

@@ -21,16 +21,12 @@ TIES = {"all": (True, True), "decoder": (False, True), "none": (False, False)}
 
 
 def read(theirs: Mapping[str, Any], found: dict[str, Any]) -> dict[str, Any]:
-    """Raises: ConfigError where the two stacks differ in what is one setting here."""
+    """What the sides share, and the second vocabulary."""
     shared = theirs.get("share_encoder_decoder_embeddings", True) is not False
     tied = theirs.get("tie_word_embeddings", True) is not False
     ours = ("all" if shared else "decoder") if tied else "none"
     second = 0 if shared else theirs.get("decoder_vocab_size") or found["vocab_size"]
-    return {
-        **bart.same_on_both_sides(theirs, found),
-        "tie_embeddings": ours,
-        "target_vocab_size": second,
-    }
+    return {**found, "tie_embeddings": ours, "target_vocab_size": second}
 
 
 def write(c: ModelConfig, heads: Mapping[str, HeadConfig]) -> dict[str, Any]:
@@ -42,7 +38,6 @@ def write(c: ModelConfig, heads: Mapping[str, HeadConfig]) -> dict[str, Any]:
         )
     shared, tied = TIES[c.tie_embeddings]
     return {
-        **bart.both_sides(c, heads),
         "share_encoder_decoder_embeddings": shared,
         "tie_word_embeddings": tied,
         "decoder_vocab_size": c.target_vocab_size or c.vocab_size,

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from pellucid.families.family import Row
+from pellucid.families.rows import Row
 
 
 class Source:

@@ -12,7 +12,9 @@ from typing import Any
 from pellucid.config.head import HeadConfig
 from pellucid.config.model import ModelConfig
 from pellucid.families import bert
-from pellucid.families.family import Family, HeadNames, Row
+from pellucid.families.family import Family, HeadNames
+from pellucid.families.rows import Row
+from pellucid.families.usual_heads import POOLED, fine_tuned, masked_words
 
 BASE = replace(
     bert.BASE,
@@ -37,18 +39,9 @@ def write(c: ModelConfig, heads: Mapping[str, HeadConfig]) -> dict[str, Any]:
     }
 
 
-MLM = HeadNames(
-    "mlm",
-    bert.MLM.config,
-    (
-        Row("lm_head.dense", "transform"),
-        Row("lm_head.layer_norm", "norm"),
-        Row("lm_head.decoder.weight", "output.weight"),
-        Row("lm_head.bias", "output.bias", also="lm_head.decoder.bias"),
-    ),
-)
+MLM = masked_words("lm_head.dense", "lm_head.layer_norm", "lm_head.decoder", bias="lm_head.bias")
 POOLER = Row("roberta.pooler.dense", "transform")
-TASKS = bert.classifiers(POOLER)
+TASKS = fine_tuned(POOLER, bert.DROPOUT)
 # Unlike a pooler, this head's own transform reads states that dropout has thinned.
 BOTH_DROPOUTS = (*bert.DROPOUT, *(f._replace(ours="input_dropout") for f in bert.DROPOUT))
 CLASSIFIER = HeadNames(
@@ -78,7 +71,7 @@ ROBERTA = Family(
         "RobertaForSequenceClassification": (CLASSIFIER,),
         "RobertaForTokenClassification": (TASKS["TokenClassification"],),
         "RobertaForQuestionAnswering": (TASKS["QuestionAnswering"],),
-        "RobertaModel": (HeadNames("pooled", bert.POOLED, (POOLER,)),),
+        "RobertaModel": (HeadNames("pooled", POOLED, (POOLER,)),),
     },
     unused=(
         "roberta.embeddings.position_ids",

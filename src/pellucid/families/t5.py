@@ -13,8 +13,10 @@ from typing import Any
 from pellucid.config.decoding import Roles
 from pellucid.config.head import HeadConfig
 from pellucid.config.model import ModelConfig
-from pellucid.errors import ConfigError
-from pellucid.families.family import Family, Field, HeadNames, Row
+from pellucid.families.family import Family
+from pellucid.families.fields import Field
+from pellucid.families.rows import Row, below
+from pellucid.families.usual_heads import LM
 
 SMALL = ModelConfig(
     d_model=512,
@@ -31,6 +33,13 @@ SMALL = ModelConfig(
     activation_dropout=0.1,
 )
 BASE = replace(SMALL, d_model=768, d_ff=3072, n_heads=12, n_encoder_layers=12, n_decoder_layers=12)
+# Their name of the feed-forward's activation, ours, and whether it gates.
+FEED_FORWARD = {
+    "relu": ("relu", False),
+    "gelu": ("gelu", False),
+    "gated-gelu": ("gelu-tanh", True),  # not the exact one that their name suggests
+    "gated-silu": ("swish", True),
+}
 FIELDS = (
     Field("vocab_size", "vocab_size"),
     Field("d_model", "d_model", 512),
@@ -41,32 +50,15 @@ FIELDS = (
     Field("relative_attention_num_buckets", "n_buckets", 32),
     Field("relative_attention_max_distance", "max_distance", 128),
     Field("layer_norm_epsilon", "norm_eps", 1e-6),
-    Field("dropout_rate", "dropout", 0.1),
+    Field("feed_forward_proj", ("activation", "gated"), "relu", FEED_FORWARD),
+    Field("dropout_rate", ("dropout", "attention_dropout", "activation_dropout"), 0.1),
 )
-# Their name of the feed-forward's activation, ours, and whether it gates.
-FEED_FORWARD = {
-    "relu": ("relu", False),
-    "gelu": ("gelu", False),
-    "gated-gelu": ("gelu-tanh", True),  # not the exact one that their name suggests
-    "gated-silu": ("swish", True),
-}
 
 
-def read(theirs: Mapping[str, Any], found: dict[str, Any]) -> dict[str, Any]:
-    """Raises: ConfigError at a feed-forward that is not known here."""
-    kind = theirs.get("feed_forward_proj", "relu")
-    if kind not in FEED_FORWARD:
-        known = ", ".join(FEED_FORWARD)
-        raise ConfigError(f"feed_forward_proj={kind!r} is not supported here. Known: {known}.")
-    activation, gated = FEED_FORWARD[kind]
-    return {
-        **found,
-        "n_decoder_layers": theirs.get("num_decoder_layers") or found["n_encoder_layers"],
-        "activation": activation,
-        "gated": gated,
-        "attention_dropout": found["dropout"],
-        "activation_dropout": found["dropout"],
-    }
+def depth(theirs: Mapping[str, Any], found: dict[str, Any]) -> dict[str, Any]:
+    """The decoder has as many layers as the encoder, unless the file says otherwise."""
+    n_layers = theirs.get("num_decoder_layers") or found["n_encoder_layers"]
+    return {**found, "n_decoder_layers": n_layers}
 
 
 def scaled(theirs: Mapping[str, Any], head: HeadConfig) -> HeadConfig:
@@ -80,10 +72,8 @@ def scaled(theirs: Mapping[str, Any], head: HeadConfig) -> HeadConfig:
 
 def write(c: ModelConfig, heads: Mapping[str, HeadConfig]) -> dict[str, Any]:
     """What is not in `FIELDS`."""
-    kind = next(k for k, v in FEED_FORWARD.items() if v == (c.activation, c.gated))
     scale = any(head.scale != 1.0 for head in heads.values())
     return {
-        "feed_forward_proj": kind,
         "num_decoder_layers": c.n_decoder_layers,
         "scale_decoder_outputs": scale,
         "tie_word_embeddings": scale,
@@ -91,43 +81,25 @@ def write(c: ModelConfig, heads: Mapping[str, HeadConfig]) -> dict[str, Any]:
     }
 
 
-def stack(side: str, feed_forward: int) -> list[Row]:
-    """A stack as T5 names it; its feed-forward is the last sublayer of each block."""
-    block = f"{side}.block.{{}}.layer"
-    ours = f"{side}.layers.{{}}"
-    parts = [("0.SelfAttention", "attention")]
-    if side == "decoder":
-        parts.append(("1.EncDecAttention", "cross"))
-    rows = [
-        Row(
-            f"{side}.block.0.layer.0.SelfAttention.relative_attention_bias.weight",
-            f"{side}.distances.weight",
-        ),
-        Row(f"{side}.final_layer_norm", f"{side}.norm"),
-        Row(f"{block}.{feed_forward}.layer_norm", f"{ours}.feed_forward.norm"),
-    ]
-    for theirs, name in parts:
-        rows.append(Row(f"{block}.{theirs[0]}.layer_norm", f"{ours}.{name}.norm"))
-        rows += [Row(f"{block}.{theirs}.{x}", f"{ours}.{name}.inner.{x}") for x in "qkvo"]
-    return rows
-
-
 def rows(c: ModelConfig) -> list[Row]:
-    """Both stacks, whose feed-forward has two names for its first map, or one."""
+    """Both stacks; of each block's sublayers, T5 numbers the places."""
+    maps = {"wi_0": "gate", "wi_1": "up", "wo": "down"} if c.gated else {"wi": "up", "wo": "down"}
+    attended = {name: name for name in "qkvo"}
+    read = ("SelfAttention", "attention", attended)
+    cross = ("EncDecAttention", "cross", attended)
+    fed = ("DenseReluDense", "feed_forward", maps)
     found = [
         Row("shared.weight", "encoder.embedding.weight", also="encoder.embed_tokens.weight"),
         Row("decoder.embed_tokens.weight", "decoder.embedding.weight"),
     ]
-    maps = {"wi_0": "gate", "wi_1": "up"} if c.gated else {"wi": "up"}
-    for side, last in (("encoder", 1), ("decoder", 2)):
-        found += stack(side, last)
-        for theirs, ours in {**maps, "wo": "down"}.items():
-            found.append(
-                Row(
-                    f"{side}.block.{{}}.layer.{last}.DenseReluDense.{theirs}",
-                    f"{side}.layers.{{}}.feed_forward.inner.{ours}",
-                )
-            )
+    for side, sublayers in (("encoder", (read, fed)), ("decoder", (read, cross, fed))):
+        distances = "block.0.layer.0.SelfAttention.relative_attention_bias.weight"
+        found.append(Row(f"{side}.{distances}", f"{side}.distances.weight"))
+        found.append(Row(f"{side}.final_layer_norm", f"{side}.norm"))
+        for place, (theirs, ours, parts) in enumerate(sublayers):
+            sublayer, own = f"{side}.block.{{}}.layer.{place}", f"{side}.layers.{{}}.{ours}"
+            found.append(Row(f"{sublayer}.layer_norm", f"{own}.norm"))
+            found += below(f"{sublayer}.{theirs}", f"{own}.inner", parts)
     return found
 
 
@@ -148,16 +120,11 @@ T5 = Family(
     },
     base="",
     fields=FIELDS,
-    adjust=read,
+    adjust=depth,
     head=scaled,
     extra=write,
     rows=rows,
-    heads={
-        "T5ForConditionalGeneration": (
-            HeadNames("lm", HeadConfig(kind="lm", bias=False), (Row("lm_head", "output"),)),
-        ),
-        "T5Model": (),
-    },
+    heads={"T5ForConditionalGeneration": (LM,), "T5Model": ()},
     unused=("decoder.block.0.layer.1.EncDecAttention.relative_attention_bias",),
     roles=Roles(start="pad", banned=("pad",)),
 )

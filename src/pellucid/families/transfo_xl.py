@@ -17,8 +17,10 @@ from torch import Tensor
 from pellucid.config.decoding import Roles
 from pellucid.config.head import LANGUAGE_MODEL, HeadConfig
 from pellucid.config.model import ModelConfig
-from pellucid.families.family import TIED, Family, Field, HeadNames, Row
+from pellucid.families.family import Family, HeadNames
+from pellucid.families.fields import TIED, Field
 from pellucid.families.plan import Plan, Weight, summed
+from pellucid.families.rows import Row
 from pellucid.families.transfo_xl_config import TransformerXLConfig
 from pellucid.families.transfo_xl_model import TransformerXL
 

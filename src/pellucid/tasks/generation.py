@@ -54,7 +54,7 @@ def speak(
     """
     one_text(config)
     request = _request(directory, [prompt], call)
-    return spoken(gather(directory, call), request, config, call.stop)
+    return spoken(gather(directory, call), request, config, call.stop_at)
 
 
 def _request(directory: ModelDirectory, prompts: Sequence[str], call: Call) -> Request:
@@ -67,7 +67,7 @@ def _request(directory: ModelDirectory, prompts: Sequence[str], call: Call) -> R
         source.encode_batch(prompts) if alone else wrapped(directory, prompts),
         pad=source.roles.get("pad", 0),
         continued=alone,
-        stopped=stop_strings(target.decode, call.stop) if call.stop else None,
+        stopped=stop_strings(target.decode, call.stop_at) if call.stop_at else None,
         keys=[(n, 0) for n, _ in enumerate(prompts, call.first)],
         bound=most_places(directory, call),
     )

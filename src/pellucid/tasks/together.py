@@ -26,7 +26,7 @@ class Call:
     """Models that write together with the one that is asked: probabilities are averaged."""
     draft: ModelDirectory | None = None
     """A smaller model that guesses ahead; the text is of the other's distribution."""
-    stop: Sequence[str] = ()
+    stop_at: Sequence[str] = ()
     """Strings that end a text, and are no part of it."""
     first: int = 0
     """Number of the first text: what is drawn for a text hangs on its number."""
@@ -34,10 +34,10 @@ class Call:
     """Called with how many more texts are done."""
 
     def __post_init__(self) -> None:
-        if isinstance(self.stop, str):
+        if isinstance(self.stop_at, str):
             raise UsageError(
-                f"stop={self.stop!r} would end a text at every one of its letters: stop takes a"
-                " list of strings. Write stop=[text]."
+                f"stop_at={self.stop_at!r} would end a text at every one of its letters: it takes a"
+                " list of strings. Write stop_at=[text]."
             )
 
 
@@ -91,7 +91,7 @@ def gather(directory: ModelDirectory, call: Call) -> Team:
         model=Ensemble(models) if call.ensemble else directory.model,
         draft=None if call.draft is None else Draft(call.draft.model),
         vocabulary=words,
-        text=lambda ids: until(decode(ids), call.stop),
+        text=lambda ids: until(decode(ids), call.stop_at),
         language=directory.languages[1],
     )
 
@@ -121,7 +121,7 @@ def search(
 
 
 def spoken(
-    team: Team, request: Request, config: DecodingConfig, stop: Sequence[str]
+    team: Team, request: Request, config: DecodingConfig, stop_at: Sequence[str]
 ) -> Iterator[str]:
     """The text of a request's one source, piece by piece, as soon as a piece is certain.
 
@@ -134,7 +134,7 @@ def spoken(
         text = team.text(ids)
         if not piece.ended:
             text = text.rstrip("\ufffd")
-            text = text[: len(text) - _waiting(text, stop)]
+            text = text[: len(text) - _waiting(text, stop_at)]
         if text.startswith(said) and text != said:
             yield text[len(said) :]
             said = text
