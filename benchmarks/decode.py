@@ -122,14 +122,13 @@ def encoded(model: str, texts: Sequence[str]) -> list[list[int]]:
 def ours(job: Job, name: str) -> tuple[Run, Any]:
     """Our `generate` on a prepared copy."""
     from benchmarks.peers import BOS, EOS, PAD, UNK
-    from pellucid.allocator import keep_freed_memory, use_huge_pages
+    from pellucid.allocator import prepare_for_steps
     from pellucid.config.decoding import DecodingConfig
     from pellucid.decoding.generate import Request, generate
     from pellucid.decoding.search import Vocabulary
     from pellucid.nn.prepare import prepare
 
-    use_huge_pages()  # as our command line does
-    keep_freed_memory()
+    prepare_for_steps()  # as our command line does
     model: Any = prepare(our_model(job.model), "int8" if name.endswith("int8") else "fp32")
     vocabulary = Vocabulary(start=BOS, end=EOS, banned=(PAD, BOS, UNK))
     least, most = job.lengths

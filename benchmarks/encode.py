@@ -107,11 +107,10 @@ def ours(job: Job, name: str) -> tuple[Run, Any]:
     import torch
 
     import pellucid
-    from pellucid.allocator import keep_freed_memory, use_huge_pages
+    from pellucid.allocator import prepare_for_steps
     from pellucid.nn.prepare import prepare
 
-    use_huge_pages()  # as our command line does
-    keep_freed_memory()
+    prepare_for_steps()  # as our command line does
     dtype: Any = name.split("-")[1]
     model = prepare(pellucid.load(Path(job.folder) / "bert").model, dtype)
     ids = texts(job.batch)

@@ -94,14 +94,13 @@ def prompts(batch: int) -> Any:
 def ours(job: Job, name: str) -> tuple[Run, Any]:
     """Our `generate` on a packed copy of what `pellucid.load` opens."""
     import pellucid
-    from pellucid.allocator import keep_freed_memory, use_huge_pages
+    from pellucid.allocator import prepare_for_steps
     from pellucid.config.decoding import DecodingConfig
     from pellucid.decoding.generate import Request, generate
     from pellucid.decoding.search import Vocabulary
     from pellucid.nn.prepare import prepare
 
-    use_huge_pages()  # as our command line does
-    keep_freed_memory()
+    prepare_for_steps()  # as our command line does
     dtype: Any = name.split("-")[1]
     model: Any = prepare(pellucid.load(Path(job.folder) / "gpt2").model, dtype)
     vocabulary = Vocabulary(start=END, end=END)

@@ -21,7 +21,7 @@ from torch.profiler import profile as profiler
 
 from benchmarks.report import keep, multi30k
 from benchmarks.train import ours, prepare_data, stream
-from pellucid.allocator import keep_freed_memory
+from pellucid.allocator import prepare_for_steps
 from pellucid.config.model import ModelConfig
 from pellucid.decoding.top_k import best_continuations
 from pellucid.families.transformer import PRESETS
@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=10)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    keep_freed_memory()
+    prepare_for_steps()
     limits = {"fp32": gflops(torch.float32), "bf16": gflops(torch.bfloat16), "read": bandwidth()}
     print(
         f"{arguments.threads} threads: fp32 {limits['fp32']:.0f}, bf16 {limits['bf16']:.0f}"

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from benchmarks.contest import Contestant, Run, contest
 from benchmarks.peers import PAD, marian
 from benchmarks.report import keep, multi30k, ratios, show
-from pellucid.allocator import keep_freed_memory
+from pellucid.allocator import prepare_for_steps
 from pellucid.config.data import DataConfig, TokenizerConfig
 from pellucid.config.model import ModelConfig
 from pellucid.config.run import RunConfig
@@ -124,7 +124,7 @@ def stream(folder: Path, size: str) -> tuple[Iterator[PairBatch], Translation]:
 
 def ours(c: ModelConfig, task: Translation, bf16: bool) -> Callable[[PairBatch], float]:
     """What the trainer does in one update."""
-    keep_freed_memory()
+    prepare_for_steps()  # as our command line does
     module = build(c, seed=1).train()
     optimizer = build_optimizer(module, task.config.training)
 

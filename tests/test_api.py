@@ -1,6 +1,7 @@
 """`pellucid.load` and its verbs on a small model."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from pellucid.decoding.alignment import align, hard_alignment
 from pellucid.errors import ConfigError, DataError, UsageError
 from pellucid.families.directory import ModelDirectory, save_model
 from pellucid.nn.model import build
+from pellucid.tasks.scoring import score
 from pellucid.text.train import train_tokenizers
 
 PAIRS = list(garden.pairs(40, "en", "de"))
@@ -129,3 +131,42 @@ def test_progress_is_told_how_many_are_done(model: Loaded):
     seen: list[int] = []
     model.translate(TEXTS, beam=1, alignment=False, progress=seen.append)
     assert sum(seen) == len(TEXTS)
+
+
+def test_half_a_character_is_read_as_a_replacement(model: Loaded):  # authority: docs/data.md
+    half, whole = "a \ud800b", "a \ufffdb"
+    for verb in (model.translate, model.generate):
+        assert verb([half], beam=1) == verb([whole], beam=1)
+    assert [*model.stream(half)] == [*model.stream(whole)]
+    assert torch.equal(model.embed([half]), model.embed([whole]))
+    assert score(model.directory, [(half, half)]) == score(model.directory, [(whole, whole)])
+
+
+@pytest.mark.parametrize("text", [None, b"bytes", 3])
+def test_what_is_no_text_is_refused(model: Loaded, text: Any):  # authority: the types declared
+    for verb in (model.translate, model.generate, model.embed):
+        with pytest.raises(UsageError, match="and no text"):
+            verb([text])
+        with pytest.raises(UsageError, match="takes a list of texts"):
+            verb(text)
+    with pytest.raises(UsageError, match="and no text"):
+        next(model.stream(text))
+    with pytest.raises(UsageError, match="and no text"):
+        score(model.directory, [(text, text)])
+    with pytest.raises(UsageError, match="names no model"):
+        pellucid.load(text)
+
+
+def test_the_layer_asked_for_aligns(model: Loaded):  # authority: `align` of that layer
+    start = model.tokenizer.target.id("bos")
+    found = model.translate(TEXTS, alignment_layer=-1)
+    for result in found:
+        ids = [result.detail.source_ids], [result.detail.ids]
+        (weights,) = align(model.model, *ids, start=start, layer=-1)
+        assert result.alignment == tuple((s, t) for t, s in hard_alignment(weights))
+    assert any(
+        a.alignment != b.alignment for a, b in zip(found, model.translate(TEXTS), strict=True)
+    )
+    for texts in ([], TEXTS):
+        with pytest.raises(UsageError, match="has 2 layers"):
+            model.translate(texts, alignment_layer=5)

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from pellucid.errors import DataError, ResourceError
-from pellucid.files import KILL_POINTS, atomic_write, publish, remove, sweep
+from pellucid.files import KILL_POINTS, atomic_write, check_place, publish, remove, sweep
 from pellucid.manifest import verify
 
 PAYLOAD = {"a.bin": 70_001, "inner/b.bin": 100_000, "c.json": 17}
@@ -297,6 +297,19 @@ def test_unwritable_places(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ResourceError, match="Choose another place"):
         put(tmp_path / "file" / "model", 1)
+    (tmp_path / "folder").mkdir()
+    write = (lambda path: put(path, 1), lambda path: atomic_write(path, b""), check_place)
+    for place in (Path("/proc/new"), Path("/proc/new/below"), tmp_path / "file" / "below"):
+        for act in write:
+            with pytest.raises(ResourceError, match=f"cannot write {place}: "):
+                act(place)
+    for act in write[1:]:
+        with pytest.raises(ResourceError, match=f"cannot write {tmp_path / 'folder'}: "):
+            act(tmp_path / "folder")
+    with pytest.raises(ResourceError, match="no file"):
+        check_place(Path("/dev/null"))
+    check_place(tmp_path / "file")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder"]
     with small_disk(tmp_path / "disk", 1 << 20) as disk:
         subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
         with pytest.raises(ResourceError, match="Read-only file system"):
@@ -323,3 +336,8 @@ def test_two_writers_of_one_place(tmp_path):
     assert os.waitpid(pid, 0)[1] == 0
     assert version_of(final) == 39
     assert hidden(tmp_path) == []
+
+
+def test_a_missing_file_that_was_to_be_read_is_not_the_place(tmp_path):
+    with pytest.raises(FileNotFoundError), publish(tmp_path / "model"):
+        (tmp_path / "source").read_bytes()

@@ -6,11 +6,27 @@ import sys
 from typing import Any
 
 
-def keep_freed_memory() -> None:
+def prepare_for_steps() -> None:
+    """Have blocks in large pages, and keep freed ones for the next training or decoding step.
+
+    Only our command-line processes call this, before they compute: an import must not change its
+    host's allocator.
+    """
+    _use_huge_pages()
+    _keep_freed_memory()
+
+
+def give_back_freed_memory() -> None:
+    """Give the system what is free now: blocks of ever new sizes leave ever more gaps."""
+    libc = _glibc()
+    if libc is not None:
+        libc.malloc_trim(0)
+
+
+def _keep_freed_memory() -> None:
     """Tell glibc to keep freed blocks for the next step instead of giving them back.
 
-    Each step frees and takes the same large blocks; fresh ones cost a page fault every 4 KiB. Only
-    our command-line processes call this: an import must not change its host's allocator.
+    Each step frees and takes the same large blocks; fresh ones cost a fault for each page.
     """
     libc = _glibc()
     if libc is None:
@@ -21,21 +37,15 @@ def keep_freed_memory() -> None:
     libc.mallopt(m_top_pad, 256 << 20)
 
 
-def use_huge_pages() -> None:
+def _use_huge_pages() -> None:
     """Let torch ask the system for pages of 2 MiB, unless the user has told it something else.
 
     A decoding step reads all weights, and finding them page by page of 4 KiB takes a good part of
-    its time. torch looks at this once, when it first takes memory. Only our command-line processes
-    call this.
+    its time. A training step fills fresh pages wherever its blocks find no room among older ones;
+    large pages come at a fraction of the faults, and leave fewer gaps. torch looks at this once,
+    when it first takes memory.
     """
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
-
-
-def give_back_freed_memory() -> None:
-    """Give the system what is free now: blocks of ever new sizes leave ever more gaps."""
-    libc = _glibc()
-    if libc is not None:
-        libc.malloc_trim(0)
 
 
 def _glibc() -> Any:

@@ -1,7 +1,7 @@
 """`pellucid.load`: a finished model as a handle with verbs."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,32 +19,19 @@ from pellucid.families.hub import fetch, is_hub_name
 from pellucid.nn import kernels
 from pellucid.nn.kernels import PackedType
 from pellucid.nn.prepare import checked_type, prepare
-from pellucid.tasks.alignments import Alignment, alignments
+from pellucid.tasks.alignments import aligned
+from pellucid.tasks.call import Call
 from pellucid.tasks.embedding import embed
 from pellucid.tasks.filling import Filled, fill, filled_in
 from pellucid.tasks.generation import speak, write
 from pellucid.tasks.logits import Inputs, logits
-from pellucid.tasks.together import Call
-from pellucid.tasks.translate import Translated, translate
+from pellucid.tasks.translate import translate
+from pellucid.text.guard import check_many
 from pellucid.text.pair import Tokenizers
 
 SHIPPED = Path(__file__).parent / "models"
 """The models that come with the package, a directory each."""
 ONE_TEXT = {"beam": 1, "groups": 1, "diversity": 0.0}  # of streams and drafts, if none is asked
-
-
-@dataclass(frozen=True)
-class Translation:
-    """A translation, and where each of its tokens came from."""
-
-    text: str
-    score: float
-    """Length-normalised log-probability."""
-    tokens: tuple[str, ...]
-    alignment: Alignment
-    """Pairs (source token, target token), one for each target token; empty unless asked for."""
-    detail: Translated
-    """Log-probabilities by token, ids, and whether the text was cut or split."""
 
 
 class Loaded:
@@ -75,29 +62,25 @@ class Loaded:
 
         ensemble: models that translate together with this one: probabilities are averaged, and so
         is the attention that aligns. first: number of the first text, which draws hang on.
-        settings: fields of `DecodingConfig`, e.g. beam=5.
+        settings: fields of `DecodingConfig`, e.g. beam=5; prefix, what texts begin with, one string
+        for all or one a text; banned, strings that are not written. See docs/decoding.md.
         Raises: ConfigError on impossible settings; UsageError if texts is one string, or a model of
         the ensemble has another vocabulary.
         """
-        if isinstance(texts, str):
-            raise UsageError("translate takes a list of texts. Write m.translate([text]).")
+        check_many(texts, "translate")
+        words = _words(settings)
         config = self.decoding(**settings)
-        call = Call(_others(ensemble), first=first, progress=progress)
+        others = _others(ensemble)
+        call = Call(ensemble=others, first=first, progress=progress, **words)
         found = translate(self._prepared, texts, config, call)
-        flat = [t for hypotheses in found for t in hypotheses]
-        directories = [m.directory for m in (self, *ensemble)]
-        aligned = iter(alignments(directories, flat) if alignment else [()] * len(flat))
-        ranked = [
-            [Translation(t.text, t.score, t.tokens, next(aligned), t) for t in hypotheses]
-            for hypotheses in found
-        ]
+        mine = replace(self.directory, decoding=config)
+        ranked = aligned([mine, *(m.directory for m in ensemble)], found, alignment)
         return ranked if config.n_best > 1 else [best for best, *_ in ranked]
 
     def logits(
         self,
         ids: Tensor,
         keep: Tensor | None = None,
-        *,
         target_ids: Tensor | None = None,
         segments: Tensor | None = None,
         head: str | None = None,
@@ -124,16 +107,22 @@ class Loaded:
 
         stop_at: strings that end a text. draft: a smaller model that guesses ahead, for one open
         text: greedy unless method="sample". ensemble, first: as of `translate`.
-        settings: fields of `DecodingConfig`, e.g. method="sample".
+        settings: fields of `DecodingConfig`, e.g. method="sample"; prefix and banned.
         Raises: ConfigError on impossible settings; UsageError if the model writes no text, or
         another model does not fit.
         """
-        if isinstance(prompts, str):
-            raise UsageError("generate takes a list of prompts. Write m.generate([prompt]).")
+        check_many(prompts, "generate")
+        words = _words(settings)
         config = self.decoding(**(ONE_TEXT if draft else {}) | settings)
         if draft is not None and not isinstance(draft, Loaded):
             raise UsageError("draft takes a loaded model. Write draft=pellucid.load(NAME).")
-        call = Call(_others(ensemble), draft._prepared if draft else None, stop_at, first)
+        call = Call(
+            ensemble=_others(ensemble),
+            draft=draft._prepared if draft else None,
+            stop_at=stop_at,
+            first=first,
+            **words,
+        )
         ranked = write(self._prepared, prompts, config, call)
         return ranked if config.n_best > 1 else [best for best, *_ in ranked]
 
@@ -151,8 +140,9 @@ class Loaded:
         Greedy search, or with method="sample" one draw. The rest is as of `generate`.
         Raises: UsageError at once if the settings keep more than one text open.
         """
+        words = _words(settings)
         config = self.decoding(**ONE_TEXT | settings)
-        call = Call(_others(ensemble), stop_at=stop_at, first=first)
+        call = Call(ensemble=_others(ensemble), stop_at=stop_at, first=first, **words)
         return speak(self._prepared, prompt, config, call)
 
     def fill(self, texts: Sequence[str], top: int = 5) -> list[list[list[Filled]]]:
@@ -160,8 +150,7 @@ class Loaded:
 
         Raises: UsageError if the model fills no gaps, or a text has none.
         """
-        if isinstance(texts, str):
-            raise UsageError("fill takes a list of texts. Write m.fill([text]).")
+        check_many(texts, "fill")
         return fill(self._prepared, texts, top)
 
     def filled_in(self, text: str, words: Sequence[Filled]) -> str:
@@ -174,8 +163,7 @@ class Loaded:
         settings: fields of `EmbeddingConfig`, e.g. pooling="first"; the rest is as the directory
         says. Raises: ConfigError on impossible settings; UsageError if texts is one string.
         """
-        if isinstance(texts, str):
-            raise UsageError("embed takes a list of texts. Write m.embed([text]).")
+        check_many(texts, "embed")
         config = build(EmbeddingConfig, asdict(self.directory.embedding) | settings, "embed")
         return embed(self._prepared, texts, config)
 
@@ -187,6 +175,11 @@ class Loaded:
     def decoding(self, **settings: Any) -> DecodingConfig:
         """The model's own search settings, these in place of some."""
         return self.directory.decoding.changed(settings)
+
+
+def _words(settings: dict[str, Any]) -> dict[str, Any]:
+    """Taken out of the settings: what is of the call, and not of `DecodingConfig`."""
+    return {name: settings.pop(name) for name in ("prefix", "banned") if name in settings}
 
 
 def _others(ensemble: Sequence[Loaded]) -> list[ModelDirectory]:
@@ -234,6 +227,8 @@ def find(name: str | Path) -> Path:
 
     Names that begin with hf:// are fetched from the hub; no other touches a network.
     """
+    if not isinstance(name, (str, Path)):
+        raise UsageError(f"{name!r} names no model. Give a path, or the name of a shipped model.")
     if is_hub_name(name):
         return fetch(str(name))
     path = Path(name)

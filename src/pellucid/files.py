@@ -35,6 +35,8 @@ KILL_POINTS = {
     "remove:partly": "a directory is half deleted",
 }
 
+FORBIDDEN = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST)
+NO_PLACE = (errno.ENOENT, errno.EISDIR)
 LEFTOVER = re.compile(r"\.(?P<kind>tmp|old)-(?P<name>.+)-\d+-[0-9a-f]{8}")
 
 _reached: Counter[str] = Counter()
@@ -106,6 +108,18 @@ def atomic_write(path: Path, data: bytes) -> None:
         _sync(path.parent)
 
 
+def check_place(path: Path) -> None:
+    """Raises: ResourceError where `atomic_write` could not put a file, before there is any work."""
+    with explained(path):
+        if path.exists() and not path.is_file():
+            raise OSError(errno.EEXIST, "it is no file")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temp = _beside(path, "tmp")
+        with locked(path.parent):
+            temp.touch()
+            temp.unlink()
+
+
 def remove(directory: Path) -> None:
     """Delete a directory so that a crash leaves all of it or nothing under its name."""
     with explained(directory), locked(directory.parent):
@@ -146,7 +160,8 @@ def explained(path: Path, temp: Path | None = None, needs: int = 0) -> Iterator[
                 f" needed, {_free(path):,} free). Nothing saved before has changed."
                 " Free some space, or choose a directory on another disk."
             ) from error
-        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST):
+        # While `temp` is filled other files are read: one that is missing is not our place.
+        if error.errno in (FORBIDDEN if temp else FORBIDDEN + NO_PLACE):
             raise ResourceError(
                 f"cannot write {path}: {error.strerror}. Nothing saved before has changed."
                 " Choose another place, one that you may write to."

@@ -48,8 +48,7 @@ class Ready(NamedTuple):
 @pytest.fixture(autouse=True)
 def _own_allocator(monkeypatch):
     # The test process is no process of the command line: its allocator stays as it is.
-    monkeypatch.setattr(allocator, "keep_freed_memory", lambda: None)
-    monkeypatch.setattr(allocator, "use_huge_pages", lambda: None)
+    monkeypatch.setattr(allocator, "prepare_for_steps", lambda: None)
 
 
 @pytest.fixture(scope="session")

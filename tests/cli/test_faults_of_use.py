@@ -171,7 +171,9 @@ def test_nowhere_to_write(verb, kind, pellucid, ready, tmp_path):
     if verb in ("train", "data build") and kind == "someone's":
         check(done, OK)  # a run may begin in a directory that has other things in it
     else:
-        check(done, (DATA, RESOURCE))
+        taken = kind == "someone's" and verb != "evaluate"  # which writes a file: no place for it
+        check(done, DATA if taken else RESOURCE)
+        assert str(out[kind]) in done.err
     assert (tmp_path / "file").read_text() == (mine / "precious").read_text() == "mine"
 
 
@@ -230,6 +232,12 @@ def test_a_path_with_spaces_and_other_letters(verb, pellucid, ready, tmp_path):
         (["train", "--training.max-updates", "0", "--data.train", "TEXTS"], CONFIG, "max_updates"),
         (["train", "--task", "dancing", "--data.train", "TEXTS"], USAGE, "dancing"),
         (["average", "x"], USAGE, "--out"),
+        (["train", "--test"], USAGE, "--test"),
+        (["translate", "x", "--ensemble"], USAGE, "--ensemble"),
+        (["evaluate", "x", "--data"], USAGE, "--data"),
+        (["evaluate", "x", "--n-best", "3", "--data", "TEXTS"], USAGE, "--n-best 3"),
+        (["bench", "x", "--n-best", "3"], USAGE, "--n-best 3"),
+        (["evaluate", "x", "--tokenised", "--against", "y", "--data", "TEXTS"], USAGE, "--against"),
     ],
 )
 def test_what_is_said(args, code, says, pellucid, ready, tmp_path, monkeypatch):
@@ -243,6 +251,23 @@ def test_what_is_said(args, code, says, pellucid, ready, tmp_path, monkeypatch):
 def test_debug_shows_the_traceback(pellucid):
     done = pellucid("info", "/nowhere", "--debug")
     assert (done.code, "Traceback" in done.err) == (DATA, True)
+
+
+@pytest.mark.parametrize(
+    ("says", "code"),
+    [("index out of bounds", 1), ("IOError(Resource temporarily unavailable)", RESOURCE)],
+)
+def test_a_panic_below_is_one_line(pellucid, monkeypatch, says, code):
+    """Authority: pyo3's documentation: a panic is a BaseException of this name."""
+    from pellucid.cli import info
+
+    def panic():
+        raise type("PanicException", (BaseException,), {})(says)
+
+    monkeypatch.setattr(info, "about_machine", panic)
+    done = pellucid("info")
+    assert (done.code, done.err.count("\n")) == (code, 1)
+    assert says in done.err
 
 
 def test_a_fault_of_ours_is_one_line(pellucid, monkeypatch):

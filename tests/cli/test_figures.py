@@ -4,6 +4,7 @@ import json
 import math
 import random
 import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import torch
 from safetensors.numpy import load_file
 
 import pellucid as package
+from pellucid.cli import evaluate
 from pellucid.manifest import verify
 
 
@@ -55,7 +57,33 @@ def test_two_systems_are_compared(pellucid, ready):
     assert found["delta"] > 50
     assert found["p_value"] < 0.05
     same = json.loads(rows(pellucid(*better[:-1], ready.target, "--json"))[0])["comparison"]
-    assert same["delta"] == 0
+    assert (same["delta"], same["p_value"]) == (0, 1)
+    assert "may be chance" in pellucid(*better[:-1], ready.target).out
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["--against", "nowhere"], 3),
+        (["--against", "SHORT"], 3),
+        (["--output", "/proc/out"], 5),
+        (["--output", "/dev/null"], 5),
+        (["--language", "ja"], 5),
+        (["--alignment-layer", "7"], 2),
+    ],
+)
+def test_what_cannot_be_is_known_before_the_work(
+    words, code, pellucid, ready, tmp_path, monkeypatch
+):
+    """Authority: exit codes of docs/cli.md; nothing is translated."""
+    monkeypatch.setitem(sys.modules, "MeCab", None)  # as where the extra is not installed
+    begun = []
+    monkeypatch.setattr(evaluate, "progress", lambda *_: begun.append(True))
+    short = tmp_path / "short"
+    short.write_text("one line\n")
+    words = [str(short) if word == "SHORT" else word for word in words]
+    done = pellucid("evaluate", ready.run, "--data", ready.source, ready.target, *words)
+    assert (done.code, done.out, begun) == (code, "", [])
 
 
 def test_evaluated_text_is_translated_text(pellucid, ready, tmp_path):
@@ -125,6 +153,13 @@ def test_the_mean_of_checkpoints(pellucid, ready, tmp_path):
     final = package.load(ready.run).directory
     assert whole.longest_source == final.longest_source
     assert (whole.languages, whole.roles) == (final.languages, final.roles)
+
+
+def test_a_checkpoint_counts_but_once(pellucid, ready, tmp_path):
+    for again in (ready.run, next((ready.run / "checkpoints").glob("step-*"))):
+        done = pellucid("average", ready.run, again, "--out", tmp_path / "model")
+        assert (done.code, (tmp_path / "model").exists()) == (2, False)
+        assert "named twice" in done.err
 
 
 def test_checkpoints_of_two_runs_do_not_mix(pellucid, ready, tmp_path):

@@ -82,6 +82,14 @@ def test_closed_standard_input(ready):
     assert "standard input" in done.stderr
 
 
+def test_closed_standard_output():
+    done = subprocess.run(
+        ["sh", "-c", " ".join([*PELLUCID, "info", ">&-"])], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr.count("\n")) == (5, 1)
+    assert "standard output is closed" in done.stderr
+
+
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_a_reader_that_has_enough(workers, ready):
     """`| head -1`: quiet, and 141 as of a process that SIGPIPE killed."""

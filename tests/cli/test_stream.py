@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pellucid.cli.stream import chunks
-from pellucid.errors import DataError
+from pellucid.errors import ConfigError, DataError
 
 
 class Pipe:
@@ -138,3 +138,11 @@ def test_no_standard_input_at_all(monkeypatch):
     monkeypatch.setattr(sys, "stdin", None)
     with pytest.raises(DataError, match="closed"):
         next(chunks(10, 100))
+
+
+@pytest.mark.parametrize("limit", [0, -5])
+def test_no_line_is_as_short_as_that(limit):
+    with Pipe() as pipe:
+        pipe.close()
+        with pytest.raises(ConfigError, match="max_line_bytes"):
+            list(chunks(10, limit))

@@ -88,6 +88,14 @@ def test_help_says_what_each_setting_is(capsys):
     assert "{None}" not in said
 
 
+def test_help_names_no_default_for_what_is_chosen(capsys):
+    with pytest.raises(SystemExit):
+        tyro.cli(partial(RunConfig, chosen=frozenset({"training.warmup"})), args=["--help"])
+    said = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "Updates of linear warm-up. (default: by size, text and machine)" in said
+    assert "--training.max-updates INT (default: 100000)" in said
+
+
 def test_a_section_of_two_kinds_has_the_flags_of_both():
     found = flags("--size", "rnn", "--model.cell", "gru", "--model.d-model", "64")
     assert found == {"size": "rnn", "model": {"cell": "gru", "d_model": 64}}

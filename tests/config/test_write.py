@@ -76,6 +76,13 @@ def test_a_template_explains_itself():  # authority: the docstrings in the sourc
     assert max(len(line) for line in said.split("\n")) <= 100
 
 
+def test_a_template_says_what_is_chosen():  # authority: by eye
+    chosen = {"training.warmup", "training.rate"}
+    said = template(RunConfig(), {"training": {"rate": 1.0}}, chosen)
+    assert "is chosen by size, text and machine: this is but an example.\n  #warmup: 4000\n" in said
+    assert said.count("is chosen by") == 1
+
+
 def test_docs_are_the_literals_below_the_fields():  # authority: the source, by eye
     docs = field_docs(TrainingConfig)
     assert docs["warmup"] == "Updates of linear warm-up."

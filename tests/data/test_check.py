@@ -1,5 +1,6 @@
 """`check` finds every fault in one pass. Authority: files damaged on purpose, faults listed."""
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -72,3 +73,25 @@ def test_fatal_is_what_stops_reading(fatal, tmp_path):
             list(read_pairs(both, DataConfig()))
     else:
         assert len(list(read_pairs(both, DataConfig()))) == 3
+
+
+@pytest.mark.parametrize("kind", ["missing", "gzip", "UTF-16"])
+@pytest.mark.parametrize("side", [0, 1])
+def test_one_side_unreadable_hides_no_fault_of_the_other(side, kind, tmp_path):
+    both = files(tmp_path, *[b"fine\nbad\xff\nfine\nnul\0\n"] * 2)
+    broken = Path(both[side])
+    if kind == "missing":
+        broken.unlink()
+    elif kind == "gzip":
+        broken.write_bytes(gzip.compress(b"a\n" * 99)[:12])  # nothing can be read of it
+    else:
+        broken.write_bytes("\ufeffa\n".encode("utf-16-le"))
+    found = check(both, DataConfig()).faults
+    assert {f.file for f in found} == set(both)
+    others = [(f.line, f.byte) for f in found if f.fatal and f.file == both[1 - side]]
+    assert [place for place in others if place[1]] == [(2, 4), (4, 4)]
+
+
+def test_bytes_of_a_mark_count(tmp_path):
+    found = check(files(tmp_path, "\ufeffab\u2028\n".encode(), b"x\n"), DataConfig())
+    assert [(f.line, f.byte, f.kind) for f in found.faults] == [(1, 6, "other line breaks")]

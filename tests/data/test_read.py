@@ -128,6 +128,11 @@ def test_malformed_lines(name, line, byte, word, write):
     report = check([path], CONFIG)
     assert str(caught.value) in {str(fault) for fault in report.faults}
     assert report.pairs == 2
+    if byte:  # a mark before the first line is part of the file: its bytes count
+        path = write(f"marked.{name}", "\ufeff" + line)
+        with pytest.raises(DataError, match=word) as caught:
+            list(read_pairs([path], CONFIG))
+        assert str(caught.value).startswith(f"{path}:1:{byte + 3}: ")
 
 
 def test_no_shift_by_any_line_break(write):

@@ -5,7 +5,13 @@ import torch
 
 from pellucid.config.decoding import DecodingConfig
 from pellucid.decoding.ledger import NONE
-from pellucid.decoding.processors import cuts, no_repeat_ngram, penalties, repetition_penalty
+from pellucid.decoding.processors import (
+    cuts,
+    no_repeat_ngram,
+    no_sequences,
+    penalties,
+    repetition_penalty,
+)
 
 theirs = pytest.importorskip("transformers.generation.logits_process")
 
@@ -94,3 +100,15 @@ def test_logits_are_not_changed():
     repetition_penalty(LOGITS, TEXTS, 2.0)
     no_repeat_ngram(LOGITS, TEXTS, 2)
     assert torch.equal(LOGITS, before)
+
+
+@pytest.mark.parametrize("sequences", [[(3, 4)], [(6, 2, 1), (0, 0), (5, 6)], [(*[1] * 31, 2)]])
+def test_sequences_are_theirs(sequences):
+    texts = TEXTS.clone()
+    for row, (*begun, _) in enumerate(sequences):
+        texts[row, -len(begun) :] = torch.tensor(begun)[:30]
+    ours = no_sequences(LOGITS, texts, sequences)
+    words = [list(sequence) for sequence in sequences]
+    wanted = theirs.NoBadWordsLogitsProcessor(words, eos_token_id=60)(texts, LOGITS)
+    assert torch.equal(ours, wanted)
+    assert torch.equal(ours, LOGITS) == (len(sequences[0]) > 30)

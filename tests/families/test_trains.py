@@ -137,7 +137,7 @@ class ByHeart:
         keep = batch.source != PAD
         if h.kind == "sequence":
             return torch.ones_like(batch.number, dtype=torch.bool), batch.number % h.outputs
-        if h.kind == "token":
+        if h.kind in ("token", "score"):
             labels = (batch.source * 7 + 1) % max(h.outputs, 2)
             return keep, labels[keep]
         if c.n_encoder_layers and c.n_decoder_layers:

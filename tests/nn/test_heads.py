@@ -31,9 +31,15 @@ def test_the_parts_stand_in_their_order():  # authority: torch's own operators i
     assert apart(head(x), F.linear(inner, head.output.weight, head.output.bias)) <= 1e-12
 
 
-def test_one_output_a_token_is_a_number_a_token():
+def test_a_score_is_a_number_a_token():  # authority: a tagger of one label, without its axis
     c = small()
-    assert Head(c, HeadConfig(kind="token", outputs=1))(torch.randn(2, 5, 16)).shape == (2, 5)
+    tagger, states = Head(c, HeadConfig(kind="token", outputs=1)), torch.randn(2, 5, 16)
+    score = Head(c, HeadConfig(kind="score", outputs=1))
+    score.load_state_dict(tagger.state_dict())
+    assert tagger(states).shape == (2, 5, 1)
+    assert torch.equal(score(states), tagger(states)[..., 0])
+    with pytest.raises(ConfigError, match="a head of kind score gives one number a token"):
+        HeadConfig(kind="score", outputs=2)
     assert Head(c, HeadConfig(kind="sequence", outputs=1))(torch.randn(2, 16)).shape == (2, 1)
     assert Head(c, HeadConfig(kind="sequence", activation="tanh"))(torch.randn(2, 16)).shape == (
         2,

@@ -6,8 +6,9 @@ import pytest
 import torch
 import transformers
 
-from parity.peer import IDS, KEEP, both_ways
+from parity.peer import IDS, KEEP, both_ways, same_states
 from pellucid.families.huggingface import Foreign
+from pellucid.nn.heads import pooled
 
 CONFIG: dict[str, Any] = {
     "vocab_size": 50,
@@ -37,3 +38,49 @@ def test_both_versions(kind, tied, tmp_path):
     settings = {**CONFIG, "feed_forward_proj": kind, "tie_word_embeddings": tied}
     config = transformers.T5Config(**settings)
     both_ways(transformers.T5ForConditionalGeneration(config), tmp_path, outputs, ours)
+
+
+HEADS = {
+    "T5ForSequenceClassification": "classifier",
+    "T5ForTokenClassification": "tagger",
+    "T5ForQuestionAnswering": "span",
+}
+IDS_OF: dict[str, Any] = {"pad_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 0}
+
+
+def labels(foreign: Foreign, head: str) -> torch.Tensor:
+    if head == "tagger":
+        return foreign.model.heads[head](foreign.model(IDS, KEEP))[KEEP]
+    again = torch.cat([torch.zeros_like(IDS[:, :1]), IDS[:, :-1]], 1)  # the text, one place later
+    states = foreign.model(IDS, KEEP, again)
+    if head == "classifier":
+        return foreign.model.heads[head](pooled(states, KEEP, IDS == 2, "end"))
+    return foreign.model.heads[head](states)[KEEP]
+
+
+def their_labels(theirs) -> dict[str, torch.Tensor]:
+    name = HEADS[type(theirs).__name__]
+    found = theirs(IDS, attention_mask=KEEP.long())
+    if name == "span":
+        return {name: torch.stack([found.start_logits, found.end_logits], -1)[KEEP]}
+    return {name: found.logits if name == "classifier" else found.logits[KEEP]}
+
+
+@pytest.mark.parametrize("kind", HEADS)
+@pytest.mark.parametrize("feed_forward", ["relu", "gated-gelu"])
+def test_heads_of_fine_tuning(kind, feed_forward, tmp_path):
+    n = 2 if kind == "T5ForQuestionAnswering" else 3
+    settings: dict[str, Any] = {
+        **CONFIG,
+        **IDS_OF,
+        "feed_forward_proj": feed_forward,
+        "num_labels": n,
+    }
+    theirs = getattr(transformers, kind)(transformers.T5Config(**settings))
+    foreign = both_ways(theirs, tmp_path, their_labels, labels)
+    assert foreign.model.config.n_decoder_layers == (0 if "Token" in kind else 3)
+
+
+def test_the_encoder_alone(tmp_path):
+    config = transformers.T5Config(**CONFIG, **IDS_OF)
+    same_states(transformers.T5EncoderModel(config), "transformer.", tmp_path)

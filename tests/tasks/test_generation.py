@@ -70,7 +70,7 @@ def test_prompts_are_continued_as_by_theirs(gpt2):
 
 @torch.no_grad()
 def test_a_text_is_cut_where_the_positions_end(gpt2):
-    """No longest length is set: theirs is told the model's own."""
+    """No longest length is set, or one too long: theirs is told the model's own."""
     theirs, directory = gpt2
     model = pellucid.load(directory, device="cpu")
     long = "The old cat sat on the table because it was tired. " * 2
@@ -84,6 +84,13 @@ def test_a_text_is_cut_where_the_positions_end(gpt2):
         given = {"max_length": most, "min_length": most, "do_sample": False}
         wanted = theirs.generate(ids, **given)[0, len(row) :].tolist()
         assert list(text.ids) == wanted
+    found_of_many = model.generate(prompts, beam=1, min_length=64, max_length=100)
+    for row, text in zip(rows, found_of_many, strict=True):  # the last token needs no place
+        most = 65 - len(row)
+        given = {"max_new_tokens": most, "min_new_tokens": most, "do_sample": False}
+        assert (
+            list(text.ids) == theirs.generate(torch.tensor([row]), **given)[0, len(row) :].tolist()
+        )
     others: tuple[dict[str, Any], ...] = ({"method": "contrastive"}, {"draft": model})
     for settings in others:
         again = model.generate(prompts, min_length=64, **settings)
@@ -121,6 +128,9 @@ def test_gaps_are_filled_as_by_theirs(bert):
             assert [w.token for w in gap] == model.tokenizer.source.display(ids.tolist())
     with pytest.raises(UsageError, match="there is no gap"):
         model.fill(["no gap"])
+    half = "a\ud800 [MASK]."  # authority: docs/data.md
+    assert model.fill([half]) == model.fill(["a\ufffd [MASK]."])
+    assert model.filled_in(half, [gaps[0] for gaps in model.fill([half])[0]]).startswith("a\ufffd")
 
 
 def test_gaps_in_batches_and_alone(bert, monkeypatch):  # authority: algebra, no neighbours

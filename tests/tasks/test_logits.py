@@ -57,13 +57,18 @@ def test_a_classifying_decoder_reads_the_text_again(tmp_path):  # authority: tra
     theirs: Any = randomized(transformers.BartForSequenceClassification(config))
     theirs.save_pretrained(tmp_path)
     wanted = theirs(IDS, attention_mask=KEEP.long()).logits
-    close(pellucid.load(tmp_path, device="cpu").logits(IDS, KEEP), wanted)
+    model = pellucid.load(tmp_path, device="cpu")
+    close(model.logits(IDS, KEEP), wanted)
+    with pytest.raises(UsageError, match="segments were given, but this model tells no texts"):
+        model.logits(IDS, KEEP, segments=SEGMENTS)
 
 
 FAULTS: dict[str, tuple[dict[str, Any], str]] = {
     "no head": ({}, "which head is meant must be said. Heads of this model: mlm, nsp"),
     "unknown head": ({"head": "lm"}, "there is no head 'lm'"),
     "floats": ({"ids": IDS.float()}, "ids is torch.float32"),
+    "a list": ({"ids": IDS.tolist()}, "ids is list, but must be a tensor"),
+    "a list of keep": ({"keep": KEEP.tolist()}, "keep is list, but must be a tensor"),
     "one axis": ({"ids": IDS[0]}, "give integers"),
     "id too large": ({"ids": IDS + 40}, "this model knows 0 to 49"),
     "negative id": ({"ids": IDS - 40}, "this model knows 0 to 49"),

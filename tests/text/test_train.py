@@ -124,6 +124,16 @@ def test_unigram_has_no_use_for_min_frequency():
         train_tokenizer(["a b c"], TokenizerConfig(kind="unigram", min_frequency=5))
 
 
+def test_unigram_needs_room_for_every_letter():  # authority: the letters, counted
+    def made(size: int):
+        config = TokenizerConfig(kind="unigram", vocab_size=size)
+        return train_tokenizer(["the quick brown fox jumps"] * 3, config)
+
+    with pytest.raises(ConfigError, match="vocab_size=8 is too small for kind: unigram"):
+        made(8)
+    assert made(40).vocab_size <= 40
+
+
 @pytest.mark.parametrize("texts", [[], ["", "  ", "\n"]])
 def test_nothing_to_learn_from(texts):
     for kind in KINDS:

@@ -25,12 +25,13 @@ def pairs_file(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def start(pairs_file):
-    """start(run_dir, settings, launcher=(), **environment) -> a running training process."""
+    """start(run_dir, settings, launcher=(), cwd=None, **environment) -> a running training."""
 
-    def begin(run_dir, over=None, launcher=(), **environment):
+    def begin(run_dir, over=None, launcher=(), cwd=None, **environment):
         command = [sys.executable, *launcher, SCRIPT, run_dir, pairs_file, json.dumps(over or {})]
         return subprocess.Popen(
             list(map(str, command)),
+            cwd=cwd,
             env=os.environ | {"PYTHONPATH": str(SOURCE), "OMP_NUM_THREADS": "1"} | environment,
             stderr=subprocess.PIPE,
             text=True,

@@ -1,5 +1,7 @@
 """What is trained on, and what is held out."""
 
+import os
+
 import pytest
 
 from pellucid.config.data import DataConfig
@@ -42,6 +44,27 @@ def test_the_garden_holds_out_its_own_sentences():  # authority: the garden's sp
     corpus = Corpus(DataConfig(train=("garden",), source_language="en", target_language="zh"))
     assert len(corpus.valid) == 1000
     assert not set(corpus.valid) & set(corpus.train())
+
+
+@pytest.mark.timeout(60)  # whoever reads a pipe twice waits for ever
+@pytest.mark.parametrize("name", ["train", "valid"])
+def test_what_can_be_read_once_only_is_refused_before_it_is_read(files, tmp_path, name):
+    pipe = str(tmp_path / "pipe.de")
+    os.mkfifo(pipe)
+    held = os.open(pipe, os.O_RDWR)
+    os.write(held, b"Ziel\n" * 200)
+    with pytest.raises(DataError, match=r"pipe\.de is a stream that can be read once only"):
+        Corpus(DataConfig(**{"train": files, name: (files[0], pipe)}))
+    assert os.read(held, 1000) == b"Ziel\n" * 200
+    os.close(held)
+    with pytest.raises(DataError, match="- is a stream"):
+        Corpus(DataConfig(**{"train": files, name: ("-",)}))
+
+
+@pytest.mark.parametrize("name", ["train", "valid"])
+def test_a_folder_is_no_stream(files, tmp_path, name):
+    with pytest.raises(DataError, match="Is a directory"):
+        Corpus(DataConfig(**{"train": files, name: (files[0], str(tmp_path))}))
 
 
 @pytest.mark.parametrize("name", ["train", "valid"])

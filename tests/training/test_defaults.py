@@ -1,11 +1,16 @@
 """What a run's settings are where the user left them open."""
 
+from dataclasses import asdict
+
 import pytest
 
+from pellucid.config.run import CHOSEN, RunConfig
 from pellucid.errors import ConfigError
 from pellucid.families.rnn import build_run
 from pellucid.families.transformer import PRESETS
+from pellucid.training import defaults
 from pellucid.training.defaults import complete
+from pellucid.training.run_directory import _flat
 from pellucid.training.schedules import learning_rate
 
 
@@ -84,3 +89,15 @@ def test_wrong_types_are_left_to_the_reader_of_configs():
         complete({"training": {"accumulate": 0}}, 100, on_cpu=True)
     with pytest.raises(ConfigError, match="training is a section"):
         complete({"training": 5}, 100, on_cpu=True)
+
+
+def test_what_is_chosen_is_known_to_the_help():  # authority: every choice, against the defaults
+    differ = set()
+    for size in ("auto", *defaults.PRESETS):
+        for choice in defaults.CHOICES:
+            for on_cpu in (True, False):
+                config, _ = complete({"size": size}, int(min(choice.pairs, 10**7)), on_cpu)
+                plain = RunConfig(size=config.size, model=type(config.model)())
+                before, after = _flat(asdict(plain)), _flat(asdict(config))
+                differ |= {name for name in before if before[name] != after[name]}
+    assert differ == CHOSEN

@@ -1,10 +1,11 @@
-"""A1: a training killed anywhere ends as one that was never touched, to the last bit."""
+"""A1, A2: a training killed or told to stop anywhere ends as one never touched, to the last bit."""
 
 import hashlib
 import multiprocessing
 import os
 import random
 import shutil
+import signal
 import time
 
 import pytest
@@ -91,6 +92,55 @@ def campaign(context, data, tmp_path, kind, kills, seed):
 def test_killed_runs_end_the_same(context, pairs_file, tmp_path, kind, kills):  # authority: itself
     hits, cut, whole = campaign(context, pairs_file, tmp_path, kind, kills, seed=7)
     assert hits == kills
+    assert cut == whole
+
+
+def lines_in(path):
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+def told_to_stop(context, data, tmp_path, times, seed):
+    """Signals at so many random moments of a run, then its end.
+
+    Returns the longest time from a signal to the process's end, and both digests.
+    """
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    process = context.Process(target=child, args=(whole, data, {}, ""))
+    process.start()
+    process.join()
+    rng = random.Random(seed)
+    longest, hits = 0.0, 0
+    while hits < times:
+        process = context.Process(target=child, args=(cut, data, {}, ""))
+        process.start()
+        before = lines_in(cut / "metrics.jsonl")
+        while process.is_alive() and lines_in(cut / "metrics.jsonl") == before:
+            time.sleep(0.005)  # until it listens
+        process.join(rng.uniform(0.0, 0.2))
+        if process.is_alive():
+            number = rng.choice([signal.SIGTERM, signal.SIGINT])
+            began = time.monotonic()
+            os.kill(process.pid, number)
+            process.join()
+            longest = max(longest, time.monotonic() - began)
+            hits += process.exitcode == 128 + number
+        assert process.exitcode in (0, 130, 143)
+        if process.exitcode == 0:  # it ended before it was told
+            assert digest(cut) == digest(whole)
+            shutil.rmtree(cut)
+    process = context.Process(target=child, args=(cut, data, {}, ""))
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+    return longest, digest(cut), digest(whole)
+
+
+@pytest.mark.parametrize(
+    "times", [5, pytest.param(50, marks=[pytest.mark.campaign, pytest.mark.timeout(3600)])]
+)
+def test_stopped_runs_end_the_same(context, pairs_file, tmp_path, times):  # authority: itself
+    longest, cut, whole = told_to_stop(context, pairs_file, tmp_path, times, seed=3)
+    print(f"A2: {times} signals, at most {longest:.2f} s from one to the saved state")
     assert cut == whole
 
 

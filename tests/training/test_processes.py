@@ -51,8 +51,10 @@ def test_usr1_saves_and_goes_on(start, tmp_path):  # authority: A2
 
 def test_fresh_processes_agree_to_the_bit(start, tmp_path):  # authority: A7
     digests, said = set(), []
-    runs = [tmp_path / f"run{i}" for i in range(3)]
-    processes = [start(run, PYTHONHASHSEED=str(i)) for i, run in enumerate(runs)]
+    runs = [tmp_path / f"place{i}" / "run" for i in range(5)]
+    for run in runs:
+        run.parent.mkdir()
+    processes = [start(run, cwd=run.parent, PYTHONHASHSEED=str(i)) for i, run in enumerate(runs)]
     for run, process in zip(runs, processes, strict=True):
         said.append(finished(process))
         weights = (run / "final" / "model.safetensors").read_bytes()
@@ -61,7 +63,7 @@ def test_fresh_processes_agree_to_the_bit(start, tmp_path):  # authority: A7
     assert len(digests) == 1
     logged = (runs[0] / "log.txt").read_text().rstrip("\n").split("\n")
     assert [line[21:] for line in logged] == said[0].rstrip("\n").split("\n")
-    assert figures(runs[0]) == figures(runs[1]) == figures(runs[2])
+    assert all(figures(run) == figures(runs[0]) for run in runs)
 
 
 def settings(run_dir, data, **changes):

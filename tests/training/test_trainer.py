@@ -99,27 +99,69 @@ def test_terms_are_divided_by_their_own_counts():  # authority: arithmetic
     assert total(terms, {"a": 3, "b": 2}).item() == 6 / 3 + 0.5 * 8 / 2
 
 
-class Diverging(Corruption):
-    calls = 0
+class Faulty(Corruption):
+    """A number that is none, at one update of one process."""
+
+    def __init__(self, place, value, update):
+        self.__dict__.update(place=place, value=value, left=update)  # a frozen dataclass
 
     def loss(self, module, batch):
-        Diverging.calls += 1
+        self.__dict__["left"] -= 1
+        now = self.place if self.left == 0 else ""
+        if now == "states":
+            batch = batch._replace(x=batch.x * self.value)
+        if now == "gradient":
+            weight = next(module.parameters())
+            hook = weight.register_hook(lambda grad: (hook.remove(), grad * self.value)[1])
         terms = super().loss(module, batch)
-        if Diverging.calls == 7:
-            return {name: Term(term.sum * math.nan) for name, term in terms.items()}
+        if now == "loss":
+            return {name: Term(term.sum * self.value) for name, term in terms.items()}
         return terms
 
 
-def test_a_gradient_that_is_not_finite_stops_and_names_lines(tmp_path):  # authority: spec A8
-    with pytest.raises(ConfigError, match=r"update 7 is not finite.*lines \d+"):
-        trained(tmp_path, task=Diverging())
+def spoil_optimizer(trainer, value, update):
+    """Its first moments become `value` before this update."""
+    step = trainer.state.optimizer.step
+
+    def spoilt():
+        if trainer.journey.step + 1 == update:
+            for slots in trainer.state.optimizer.state.values():
+                slots["exp_avg"].fill_(value)
+        step()
+
+    trainer.state.optimizer.step = spoilt
+
+
+@pytest.fixture(scope="module")
+def untouched(tmp_path_factory):
+    path = tmp_path_factory.mktemp("untouched")
+    return figures(trained(path).run.path)
+
+
+@pytest.mark.parametrize("update", [2, 4, 6, 9, 12])
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+@pytest.mark.parametrize("place", ["states", "loss", "gradient", "optimizer"])
+def test_what_is_not_finite_stops_and_spoils_nothing(tmp_path, untouched, place, value, update):
+    # Authority: spec A8; what follows is the run that was never spoilt, to the last bit.
     trainer = Trainer(
-        Diverging(), Examples(60), RunConfig(training=SETTINGS), RunDirectory(tmp_path)
+        Faulty(place, value, update),
+        Examples(60),
+        RunConfig(training=SETTINGS),
+        RunDirectory(tmp_path),
     )
-    assert trainer.journey.step == 6
-    for slots in trainer.state.optimizer.state.values():
-        assert all(torch.isfinite(value).all() for value in slots.values())
-    assert all(torch.isfinite(p).all() for p in trainer.module.parameters())
+    if place == "optimizer":
+        spoil_optimizer(trainer, value, update)
+    says = "left weights" if place == "optimizer" else r"is not finite.*lines \d+"
+    with pytest.raises(ConfigError, match=rf"update {update} {says}"):
+        trainer.fit()
+    after = Trainer(Corruption(), Examples(60), RunConfig(training=SETTINGS), trainer.run)
+    if place != "optimizer":
+        assert after.journey.step == update - 1
+    for slots in after.state.optimizer.state.values():
+        assert all(torch.isfinite(slot).all() for slot in slots.values())
+    assert all(torch.isfinite(p).all() for p in after.module.parameters())
+    after.fit()
+    assert figures(tmp_path) == untouched
 
 
 def test_compiling_is_refused_where_it_does_not_pay(tmp_path):

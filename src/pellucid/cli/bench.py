@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from pellucid.cli.models import opened
-from pellucid.cli.parse import given
+from pellucid.cli.parse import single
 from pellucid.config.decoding import DecodingConfig
 from pellucid.config.partial import partial
 from pellucid.errors import UsageError
@@ -41,9 +41,9 @@ def run(options: Options) -> int:
     """Load, warm up, measure, print."""
     if min(options.lines, options.repeat) < 1:
         raise UsageError("--lines and --repeat must be at least 1.")
+    settings = single(options.search)
     began = time.perf_counter()
     model = opened(options.model, options.device, options.dtype)
-    settings = {**given(options.search), "n_best": 1}
     loaded = time.perf_counter() - began
     texts = _texts(options, model.directory.languages[0])
     model.translate(texts[:2], alignment=False, **settings)

@@ -50,7 +50,7 @@ def main(run_dir: str = "runs/demo") -> int:
     from pellucid.training.pipeline import train
     from pellucid.training.reporter import reporter
 
-    allocator.keep_freed_memory()
+    allocator.prepare_for_steps()
     if not (Path(run_dir) / "final").is_dir():
         trained = train({**SETTINGS, "run_dir": run_dir}, where="the demo", reporter=reporter())
         if trained.signal is not None:

@@ -12,10 +12,10 @@ import tyro
 
 from pellucid.cli.models import opened
 from pellucid.cli.pairs import languages_of, lines_of, pairs_of
-from pellucid.cli.parse import given
+from pellucid.cli.parse import single
 from pellucid.cli.render import one_line
 from pellucid.config.decoding import DecodingConfig
-from pellucid.config.partial import partial
+from pellucid.config.partial import partial, reader
 from pellucid.errors import UsageError
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Options:
 
     model: tyro.conf.Positional[str] = ""
     """A model's directory, a finished run, or a shipped name; none with --hypotheses."""
-    data: tuple[str, ...] = ()
+    data: Annotated[tuple[str, ...], reader(tuple[str, ...])] = ()
     """Two aligned files (source, reference), or one .tsv or .jsonl."""
     hypotheses: str = ""
     """Score this file of translations instead of a model's."""
@@ -57,33 +57,34 @@ class Options:
 
 
 class System(NamedTuple):
-    """Translations of a test set, and who made them into which language ("" if unknown)."""
+    """Who translates a test set into which language ("" if unknown)."""
 
-    name: str
-    texts: list[str]
     language: str
+    texts: Callable[[], list[str]]
 
 
 def run(options: Options) -> int:
-    """Translate or read, score, print."""
-    if not options.data:
-        raise UsageError("no test set. Give it: --data test.en test.de")
-    if bool(options.model) == bool(options.hypotheses):
-        raise UsageError("give either a model or --hypotheses FILE: one of them is measured.")
+    """Translate or read, score, print. All that can be wrong is known before the work begins."""
+    _check(options)
     pairs = pairs_of(options.data)
     system = _system(options.model or options.hypotheses, bool(options.model), pairs, options)
-    language = options.language or system.language or languages_of(options.data)[1]
-    if options.output:
-        _keep(system.texts, options.output)
-    real = [i for i, (source, _) in enumerate(pairs) if source]
-    references = [pairs[i][1] for i in real]
-    texts = [system.texts[i] for i in real]
-    found = scores(texts, references, language, options.tokenised)
-    comparison = None
+    other = None
     if options.against:
         is_model = not Path(options.against).is_file()
         other = _system(options.against, is_model, pairs, options)
-        comparison = _compared([other.texts[i] for i in real], texts, references, language)
+    language = options.language or system.language or languages_of(options.data)[1]
+    scores([""], [""], language, options.tokenised)  # its word segmenter may not be here
+    translations = system.texts()
+    if options.output:
+        _keep(translations, options.output)
+    real = [i for i, (source, _) in enumerate(pairs) if source]
+    references = [pairs[i][1] for i in real]
+    texts = [translations[i] for i in real]
+    found = scores(texts, references, language, options.tokenised)
+    comparison = None
+    if other is not None:
+        theirs = other.texts()
+        comparison = _compared([theirs[i] for i in real], texts, references, language)
     _print(options, found, comparison)
     return 0
 
@@ -105,20 +106,40 @@ def scores(
     return [*found, ter(texts, references, language)]
 
 
+def _check(options: Options) -> None:
+    """Raises: UsageError if the options make no sense together; ResourceError as `check_place`."""
+    if not options.data:
+        raise UsageError("no test set. Give it: --data test.en test.de")
+    if bool(options.model) == bool(options.hypotheses):
+        raise UsageError("give either a model or --hypotheses FILE: one of them is measured.")
+    if options.tokenised and options.against:
+        raise UsageError(
+            "--tokenised and --against: systems are compared by sacreBLEU's BLEU, which is another"
+            " protocol. Leave one out."
+        )
+    if options.output:
+        from pellucid.files import check_place
+
+        check_place(Path(options.output))
+
+
 def _system(
     name: str, is_model: bool, pairs: Sequence[tuple[str, str]], options: Options
 ) -> System:
+    settings = single(options.search)
     if not is_model:
-        return System(name, lines_of(name, len(pairs)), "")
+        lines = lines_of(name, len(pairs))
+        return System("", lambda: lines)
     model = opened(name, options.device, options.dtype)
-    with progress("translating", len(pairs)) as advance:
-        found = model.translate(
-            [source for source, _ in pairs],
-            alignment=False,
-            progress=advance,
-            **{**given(options.search), "n_best": 1},
-        )
-    return System(name, [one_line(t.text) for t in found], model.directory.languages[1])
+    model.translate([], **settings)  # what cannot be is known before the work begins
+
+    def texts() -> list[str]:
+        with progress("translating", len(pairs)) as advance:
+            sources = [source for source, _ in pairs]
+            found = model.translate(sources, alignment=False, progress=advance, **settings)
+        return [one_line(t.text) for t in found]
+
+    return System(model.directory.languages[1], texts)
 
 
 @contextmanager

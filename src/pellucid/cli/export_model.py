@@ -20,7 +20,8 @@ class Options:
     out: tyro.conf.Positional[str]
     """The directory to write."""
     to: Literal["huggingface", "ctranslate2"] = "huggingface"
-    """huggingface opens in `transformers`; ctranslate2 needs pip install pellucid[export]."""
+    """huggingface opens in `transformers`, which knows no pre-norm translator: en-de and zh-en are
+    some; ctranslate2 takes those too, and needs pip install pellucid[export]."""
 
 
 def run(options: Options) -> int:

@@ -12,6 +12,7 @@ from pellucid.errors import DataError, PellucidError, ResourceError
 SIGINT_CODE, SIGPIPE_CODE, SIGTERM_CODE = 130, 141, 143
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.ENOMEM, errno.EMFILE)
 NO_MEMORY = ("allocate memory", "out of memory", "not enough memory")  # what torch says
+NO_THREAD = "Resource temporarily unavailable"
 
 
 class Stopped(BaseException):
@@ -34,15 +35,11 @@ def explained() -> Iterator[None]:
     except MemoryError as error:
         raise ResourceError("out of memory. Use a smaller model or smaller batches.") from error
     except Exception as error:
-        said = " ".join(str(error).split())[:300]
-        if any(words in said for words in NO_MEMORY):
-            raise ResourceError(
-                f"out of memory: {said}. Use a smaller model or smaller batches."
-            ) from error
-        raise PellucidError(
-            f"internal error ({type(error).__name__}: {said}). This is a fault of ours: run again"
-            " with --debug and report what it shows."
-        ) from error
+        raise _about_the_unexpected(error) from error
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # a Rust library's, whose class has no module
+            raise
+        raise _about_the_unexpected(error) from error
 
 
 @contextmanager
@@ -60,6 +57,18 @@ def stopped_by_sigterm() -> Iterator[None]:
 
 def _stop(number: int, frame: FrameType | None) -> None:
     raise Stopped(SIGTERM_CODE)
+
+
+def _about_the_unexpected(error: BaseException) -> PellucidError:
+    said = " ".join(str(error).split())[:300]
+    if any(words in said for words in NO_MEMORY):
+        return ResourceError(f"out of memory: {said}. Use a smaller model or smaller batches.")
+    if NO_THREAD in said:
+        return ResourceError(f"the machine starts no more threads: {said}. Use fewer.")
+    return PellucidError(
+        f"internal error ({type(error).__name__}: {said}). This is a fault of ours: run again"
+        " with --debug and report what it shows."
+    )
 
 
 def _about_a_file(error: OSError) -> PellucidError:

@@ -12,7 +12,7 @@ from pellucid.cli.parse import given
 from pellucid.cli.render import one_line
 from pellucid.config.data import DataConfig
 from pellucid.config.decoding import DecodingConfig
-from pellucid.config.partial import partial
+from pellucid.config.partial import partial, reader
 from pellucid.errors import UsageError
 
 if TYPE_CHECKING:
@@ -36,13 +36,17 @@ class Options:
     search: Annotated[Any, tyro.conf.arg(name="", constructor=Search)] = field(
         default_factory=Search
     )
-    stop_at: tuple[str, ...] = ()
+    stop_at: Annotated[tuple[str, ...], reader(tuple[str, ...])] = ()
     """Strings that end a text."""
+    prefix: str = ""
+    """What every text begins with."""
+    banned: Annotated[tuple[str, ...], reader(tuple[str, ...])] = ()
+    """Strings that are not written, as the tokenizer cuts them."""
     stream: bool = False
     """Write each piece as soon as it is there; by greedy search, or --method sample."""
     draft: str = ""
     """A smaller model of the same tokenizer that guesses ahead: the large one steps less often."""
-    ensemble: tuple[str, ...] = ()
+    ensemble: Annotated[tuple[str, ...], reader(tuple[str, ...])] = ()
     """More models, of the same tokenizer: all write together, by their mean probability."""
     jsonl: bool = False
     """One JSON object a line, with tokens, score and whether the text came to its end."""
@@ -67,6 +71,8 @@ def run(options: Options) -> int:
     model, *others = [opened(name, options.device, options.dtype) for name in names]
     asked: dict[str, Any] = {
         "stop_at": options.stop_at,
+        "prefix": options.prefix,
+        "banned": options.banned,
         "ensemble": others,
         **given(options.search),
     }

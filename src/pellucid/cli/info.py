@@ -5,11 +5,18 @@ import os
 import platform
 from dataclasses import asdict, dataclass
 from importlib import metadata
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tyro
 
 from pellucid.errors import UsageError
+
+if TYPE_CHECKING:
+    from pellucid.families.directory import ModelDirectory
+    from pellucid.families.family import Family
+
+BESIDE = {"gpt3": "gpt2", "transformer": "marian", "rnn": "marian"}
+"""What has no published weights, and the family that was trained to predict the same."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +46,6 @@ def run(options: Options) -> int:
         print(json.dumps(found, ensure_ascii=False))
         return 0
     card = found.pop("card", "")
-    found.pop("shapes", None)  # a line for each weight: JSON alone has them
     for name, value in _flat(found):
         print(f"{name:32} {value}")
     if card:
@@ -90,8 +96,7 @@ def about_model(name: str) -> dict[str, Any]:
         sum(p.numel() for n, p in parameters.items() if n.startswith(side) and n not in in_tables)
         for side in ("encoder.", "decoder.")
     )
-    writing = model.heads["lm"].parameters() if "lm" in model.heads else ()
-    head = sum(p.numel() for p in writing if p.dim() == 2)
+    source_cost, target_cost = _products(directory)
     source = directory.tokenizers.source
     return {
         "directory": str(path),
@@ -103,8 +108,8 @@ def about_model(name: str) -> dict[str, Any]:
         "parameters": {"all": total, "tables": tables, "encoder": encoder, "decoder": decoder},
         "memory in fp32 (bytes)": 4 * total,
         # A product of n weights is 2 n operations for each token that passes it.
-        "FLOPs a source token": 2 * encoder,
-        "FLOPs a target token": 2 * (decoder + head),
+        "FLOPs a source token": 2 * source_cost,
+        "FLOPs a target token": 2 * target_cost,
         "longest source in training": directory.longest_source,
         "tokenizer": {
             "kind": source.kind if source.there else "none",
@@ -125,11 +130,15 @@ def about_family(name: str) -> dict[str, Any]:
     from pellucid.families.catalog import FAMILIES
     from pellucid.families.on_paper import ON_PAPER
     from pellucid.families.plan import plan
+    from pellucid.families.rnn import PRESETS as RECURRENT
     from pellucid.families.table import COLUMNS, row
 
     if name in ON_PAPER:
         (presets, vocabulary), on_paper = ON_PAPER[name], plan
         about: dict[str, Any] = {"family": name, "published weights": "none"}
+    elif name in RECURRENT:
+        about = {"family": name, "published weights": "none"}
+        return {**about, **asdict(RECURRENT[name])}
     elif name in FAMILIES:
         family = FAMILIES[name]
         presets, vocabulary, on_paper = family.presets, family.vocabulary, family.plan
@@ -149,14 +158,53 @@ def about_family(name: str) -> dict[str, Any]:
 
 def about_difference(one: str, other: str) -> dict[str, Any]:
     """The settings in which two families differ. Raises: UsageError if one is not known."""
-    from pellucid.families.catalog import FAMILIES
     from pellucid.families.table import differences
 
-    for name in (one, other):
-        if name not in FAMILIES:
-            raise UsageError(f"{name[:60]!r} is no family. Known: {', '.join(FAMILIES)}.")
-    found = differences(FAMILIES[one], FAMILIES[other])
+    found = differences(_family(one), _family(other))
     return {name: f"{first} -> {second}" for name, (first, second) in found.items()}
+
+
+def _family(name: str) -> "Family":
+    """A family; of one without published weights, another's in its own shape."""
+    from dataclasses import replace
+
+    from pellucid.families.catalog import FAMILIES
+    from pellucid.families.on_paper import ON_PAPER
+    from pellucid.families.rnn import PRESETS as RECURRENT
+
+    if name in FAMILIES:
+        return FAMILIES[name]
+    if name not in BESIDE:
+        known = ", ".join((*FAMILIES, *BESIDE))
+        raise UsageError(f"{name[:60]!r} is no family. Known: {known}.")
+    presets: Any = RECURRENT if name in RECURRENT else ON_PAPER[name][0]
+    size = "base" if "base" in presets else next(iter(presets))
+    return replace(FAMILIES[BESIDE[name]], preset=presets[size])
+
+
+def _products(directory: "ModelDirectory") -> tuple[int, int]:
+    """Weights that a token of the source, and one of the target, is multiplied by."""
+    from dataclasses import replace
+
+    from pellucid.config.model import ModelConfig
+    from pellucid.families.catalog import FAMILIES
+    from pellucid.families.plan import plan
+
+    model, c = directory.model, directory.model_config
+    if not isinstance(c, ModelConfig):  # recurrent: nothing is shared but tables
+        reading, writing, head = (
+            sum(p.numel() for n, p in side.named_parameters() if p.dim() == 2 and "embed" not in n)
+            for side in map(model.get_submodule, ("encoder", "decoder", "heads"))
+        )
+        return reading, writing + head
+    planned = FAMILIES[directory.family].plan if directory.family in FAMILIES else plan
+    whole = planned(c, model.head_configs).products
+    if not c.n_encoder_layers:
+        return 0, whole
+    if not c.n_decoder_layers:
+        return whole, 0
+    reading = planned(replace(c, n_decoder_layers=0, target_vocab_size=0), {}).products
+    return reading, whole - reading
 
 
 def _flat(found: dict[str, Any], path: str = "") -> list[tuple[str, str]]:

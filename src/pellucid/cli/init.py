@@ -7,14 +7,14 @@ import tyro
 
 from pellucid.cli.parse import given
 from pellucid.config.partial import partial
-from pellucid.config.run import RunConfig
+from pellucid.config.run import CHOSEN, RunConfig
 from pellucid.errors import UsageError
 
-Settings = partial(RunConfig)
+Settings = partial(RunConfig, chosen=CHOSEN)
 TASKS = ("translation",)
 HEAD = """\
-# Settings of a run: pellucid train THIS_FILE. A setting behind `#` is chosen by pellucid from the
-# data and the machine, or is what stands there; take the `#` away to set it yourself.
+# Settings of a run: pellucid train THIS_FILE. A setting behind `#` is what stands there, or chosen
+# by size, text and machine where that is said; take the `#` away to set it yourself.
 
 """
 
@@ -41,5 +41,5 @@ def run(options: Options) -> int:
     said = merge(
         {"task": options.task, "data": {"train": ["my.en", "my.de"]}}, given(options.settings)
     )
-    print(HEAD + template(build_run(said, "flags"), said), end="")
+    print(HEAD + template(build_run(said, "flags"), said, CHOSEN), end="")
     return 0

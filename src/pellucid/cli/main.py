@@ -15,7 +15,7 @@ from importlib import import_module
 
 from pellucid import __version__
 from pellucid.cli.faults import SIGINT_CODE, SIGPIPE_CODE, Stopped, explained, stopped_by_sigterm
-from pellucid.errors import PellucidError, UsageError
+from pellucid.errors import PellucidError, ResourceError, UsageError
 from pellucid.manifest import REQUIRE
 
 # Verb -> its file, and what it does.
@@ -53,9 +53,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     try:
         with stopped_by_sigterm(), explained(), checksum_required(checked):
+            if sys.stdout is None:
+                raise ResourceError(
+                    "standard output is closed: there is nowhere to write. Send it to a file, or"
+                    " to /dev/null."
+                )
             code = dispatch(args)
-            if sys.stdout is not None:
-                sys.stdout.flush()
+            sys.stdout.flush()
             return code
     except PellucidError as error:
         if debug:

@@ -21,12 +21,11 @@ def opened(
     decodes: it will write texts token by token, which one thread does fastest.
     Raises: DataError, VerificationError, ConfigError as `pellucid.load`.
     """
-    allocator.use_huge_pages()
+    allocator.prepare_for_steps()
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # its threads would not survive a fork
     from pellucid.api import load
     from pellucid.nn import kernels
 
-    allocator.keep_freed_memory()
     if decodes:
         kernels.decode_on_one_thread()
     return load(name, device=device, dtype=dtype)

@@ -42,6 +42,20 @@ def given(instance: Any) -> dict[str, Any]:
     return found(instance)
 
 
+def single(search: Any) -> dict[str, Any]:
+    """The settings of a search that were given, for one text a source.
+
+    Raises: UsageError if more were asked for.
+    """
+    settings = given(search)
+    if settings.setdefault("n_best", 1) > 1:
+        raise UsageError(
+            f"--n-best {settings['n_best']}: only the best text of each source is measured. Leave"
+            " it out."
+        )
+    return settings
+
+
 def _condensed(said: str, verb: str) -> str:
     """The words of a framed message, without its frame and title."""
     lines = [BOX.sub("", line).strip() for line in said.split("\n")[1:]]

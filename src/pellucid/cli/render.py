@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pellucid.api import Loaded, Translation
+    from pellucid.api import Loaded
+    from pellucid.tasks.alignments import Translation
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,12 @@ import json
 import math
 import sys
 from dataclasses import dataclass
+from typing import Annotated
 
 import tyro
 
 from pellucid.cli.pairs import pairs_of
+from pellucid.config.partial import reader
 from pellucid.errors import UsageError
 
 
@@ -20,7 +22,7 @@ class Options:
 
     model: tyro.conf.Positional[str]
     """A model's directory, a finished run, or a shipped name."""
-    data: tuple[str, ...] = ()
+    data: Annotated[tuple[str, ...], reader(tuple[str, ...])] = ()
     """Two aligned files (source, target), or one .tsv or .jsonl."""
     jsonl: bool = False
     """One JSON object a line."""

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from pellucid.config.data import DataConfig
 from pellucid.data.lines import CHUNK, read_line
 from pellucid.errors import DataError
 
@@ -26,8 +27,10 @@ def chunks(most_lines: int, max_bytes: int, patient: bool = True) -> Iterator[Ch
     """The lines of standard input, at most `most_lines` at once, each as soon as it is there.
 
     Not `patient`: None wherever one would have to wait, so that the caller can do other things.
-    Raises: DataError naming line and byte at the first fault, after all lines before it.
+    Raises: ConfigError at an impossible limit; DataError naming line and byte at the first fault,
+    after all lines before it.
     """
+    max_bytes = DataConfig(max_line_bytes=max_bytes).max_line_bytes  # the same bounds everywhere
     if sys.stdin is None:
         raise DataError("standard input is closed. Pipe text in: pellucid translate MODEL < FILE.")
     fd, count = sys.stdin.fileno(), 0

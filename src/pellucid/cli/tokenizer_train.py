@@ -45,7 +45,8 @@ def run(options: Options) -> int:
     from pellucid.text.train import train_tokenizer
 
     config = build(TokenizerConfig, said, "flags")
-    tokenizer = train_tokenizer(_texts(options.files, options.max_line_bytes), config)
+    most = DataConfig(max_line_bytes=options.max_line_bytes).max_line_bytes
+    tokenizer = train_tokenizer(_texts(options.files, most), config)
     with publish(Path(options.out)) as temp:
         tokenizer.save(temp)
     print(

@@ -12,13 +12,13 @@ import tyro
 from pellucid import allocator
 from pellucid.cli.parse import given
 from pellucid.config.partial import partial, reader
-from pellucid.config.run import RunConfig
+from pellucid.config.run import CHOSEN, RunConfig
 from pellucid.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from pellucid.training.pipeline import Trained
 
-Settings = partial(RunConfig)
+Settings = partial(RunConfig, chosen=CHOSEN)
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ class Options:
 
 def run(options: Options) -> int:
     """Train, then say where the model is and what to type next."""
+    allocator.prepare_for_steps()
     settings, where = settings_of(options.source, given(options.settings))
     if options.test:
         from pellucid.cli.pairs import pairs_of
@@ -50,7 +51,6 @@ def run(options: Options) -> int:
     from pellucid.training.pipeline import train
     from pellucid.training.reporter import reporter
 
-    allocator.keep_freed_memory()
     talks = os.environ.get("RANK", "0") == "0"
     trained = train(settings, where=where, reporter=reporter(options.log_format) if talks else None)
     if trained.signal is not None:

@@ -12,7 +12,7 @@ from pellucid.cli.parse import given
 from pellucid.cli.render import Format, render
 from pellucid.config.data import DataConfig
 from pellucid.config.decoding import DecodingConfig
-from pellucid.config.partial import partial
+from pellucid.config.partial import partial, reader
 from pellucid.errors import UsageError
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 Search = partial(DecodingConfig)
 CHUNK_LINES = 2000
+MOST_WORKERS = 64
 WORKER_LINES = 256  # small enough that no worker is long without a chunk at the end
 
 
@@ -36,7 +37,11 @@ class Options:
     search: Annotated[Any, tyro.conf.arg(name="", constructor=Search)] = field(
         default_factory=Search
     )
-    ensemble: tuple[str, ...] = ()
+    prefix: str = ""
+    """What every translation begins with."""
+    banned: Annotated[tuple[str, ...], reader(tuple[str, ...])] = ()
+    """Strings that are not written, as the tokenizer cuts them."""
+    ensemble: Annotated[tuple[str, ...], reader(tuple[str, ...])] = ()
     """More models, of the same tokenizer: all translate together, by their mean probability."""
     alignment: bool = False
     """Add which source token each target token came from: `text ||| 0-0 1-2`."""
@@ -84,7 +89,12 @@ def worker(options: Options) -> Callable[["Chunk"], Part]:
     device = "cpu" if options.workers > 1 else options.device  # a GPU cannot be forked
     names = (options.model, *options.ensemble)
     model, *others = [opened(name, device, options.dtype) for name in names]
-    settings: dict[str, Any] = {"ensemble": others, **given(options.search)}
+    settings: dict[str, Any] = {
+        "ensemble": others,
+        "prefix": options.prefix,
+        "banned": options.banned,
+        **given(options.search),
+    }
     model.translate([], **settings)  # what cannot be is known before any text is read
     if options.alignment and not any(m.model.source_weights for m in (model, *others)):
         raise UsageError(
@@ -114,8 +124,10 @@ def _written(parts: Iterable[Part]) -> int:
 
 def _checked(options: Options) -> int:
     """The number of workers."""
-    if options.workers < 1:
-        raise UsageError(f"--workers {options.workers}: at least one must translate.")
+    if not 1 <= options.workers <= MOST_WORKERS:
+        raise UsageError(
+            f"--workers {options.workers}: at least one must translate, and {MOST_WORKERS} at most."
+        )
     if options.workers > 1 and options.device not in ("auto", "cpu"):
         raise UsageError("--workers is for the CPU: leave it out, or set --device cpu.")
     return options.workers

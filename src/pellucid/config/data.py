@@ -3,10 +3,13 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from pellucid.config.checks import at_least
+from pellucid.config.checks import at_least, at_most
 from pellucid.errors import ConfigError
 
 GARDEN = "garden"
+MOST_LENGTH = {"max_length": 10_000_000, "max_line_bytes": 1 << 30}
+MOST_PIECES = {"vocab_size": 1_000_000, "min_frequency": 1_000_000_000}
+"""Beyond these the libraries below end the process, with no error that could be explained."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +32,7 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         at_least(1, self, "max_length", "max_line_bytes")
+        at_most(MOST_LENGTH, self)
         for name in ("train", "valid"):
             if len(getattr(self, name)) > 2:
                 raise ConfigError(
@@ -57,6 +61,7 @@ class TokenizerConfig:
     def __post_init__(self) -> None:
         at_least(8, self, "vocab_size")
         at_least(1, self, "min_frequency")
+        at_most(MOST_PIECES, self)
         if self.kind == "byte-bpe" and self.vocab_size < 272:
             raise ConfigError(
                 f"vocab_size={self.vocab_size} is too small for byte-bpe: 256 bytes and the special"

@@ -4,11 +4,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from pellucid.config.checks import at_least
+from pellucid.config.checks import at_least, at_most
 from pellucid.errors import ConfigError
 
 MINUTE = 1e-6
 """The least of what must not be 0: a temperature below it is greedy search, to rounding."""
+
+MOST_DRAWN = {"n_best": 1024, "samples": 512}
+"""Texts drawn for one source are rows side by side; of mbr each is compared with each."""
 
 SETTINGS_OF = {
     ("beam",): ("groups", "diversity"),
@@ -40,7 +43,8 @@ class DecodingConfig:
     min_length: int = 0
     """Fewest tokens before the end token."""
     max_length: int = 0
-    """Most tokens, the end token counted; 0 means twice the source's tokens plus 20."""
+    """Most tokens, the end token counted; 0 means twice the source's tokens plus 20. A model of
+    learned positions writes no more than it has places for."""
     batch_size: int = 32
     """Sentences decoded together."""
     alignment_layer: int = -2
@@ -107,6 +111,8 @@ class DecodingConfig:
         for name in ("top_p", "min_p", "typical_p", "contrast"):
             if getattr(self, name) > 1:
                 raise ConfigError(f"{name}={getattr(self, name)} is a share of 1. Use 1 or less.")
+        if self.method in ("sample", "mbr"):
+            at_most(MOST_DRAWN, self)
         self._check_method()
         self._check_groups()
         self._check_n_best()

@@ -13,8 +13,9 @@ MOST_OUTPUTS = 10_000_000
 class HeadConfig:
     """One head. Its parts in order: transform, activation, norm, output; each may be absent."""
 
-    kind: Literal["lm", "token", "sequence"]
-    """A score for each word of the vocabulary, outputs for each token, or for the whole text."""
+    kind: Literal["lm", "token", "sequence", "score"]
+    """A score for each word of the vocabulary, outputs for each token, outputs for the whole text,
+    or one number a token, without an axis of outputs."""
     outputs: int = 0
     """Labels. Of kind lm the vocabulary counts; 0 of kind sequence gives the transformed state."""
     activation: Literal["", "relu", "gelu", "gelu-tanh", "swish", "tanh"] = ""
@@ -46,6 +47,11 @@ class HeadConfig:
             )
         if self.kind == "token" and not self.outputs:
             raise ConfigError("a head of kind token needs outputs: how many numbers a token gets.")
+        if self.kind == "score" and self.outputs != 1:
+            raise ConfigError(
+                f"outputs={self.outputs}, but a head of kind score gives one number a token. Set"
+                " outputs=1, or kind=token."
+            )
         if self.norm and not self.activation:
             raise ConfigError("norm=true stands behind an activation. Set one, or norm=false.")
 

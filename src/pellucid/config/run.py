@@ -9,6 +9,16 @@ from pellucid.config.model import ModelConfig
 from pellucid.config.rnn import RNNConfig
 from pellucid.config.training import TrainingConfig
 
+CHOSEN = frozenset(
+    {
+        *(f"model.{name}" for name in ("d_model", "d_ff", "n_heads", "dropout")),
+        *("model.n_encoder_layers", "model.n_decoder_layers", "tokenizer.vocab_size"),
+        *(f"training.{name}" for name in ("schedule", "rate", "warmup", "clip_norm", "average")),
+        *(f"training.{name}" for name in ("max_updates", "validate_every", "checkpoint_every")),
+    }
+)
+"""Settings that a training chooses where they are left open: their defaults here never count."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:

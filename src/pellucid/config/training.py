@@ -3,8 +3,11 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from pellucid.config.checks import at_least, fraction
+from pellucid.config.checks import at_least, at_most, fraction
 from pellucid.errors import ConfigError
+
+# More cannot be meant: it would take the machine down before an error could be shown.
+MOST = {"accumulate": 65_536, "workers": 64, "threads": 1024}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +70,7 @@ class TrainingConfig:
         at_least(1, self, "validate_every", "checkpoint_every", "log_every")
         at_least(0, self, "seed", "weight_decay", "clip_norm", "warmup", "patience")
         at_least(0, self, "workers", "threads")
+        at_most(MOST, self)
         fraction(self, "label_smoothing", "ema")
         if not (all(0 <= beta < 1 for beta in self.betas) and self.eps > 0 and self.rate > 0):
             raise ConfigError(

@@ -3,14 +3,16 @@
 import ast
 import inspect
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, fields, is_dataclass
 from functools import cache
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from pellucid.config import plain_yaml
+from pellucid.config.sections import inside
 
 WIDTH = 96
+CHOICE = "Left out, it is chosen by size, text and machine: this is but an example."
 
 
 def dump_yaml(config: Any) -> str:
@@ -18,12 +20,15 @@ def dump_yaml(config: Any) -> str:
     return plain_yaml.dump(asdict(config))
 
 
-def template(config: Any, given: Mapping[str, Any] | None = None) -> str:
+def template(
+    config: Any, given: Mapping[str, Any] | None = None, chosen: Collection[str] = ()
+) -> str:
     """The same as `dump_yaml`, each setting below a comment that says what it is.
 
     With `given`, a nested mapping, settings that it does not hold are commented out (`#name: ...`).
+    chosen: dotted names of those that a training chooses then, which is said.
     """
-    return "\n".join(_commented(config, "", given)) + "\n"
+    return "\n".join(_commented(config, "", given, chosen)) + "\n"
 
 
 @cache
@@ -48,7 +53,9 @@ def choices(hint: Any) -> tuple[str, ...]:
     return get_args(hint) if get_origin(hint) is Literal else ()
 
 
-def _commented(config: Any, indent: str, given: Mapping[str, Any] | None) -> list[str]:
+def _commented(
+    config: Any, indent: str, given: Mapping[str, Any] | None, chosen: Collection[str]
+) -> list[str]:
     cls = type(config)
     docs, hints = field_docs(cls), get_type_hints(cls)
     lines = []
@@ -57,13 +64,15 @@ def _commented(config: Any, indent: str, given: Mapping[str, Any] | None) -> lis
         if is_dataclass(value):
             lines += ["", *_comment((type(value).__doc__ or "").split("\n\n")[0], indent)]
             inner = None if given is None else given.get(field.name, {})
-            lines += [f"{indent}{field.name}:", *_commented(value, indent + "  ", inner)]
+            within = inside(chosen, field.name)
+            lines += [f"{indent}{field.name}:", *_commented(value, indent + "  ", inner, within)]
             continue
         lines += _comment(docs.get(field.name, ""), indent)
         words = choices(hints[field.name])
         lines += _comment(f"One of {', '.join(words)}." if words else "", indent)
         said = plain_yaml.dump({field.name: value})
         off = "" if given is None or field.name in given else "#"
+        lines += _comment(CHOICE if off and field.name in chosen else "", indent)
         lines += [f"{indent}{off}{line}" for line in said.rstrip("\n").split("\n")]
     return lines
 

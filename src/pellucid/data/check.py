@@ -93,4 +93,5 @@ def _notes(scanned: Scanned, files: Sequence[str], seen: set[int]) -> Iterator[F
                 f"U+{ord(found[0]):04X} inside a text: kept as a character, but other programs may"
                 " break the line here."
             )
-            yield note(side, "other line breaks", what, len(text[: found.start()].encode()) + 1)
+            byte = scanned.marks[side] + len(text[: found.start()].encode()) + 1
+            yield note(side, "other line breaks", what, byte)

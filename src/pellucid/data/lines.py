@@ -17,7 +17,12 @@ from typing import BinaryIO, NamedTuple
 from pellucid.errors import DataError
 
 STDIN = "-"
-UTF16 = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
+MARKS = {  # the longer before what it begins with
+    b"\xff\xfe\0\0": "UTF-32",
+    b"\0\0\xfe\xff": "UTF-32",
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+}
 UTF8_BOM = b"\xef\xbb\xbf"
 CHUNK = 1 << 16
 RESAVE = "Save the file as UTF-8."
@@ -48,6 +53,7 @@ class Line(NamedTuple):
     text: str
     fault: Fault | None = None
     carriage: bool = False  # a carriage return before the newline was dropped
+    mark: int = 0  # bytes of a mark before the text, dropped too
 
 
 def read_lines(path: str | Path, max_bytes: int) -> Iterator[str]:
@@ -84,16 +90,21 @@ def read_line(name: str, number: int, raw: bytes, max_bytes: int) -> Line:
     ended = raw.endswith(b"\n")
     carriage = raw.endswith(b"\r\n")
     body = raw[: len(raw) - ended - carriage]
+    mark = 0
     if number == 1:
-        if UTF16.get(body[:2]):
-            what = f"begins with the byte order mark of {UTF16[body[:2]]}. {RESAVE}"
-            return Line(1, "", Fault(name, 1, 1, "encoding", what))
-        body = body.removeprefix(UTF8_BOM)
+        for begin, encoding in MARKS.items():
+            if body.startswith(begin):
+                what = f"begins with the byte order mark of {encoding}. {RESAVE}"
+                return Line(1, "", Fault(name, 1, 1, "encoding", what))
+        mark = len(UTF8_BOM) if body.startswith(UTF8_BOM) else 0
+        body = body[mark:]
     fault = _fault(name, number, body, max_bytes)
     if fault is None and number == 1 and not ended and b"\r" in body:
         what = "lines end with carriage returns alone. Convert it: tr '\\r' '\\n' < OLD > NEW."
         fault = Fault(name, 1, body.index(b"\r") + 1, "encoding", what)
-    return Line(number, "" if fault else body.decode(), fault, carriage)
+    if fault is not None:
+        return Line(number, "", fault._replace(byte=fault.byte + mark), carriage, mark)
+    return Line(number, body.decode(), None, carriage, mark)
 
 
 def plain_name(path: str | Path) -> str:
@@ -102,8 +113,11 @@ def plain_name(path: str | Path) -> str:
 
 
 def reads_twice(path: str | Path) -> bool:
-    """Whether the file can be read again from its start: not so standard input or a pipe."""
-    return str(path) != STDIN and stat.S_ISREG(os.stat(path).st_mode)
+    """Whether the file can be read again from its start: not so standard input, pipe or device."""
+    if str(path) == STDIN:
+        return False
+    mode = os.stat(path).st_mode
+    return stat.S_ISREG(mode) or stat.S_ISDIR(mode)  # opening says what is wrong with a directory
 
 
 class _Rejoined(io.RawIOBase):
@@ -147,9 +161,7 @@ def _raw_lines(file: BinaryIO, max_bytes: int) -> Iterator[bytes]:
 
 def _fault(name: str, number: int, body: bytes, max_bytes: int) -> Fault | None:
     if len(body) > max_bytes:
-        what = (
-            f"the line is longer than {max_bytes:,} bytes. Split it, or raise data.max_line_bytes."
-        )
+        what = f"the line is longer than {max_bytes:,} bytes. Split it, or raise max_line_bytes."
         return Fault(name, number, max_bytes + 1, "too long", what)
     if b"\0" in body:
         what = f"a NUL byte: this is no text, or UTF-16 without its mark. {RESAVE}"

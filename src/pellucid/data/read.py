@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from itertools import zip_longest
+from itertools import chain, zip_longest
 from typing import NamedTuple
 
 from pellucid.config.data import GARDEN, DataConfig
@@ -25,6 +25,8 @@ class Scanned(NamedTuple):
     target: str = ""
     faults: tuple[Fault, ...] = ()
     carriages: int = 0
+    marks: tuple[int, int] = (0, 0)
+    """Bytes of a mark before each side's text."""
 
 
 def read_pairs(files: Sequence[str], config: DataConfig) -> Iterator[tuple[str, str]]:
@@ -89,7 +91,11 @@ def _aligned(source: str, target: str, config: DataConfig) -> Iterator[Scanned]:
         faults = tuple(line.fault for line in lines if line and line.fault)
         if any(f.kind in ("unreadable", "gzip", "encoding") for f in faults):
             yield Scanned(number, faults=faults)
-            return  # one side has ended for its own reason: the counts would say nothing
+            # One side has ended for its own reason: the counts would say nothing.
+            for line in chain(*sides):
+                if line.fault:
+                    yield Scanned(line.number, faults=(line.fault,))
+            return
         for side, line in enumerate(lines):
             counts[side] += line is not None
         if None in lines:
@@ -108,7 +114,9 @@ def _pair(
         faults = _one_blank(number, [line.text for line in lines], files)
     if faults:
         return Scanned(number, faults=faults, carriages=carriages)
-    return Scanned(number, *_both(*(line.text for line in lines)), carriages=carriages)
+    source, target = _both(*(line.text for line in lines))
+    marks = (lines[0].mark, lines[1].mark)
+    return Scanned(number, source, target, carriages=carriages, marks=marks)
 
 
 def _unequal(files: Sequence[str], counts: Sequence[int], extra: Line) -> Fault:
@@ -132,8 +140,12 @@ def _parsed(
             texts = parse(line.text) if line.text.strip() else BLANK
             faults = _one_blank(line.number, texts, (file, file))
         except _MalformedError as error:
-            texts, faults = BLANK, (Fault(file, line.number, error.byte, "malformed", str(error)),)
+            texts, faults = BLANK, (_malformed(file, line, error),)
         yield Scanned(line.number, *_both(*texts), faults, line.carriage)
+
+
+def _malformed(file: str, line: Line, error: "_MalformedError") -> Fault:
+    return Fault(file, line.number, line.mark + error.byte, "malformed", str(error))
 
 
 class _MalformedError(Exception):

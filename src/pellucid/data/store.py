@@ -100,9 +100,30 @@ def content_key(
     Raises: DataError if a file cannot be read more than once.
     """
     parts = [FORMAT, config.max_length, config.source_language, config.target_language, extra]
-    parts += [_content(file) for file in files]
+    parts += [digest(file) for file in files]
     parts += [tokenizers.source.to_json(), tokenizers.target.to_json()]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def digest(file: str) -> str:
+    """The sha256 of a training file as it stands, in hex; of the garden, that of its source.
+
+    Raises: DataError if it cannot be read, or not more than once.
+    """
+    if file == GARDEN:
+        folder = Path(__file__).parent / "garden"
+        parts = sorted(p for p in folder.rglob("*") if p.suffix in (".py", ".txt", ".tsv"))
+        return hashlib.sha256(b"".join(part.read_bytes() for part in parts)).hexdigest()
+    try:
+        if reads_twice(file):
+            with open(file, "rb") as opened:
+                return hashlib.file_digest(opened, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(f"{file}: cannot be read: {error.strerror}. Check the name.") from error
+    raise DataError(
+        f"{file} is a stream that can be read once only, but training reads its data several"
+        " times. Save it to a file first."
+    )
 
 
 def _write(
@@ -147,20 +168,3 @@ def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
     stream = iter(items)
     while batch := list(islice(stream, size)):
         yield batch
-
-
-def _content(file: str) -> str:
-    if file == GARDEN:
-        folder = Path(__file__).parent / "garden"
-        parts = sorted(p for p in folder.rglob("*") if p.suffix in (".py", ".txt", ".tsv"))
-        return hashlib.sha256(b"".join(part.read_bytes() for part in parts)).hexdigest()
-    try:
-        if reads_twice(file):
-            with open(file, "rb") as opened:
-                return hashlib.file_digest(opened, "sha256").hexdigest()
-    except OSError as error:
-        raise DataError(f"{file}: cannot be read: {error.strerror}. Check the name.") from error
-    raise DataError(
-        f"{file} is a stream that can be read once only, but training reads its data several"
-        " times. Save it to a file first."
-    )

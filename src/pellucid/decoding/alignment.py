@@ -37,13 +37,29 @@ def align(
     ids, keep = padded(sources, 0, device)  # (B, S)
     # Padding needs no mask: it stands on the right, where a causal decoder does not look.
     target_ids, _ = padded([[start, *target[:-1]] for target in targets], start, device)  # (B, T)
-    path = _tap(model, layer)
+    path = source_tap(model, layer)
     with record(model, path) as seen:
         model(ids, keep, target_ids)
     weights = torch.cat(seen[path], 2)  # (B, H, T, S), of a model that goes by single steps too
     mean = weights.mean(1, dtype=torch.float32).cpu()  # (B, T, S)
     sizes = [(len(target), len(source)) for source, target in zip(sources, targets, strict=True)]
     return [rows[:t, :s] for rows, (t, s) in zip(mean, sizes, strict=True)]
+
+
+def source_tap(model: Model, layer: int) -> str:
+    """Where a layer's attention to the source passes. Raises: UsageError as `align`."""
+    paths = model.source_weights
+    n = len(paths)
+    if not n:
+        raise UsageError(
+            "alignment needs an encoder-decoder with attention: this model reads no source apart,"
+            " or never looks back at it."
+        )
+    if n == 1 and layer == -2:
+        return paths[0]  # no layer is before the only one
+    if not -n <= layer < n:
+        raise UsageError(f"layer={layer}, but this decoder has {n} layers: give {-n} to {n - 1}.")
+    return paths[layer]
 
 
 def hard_alignment(weights: Tensor) -> Pairs:
@@ -81,19 +97,3 @@ def _membership(words: Sequence[int | None]) -> Mapping[int, Tensor]:
         word: torch.tensor([w == word for w in words])
         for word in sorted({w for w in words if w is not None})
     }
-
-
-def _tap(model: Model, layer: int) -> str:
-    """Where a layer's attention to the source passes."""
-    paths = model.source_weights
-    n = len(paths)
-    if not n:
-        raise UsageError(
-            "alignment needs an encoder-decoder with attention: this model reads no source apart,"
-            " or never looks back at it."
-        )
-    if n == 1 and layer == -2:
-        return paths[0]  # no layer is before the only one
-    if not -n <= layer < n:
-        raise UsageError(f"layer={layer}, but this decoder has {n} layers: give {-n} to {n - 1}.")
-    return paths[layer]

@@ -36,7 +36,7 @@ class Rules:
     def __init__(
         self, config: DecodingConfig, vocabulary: Vocabulary, device: torch.device
     ) -> None:
-        self.penalties = penalties(config)
+        self.penalties = penalties(config, vocabulary.banned_sequences)
         self.min_length = config.min_length
         self.banned = torch.tensor(vocabulary.banned, dtype=torch.int64, device=device)
         # No end token is a negative id, which indexing takes for the last token of all.

@@ -27,7 +27,7 @@ def contrastive(
     Source: Su et al. 2022, eq. 5. Raises: UsageError as `generate`.
     """
     assert config.method == "contrastive"
-    check(model, request)
+    check(model, request, config)
     return [
         _Search(model, request, vocabulary, config, source).run()
         for source in range(len(request.sources))

@@ -39,7 +39,7 @@ class Request:
     """For each source the number of its text, and of its part there; what is drawn hangs on both.
     None: each source is a text."""
     bound: int = 0
-    """Most places that the model has, to which a text is cut where no longest length is set."""
+    """Most places that the model has, to which a text is cut; 0 where nothing bounds it."""
 
     def key(self, i: int) -> tuple[int, int]:
         """What the draws for a source hang on, beside the seed."""
@@ -69,7 +69,7 @@ def generate(
     sources are done.
     Raises: UsageError if there are fewer or more prefixes than sources, or as `search`.
     """
-    check(model, request)
+    check(model, request, config)
     results: list[list[Hypothesis]] = [[] for _ in request.sources]
     for chosen in _batches(request, config):
         repeated = [i for i in chosen for _ in range(config.copies)]
@@ -91,7 +91,7 @@ def stream(
     Raises: UsageError if the config asks for more than one open text a source, or as `generate`.
     """
     one_text(config)
-    check(model, request)
+    check(model, request, config)
     for chosen in _batches(request, config):
         cache, limits = begun(model, request, vocabulary, config, chosen)
         open_texts = range(len(chosen))
@@ -145,14 +145,21 @@ def begin(model: Decoder, rows: Sequence[Sequence[int]], pad: int) -> Cache:
     return model.prefill(ids, None if keep is None else keep.flip(1).to(ids.device), len(rows))
 
 
-def check(model: Decoder, request: Request) -> None:
-    """Raises: UsageError if a request is at odds with itself or with the model."""
+def check(model: Decoder, request: Request, config: DecodingConfig) -> None:
+    """Raises: UsageError if a request is at odds with itself, with the config or the model."""
     sources, prefixes = request.sources, request.prefixes
     if prefixes and len(prefixes) != len(sources):
         raise UsageError(
             f"{len(prefixes)} prefixes for {len(sources)} sources. Give one for each source, empty"
             " where nothing is forced, or none at all."
         )
+    for i, prefix in enumerate(prefixes):
+        if prefix and len(prefix) >= longest(request, config, i):
+            raise UsageError(
+                f"a prefix of {len(prefix)} tokens leaves no room in a text of at most"
+                f" {longest(request, config, i)}. Shorten it, or raise max_length if that is"
+                " what bounds it, and not the model's places."
+            )
     if isinstance(model, Ensemble):
         continues = model.continues
     elif isinstance(model, Model):
@@ -195,7 +202,7 @@ def limits_of(
     """What is asked of the texts of these sources."""
     batch = [request.sources[i] for i in chosen]
     return Limits(
-        max_lengths=[config.max_length or _longest(request, len(source)) for source in batch],
+        max_lengths=[longest(request, config, i) for i in chosen],
         prefixes=[request.prefixes[i] for i in chosen] if request.prefixes else (),
         beginnings=[s or (vocabulary.start,) for s in batch] if request.continued else (),
         stopped=request.stopped,
@@ -206,13 +213,15 @@ def limits_of(
     )
 
 
-def _longest(request: Request, n: int) -> int:
-    """Most tokens of a text from a source of n, where no longest length is set."""
-    longest = 2 * n + SLACK
+def longest(request: Request, config: DecodingConfig, i: int) -> int:
+    """Most tokens of the text of source number i: as many as are asked for, or have places."""
+    n, prefix = len(request.sources[i]), len(request.prefixes[i]) if request.prefixes else 0
+    asked = config.max_length or 2 * n + SLACK + prefix
     if not request.bound:
-        return longest
+        return asked
     before = n if request.continued and n else 1  # an empty beginning is the start token
-    return max(1, min(longest, request.bound - before))
+    # The last token is never read, and needs a place only where transformers gives it one.
+    return max(1, min(asked, request.bound - before + bool(config.max_length)))
 
 
 def _best(found: Sequence[Hypothesis], config: DecodingConfig) -> list[Hypothesis]:

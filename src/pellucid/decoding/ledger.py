@@ -49,6 +49,8 @@ class Vocabulary:
     """What every text begins with (a language code)."""
     forced_last: int | None = None
     """What a text that would be cut ends with instead, at no cost."""
+    banned_sequences: tuple[tuple[int, ...], ...] = ()
+    """Two ids or more that never follow one another so."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 Penalties shape the model's own distribution, for every way of choosing; cuts shape a draw alone.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
@@ -19,13 +19,18 @@ Cut = Callable[[Tensor], Tensor]
 """logits (R, V) -> logits (R, V)."""
 
 
-def penalties(config: DecodingConfig) -> tuple[Penalty, ...]:
-    """Those that the config asks for, in order; each looks at what was read so far."""
+def penalties(config: DecodingConfig, banned: Sequence[Sequence[int]] = ()) -> tuple[Penalty, ...]:
+    """Those that the config asks for, in order; each looks at what was read so far.
+
+    banned: sequences of ids, as of `Vocabulary.banned_sequences`.
+    """
     chain: list[Penalty] = []
     if config.repetition_penalty != 1:
         chain.append(partial(repetition_penalty, penalty=config.repetition_penalty))
     if config.no_repeat_ngram:
         chain.append(partial(no_repeat_ngram, n=config.no_repeat_ngram))
+    if banned:
+        chain.append(partial(no_sequences, sequences=banned))
     return tuple(chain)
 
 
@@ -65,6 +70,16 @@ def no_repeat_ngram(scores: Tensor, texts: Tensor, n: int) -> Tensor:
     begun = texts[:, None, texts.shape[1] - n + 1 :]  # (R, 1, n - 1)
     again = (windows[:, :, :-1] == begun).all(-1)  # (R, T - n + 1)
     return scores.masked_fill(_marked(windows[:, :, -1].where(again, NONE), scores), -INF)
+
+
+def no_sequences(scores: Tensor, texts: Tensor, sequences: Sequence[Sequence[int]]) -> Tensor:
+    """-inf for every token that would complete one of these sequences, each of 2 ids or more."""
+    left = scores.clone()
+    for *begun, last in sequences:
+        if len(begun) <= texts.shape[1]:
+            latest = texts[:, texts.shape[1] - len(begun) :]  # (R, n - 1)
+            left[(latest == latest.new_tensor(begun)).all(-1), last] = -INF
+    return left
 
 
 def top_k(logits: Tensor, k: int) -> Tensor:

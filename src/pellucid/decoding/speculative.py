@@ -46,8 +46,8 @@ def speculate(
     source, the config keeps more than one text open, or a model's memory cannot go back.
     """
     one_text(config)
-    check(model, request)
-    check(draft.model, request)
+    check(model, request, config)
+    check(draft.model, request, config)
     if len(request.sources) != 1 or draft.ahead < 1:
         raise UsageError(
             f"{len(request.sources)} sources with {draft.ahead} tokens guessed ahead: guesses are"

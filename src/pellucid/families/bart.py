@@ -13,7 +13,7 @@ from pellucid.config.model import ModelConfig
 from pellucid.families.family import Family, HeadNames
 from pellucid.families.fields import ACTIVATIONS, TIED, Field
 from pellucid.families.rows import Row, attention, feed_forward
-from pellucid.families.usual_heads import SPAN
+from pellucid.families.usual_heads import END_CLASSIFIER, SPAN
 
 BASE = ModelConfig(
     d_model=768,
@@ -58,7 +58,7 @@ def rows(c: ModelConfig) -> list[Row]:
         ]
     else:  # the shared table may lie in the file and mean nothing, or stand for both
         found = [
-            Row(first, "encoder.embedding.weight", also=shared),
+            Row(first, "encoder.embedding.weight", also=shared, both=True),
             Row(second, "decoder.embedding.weight", also=shared),
         ]
     for side in ("encoder", "decoder"):
@@ -80,13 +80,6 @@ LM = HeadNames(
     HeadConfig(kind="lm"),
     (Row("lm_head.weight", "output.weight"), Row("final_logits_bias", "output.bias", flat=True)),
 )
-# The end token is the one that has seen the whole text, in a decoder that reads it again.
-CLASSIFIER = HeadNames(
-    "classifier",
-    HeadConfig(kind="sequence", outputs=3, activation="tanh", pool="end"),
-    (Row("classification_head.dense", "transform"), Row("classification_head.out_proj", "output")),
-    (Field("classifier_dropout", "dropout"), Field("classifier_dropout", "input_dropout")),
-)
 
 BART = Family(
     name="bart",
@@ -104,7 +97,7 @@ BART = Family(
     rows=rows,
     heads={
         "BartForConditionalGeneration": (LM,),
-        "BartForSequenceClassification": (CLASSIFIER,),
+        "BartForSequenceClassification": (END_CLASSIFIER,),
         "BartForQuestionAnswering": (SPAN,),
         "BartModel": (),
     },

@@ -2,25 +2,18 @@
 
 from pathlib import Path
 
-from pellucid.config.embedding import EmbeddingConfig, Pooling
 from pellucid.config.model import ModelConfig
-from pellucid.errors import ConfigError, VerificationError
-from pellucid.families.catalog import FAMILIES
+from pellucid.errors import VerificationError
 from pellucid.families.directory import ModelDirectory, load_model
 from pellucid.families.generation import read_search
 from pellucid.families.huggingface import open_foreign
+from pellucid.families.sentences import read_embedding
 from pellucid.manifest import read_json, read_text, verified
 from pellucid.text.foreign import MODELS, open_tokenizers
 from pellucid.text.pair import Tokenizers
 
 CARD = "README.md"
 TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", "source.spm", *MODELS)
-POOLING: dict[str, Pooling] = {
-    "pooling_mode_mean_tokens": "mean",
-    "pooling_mode_cls_token": "first",
-    "pooling_mode_max_tokens": "max",
-}
-"""What sentence-transformers calls the ways of pooling, and we."""
 
 
 def open_model(directory: Path, require_checksum: bool = False) -> ModelDirectory:
@@ -31,7 +24,7 @@ def open_model(directory: Path, require_checksum: bool = False) -> ModelDirector
     """
     where = directory / "config.json"
     theirs = read_json(where) if where.is_file() else None
-    if not isinstance(theirs, dict) or str(theirs.get("model_type")) not in FAMILIES:
+    if not isinstance(theirs, dict) or theirs.get("model_type") == "pellucid":
         return load_model(directory)
     with verified(directory, require_checksum):
         foreign = open_foreign(directory)
@@ -49,7 +42,7 @@ def open_model(directory: Path, require_checksum: bool = False) -> ModelDirector
         card=read_text(directory / CARD) if (directory / CARD).is_file() else "",
         family=foreign.family.name,
         token_ids=told.token_ids,
-        embedding=_embedding(directory),
+        embedding=read_embedding(directory),
         banned=told.banned,
         notes=told.notes,
     )
@@ -68,26 +61,3 @@ def _tokenizers(directory: Path, c: ModelConfig) -> Tokenizers:
                 " they are not of one training. Get the directory anew."
             )
     return found
-
-
-def _embedding(directory: Path) -> EmbeddingConfig:
-    """What a directory of sentence embeddings says of pooling; the mean where it says nothing."""
-    steps, pooling = directory / "modules.json", directory / "1_Pooling" / "config.json"
-    cut = directory / "sentence_bert_config.json"
-    if not (steps.is_file() and pooling.is_file()):
-        return EmbeddingConfig()
-    told = read_json(pooling)
-    chosen: list[Pooling] = [
-        name for key, name in POOLING.items() if isinstance(told, dict) and told.get(key)
-    ]
-    if len(chosen) != 1:
-        raise ConfigError(f"{pooling}: it asks for a pooling that is not one of {POOLING}.")
-    sizes = read_json(cut) if cut.is_file() else {}
-    if not isinstance(sizes, dict):
-        raise ConfigError(f"{cut} holds no settings. Get the directory anew.")
-    longest = sizes.get("max_seq_length", 0)
-    return EmbeddingConfig(
-        pooling=chosen[0],
-        normalize="Normalize" in str(read_json(steps)),
-        longest=longest if isinstance(longest, int) else 0,
-    )

@@ -50,7 +50,7 @@ GENERATOR = masked_words(  # always gelu, as its classifier is
 # One logit a token: above 0 it was replaced (released code).
 DISCRIMINATOR = HeadNames(
     "replaced",
-    HeadConfig(kind="token", outputs=1, activation="gelu"),
+    HeadConfig(kind="score", outputs=1, activation="gelu"),
     (
         Row("discriminator_predictions.dense", "transform"),
         Row("discriminator_predictions.dense_prediction", "output"),

@@ -59,6 +59,8 @@ class Family:
     """Settings of theirs that change numbers and that we honour at one value only."""
     rows: Sequence[Row] | Callable[[ModelConfig], Sequence[Row]]
     """Names of all but the heads; a function of the config where its numbers decide them."""
+    wrapped: Mapping[str, str] = field(default_factory=dict)
+    """Of some of their classes, the prefix that their files have before all but the heads."""
     heads: Mapping[str, Sequence[HeadNames]]
     """Their classes and the heads of each; what a file without class has decides, first to last."""
     unused: Sequence[str] = ()

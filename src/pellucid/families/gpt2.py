@@ -14,7 +14,7 @@ from pellucid.config.model import ModelConfig
 from pellucid.families.family import Family, HeadNames
 from pellucid.families.fields import ACTIVATIONS, TIED, Field
 from pellucid.families.rows import Row
-from pellucid.families.usual_heads import LM, SPAN
+from pellucid.families.usual_heads import LM, SPAN, TAGGER
 
 SMALL = ModelConfig(
     d_model=768,
@@ -68,12 +68,6 @@ CLASSIFIER = HeadNames(
     "classifier",
     HeadConfig(kind="sequence", outputs=2, bias=False, pool="last"),
     (Row("score", "output"),),
-)
-TAGGER = HeadNames(
-    "tagger",
-    HeadConfig(kind="token", outputs=2, dropout=0.1),
-    (Row("classifier", "output"),),
-    (Field("classifier_dropout", "dropout"),),
 )
 
 GPT2 = Family(

@@ -16,7 +16,7 @@ from pellucid.families import gpt2, gpt3
 from pellucid.families.family import Family
 from pellucid.families.fields import ACTIVATIONS, TIED, Field
 from pellucid.families.rows import Row, attention, feed_forward
-from pellucid.families.usual_heads import LM, SPAN
+from pellucid.families.usual_heads import LM, SPAN, TAGGER
 
 BASE = replace(
     gpt3.SMALL, attention_scale="none", bias="no-qkv", dropout=0.0, attention_dropout=0.0
@@ -107,7 +107,7 @@ GPT_NEO = Family(
     heads={
         "GPTNeoForCausalLM": (LM,),
         "GPTNeoForSequenceClassification": (gpt2.CLASSIFIER,),
-        "GPTNeoForTokenClassification": (gpt2.TAGGER,),
+        "GPTNeoForTokenClassification": (TAGGER,),
         "GPTNeoForQuestionAnswering": (SPAN,),
         "GPTNeoModel": (),
     },

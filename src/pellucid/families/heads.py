@@ -9,25 +9,43 @@ import torch
 from pellucid.config.head import HeadConfig
 from pellucid.config.model import ModelConfig
 from pellucid.config.read import build
+from pellucid.errors import ConfigError
 from pellucid.families.family import Family, HeadNames
 from pellucid.families.names import match, sources
 from pellucid.families.rows import Row
 from pellucid.families.shards import Shards
 from pellucid.nn.base import Model
 
+LABELLED = ("token", "sequence")
+"""Kinds of heads whose outputs are labels."""
+
 
 def find_heads(
-    theirs: Mapping[str, Any], family: Family, c: ModelConfig, names: Mapping[str, str]
+    theirs: Mapping[str, Any],
+    family: Family,
+    c: ModelConfig,
+    names: Mapping[str, str],
+    where: str,
 ) -> tuple[str, Sequence[HeadNames]]:
-    """Their class and its heads: as the config says, or, where it is silent, as the weights do."""
+    """Their class and its heads: as the config says, or, where it is silent, as the weights do.
+
+    The base class, which each family tells last, has heads where the weights have them.
+    Raises: ConfigError at a class that is not known.
+    """
     said = theirs.get("architectures")
     said = str(said[0]) if isinstance(said, list) and said else ""
-    if said in family.heads and not said.endswith("Model"):
+    base = list(family.heads)[-1]
+    if said and said not in family.heads:
+        raise ConfigError(
+            f"{where}: architectures names {said[:80]!r}, which is no class of {family.name} known"
+            f" here, so what its head computes is unknown too. Known: {', '.join(family.heads)}."
+        )
+    if said and said != base:
         return said, family.heads[said]
     for architecture, heads in family.heads.items():
         if said in (architecture, "") and all(_is_there(head, c, names) for head in heads):
             return architecture, heads
-    return said if said in family.heads else list(family.heads)[-1], ()
+    return base, ()
 
 
 def _is_there(head: HeadNames, c: ModelConfig, names: Mapping[str, str]) -> bool:
@@ -66,7 +84,18 @@ def their_settings(
     for head in heads:
         for each in head.settings:
             found |= each.write(configs[head.name], family)
+        if configs[head.name].kind in LABELLED:
+            found |= _their_labels(configs[head.name])
     return found
+
+
+def _their_labels(head: HeadConfig) -> dict[str, Any]:
+    """Its labels' names, by which `transformers` counts its outputs too."""
+    labels = head.labels or [f"LABEL_{i}" for i in range(head.outputs)]
+    return {
+        "id2label": {str(i): label for i, label in enumerate(labels)},
+        "label2id": {label: i for i, label in enumerate(labels)},
+    }
 
 
 def _sized(
@@ -90,7 +119,7 @@ def _sized(
 def _labelled(head: HeadConfig, theirs: Mapping[str, Any]) -> HeadConfig:
     """The head with the names that the config gives its labels, if it gives as many."""
     table = theirs.get("id2label")
-    if head.labels or head.kind == "lm" or not isinstance(table, dict):
+    if head.labels or head.kind not in LABELLED or not isinstance(table, dict):
         return head
     labels = [table.get(str(i)) for i in range(head.outputs)]
     if len(table) != head.outputs or not all(isinstance(label, str) for label in labels):
@@ -108,11 +137,8 @@ def untied(
     for kept, alias in pairs:
         if kept not in where or alias not in where or ".layers." in alias:
             continue
-        there = [names.get(where[name].names[0]) for name in (kept, alias)]
-        if None not in there and there[0] != there[1]:
-            first, second = (shards.tensor(str(name)) for name in there)
-            if first.shape != second.shape or not torch.equal(first, second):
-                differing.append(alias)
+        if _differ([where[name].names[0] for name in (kept, alias)], names, shards):
+            differing.append(alias)
     if not differing:
         return c
     if family.untie is not None:
@@ -120,3 +146,29 @@ def untied(
     only_output = all(alias.startswith("heads.") for alias in differing)
     both = c.n_encoder_layers and c.n_decoder_layers and not c.target_vocab_size
     return replace(c, tie_embeddings="inputs" if only_output and both else "none")
+
+
+def used_biases(table: Sequence[Row], names: Mapping[str, str], shards: Shards) -> Sequence[Row]:
+    """The table, a head's own bias before one that lies by itself, where both are there and differ.
+
+    Equal ones are tied in `transformers`, different ones are not, and the head's own is added.
+    """
+    return [
+        row.turned()
+        if row.also and not row.both and _is_a_heads(row) and _differ(row.names(), names, shards)
+        else row
+        for row in table
+    ]
+
+
+def _is_a_heads(row: Row) -> bool:
+    return isinstance(row.ours, str) and row.ours.startswith("heads.")
+
+
+def _differ(pair: Sequence[str], names: Mapping[str, str], shards: Shards) -> bool:
+    """Whether two tensors, by the family's full names, are both in the file and not the same."""
+    one, other = (names.get(name) for name in pair)
+    if one is None or other is None or one == other:
+        return False
+    first, second = (shards.tensor(name, torch.Tensor.float) for name in (one, other))
+    return first.shape != second.shape or not torch.equal(first, second)

@@ -9,19 +9,21 @@ from typing import Any
 import torch
 
 from pellucid.config.head import HeadConfig
-from pellucid.errors import VerificationError
+from pellucid.errors import ConfigError, VerificationError
 from pellucid.families.catalog import FAMILIES
 from pellucid.families.family import Family
-from pellucid.families.heads import as_stored, find_heads, their_settings, untied
+from pellucid.families.heads import as_stored, find_heads, their_settings, untied, used_biases
 from pellucid.families.names import match, sources, to_theirs
 from pellucid.families.rows import Row
 from pellucid.families.shards import Shards
 from pellucid.manifest import dump_json, read_json
 from pellucid.nn.base import Model
-from pellucid.nn.weights import check_names, load_weights, weights, write_tensors
+from pellucid.nn.weights import check_names, finite, load_weights, weights, write_tensors
 
 LEGACY = (("LayerNorm.gamma", "LayerNorm.weight"), ("LayerNorm.beta", "LayerNorm.bias"))
 """What the first files called a norm's two tensors."""
+DTYPES = ("F64", "F32", "F16", "BF16")
+"""How files hold weights; all are read into float32."""
 
 
 @dataclass(frozen=True)
@@ -47,10 +49,15 @@ def open_foreign(directory: Path) -> Foreign:
     where = directory / "config.json"
     theirs = read_json(where)
     family = _family(theirs, where)
+    if theirs.get("quantization_config") is not None:
+        raise ConfigError(
+            f"{where}: quantization_config says that the weights stand for others, which only the"
+            " library that made them can tell. Get the model as it was before."
+        )
     c = family.model_config(theirs, str(where))
     shards = Shards(directory)
     names = _named(shards.shapes, family)
-    architecture, found = find_heads(theirs, family, c, names)
+    architecture, found = find_heads(theirs, family, c, names, str(where))
     heads = {h.name: as_stored(h, theirs, names, shards.shapes, str(where)) for h in found}
     if family.head is not None:
         heads = {name: family.head(theirs, head) for name, head in heads.items()}
@@ -59,6 +66,7 @@ def open_foreign(directory: Path) -> Foreign:
         fitting = untied(model, family, table, names, shards)
         if fitting != c:
             model, table = family.module(fitting, heads), family.table(fitting, found)
+    table = used_biases(table, names, shards)
     load_weights(model, _checked(model, table, names, shards, family))
     token_ids = {k: v for k, v in theirs.items() if k.endswith("token_id") and isinstance(v, int)}
     return Foreign(family, model.eval(), heads, architecture, token_ids)
@@ -70,15 +78,12 @@ def save_foreign(directory: Path, foreign: Foreign) -> None:
     said = their_settings(family.heads[foreign.architecture], foreign.heads, family.name)
     more = {"architectures": [foreign.architecture], **foreign.token_ids}
     config = {**said, **family.their_config(c, foreign.heads, more)}
-    for head in foreign.heads.values():
-        if head.kind == "sequence" or (head.kind == "token" and head.outputs > 1):
-            labels = head.labels or [f"LABEL_{i}" for i in range(head.outputs)]
-            config["id2label"] = {str(i): label for i, label in enumerate(labels)}
-            config["label2id"] = {label: i for i, label in enumerate(labels)}
     table = family.table(c, family.heads[foreign.architecture])
     tensors = to_theirs(weights(foreign.model), table)
     if family.constants is not None:
         tensors |= family.constants(c)
+    if foreign.architecture in family.wrapped:
+        tensors = _wrapped(tensors, family, foreign.architecture)
     (directory / "config.json").write_bytes(dump_json(config))
     write_tensors(tensors, directory / "model.safetensors")
 
@@ -86,7 +91,10 @@ def save_foreign(directory: Path, foreign: Foreign) -> None:
 def _family(theirs: Any, where: Path) -> Family:
     kind = theirs.get("model_type") if isinstance(theirs, dict) else None
     if not isinstance(kind, str):
-        raise VerificationError(f"{where} names no model_type. Is this a model's directory?")
+        raise VerificationError(
+            f"{where} names no model_type. Is this a model's directory? Known families:"
+            f" {', '.join(FAMILIES)}."
+        )
     if kind not in FAMILIES:
         near = difflib.get_close_matches(kind, FAMILIES, n=1)
         raise VerificationError(
@@ -105,10 +113,24 @@ def _named(shapes: Iterable[str], family: Family) -> dict[str, str]:
         full = name
         for old, new in LEGACY:
             full = full.replace(old, new)
+        for prefix in family.wrapped.values():
+            full = full.removeprefix(prefix)
         if bare and not _belongs_to_a_head(full, family):
             full = family.base + full
         found[full] = name
     return found
+
+
+def _wrapped(
+    tensors: Mapping[str, torch.Tensor], family: Family, architecture: str
+) -> dict[str, torch.Tensor]:
+    """The tensors as the files of this class of theirs name them."""
+    rows = [row for head in family.heads[architecture] for row in head.rows]
+    prefix = family.wrapped[architecture]
+    return {
+        name if any(match(row.theirs, name) for row in rows) else prefix + name: tensor
+        for name, tensor in tensors.items()
+    }
 
 
 def _belongs_to_a_head(name: str, family: Family) -> bool:
@@ -128,19 +150,13 @@ def _checked(
     shards: Shards,
     family: Family,
 ) -> dict[str, torch.Tensor]:
-    """Our tensors, after their names and shapes were found to be right."""
+    """Our tensors, after their names, shapes and types were found to be right."""
     aliases = {alias for _, alias in model.ties()}
     wanted = [name for name in model.state_dict() if name not in aliases]
     where = sources([*wanted, *aliases], table)
-    taken, shapes, missing = set(), {}, []
-    for name in wanted:
-        source = where[name]
-        found = next((n for n in source.names if n in names), None)
-        if found is None:
-            missing.append(source.names[0])
-        else:
-            taken.add(found)
-            shapes[name] = source.shape(shards.shapes[names[found]])
+    found = {name: [n for n in where[name].names if n in names][:1] for name in wanted}
+    missing = [where[name].names[0] for name in wanted if not found[name]]
+    taken = {n for each in found.values() for n in each}
     spare = {n for alias in aliases if alias in where for n in where[alias].names}
     spare |= {n for name in wanted for n in where[name].names if where[name].names[0] in taken}
     unused = sorted(
@@ -150,12 +166,25 @@ def _checked(
     )
     if missing or unused:
         _refuse(shards.directory, missing, unused, family)
+    read = {name: names[n] for name, (n,) in found.items()}
+    shapes = {name: where[name].shape(shards.shapes[stored]) for name, stored in read.items()}
     check_names(model, shapes, str(shards.directory))
+    _check_types(shards, read.values())
     return {
-        name: shards.tensor(names[found], where[name].take)
-        for name in wanted
-        for found in [next(n for n in where[name].names if n in names)]
+        name: finite(shards.tensor(stored, where[name].take), f"{shards.directory}: {stored}")
+        for name, stored in read.items()
     }
+
+
+def _check_types(shards: Shards, names: Iterable[str]) -> None:
+    """Raises: ConfigError naming a tensor whose numbers are not simply weights."""
+    for name in names:
+        if shards.dtypes[name] not in DTYPES:
+            raise ConfigError(
+                f"{shards.directory}: {name} holds numbers of type {shards.dtypes[name]}:"
+                f" weights are {', '.join(DTYPES)}, others stand for weights by a rule that is not"
+                " known here. Get the model as it was before it was quantized."
+            )
 
 
 def _refuse(directory: Path, missing: Sequence[str], unused: Sequence[str], family: Family) -> None:

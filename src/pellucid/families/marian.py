@@ -14,6 +14,7 @@ from pellucid.config.model import ModelConfig
 from pellucid.errors import ConfigError
 from pellucid.families import bart
 from pellucid.families.family import Family
+from pellucid.families.rows import Row
 
 BASE = ModelConfig(positions="sinusoid-halves", activation="swish")
 # Their two settings: whether the sides share a vocabulary, and whether the output is tied.
@@ -45,6 +46,11 @@ def write(c: ModelConfig, heads: Mapping[str, HeadConfig]) -> dict[str, Any]:
     }
 
 
+def rows(c: ModelConfig) -> list[Row]:
+    """BART's; but two tables have no third beside them."""
+    return [row._replace(both=False) for row in bart.rows(c)]
+
+
 MARIAN = Family(
     name="marian",
     vocabulary=58_101,
@@ -55,7 +61,7 @@ MARIAN = Family(
     fields=tuple(field for field in bart.FIELDS if field.ours != "tie_embeddings"),
     adjust=read,
     extra=write,
-    rows=bart.rows,
+    rows=rows,
     heads={"MarianMTModel": (bart.LM,), "MarianModel": ()},
     # Sinusoids are computed here, whatever a file says they are.
     unused=("model.encoder.embed_positions", "model.decoder.embed_positions"),

@@ -5,8 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pellucid.config.decoding import DecodingConfig
+from pellucid.config.embedding import EmbeddingConfig
 from pellucid.config.head import HeadConfig
 from pellucid.errors import ConfigError, DataError
+from pellucid.families import sentences
 from pellucid.families.catalog import FAMILIES
 from pellucid.families.directory import ModelDirectory
 from pellucid.families.family import Family
@@ -33,6 +35,7 @@ KEPT = (
     "target.spm",
     "target_vocab.json",
     "generation_config.json",
+    *sentences.FILES,
     "README.md",
 )
 """What an import brings along as it is, beside config and weights."""
@@ -56,6 +59,8 @@ def save_published(directory: Path, parts: ModelDirectory) -> list[str]:
             parts.tokenizers.save(temp)
         if settings:
             (temp / GENERATION).write_bytes(dump_json(settings))
+        if parts.embedding != EmbeddingConfig():
+            sentences.write_embedding(temp, parts.embedding, foreign.model.config.d_model)
         if parts.card:
             (temp / "README.md").write_text(parts.card, encoding="utf-8")
     return notes
@@ -79,6 +84,7 @@ def import_published(source: Path, directory: Path, from_pickle: bool = False) -
         save_foreign(temp, foreign)
         for name in KEPT:
             if (source / name).is_file():
+                (temp / name).parent.mkdir(exist_ok=True)
                 shutil.copyfile(source / name, temp / name)
     return foreign
 

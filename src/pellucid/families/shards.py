@@ -21,22 +21,31 @@ class Shards:
         """Raises: DataError if there are no weights; VerificationError if a file is damaged."""
         self.directory = directory
         self.shapes: dict[str, tuple[int, ...]] = {}
+        self.dtypes: dict[str, str] = {}
         self._files: dict[str, TensorFile] = {}
-        for name in self._names():
+        for name, promised in self._contents().items():
             file = TensorFile(directory / name)
+            absent = promised - file.shapes.keys()
+            if absent:
+                raise VerificationError(
+                    f"{directory / INDEX} says that {min(absent)[:100]} is in {name}, but it is"
+                    " not. They are not of one model: get the directory anew."
+                )
             twice = file.shapes.keys() & self.shapes.keys()
             if twice:
                 raise VerificationError(f"{file.path}: {min(twice)} is in another file too.")
             self.shapes |= file.shapes
+            self.dtypes |= file.dtypes
             self._files |= dict.fromkeys(file.shapes, file)
 
     def tensor(self, name: str, part: Callable[[Tensor], Tensor] = lambda x: x) -> Tensor:
         """What `part` makes of a tensor. Raises: VerificationError if it is damaged."""
         return self._files[name].tensor(name, part)
 
-    def _names(self) -> list[str]:
+    def _contents(self) -> dict[str, set[str]]:
+        """The files, and of each the tensors that the index says it holds."""
         if (self.directory / WEIGHTS).is_file():
-            return [WEIGHTS]
+            return {WEIGHTS: set()}
         if not (self.directory / INDEX).is_file():
             if any(self.directory.glob("pytorch_model*.bin")):
                 raise DataError(
@@ -48,7 +57,9 @@ class Shards:
         table = index.get("weight_map") if isinstance(index, dict) else None
         if not isinstance(table, dict) or not all(isinstance(v, str) for v in table.values()):
             raise VerificationError(f"{self.directory / INDEX} has no weight_map. Get it anew.")
-        names = sorted(set(table.values()))
-        if any(Path(name).name != name for name in names):
+        found: dict[str, set[str]] = {name: set() for name in sorted(set(table.values()))}
+        if any(Path(name).name != name for name in found):
             raise VerificationError(f"{self.directory / INDEX} names files outside its directory.")
-        return names
+        for tensor, name in table.items():
+            found[name].add(tensor)
+        return found

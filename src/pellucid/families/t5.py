@@ -16,7 +16,7 @@ from pellucid.config.model import ModelConfig
 from pellucid.families.family import Family
 from pellucid.families.fields import Field
 from pellucid.families.rows import Row, below
-from pellucid.families.usual_heads import LM
+from pellucid.families.usual_heads import END_CLASSIFIER, LM, SPAN, TAGGER
 
 SMALL = ModelConfig(
     d_model=512,
@@ -40,6 +40,7 @@ FEED_FORWARD = {
     "gated-gelu": ("gelu-tanh", True),  # not the exact one that their name suggests
     "gated-silu": ("swish", True),
 }
+ENCODERS = ("T5EncoderModel", "T5ForTokenClassification")
 FIELDS = (
     Field("vocab_size", "vocab_size"),
     Field("d_model", "d_model", 512),
@@ -56,9 +57,10 @@ FIELDS = (
 
 
 def depth(theirs: Mapping[str, Any], found: dict[str, Any]) -> dict[str, Any]:
-    """The decoder has as many layers as the encoder, unless the file says otherwise."""
+    """The decoder is as deep as the encoder, unless the file or the class says otherwise."""
     n_layers = theirs.get("num_decoder_layers") or found["n_encoder_layers"]
-    return {**found, "n_decoder_layers": n_layers}
+    alone = any(name in ENCODERS for name in theirs.get("architectures") or ())
+    return {**found, "n_decoder_layers": 0 if alone else n_layers}
 
 
 def scaled(theirs: Mapping[str, Any], head: HeadConfig) -> HeadConfig:
@@ -77,7 +79,7 @@ def write(c: ModelConfig, heads: Mapping[str, HeadConfig]) -> dict[str, Any]:
         "num_decoder_layers": c.n_decoder_layers,
         "scale_decoder_outputs": scale,
         "tie_word_embeddings": scale,
-        "is_encoder_decoder": True,
+        "is_encoder_decoder": bool(c.n_decoder_layers),
     }
 
 
@@ -124,7 +126,16 @@ T5 = Family(
     head=scaled,
     extra=write,
     rows=rows,
-    heads={"T5ForConditionalGeneration": (LM,), "T5Model": ()},
+    heads={
+        "T5ForConditionalGeneration": (LM,),
+        "T5WithLMHeadModel": (LM,),  # what the first files called it
+        "T5ForSequenceClassification": (END_CLASSIFIER,),
+        "T5ForTokenClassification": (TAGGER,),
+        "T5ForQuestionAnswering": (SPAN,),
+        "T5EncoderModel": (),
+        "T5Model": (),
+    },
+    wrapped={f"T5For{kind}Classification": "transformer." for kind in ("Sequence", "Token")},
     unused=("decoder.block.0.layer.1.EncDecAttention.relative_attention_bias",),
     roles=Roles(start="pad", banned=("pad",)),
 )

@@ -10,6 +10,19 @@ from pellucid.families.rows import Row
 LM = HeadNames("lm", LANGUAGE_MODEL, (Row("lm_head", "output"),))
 POOLED = HeadConfig(kind="sequence", activation="tanh")
 """A text's first state through a map and a tanh."""
+# The end token is the one that has seen the whole text, in a decoder that reads it again.
+END_CLASSIFIER = HeadNames(
+    "classifier",
+    HeadConfig(kind="sequence", outputs=3, activation="tanh", pool="end"),
+    (Row("classification_head.dense", "transform"), Row("classification_head.out_proj", "output")),
+    (Field("classifier_dropout", "dropout"), Field("classifier_dropout", "input_dropout")),
+)
+TAGGER = HeadNames(
+    "tagger",
+    HeadConfig(kind="token", outputs=2, dropout=0.1),
+    (Row("classifier", "output"),),
+    (Field("classifier_dropout", "dropout"),),
+)
 SPAN = HeadNames(
     "span",
     HeadConfig(kind="token", outputs=2, labels=("start", "end")),

@@ -25,7 +25,7 @@ class Comparison(NamedTuple):
     """Two systems on the same test set, B against A.
 
     Intervals hold the middle 95 % of resampled values. `p_value`: how often chance alone would
-    give so large a difference.
+    give so large a difference; 1 where the two do not differ at all.
     """
 
     a: float
@@ -96,7 +96,8 @@ def paired_bootstrap(
     """Whether system B's BLEU differs from A's by more than the choice of test sentences explains.
 
     Resamples the test set 1,000 times with replacement, the same sentences for both systems.
-    Raises: DataError as `bleu`.  Source: Koehn 2004; the p-value is sacreBLEU's.
+    Raises: DataError as `bleu`.  Source: Koehn 2004; the p-value is sacreBLEU's
+    wherever any resample differs.
     """
     metric = _bleu(language)
     a, b = (_score(metric, system, references).value for system in (system_a, system_b))
@@ -110,7 +111,8 @@ def paired_bootstrap(
     samples_a = np.array([_bleu_of(statistics_a[rows].sum(0)) for rows in chosen])
     samples_b = np.array([_bleu_of(statistics_b[rows].sum(0)) for rows in chosen])
     spread = np.abs(samples_b - samples_a)
-    beyond = int((spread - spread.mean() > abs(b - a)).sum())
+    # sacreBLEU asks for more than the difference: by that, equal systems would differ for certain.
+    beyond = int((spread - spread.mean() >= abs(b - a)).sum())
     return Comparison(
         a=a,
         b=b,

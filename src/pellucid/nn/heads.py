@@ -42,7 +42,7 @@ class Head(nn.Module):
         self.logits = Tap()
 
     def forward(self, state: Tensor) -> Tensor:
-        """(..., D) -> (..., outputs); one output a token gives (...)."""
+        """(..., D) -> (..., outputs); of kind score (...)."""
         x = dropout(state, self.input_p, self.training)
         if self.transform is not None:
             x = self.activation(self.transform(x))
@@ -52,7 +52,7 @@ class Head(nn.Module):
             x = x * self.scale
         if self.output is not None:
             x = self.output(dropout(x, self.p, self.training))
-        if self.config.kind == "token" and self.config.outputs == 1:
+        if self.config.kind == "score":
             x = x[..., 0]
         return self.logits(x)
 

@@ -67,13 +67,18 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         tensors[name] = tensors[name].float() * scale.float()[:, None]  # (rows, columns)
     for name, tensor in tensors.items():
         if tensor.is_floating_point():
-            tensors[name] = tensor.float()
-            if not tensors[name].isfinite().all():
-                raise VerificationError(
-                    f"{path}: {name} holds values that are not finite. The file is damaged, or the"
-                    " training that wrote it had failed. Use an earlier checkpoint."
-                )
+            tensors[name] = finite(tensor.float(), f"{path}: {name}")
     return tensors
+
+
+def finite(tensor: Tensor, name: str) -> Tensor:
+    """The tensor. Raises: VerificationError if a value of it is not finite."""
+    if not tensor.isfinite().all():
+        raise VerificationError(
+            f"{name} holds values that are not finite. The file is damaged, or the training that"
+            " wrote it had failed. Use an earlier checkpoint."
+        )
+    return tensor
 
 
 def load_weights(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:

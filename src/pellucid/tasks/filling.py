@@ -10,6 +10,7 @@ from pellucid.errors import UsageError
 from pellucid.families.directory import ModelDirectory
 from pellucid.tasks.batches import batches
 from pellucid.tasks.logits import Inputs, choose, logits
+from pellucid.text.guard import guarded
 
 
 class Filled(NamedTuple):
@@ -51,7 +52,7 @@ def filled_in(directory: ModelDirectory, text: str, words: Sequence[str]) -> str
     What begins a word stands where the gap did, other pieces right against what is before them.
     Raises: UsageError if there are fewer or more words than gaps.
     """
-    found, *after = text.split(_mask(directory))
+    found, *after = guarded(text).split(_mask(directory))
     if len(words) != len(after):
         raise UsageError(
             f"{len(words)} words for {len(after)} gaps in {text[:60]!r}. Give one for each."
@@ -70,7 +71,7 @@ def _mask(directory: ModelDirectory) -> str:
 def _row(directory: ModelDirectory, text: str) -> list[int]:
     """Ids of a text with its gaps, among special tokens."""
     tokenizer, c, name = directory.tokenizers.source, directory.model_config, _mask(directory)
-    *before, last = text.split(name)
+    *before, last = guarded(text).split(name)
     if not before:
         raise UsageError(f"there is no gap in {text[:60]!r}. Write {name} where one is.")
     ids: list[int] = []

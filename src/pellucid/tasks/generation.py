@@ -8,8 +8,9 @@ from pellucid.decoding.generate import Request, one_text, stop_strings
 from pellucid.decoding.search import Hypothesis
 from pellucid.errors import UsageError
 from pellucid.families.directory import ModelDirectory
+from pellucid.tasks.call import ALONE, Call, most_places, prefixes
 from pellucid.tasks.embedding import wrapped
-from pellucid.tasks.together import ALONE, Call, Team, gather, most_places, search, spoken, writes
+from pellucid.tasks.together import Team, gather, search, spoken, writes
 
 
 @dataclass(frozen=True)
@@ -65,14 +66,15 @@ def _request(directory: ModelDirectory, prompts: Sequence[str], call: Call) -> R
     source, target = directory.tokenizers.source, directory.tokenizers.target
     return Request(
         source.encode_batch(prompts) if alone else wrapped(directory, prompts),
+        prefixes(directory, call, len(prompts)),
         pad=source.roles.get("pad", 0),
         continued=alone,
-        stopped=stop_strings(target.decode, call.stop_at) if call.stop_at else None,
+        stopped=stop_strings(target.said, call.stop_at) if call.stop_at else None,
         keys=[(n, 0) for n, _ in enumerate(prompts, call.first)],
         bound=most_places(directory, call),
     )
 
 
 def _generated(directory: ModelDirectory, team: Team, h: Hypothesis) -> Generated:
-    pieces = directory.tokenizers.target.pieces(h.ids)
+    pieces = directory.tokenizers.target.said_pieces(h.ids)
     return Generated(team.text(h.ids), h.score, tuple(pieces), h.ids, h.finished, h.utility)

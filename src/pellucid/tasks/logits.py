@@ -58,6 +58,7 @@ def check(directory: ModelDirectory, inputs: Inputs) -> Inputs:
     Raises: UsageError naming a tensor of the wrong type or shape, or an id out of range.
     """
     c = directory.model_config
+    _check_tensors(inputs)
     shape = tuple(inputs.ids.shape)
     target_size = c.target_vocab_size or c.vocab_size
     rows = (
@@ -68,6 +69,8 @@ def check(directory: ModelDirectory, inputs: Inputs) -> Inputs:
     for name, tensor, size, wanted in rows:
         if tensor is None:
             continue
+        if not size:
+            raise UsageError(f"{name} were given, but this model tells no texts of a row apart.")
         if tensor.dim() != 2 or tensor.is_floating_point() or tensor.dtype == torch.bool:
             raise UsageError(
                 f"{name} is {tensor.dtype} {tuple(tensor.shape)}: give integers (B, T)."
@@ -92,6 +95,15 @@ def check(directory: ModelDirectory, inputs: Inputs) -> Inputs:
         None if target_ids is None else target_ids.long(),
         None if segments is None else segments.long(),
     )
+
+
+def _check_tensors(inputs: Inputs) -> None:
+    """Raises: UsageError naming what is no tensor."""
+    for name, given in inputs._asdict().items():
+        if not (given is None or isinstance(given, Tensor)):
+            raise UsageError(
+                f"{name} is {type(given).__name__}, but must be a tensor. Write torch.tensor(...)."
+            )
 
 
 def token_id(directory: ModelDirectory, role: str) -> int | None:

@@ -14,34 +14,9 @@ from pellucid.errors import UsageError
 from pellucid.families.directory import ModelDirectory
 from pellucid.metrics.translation import likeness
 from pellucid.nn.cache import Decoder
+from pellucid.tasks.call import Call, with_banned
 from pellucid.tasks.vocabulary import vocabulary
 from pellucid.text.tokenizer import Tokenizer
-
-
-@dataclass(frozen=True)
-class Call:
-    """What one call may bring beside the settings of its search."""
-
-    ensemble: Sequence[ModelDirectory] = ()
-    """Models that write together with the one that is asked: probabilities are averaged."""
-    draft: ModelDirectory | None = None
-    """A smaller model that guesses ahead; the text is of the other's distribution."""
-    stop_at: Sequence[str] = ()
-    """Strings that end a text, and are no part of it."""
-    first: int = 0
-    """Number of the first text: what is drawn for a text hangs on its number."""
-    progress: Callable[[int], None] | None = None
-    """Called with how many more texts are done."""
-
-    def __post_init__(self) -> None:
-        if isinstance(self.stop_at, str):
-            raise UsageError(
-                f"stop_at={self.stop_at!r} would end a text at every one of its letters: it takes a"
-                " list of strings. Write stop_at=[text]."
-            )
-
-
-ALONE = Call()
 
 
 @dataclass(frozen=True)
@@ -70,19 +45,12 @@ def check_translates(directory: ModelDirectory) -> None:
         )
 
 
-def most_places(directory: ModelDirectory, call: Call) -> int:
-    """For `Request.bound`: the places that every model of a call has; 0 where none is bound."""
-    drafts = () if call.draft is None else (call.draft,)
-    bounds = [m.model_config.most_tokens for m in (directory, *call.ensemble, *drafts)]
-    return min(filter(None, bounds), default=0)
-
-
 def gather(directory: ModelDirectory, call: Call) -> Team:
     """The models of a call as one. Raises: UsageError naming how one differs from the first."""
     others = {f"model {n} of the ensemble": m for n, m in enumerate(call.ensemble, 2)}
     if call.draft is not None:
         others["the draft"] = call.draft
-    words, decode = vocabulary(directory), directory.tokenizers.target.decode
+    words, said = vocabulary(directory), directory.tokenizers.target.said
     for name, other in others.items():
         _check_alike(directory, other, name)
         _check_words(words, vocabulary(other), name)
@@ -90,8 +58,8 @@ def gather(directory: ModelDirectory, call: Call) -> Team:
     return Team(
         model=Ensemble(models) if call.ensemble else directory.model,
         draft=None if call.draft is None else Draft(call.draft.model),
-        vocabulary=words,
-        text=lambda ids: until(decode(ids), call.stop_at),
+        vocabulary=with_banned(directory, words, call),
+        text=lambda ids: until(said(ids), call.stop_at),
         language=directory.languages[1],
     )
 

@@ -8,8 +8,10 @@ from pellucid.decoding.generate import SLACK, Request
 from pellucid.decoding.long import rejoin, split_long
 from pellucid.decoding.search import Hypothesis
 from pellucid.families.directory import ModelDirectory
-from pellucid.tasks.together import ALONE, Call, check_translates, gather, most_places, search
+from pellucid.tasks.call import ALONE, Call, most_places, prefixes
+from pellucid.tasks.together import check_translates, gather, search
 from pellucid.tasks.vocabulary import source_row
+from pellucid.text.guard import guarded
 
 
 @dataclass(frozen=True)
@@ -40,18 +42,19 @@ def translate(
 ) -> list[list[Translated]]:
     """`n_best` translations of each text, best first. An empty text gives an empty one.
 
-    Raises: UsageError if the model translates nothing, or as `gather`.
+    Raises: UsageError if the model translates nothing, or as `gather` and `guarded`.
     """
     check_translates(directory)
     config = config or directory.decoding
     tokenizer = directory.tokenizers.source
-    parts = [_parts(directory, text) for text in texts]
+    parts = [_parts(directory, guarded(text)) for text in texts]
     rows = tokenizer.encode_batch([p for ps in parts for p in ps])
     sources = [source_row(directory, ids) for ids in rows]
-    bound = most_places(directory, call)
+    bound, begun = most_places(directory, call), prefixes(directory, call, len(texts))
     # Blank texts have no part and long ones many, so draws must not hang on a part's place.
     keys = [(n, part) for n, ps in enumerate(parts, call.first) for part in range(len(ps))]
-    request = Request(sources, pad=tokenizer.id("pad"), keys=keys, bound=bound)
+    firsts = [[] if part else begun[n - call.first] for n, part in keys] if begun else []
+    request = Request(sources, firsts, pad=tokenizer.id("pad"), keys=keys, bound=bound)
     found = search(gather(directory, call), request, config, call.progress)
     results, at = [], 0
     for mine in parts:
@@ -81,9 +84,9 @@ def _parts(directory: ModelDirectory, text: str) -> list[str]:
 def _translated(directory: ModelDirectory, source: list[int], h: Hypothesis) -> Translated:
     target = directory.tokenizers.target
     return Translated(
-        text=target.decode(h.ids),
+        text=target.said(h.ids),
         score=h.score,
-        tokens=tuple(target.pieces(h.ids)),
+        tokens=tuple(target.said_pieces(h.ids)),
         token_log_probs=h.token_log_probs,
         ids=h.ids,
         source_ids=tuple(source),

@@ -1,8 +1,9 @@
 """What is done to a text before the tokenizer library sees it."""
 
 import re
+from collections.abc import Collection
 
-from pellucid.errors import DataError
+from pellucid.errors import DataError, UsageError
 
 LONGEST = 262_144  # characters; the library needs 1.2 s for a million, and users send books
 SURROGATE = re.compile("[\ud800-\udfff]")
@@ -19,10 +20,21 @@ def repair(text: str) -> tuple[str, int]:
 
 
 def guarded(text: str) -> str:
-    """The text, repaired. Raises: DataError if it is too long for one text."""
+    """The text, repaired.
+
+    Raises: UsageError if it is no string; DataError if it is too long for one text.
+    """
+    if not isinstance(text, str):
+        raise UsageError(f"{text!r:.60} is {type(text).__name__} and no text. Give a str.")
     if len(text) > LONGEST:
         raise DataError(
             f"a text has {len(text):,} characters, more than {LONGEST:,}: it is more likely a file"
             f" without line ends than a sentence. It begins {text[:40]!r}. Split it into sentences."
         )
     return repair(text)[0]
+
+
+def check_many(texts: object, verb: str) -> None:
+    """Raises: UsageError if a verb of Python was given one text, or none, in place of a list."""
+    if isinstance(texts, (str, bytes)) or not isinstance(texts, Collection):
+        raise UsageError(f"{verb} takes a list of texts. Write m.{verb}([text]).")

@@ -111,6 +111,14 @@ class Tokenizer:
         """The pieces of ids, as the vocabulary has them."""
         return [self._library.id_to_token(i) or "" for i in self._checked(ids)]
 
+    def said(self, ids: Sequence[int]) -> str:
+        """As `decode`, of ids that a model wrote: of rows that are no pieces there is no text."""
+        return self.decode([i for i in ids if i in self._known])
+
+    def said_pieces(self, ids: Sequence[int]) -> list[str]:
+        """As `pieces`, of ids that a model wrote: a row that is no piece is called "<1117>"."""
+        return [self.pieces([i])[0] if i in self._known else f"<{i}>" for i in ids]
+
     def display(self, ids: Sequence[int]) -> list[str]:
         """The text that each id stands for, its spaces kept, for people to read."""
         return [display(piece, self.kind) for piece in self.pieces(ids)]

@@ -108,7 +108,15 @@ def _unigram(library: Library, texts: Iterator[str], config: TokenizerConfig) ->
     trainer = trainers.UnigramTrainer(
         vocab_size=config.vocab_size, special_tokens=SPECIAL, unk_token=UNK, show_progress=False
     )
-    library.train_from_iterator(_batches(texts), trainer)
+    try:
+        library.train_from_iterator(_batches(texts), trainer)
+    except Exception as error:
+        if type(error) is not Exception:  # what the texts raise; the library's own have no type
+            raise
+        raise ConfigError(
+            f"vocab_size={config.vocab_size} is too small for kind: unigram, in which each letter"
+            f" of the text is a piece ({error}). Use more, or kind: byte-bpe."
+        ) from error
     learned = json.loads(library.to_str())["model"]
     library.model = models.Unigram(
         _settled(learned["vocab"]), unk_id=SPECIAL.index(UNK), byte_fallback=False

@@ -37,8 +37,11 @@ def checkpoints_of(path: Path) -> list[Path]:
 def averaged(paths: Sequence[Path]) -> ModelDirectory:
     """The model whose weights are the mean of these checkpoints, all of one run.
 
-    Raises: UsageError if they are of several runs; DataError if the run lacks what a model needs.
+    Raises: UsageError if they are of several runs, or one is named twice; DataError if the run
+    lacks what a model needs.
     """
+    if len({path.resolve() for path in paths}) < len(paths):
+        raise UsageError("a checkpoint is named twice and would count twice. Name each but once.")
     runs = {path.resolve().parent.parent for path in paths}
     if len(runs) != 1:
         raise UsageError(
@@ -62,7 +65,7 @@ def averaged(paths: Sequence[Path]) -> ModelDirectory:
 
 
 def _task(run: RunDirectory, config: RunConfig) -> Translation:
-    tokenizers = Tokenizers.load(Path(config.tokenizer.path or run.tokenizers))
+    tokenizers = Tokenizers.load(run.tokenizers)
     stores = [PairStore(path) for path in sorted(run.data.glob("*")) if path.is_dir()]
     if not stores:
         raise DataError(f"{run.data} holds no data. Make it again: pellucid data build {run.path}.")

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 
 from pellucid.config.data import GARDEN, DataConfig
 from pellucid.data import garden
-from pellucid.data.read import BLANK, read_pairs
+from pellucid.data.read import BLANK, read_pairs, scan_pairs
 from pellucid.data.split import HeldOut, hold_out
+from pellucid.data.store import digest
 from pellucid.errors import DataError
 
 Pair = tuple[str, str]
@@ -28,6 +29,10 @@ class Corpus:
                 " pellucid train --data.train my.en my.de."
             )
         self.config = config
+        self.digests: dict[str, str] = {}  # file -> sha256: what tells this text from another
+        for files in filter(None, (config.train, config.valid)):
+            scan_pairs(files, config)  # reads nothing yet: do the names make sense together?
+            self.digests |= {file: digest(file) for file in files}  # stops at what is read once
         self.n_read = sum(pair != BLANK for pair in read_pairs(config.train, config))
         if not self.n_read:
             raise DataError(f"{', '.join(config.train)}: there is no pair in it. Check the file.")

@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from pellucid.config.data import DataConfig
-from pellucid.config.read import build
+from pellucid.config.read import build, merge
 from pellucid.config.run import RunConfig
 from pellucid.data.read import languages
 from pellucid.data.store import PairStore, build_store, content_key
@@ -93,9 +93,16 @@ def _train(
 
 
 def _located(given: Mapping[str, Any], where: str) -> tuple[dict[str, Any], RunDirectory]:
-    """The settings with the languages that the files tell, and the run's directory."""
+    """The settings, with the languages that the files tell, and the run's directory.
+
+    What is left open stays as it is in a run that goes on.
+    """
     data = _with_languages(build(DataConfig, given.get("data") or {}, where))
     run = RunDirectory(Path(given.get("run_dir") or _default_directory(data)))
+    kept = run.kept()
+    if kept is not None and given.get("size") in (None, "auto", kept.size):
+        given = merge(asdict(kept), given)
+        data = _with_languages(build(DataConfig, given["data"], where))
     return {**given, "data": vars(data)}, run
 
 
@@ -113,7 +120,7 @@ def _begun(
     config = replace(config, run_dir=str(run.path))
     torch.set_num_threads(config.training.threads or torch.get_num_threads())
     if w.is_main:
-        run.begin(config)
+        run.begin(config, corpus.digests)
         for note in notes:
             reporter.say(note)
     task, examples = _prepared(config, corpus, run, w, reporter)
@@ -128,15 +135,7 @@ def _prepared(
     """Tokenizers and ids: made by the first process, read by all."""
     if not w.is_main:
         w.wait()
-    if config.tokenizer.path:
-        tokenizers = Tokenizers.load(Path(config.tokenizer.path))
-    elif run.tokenizers.is_dir():
-        tokenizers = Tokenizers.load(run.tokenizers)
-    else:
-        reporter.say("learning the tokenizer")
-        tokenizers = train_tokenizers(corpus.train, config.tokenizer)
-        with publish(run.tokenizers) as temp:
-            tokenizers.save(temp)
+    tokenizers = _tokenizers(config, corpus, run, reporter)
     reporter.say("reading the training data")
     c, files = config.data, config.data.train
     key = content_key(files, tokenizers, c, f"train {corpus.held_out}")
@@ -147,6 +146,22 @@ def _prepared(
         w.wait()
     longest = int(examples.lengths[:, 0].max())
     return Translation(config, tokenizers, valid, corpus.valid, longest), examples
+
+
+def _tokenizers(
+    config: RunConfig, corpus: Corpus, run: RunDirectory, reporter: Reporter
+) -> Tokenizers:
+    """The run's own, made or copied once: what becomes of the original does not matter then."""
+    if run.tokenizers.is_dir():
+        return Tokenizers.load(run.tokenizers)
+    if config.tokenizer.path:
+        tokenizers = Tokenizers.load(Path(config.tokenizer.path))
+    else:
+        reporter.say("learning the tokenizer")
+        tokenizers = train_tokenizers(corpus.train, config.tokenizer)
+    with publish(run.tokenizers) as temp:
+        tokenizers.save(temp)
+    return tokenizers
 
 
 def _finish(task: Translation, trainer: Trainer, run: RunDirectory) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,10 @@ from typing import Any
 from pellucid.config.read import read_yaml
 from pellucid.config.run import RunConfig
 from pellucid.config.write import dump_yaml
-from pellucid.errors import ConfigError
+from pellucid.errors import ConfigError, DataError
 from pellucid.families.rnn import build_run
-from pellucid.files import atomic_write
+from pellucid.files import atomic_write, remove
+from pellucid.manifest import dump_json, read_json
 
 FREE = {
     "run_dir",
@@ -32,6 +33,7 @@ class RunDirectory:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.config_path = path / "config.yaml"
+        self.texts_path = path / "texts.json"
         self.metrics_path = path / "metrics.jsonl"
         self.log_path = path / "log.txt"
         self.tokenizers = path / "tokenizer"
@@ -44,25 +46,38 @@ class RunDirectory:
             return None
         return build_run(read_yaml(self.config_path), str(self.config_path))
 
-    def begin(self, config: RunConfig) -> None:
-        """Record the config; a run that has begun keeps all of it but what is `FREE`.
+    def texts(self) -> dict[str, str]:
+        """The sha256 of each file of text that the run reads, by its name."""
+        return read_json(self.texts_path) if self.texts_path.exists() else {}
 
-        Raises: ConfigError naming the first setting that differs.
+    def kept(self) -> RunConfig | None:
+        """The config that the run must keep, or None while it has no checkpoint and no model."""
+        begun = self.final.exists() or any((self.path / "checkpoints").glob("step-*"))
+        return self.config() if begun else None
+
+    def begin(self, config: RunConfig, texts: Mapping[str, str]) -> None:
+        """Record the config and the text's sha256 by file; with a checkpoint both are kept.
+
+        Of the config all but what is `FREE`. A run without one begins anew, and its tokenizer with
+        it if that is another's. Raises: ConfigError naming the first setting that differs;
+        DataError naming the file.
         """
-        known = self.config()
+        known, kept = self.config(), self.kept()
         self.path.mkdir(parents=True, exist_ok=True)
-        if known is not None:
-            old, new = _flat(asdict(known)), _flat(asdict(config))
-            changed = [name for name in old if old[name] != new[name] and name not in FREE]
-            if changed:
-                name = changed[0]
-                raise ConfigError(
-                    f"{self.path}: this run began with {name}={old[name]!r}, now it is"
-                    f" {new[name]!r}. A resumed run keeps its settings, but for"
-                    f" {', '.join(sorted(FREE))}. Use another run_dir, or the old setting."
+        if kept is not None:
+            self._refuse_other_settings(kept, config)
+            self._refuse_other_texts(texts)
+        elif self.tokenizers.exists() and not self._has_tokenizer_of(known, config, texts):
+            if known is None:
+                raise DataError(
+                    f"{self.tokenizers} is no tokenizer of this run, which would keep its own"
+                    " there. Move it away, or use another run_dir."
                 )
+            remove(self.tokenizers)  # before the config that it belongs to
         if known != config:
             atomic_write(self.config_path, dump_yaml(config).encode())
+        if self.texts() != texts:
+            atomic_write(self.texts_path, dump_json(dict(texts)))
 
     def add_metrics(self, record: dict[str, Any]) -> None:
         """Append one line to metrics.jsonl."""
@@ -84,6 +99,38 @@ class RunDirectory:
             for line in self.metrics_path.read_text(encoding="utf-8").split("\n"):
                 if line:
                     yield json.loads(line)
+
+    def _refuse_other_settings(self, kept: RunConfig, config: RunConfig) -> None:
+        old, new = _flat(asdict(kept)), _flat(asdict(config))
+        changed = [name for name in old if old[name] != new.get(name) and name not in FREE]
+        if changed:
+            name = changed[0]
+            raise ConfigError(
+                f"{self.path}: this run began with {name}={old[name]!r}, now it is"
+                f" {new[name]!r}. A resumed run keeps its settings, but for"
+                f" {', '.join(sorted(FREE))}. Use another run_dir, or the old setting."
+            )
+
+    def _refuse_other_texts(self, texts: Mapping[str, str]) -> None:
+        """Another text: other pairs are held out, and a batch's number names other ones."""
+        changed = [name for name, digest in self.texts().items() if texts.get(name) != digest]
+        if changed:
+            raise DataError(
+                f"{changed[0]}: this is not the text that the run {self.path} began with: other"
+                " pairs would be held out, and batches come in another order. Use another run_dir,"
+                " or the old text."
+            )
+
+    def _has_tokenizer_of(
+        self, known: RunConfig | None, config: RunConfig, texts: Mapping[str, str]
+    ) -> bool:
+        """Whether the tokenizer here is what a run of this config and text would begin with."""
+        original = Path(config.tokenizer.path)
+        if config.tokenizer.path and original.is_dir():  # it may have changed since
+            return original.resolve() == self.tokenizers.resolve()
+        if known is None or self.texts() != texts:
+            return False
+        return (known.data, known.tokenizer) == (config.data, config.tokenizer)
 
 
 def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -93,11 +93,11 @@ class Trainer:
                     self.reporter.advance(step)
                     if step % c.log_every == 0 or step == c.max_updates:
                         self._log(rate, norm, clock)
+                        give_back_freed_memory()
                     if step % c.validate_every == 0 or step == c.max_updates:
                         self._validate(clock)
                     if self._must_save(asked):
                         self._save()
-                        give_back_freed_memory()
                     if self.world.agree(asked.stop is not None):
                         return Outcome(self.journey, asked.stop)
         finally:
@@ -122,6 +122,7 @@ class Trainer:
             self._diverged(step, micro_batches)
         set_rate(self.state.optimizer, rate)
         self.state.optimizer.step()
+        self._check_weights(step)
         self.state.optimizer.zero_grad(set_to_none=True)
         if self.state.average is not None:
             self.state.average.update(self.module)
@@ -164,8 +165,18 @@ class Trainer:
         raise ConfigError(
             f"the gradient of update {step} is not finite; the state before it is saved."
             f" Its batch came from lines {shown} of the training data."
-            " Lower training.rate, set training.clip_norm: 1, or look at those lines."
+            " Look at those lines; or, in another run_dir, lower training.rate or set"
+            " training.clip_norm: 1."
         )
+
+    def _check_weights(self, step: int) -> None:
+        """Stop before weights that are not finite are saved over sound ones."""
+        if not torch.isfinite(torch.nn.utils.get_total_norm(self.module.parameters())):
+            raise ConfigError(
+                f"update {step} left weights that are not finite, though its gradient was: the rate"
+                " or the optimizer's state is at fault. The last checkpoint is from before it."
+                " Lower training.rate, in another run_dir."
+            )
 
     def _log(self, rate: float, norm: float, clock: Clock) -> None:
         sums = self.journey.sums

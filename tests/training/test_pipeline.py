@@ -1,0 +1,95 @@
+"""A run that goes on is the run that began, whatever became of the files it began with.
+
+Authority: the uninterrupted run's weights; what may differ, by hand.
+"""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from pellucid.config.data import DataConfig, TokenizerConfig
+from pellucid.config.read import merge
+from pellucid.data.read import read_pairs
+from pellucid.errors import ConfigError, DataError
+from pellucid.families.directory import load_model
+from pellucid.text.train import train_tokenizers
+from pellucid.training.average import averaged, checkpoints_of
+from pellucid.training.pipeline import build_data, train
+from training import run_small
+
+pytestmark = pytest.mark.timeout(300)  # whole trainings, on a machine that may be shared
+
+
+@pytest.fixture
+def text(pairs_file, tmp_path):
+    """Text of the test's own to change."""
+    return Path(shutil.copy(pairs_file, tmp_path))
+
+
+def settings(run, text, updates=3, **over):
+    """Those of a small run of so many updates."""
+    given = {"run_dir": str(run), "data": {"train": [str(text)]}}
+    given["training"] = {"max_updates": updates, "average": 1}
+    return merge(merge(run_small.SETTINGS, given), over)
+
+
+def learn(directory, text, vocab_size):
+    """A tokenizer in a directory, in place of what was there."""
+    shutil.rmtree(directory, ignore_errors=True)
+    config = TokenizerConfig(vocab_size=vocab_size)
+    learned = train_tokenizers(lambda: read_pairs([str(text)], DataConfig()), config)
+    learned.save(directory)
+
+
+def test_a_run_does_not_go_on_with_another_text(text, tmp_path):
+    train(settings(tmp_path / "run", text))
+    before = text.read_bytes()
+    lines = before.splitlines(keepends=True)
+    for changed in (before + b"A new line.\tEine neue Zeile.\n", b"".join(lines[:200])):
+        text.write_bytes(changed)
+        with pytest.raises(DataError, match=rf"{text.name}: this is not the text"):
+            train(settings(tmp_path / "run", text, updates=6))
+    text.write_bytes(before)  # the advised way
+    assert train(settings(tmp_path / "run", text, updates=6)).journey.step == 6
+
+
+def test_a_run_keeps_its_tokenizer_whatever_becomes_of_the_original(text, tmp_path):
+    learn(tmp_path / "tok", text, 400)
+    named = {"tokenizer": {"path": str(tmp_path / "tok")}}
+    whole = load_model(train(settings(tmp_path / "whole", text, 6, **named)).run.final)
+    train(settings(tmp_path / "cut", text, **named))
+    learn(tmp_path / "tok", text, 300)
+    cut = load_model(train(settings(tmp_path / "cut", text, 6, **named)).run.final)
+    for name, parameter in whole.model.named_parameters():
+        assert torch.equal(parameter, cut.model.get_parameter(name)), name
+    shutil.rmtree(tmp_path / "tok")
+    mean = averaged(checkpoints_of(tmp_path / "cut"))
+    assert mean.tokenizers.source.to_json() == whole.tokenizers.source.to_json()
+    train(settings(tmp_path / "cut", text, 6, **named))
+
+
+def test_the_advised_setting_is_taken_while_nothing_is_trained(text, tmp_path):
+    run = tmp_path / "run"
+    with pytest.raises(ConfigError, match="max_tokens"):
+        train(settings(run, text, training={"max_tokens": 5}))
+    build_data(settings(run, text, tokenizer={"vocab_size": 300}))
+    trained = train(settings(run, text, training={"seed": 7}))
+    assert trained.config.training.max_tokens == run_small.SETTINGS["training"]["max_tokens"]
+    vocabulary = load_model(trained.run.final).tokenizers.source.vocab_size
+    assert 300 < vocabulary <= 400
+
+
+def test_what_is_not_said_again_stays(text, tmp_path):
+    given = {
+        "run_dir": str(tmp_path / "run"),
+        "data": {"train": [str(text)]},
+        **{name: run_small.SETTINGS[name] for name in ("size", "device", "model", "tokenizer")},
+    }
+    first = train({**given, "training": {"max_updates": 4, "seed": 3}})
+    again = train({**given, "training": {"max_updates": 2}})
+    assert again.config.training.seed == 3
+    assert again.config.training.validate_every == first.config.training.validate_every == 4
+    with pytest.raises(ConfigError, match=r"began with size='tiny', now it is 'rnn'"):
+        train({**given, "size": "rnn", "model": {}})
