@@ -81,7 +81,7 @@ def test_defaults_are_possible_and_frozen(cls):
     assert replace(config) == config
 
 
-@pytest.mark.parametrize(("name", "most"), [("n_best", 1024), ("samples", 512)])
+@pytest.mark.parametrize(("name", "most"), [("n_best", 65_536), ("samples", 512)])
 def test_as_many_texts_are_drawn_as_there_is_room_for(name, most):  # authority: docs/decoding.md
     drawn = {"method": "mbr" if name == "samples" else "sample"}
     assert getattr(DecodingConfig().changed({**drawn, name: most}), name) == most

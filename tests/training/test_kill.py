@@ -124,7 +124,8 @@ def told_to_stop(context, data, tmp_path, times, seed):
             process.join()
             longest = max(longest, time.monotonic() - began)
             hits += process.exitcode == 128 + number
-        assert process.exitcode in (0, 130, 143)
+        # Past its last update, where it only publishes, a run is killed like any process.
+        assert process.exitcode in (0, 130, 143) or figures(cut)[-1]["step"] == 12
         if process.exitcode == 0:  # it ended before it was told
             assert digest(cut) == digest(whole)
             shutil.rmtree(cut)

@@ -10,7 +10,7 @@ from pellucid.errors import ConfigError
 MINUTE = 1e-6
 """The least of what must not be 0: a temperature below it is greedy search, to rounding."""
 
-MOST_DRAWN = {"n_best": 1024, "samples": 512}
+MOST_DRAWN = {"n_best": 65_536, "samples": 512}
 """Texts drawn for one source are rows side by side; of mbr each is compared with each."""
 
 SETTINGS_OF = {

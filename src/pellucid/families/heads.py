@@ -82,10 +82,13 @@ def their_settings(
     """What their config says of these heads. Raises: ConfigError where it has no word for it."""
     found: dict[str, Any] = {}
     for head in heads:
+        config = configs.get(head.name)
+        if config is None:  # a base class without its pooler
+            continue
         for each in head.settings:
-            found |= each.write(configs[head.name], family)
-        if configs[head.name].kind in LABELLED:
-            found |= _their_labels(configs[head.name])
+            found |= each.write(config, family)
+        if config.kind in LABELLED:
+            found |= _their_labels(config)
     return found
 
 
