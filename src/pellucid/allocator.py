@@ -3,6 +3,7 @@
 import ctypes
 import os
 import sys
+import time
 from typing import Any
 
 
@@ -16,11 +17,22 @@ def prepare_for_steps() -> None:
     _keep_freed_memory()
 
 
-def give_back_freed_memory() -> None:
-    """Give the system what is free now: blocks of ever new sizes leave ever more gaps."""
-    libc = _glibc()
-    if libc is not None:
-        libc.malloc_trim(0)
+class FreedMemory:
+    """What steps have freed, given back to the system now and then.
+
+    Blocks of ever new sizes leave ever more gaps; but what is taken again costs its page faults.
+    """
+
+    def __init__(self, seconds: float = 30.0) -> None:
+        """`seconds`: the least between two times."""
+        self.seconds, self.last = seconds, time.monotonic()
+
+    def give_back(self) -> None:
+        """If it was long enough ago."""
+        libc, now = _glibc(), time.monotonic()
+        if libc is not None and now - self.last >= self.seconds:
+            libc.malloc_trim(0)
+            self.last = now
 
 
 def _keep_freed_memory() -> None:

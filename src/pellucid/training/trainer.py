@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from pellucid.allocator import give_back_freed_memory
+from pellucid.allocator import FreedMemory
 from pellucid.config.run import RunConfig
 from pellucid.errors import ConfigError
 from pellucid.nn import kernels
@@ -81,7 +81,7 @@ class Trainer:
         c = self.config
         start = self.journey.step
         stream = Stream(self.task, self.examples, c, self.world).starting_at(start * c.accumulate)
-        clock = Clock()
+        clock, freed = Clock(), FreedMemory()
         self.reporter.begin(start, c.max_updates)
         try:
             with requests() as asked:
@@ -93,7 +93,7 @@ class Trainer:
                     self.reporter.advance(step)
                     if step % c.log_every == 0 or step == c.max_updates:
                         self._log(rate, norm, clock)
-                        give_back_freed_memory()
+                        freed.give_back()
                     if step % c.validate_every == 0 or step == c.max_updates:
                         self._validate(clock)
                     if self._must_save(asked):
