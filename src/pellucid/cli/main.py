@@ -16,7 +16,6 @@ from importlib import import_module
 from pellucid import __version__
 from pellucid.cli.faults import SIGINT_CODE, SIGPIPE_CODE, Stopped, explained, stopped_by_sigterm
 from pellucid.errors import PellucidError, ResourceError, UsageError
-from pellucid.manifest import REQUIRE
 
 # Verb -> its file, and what it does.
 VERBS = {
@@ -78,13 +77,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 @contextmanager
 def checksum_required(yes: bool) -> Iterator[None]:
     """While it lasts, in this process and its children, no model opens without a manifest."""
+    if not yes:
+        yield
+        return
+    from pellucid.manifest import REQUIRE  # hashes and JSON: a command's help goes without
+
     before = os.environ.get(REQUIRE)
-    if yes:
-        os.environ[REQUIRE] = "1"
+    os.environ[REQUIRE] = "1"
     try:
         yield
     finally:
-        if yes and before is None:
+        if before is None:
             del os.environ[REQUIRE]
 
 
