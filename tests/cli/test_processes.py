@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import statistics
 import subprocess
 import sys
 import time
@@ -38,7 +39,7 @@ def lines_until(process, words):
 
 @pytest.mark.parametrize(("args", "seconds"), [(["--help"], 0.3), (["train", "--help"], 0.3)])
 def test_help_is_quick(args, seconds):
-    """F2: 0.3 s of the processor's time, the least of five: what else runs only adds to it."""
+    """F2: 0.3 s, the processor's time, which a busy machine does not stretch much."""
     code = (
         "import sys; from pellucid.cli.main import main; code = main(sys.argv[1:]);"
         "assert 'torch' not in sys.modules and 'numpy' not in sys.modules; sys.exit(code)"
@@ -50,8 +51,8 @@ def test_help_is_quick(args, seconds):
         after = os.times()
         spent = after.children_user + after.children_system
         times.append(spent - before.children_user - before.children_system)
-    print(f"{args}: {min(times):.3f} s")
-    assert min(times) <= seconds
+    print(f"{args}: {statistics.median(times):.3f} s")
+    assert statistics.median(times) <= seconds
 
 
 def test_a_line_is_answered_while_the_pipe_is_open(ready):

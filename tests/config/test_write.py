@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pellucid.config import plain_yaml
+from pellucid.config.docs import field_docs
 from pellucid.config.read import build, read_yaml
 from pellucid.config.run import RunConfig
 from pellucid.config.training import TrainingConfig
-from pellucid.config.write import dump_yaml, field_docs, template
+from pellucid.config.write import dump_yaml, template
 
 # Words that YAML 1.1 or 1.2 would take for something else, and text that needs quoting.
 TRICKY = [

@@ -13,7 +13,7 @@ import pytest
 
 from pellucid.config.data import DataConfig, TokenizerConfig
 from pellucid.data.read import BLANK, read_pairs
-from pellucid.data.store import PairStore, build_store, content_key
+from pellucid.data.store import PairStore, build_store, content_key, digest
 from pellucid.errors import DataError
 from pellucid.text.pair import Tokenizers
 from pellucid.text.train import train_tokenizers
@@ -87,6 +87,10 @@ def test_an_interrupted_build_leaves_nothing(tokenizers, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def key_of(files, *rest):
+    return content_key([digest(file) for file in files], *rest)
+
+
 def test_the_key_changes_with_what_matters(tokenizers, tmp_path):
     a, b = tmp_path / "t.en", tmp_path / "t.de"
     a.write_text("a\n")
@@ -94,22 +98,22 @@ def test_the_key_changes_with_what_matters(tokenizers, tmp_path):
     files = (str(a), str(b))
     joint = Tokenizers(tokenizers.source, tokenizers.source)
     keys = [
-        content_key(files, tokenizers, DataConfig()),
-        content_key(files[::-1], tokenizers, DataConfig()),
-        content_key(files, joint, DataConfig()),
-        content_key(files, tokenizers, DataConfig(max_length=9)),
-        content_key(files, tokenizers, DataConfig(), "500 held out"),
-        content_key(("garden",), tokenizers, DataConfig()),
-        content_key(("garden",), tokenizers, DataConfig(target_language="zh")),
+        key_of(files, tokenizers, DataConfig()),
+        key_of(files[::-1], tokenizers, DataConfig()),
+        key_of(files, joint, DataConfig()),
+        key_of(files, tokenizers, DataConfig(max_length=9)),
+        key_of(files, tokenizers, DataConfig(), "500 held out"),
+        key_of(("garden",), tokenizers, DataConfig()),
+        key_of(("garden",), tokenizers, DataConfig(target_language="zh")),
     ]
     b.write_text("c\n")
-    keys.append(content_key(files, tokenizers, DataConfig()))
+    keys.append(key_of(files, tokenizers, DataConfig()))
     assert len(set(keys)) == len(keys)
     b.write_text("b\n")
-    assert content_key(files, tokenizers, DataConfig()) == keys[0]
+    assert key_of(files, tokenizers, DataConfig()) == keys[0]
     for bad in ("-", str(tmp_path), str(tmp_path / "missing")):
         with pytest.raises(DataError):
-            content_key((bad,), tokenizers, DataConfig())
+            key_of((bad,), tokenizers, DataConfig())
 
 
 def test_a_worker_maps_the_files_itself(tokenizers, tmp_path):

@@ -58,7 +58,7 @@ def about_machine() -> dict[str, Any]:
     import torch
 
     from pellucid import __version__
-    from pellucid.config.write import field_docs
+    from pellucid.config.docs import field_docs
     from pellucid.nn import kernels
 
     chosen, reasons = kernels.plan(), field_docs(kernels.Plan)

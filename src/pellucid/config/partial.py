@@ -7,8 +7,8 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 import tyro
 
+from pellucid.config.docs import choices, field_docs
 from pellucid.config.sections import inside, section_kinds
-from pellucid.config.write import choices, field_docs
 
 CHOICE = "by size, text and machine"
 

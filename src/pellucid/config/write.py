@@ -1,14 +1,12 @@
 """From configs to YAML: resolved, as saved with a run, or commented, as a file to begin with."""
 
-import ast
-import inspect
 import textwrap
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, fields, is_dataclass
-from functools import cache
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, get_type_hints
 
 from pellucid.config import plain_yaml
+from pellucid.config.docs import choices, field_docs
 from pellucid.config.sections import inside
 
 WIDTH = 96
@@ -29,28 +27,6 @@ def template(
     chosen: dotted names of those that a training chooses then, which is said.
     """
     return "\n".join(_commented(config, "", given, chosen)) + "\n"
-
-
-@cache
-def field_docs(cls: type) -> dict[str, str]:
-    """The docstring below each field of a dataclass, as one line; fields without one are left out.
-
-    Python drops these literals when it compiles, so they are read from the source.
-    """
-    body = ast.parse(textwrap.dedent(inspect.getsource(cls))).body[0]
-    assert isinstance(body, ast.ClassDef)
-    docs = {}
-    for field, after in zip(body.body, body.body[1:], strict=False):
-        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
-            text = _literal(after)
-            if text:
-                docs[field.target.id] = " ".join(text.split())
-    return docs
-
-
-def choices(hint: Any) -> tuple[str, ...]:
-    """The words that a setting may be, or none where it is free."""
-    return get_args(hint) if get_origin(hint) is Literal else ()
 
 
 def _commented(
@@ -79,9 +55,3 @@ def _commented(
 
 def _comment(text: str, indent: str) -> list[str]:
     return [f"{indent}# {line}" for line in textwrap.wrap(" ".join(text.split()), WIDTH - 4)]
-
-
-def _literal(node: ast.stmt) -> str:
-    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
-        return node.value.value if isinstance(node.value.value, str) else ""
-    return ""

@@ -93,14 +93,14 @@ def build_store(
 
 
 def content_key(
-    files: Sequence[str], tokenizers: Tokenizers, config: DataConfig, extra: str = ""
+    digests: Sequence[str], tokenizers: Tokenizers, config: DataConfig, extra: str = ""
 ) -> str:
-    """What a store's content depends on, as sha256 in hex; `extra`: what was held out, say.
+    """What a store's content depends on, as sha256 in hex.
 
-    Raises: DataError if a file cannot be read more than once.
+    digests: `digest` of each file, in order. extra: what was held out, say.
     """
     parts = [FORMAT, config.max_length, config.source_language, config.target_language, extra]
-    parts += [digest(file) for file in files]
+    parts += digests
     parts += [tokenizers.source.to_json(), tokenizers.target.to_json()]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 

@@ -1,6 +1,7 @@
 """Heads that several families have, by the names that each gives their parts."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from pellucid.config.head import LANGUAGE_MODEL, HeadConfig
 from pellucid.families.family import HeadNames
@@ -54,11 +55,9 @@ def masked_words(
 
 def fine_tuned(pooler: Row, settings: Sequence[Field]) -> dict[str, HeadNames]:
     """What encoders are fine-tuned for: a text's label, each token's, and where an answer is."""
-    output = Row("classifier", "output")
-    text = HeadConfig(kind="sequence", outputs=2, activation="tanh", dropout=0.1)
-    token = HeadConfig(kind="token", outputs=2, dropout=0.1)
+    text = replace(POOLED, outputs=2, dropout=0.1)
     return {
-        "SequenceClassification": HeadNames("classifier", text, (pooler, output), settings),
-        "TokenClassification": HeadNames("tagger", token, (output,), settings),
+        "SequenceClassification": HeadNames("classifier", text, (pooler, *TAGGER.rows), settings),
+        "TokenClassification": TAGGER._replace(settings=settings),
         "QuestionAnswering": SPAN,
     }

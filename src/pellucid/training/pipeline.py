@@ -137,15 +137,16 @@ def _prepared(
         w.wait()
     tokenizers = _tokenizers(config, corpus, run, reporter)
     reporter.say("reading the training data")
-    c, files = config.data, config.data.train
-    key = content_key(files, tokenizers, c, f"train {corpus.held_out}")
+    c = config.data
+    train, valid = ([corpus.digests[file] for file in files] for files in (c.train, c.valid))
+    key = content_key(train, tokenizers, c, f"train {corpus.held_out}")
     examples = build_store(corpus.train(), tokenizers, run.data, key, c.max_length)
-    key = content_key(c.valid or files, tokenizers, c, f"valid {corpus.held_out}")
-    valid = build_store(corpus.valid, tokenizers, run.data, key, c.max_length)
+    key = content_key(valid or train, tokenizers, c, f"valid {corpus.held_out}")
+    held_out = build_store(corpus.valid, tokenizers, run.data, key, c.max_length)
     if w.is_main:
         w.wait()
     longest = int(examples.lengths[:, 0].max())
-    return Translation(config, tokenizers, valid, corpus.valid, longest), examples
+    return Translation(config, tokenizers, held_out, corpus.valid, longest), examples
 
 
 def _tokenizers(
