@@ -94,8 +94,8 @@ def prepare_model(name: str, folder: Path) -> str:
 
 def our_model(name: str) -> Any:
     """The model of a directory, or base with random weights, always the same."""
-    from pellucid.families.directory import load_model
     from pellucid.families.transformer import PRESETS
+    from pellucid.formats.own_layout import load_model
     from pellucid.nn.model import build
 
     if name != "base":

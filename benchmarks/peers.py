@@ -7,8 +7,8 @@ import torch
 
 from pellucid.config.decoding import Roles
 from pellucid.config.model import ModelConfig
-from pellucid.families import transformer
 from pellucid.families.names import to_theirs
+from pellucid.formats import marian_export
 from pellucid.nn.model import Transformer
 from pellucid.nn.weights import weights
 
@@ -49,7 +49,7 @@ def marian(c: ModelConfig, dropout: float = 0.1) -> Any:
 def to_marian(model: Transformer) -> Any:
     """The same function as a MarianMTModel. Raises: ValueError if an output differs."""
     ids = {"pad": PAD, "bos": BOS, "eos": EOS, "unk": UNK}
-    foreign = transformer.to_marian(model, Roles(), ids.__getitem__)
+    foreign = marian_export.to_marian(model, Roles(), ids.__getitem__)
     theirs = marian(model.config)
     table = foreign.family.table(foreign.model.config, foreign.family.heads["MarianMTModel"])
     # What is missing there is aliases and sinusoids; `_check` sees if it were more.

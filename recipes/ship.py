@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pellucid.api import find
-from pellucid.families.directory import load_model, save_model
+from pellucid.formats.own_layout import load_model, save_model
 
 MOST_BYTES = 6_000_000
 

@@ -7,16 +7,17 @@ import pytest
 import torch
 
 import pellucid
+from pellucid import garden
 from pellucid.api import Loaded
 from pellucid.config.data import TokenizerConfig
 from pellucid.config.decoding import DecodingConfig, Roles
 from pellucid.config.model import ModelConfig
-from pellucid.data import garden
 from pellucid.decoding.alignment import align, hard_alignment
 from pellucid.errors import ConfigError, DataError, UsageError
-from pellucid.families.directory import ModelDirectory, save_model
+from pellucid.formats.bundle import Bundle
+from pellucid.formats.own_layout import save_model
+from pellucid.inference.score import score
 from pellucid.nn.model import build
-from pellucid.tasks.scoring import score
 from pellucid.text.train import train_tokenizers
 
 PAIRS = list(garden.pairs(40, "en", "de"))
@@ -29,7 +30,7 @@ def directory(tmp_path_factory):
     tokenizers = train_tokenizers(lambda: PAIRS, TokenizerConfig(vocab_size=350))
     c = ModelConfig(d_model=16, d_ff=32, n_heads=2, n_encoder_layers=1, n_decoder_layers=2)
     c = replace(c, vocab_size=tokenizers.source.vocab_size)
-    parts = ModelDirectory(
+    parts = Bundle(
         model=build(c, seed=2),
         model_config=c,
         tokenizers=tokenizers,

@@ -13,19 +13,19 @@ from pellucid.config.decoding import DecodingConfig
 from pellucid.config.embedding import EmbeddingConfig
 from pellucid.config.read import build, read_yaml
 from pellucid.errors import DataError, UsageError
-from pellucid.families.directory import ModelDirectory
-from pellucid.families.door import open_model
-from pellucid.families.hub import fetch, is_hub_name
-from pellucid.nn import kernels
+from pellucid.formats.bundle import Bundle
+from pellucid.formats.hub import fetch, is_hub_name
+from pellucid.formats.open_model import open_model
+from pellucid.inference.align import aligned
+from pellucid.inference.call import Call
+from pellucid.inference.embed import embed
+from pellucid.inference.fill import Filled, fill, filled_in
+from pellucid.inference.generate import speak, write
+from pellucid.inference.logits import Inputs, logits
+from pellucid.inference.translate import translate
+from pellucid.nn.device import choose_device
 from pellucid.nn.kernels import PackedType
 from pellucid.nn.prepare import checked_type, prepare
-from pellucid.tasks.alignments import aligned
-from pellucid.tasks.call import Call
-from pellucid.tasks.embedding import embed
-from pellucid.tasks.filling import Filled, fill, filled_in
-from pellucid.tasks.generation import speak, write
-from pellucid.tasks.logits import Inputs, logits
-from pellucid.tasks.translate import translate
 from pellucid.text.guard import check_many
 from pellucid.text.pair import Tokenizers
 
@@ -37,9 +37,7 @@ ONE_TEXT = {"beam": 1, "groups": 1, "diversity": 0.0}  # of streams and drafts, 
 class Loaded:
     """A model with its tokenizers: `.model` is the plain module that was trained."""
 
-    def __init__(
-        self, directory: ModelDirectory, device: torch.device, dtype: PackedType = "fp32"
-    ) -> None:
+    def __init__(self, directory: Bundle, device: torch.device, dtype: PackedType = "fp32") -> None:
         self.directory = directory
         self.model = directory.model.to(device).eval()
         self.tokenizer: Tokenizers = directory.tokenizers
@@ -85,7 +83,7 @@ class Loaded:
         segments: Tensor | None = None,
         head: str | None = None,
     ) -> Tensor:
-        """A head's raw output in float32; see `pellucid.tasks.logits`.
+        """A head's raw output in float32; see `pellucid.inference.logits`.
 
         ids: (B, T) integers. keep: (B, T), True = real token. target_ids: (B, U), what the decoder
         of an encoder-decoder reads. segments: (B, T). head: may be left out where there is one.
@@ -168,7 +166,7 @@ class Loaded:
         return embed(self._prepared, texts, config)
 
     @cached_property
-    def _prepared(self) -> ModelDirectory:
+    def _prepared(self) -> Bundle:
         """The same with a model packed for decoding, made when first asked for."""
         return replace(self.directory, model=prepare(self.model, self._dtype))
 
@@ -182,7 +180,7 @@ def _words(settings: dict[str, Any]) -> dict[str, Any]:
     return {name: settings.pop(name) for name in ("prefix", "banned") if name in settings}
 
 
-def _others(ensemble: Sequence[Loaded]) -> list[ModelDirectory]:
+def _others(ensemble: Sequence[Loaded]) -> list[Bundle]:
     """The models of an ensemble. Raises: UsageError if it is anything but a list of handles."""
     if not isinstance(ensemble, (list, tuple)) or not all(isinstance(m, Loaded) for m in ensemble):
         raise UsageError("ensemble takes loaded models. Write ensemble=[pellucid.load(NAME)].")
@@ -201,7 +199,7 @@ def load(
     require_checksum: refuse a directory without a manifest, whose bytes nothing vouches for.
     Raises: DataError if there is no such model; VerificationError if its files are damaged.
     """
-    place, dtype = kernels.device(device), checked_type(dtype)
+    place, dtype = choose_device(device), checked_type(dtype)
     return Loaded(open_model(find(name), require_checksum), place, dtype)
 
 

@@ -9,9 +9,8 @@ from typing import NamedTuple
 import pytest
 
 from cli.writers import END, write_bert, write_gpt2
-from pellucid import allocator
+from pellucid import allocator, garden
 from pellucid.cli.main import main
-from pellucid.data import garden
 
 TINY = [
     *("--tokenizer.vocab-size", "300", "--model.d-model", "16", "--model.d-ff", "32"),

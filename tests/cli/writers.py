@@ -5,10 +5,10 @@ from pathlib import Path
 
 from pellucid.config.model import ModelConfig
 from pellucid.families.catalog import FAMILIES
-from pellucid.families.huggingface import Foreign, save_foreign
+from pellucid.formats.huggingface import Foreign, save_foreign
 from pellucid.nn.model import Transformer, build
-from pellucid.text.foreign import open_tokenizers
-from text.published import byte_bpe, wordpiece
+from pellucid.text.published.open import open_tokenizers
+from text.published.samples import byte_bpe, wordpiece
 
 END = "<|endoftext|>"
 SMALL = {"d_model": 16, "d_ff": 32, "n_heads": 2, "max_length": 64, "dropout": 0.0}

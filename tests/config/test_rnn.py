@@ -6,7 +6,8 @@ from pellucid.config.read import build
 from pellucid.config.rnn import RNNConfig
 from pellucid.config.run import RunConfig
 from pellucid.errors import ConfigError
-from pellucid.families.rnn import PRESETS, build_run
+from pellucid.families.rnn import RNN
+from pellucid.families.run_config import build_run
 
 
 @pytest.mark.parametrize(
@@ -31,7 +32,7 @@ def test_the_size_says_of_which_kind_the_model_is():
     run = build_run({"size": "rnn", "model": {"cell": "gru", "d_model": 20}}, "test")
     assert run.model == RNNConfig(cell="gru", d_model=20)
     assert build_run({"size": "tiny"}, "test") == RunConfig(size="tiny")
-    assert list(PRESETS) == ["rnn"]
+    assert list(RNN.presets) == ["rnn"]
 
 
 @pytest.mark.parametrize(

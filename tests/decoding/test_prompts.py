@@ -10,7 +10,7 @@ from pellucid.config.decoding import DecodingConfig
 from pellucid.decoding.generate import Request, generate
 from pellucid.decoding.search import Vocabulary
 from pellucid.errors import UsageError
-from pellucid.families.huggingface import open_foreign
+from pellucid.formats.huggingface import open_foreign
 
 transformers = pytest.importorskip("transformers")
 

@@ -10,8 +10,8 @@ from pellucid.decoding.generate import Request, generate
 from pellucid.decoding.search import Vocabulary
 from pellucid.decoding.speculative import Draft, speculate
 from pellucid.errors import UsageError
-from pellucid.families.transfo_xl import TRANSFO_XL
-from pellucid.families.transfo_xl_config import TransformerXLConfig
+from pellucid.families.transformer_xl.config import TransformerXLConfig
+from pellucid.families.transformer_xl.family import TRANSFO_XL
 
 SIZE, END, PAD = 30, 0, 1
 VOCABULARY = Vocabulary(start=END, end=END, banned=(PAD,))

@@ -9,14 +9,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pellucid import garden
 from pellucid.config.head import HeadConfig
 from pellucid.config.model import ModelConfig
 from pellucid.config.run import RunConfig
 from pellucid.config.training import TrainingConfig
-from pellucid.data import garden
 from pellucid.families.catalog import FAMILIES
 from pellucid.families.family import Family
-from pellucid.families.transfo_xl_config import TransformerXLConfig
+from pellucid.families.transformer_xl.config import TransformerXLConfig
 from pellucid.nn.base import Model
 from pellucid.nn.heads import pooled
 from pellucid.tasks.protocol import Term

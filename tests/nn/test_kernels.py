@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from nn.samples import apart
 from pellucid.errors import UsageError
 from pellucid.nn import kernels
+from pellucid.nn.device import choose_device
 
 HAS_ONEDNN = kernels.can_pack("fp32")
 
@@ -159,13 +160,13 @@ def test_packed_products(dtype, bound, activation):  # authority: F.linear in fl
 
 def test_devices(monkeypatch):
     monkeypatch.delenv("PELLUCID_DEVICE", raising=False)
-    assert kernels.device("cpu") == torch.device("cpu")
+    assert choose_device("cpu") == torch.device("cpu")
     monkeypatch.setenv("PELLUCID_DEVICE", "cpu")
-    assert kernels.device() == torch.device("cpu")
+    assert choose_device() == torch.device("cpu")
     monkeypatch.setenv("PELLUCID_DEVICE", "abacus")
     with pytest.raises(UsageError, match="'abacus' is not to be had here"):
-        kernels.device()
-    assert kernels.device("cpu") == torch.device("cpu")  # what is named comes before it
+        choose_device()
+    assert choose_device("cpu") == torch.device("cpu")  # what is named comes before it
 
 
 def test_matmul_only_where_it_is_known_to_be_faster():

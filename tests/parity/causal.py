@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from parity.peer import IDS, KEEP, both_ways, by_head, close, head_logits
-from pellucid.families.huggingface import Foreign
+from pellucid.formats.huggingface import Foreign
 
 ORDER = KEEP.int().argsort(dim=1, stable=True)  # padding first
 LEFT_IDS, LEFT_KEEP = IDS.gather(1, ORDER), KEEP.gather(1, ORDER)

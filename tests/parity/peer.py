@@ -11,7 +11,7 @@ from pellucid.config.decoding import DecodingConfig
 from pellucid.decoding.generate import Request, generate
 from pellucid.decoding.search import Vocabulary
 from pellucid.families.family import Family
-from pellucid.families.huggingface import Foreign, open_foreign, save_foreign
+from pellucid.formats.huggingface import Foreign, open_foreign, save_foreign
 from pellucid.nn.heads import pooled
 from pellucid.nn.masks import keep_from
 from pellucid.nn.model import Transformer, build

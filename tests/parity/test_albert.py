@@ -22,7 +22,7 @@ from parity.peer import (
 )
 from pellucid.errors import ConfigError
 from pellucid.families.albert import ALBERT
-from pellucid.families.huggingface import Foreign, save_foreign
+from pellucid.formats.huggingface import Foreign, save_foreign
 from pellucid.nn.model import build
 
 CONFIG: dict[str, Any] = {

@@ -14,7 +14,7 @@ from parity.peer import (
     by_head,
     head_logits,
 )
-from pellucid.families.huggingface import Foreign
+from pellucid.formats.huggingface import Foreign
 
 SMALL: dict[str, Any] = {
     "vocab_size": 50,

@@ -12,7 +12,7 @@ from parity.causal import same_both_ways
 from parity.peer import close, opened, randomized
 from pellucid.errors import ConfigError, VerificationError
 from pellucid.families.ctrl import CTRL
-from pellucid.families.huggingface import open_foreign
+from pellucid.formats.huggingface import open_foreign
 
 CONFIG: dict[str, Any] = {
     "vocab_size": 50,

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from parity.peer import IDS, KEEP, by_head, close, opened, randomized, returned
 from pellucid.errors import ConfigError
-from pellucid.families.huggingface import Foreign, open_foreign
+from pellucid.formats.huggingface import Foreign, open_foreign
 from pellucid.nn import kernels
 from pellucid.nn.heads import pooled
 

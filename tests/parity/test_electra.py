@@ -19,7 +19,7 @@ from parity.peer import (
 )
 from pellucid.errors import ConfigError
 from pellucid.families.electra import ELECTRA
-from pellucid.families.huggingface import Foreign
+from pellucid.formats.huggingface import Foreign
 
 CONFIG: dict[str, Any] = {
     "vocab_size": 50,

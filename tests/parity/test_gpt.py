@@ -11,7 +11,7 @@ from parity.causal import same_both_ways
 from parity.peer import opened, randomized
 from pellucid.errors import ConfigError
 from pellucid.families.gpt import GPT
-from pellucid.families.huggingface import open_foreign
+from pellucid.formats.huggingface import open_foreign
 
 CONFIG: dict[str, Any] = {
     "vocab_size": 50,

@@ -17,7 +17,7 @@ from parity.peer import IDS, close, randomized
 from pellucid.errors import ConfigError
 from pellucid.families import gpt3
 from pellucid.families.gpt_neo import GPT_NEO
-from pellucid.families.huggingface import open_foreign
+from pellucid.formats.huggingface import open_foreign
 from pellucid.nn.model import build
 
 CONFIG: dict[str, Any] = {

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from parity.peer import IDS, KEEP, both_ways, close, opened, randomized, same_texts, talkative
 from pellucid.decoding.search import Vocabulary
 from pellucid.errors import ConfigError
-from pellucid.families.huggingface import Foreign, open_foreign, save_foreign
+from pellucid.formats.huggingface import Foreign, open_foreign, save_foreign
 
 PAD, END = 1, 2
 CONFIG: dict[str, Any] = {

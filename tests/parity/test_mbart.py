@@ -9,10 +9,10 @@ from transformers.models.mbart.modeling_mbart import shift_tokens_right
 
 from parity.peer import IDS, KEEP, both_ways, close, opened, randomized, same_texts, talkative
 from pellucid.decoding.search import Vocabulary
-from pellucid.families.door import open_model
-from pellucid.families.huggingface import Foreign
+from pellucid.formats.huggingface import Foreign
+from pellucid.formats.open_model import open_model
+from pellucid.inference.logits import Inputs, logits
 from pellucid.nn.heads import pooled
-from pellucid.tasks.logits import Inputs, logits
 
 PAD, END, LANGUAGE = 1, 2, 40
 CONFIG: dict[str, Any] = {

@@ -21,8 +21,8 @@ from parity.peer import (
     returned,
     same_states,
 )
-from pellucid.families.huggingface import Foreign
 from pellucid.families.roberta import ROBERTA
+from pellucid.formats.huggingface import Foreign
 
 CONFIG: dict[str, Any] = {
     "vocab_size": 50,

@@ -7,7 +7,7 @@ import torch
 import transformers
 
 from parity.peer import IDS, KEEP, both_ways, same_states
-from pellucid.families.huggingface import Foreign
+from pellucid.formats.huggingface import Foreign
 from pellucid.nn.heads import pooled
 
 CONFIG: dict[str, Any] = {

@@ -13,10 +13,10 @@ from pellucid.config.head import HeadConfig
 from pellucid.config.model import ModelConfig
 from pellucid.decoding.search import Vocabulary
 from pellucid.errors import ConfigError
-from pellucid.families.directory import ModelDirectory
-from pellucid.families.huggingface import open_foreign
-from pellucid.families.published import save_published
-from pellucid.families.transformer import to_marian
+from pellucid.formats.bundle import Bundle
+from pellucid.formats.huggingface import open_foreign
+from pellucid.formats.marian_export import to_marian
+from pellucid.formats.published import save_published
 from pellucid.nn.model import Transformer, build
 from pellucid.text.pair import Tokenizers
 from pellucid.text.train import train_tokenizer
@@ -73,14 +73,14 @@ def test_the_same_logits(changes, tmp_path):
         assert torch.equal(tensor, before[name]), name
 
 
-def parts(roles: Roles) -> ModelDirectory:
+def parts(roles: Roles) -> Bundle:
     """A finished run's model that writes texts which differ."""
     text = ["the quick brown fox jumps over a lazy dog", "0123456789"]
     config = TokenizerConfig(kind="char", vocab_size=60, min_frequency=1)
     tokenizer = train_tokenizer(text, config)
     c = ModelConfig(**{**SHAPE, "vocab_size": tokenizer.vocab_size, "tie_embeddings": "none"})
     model = build(c, seed=1)
-    return ModelDirectory(
+    return Bundle(
         model=talkative(model, seed=2),
         model_config=c,
         tokenizers=Tokenizers(tokenizer, tokenizer),

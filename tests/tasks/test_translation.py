@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 import torch
 
+from pellucid import garden
 from pellucid.config.data import TokenizerConfig
 from pellucid.config.decoding import DecodingConfig, Roles
 from pellucid.config.model import ModelConfig
 from pellucid.config.run import RunConfig
 from pellucid.config.training import TrainingConfig
-from pellucid.data import garden
 from pellucid.data.store import build_store
-from pellucid.families.directory import ModelDirectory
+from pellucid.formats.bundle import Bundle
+from pellucid.inference.translate import translate
 from pellucid.nn.model import build
-from pellucid.tasks.translate import translate
 from pellucid.tasks.translation import NAME, Translation, sized
 from pellucid.text.train import train_tokenizers
 
@@ -77,7 +77,7 @@ def test_padding_in_a_batch_changes_no_loss(task):  # authority: singles
 
 def directory_of(task):
     config = sized(task.config, task.tokenizers).model
-    return ModelDirectory(
+    return Bundle(
         model=build(config, seed=5).eval(),
         model_config=config,
         tokenizers=task.tokenizers,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pellucid.data import garden
+from pellucid import garden
 
 SCRIPT = Path(__file__).parent / "run_small.py"
 SOURCE = Path(__file__).parents[2] / "src"

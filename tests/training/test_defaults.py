@@ -6,7 +6,7 @@ import pytest
 
 from pellucid.config.run import CHOSEN, RunConfig
 from pellucid.errors import ConfigError
-from pellucid.families.rnn import build_run
+from pellucid.families.run_config import build_run
 from pellucid.families.transformer import PRESETS
 from pellucid.training import defaults
 from pellucid.training.defaults import complete

@@ -13,7 +13,7 @@ from pellucid.config.data import DataConfig, TokenizerConfig
 from pellucid.config.read import merge
 from pellucid.data.read import read_pairs
 from pellucid.errors import ConfigError, DataError
-from pellucid.families.directory import load_model
+from pellucid.formats.own_layout import load_model
 from pellucid.text.train import train_tokenizers
 from pellucid.training.average import averaged, checkpoints_of
 from pellucid.training.pipeline import build_data, train

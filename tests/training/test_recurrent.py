@@ -11,20 +11,20 @@ from safetensors.torch import load_file
 import pellucid
 from nn import recurrent
 from nn.samples import batch
+from pellucid import garden
 from pellucid.cli.info import about_model
 from pellucid.cli.translate import Options, worker
 from pellucid.config.read import merge
 from pellucid.config.rnn import RNNConfig
-from pellucid.data import garden
 from pellucid.errors import ConfigError, UsageError, VerificationError
-from pellucid.families.directory import load_model, save_model
-from pellucid.families.published import save_published
-from pellucid.families.rnn import TRAINING
+from pellucid.families.rnn import RNN
 from pellucid.files import publish
+from pellucid.formats.own_layout import load_model, save_model
+from pellucid.formats.published import save_published
+from pellucid.inference.score import score
 from pellucid.manifest import dump_json
 from pellucid.nn.model import build
 from pellucid.nn.rnn import RecurrentTranslator
-from pellucid.tasks.scoring import score
 from pellucid.training.defaults import complete
 from pellucid.training.pipeline import train
 
@@ -181,8 +181,8 @@ def load_changed(directory, config):
 def test_defaults_of_the_size():  # authority: families/rnn.py, and what a user says wins
     config, _ = complete({"size": "rnn"}, 29_000, on_cpu=True)
     assert isinstance(config.model, RNNConfig)
-    assert config.training.clip_norm == TRAINING["clip_norm"]
-    assert config.training.rate == TRAINING["rate"]
+    assert config.training.clip_norm == RNN.training["clip_norm"]
+    assert config.training.rate == RNN.training["rate"]
     assert config.tokenizer.vocab_size == 10_000
     given = {"size": "rnn", "training": {"rate": 0.5}, "model": {"attention": "dot"}}
     config, _ = complete(given, 29_000, on_cpu=True)

@@ -11,7 +11,7 @@ import torch
 
 from pellucid.config.read import merge
 from pellucid.errors import DataError
-from pellucid.families.directory import load_model
+from pellucid.formats.own_layout import load_model
 from pellucid.taps import record
 from pellucid.training.pipeline import train
 from pellucid.training.reporter import Quiet

@@ -25,7 +25,7 @@ def run(options: Options) -> int:
     """Average and save."""
     if not options.sources or not options.out:
         raise UsageError("say what and where: pellucid average RUN_OR_CHECKPOINTS --out DIR")
-    from pellucid.families.directory import save_model
+    from pellucid.formats.own_layout import save_model
     from pellucid.training.average import averaged, checkpoints_of
 
     paths = [path for source in options.sources for path in checkpoints_of(Path(source))]

@@ -75,7 +75,7 @@ def _texts(options: Options, language: str) -> list[str]:
         if not any(text.strip() for text in found):
             raise UsageError(f"{options.data}: no text in it. Give a file of sources.")
         return found
-    from pellucid.data import garden
+    from pellucid import garden
 
     if language not in ("en", "de", "zh"):
         raise UsageError(f"the built-in corpus has no {language or 'such'} text. Give --data FILE.")

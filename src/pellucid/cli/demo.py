@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pellucid import allocator
-from pellucid.data import garden
-from pellucid.data.garden import Sentence, Side
+from pellucid import allocator, garden
 from pellucid.errors import PellucidError
+from pellucid.garden import Sentence, Side
 
 if TYPE_CHECKING:
     from pellucid.api import Loaded

@@ -27,16 +27,16 @@ class Options:
 def run(options: Options) -> int:
     """Open, write, and open again what was written."""
     from pellucid.api import find
-    from pellucid.families.door import open_model
+    from pellucid.formats.open_model import open_model
 
     parts, out = open_model(find(options.model)), Path(options.out)
     if options.to == "huggingface":
-        from pellucid.families.published import save_published
+        from pellucid.formats.published import save_published
 
         notes = [f"not said there: {note}" for note in save_published(out, parts)]
     else:
-        from pellucid.families.ctranslate import to_ctranslate2
-        from pellucid.tasks.vocabulary import vocabulary
+        from pellucid.formats.ctranslate import to_ctranslate2
+        from pellucid.formats.special_ids import vocabulary
 
         start = 0 if parts.model.decoder is None else vocabulary(parts).start
         notes = [f"to search as here, give {note}" for note in to_ctranslate2(out, parts, start)]

@@ -15,7 +15,7 @@ from pellucid.errors import DataError, UsageError
 if TYPE_CHECKING:
     from pellucid.api import Loaded
     from pellucid.cli.stream import Chunk
-    from pellucid.tasks.filling import Filled
+    from pellucid.inference.fill import Filled
 
 CHUNK_LINES = 256
 DEFAULT_TOP = 5

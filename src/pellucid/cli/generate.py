@@ -18,7 +18,7 @@ from pellucid.errors import UsageError
 if TYPE_CHECKING:
     from pellucid.api import Loaded
     from pellucid.cli.stream import Chunk
-    from pellucid.tasks.generation import Generated
+    from pellucid.inference.generate import Generated
 
 Search = partial(DecodingConfig)
 CHUNK_LINES = 256

@@ -23,8 +23,8 @@ class Options:
 
 def run(options: Options) -> int:
     """Open, write, say what it was."""
-    from pellucid.families.hub import fetch, is_hub_name
-    from pellucid.families.published import import_published
+    from pellucid.formats.hub import fetch, is_hub_name
+    from pellucid.formats.published import import_published
 
     name = options.directory
     source = fetch(name) if is_hub_name(name) else Path(name)

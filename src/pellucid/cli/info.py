@@ -12,8 +12,8 @@ import tyro
 from pellucid.errors import UsageError
 
 if TYPE_CHECKING:
-    from pellucid.families.directory import ModelDirectory
     from pellucid.families.family import Family
+    from pellucid.formats.bundle import Bundle
 
 BESIDE = {"gpt3": "gpt2", "transformer": "marian", "rnn": "marian"}
 """What has no published weights, and the family that was trained to predict the same."""
@@ -60,6 +60,7 @@ def about_machine() -> dict[str, Any]:
     from pellucid import __version__
     from pellucid.config.docs import field_docs
     from pellucid.nn import kernels
+    from pellucid.nn.device import choose_device
 
     chosen, reasons = kernels.plan(), field_docs(kernels.Plan)
     names = ("numpy", "safetensors", "tokenizers", "sacrebleu")
@@ -71,7 +72,7 @@ def about_machine() -> dict[str, Any]:
         "system": platform.platform(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
-        "device": str(kernels.device()),
+        "device": str(choose_device()),
         "kernels": {
             name: {"chosen": value, "means": reasons.get(name, "")}
             for name, value in asdict(chosen).items()
@@ -83,7 +84,7 @@ def about_machine() -> dict[str, Any]:
 def about_model(name: str) -> dict[str, Any]:
     """Sizes, cost, languages, settings and card of a model."""
     from pellucid.api import find
-    from pellucid.families.door import open_model
+    from pellucid.formats.open_model import open_model
 
     path = find(name)
     directory = open_model(path)
@@ -130,15 +131,15 @@ def about_family(name: str) -> dict[str, Any]:
     from pellucid.families.catalog import FAMILIES
     from pellucid.families.on_paper import ON_PAPER
     from pellucid.families.plan import plan
-    from pellucid.families.rnn import PRESETS as RECURRENT
+    from pellucid.families.rnn import RNN
     from pellucid.families.table import COLUMNS, row
 
     if name in ON_PAPER:
         (presets, vocabulary), on_paper = ON_PAPER[name], plan
         about: dict[str, Any] = {"family": name, "published weights": "none"}
-    elif name in RECURRENT:
+    elif name in RNN.presets:
         about = {"family": name, "published weights": "none"}
-        return {**about, **asdict(RECURRENT[name])}
+        return {**about, **asdict(RNN.presets[name])}
     elif name in FAMILIES:
         family = FAMILIES[name]
         presets, vocabulary, on_paper = family.presets, family.vocabulary, family.plan
@@ -170,19 +171,19 @@ def _family(name: str) -> "Family":
 
     from pellucid.families.catalog import FAMILIES
     from pellucid.families.on_paper import ON_PAPER
-    from pellucid.families.rnn import PRESETS as RECURRENT
+    from pellucid.families.rnn import RNN
 
     if name in FAMILIES:
         return FAMILIES[name]
     if name not in BESIDE:
         known = ", ".join((*FAMILIES, *BESIDE))
         raise UsageError(f"{name[:60]!r} is no family. Known: {known}.")
-    presets: Any = RECURRENT if name in RECURRENT else ON_PAPER[name][0]
+    presets: Any = RNN.presets if name in RNN.presets else ON_PAPER[name][0]
     size = "base" if "base" in presets else next(iter(presets))
     return replace(FAMILIES[BESIDE[name]], preset=presets[size])
 
 
-def _products(directory: "ModelDirectory") -> tuple[int, int]:
+def _products(directory: "Bundle") -> tuple[int, int]:
     """Weights that a token of the source, and one of the target, is multiplied by."""
     from dataclasses import replace
 

@@ -34,7 +34,7 @@ def run(options: Options) -> int:
     """Write the file to standard output."""
     from pellucid.config.read import merge
     from pellucid.config.write import template
-    from pellucid.families.rnn import build_run
+    from pellucid.families.run_config import build_run
 
     if options.task not in TASKS:
         raise UsageError(f"no task {options.task!r}. Known: {', '.join(TASKS)}.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pellucid.api import Loaded
-    from pellucid.tasks.alignments import Translation
+    from pellucid.inference.align import Translation
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ def run(options: Options) -> int:
         raise UsageError("nothing to score. Give it: --data source.en target.de")
     pairs = pairs_of(options.data)
     from pellucid.api import load
-    from pellucid.tasks.scoring import score
+    from pellucid.inference.score import score
 
     model = load(options.model, device=options.device)
     found = iter(score(model.directory, [pair for pair in pairs if pair[0]]))

@@ -53,7 +53,7 @@ def _is_published(part: Path) -> bool:
 
 def _opened(part: Path) -> str:
     """That it opens. Raises: the fault that opening it meets."""
-    from pellucid.families.door import open_model
+    from pellucid.formats.open_model import open_model
 
     open_model(part)
     return f"opens    {part}  no {NAME}: its bytes are not vouched for (pellucid import keeps it)"

@@ -76,7 +76,7 @@ def languages(files: Sequence[str], config: DataConfig) -> tuple[str, str]:
 
 
 def _garden(config: DataConfig) -> Iterator[Scanned]:
-    from pellucid.data import garden
+    from pellucid import garden
 
     source, target = languages((GARDEN,), config)
     for line, pair in enumerate(garden.pairs(GARDEN_PAIRS, source, target), start=1):

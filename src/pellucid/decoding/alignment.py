@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from pellucid.decoding.generate import padded
 from pellucid.decoding.search import device_of
 from pellucid.errors import UsageError
 from pellucid.nn.base import Model
+from pellucid.nn.padding import padded
 from pellucid.taps import record
 
 Pairs = list[tuple[int, int]]

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
 
 from pellucid.config.decoding import DecodingConfig
 from pellucid.decoding.ensemble import Ensemble
@@ -15,6 +14,7 @@ from pellucid.errors import UsageError
 from pellucid.nn.base import Model
 from pellucid.nn.cache import Cache, Decoder
 from pellucid.nn.masks import keep_from
+from pellucid.nn.padding import padded
 
 SLACK = 20
 """Tokens that a text may have beyond twice its source's, where no longest length is set."""
@@ -113,16 +113,6 @@ def stop_strings(
         return any(string in text for string in strings)
 
     return stopped
-
-
-def padded(
-    rows: Sequence[Sequence[int]], pad: int, device: torch.device
-) -> tuple[Tensor, Tensor | None]:
-    """Ids (B, longest) padded on the right, and keep (B, longest), None if nothing is padded."""
-    longest = max(map(len, rows))
-    ids = torch.tensor([[*row, *[pad] * (longest - len(row))] for row in rows], dtype=torch.int64)
-    keep = keep_from(torch.tensor([len(row) for row in rows]), longest)
-    return ids.to(device), None if keep is None else keep.to(device)
 
 
 def one_text(config: DecodingConfig) -> None:

@@ -1,4 +1,4 @@
-"""All families by the name that a config.json gives them."""
+"""All families by name: a published one by the name that its config.json has."""
 
 from pellucid.families.albert import ALBERT
 from pellucid.families.bart import BART
@@ -6,14 +6,17 @@ from pellucid.families.bert import BERT
 from pellucid.families.ctrl import CTRL
 from pellucid.families.distilbert import DISTILBERT
 from pellucid.families.electra import ELECTRA
+from pellucid.families.family import Family, OwnFamily
 from pellucid.families.gpt import GPT
 from pellucid.families.gpt2 import GPT2
 from pellucid.families.gpt_neo import GPT_NEO
 from pellucid.families.marian import MARIAN
 from pellucid.families.mbart import MBART
+from pellucid.families.rnn import RNN
 from pellucid.families.roberta import ROBERTA
 from pellucid.families.t5 import T5
-from pellucid.families.transfo_xl import TRANSFO_XL
+from pellucid.families.transformer import TRANSFORMER
+from pellucid.families.transformer_xl.family import TRANSFO_XL
 
 FAMILIES = {
     family.name: family
@@ -34,3 +37,7 @@ FAMILIES = {
         T5,
     )
 }
+"""Families with a published layout."""
+OWN_FAMILIES = {family.name: family for family in (TRANSFORMER, RNN)}
+"""Families that are kept in our own layout."""
+ALL_FAMILIES: dict[str, Family | OwnFamily] = {**OWN_FAMILIES, **FAMILIES}

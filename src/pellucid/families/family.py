@@ -20,6 +20,23 @@ from pellucid.nn.base import Model
 from pellucid.nn.model import Transformer, filled
 
 
+@dataclass(frozen=True, kw_only=True)
+class OwnFamily:
+    """A model without a published layout: it is kept in ours."""
+
+    name: str
+    config: type
+    """The dataclass of its settings."""
+    module: Callable[..., Model]
+    """What is built of its config and heads."""
+    presets: Mapping[str, Any]
+    """Its config by size."""
+    training: Mapping[str, Any] = field(default_factory=dict)
+    """Training settings where they are not those of the Transformer."""
+    vocabulary: int = 0
+    """Tokens of the paper's vocabulary."""
+
+
 class HeadNames(NamedTuple):
     """A head as one of their classes has it."""
 
@@ -76,6 +93,11 @@ class Family:
     constants: Callable[[ModelConfig], Mapping[str, Tensor]] | None = None
     """Tensors of theirs that a config decides, and that files hold nevertheless."""
     roles: Roles = Roles()  # noqa: RUF009 (frozen)
+
+    @property
+    def config(self) -> type:
+        """The dataclass of its settings."""
+        return type(self.preset)
 
     def model_config(self, theirs: Mapping[str, Any], where: str) -> ModelConfig:
         """Our config from their config.json.

@@ -1,27 +1,11 @@
-"""The Transformer of Vaswani et al. 2017: its sizes, smaller ones for small data, and a way out.
+"""The Transformer of Vaswani et al. 2017: its sizes, and smaller ones for small data.
 
-Nothing is special about it: every default of `ModelConfig` is this family's. No published layout
-is its own; it leaves as a Marian, which has all sines before all cosines. A permutation of the
-model axis, applied to every weight that reads or writes that axis, turns one into the other:
-attention, norms and products do not care in which order the axis is numbered.
+Nothing is special about it: every default of `ModelConfig` is this family's.
 """
 
-from collections.abc import Callable
-from dataclasses import replace
-from typing import Any
-
-import torch
-from torch import Tensor
-
-from pellucid.config.decoding import Roles
-from pellucid.config.head import LANGUAGE_MODEL
 from pellucid.config.model import ModelConfig
-from pellucid.errors import ConfigError
-from pellucid.families import bart
-from pellucid.families.huggingface import Foreign
-from pellucid.families.marian import MARIAN
+from pellucid.families.family import OwnFamily
 from pellucid.nn.model import Transformer
-from pellucid.nn.weights import load_weights
 
 # base and big: table 3 of the paper. tiny: Wu et al. 2021 (arXiv:2105.14462), for about 30,000
 # sentences; small: between the two, for a few hundred thousand.
@@ -36,82 +20,6 @@ PRESETS = {
     "big": ModelConfig(d_model=1024, d_ff=4096, n_heads=16, dropout=0.3),
 }
 
-READERS = ("embedding", "q", "k", "v", "up", "output")
-"""Matrices whose columns are the model axis; it is the rows of all others."""
-
-
-def to_marian(model: Transformer, roles: Roles, id_of: Callable[[str], int]) -> Foreign:
-    """The same function as a Marian, on weights of its own.
-
-    id_of: gives the id of a role's token, on the target side.
-    Raises: ConfigError naming what a Marian lacks.
-    """
-    if list(model.head_configs) != ["lm"] or (
-        replace(model.head_configs["lm"], bias=False) != LANGUAGE_MODEL
-    ):
-        raise ConfigError(
-            f"heads {', '.join(model.head_configs) or 'none'}: a Marian has one, lm, without a"
-            " transform. This model cannot be written as one."
-        )
-    heads = {"lm": bart.LM.config}
-    with torch.device("meta"):
-        same = Transformer(_their_form(model.config), heads)
-    aliases = {alias for _, alias in same.ties()}
-    order = _order(model.config)
-    given = model.state_dict()
-    # Marian adds a bias to its logits; ours may have none.
-    given.setdefault("heads.lm.output.bias", torch.zeros(len(given["heads.lm.output.weight"])))
-    load_weights(
-        same,
-        {n: _permuted(n, given[n], order) for n in same.state_dict() if n not in aliases},
-    )
-    token_ids, generation = _search(model.config, roles, id_of)
-    return Foreign(MARIAN, same.eval(), heads, "MarianMTModel", token_ids, generation)
-
-
-def _their_form(c: ModelConfig) -> ModelConfig:
-    """The config of the Marian. Raises: ConfigError naming the first setting that it lacks."""
-    if not (c.n_encoder_layers and c.n_decoder_layers):
-        raise ConfigError(
-            f"n_encoder_layers={c.n_encoder_layers} and n_decoder_layers={c.n_decoder_layers}, but"
-            " a Marian is an encoder-decoder. This model cannot be written as one."
-        )
-    shared = c.tie_embeddings == "all"
-    wanted = replace(
-        c,
-        positions="sinusoid-halves" if c.positions == "sinusoid" else c.positions,
-        tie_embeddings="none" if c.tie_embeddings == "inputs" else c.tie_embeddings,
-        target_vocab_size=0 if shared else c.target_vocab_size or c.vocab_size,
-        d_head=0 if c.d_head * c.n_heads == c.d_model else c.d_head,
-    )
-    MARIAN.their_config(wanted, {})  # refuses what it cannot say
-    return wanted
-
-
-def _order(c: ModelConfig) -> Tensor:
-    """For each place of the axis there, its place here: (D,)."""
-    places = torch.arange(c.d_model)
-    return places if c.positions != "sinusoid" else torch.cat((places[0::2], places[1::2]))
-
-
-def _permuted(name: str, tensor: Tensor, order: Tensor) -> Tensor:
-    """A weight with its model axis in the new order; a bias of `READERS` has no such axis."""
-    tensor = tensor.detach().cpu()
-    if name.split(".")[-2] in READERS:
-        return tensor[:, order] if tensor.dim() == 2 else tensor.clone()
-    return tensor[order]
-
-
-def _search(
-    c: ModelConfig, roles: Roles, id_of: Callable[[str], int]
-) -> tuple[dict[str, int], dict[str, Any]]:
-    """Token ids by their names, and what else their search must know to find what ours does."""
-    token_ids = {
-        "pad_token_id": id_of("pad"),
-        "eos_token_id": id_of(roles.end),
-        "decoder_start_token_id": id_of(roles.start),
-    }
-    if roles.forced_first:
-        token_ids["forced_bos_token_id"] = id_of(roles.forced_first)
-    banned = sorted(map(id_of, roles.banned))
-    return token_ids, {"suppress_tokens": banned, "max_length": c.max_length}
+TRANSFORMER = OwnFamily(
+    name="transformer", config=ModelConfig, module=Transformer, presets=PRESETS, vocabulary=37_000
+)

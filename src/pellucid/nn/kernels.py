@@ -3,7 +3,6 @@
 Private torch operators are named here and nowhere else, each with its plain fallback.
 """
 
-import os
 import platform
 import warnings
 from collections.abc import Callable
@@ -16,8 +15,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
-
-from pellucid.errors import UsageError
 
 PackedType = Literal["fp32", "bf16", "int8"]
 TORCH_TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "int8": torch.float32}
@@ -50,26 +47,6 @@ def plan() -> Plan:
         byte_dropout=platform.machine() in ("x86_64", "AMD64"),
         matmul_attention=256 * 256,
     )
-
-
-def device(name: str = "auto") -> torch.device:
-    """The device of this name; `auto` is PELLUCID_DEVICE, else the best one here.
-
-    Raises: UsageError if this machine or this build of torch has no such device.
-    """
-    if name == "auto":
-        name = os.environ.get("PELLUCID_DEVICE", "auto")
-    usable = {
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-        "cpu": True,
-    }
-    if name == "auto":
-        name = next(kind for kind, here in usable.items() if here)
-    if not usable.get(name.split(":")[0], False):
-        here = ", ".join(kind for kind, here in usable.items() if here)
-        raise UsageError(f"device {name!r} is not to be had here. Use auto, {here}.")
-    return torch.device(name)
 
 
 def decode_on_one_thread() -> None:

@@ -13,8 +13,10 @@ from pellucid.config.run import RunConfig
 from pellucid.data.batching import plan
 from pellucid.data.store import PairStore
 from pellucid.data.vectors import Vectors
-from pellucid.families.directory import ModelDirectory
-from pellucid.families.rnn import family_of
+from pellucid.families.catalog import OWN_FAMILIES
+from pellucid.formats.bundle import Bundle
+from pellucid.formats.special_ids import template_ids
+from pellucid.inference.translate import translate
 from pellucid.metrics.translation import bleu
 from pellucid.nn.base import Model
 from pellucid.nn.embedding import Embedding, set_rows
@@ -22,8 +24,6 @@ from pellucid.nn.losses import cross_entropy, perplexity
 from pellucid.nn.masks import keep_from
 from pellucid.nn.model import build
 from pellucid.tasks.protocol import Term
-from pellucid.tasks.translate import translate
-from pellucid.tasks.vocabulary import template_ids
 from pellucid.text.pair import Tokenizers
 from pellucid.text.tokenizer import Tokenizer
 
@@ -119,13 +119,13 @@ class Translation:
             scores["bleu"] = self._bleu(module)
         return scores
 
-    def export(self, module: nn.Module) -> Mapping[str, ModelDirectory]:
+    def export(self, module: nn.Module) -> Mapping[str, Bundle]:
         """The one model of this task."""
         assert isinstance(module, Model)
         c = sized(self.config, self.tokenizers)
         languages = (c.data.source_language, c.data.target_language)
         return {
-            "final": ModelDirectory(
+            "final": Bundle(
                 model=module,
                 model_config=c.model,
                 tokenizers=self.tokenizers,
@@ -135,7 +135,7 @@ class Translation:
                 languages=languages,
                 longest_source=self.longest_source,
                 card="",
-                family=family_of(c.model),
+                family=next(n for n, f in OWN_FAMILIES.items() if f.config is type(c.model)),
             )
         }
 

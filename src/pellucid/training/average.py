@@ -9,7 +9,7 @@ import torch
 from pellucid.config.run import RunConfig
 from pellucid.data.store import PairStore
 from pellucid.errors import DataError, UsageError
-from pellucid.families.directory import ModelDirectory
+from pellucid.formats.bundle import Bundle
 from pellucid.manifest import verify
 from pellucid.tasks.translation import Translation
 from pellucid.text.pair import Tokenizers
@@ -34,7 +34,7 @@ def checkpoints_of(path: Path) -> list[Path]:
     return found
 
 
-def averaged(paths: Sequence[Path]) -> ModelDirectory:
+def averaged(paths: Sequence[Path]) -> Bundle:
     """The model whose weights are the mean of these checkpoints, all of one run.
 
     Raises: UsageError if they are of several runs, or one is named twice; DataError if the run

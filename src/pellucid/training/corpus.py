@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
+from pellucid import garden
 from pellucid.config.data import GARDEN, DataConfig
-from pellucid.data import garden
 from pellucid.data.read import BLANK, read_pairs, scan_pairs
 from pellucid.data.split import HeldOut, hold_out
 from pellucid.data.store import digest

@@ -7,12 +7,11 @@ from typing import Any, NamedTuple
 from pellucid.config.read import merge
 from pellucid.config.run import RunConfig
 from pellucid.errors import ConfigError
-from pellucid.families import rnn, transformer
-from pellucid.families.rnn import build_run
+from pellucid.families.catalog import OWN_FAMILIES
+from pellucid.families.run_config import build_run
 
-PRESETS = {**transformer.PRESETS, **rnn.PRESETS}
-RECIPES = dict.fromkeys(rnn.PRESETS, rnn.TRAINING)
-"""Training settings of sizes that are not trained like the others."""
+SIZES = {size: family for family in OWN_FAMILIES.values() for size in family.presets}
+"""The family of each size."""
 
 
 class Choice(NamedTuple):
@@ -58,18 +57,18 @@ def complete(
     if size == "auto":
         size = SMALLER_ON_CPU.get(choice.size, choice.size) if on_cpu else choice.size
         notes.append(f"{n_pairs:,} training pairs on {'a CPU' if on_cpu else 'a GPU'}: size {size}")
-    if not isinstance(size, str) or size not in PRESETS:
-        raise ConfigError(f"{where}: size={size!r} is not known. Use auto, {', '.join(PRESETS)}.")
+    if not isinstance(size, str) or size not in SIZES:
+        raise ConfigError(f"{where}: size={size!r} is not known. Use auto, {', '.join(SIZES)}.")
     training = given.get("training")
     training = training if isinstance(training, Mapping) else {}  # else the reader says what it is
     max_tokens, accumulate = _at(training, "max_tokens", 4096), _at(training, "accumulate", 1)
     updates_an_epoch = max(1, n_pairs * TOKENS_A_PAIR // (max_tokens * accumulate))
     updates = _at(training, "max_updates", choice.epochs * updates_an_epoch)
     often = max(min(updates, FEWEST_BETWEEN), updates // CHECKPOINTS)
-    recipe = RECIPES.get(size, {})
+    recipe = SIZES[size].training
     chosen = {
         "size": size,
-        "model": asdict(PRESETS[size]),
+        "model": asdict(SIZES[size].presets[size]),
         "tokenizer": {"vocab_size": choice.vocab_size},
         "training": {
             "schedule": "inverse-sqrt",

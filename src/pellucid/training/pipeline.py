@@ -13,10 +13,10 @@ from pellucid.config.read import build, merge
 from pellucid.config.run import RunConfig
 from pellucid.data.read import languages
 from pellucid.data.store import PairStore, build_store, content_key
-from pellucid.families.directory import save_model
 from pellucid.files import publish
+from pellucid.formats.own_layout import save_model
 from pellucid.locks import RunLock
-from pellucid.nn import kernels
+from pellucid.nn.device import choose_device
 from pellucid.tasks.translation import Translation, sized
 from pellucid.text.pair import Tokenizers
 from pellucid.text.train import train_tokenizers
@@ -78,7 +78,7 @@ def build_data(
 def _train(
     given: Mapping[str, Any], run: RunDirectory, w: World, where: str, reporter: Reporter
 ) -> Trained:
-    device = kernels.device(given.get("device") or "auto")
+    device = choose_device(given.get("device") or "auto")
     task, examples = _begun(given, run, w, where, reporter)
     config = task.config
     if config.training.tensorboard and w.is_main:
@@ -110,7 +110,7 @@ def _begun(
     given: Mapping[str, Any], run: RunDirectory, w: World, where: str, reporter: Reporter
 ) -> tuple[Translation, PairStore]:
     """Complete the config, record it, and make what training reads."""
-    device = kernels.device(given.get("device") or "auto")
+    device = choose_device(given.get("device") or "auto")
     data = build(DataConfig, given["data"], where)
     on_cpu = device.type == "cpu"
     complete(given, SOME_PAIRS, on_cpu, where)  # what is wrong with settings is said before reading

@@ -11,7 +11,7 @@ from pellucid.config.read import read_yaml
 from pellucid.config.run import RunConfig
 from pellucid.config.write import dump_yaml
 from pellucid.errors import ConfigError, DataError
-from pellucid.families.rnn import build_run
+from pellucid.families.run_config import build_run
 from pellucid.files import atomic_write, remove
 from pellucid.manifest import dump_json, read_json
 

@@ -1,0 +1,111 @@
+"""The settings of a Transformer-XL."""
+
+from dataclasses import dataclass
+
+from pellucid.config.checks import at_least
+from pellucid.config.model import ModelConfig
+from pellucid.errors import ConfigError
+from pellucid.families.transformer_xl.adaptive import Clusters
+
+LONGEST_MEMORY = 65_536
+MOST_CUTOFFS = 64
+FIXED = {
+    "n_encoder_layers": 0,
+    "positions": "sinusoid-halves",
+    "norm_place": "post",
+    "scale_embeddings": True,
+    "bias": "all",
+    "attention_scale": "sqrt",
+    "head_split": "projection",
+    "target_vocab_size": 0,
+    "n_segments": 0,
+    "layer_groups": 0,
+    "first_position": 0,
+    "windows": (),
+    "embedding_norm": False,
+    "gated": False,
+}
+"""What the shared settings say of it, whatever its size; nothing here reads them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransformerXLConfig(ModelConfig):
+    """A decoder alone, and what it has that no other family has."""
+
+    cutoffs: tuple[int, ...] = ()
+    """Where the vocabulary, in order of frequency, is cut into clusters."""
+    div_val: int = 1
+    """By what each further cluster's vectors are narrower than d_embedding."""
+    tie_projections: tuple[bool, ...] = (False,)
+    """Of each cluster, whether the softmax narrows states by the embedding's projection."""
+    mem_len: int = 128
+    """Tokens before a segment that each layer remembers; before a text these are zeros."""
+    same_length: bool = True
+    """Let each query see `mem_len` keys, its own among them; if not, all that is remembered and its
+    segment's keys up to its own."""
+    clamp_len: int = 0
+    """Distances beyond this one look like it; 0 sets no bound."""
+    share_biases: bool = False
+    """One pair of the attention's two biases for all layers."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least(1, self, "div_val", "n_decoder_layers")
+        at_least(0, self, "clamp_len")
+        at_least(1 if self.same_length else 0, self, "mem_len")
+        if self.mem_len > LONGEST_MEMORY:
+            raise ConfigError(f"mem_len={self.mem_len} is beyond {LONGEST_MEMORY}. Use less.")
+        for name, value in FIXED.items():
+            if getattr(self, name) != value:
+                raise ConfigError(
+                    f"{name}={getattr(self, name)!r}, but a Transformer-XL has {value!r}. Set that."
+                )
+        if self.tie_embeddings not in ("all", "none"):
+            raise ConfigError(f"tie_embeddings={self.tie_embeddings}: there is one stack. Use all.")
+        self._check_clusters()
+
+    @property
+    def clusters(self) -> Clusters:
+        """The parts of the vocabulary."""
+        return Clusters(
+            vocab_size=self.vocab_size,
+            cutoffs=self.cutoffs,
+            d_model=self.d_model,
+            d_embedding=self.embedding_width,
+            div_val=self.div_val,
+        )
+
+    @property
+    def seen(self) -> int:
+        """Most keys that a query sees where tokens come one by one."""
+        return self.mem_len if self.same_length else self.mem_len + 1
+
+    @property
+    def attention(self) -> ModelConfig:
+        """Its attention, as far as that is like all others'."""
+        return ModelConfig(
+            d_model=self.d_model,
+            n_heads=self.n_heads,
+            d_head=self.head_width,
+            attention_dropout=self.attention_dropout,
+            bias="none",
+            positions="sinusoid-halves",
+        )
+
+    def _check_clusters(self) -> None:
+        edges = [0, *self.cutoffs, *([self.vocab_size] if self.vocab_size else [])]
+        if len(self.cutoffs) > MOST_CUTOFFS or edges != sorted(set(edges)):
+            raise ConfigError(
+                f"cutoffs={str(self.cutoffs)[:80]} must rise, from above 0 to below vocab_size="
+                f"{self.vocab_size}, and be at most {MOST_CUTOFFS}. Choose others."
+            )
+        if len(self.tie_projections) != len(self.cutoffs) + 1:
+            raise ConfigError(
+                f"tie_projections has {len(self.tie_projections)} entries for"
+                f" {len(self.cutoffs) + 1} clusters. Give one for each."
+            )
+        if self.div_val ** len(self.cutoffs) > self.embedding_width:
+            raise ConfigError(
+                f"d_embedding={self.embedding_width}, divided by div_val={self.div_val} for each of"
+                f" {len(self.cutoffs)} cutoffs, leaves the last cluster no width. Use a wider one."
+            )

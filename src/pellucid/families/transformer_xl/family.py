@@ -1,0 +1,220 @@
+"""Transformer-XL: a decoder that remembers what it read before its segment (Dai et al. 2019).
+
+What is special: a memory of each layer's earlier states, zeros before a text, to which every query
+attends; places as distances, scored apart from content; adaptive input and softmax, so that its
+output is log-probabilities. Its files hold queries, keys and values as one matrix, and the
+frequencies of the sinusoids. Its published tokenizer was a pickle, which is never read: a word list
+(vocab.txt) or a tokenizer.json stands in for it.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pellucid.config.decoding import Roles
+from pellucid.config.head import LANGUAGE_MODEL, HeadConfig
+from pellucid.config.model import ModelConfig
+from pellucid.families.family import Family, HeadNames
+from pellucid.families.fields import TIED, Field
+from pellucid.families.plan import Plan, Weight, summed
+from pellucid.families.rows import Row
+from pellucid.families.transformer_xl.config import TransformerXLConfig
+from pellucid.families.transformer_xl.model import TransformerXL
+
+WT103 = TransformerXLConfig(
+    vocab_size=267_735,
+    d_model=1024,
+    d_embedding=1024,
+    n_encoder_layers=0,
+    n_decoder_layers=18,
+    n_heads=16,
+    d_head=64,
+    d_ff=4096,
+    max_length=1600,
+    positions="sinusoid-halves",
+    cutoffs=(20_000, 40_000, 200_000),
+    div_val=4,
+    tie_projections=(False, True, True, True),
+    mem_len=1600,
+    clamp_len=1000,
+)
+FIELDS = (
+    Field("vocab_size", "vocab_size"),
+    Field("d_model", "d_model", 1024),
+    Field("d_embed", "d_embedding", 1024),
+    Field("n_layer", "n_decoder_layers", 18),
+    Field("n_head", "n_heads", 16),
+    Field("d_head", "d_head", 64),
+    Field("d_inner", "d_ff", 4096),
+    Field("div_val", "div_val", 4),
+    Field("mem_len", "mem_len", 1600),
+    Field("same_length", "same_length", True),
+    Field("clamp_len", "clamp_len", 1000),
+    Field("untie_r", "share_biases", True, {True: False, False: True}),
+    Field("layer_norm_epsilon", "norm_eps", 1e-5),
+    Field("dropout", "dropout", 0.1),
+    Field("dropatt", "attention_dropout", 0.0),
+    TIED,
+)
+
+
+def read(theirs: Mapping[str, Any], found: dict[str, Any]) -> dict[str, Any]:
+    """The lists, a bound that is not set (-1), and the dropout inside feed-forward layers."""
+    cutoffs = tuple(theirs.get("cutoffs", WT103.cutoffs))
+    shared = bool(theirs.get("proj_share_all_but_first", True))
+    tied = theirs.get("tie_projs", [False, *[shared] * len(cutoffs)])
+    return {
+        **found,
+        "cutoffs": cutoffs,
+        "tie_projections": tuple(tied)[: len(cutoffs) + 1],
+        "clamp_len": max(0, found["clamp_len"]),
+        "activation_dropout": found["dropout"],
+    }
+
+
+def write(c: ModelConfig, heads: Mapping[str, HeadConfig]) -> dict[str, Any]:
+    """What is not in `FIELDS`, and widths as numbers."""
+    assert isinstance(c, TransformerXLConfig)
+    return {
+        "d_embed": c.embedding_width,  # ours may be 0, which follows from the other widths
+        "d_head": c.head_width,
+        "cutoffs": list(c.cutoffs),
+        "tie_projs": list(c.tie_projections),
+    }
+
+
+def untie(c: ModelConfig, differing: Collection[str]) -> ModelConfig:
+    """The config without the ties that end in these names."""
+    assert isinstance(c, TransformerXLConfig)
+    ties = [
+        t and f"heads.lm.projections.{i}" not in differing for i, t in enumerate(c.tie_projections)
+    ]
+    words = any(".tables." in name for name in differing)
+    tied = "none" if words else c.tie_embeddings
+    return replace(c, tie_embeddings=tied, tie_projections=tuple(ties))
+
+
+def rows(c: ModelConfig) -> list[Row]:
+    """Its names; biases that all layers share stand beside them."""
+    assert isinstance(c, TransformerXLConfig)
+    layer, inner = "transformer.layers.{}.", "decoder.layers.{}."
+    theirs, ours = f"{layer}dec_attn.", f"{inner}attention.inner."
+    shared = []
+    for name, own in (("r_w_bias", "content_bias"), ("r_r_bias", "distance_bias")):
+        if c.share_biases:
+            first = f"transformer.layers.0.dec_attn.{name}"
+            there = f"decoder.layers.0.attention.inner.{own}"
+            shared.append(Row(f"transformer.{name}", there, also=first))
+    return [
+        Row("transformer.word_emb.emb_layers.{}.weight", "decoder.embedding.tables.{}"),
+        Row("transformer.word_emb.emb_projs.{}", "decoder.embedding.projections.{}"),
+        *shared,
+        Row(f"{theirs}r_w_bias", f"{ours}content_bias"),
+        Row(f"{theirs}r_r_bias", f"{ours}distance_bias"),
+        Row(f"{theirs}qkv_net", (f"{ours}q", f"{ours}k", f"{ours}v")),
+        Row(f"{theirs}r_net", f"{ours}r"),
+        Row(f"{theirs}o_net", f"{ours}o"),
+        Row(f"{theirs}layer_norm", f"{inner}attention.norm"),
+        Row(f"{layer}pos_ff.CoreNet.0", f"{inner}feed_forward.inner.up"),
+        Row(f"{layer}pos_ff.CoreNet.3", f"{inner}feed_forward.inner.down"),
+        Row(f"{layer}pos_ff.layer_norm", f"{inner}feed_forward.norm"),
+    ]
+
+
+def frequencies(c: ModelConfig) -> dict[str, Tensor]:
+    """Of the sinusoids: a buffer of theirs, which files hold beside the weights."""
+    pair = torch.arange(0, c.d_model, 2, dtype=torch.float32)  # (D/2,)
+    return {"transformer.pos_emb.inv_freq": 1 / 10_000 ** (pair / c.d_model)}
+
+
+def on_paper(c: ModelConfig, heads: Mapping[str, HeadConfig] | None = None) -> Plan:
+    """The numbers of a model that remembers keys and values, so that each is computed once."""
+    assert isinstance(c, TransformerXLConfig)
+    heads = {"lm": LANGUAGE_MODEL} if heads is None else heads
+    weights = [*_trunk(c), *(w for head in heads.values() for w in _head(c, head))]
+    # A key takes three products: with its content, its distance, and its weight with its value.
+    return summed(
+        weights, c.n_heads * c.head_width, (c.seen,) * c.n_decoder_layers, products_a_key=3
+    )
+
+
+def _trunk(c: TransformerXLConfig) -> Iterator[Weight]:
+    n, width, parts = c.n_decoder_layers, c.n_heads * c.head_width, c.clusters
+    for i, (table, narrow) in enumerate(zip(parts.tables, parts.widths, strict=True)):
+        yield Weight((len(table), narrow))
+        if parts.projected:
+            # A word is multiplied by its own cluster's, of which the first is the widest.
+            yield Weight((c.d_model, narrow), used=int(i == 0))
+    for shape in ((width, c.d_model),) * 3 + ((c.d_model, width), (c.d_ff, c.d_model)):
+        yield Weight(shape, n, n)
+    yield Weight((c.d_model, c.d_ff), n, n)
+    yield Weight((width, c.d_model), n)  # of distances: once for all tokens
+    for _ in range(2):
+        yield Weight((c.n_heads, c.head_width), 1 if c.share_biases else n)
+    for size in (c.d_ff, *(c.d_model,) * 5):
+        yield Weight((size,), n)
+
+
+def _head(c: TransformerXLConfig, h: HeadConfig) -> Iterator[Weight]:
+    if h.kind != "lm":
+        yield Weight((h.outputs, c.d_model), used=int(h.kind == "token"))
+        return
+    parts, rest = c.clusters, len(c.cutoffs)
+    for table, narrow in zip(parts.tables, parts.widths, strict=True):
+        yield Weight((len(table), narrow), stored=int(c.tie_embeddings == "none"), used=1)
+        yield Weight((len(table),))
+    for i, tied in enumerate(c.tie_projections if parts.projected else ()):
+        narrow = parts.widths[parts.table_of(i)]
+        yield Weight((c.d_model, narrow), stored=int(not tied), used=1)
+    if rest:
+        yield Weight((rest, c.embedding_width), used=1)
+        yield Weight((rest,))
+
+
+TRANSFO_XL = Family(
+    name="transfo-xl",
+    vocabulary=WT103.vocab_size,
+    objective="next word",
+    preset=WT103,
+    presets={"wt103": WT103},
+    positions="distances as sinusoids, sines first",
+    module=TransformerXL,
+    plan=on_paper,
+    base="transformer.",
+    fields=FIELDS,
+    required={"attn_type": 0, "pre_lnorm": False},
+    adjust=read,
+    extra=write,
+    untie=untie,
+    rows=rows,
+    constants=frequencies,
+    heads={
+        "TransfoXLLMHeadModel": (
+            HeadNames(
+                "lm",
+                LANGUAGE_MODEL,
+                (
+                    Row("crit.out_layers.{}.weight", "tables.{}"),
+                    Row("crit.out_layers.{}.bias", "biases.{}"),
+                    Row("crit.out_projs.{}", "projections.{}"),
+                    Row("crit.cluster_weight", "cluster_weight"),
+                    Row("crit.cluster_bias", "cluster_bias"),
+                ),
+                mark="crit.out_layers.{}.bias",
+            ),
+        ),
+        "TransfoXLForSequenceClassification": (
+            HeadNames(
+                "classifier",
+                HeadConfig(kind="sequence", outputs=2, bias=False, pool="last"),
+                (Row("score", "output"),),
+            ),
+        ),
+        "TransfoXLModel": (),
+    },
+    unused=("transformer.pos_emb.inv_freq",),
+    roles=Roles(start="eos", banned=()),
+)

@@ -1,0 +1,1 @@
+"""Models on disk: our layout, published layouts, other tools."""

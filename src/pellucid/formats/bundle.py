@@ -1,0 +1,35 @@
+"""A finished model with everything that belongs to it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pellucid.config.decoding import DecodingConfig, Roles
+from pellucid.config.embedding import EmbeddingConfig
+from pellucid.config.model import ModelConfig
+from pellucid.config.rnn import RNNConfig
+from pellucid.nn.base import Model
+from pellucid.text.pair import Tokenizers
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """What a finished model consists of."""
+
+    model: Model
+    model_config: ModelConfig | RNNConfig
+    tokenizers: Tokenizers
+    task: str
+    roles: Roles
+    decoding: DecodingConfig
+    languages: tuple[str, str]
+    longest_source: int
+    """Tokens of the longest source in training, about: a longer text is split to translate it."""
+    card: str
+    family: str = "transformer"
+    token_ids: Mapping[str, int] = field(default_factory=dict)
+    """Of a published directory: its pad_token_id and the like."""
+    embedding: EmbeddingConfig = EmbeddingConfig()  # noqa: RUF009 (frozen)
+    banned: tuple[int, ...] = ()
+    """Of a published directory: ids that are never written, beside the roles that are banned."""
+    notes: tuple[str, ...] = ()
+    """Of a published directory: what it asks of a search that is not honoured here."""

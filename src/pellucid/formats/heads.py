@@ -1,0 +1,177 @@
+"""Which heads a published directory has, and which of its tensors are one."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+import torch
+
+from pellucid.config.head import HeadConfig
+from pellucid.config.model import ModelConfig
+from pellucid.config.read import build
+from pellucid.errors import ConfigError
+from pellucid.families.family import Family, HeadNames
+from pellucid.families.names import match, sources
+from pellucid.families.rows import Row
+from pellucid.formats.shards import Shards
+from pellucid.nn.base import Model
+
+LABELLED = ("token", "sequence")
+"""Kinds of heads whose outputs are labels."""
+
+
+def find_heads(
+    theirs: Mapping[str, Any],
+    family: Family,
+    c: ModelConfig,
+    names: Mapping[str, str],
+    where: str,
+) -> tuple[str, Sequence[HeadNames]]:
+    """Their class and its heads: as the config says, or, where it is silent, as the weights do.
+
+    The base class, which each family tells last, has heads where the weights have them.
+    Raises: ConfigError at a class that is not known.
+    """
+    said = theirs.get("architectures")
+    said = str(said[0]) if isinstance(said, list) and said else ""
+    base = list(family.heads)[-1]
+    if said and said not in family.heads:
+        raise ConfigError(
+            f"{where}: architectures names {said[:80]!r}, which is no class of {family.name} known"
+            f" here, so what its head computes is unknown too. Known: {', '.join(family.heads)}."
+        )
+    if said and said != base:
+        return said, family.heads[said]
+    for architecture, heads in family.heads.items():
+        if said in (architecture, "") and all(_is_there(head, c, names) for head in heads):
+            return architecture, heads
+    return base, ()
+
+
+def _is_there(head: HeadNames, c: ModelConfig, names: Mapping[str, str]) -> bool:
+    """Whether the weights have all of a head, but for an output that the embedding stands for."""
+    if head.mark:
+        return any(match(head.mark, name) for name in names)
+    tied = head.config.kind == "lm" and c.tie_embeddings != "none"
+    rows = [row for row in head.rows if not (tied and row.ours in ("output", "output.weight"))]
+    return all(any(match(row.theirs, name) for name in names) for row in rows)
+
+
+def as_stored(
+    head: HeadNames,
+    theirs: Mapping[str, Any],
+    names: Mapping[str, str],
+    shapes: Mapping[str, tuple[int, ...]],
+    where: str,
+) -> HeadConfig:
+    """The head with as many outputs as the weights have rows for, and the config's own numbers.
+
+    Raises: ConfigError at a number that cannot be.
+    """
+    said: dict[str, Any] = {}
+    for each in head.settings:
+        if each.is_in(theirs):
+            said |= each.read(theirs, f"{where}: head {head.name}")
+    sized = _labelled(_sized(head, names, shapes), theirs)
+    return build(HeadConfig, {**asdict(sized), **said}, f"{where}: head {head.name}")
+
+
+def their_settings(
+    heads: Sequence[HeadNames], configs: Mapping[str, HeadConfig], family: str
+) -> dict[str, Any]:
+    """What their config says of these heads. Raises: ConfigError where it has no word for it."""
+    found: dict[str, Any] = {}
+    for head in heads:
+        config = configs.get(head.name)
+        if config is None:  # a base class without its pooler
+            continue
+        for each in head.settings:
+            found |= each.write(config, family)
+        if config.kind in LABELLED:
+            found |= _their_labels(config)
+    return found
+
+
+def _their_labels(head: HeadConfig) -> dict[str, Any]:
+    """Its labels' names, by which `transformers` counts its outputs too."""
+    labels = head.labels or [f"LABEL_{i}" for i in range(head.outputs)]
+    return {
+        "id2label": {str(i): label for i, label in enumerate(labels)},
+        "label2id": {label: i for i, label in enumerate(labels)},
+    }
+
+
+def _sized(
+    head: HeadNames, names: Mapping[str, str], shapes: Mapping[str, tuple[int, ...]]
+) -> HeadConfig:
+    """The head with as many outputs as the weights have rows for."""
+    if head.config.kind == "lm":
+        biases = [n for row in head.rows if row.ours == "output.bias" for n in row.names()]
+        absent = bool(biases) and not any(name in names for name in biases)
+        return replace(head.config, bias=head.config.bias and not absent)
+    for row in head.rows:
+        if row.ours == "output":
+            name = names.get(f"{row.theirs}.weight")
+            if name is not None:
+                n = shapes[name][0]
+                labels = head.config.labels if len(head.config.labels) == n else ()
+                return replace(head.config, outputs=n, labels=labels)
+    return head.config
+
+
+def _labelled(head: HeadConfig, theirs: Mapping[str, Any]) -> HeadConfig:
+    """The head with the names that the config gives its labels, if it gives as many."""
+    table = theirs.get("id2label")
+    if head.labels or head.kind not in LABELLED or not isinstance(table, dict):
+        return head
+    labels = [table.get(str(i)) for i in range(head.outputs)]
+    if len(table) != head.outputs or not all(isinstance(label, str) for label in labels):
+        return head
+    return replace(head, labels=tuple(str(label) for label in labels))
+
+
+def untied(
+    model: Model, family: Family, table: Sequence[Row], names: Mapping[str, str], shards: Shards
+) -> ModelConfig:
+    """The config without those ties whose two tensors are both in the file, and differ."""
+    c, pairs = model.config, model.ties()
+    where = sources([name for pair in pairs for name in pair], table)
+    differing = []
+    for kept, alias in pairs:
+        if kept not in where or alias not in where or ".layers." in alias:
+            continue
+        if _differ([where[name].names[0] for name in (kept, alias)], names, shards):
+            differing.append(alias)
+    if not differing:
+        return c
+    if family.untie is not None:
+        return family.untie(c, differing)
+    only_output = all(alias.startswith("heads.") for alias in differing)
+    both = c.n_encoder_layers and c.n_decoder_layers and not c.target_vocab_size
+    return replace(c, tie_embeddings="inputs" if only_output and both else "none")
+
+
+def used_biases(table: Sequence[Row], names: Mapping[str, str], shards: Shards) -> Sequence[Row]:
+    """The table, a head's own bias before one that lies by itself, where both are there and differ.
+
+    Equal ones are tied in `transformers`, different ones are not, and the head's own is added.
+    """
+    return [
+        row.turned()
+        if row.also and not row.both and _is_a_heads(row) and _differ(row.names(), names, shards)
+        else row
+        for row in table
+    ]
+
+
+def _is_a_heads(row: Row) -> bool:
+    return isinstance(row.ours, str) and row.ours.startswith("heads.")
+
+
+def _differ(pair: Sequence[str], names: Mapping[str, str], shards: Shards) -> bool:
+    """Whether two tensors, by the family's full names, are both in the file and not the same."""
+    one, other = (names.get(name) for name in pair)
+    if one is None or other is None or one == other:
+        return False
+    first, second = (shards.tensor(name, torch.Tensor.float) for name in (one, other))
+    return first.shape != second.shape or not torch.equal(first, second)

@@ -1,0 +1,200 @@
+"""Directories in the layout that the published families' weights come in: opened, and written."""
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pellucid.config.head import HeadConfig
+from pellucid.errors import ConfigError, VerificationError
+from pellucid.families.catalog import FAMILIES
+from pellucid.families.family import Family
+from pellucid.families.names import match, sources, to_theirs
+from pellucid.families.rows import Row
+from pellucid.formats.heads import as_stored, find_heads, their_settings, untied, used_biases
+from pellucid.formats.shards import Shards
+from pellucid.manifest import dump_json, read_json
+from pellucid.nn.base import Model
+from pellucid.nn.weights import check_names, finite, load_weights, weights, write_tensors
+
+LEGACY = (("LayerNorm.gamma", "LayerNorm.weight"), ("LayerNorm.beta", "LayerNorm.bias"))
+"""What the first files called a norm's two tensors."""
+DTYPES = ("F64", "F32", "F16", "BF16")
+"""How files hold weights; all are read into float32."""
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """A model as it lies in such a directory."""
+
+    family: Family
+    model: Model
+    heads: Mapping[str, HeadConfig]
+    architecture: str
+    """Their class."""
+    token_ids: Mapping[str, int]
+    """By their names: pad_token_id and the like."""
+    generation: Mapping[str, Any] = field(default_factory=dict)
+    """By their names, what a search must know beside those."""
+
+
+def open_foreign(directory: Path) -> Foreign:
+    """Open a directory; every fault is found from the files' headers, before memory is taken.
+
+    Raises: DataError, VerificationError, ConfigError naming the file, the setting or the tensor.
+    """
+    where = directory / "config.json"
+    theirs = read_json(where)
+    family = _family(theirs, where)
+    if theirs.get("quantization_config") is not None:
+        raise ConfigError(
+            f"{where}: quantization_config says that the weights stand for others, which only the"
+            " library that made them can tell. Get the model as it was before."
+        )
+    c = family.model_config(theirs, str(where))
+    shards = Shards(directory)
+    names = _named(shards.shapes, family)
+    architecture, found = find_heads(theirs, family, c, names, str(where))
+    heads = {h.name: as_stored(h, theirs, names, shards.shapes, str(where)) for h in found}
+    if family.head is not None:
+        heads = {name: family.head(theirs, head) for name, head in heads.items()}
+    with torch.device("meta"):
+        model, table = family.module(c, heads), family.table(c, found)
+        fitting = untied(model, family, table, names, shards)
+        if fitting != c:
+            model, table = family.module(fitting, heads), family.table(fitting, found)
+    table = used_biases(table, names, shards)
+    load_weights(model, _checked(model, table, names, shards, family))
+    token_ids = {k: v for k, v in theirs.items() if k.endswith("token_id") and isinstance(v, int)}
+    return Foreign(family, model.eval(), heads, architecture, token_ids)
+
+
+def save_foreign(directory: Path, foreign: Foreign) -> None:
+    """Write config.json and model.safetensors into a directory, as `transformers` writes them."""
+    family, c = foreign.family, foreign.model.config
+    said = their_settings(family.heads[foreign.architecture], foreign.heads, family.name)
+    more = {"architectures": [foreign.architecture], **foreign.token_ids}
+    config = {**said, **family.their_config(c, foreign.heads, more)}
+    table = family.table(c, family.heads[foreign.architecture])
+    tensors = to_theirs(weights(foreign.model), table)
+    if family.constants is not None:
+        tensors |= family.constants(c)
+    if foreign.architecture in family.wrapped:
+        tensors = _wrapped(tensors, family, foreign.architecture)
+    (directory / "config.json").write_bytes(dump_json(config))
+    write_tensors(tensors, directory / "model.safetensors")
+
+
+def _family(theirs: Any, where: Path) -> Family:
+    kind = theirs.get("model_type") if isinstance(theirs, dict) else None
+    if not isinstance(kind, str):
+        raise VerificationError(
+            f"{where} names no model_type. Is this a model's directory? Known families:"
+            f" {', '.join(FAMILIES)}."
+        )
+    if kind not in FAMILIES:
+        near = difflib.get_close_matches(kind, FAMILIES, n=1)
+        raise VerificationError(
+            f"{where}: model_type {kind[:80]!r} is not a family known here"
+            f"{f' (did it mean {near[0]}?)' if near else ''}. Known: {', '.join(FAMILIES)}."
+        )
+    return FAMILIES[kind]
+
+
+def _named(shapes: Iterable[str], family: Family) -> dict[str, str]:
+    """The family's full names of the tensors in a file, and what the file calls each."""
+    files = list(shapes)
+    bare = not any(name.startswith(family.base) for name in files)
+    found = {}
+    for name in files:
+        full = name
+        for old, new in LEGACY:
+            full = full.replace(old, new)
+        for prefix in family.wrapped.values():
+            full = full.removeprefix(prefix)
+        if bare and not _belongs_to_a_head(full, family):
+            full = family.base + full
+        found[full] = name
+    return found
+
+
+def _wrapped(
+    tensors: Mapping[str, torch.Tensor], family: Family, architecture: str
+) -> dict[str, torch.Tensor]:
+    """The tensors as the files of this class of theirs name them."""
+    rows = [row for head in family.heads[architecture] for row in head.rows]
+    prefix = family.wrapped[architecture]
+    return {
+        name if any(match(row.theirs, name) for row in rows) else prefix + name: tensor
+        for name, tensor in tensors.items()
+    }
+
+
+def _belongs_to_a_head(name: str, family: Family) -> bool:
+    return any(
+        match(row.theirs, name)
+        for heads in family.heads.values()
+        for head in heads
+        for row in head.rows
+        if not row.theirs.startswith(family.base)
+    )
+
+
+def _checked(
+    model: Model,
+    table: Sequence[Row],
+    names: Mapping[str, str],
+    shards: Shards,
+    family: Family,
+) -> dict[str, torch.Tensor]:
+    """Our tensors, after their names, shapes and types were found to be right."""
+    aliases = {alias for _, alias in model.ties()}
+    wanted = [name for name in model.state_dict() if name not in aliases]
+    where = sources([*wanted, *aliases], table)
+    found = {name: [n for n in where[name].names if n in names][:1] for name in wanted}
+    missing = [where[name].names[0] for name in wanted if not found[name]]
+    taken = {n for each in found.values() for n in each}
+    spare = {n for alias in aliases if alias in where for n in where[alias].names}
+    spare |= {n for name in wanted for n in where[name].names if where[name].names[0] in taken}
+    unused = sorted(
+        name
+        for name in names.keys() - taken - spare
+        if not any(match(pattern, name) for pattern in family.unused)
+    )
+    if missing or unused:
+        _refuse(shards.directory, missing, unused, family)
+    read = {name: names[n] for name, (n,) in found.items()}
+    shapes = {name: where[name].shape(shards.shapes[stored]) for name, stored in read.items()}
+    check_names(model, shapes, str(shards.directory))
+    _check_types(shards, read.values())
+    return {
+        name: finite(shards.tensor(stored, where[name].take), f"{shards.directory}: {stored}")
+        for name, stored in read.items()
+    }
+
+
+def _check_types(shards: Shards, names: Iterable[str]) -> None:
+    """Raises: ConfigError naming a tensor whose numbers are not simply weights."""
+    for name in names:
+        if shards.dtypes[name] not in DTYPES:
+            raise ConfigError(
+                f"{shards.directory}: {name} holds numbers of type {shards.dtypes[name]}:"
+                f" weights are {', '.join(DTYPES)}, others stand for weights by a rule that is not"
+                " known here. Get the model as it was before it was quantized."
+            )
+
+
+def _refuse(directory: Path, missing: Sequence[str], unused: Sequence[str], family: Family) -> None:
+    faults = []
+    for name in missing[:5]:
+        near = difflib.get_close_matches(name, unused, n=1)
+        faults.append(f"{name} is missing" + (f" (is it {near[0][:100]}?)" if near else ""))
+    faults += [f"{name[:100]} has no place" for name in unused[: 5 - len(faults)]]
+    more = len(missing) + len(unused) - len(faults)
+    raise VerificationError(
+        f"{directory}: the weights are not those of a {family.name} with this config.json:"
+        f" {'; '.join(faults)}{f'; and {more} more' if more > 0 else ''}. Get the directory anew."
+    )

@@ -1,0 +1,64 @@
+"""One door to every model directory: ours, and those that the published families come in."""
+
+from pathlib import Path
+
+from pellucid.config.model import ModelConfig
+from pellucid.errors import VerificationError
+from pellucid.formats.bundle import Bundle
+from pellucid.formats.generation_config import read_search
+from pellucid.formats.huggingface import open_foreign
+from pellucid.formats.own_layout import load_model
+from pellucid.formats.sentence_transformers import read_embedding
+from pellucid.manifest import read_json, read_text, verified
+from pellucid.text.pair import Tokenizers
+from pellucid.text.published.open import MODELS, open_tokenizers
+
+CARD = "README.md"
+TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", "source.spm", *MODELS)
+
+
+def open_model(directory: Path, require_checksum: bool = False) -> Bundle:
+    """A finished model, in evaluation mode; where there is a manifest, every byte is verified.
+
+    require_checksum: refuse a directory without one.
+    Raises: DataError, VerificationError, ConfigError naming the file at fault.
+    """
+    where = directory / "config.json"
+    theirs = read_json(where) if where.is_file() else None
+    if not isinstance(theirs, dict) or theirs.get("model_type") == "pellucid":
+        return load_model(directory)
+    with verified(directory, require_checksum):
+        foreign = open_foreign(directory)
+    c = foreign.model.config
+    told = read_search(directory, theirs, c)
+    return Bundle(
+        model=foreign.model,
+        model_config=c,
+        tokenizers=_tokenizers(directory, c),
+        task="",
+        roles=foreign.family.roles,
+        decoding=told.decoding,
+        languages=("", ""),
+        longest_source=c.max_length,
+        card=read_text(directory / CARD) if (directory / CARD).is_file() else "",
+        family=foreign.family.name,
+        token_ids=told.token_ids,
+        embedding=read_embedding(directory),
+        banned=told.banned,
+        notes=told.notes,
+    )
+
+
+def _tokenizers(directory: Path, c: ModelConfig) -> Tokenizers:
+    """Raises: VerificationError if they know more tokens than the model."""
+    if not any((directory / name).exists() for name in TOKENIZERS):
+        return Tokenizers.absent(directory)
+    found = open_tokenizers(directory)
+    for side, rows in (("source", c.vocab_size), ("target", c.target_vocab_size or c.vocab_size)):
+        known = getattr(found, side).vocab_size
+        if known > rows:
+            raise VerificationError(
+                f"{directory}: the {side} tokenizer knows {known} tokens, the model only {rows}:"
+                " they are not of one training. Get the directory anew."
+            )
+    return found

@@ -1,0 +1,190 @@
+"""A finished model as a directory: weights, config, tokenizers, card, and a manifest of all.
+
+`config.json` shape and task; `generation_config.json` roles and search; `model.safetensors`;
+the tokenizers' files; `README.md` the model card; `manifest.json` every file's sha256.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pellucid.config.decoding import DecodingConfig, Roles
+from pellucid.config.head import LANGUAGE_MODEL, HeadConfig
+from pellucid.config.model import ModelConfig
+from pellucid.config.read import build
+from pellucid.config.rnn import RNNConfig
+from pellucid.errors import DataError, VerificationError
+from pellucid.families.catalog import ALL_FAMILIES
+from pellucid.files import publish
+from pellucid.formats.bundle import Bundle
+from pellucid.manifest import dump_json, read_json, read_text, verify
+from pellucid.nn.weights import (
+    Kind,
+    check_names,
+    load_weights,
+    read_shapes,
+    read_weights,
+    save_weights,
+)
+from pellucid.text.pair import Tokenizers
+
+FORMAT = 1
+WEIGHTS = "model.safetensors"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConfigFile:
+    """`config.json`."""
+
+    model_type: str
+    format: int
+    task: str
+    languages: tuple[str, str]
+    longest_source: int
+    model: ModelConfig | RNNConfig
+    family: str = "transformer"
+    heads: Mapping[str, HeadConfig] = field(default_factory=lambda: {"lm": LANGUAGE_MODEL})
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerationFile:
+    """`generation_config.json`."""
+
+    roles: Roles
+    decoding: DecodingConfig
+
+
+def save_model(directory: Path, parts: Bundle, dtype: Kind = "fp32") -> None:
+    """Publish a model directory; one that is there already and ours is replaced.
+
+    Raises: DataError if something else is there; ResourceError if the disk is full.
+    """
+    config = ConfigFile(
+        model_type="pellucid",
+        format=FORMAT,
+        task=parts.task,
+        languages=parts.languages,
+        longest_source=parts.longest_source,
+        model=parts.model_config,
+        family=parts.family,
+        heads=parts.model.head_configs,
+    )
+    generation = GenerationFile(roles=parts.roles, decoding=parts.decoding)
+    with publish(directory, replace=_is_ours(directory), facts={"dtype": dtype}) as temp:
+        (temp / "config.json").write_bytes(dump_json(asdict(config)))
+        (temp / "generation_config.json").write_bytes(dump_json(asdict(generation)))
+        (temp / "README.md").write_text(parts.card, encoding="utf-8")
+        parts.tokenizers.save(temp)
+        save_weights(parts.model, temp / WEIGHTS, dtype)
+
+
+def load_model(directory: Path) -> Bundle:
+    """Verify every byte, then build and load; the model is in evaluation mode.
+
+    What the config asks for must be what the weights' header holds before any memory is taken.
+    Raises: DataError, VerificationError, ConfigError naming the file at fault.
+    """
+    _refuse_foreign(directory)
+    verify(directory)
+    config = _read_config(directory / "config.json")
+    where = directory / "generation_config.json"
+    generation = build(GenerationFile, _mapping(where), str(where))
+    tokenizers = Tokenizers.load(directory)
+    _check_vocabularies(directory, config.model, tokenizers)
+    shapes = read_shapes(directory / WEIGHTS)
+    _check_layers(directory, config.model, shapes)
+    with torch.device("meta"):
+        model = ALL_FAMILIES[config.family].module(config.model, config.heads)
+    check_names(model, shapes, str(directory / WEIGHTS))
+    load_weights(model, read_weights(directory / WEIGHTS))
+    return Bundle(
+        model=model.eval(),
+        model_config=config.model,
+        tokenizers=tokenizers,
+        task=config.task,
+        roles=generation.roles,
+        decoding=generation.decoding,
+        languages=config.languages,
+        longest_source=config.longest_source,
+        card=read_text(directory / "README.md"),
+        family=config.family,
+    )
+
+
+def _read_config(path: Path) -> ConfigFile:
+    mapping = _mapping(path)
+    kind, version = mapping.get("model_type"), mapping.get("format")
+    if kind != "pellucid":
+        raise VerificationError(
+            f"{path}: model_type is {str(kind)[:100]!r}, neither pellucid's nor a family's that is"
+            " known here."
+        )
+    if isinstance(version, int) and version > FORMAT:
+        raise VerificationError(
+            f"{path} has format {version}, this version reads up to {FORMAT}: it was made by a"
+            " newer pellucid. Upgrade: pip install -U pellucid."
+        )
+    heads = mapping.get("heads", {"lm": asdict(LANGUAGE_MODEL)})
+    if not isinstance(heads, dict):
+        raise VerificationError(f"{path}: heads is no table of heads. Get the directory anew.")
+    rest = {name: value for name, value in mapping.items() if name != "heads"}
+    made = {name: build(HeadConfig, head, f"{path}: heads.{name}") for name, head in heads.items()}
+    family = mapping.get("family", "transformer")
+    if not isinstance(family, str) or family not in ALL_FAMILIES:
+        raise VerificationError(
+            f"{path}: family {str(family)[:100]!r} is not known. Known: {', '.join(ALL_FAMILIES)}."
+            " Download or make the directory again."
+        )
+    config = build(ConfigFile, rest, str(path), {"model": ALL_FAMILIES[family].config})
+    return replace(config, heads=made)
+
+
+def _mapping(path: Path) -> dict[str, Any]:
+    value = read_json(path)
+    if not isinstance(value, dict):
+        raise VerificationError(f"{path} holds no settings. Get the directory anew.")
+    return value
+
+
+def _refuse_foreign(directory: Path) -> None:
+    """A directory of another tool has no manifest of ours; say that, not that it is damaged."""
+    config = directory / "config.json"
+    if config.is_file() and not (directory / "manifest.json").exists():
+        _read_config(config)
+
+
+def _is_ours(directory: Path) -> bool:
+    """Whether all that stands there is a model directory, so that nothing else would be lost."""
+    try:
+        return WEIGHTS in verify(directory, deep=False)["files"]
+    except (DataError, VerificationError):
+        return False
+
+
+def _check_vocabularies(
+    directory: Path, c: ModelConfig | RNNConfig, tokenizers: Tokenizers
+) -> None:
+    target = c.target_vocab_size or c.vocab_size
+    for side, size in (("source", c.vocab_size), ("target", target)):
+        found = getattr(tokenizers, side).vocab_size
+        if found != size:
+            raise VerificationError(
+                f"{directory}: the {side} tokenizer knows {found} tokens, the model {size}: they"
+                " are not of one training. Get the directory anew."
+            )
+
+
+def _check_layers(directory: Path, c: ModelConfig | RNNConfig, names: Mapping[str, Any]) -> None:
+    """A config of a thousand layers is refused by counting, not by building them."""
+    for side in ("encoder", "decoder"):
+        found = {m[1] for name in names if (m := re.match(rf"{side}\.layers\.(\d+)\.", name))}
+        asked = getattr(c, f"n_{side}_layers")
+        if len(found) != asked:
+            raise VerificationError(
+                f"{directory}: config.json says {asked} {side} layers, {WEIGHTS} holds"
+                f" {len(found)}. They are not of one model: get the directory anew."
+            )

@@ -1,0 +1,1 @@
+"""Verbs on a finished model: one file each."""

@@ -1,0 +1,130 @@
+"""Ids in, a head's raw output out: what every task of a finished model stands on."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from pellucid.errors import UsageError
+from pellucid.formats.bundle import Bundle
+from pellucid.nn.heads import pooled
+
+
+class Inputs(NamedTuple):
+    """What a model reads."""
+
+    ids: Tensor  # (B, T), integers
+    keep: Tensor | None = None  # (B, T), True = real token; None = all
+    target_ids: Tensor | None = None  # (B, U), what the decoder of an encoder-decoder reads
+    segments: Tensor | None = None  # (B, T), which of two texts each token is of
+
+
+@torch.inference_mode()
+def logits(directory: Bundle, inputs: Inputs, head: str | None = None) -> Tensor:
+    """A head's output in float32; head may be None where the model has one.
+
+    A language model gives (B, T, V), of an encoder-decoder (B, U, V); a classifier (B, C); a
+    tagger (B, T, C), and (B, T, 2) where it marks the start and the end of a span; a discriminator
+    (B, T). Raises: UsageError naming what does not fit.
+    """
+    name = choose(directory, head)
+    checked = check(directory, inputs)
+    config = directory.model.head_configs[name]
+    if config.kind != "lm":
+        checked = _read_again(directory, checked)
+    state = directory.model(*checked)  # (B, T, D)
+    if config.kind == "sequence":
+        end = token_id(directory, "eos")
+        is_end = None if end is None else checked.ids == end
+        state = pooled(state, checked.keep, is_end, config.pool)
+    return directory.model.heads[name](state).float()
+
+
+def choose(directory: Bundle, head: str | None) -> str:
+    """The head that is meant. Raises: UsageError listing the heads that there are."""
+    names = list(directory.model.head_configs)
+    if head in names:
+        return str(head)
+    if head is None and len(names) == 1:
+        return names[0]
+    known = ", ".join(names) or "none: it gives states alone, `.model(ids, keep)`"
+    asked = "which head is meant must be said" if head is None else f"there is no head {head!r}"
+    raise UsageError(f"{asked}. Heads of this model: {known}.")
+
+
+def check(directory: Bundle, inputs: Inputs) -> Inputs:
+    """The inputs as int64 and bool on the model's device.
+
+    Raises: UsageError naming a tensor of the wrong type or shape, or an id out of range.
+    """
+    c = directory.model_config
+    _check_tensors(inputs)
+    shape = tuple(inputs.ids.shape)
+    target_size = c.target_vocab_size or c.vocab_size
+    rows = (
+        ("ids", inputs.ids, c.vocab_size, None),
+        ("target_ids", inputs.target_ids, target_size, None),
+        ("segments", inputs.segments, c.n_segments, shape),
+    )
+    for name, tensor, size, wanted in rows:
+        if tensor is None:
+            continue
+        if not size:
+            raise UsageError(f"{name} were given, but this model tells no texts of a row apart.")
+        if tensor.dim() != 2 or tensor.is_floating_point() or tensor.dtype == torch.bool:
+            raise UsageError(
+                f"{name} is {tensor.dtype} {tuple(tensor.shape)}: give integers (B, T)."
+            )
+        if tensor.shape[0] != shape[0] or wanted not in (None, tuple(tensor.shape)):
+            raise UsageError(f"{name} is {tuple(tensor.shape)}, but ids are {shape}.")
+        if tensor.numel() and not 0 <= int(tensor.min()) <= int(tensor.max()) < size:
+            raise UsageError(
+                f"{name} holds {int(tensor.min())} to {int(tensor.max())}, but this model knows"
+                f" 0 to {size - 1}. Are they another tokenizer's?"
+            )
+    if inputs.keep is not None and (tuple(inputs.keep.shape) != shape):
+        raise UsageError(f"keep is {tuple(inputs.keep.shape)}, but ids are {shape}.")
+    if inputs.target_ids is not None and not (c.n_encoder_layers and c.n_decoder_layers):
+        raise UsageError("target_ids were given, but this model is no encoder-decoder.")
+    device = next(directory.model.parameters()).device
+    ids, keep, target_ids, segments = (None if x is None else x.to(device) for x in inputs)
+    assert ids is not None
+    return Inputs(
+        ids.long(),
+        None if keep is None else keep.bool(),
+        None if target_ids is None else target_ids.long(),
+        None if segments is None else segments.long(),
+    )
+
+
+def _check_tensors(inputs: Inputs) -> None:
+    """Raises: UsageError naming what is no tensor."""
+    for name, given in inputs._asdict().items():
+        if not (given is None or isinstance(given, Tensor)):
+            raise UsageError(
+                f"{name} is {type(given).__name__}, but must be a tensor. Write torch.tensor(...)."
+            )
+
+
+def token_id(directory: Bundle, role: str) -> int | None:
+    """The id of a role's token: as the directory says, else as its tokenizer does, else None."""
+    if f"{role}_token_id" in directory.token_ids:
+        return directory.token_ids[f"{role}_token_id"]
+    tokenizer = directory.tokenizers.target
+    return tokenizer.roles.get(role) if tokenizer.there else None
+
+
+def _read_again(directory: Bundle, inputs: Inputs) -> Inputs:
+    """To label a text, an encoder-decoder's decoder reads it too, one place later."""
+    c = directory.model_config
+    if not (c.n_encoder_layers and c.n_decoder_layers) or inputs.target_ids is not None:
+        return inputs
+    if directory.roles.start == "last":
+        first = pooled(inputs.ids[..., None], inputs.keep, None, "last")  # (B, 1)
+    else:
+        start = directory.token_ids.get("decoder_start_token_id")
+        start = token_id(directory, directory.roles.start) if start is None else start
+        if start is None:
+            raise UsageError("what the decoder reads first is not known here: give target_ids.")
+        first = torch.full_like(inputs.ids[:, :1], start)
+    return inputs._replace(target_ids=torch.cat([first, inputs.ids[:, :-1]], 1))

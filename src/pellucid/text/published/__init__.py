@@ -1,0 +1,1 @@
+"""Reads the tokenizer files of published models."""

@@ -1,0 +1,118 @@
+"""STYLE.md's countable rules: sizes, names, and what has no place here."""
+
+import ast
+import re
+from dataclasses import fields
+
+import pytest
+
+from architecture import walk
+from pellucid.config.model import ModelConfig
+
+LONGEST_FILE = 250
+LONGEST_FUNCTION = 40
+MOST_PARAMETERS = 5
+MOST_MODEL_FIELDS = 34
+FAMILIES = re.compile(
+    r"bert|electra|marian|xlnet|transformer.?xl|(?<![a-z])(?:gpt|ctrl|m?bart|t5)(?![a-z])",
+    re.IGNORECASE,
+)
+MODULES = sorted(walk.modules())
+
+
+@pytest.mark.parametrize("path", walk.files(), ids=walk.name_of)
+def test_files_are_short(path):
+    assert len(path.read_bytes().split(b"\n")) - 1 <= LONGEST_FILE
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_functions_are_short(module):
+    for function in walk.functions(module):
+        body = function.body[1:] if ast.get_docstring(function) else function.body
+        lines = body[-1].end_lineno - body[0].lineno + 1 if body else 0
+        assert lines <= LONGEST_FUNCTION, f"{module}.{function.name}: {lines} lines below its head"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_functions_take_few_parameters(module):
+    for function in walk.functions(module):
+        a = function.args
+        names = [p.arg for p in (*a.posonlyargs, *a.args, *a.kwonlyargs)]
+        count = len([name for name in names if name not in ("self", "cls")])
+        assert count <= MOST_PARAMETERS, f"{module}.{function.name} takes {count}: use a dataclass"
+
+
+@pytest.mark.parametrize("path", sorted((walk.SOURCE / "nn").rglob("*.py")), ids=walk.name_of)
+def test_blocks_know_no_family(path):
+    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
+        if "Source:" not in line:
+            found = FAMILIES.search(line)
+            assert not found, f"{path.name}:{number}: {found[0]} is a family's name"
+
+
+def test_the_model_has_few_fields():
+    assert len(fields(ModelConfig)) <= MOST_MODEL_FIELDS
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_what_has_no_place_here(module):
+    """Rules 1, 5 and 9 of the reliability page, and no errors swallowed whole."""
+    for node in ast.walk(walk.modules()[module]):
+        if module == "formats.pickles" and reads_tensors_only(node):
+            continue  # the one guarded place
+        for banned in banned_in(node):
+            raise AssertionError(f"{module}:{node.lineno}: {banned}")
+
+
+def reads_tensors_only(node):
+    return (
+        isinstance(node, ast.Call)
+        and ast.unparse(node.func) == "torch.load"
+        and any(k.arg == "weights_only" and ast.unparse(k.value) == "True" for k in node.keywords)
+    )
+
+
+def banned_in(node):
+    if isinstance(node, (ast.Import, ast.ImportFrom)):
+        names = [alias.name for alias in node.names] + [getattr(node, "module", None) or ""]
+        for name in names:
+            if name.split(".")[0] in ("pickle", "cPickle", "dill", "marshal", "shelve", "joblib"):
+                yield f"{name} can run code from a file"
+    if isinstance(node, ast.Call):
+        called = ast.unparse(node.func)
+        if called in ("eval", "exec", "compile", "__import__", "torch.load", "torch.save"):
+            yield f"{called}() has no place here"
+        if called.endswith(".splitlines"):
+            yield "splitlines() cuts at characters that are no line ends: split at \\n"
+        if called in ("yaml.load", "yaml.unsafe_load", "yaml.full_load"):
+            yield f"{called}() reads more than plain data: use config.read"
+        if any(k.arg == "allow_pickle" and k.value.value for k in node.keywords):
+            yield "allow_pickle can run code from a file"
+    if isinstance(node, ast.ExceptHandler) and (
+        node.type is None or ast.unparse(node.type) in ("Exception", "BaseException")
+    ):
+        last = node.body[-1]
+        if not isinstance(last, ast.Raise):
+            yield "a broad except that does not raise hides our own mistakes"
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "import pickle",
+        "from joblib import load",
+        "eval(x)",
+        "torch.load(f)",
+        "text.splitlines()",
+        "yaml.load(f)",
+        "np.load(f, allow_pickle=True)",
+        "try:\n    f()\nexcept Exception:\n    pass",
+    ],
+)
+def test_the_ban_itself_works(bad):  # authority: each thing banned, by hand
+    assert any(list(banned_in(node)) for node in ast.walk(ast.parse(bad)))
+
+
+def test_the_ban_lets_the_ordinary_pass():  # authority: by hand
+    good = "model.eval(); text.split(); re.compile('a'); np.load(f, allow_pickle=False)"
+    assert not any(list(banned_in(node)) for node in ast.walk(ast.parse(good)))

@@ -1,0 +1,302 @@
+"""Export for CTranslate2.  Authority: CTranslate2 itself, opening what was written."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import transformers
+
+import pellucid
+from parity.peer import randomized, talkative
+from pellucid.cli.main import main
+from pellucid.config.data import TokenizerConfig
+from pellucid.config.decoding import DecodingConfig, Roles
+from pellucid.config.head import HeadConfig
+from pellucid.config.model import ModelConfig
+from pellucid.decoding.generate import Request, generate
+from pellucid.errors import ConfigError, VerificationError
+from pellucid.formats import ctranslate
+from pellucid.formats.bundle import Bundle
+from pellucid.formats.ctranslate import to_ctranslate2
+from pellucid.formats.open_model import open_model
+from pellucid.formats.own_layout import save_model
+from pellucid.formats.special_ids import vocabulary
+from pellucid.manifest import verify
+from pellucid.nn.model import build
+from pellucid.text.pair import Tokenizers
+from pellucid.text.train import train_tokenizer
+
+ctranslate2 = pytest.importorskip("ctranslate2", reason="CTranslate2 is not installed")
+
+LETTERS = train_tokenizer(
+    ["the quick brown fox jumps over a lazy dog", "0123456789"],
+    TokenizerConfig(kind="char", vocab_size=60, min_frequency=1),
+)
+TOKENIZERS = Tokenizers(LETTERS, LETTERS)
+SIZE = LETTERS.vocab_size
+SHAPE: dict[str, Any] = {
+    "vocab_size": SIZE,
+    "d_model": 16,
+    "n_encoder_layers": 2,
+    "n_decoder_layers": 3,
+    "n_heads": 2,
+    "d_ff": 24,
+    "max_length": 40,
+    "tie_embeddings": "none",
+}
+
+
+def directory_of(roles: Roles | None = None, **changes: Any) -> Bundle:
+    """A finished run's model that writes texts which differ."""
+    c = ModelConfig(**{**SHAPE, **changes})
+    return Bundle(
+        model=talkative(build(c, seed=1, heads={"lm": HeadConfig(kind="lm")}), seed=2),
+        model_config=c,
+        tokenizers=TOKENIZERS,
+        task="translation",
+        roles=roles or Roles(banned=()),
+        decoding=DecodingConfig(),
+        languages=("en", "de"),
+        longest_source=30,
+        card="",
+    )
+
+
+def same_beams(directory: Path, parts: Bundle, **given: Any) -> None:
+    """The same best text of each of many sources, with the same score."""
+    rng = torch.Generator().manual_seed(0)
+    lengths = torch.randint(1, 9, (24,), generator=rng).tolist()
+    sources = [[*torch.randint(4, SIZE, (n,), generator=rng).tolist(), 2] for n in lengths]
+    config = DecodingConfig(beam=4, max_length=12, batch_size=24)
+    ours = generate(parts.model, Request(sources), vocabulary(parts), config)
+    translator = ctranslate2.Translator(str(directory), compute_type="float32", intra_threads=1)
+    theirs = translator.translate_batch(
+        [LETTERS.pieces(source) for source in sources],
+        beam_size=4,
+        max_decoding_length=12,
+        min_decoding_length=0,  # else the end is banned at first, and the others gain by it
+        return_scores=True,
+        **given,
+    )
+    for mine, other in zip(ours, theirs, strict=True):
+        best, text, score = mine[0], other.hypotheses[0], other.scores[0]
+        assert LETTERS.pieces(best.ids) == text
+        assert best.score == pytest.approx(score, abs=1e-4)
+    assert len({mine[0].ids for mine in ours}) > 3, "equal texts prove little"
+
+
+FORMS: dict[str, dict[str, Any]] = {
+    "the paper's": {},
+    "tied": {"tie_embeddings": "all"},
+    "pre-norm": {"norm_place": "pre", "norm_eps": 1e-6},
+    "rms, gated, no bias": {
+        "norm": "rms",
+        "norm_place": "pre",
+        "gated": True,
+        "bias": "none",
+        "activation": "gelu-tanh",
+    },
+    "learned": {"positions": "learned", "first_position": 2, "embedding_norm": True},
+    "buckets": {"positions": "buckets", "attention_scale": "none", "norm_place": "pre"},
+    "wide heads": {"d_head": 12, "scale_embeddings": False, "activation": "swish"},
+    "wide vocabulary": {"target_vocab_size": SIZE + 3},
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_our_translators(name, tmp_path):
+    """What no piece has a name for is written there too, so no search: the numbers alone."""
+    parts = directory_of(**FORMS[name])
+    if name == "tied":
+        randomized(parts.model)  # talkative, it would say one word for ever
+    to_ctranslate2(tmp_path / "out", parts, vocabulary(parts).start)
+    verify(tmp_path / "out")
+    if name not in ("tied", "wide vocabulary"):
+        same_beams(tmp_path / "out", parts)
+
+
+def test_the_command(tmp_path, capsys):
+    parts = directory_of(Roles(forced_first="unk"))
+    save_model(tmp_path / "run", parts)
+    assert (
+        main(["export", str(tmp_path / "run"), str(tmp_path / "out"), "--to", "ctranslate2"]) == 0
+    )
+    said = capsys.readouterr()
+    assert "as ctranslate2 has it" in said.out
+    assert "suppress_sequences=[['<pad>'], ['<s>'], ['<unk>']]" in said.err
+    assert "target_prefix=[['<unk>']]" in said.err
+    assert (
+        main(["export", str(tmp_path / "run"), str(tmp_path / "out"), "--to", "ctranslate2"]) == 3
+    )
+
+
+SEARCHES: dict[str, tuple[DecodingConfig, list[str]]] = {
+    "as theirs": (DecodingConfig(beam=2, min_length=1), []),
+    "beams": (
+        DecodingConfig(beam=4, alpha=0.6, min_length=1),
+        ["beam_size=4", "length_penalty=0.6"],
+    ),
+    "no shortest": (DecodingConfig(beam=2), ["min_decoding_length=0"]),
+    "all else": (
+        DecodingConfig(
+            beam=2, no_repeat_ngram=3, repetition_penalty=1.2, min_length=3, max_length=99
+        ),
+        [
+            "no_repeat_ngram_size=3",
+            "repetition_penalty=1.2",
+            "min_decoding_length=3",
+            "max_decoding_length=99",
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SEARCHES)
+def test_what_their_search_must_be_told(name, tmp_path):  # authority: defaults that they document
+    decoding, wanted = SEARCHES[name]
+    defaults = "beam_size: int = 2.* length_penalty: float = 1.* min_decoding_length: int = 1,"
+    assert re.search(defaults, ctranslate2.Translator.translate_batch.__doc__)
+    parts = replace(directory_of(), decoding=decoding)
+    notes = to_ctranslate2(tmp_path / "out", parts, vocabulary(parts).start)
+    assert notes == [*wanted, "texts of at most 40 tokens"]
+    changes = {"n_encoder_layers": 0, "positions": "learned"}
+    parts = replace(directory_of(**changes), decoding=decoding)
+    notes = to_ctranslate2(tmp_path / "alone", parts, vocabulary(parts).start)
+    assert f"beam_size={decoding.beam}" in notes
+    assert ("min_length=0" in notes, "max_length=99" in notes) == (False, name == "all else")
+
+
+SMALL: dict[str, Any] = {
+    "d_model": 16,
+    "encoder_layers": 2,
+    "decoder_layers": 2,
+    "encoder_attention_heads": 2,
+    "decoder_attention_heads": 2,
+    "encoder_ffn_dim": 24,
+    "decoder_ffn_dim": 24,
+    "max_position_embeddings": 40,
+    "vocab_size": SIZE,
+    "pad_token_id": 0,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+    "decoder_start_token_id": 1,
+}
+T5: dict[str, Any] = {"d_model": 16, "d_kv": 8, "d_ff": 24, "num_layers": 2, "num_heads": 2}
+T5 |= {"vocab_size": SIZE, "pad_token_id": 0, "eos_token_id": 2, "decoder_start_token_id": 0}
+BERT: dict[str, Any] = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
+BERT |= {"intermediate_size": 24, "max_position_embeddings": 40, "vocab_size": SIZE}
+GPT: dict[str, Any] = {"n_embd": 16, "n_layer": 2, "n_head": 2, "n_positions": 40}
+GPT |= {"vocab_size": SIZE, "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0}
+DISTIL: dict[str, Any] = {"dim": 16, "n_layers": 2, "n_heads": 2, "hidden_dim": 24}
+DISTIL |= {"vocab_size": SIZE, "max_position_embeddings": 40}
+FAMILIES: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "bart": ("BartForConditionalGeneration", "BartConfig", SMALL),
+    "mbart": ("MBartForConditionalGeneration", "MBartConfig", {**SMALL, "scale_embedding": True}),
+    "marian": ("MarianMTModel", "MarianConfig", {**SMALL, "scale_embedding": True}),
+    "t5": ("T5ForConditionalGeneration", "T5Config", T5),
+    "t5 1.1": (
+        "T5ForConditionalGeneration",
+        "T5Config",
+        {**T5, "feed_forward_proj": "gated-gelu", "tie_word_embeddings": False, "d_kv": 6},
+    ),
+    "gpt2": ("GPT2LMHeadModel", "GPT2Config", GPT),
+    "gpt": ("OpenAIGPTLMHeadModel", "OpenAIGPTConfig", GPT),
+    "ctrl": ("CTRLLMHeadModel", "CTRLConfig", {**GPT, "dff": 24}),
+    "bert": ("BertForMaskedLM", "BertConfig", BERT),
+    "distilbert": ("DistilBertForMaskedLM", "DistilBertConfig", DISTIL),
+    "roberta": ("RobertaForMaskedLM", "RobertaConfig", {**BERT, "pad_token_id": 0}),
+    "electra": ("ElectraModel", "ElectraConfig", {**BERT, "embedding_size": 16}),
+}
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_published_families(name, tmp_path):
+    """Written only if CTranslate2 computes the same from it; here once more, by hand."""
+    kind, config, settings = FAMILIES[name]
+    made = getattr(transformers, kind)(getattr(transformers, config)(**settings))
+    theirs: Any = talkative(made) if "tie" in str(settings) else randomized(made)
+    theirs.save_pretrained(tmp_path / "theirs")
+    parts = replace(open_model(tmp_path / "theirs"), tokenizers=TOKENIZERS)
+    start = vocabulary(parts).start if parts.model.decoder is not None else 0
+    to_ctranslate2(tmp_path / "out", parts, start)
+    rows = [[5, 9, 7, 3, 11, 2], [8, 4, 2]]
+    given: dict[str, Any] = {"compute_type": "float32", "intra_threads": 1}
+    with torch.no_grad():
+        if parts.model.decoder is None:
+            base = getattr(theirs, theirs.base_model_prefix, theirs)
+            found = ctranslate2.Encoder(str(tmp_path / "out"), **given).forward_batch(rows)
+            near(found.last_hidden_state, [base(torch.tensor([r])).last_hidden_state for r in rows])
+        elif parts.model.encoder is None:
+            found = ctranslate2.Generator(str(tmp_path / "out"), **given).forward_batch(rows)
+            near(found, [theirs(torch.tensor([r])).logits for r in rows])
+        else:
+            translator = ctranslate2.Translator(str(tmp_path / "out"), **given)
+            words = [LETTERS.pieces(row) for row in rows]
+            scored = translator.score_batch(words, [word[:-1] for word in words])
+            for row, each in zip(rows, scored, strict=True):
+                read = torch.tensor([[start, *row[:-1]]])
+                logits = theirs(torch.tensor([row]), decoder_input_ids=read).logits
+                wanted = logits.log_softmax(-1)[0].gather(-1, torch.tensor(row)[:, None])[:, 0]
+                torch.testing.assert_close(torch.tensor(each.log_probs), wanted, atol=1e-4, rtol=0)
+
+
+def near(found: Any, wanted: list[torch.Tensor]) -> None:
+    import numpy as np
+
+    for mine, theirs in zip(torch.from_numpy(np.array(found)), wanted, strict=True):
+        n = theirs.shape[1]
+        torch.testing.assert_close(mine[:n], theirs[0], atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["en-de", "zh-en"])
+def test_shipped_translators(name, tmp_path):
+    """Real texts: what is banned here is suppressed there, and hardly ever probable."""
+    model = pellucid.load(name, device="cpu")
+    parts = model.directory
+    to_ctranslate2(tmp_path / "out", parts, vocabulary(parts).start)
+    texts = {
+        "en-de": ["The old cat sleeps.", "The gardener saw the white chicken.", "It rained."],
+        "zh-en": ["老猫在睡觉。", "园丁看见了白色的鸡。"],
+    }[name]
+    found = model.translate(texts, beam=4, alignment=False)
+    source, target = model.tokenizer.source, model.tokenizer.target
+    translator = ctranslate2.Translator(str(tmp_path / "out"), compute_type="float32")
+    theirs = translator.translate_batch(
+        [[*source.encode(text).pieces, "</s>"] for text in texts],
+        beam_size=4,
+        return_scores=True,
+        suppress_sequences=[["<pad>"], ["<s>"], ["<unk>"]],
+    )
+    for mine, other in zip(found, theirs, strict=True):
+        assert list(mine.tokens) == other.hypotheses[0]
+        assert mine.score == pytest.approx(other.scores[0], abs=1e-3)
+        assert target.decode(mine.detail.ids) == mine.text
+
+
+REFUSED: dict[str, dict[str, Any]] = {
+    "windows": {"windows": (0, 4)},
+    "head_split": {"head_split": "slice"},
+    "positions": {"positions": "none"},
+    "d_embedding": {"d_embedding": 8, "n_decoder_layers": 0},
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_has_no_form_there_is_refused(name, tmp_path):
+    c = ModelConfig(**{**SHAPE, **REFUSED[name]})
+    parts = replace(directory_of(), model=build(c, seed=0, heads={}), model_config=c)
+    if c.n_decoder_layers:
+        parts = replace(parts, model=build(c, seed=0))
+    with pytest.raises(ConfigError, match=f"{name}="):
+        to_ctranslate2(tmp_path / "out", parts, 1)
+    assert not (tmp_path / "out").exists()
+
+
+def test_other_numbers_are_noticed(tmp_path, monkeypatch):  # a version that reads it otherwise
+    monkeypatch.setitem(ctranslate.ACTIVATIONS, "relu", "SWISH")
+    with pytest.raises(VerificationError, match="other numbers than this model"):
+        to_ctranslate2(tmp_path / "out", directory_of(), 1)
+    assert not (tmp_path / "out").exists()

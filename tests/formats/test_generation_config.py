@@ -1,0 +1,230 @@
+"""What directories say of searching.  Authority: generate() of transformers, told nothing more."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import transformers
+
+from parity.peer import talkative
+from pellucid.cli.main import main
+from pellucid.decoding.choice import Law, Rules
+from pellucid.decoding.generate import Request, generate
+from pellucid.errors import ConfigError
+from pellucid.formats.open_model import open_model
+from pellucid.formats.published import import_published, save_published
+from pellucid.formats.special_ids import vocabulary
+from pellucid.nn.masks import keep_from
+
+PAD, END = 1, 2
+IDS = {"pad_token_id": PAD, "eos_token_id": END, "decoder_start_token_id": PAD}
+SHAPE: dict[str, Any] = {
+    "vocab_size": 50,
+    "d_model": 8,
+    "encoder_layers": 2,
+    "decoder_layers": 2,
+    "encoder_attention_heads": 2,
+    "decoder_attention_heads": 2,
+    "encoder_ffn_dim": 16,
+    "decoder_ffn_dim": 16,
+    "max_position_embeddings": 40,
+    "activation_function": "swish",
+    "scale_embedding": True,
+    "tie_word_embeddings": False,
+    "forced_eos_token_id": None,  # a config's default would be 0
+}
+FILES: dict[str, dict[str, Any]] = {
+    "greedy": {"max_length": 12},
+    "first k": {"num_beams": 4, "early_stopping": True, "length_penalty": 0.6, "max_length": 13},
+    "current": {"num_beams": 4, "max_length": 13},
+    "current, long": {"num_beams": 3, "early_stopping": False, "length_penalty": 2.0},
+    "never": {"num_beams": 3, "early_stopping": "never", "length_penalty": 1.5},
+    "undivided": {"num_beams": 4, "length_penalty": 0.0},
+    "not too short": {"num_beams": 4, "min_length": 6},
+    "new tokens": {"num_beams": 3, "min_new_tokens": 4, "max_new_tokens": 9},
+    "penalties": {"num_beams": 3, "no_repeat_ngram_size": 2, "repetition_penalty": 1.3},
+    "penalties, greedy": {"no_repeat_ngram_size": 3, "repetition_penalty": 1.3},
+    "forced": {"num_beams": 4, "forced_bos_token_id": 9, "forced_eos_token_id": END},
+    "forced, greedy": {"forced_eos_token_id": END, "max_length": 6},
+    "banned": {"num_beams": 2, "suppress_tokens": [5, 7], "bad_words_ids": [[PAD], [11]]},
+}
+
+
+@pytest.fixture(scope="module")
+def marian(tmp_path_factory) -> Path:
+    """A random translator of theirs that ends its texts."""
+    directory = tmp_path_factory.mktemp("marian")
+    made: Any = transformers.MarianMTModel(transformers.MarianConfig(**{**SHAPE, **IDS}))
+    talkative(made, seed=1)
+    made.final_logits_bias[0, END] += 1.5
+    made.save_pretrained(directory)
+    return directory
+
+
+def say(directory: Path, settings: dict[str, Any]) -> None:
+    whole = {"bad_words_ids": [[PAD]], "max_length": 14, **IDS, **settings}
+    if "max_new_tokens" in settings:
+        del whole["max_length"]
+    (directory / "generation_config.json").write_text(json.dumps(whole))
+
+
+def sources() -> tuple[list[list[int]], torch.Tensor, torch.Tensor]:
+    """As lists, and as ids (24, 8) with keep (24, 8)."""
+    rng = torch.Generator().manual_seed(0)
+    lengths = torch.randint(1, 9, (24,), generator=rng)
+    ids = torch.randint(12, 45, (24, 8), generator=rng)
+    keep = keep_from(lengths, 8)
+    assert keep is not None
+    return [row[:n] for row, n in zip(ids.tolist(), lengths, strict=True)], ids, keep
+
+
+def written_here(directory: Path) -> list[list[int]]:
+    found = open_model(directory)
+    request = Request(sources()[0])
+    texts = generate(found.model, request, vocabulary(found), found.decoding)
+    return [list(best.ids) for best, *_ in texts]
+
+
+@torch.no_grad()
+def written_there(directory: Path) -> list[list[int]]:
+    theirs: Any = transformers.MarianMTModel.from_pretrained(directory).eval()
+    _, ids, keep = sources()
+    rows = theirs.generate(ids.where(keep, PAD), attention_mask=keep.long()).tolist()
+    return [[i for i in row[1:] if i not in (END, PAD)] for row in rows]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_texts_are_theirs(name, marian, tmp_path):
+    say(marian, FILES[name])
+    wanted = written_there(marian)
+    assert len({tuple(text) for text in wanted}) > 4, "equal texts prove little"
+    assert not open_model(marian).notes
+    assert written_here(marian) == wanted
+    assert not save_published(tmp_path / "out", open_model(marian))
+    assert written_there(tmp_path / "out") == wanted
+    assert open_model(tmp_path / "out").decoding == open_model(marian).decoding
+
+
+def test_a_directory_that_draws_can_be_asked_to_search(marian):  # authority: the words
+    say(marian, {"do_sample": True, "temperature": 0.7, "top_k": 5})
+    told = open_model(marian).decoding
+    assert (told.method, told.temperature, told.top_k) == ("sample", 0.7, 5)
+    assert told.changed({"beam": 2}) == replace(told, beam=2)
+    searched = told.changed({"method": "beam", "beam": 3})
+    assert (searched.beam, searched.temperature, searched.top_k) == (3, 1.0, 0)
+    with pytest.raises(ConfigError, match="top_k=4 has no meaning"):
+        told.changed({"method": "beam", "top_k": 4})
+
+
+def test_every_setting_has_an_effect(marian):  # else the test above would prove little
+    found = set()
+    for settings in FILES.values():
+        say(marian, settings)
+        found.add(str(written_here(marian)))
+    assert len(found) == len(FILES)
+
+
+@pytest.mark.parametrize("name", ["current", "undivided"])
+def test_an_old_directory_says_it_in_its_config(name, marian, tmp_path):
+    say(marian, FILES[name])
+    wanted = written_here(marian)
+    import_published(marian, tmp_path / "old")
+    (tmp_path / "old" / "manifest.json").unlink()
+    told = json.loads((tmp_path / "old" / "generation_config.json").read_text())
+    (tmp_path / "old" / "generation_config.json").unlink()
+    config = tmp_path / "old" / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), **told}))
+    assert written_here(tmp_path / "old") == wanted
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    "cuts",
+    [{}, {"top_k": 0, "top_p": 0.7}, {"temperature": 0.6, "top_k": 5}, {"min_p": 0.1}],
+    ids=str,
+)
+def test_chances_of_a_draw_are_theirs(cuts, marian):
+    say(marian, {"do_sample": True, "typical_p": 0.95, **cuts})
+    theirs: Any = transformers.MarianMTModel.from_pretrained(marian).eval()
+    _, ids, _ = sources()
+    settings = {"max_new_tokens": 1, "output_scores": True, "output_logits": True}
+    told = theirs.generate(ids, return_dict_in_generate=True, **settings)
+    found = open_model(marian)
+    rules = Rules(found.decoding, vocabulary(found), torch.device("cpu"))
+    law = Law(rules, found.decoding)
+    probs = law(told.logits[0], lambda: torch.full((24, 1, 1), PAD).numpy(), 0).probs
+    torch.testing.assert_close(probs, told.scores[0].softmax(-1), atol=1e-6, rtol=0)
+
+
+@torch.no_grad()
+def test_a_decoder_alone(tmp_path):
+    shape = {"vocab_size": 50, "n_positions": 40, "n_embd": 8, "n_layer": 2, "n_head": 2}
+    ends = {"pad_token_id": PAD, "eos_token_id": END, "bos_token_id": END}
+    config = transformers.GPT2Config(**shape, **ends, tie_word_embeddings=False)
+    theirs: Any = talkative(transformers.GPT2LMHeadModel(config))
+    theirs.save_pretrained(tmp_path)
+    settings = {"max_new_tokens": 9, "min_new_tokens": 3, "repetition_penalty": 1.4, "num_beams": 3}
+    (tmp_path / "generation_config.json").write_text(json.dumps({**ends, **settings}))
+    theirs = transformers.GPT2LMHeadModel.from_pretrained(tmp_path).eval()
+    found = open_model(tmp_path)
+    rows, _, _ = sources()
+    ours = generate(found.model, Request(rows, continued=True), vocabulary(found), found.decoding)
+    for row, (best, *_) in zip(rows, ours, strict=True):
+        wanted = theirs.generate(torch.tensor([row]))[0, len(row) :].tolist()
+        assert list(best.ids) == [i for i in wanted if i not in (END, PAD)]
+    (tmp_path / "generation_config.json").write_text(json.dumps({"max_length": 30}))
+    assert open_model(tmp_path).notes == ("max_length=30 counts the prompt's tokens too",)
+
+
+NOTES = {
+    "encoder_no_repeat_ngram_size": 3,
+    "num_beam_groups": 2,
+    "begin_suppress_tokens": [5],
+    "bad_words_ids": [[PAD], [5, 6]],
+    "eos_token_id": [END, 5],
+    "length_penalty": -1.0,
+    "guidance_scale": 0,
+    "pad_token_id": 50,
+    "bos_token_id": 10**6,
+    "wondrous_new_setting": 7,
+}
+
+
+@pytest.mark.parametrize("name", NOTES)
+def test_what_is_not_honoured_is_told(name, marian, capsys):
+    say(marian, {"num_beams": 4, name: NOTES[name]})
+    (note,) = open_model(marian).notes
+    assert name in note
+    assert main(["info", str(marian)]) == 0
+    assert note in capsys.readouterr().out
+
+
+def test_an_end_that_is_no_token_is_told_and_not_searched_for(marian):  # authority: the words
+    say(marian, {"num_beams": 4, "eos_token_id": 50, "max_length": 6})
+    assert open_model(marian).notes == ("eos_token_id=50 is no token of this model, which has 50",)
+    assert {len(text) for text in written_here(marian)} == {5}
+
+
+FAULTS = {
+    "num_beams": ("4", "beam is '4'"),
+    " num_beams": (10**9, "num_beams=1000000000 is beyond 1024"),
+    "early_stopping": ("soon", "early_stopping='soon'"),
+    "max_length": (1.5, "max_length is '1.5'"),
+    "suppress_tokens": ([50], "a banned token is '50'"),
+    " suppress_tokens": ([[1]], r"a banned token is '\[1\]'"),
+    "bad_words_ids": (7, "must be lists"),
+    "forced_eos_token_id": (10**9, "forced_eos_token_id is '1000000000'"),
+    "repetition_penalty": (0.0, "repetition_penalty"),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_settings_that_cannot_be(name, marian):
+    value, message = FAULTS[name]
+    say(marian, {"num_beams": 4, name.strip(): value})
+    with pytest.raises(ConfigError, match=message) as caught:
+        open_model(marian)
+    assert "generation_config.json" in str(caught.value)

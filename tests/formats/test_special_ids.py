@@ -1,0 +1,172 @@
+"""Where texts begin and end, for models whose decoder starts with a text's own last token.
+
+Authority: transformers' generate(), loss and shift_tokens_right, on random models of both styles:
+texts `X </s> LANGUAGE` that start with the language, and `LANGUAGE X </s>` that start with the end.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from transformers.models.mbart.modeling_mbart import shift_tokens_right
+
+import pellucid
+from parity.peer import talkative
+from pellucid.config.decoding import Roles
+from pellucid.config.model import ModelConfig
+from pellucid.config.run import RunConfig
+from pellucid.data.store import build_store
+from pellucid.errors import UsageError
+from pellucid.formats.special_ids import vocabulary
+from pellucid.inference.score import score
+from pellucid.tasks.translation import Translation
+from pellucid.text.pair import Tokenizers
+from pellucid.text.published.open import in_language, open_tokenizer
+from text.published.samples import mbart
+
+PAD, END = 1, 2
+TEXTS = ["The dog sleeps.", "An old gardener saw the white cat.", "A", "The snow fell", "Who came?"]
+STYLES = {"cc25": "MBartTokenizer", "50": "MBart50Tokenizer"}
+SHAPE: dict[str, Any] = {
+    "d_model": 16,
+    "encoder_layers": 2,
+    "decoder_layers": 2,
+    "encoder_attention_heads": 2,
+    "decoder_attention_heads": 2,
+    "encoder_ffn_dim": 16,
+    "decoder_ffn_dim": 16,
+    "max_position_embeddings": 80,
+    "scale_embedding": True,
+    "tie_word_embeddings": False,
+}
+
+
+@pytest.fixture(scope="module", params=STYLES)
+def style(request) -> str:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def directory(style, tmp_path_factory) -> Path:
+    """A random mBART of theirs with a tokenizer, whose texts are English unless told otherwise."""
+    place = mbart(tmp_path_factory.mktemp("mbart"), tokenizer_class=STYLES[style])
+    size = open_tokenizer(place).vocab_size
+    config = transformers.MBartConfig(vocab_size=size, **SHAPE)
+    theirs: Any = talkative(transformers.MBartForConditionalGeneration(config), seed=3)
+    theirs.final_logits_bias[0, END] += 3.0
+    theirs.save_pretrained(place)
+    return place
+
+
+def say(directory: Path, **ids: int | None) -> None:
+    """Four beams of at most 12 tokens, and these ids."""
+    search = {"num_beams": 4, "early_stopping": True, "max_new_tokens": 12}
+    known = {"pad_token_id": PAD, "eos_token_id": END, "bad_words_ids": [[PAD]]}
+    whole = {**search, **known, "bos_token_id": 0, **ids}
+    (directory / "generation_config.json").write_text(json.dumps(whole))
+
+
+def opened(directory: Path) -> tuple[Any, Any]:
+    """Ours and theirs."""
+    kind: Any = transformers.MBartForConditionalGeneration
+    return pellucid.load(directory, device="cpu"), kind.from_pretrained(directory).eval()
+
+
+@torch.no_grad()
+def same(ours: Any, theirs: Any, **given: Any) -> None:
+    texts = ours.generate(TEXTS)
+    for text, found in zip(TEXTS, texts, strict=True):
+        ids = ours.tokenizer.source.encode(text).ids
+        row = torch.tensor([ours.tokenizer.source.with_specials(ids).ids])
+        made = {name: value(row) if callable(value) else value for name, value in given.items()}
+        wanted = theirs.generate(row, attention_mask=torch.ones_like(row), **made)[0, 1:].tolist()
+        assert list(found.ids) == [i for i in wanted if i not in (PAD, END)]
+    assert len({text.ids for text in texts}) > 2, "equal texts prove little"
+    translated = ours.translate(TEXTS)
+    assert [t.detail.ids for t in translated] == [text.ids for text in texts]
+    pairs = [place for t in translated for place in t.alignment]
+    assert len(pairs) == sum(len(t.tokens) for t in translated)
+
+
+def test_the_start_is_the_texts_own_last_token(directory):
+    """Nothing tells the start: it is what the text itself ends with, in its own language."""
+    say(directory)
+    same(*opened(directory), decoder_start_token_id=lambda row: int(row[0, -1]))
+
+
+def test_a_directory_tells_another_language(directory, style):
+    german = open_tokenizer(directory).extra["de_DE"]
+    if style == "cc25":
+        say(directory, decoder_start_token_id=german)
+    else:
+        say(directory, decoder_start_token_id=END, forced_bos_token_id=german)
+    same(*opened(directory))
+
+
+def test_a_text_is_split_where_its_translation_would_not_fit(directory):
+    """80 positions; authority: arithmetic on 2 S + 20, the language and the end counted in S."""
+    say(directory)
+    model, _ = opened(directory)
+    for n, parts in ((28, 1), (29, 2)):
+        text = "a" + " a" * (n - 1)
+        assert len(model.tokenizer.source.encode(text).ids) == n
+        (found,) = model.translate([text], alignment=False, beam=1, max_length=0, min_length=99)
+        assert found.detail.parts == parts
+    # A prompt is not split: its text is cut, the start token being the first of the 80.
+    text = "a" * 30 + " a" * 20
+    row = model.tokenizer.source.encode(text).ids
+    assert 2 * len(row) + 20 > 80 > len(row) + 2
+    (written,) = model.generate([text], beam=1, max_length=0, min_length=99)
+    assert len(written.ids) == 79
+
+
+@torch.no_grad()
+def test_scores_are_theirs(directory, style):
+    say(directory)
+    ours, theirs = opened(directory)
+    tokenizer = ours.tokenizer.source
+    pairs = [(text, TEXTS[-1 - i]) for i, text in enumerate(TEXTS)]
+    for (source, target), found in zip(pairs, score(ours.directory, pairs), strict=True):
+        rows = [tokenizer.with_specials(tokenizer.encode(t).ids).ids for t in (source, target)]
+        ids, labels = (torch.tensor([row]) for row in rows)
+        logits = theirs(ids, labels=labels).logits  # their own shift
+        chosen = logits.log_softmax(-1).gather(-1, labels[..., None])[0, :, 0]
+        after = 1 if style == "cc25" else 0  # the language behind the end token is not written
+        assert found.tokens == len(rows[1]) - after
+        assert found.log_prob == pytest.approx(float(chosen[: found.tokens].sum()), abs=1e-4)
+
+
+def test_the_decoder_reads_in_training_what_theirs_does(directory, tmp_path):
+    source = open_tokenizer(directory)
+    target = in_language(source, "de_DE")
+    pairs = list(zip(TEXTS, reversed(TEXTS), strict=True))
+    tokenizers = Tokenizers(source, target)
+    store = build_store(pairs, tokenizers, tmp_path, "all", 200)
+    config = RunConfig(model=ModelConfig())
+    task = Translation(config, tokenizers, store, pairs, 40, Roles(start="last"))
+    examples = [store[i] for i in range(len(store))]
+    batch = task.collate(examples, seed=0)
+    rows = [target.with_specials(ids.tolist()).ids for _, ids in examples]
+    labels = torch.full((len(rows), max(map(len, rows))), PAD)
+    for filled, row in zip(labels, rows, strict=True):
+        filled[: len(row)] = torch.tensor(row)
+    wanted = shift_tokens_right(labels, PAD)
+    real = labels != PAD
+    assert torch.equal(batch.target[real], wanted[real])
+    assert torch.equal(batch.labels, labels[real])
+    assert torch.equal(batch.real, real.flatten().nonzero()[:, 0])
+    for found, (ids, _) in zip(batch.source, examples, strict=True):
+        whole = source.with_specials(ids.tolist()).ids
+        assert found[: len(whole)].tolist() == whole
+        assert np.all(found[len(whole) :].numpy() == PAD)
+
+
+def test_a_decoder_that_has_nothing_to_read_first(directory, tmp_path):
+    for name in ("config.json", "model.safetensors"):
+        (tmp_path / name).write_bytes((directory / name).read_bytes())
+    with pytest.raises(UsageError, match="reads first is not known"):
+        vocabulary(pellucid.load(tmp_path, device="cpu").directory)

@@ -1,0 +1,141 @@
+"""What each language makes of a plan. Authority: the sentences, written by hand."""
+
+import pytest
+
+from pellucid.garden import Sentence, chinese, english, german
+from pellucid.garden.lexicon import adjectives, nouns, verbs
+from pellucid.garden.plan import (
+    Action,
+    Existence,
+    Passive,
+    Person,
+    Phrase,
+    Place,
+    Plan,
+    Reference,
+    State,
+)
+from pellucid.garden.words import side
+
+
+def the(noun: str, **more) -> Phrase:
+    return Phrase(nouns()[noun], **more)
+
+
+def is_so(noun: str, adjective: str, **more) -> State:
+    return State(the(noun), next(a for a in adjectives() if a.name == adjective), **more)
+
+
+def does(verb: str, subject: str, thing: str, **more) -> Action:
+    return Action(verbs()[verb], the(subject), the(thing), **more)
+
+
+def sewn_coat() -> Phrase:
+    sewn = Action(verbs()["sew"], the("aunt"), Reference(nouns()["coat"]))
+    return the("coat", relative=sewn, gap="object")
+
+
+def lies(thing: str, place: str, preposition: str = "in") -> Existence:
+    return Existence(the(thing, determiner="a"), Place(preposition, the(place)))
+
+
+def say(clause, **more) -> Plan:
+    return Plan("by hand", clause, **more)
+
+
+def said(plan: Plan) -> Sentence:
+    sides = {
+        "en": side(english.sentence(plan), spaced=True),
+        "de": side(german.sentence(plan), spaced=True),
+        "zh": side(chinese.sentence(plan), spaced=False),
+    }
+    return Sentence(plan.kind, sides, None, plan.keys())
+
+
+CASES = [
+    # The German verb closes before a relative clause.
+    (
+        say(Action(verbs()["put on"], Person("she"), sewn_coat())),
+        "She put on the coat that the aunt sewed.",
+        "Sie zog den Mantel an, den die Tante nähte.",
+        "她穿上了阿姨缝的那件大衣。",
+    ),
+    # A cup stands on a table and lies in a suitcase.
+    (
+        say(lies("cup", "suitcase")),
+        "There is a cup in the suitcase.",
+        "Im Koffer liegt eine Tasse.",
+        "行李箱里有一个杯子。",
+    ),
+    (
+        say(lies("cup", "table", "on")),
+        "There is a cup on the table.",
+        "Auf dem Tisch steht eine Tasse.",
+        "桌子上有一个杯子。",
+    ),
+    # What is no matter of degree is said with 是 … 的.
+    (
+        say(is_so("bottle", "empty")),
+        "The bottle is empty.",
+        "Die Flasche ist leer.",
+        "瓶子是空的。",
+    ),
+    (
+        say(is_so("carpet", "round"), question=True),
+        "Is the carpet round?",
+        "Ist der Teppich rund?",
+        "地毯是圆的吗？",
+    ),
+    (say(is_so("river", "deep")), "The river is deep.", "Der Fluss ist tief.", "河很深。"),
+    # 动物 alone would be animals in general; water comes without a cup.
+    (
+        say(does("drink.animal", "animal", "water", negated=True)),
+        "The animal didn't drink the water.",
+        "Das Tier trank das Wasser nicht.",
+        "那只动物没有喝那些水。",
+    ),
+    # Weak nouns, dative plural, separable prefixes, kein.
+    (
+        say(does("call", "boy", "farmer", tense="future")),
+        "The boy will call the farmer.",
+        "Der Junge wird den Bauern anrufen.",
+        "男孩会给农民打电话。",
+    ),
+    (
+        say(Action(verbs()["help"], Person("I"), the("child", plural=True), tense="present")),
+        "I am helping the children.",
+        "Ich helfe den Kindern.",
+        "我正在帮助那些孩子。",
+    ),
+    (
+        say(Action(verbs()["open"], Person("we"), the("door", determiner="a"), negated=True)),
+        "We didn't open a door.",
+        "Wir machten keine Tür auf.",
+        "我们没有打开门。",
+    ),
+    (
+        say(Passive(verbs()["bite"], the("king"), the("monkey"))),
+        "The king was bitten by the monkey.",
+        "Der König wurde vom Affen gebissen.",
+        "国王被猴子咬了。",
+    ),
+]
+
+
+@pytest.mark.parametrize(("plan", "en", "de", "zh"), CASES, ids=[c[1] for c in CASES])
+def test_a_plan_is_said_as_people_say_it(plan, en, de, zh):
+    assert [s.text for s in said(plan).sides.values()] == [en, de, zh]
+
+
+def test_words_are_aligned_as_a_translator_would():
+    s = said(CASES[0][0])
+    en, de, zh = (s.sides[language].words for language in ("en", "de", "zh"))
+    german_links = {(en[i], de[j]) for i, j in s.alignment("en", "de")}
+    assert german_links == {
+        *(("She", "Sie"), ("put", "zog"), ("put", "an"), ("on", "zog"), ("on", "an")),
+        *(("the", "den"), ("coat", "Mantel"), ("that", "den"), ("the", "die")),
+        *(("aunt", "Tante"), ("sewed", "nähte"), (".", ".")),
+    }
+    chinese_links = {(en[i], zh[j]) for i, j in s.alignment("en", "zh")}
+    assert {("She", "她"), ("put", "穿上"), ("put", "了"), ("that", "的")} < chinese_links
+    assert {("the", "那"), ("the", "件"), ("aunt", "阿姨"), ("sewed", "缝")} < chinese_links

@@ -1,0 +1,325 @@
+"""Published tokenizers on disk: tokenizer.json opens as it says, all are written back, damage is
+named."""
+
+import json
+import time
+
+import pytest
+from tokenizers import Tokenizer as Library
+from tokenizers import processors
+from transformers import (
+    BertTokenizer,
+    CTRLTokenizer,
+    GPT2Tokenizer,
+    MBartTokenizer,
+    PreTrainedTokenizerFast,
+    RobertaTokenizer,
+    T5Tokenizer,
+)
+
+from pellucid.errors import DataError, UsageError, VerificationError
+from pellucid.text.published.open import in_language, open_tokenizer, open_tokenizers
+from pellucid.text.template import template_of
+from text.mixed import mixed_lines
+from text.published import samples as published
+from text.test_guard import HOSTILE
+
+LINES = mixed_lines(2000, seed=3)
+NAMES = {*published.FAIRSEQ, *published.BERT, "<extra_id_0>"}
+PLAIN = [line for line in LINES if not any(name in line for name in NAMES)]
+
+
+def gpt2(directory, **config):
+    config = {"tokenizer_class": "GPT2Tokenizer", **config}
+    return published.byte_bpe(directory, ["<|endoftext|>"], **config)
+
+
+def roberta(directory):
+    return published.byte_bpe(directory, published.FAIRSEQ, tokenizer_class="RobertaTokenizer")
+
+
+def gpt(directory):
+    return published.word_bpe(directory, tokenizer_class="OpenAIGPTTokenizer")
+
+
+MAKERS = {
+    "bert": published.wordpiece,
+    "gpt2": gpt2,
+    "roberta": roberta,
+    "gpt": gpt,
+    "t5": published.t5,
+    "albert": published.albert,
+    "mbart": published.mbart,
+}
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_written_back_it_is_the_same_here_and_there(name, tmp_path):
+    """Authority: transformers' PreTrainedTokenizerFast, and the directory that was opened."""
+    first = open_tokenizer(MAKERS[name](tmp_path))
+    first.save(tmp_path / "again")
+    again = open_tokenizer(tmp_path / "again")
+    assert (again.roles, again.extra, again.kind) == (first.roles, first.extra, first.kind)
+    assert (again.template, again.vocab_size) == (first.template, first.vocab_size)
+    ids = first.encode_batch(LINES)
+    assert again.encode_batch(LINES) == ids
+    assert [first.encode(line).ids for line in LINES] == ids
+    theirs = PreTrainedTokenizerFast.from_pretrained(tmp_path / "again")
+    assert theirs(LINES, add_special_tokens=False)["input_ids"] == ids
+    assert theirs(LINES)["input_ids"] == [first.with_specials(each).ids for each in ids]
+    twice = theirs(LINES, LINES[::-1], return_token_type_ids=True)
+    for i, (a, b) in enumerate(zip(ids, ids[::-1], strict=True)):
+        wrapped = first.with_specials(a, b)
+        assert (wrapped.ids, wrapped.segments) == (
+            twice["input_ids"][i],
+            twice["token_type_ids"][i],
+        )
+
+
+def test_ctrl_is_written_back_as_it_came(tmp_path):
+    """Authority: transformers' CTRLTokenizer: no single file of the library's can say it all."""
+    first = open_tokenizer(published.cut_bpe(tmp_path, tokenizer_class="CTRLTokenizer"))
+    first.save(tmp_path / "again")
+    theirs = CTRLTokenizer.from_pretrained(tmp_path / "again")
+    ids = open_tokenizer(tmp_path / "again").encode_batch(PLAIN)
+    assert ids == theirs(PLAIN)["input_ids"] == first.encode_batch(PLAIN)
+    words = "The garden didn't grow"
+    told = first.encode(words).ids
+    assert first.decode(told) == theirs.decode(told) == words
+    assert "".join(first.display(told)) == words + " "
+    assert first.to_json() != open_tokenizer(gpt(tmp_path / "again")).to_json()
+
+
+@pytest.mark.parametrize(
+    ("theirs_of", "name"),
+    [
+        (BertTokenizer, "bert"),
+        (GPT2Tokenizer, "gpt2"),
+        (RobertaTokenizer, "roberta"),
+    ],
+)
+def test_tokenizer_json_of_transformers(theirs_of, name, tmp_path):
+    """Authority: the tokenizer that wrote it."""
+    theirs = theirs_of.from_pretrained(MAKERS[name](tmp_path), split_special_tokens=True)
+    theirs.save_pretrained(tmp_path / "whole")
+    assert (tmp_path / "whole" / "tokenizer.json").exists()
+    ours = open_tokenizer(tmp_path / "whole")
+    assert ours.encode_batch(LINES) == theirs(LINES, add_special_tokens=False)["input_ids"]
+    assert ours.kind == open_tokenizer(tmp_path).kind
+    assert ours.template == open_tokenizer(tmp_path).template
+    assert ours.roles == {role: getattr(theirs, f"{role}_token_id") for role in ours.roles}
+
+
+def test_unigram_finds_no_special_token_in_a_text(tmp_path):
+    """Authority: the ids of special tokens. Of T5's kind is a vocabulary without "<"."""
+    model = published.spm(
+        tuple(line.replace("<", "") for line in published.corpus()),
+        pad_id=0,
+        eos_id=1,
+        unk_id=2,
+        bos_id=-1,
+    )
+    published.t5(tmp_path)
+    (tmp_path / "spiece.model").write_bytes(model)
+    ours = open_tokenizer(tmp_path)
+    assert ours.encode("<").ids[-1] == ours.id("unk")
+    marks = {*ours.extra.values(), ours.id("eos"), ours.id("pad")}
+    spelled = [line for line in LINES if any(name in line for name in NAMES)]
+    assert len(spelled) > 100
+    for ids in ours.encode_batch([*spelled, "</s>", "a</s>", "<pad><extra_id_99>"]):
+        assert not marks & set(ids)
+    vocab = [(text, score if score > -50 else 0.0) for text, score in vocab_of(ours)]
+    theirs = T5Tokenizer(vocab=vocab, extra_ids=100)
+    assert theirs("a</s>", split_special_tokens=True)["input_ids"][-2] == ours.id("eos")
+    theirs.save_pretrained(tmp_path / "whole")
+    for ids in open_tokenizer(tmp_path / "whole").encode_batch([*spelled, "</s>", "a</s>"]):
+        assert not marks & set(ids)
+
+
+def test_unigram_finds_no_language_in_a_text(tmp_path):
+    """Authority: the ids of languages; a published tokenizer.json has them at score 0."""
+    ours = open_tokenizer(published.mbart(tmp_path))
+    vocab = [(text, score if score > -50 else 0.0) for text, score in vocab_of(ours)]
+    theirs = MBartTokenizer(vocab=vocab)
+    assert theirs("en_XX", split_special_tokens=True)["input_ids"][1] == ours.extra["en_XX"]
+    theirs.save_pretrained(tmp_path / "whole")
+    whole = open_tokenizer(tmp_path / "whole")
+    assert (whole.extra, whole.roles) == (ours.extra, ours.roles)
+    for tokenizer in (ours, whole):
+        assert not {*ours.extra.values()} & {*tokenizer.encode("en_XX a de_DE, ro_RO").ids}
+
+
+def vocab_of(tokenizer):
+    return json.loads(tokenizer.to_json())["model"]["vocab"]
+
+
+@pytest.mark.parametrize(
+    "processor",
+    [
+        processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2)),
+        processors.RobertaProcessing(("[SEP]", 3), ("[CLS]", 2)),
+        processors.ByteLevel(),
+        processors.Sequence(
+            [processors.ByteLevel(), processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))]
+        ),
+        processors.TemplateProcessing(
+            single="$A:2 [SEP]:1",
+            pair="[CLS] $B:1 $A:0",
+            special_tokens=[("[SEP]", 3), ("[CLS]", 2)],
+        ),
+        None,
+    ],
+    ids=lambda processor: type(processor).__name__,
+)
+def test_templates_of_the_library(processor, tmp_path):
+    """Authority: the library's own encoding with special tokens."""
+    open_tokenizer(published.wordpiece(tmp_path)).save(tmp_path)
+    library = Library.from_file(str(tmp_path / "tokenizer.json"))
+    if processor is None:
+        told = json.loads(library.to_str())
+        library = Library.from_str(json.dumps({**told, "post_processor": None}))
+    else:
+        library.post_processor = processor
+    template = template_of(library.post_processor)
+    a, b = (library.encode(text, add_special_tokens=False).ids for text in ("the dog", "why not"))
+    for found, told in (
+        (template.wrap(a), library.encode("the dog")),
+        (template.wrap(a, b), library.encode("the dog", "why not")),
+    ):
+        assert (found.ids, found.segments) == (told.ids, told.type_ids)
+
+
+def test_tokens_added_later(tmp_path):
+    """Authority: transformers' own reading of added_tokens.json and special_tokens_map.json."""
+    gpt2(tmp_path)
+    size = open_tokenizer(tmp_path).vocab_size
+    (tmp_path / "added_tokens.json").write_text(json.dumps({"<|pad|>": size, "<x>": size + 1}))
+    (tmp_path / "special_tokens_map.json").write_text(json.dumps({"pad_token": "<|pad|>"}))
+    ours, theirs = open_tokenizer(tmp_path), GPT2Tokenizer.from_pretrained(tmp_path)
+    assert (ours.id("pad"), ours.vocab_size) == (theirs.pad_token_id, len(theirs))
+    assert (ours.id("pad"), ours.extra) == (size, {"<x>": size + 1})
+    (tmp_path / "added_tokens.json").write_text(json.dumps({"<|pad|>": size + 5}))
+    with pytest.raises(VerificationError, match=r"added_tokens.json.*another vocabulary"):
+        open_tokenizer(tmp_path)
+
+
+def test_languages(tmp_path):
+    ours = open_tokenizer(published.mbart(tmp_path))
+    german = in_language(ours, "de_DE")
+    assert german.with_specials([7]).ids == [7, ours.id("eos"), ours.extra["de_DE"]]
+    assert ours.with_specials([7]).ids == [7, ours.id("eos"), ours.extra["en_XX"]]
+    assert in_language(german, "en_XX").template == ours.template
+    with pytest.raises(UsageError, match="ro_RO"):
+        in_language(ours, "de")
+    with pytest.raises(UsageError, match="none"):
+        in_language(open_tokenizer(published.wordpiece(tmp_path)), "de_DE")
+
+
+@pytest.mark.parametrize("name", [*MAKERS, "ctrl", "marian"])
+def test_hostile_texts_take_no_longer_than_others(name, tmp_path):
+    """Authority: linear time, as for our own kinds."""
+    more = {"ctrl": published.cut_bpe, "marian": published.marian}
+    config = {"tokenizer_class": "CTRLTokenizer"} if name == "ctrl" else {}
+    ours = open_tokenizers({**MAKERS, **more}[name](tmp_path, **config)).source
+    for text in HOSTILE[:: len(MAKERS)]:
+        began = time.process_time()
+        ours.encode_batch([text])
+        assert time.process_time() - began < 2, text[:10]
+
+
+def said(directory, error=VerificationError) -> str:
+    """What opening says, at once; the directory is named."""
+    began = time.process_time()
+    with pytest.raises(error) as raised:
+        open_tokenizers(directory)
+    assert time.process_time() - began < 2
+    assert str(directory) in str(raised.value)
+    return str(raised.value)
+
+
+def refusal(directory) -> str:
+    """The file that opening names; empty if it works, and then so must encoding."""
+    try:
+        open_tokenizer(directory).encode("The animal")
+    except VerificationError as error:
+        return next(word.rstrip(":,") for word in str(error).split(" ") if ".model" in word)
+    return ""
+
+
+def test_what_is_missing_is_named(tmp_path):
+    assert "no tokenizer" in said(tmp_path, DataError)
+    assert "no tokenizer" in said(tmp_path / "nowhere", DataError)
+    (tmp_path / "vocab.json").write_text("{}")
+    assert "merges.txt is missing" in said(tmp_path, DataError)
+    published.marian(tmp_path)
+    with pytest.raises(UsageError, match="open_tokenizers"):
+        open_tokenizer(tmp_path)
+    (tmp_path / "target.spm").unlink()
+    assert "target.spm is missing" in said(tmp_path, DataError)
+
+
+def test_wrong_vocabularies_are_named(tmp_path):
+    published.wordpiece(tmp_path)
+    vocab = tmp_path / "vocab.txt"
+    good = vocab.read_text()
+    vocab.write_text(good.replace("[UNK]\n", "[OTHER]\n"))
+    assert "vocab.txt lacks '[UNK]'" in said(tmp_path)
+    vocab.write_bytes(good.encode() + b"\xff")
+    assert "UTF-8" in said(tmp_path)
+    vocab.unlink()
+    gpt2(tmp_path)
+    merges = tmp_path / "merges.txt"
+    lines = merges.read_text().split("\n")
+    for wrong in ("ab", "a b c", "a ", " b"):
+        merges.write_text("\n".join([*lines[:5], wrong, *lines[5:]]))
+        assert "merges.txt, line 6" in said(tmp_path)
+    merges.write_text("\n".join([*lines[:5], "q Ω", *lines[5:]]))
+    assert "vocab.json" in said(tmp_path)
+    merges.write_text("\n".join(lines))
+    for wrong in ("[]", "{}", '{"a": "b"}', '{"a": -1}', '{"a": 1, "b": 1}', '{"a": true}', "{"):
+        (tmp_path / "vocab.json").write_text(wrong)
+        assert "vocab.json" in said(tmp_path)
+    gpt2(tmp_path, tokenizer_class="Unheard")
+    assert "tokenizer_class" in said(tmp_path)
+    (tmp_path / "config.json").write_text('{"model_type": "gpt2"}')
+    open_tokenizer(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "config", "why"),
+    [
+        ("mbart", {"src_lang": "xx_YY"}, "lacks 'xx_YY'"),
+        ("mbart", {"src_lang": ["en_XX"]}, "src_lang"),
+        ("t5", {"extra_ids": 10**9}, "extra_ids"),
+        ("t5", {"extra_ids": "100"}, "extra_ids"),
+        ("t5", {"eos_token": "<end>"}, "lacks '<end>'"),
+        ("bert", {"do_lower_case": "no"}, "do_lower_case"),
+        ("gpt2", {"add_bos_token": True, "bos_token": "<bos>"}, "lacks '<bos>'"),
+        ("gpt2", {"added_tokens_decoder": {"x": {"content": "<x>"}}}, "added_tokens_decoder"),
+        ("gpt2", {"added_tokens_decoder": {"7": {"content": "<x>"}}}, "another vocabulary"),
+    ],
+)
+def test_wrong_settings_are_named(name, config, why, tmp_path):
+    MAKERS[name](tmp_path, **config)
+    assert why in said(tmp_path)
+    MAKERS[name](tmp_path, **dict.fromkeys(config))  # null is as if it were not there
+    open_tokenizer(tmp_path)
+
+
+def test_damaged_sentencepiece_models_are_named(tmp_path):
+    published.t5(tmp_path)
+    path = tmp_path / "spiece.model"
+    good = path.read_bytes()
+    cuts = [good[: len(good) * i // 64] for i in range(64)]
+    for data in (b"", b"\xff" * 99, b"\x0a", b"{}", good[3:], *cuts):
+        path.write_bytes(data)
+        assert "spiece.model" in said(tmp_path)
+    for place in range(0, len(good), len(good) // 150):
+        path.write_bytes(good[:place] + bytes([good[place] ^ 0x44]) + good[place + 1 :])
+        assert refusal(tmp_path) in ("", str(path))
+    for setting, value in (("model_type", "bpe"), ("remove_extra_whitespaces", False)):
+        path.write_bytes(published.spm(**{setting: value}))
+        assert setting in said(tmp_path)
+    path.write_bytes(good)
+    published.configure(tmp_path)
+    assert "tokenizer_class" in said(tmp_path)
