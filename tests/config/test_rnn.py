@@ -38,13 +38,13 @@ def test_the_size_says_of_which_kind_the_model_is():
 @pytest.mark.parametrize(
     ("size", "model", "says"),
     [
-        ("rnn", {"n_heads": 4}, "no setting of a model of size rnn.* or use another size"),
+        ("rnn", {"n_heads": 4}, "size rnn is of family rnn. Leave it out, or use size: tiny"),
         ("rnn", {"cel": "gru"}, "Did you mean model.cell?"),
         ("rnn", {"cell": "gur"}, "one of lstm, gru .did you mean gru"),
         (
             "tiny",
             {"cell": "gru"},
-            "model.cell is no setting of a model of size tiny.* use size: rnn",
+            "model.cell is a setting of family rnn.* use size: rnn",
         ),
     ],
 )

@@ -84,7 +84,9 @@ def same_beams(directory: Path, parts: Bundle, **given: Any) -> None:
     for mine, other in zip(ours, theirs, strict=True):
         best, text, score = mine[0], other.hypotheses[0], other.scores[0]
         assert LETTERS.pieces(best.ids) == text
-        assert best.score == pytest.approx(score, abs=1e-4)
+        # Nats per token. CTranslate2 approximates exp by a polynomial of its own for each
+        # instruction set, so the last digits depend on the CPU: 1.0e-4 apart on an Intel Xeon.
+        assert best.score == pytest.approx(score, abs=1e-3)
     assert len({mine[0].ids for mine in ours}) > 3, "equal texts prove little"
 
 

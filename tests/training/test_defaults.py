@@ -93,7 +93,7 @@ def test_wrong_types_are_left_to_the_reader_of_configs():
 
 def test_what_is_chosen_is_known_to_the_help():  # authority: every choice, against the defaults
     differ = set()
-    for size in ("auto", *defaults.PRESETS):
+    for size in ("auto", *defaults.SIZES):
         for choice in defaults.CHOICES:
             for on_cpu in (True, False):
                 config, _ = complete({"size": size}, int(min(choice.pairs, 10**7)), on_cpu)

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pellucid.decoding.search import Vocabulary
 from pellucid.errors import UsageError
 from pellucid.formats.bundle import Bundle
-from pellucid.inference.logits import token_id
 from pellucid.text.tokenizer import Tokenizer
 
 NEVER = -1  # no token has it: a model without an end token goes on to the longest length
@@ -69,6 +68,14 @@ def template_ids(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
         else:
             found[behind].extend(slot.ids)
     return found
+
+
+def token_id(directory: Bundle, role: str) -> int | None:
+    """The id of a role's token: as the directory says, else as its tokenizer does, else None."""
+    if f"{role}_token_id" in directory.token_ids:
+        return directory.token_ids[f"{role}_token_id"]
+    tokenizer = directory.tokenizers.target
+    return tokenizer.roles.get(role) if tokenizer.there else None
 
 
 def _start(directory: Bundle) -> int | None:

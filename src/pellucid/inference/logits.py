@@ -7,6 +7,7 @@ from torch import Tensor
 
 from pellucid.errors import UsageError
 from pellucid.formats.bundle import Bundle
+from pellucid.formats.special_ids import token_id
 from pellucid.nn.heads import pooled
 
 
@@ -104,14 +105,6 @@ def _check_tensors(inputs: Inputs) -> None:
             raise UsageError(
                 f"{name} is {type(given).__name__}, but must be a tensor. Write torch.tensor(...)."
             )
-
-
-def token_id(directory: Bundle, role: str) -> int | None:
-    """The id of a role's token: as the directory says, else as its tokenizer does, else None."""
-    if f"{role}_token_id" in directory.token_ids:
-        return directory.token_ids[f"{role}_token_id"]
-    tokenizer = directory.tokenizers.target
-    return tokenizer.roles.get(role) if tokenizer.there else None
 
 
 def _read_again(directory: Bundle, inputs: Inputs) -> Inputs:
