@@ -125,18 +125,18 @@ def ours(job: Job, name: str) -> tuple[Run, Any]:
     from pellucid.allocator import prepare_for_steps
     from pellucid.config.decoding import DecodingConfig
     from pellucid.decoding.generate import Request, generate
-    from pellucid.decoding.search import Vocabulary
+    from pellucid.decoding.search import SpecialIds
     from pellucid.nn.prepare import prepare
 
     prepare_for_steps()  # as our command line does
     model: Any = prepare(our_model(job.model), "int8" if name.endswith("int8") else "fp32")
-    vocabulary = Vocabulary(start=BOS, end=EOS, banned=(PAD, BOS, UNK))
+    special_ids = SpecialIds(start=BOS, end=EOS, banned=(PAD, BOS, UNK))
     least, most = job.lengths
     config = DecodingConfig(beam=job.beam, batch_size=job.batch, min_length=least, max_length=most)
     request = Request(job.sources, pad=PAD)
 
     def translate() -> list[list[int]]:
-        return [list(best.ids) for best, *_ in generate(model, request, vocabulary, config)]
+        return [list(best.ids) for best, *_ in generate(model, request, special_ids, config)]
 
     return _run(translate, len(job.sources))
 

@@ -97,18 +97,18 @@ def ours(job: Job, name: str) -> tuple[Run, Any]:
     from pellucid.allocator import prepare_for_steps
     from pellucid.config.decoding import DecodingConfig
     from pellucid.decoding.generate import Request, generate
-    from pellucid.decoding.search import Vocabulary
+    from pellucid.decoding.search import SpecialIds
     from pellucid.nn.prepare import prepare
 
     prepare_for_steps()  # as our command line does
     dtype: Any = name.split("-")[1]
     model: Any = prepare(pellucid.load(Path(job.folder) / "gpt2").model, dtype)
-    vocabulary = Vocabulary(start=END, end=END)
+    special_ids = SpecialIds(start=END, end=END)
     config = DecodingConfig(beam=1, batch_size=job.batch, min_length=NEW - 1, max_length=NEW)
     request = Request(prompts(job.batch).tolist(), continued=True)
 
     def write() -> list[list[int]]:
-        return [list(best.ids) for best, *_ in generate(model, request, vocabulary, config)]
+        return [list(best.ids) for best, *_ in generate(model, request, special_ids, config)]
 
     return _run(job, write)
 

@@ -9,10 +9,10 @@ from decoding.toys import random_sources, random_transformer
 from pellucid.config.decoding import DecodingConfig
 from pellucid.decoding.contrastive import contrastive
 from pellucid.decoding.generate import Request, generate
-from pellucid.decoding.search import Vocabulary
+from pellucid.decoding.search import SpecialIds
 from pellucid.errors import ConfigError
 
-VOCABULARY = Vocabulary(start=1, end=2, banned=(0, 1))
+SPECIAL_IDS = SpecialIds(start=1, end=2, banned=(0, 1))
 CONFIG = DecodingConfig(method="contrastive", max_length=10)
 
 
@@ -56,7 +56,7 @@ def test_texts_are_the_papers(n_encoder_layers, candidates, contrast):
     config = replace(CONFIG, candidates=candidates, contrast=contrast)
     prefixes = [(9, 4)[: i % 3] for i in range(20)]
     request = Request(random_sources(), prefixes, continued=not n_encoder_layers)
-    found = contrastive(model, request, VOCABULARY, config)
+    found = contrastive(model, request, SPECIAL_IDS, config)
     for source, prefix, h in zip(random_sources(), prefixes, found, strict=True):
         assert h.ids == plain(model, source, config, prefix)
     assert len({h.ids for h in found}) > 5
@@ -66,8 +66,8 @@ def test_without_contrast_it_is_greedy():
     model = random_transformer(0)
     config = replace(CONFIG, contrast=0.0, no_repeat_ngram=2, min_length=3)
     greedy = DecodingConfig(beam=1, max_length=10, no_repeat_ngram=2, min_length=3)
-    found = contrastive(model, Request(random_sources()), VOCABULARY, config)
-    wanted = generate(model, Request(random_sources()), VOCABULARY, greedy)
+    found = contrastive(model, Request(random_sources()), SPECIAL_IDS, config)
+    wanted = generate(model, Request(random_sources()), SPECIAL_IDS, greedy)
     assert [h.ids for h in found] == [h.ids for (h,) in wanted]
     for h, (other,) in zip(found, wanted, strict=True):
         assert h.token_log_probs == pytest.approx(other.token_log_probs, abs=1e-4)
@@ -75,9 +75,9 @@ def test_without_contrast_it_is_greedy():
 
 def test_what_is_banned_is_no_candidate():
     model = random_transformer(0)
-    vocabulary = Vocabulary(start=1, end=2, banned=tuple(i for i in range(40) if i not in (2, 5)))
+    special_ids = SpecialIds(start=1, end=2, banned=tuple(i for i in range(40) if i not in (2, 5)))
     config = replace(CONFIG, candidates=8, contrast=0.9)
-    found = contrastive(model, Request(random_sources()), vocabulary, config)
+    found = contrastive(model, Request(random_sources()), special_ids, config)
     assert {i for h in found for i in h.ids} <= {5}
 
 

@@ -8,10 +8,10 @@ from decoding.toys import Recomputing, random_sources, random_transformer
 from pellucid.config.decoding import DecodingConfig
 from pellucid.decoding.ensemble import Ensemble
 from pellucid.decoding.generate import Request, generate
-from pellucid.decoding.search import Vocabulary
+from pellucid.decoding.search import SpecialIds
 from pellucid.errors import UsageError
 
-VOCABULARY = Vocabulary(start=1, end=2, banned=(0, 1))
+SPECIAL_IDS = SpecialIds(start=1, end=2, banned=(0, 1))
 
 
 @pytest.mark.parametrize("beam", [1, 4])
@@ -27,8 +27,8 @@ def test_probabilities_are_the_mean(beam):
         return torch.stack([x.softmax(-1) for x in found]).mean(0).log().float()
 
     config = DecodingConfig(beam=beam, n_best=beam, max_length=9, batch_size=8)
-    ours = generate(Ensemble(models), Request(random_sources()), VOCABULARY, config)
-    wanted = generate(Recomputing(logits), Request(random_sources()), VOCABULARY, config)
+    ours = generate(Ensemble(models), Request(random_sources()), SPECIAL_IDS, config)
+    wanted = generate(Recomputing(logits), Request(random_sources()), SPECIAL_IDS, config)
     for mine, others in zip(ours, wanted, strict=True):
         assert [h.ids for h in mine] == [h.ids for h in others]
         for a, b in zip(mine, others, strict=True):
@@ -38,8 +38,8 @@ def test_probabilities_are_the_mean(beam):
 def test_one_model_twice_is_that_model():
     one = random_transformer(0)
     config = DecodingConfig(beam=3, n_best=3, max_length=9)
-    twice = generate(Ensemble([one, one]), Request(random_sources()), VOCABULARY, config)
-    alone = generate(one, Request(random_sources()), VOCABULARY, config)
+    twice = generate(Ensemble([one, one]), Request(random_sources()), SPECIAL_IDS, config)
+    alone = generate(one, Request(random_sources()), SPECIAL_IDS, config)
     assert [[h.ids for h in hs] for hs in twice] == [[h.ids for h in hs] for hs in alone]
 
 
@@ -47,13 +47,13 @@ def test_decoders_alone():
     shape = {"n_encoder_layers": 0}
     pair = Ensemble([random_transformer(0, **shape), random_transformer(1, **shape)])
     with pytest.raises(UsageError, match="continued=True"):
-        generate(pair, Request([[3, 4]]), VOCABULARY, DecodingConfig())
+        generate(pair, Request([[3, 4]]), SPECIAL_IDS, DecodingConfig())
     prompts = random_sources()
     config = DecodingConfig(beam=2, max_length=9)
-    together = generate(pair, Request(prompts, continued=True), VOCABULARY, config)
+    together = generate(pair, Request(prompts, continued=True), SPECIAL_IDS, config)
     for prompt, (found,) in zip(prompts, together, strict=True):
         request = Request([prompt], continued=True)
-        ((alone,),) = generate(pair, request, VOCABULARY, config)
+        ((alone,),) = generate(pair, request, SPECIAL_IDS, config)
         assert found.ids == alone.ids
 
 

@@ -4,11 +4,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from decoding.toys import VOCABULARY, Recomputing, random_model
+from decoding.toys import SPECIAL_IDS, Recomputing, random_model
 from pellucid.config.decoding import DecodingConfig
 from pellucid.config.model import ModelConfig
 from pellucid.decoding.generate import Request, generate
-from pellucid.decoding.search import Vocabulary
+from pellucid.decoding.search import SpecialIds
 from pellucid.errors import UsageError
 from pellucid.nn.model import build
 
@@ -21,9 +21,9 @@ def test_order_is_restored(batch_size):
     config = DecodingConfig(beam=3, n_best=2, batch_size=batch_size)
     prefixes = [(2, 3)[: i % 3] for i in range(len(SOURCES))]
     told: list[int] = []
-    found = generate(model, Request(SOURCES, prefixes, pad=5), VOCABULARY, config, told.append)
+    found = generate(model, Request(SOURCES, prefixes, pad=5), SPECIAL_IDS, config, told.append)
     alone = [
-        generate(model, Request([s], [p]), VOCABULARY, config)[0]
+        generate(model, Request([s], [p]), SPECIAL_IDS, config)[0]
         for s, p in zip(SOURCES, prefixes, strict=True)
     ]
     assert found == alone
@@ -32,21 +32,21 @@ def test_order_is_restored(batch_size):
 
 
 def test_nothing_to_do():
-    assert generate(random_model(5, seed=0), Request([]), VOCABULARY, DecodingConfig()) == []
+    assert generate(random_model(5, seed=0), Request([]), SPECIAL_IDS, DecodingConfig()) == []
 
 
 def test_prefixes_for_some_sources_only():
     model = random_model(5, seed=0)
     with pytest.raises(UsageError, match="1 prefixes for 23 sources"):
-        generate(model, Request(SOURCES, [(2,)]), VOCABULARY, DecodingConfig())
+        generate(model, Request(SOURCES, [(2,)]), SPECIAL_IDS, DecodingConfig())
 
 
 def test_lengths():
     model = random_model(5, seed=2)
     model.logits[:, 1] = -1e4  # never ends of itself
-    found = generate(model, Request(SOURCES), VOCABULARY, DecodingConfig(beam=2))
+    found = generate(model, Request(SOURCES), SPECIAL_IDS, DecodingConfig(beam=2))
     assert [len(h.ids) for (h,) in found] == [2 * len(s) + 20 for s in SOURCES]
-    found = generate(model, Request(SOURCES), VOCABULARY, DecodingConfig(beam=2, max_length=3))
+    found = generate(model, Request(SOURCES), SPECIAL_IDS, DecodingConfig(beam=2, max_length=3))
     assert {len(h.ids) for (h,) in found} == {3}
 
 
@@ -63,10 +63,10 @@ def test_transformer_in_batches_and_alone(beam):
             p.add_(0.3 * torch.randn(p.shape, generator=rng))
     sources = [torch.randint(4, 600, (n % 9 + 1,), generator=rng).tolist() for n in range(40)]
     config = DecodingConfig(beam=beam, n_best=beam, max_length=12, batch_size=16)
-    vocabulary = Vocabulary(start=1, end=2, banned=(0, 1, 3))
-    together = generate(model, Request(sources), vocabulary, config)
+    special_ids = SpecialIds(start=1, end=2, banned=(0, 1, 3))
+    together = generate(model, Request(sources), special_ids, config)
     for source, found in zip(sources, together, strict=True):
-        (alone,) = generate(model, Request([source]), vocabulary, config)
+        (alone,) = generate(model, Request([source]), special_ids, config)
         assert [h.ids for h in found] == [h.ids for h in alone]
         for a, b in zip(found, alone, strict=True):
             assert a.token_log_probs == pytest.approx(b.token_log_probs, abs=1e-4)
@@ -137,8 +137,8 @@ def test_same_texts_as_transformers(marian, beam, alpha, forced):
         return out.logits[:, -1].float()
 
     config = DecodingConfig(beam=beam, n_best=beam, alpha=alpha, max_length=20, batch_size=40)
-    vocabulary = Vocabulary(start=310, end=0, banned=(310, 17, 150), forced_first=forced)
-    found = generate(Recomputing(logits), Request(sources, pad=310), vocabulary, config)
+    special_ids = SpecialIds(start=310, end=0, banned=(310, 17, 150), forced_first=forced)
+    found = generate(Recomputing(logits), Request(sources, pad=310), special_ids, config)
     wanted = theirs(
         marian,
         sources,

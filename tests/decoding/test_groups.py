@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from decoding.toys import END, VOCABULARY, Found, log_probs, norm, plain_search, random_model
+from decoding.toys import END, SPECIAL_IDS, Found, log_probs, norm, plain_search, random_model
 from pellucid.config.decoding import DecodingConfig
 from pellucid.decoding.generate import Request, generate
 from pellucid.decoding.ledger import Limits
@@ -55,7 +55,7 @@ def test_groups_are_the_papers(seed, beam, groups):
         max_length=9,
         min_length=seed % 2,
     )
-    found = generate(model, Request(SOURCES), VOCABULARY, config)
+    found = generate(model, Request(SOURCES), SPECIAL_IDS, config)
     for source, hypotheses in zip(SOURCES, found, strict=True):
         wanted = plain_groups(model, source, config)
         assert [(h.ids, h.finished) for h in hypotheses] == [(i, f) for i, _, f in wanted]
@@ -67,7 +67,7 @@ def test_the_first_group_is_a_plain_search():
     config = DecodingConfig(beam=2, groups=2, n_best=2, diversity=50.0, max_length=6)
     greedy = DecodingConfig(beam=1, max_length=6)
     for source, found in zip(
-        SOURCES, generate(model, Request(SOURCES), VOCABULARY, config), strict=True
+        SOURCES, generate(model, Request(SOURCES), SPECIAL_IDS, config), strict=True
     ):
         ((ids, _, _),) = plain_search(model, source, greedy, Limits([6]))
         assert ids in [h.ids for h in found]
@@ -79,7 +79,7 @@ def test_the_first_group_is_a_plain_search():
 def test_groups_keep_forced_tokens():
     model = random_model(7, seed=3)
     config = DecodingConfig(beam=4, groups=2, n_best=4, diversity=2.0, max_length=8)
-    found = generate(model, Request(SOURCES, [(6, 2), (), (3,)]), VOCABULARY, config)
+    found = generate(model, Request(SOURCES, [(6, 2), (), (3,)]), SPECIAL_IDS, config)
     for forced, hypotheses in zip([(6, 2), (), (3,)], found, strict=True):
         assert len(hypotheses) == 4
         assert all(h.ids[: len(forced)] == forced for h in hypotheses)

@@ -4,7 +4,7 @@ from statistics import median
 
 import pytest
 
-from decoding.toys import END, VOCABULARY, brute_force, random_model
+from decoding.toys import END, SPECIAL_IDS, brute_force, random_model
 from pellucid.config.decoding import DecodingConfig
 from pellucid.decoding.generate import Request, generate
 from pellucid.decoding.minimum_risk import minimum_risk
@@ -49,7 +49,7 @@ def test_of_draws_sameness_finds_the_likeliest_text():
     model = random_model(4, seed=8, spread=3.0)  # its likeliest text is so by far
     model.logits[:, END] += 2.0
     config = DecodingConfig(method="sample", n_best=600, max_length=4)
-    (found,) = generate(model, Request([(5, 3)]), VOCABULARY, config)
+    (found,) = generate(model, Request([(5, 3)]), SPECIAL_IDS, config)
     texts = [h.ids for h in found]
     best = texts[minimum_risk(texts, lambda a, b: float(a == b))[0].place]
     likeliest = DecodingConfig(beam=1, alpha=0.0)

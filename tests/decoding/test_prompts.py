@@ -8,14 +8,14 @@ import torch
 
 from pellucid.config.decoding import DecodingConfig
 from pellucid.decoding.generate import Request, generate
-from pellucid.decoding.search import Vocabulary
+from pellucid.decoding.search import SpecialIds
 from pellucid.errors import UsageError
 from pellucid.formats.huggingface import open_foreign
 
 transformers = pytest.importorskip("transformers")
 
 PAD, END, SIZE = 0, 1, 97
-VOCABULARY = Vocabulary(start=END, end=END, banned=(PAD,))
+SPECIAL_IDS = SpecialIds(start=END, end=END, banned=(PAD,))
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,7 @@ def test_greedy_is_theirs(models, prompts, ours, settings):
     theirs, model = models
     wanted = generated(theirs, prompts, num_beams=1, **settings)
     config = DecodingConfig(beam=1, max_length=20, batch_size=20, **ours)
-    found = generate(model, Request(prompts, pad=5, continued=True), VOCABULARY, config)
+    found = generate(model, Request(prompts, pad=5, continued=True), SPECIAL_IDS, config)
     texts = [[*h.ids, *[END] * h.finished] for (h,) in found]
     assert texts == [ids for ids, _ in wanted]
     assert len({len(ids) for ids in texts}) > 4, "texts of one length prove little"
@@ -105,7 +105,7 @@ def test_beams_are_theirs(models, prompts, ours, settings):
         **settings,
     )
     config = DecodingConfig(beam=4, n_best=4, max_length=20, batch_size=20, **ours)
-    found = generate(model, Request(prompts, pad=5, continued=True), VOCABULARY, config)
+    found = generate(model, Request(prompts, pad=5, continued=True), SPECIAL_IDS, config)
     flat = [h for hypotheses in found for h in hypotheses]
     texts = [[*h.ids, *[END] * h.finished] for h in flat]
     assert texts == [ids for ids, _ in wanted]
@@ -125,9 +125,9 @@ def test_in_batches_and_alone(models, prompts, settings):
     _, model = models
     config = DecodingConfig(max_length=12, batch_size=16, **settings)
     request = Request(prompts, pad=7, continued=True)
-    together = generate(model, request, VOCABULARY, config)
+    together = generate(model, request, SPECIAL_IDS, config)
     one = DecodingConfig(max_length=12, batch_size=1, **settings)
-    alone = generate(model, request, VOCABULARY, one)
+    alone = generate(model, request, SPECIAL_IDS, one)
     for mine, others in zip(together, alone, strict=True):
         assert [h.ids for h in mine] == [h.ids for h in others]
         for a, b in zip(mine, others, strict=True):
@@ -138,7 +138,7 @@ def test_cached_and_uncached(models, prompts):
     # Authority: the model asked for the whole text anew before every token.
     _, model = models
     config = DecodingConfig(beam=1, max_length=9)
-    found = generate(model, Request(prompts[:8], continued=True), VOCABULARY, config)
+    found = generate(model, Request(prompts[:8], continued=True), SPECIAL_IDS, config)
     for prompt, (h,) in zip(prompts, found, strict=False):
         text = [*prompt]
         for token in (*h.ids, *[END] * h.finished):
@@ -152,7 +152,7 @@ def test_cached_and_uncached(models, prompts):
 def test_an_empty_prompt_is_the_start_token(models):
     _, model = models
     config = DecodingConfig(beam=2, max_length=6)
-    empty, start = generate(model, Request([[], [END]], continued=True), VOCABULARY, config)
+    empty, start = generate(model, Request([[], [END]], continued=True), SPECIAL_IDS, config)
     assert empty == start
 
 
@@ -160,15 +160,15 @@ def test_a_prompt_may_be_followed_by_forced_tokens(models, prompts):
     _, model = models
     config = DecodingConfig(beam=2, max_length=6)
     forced = generate(
-        model, Request([prompts[0]], [prompts[1][:3]], continued=True), VOCABULARY, config
+        model, Request([prompts[0]], [prompts[1][:3]], continued=True), SPECIAL_IDS, config
     )
     assert list(forced[0][0].ids[:3]) == prompts[1][:3]
     joined = Request([[*prompts[0], *prompts[1][:3]]], continued=True)
-    found = generate(model, joined, VOCABULARY, DecodingConfig(beam=2, max_length=3, alpha=0))
+    found = generate(model, joined, SPECIAL_IDS, DecodingConfig(beam=2, max_length=3, alpha=0))
     assert forced[0][0].ids[3:] == found[0][0].ids
 
 
 def test_a_source_for_a_model_that_reads_none(models):
     _, model = models
     with pytest.raises(UsageError, match="pass continued=True"):
-        generate(model, Request([[3, 4]]), VOCABULARY, DecodingConfig())
+        generate(model, Request([[3, 4]]), SPECIAL_IDS, DecodingConfig())

@@ -15,11 +15,11 @@ from pellucid.config.decoding import DecodingConfig
 from pellucid.decoding.alignment import align, hard_alignment
 from pellucid.decoding.ensemble import Ensemble
 from pellucid.decoding.generate import Request, generate
-from pellucid.decoding.search import Vocabulary
+from pellucid.decoding.search import SpecialIds
 from pellucid.errors import UsageError
 from pellucid.taps import record
 
-WORDS = Vocabulary(start=0, end=1)
+SPECIAL_IDS = SpecialIds(start=0, end=1)
 SOURCES = [[3, 2, 4, 1], [4, 1], [2, 2, 3, 4, 2, 1]]
 SHAPES = [("lstm", "general", True), ("gru", "additive", False), ("lstm", "none", False)]
 LONGEST = 3
@@ -36,10 +36,10 @@ def every_text(model, source):
     found = []
     for length in range(1, LONGEST + 1):
         for text in itertools.product(range(5), repeat=length):
-            ends = text[-1] == WORDS.end
-            if WORDS.end in text[:-1] or not (ends or length == LONGEST):
+            ends = text[-1] == SPECIAL_IDS.end
+            if SPECIAL_IDS.end in text[:-1] or not (ends or length == LONGEST):
                 continue
-            state = model(ids, None, torch.tensor([[WORDS.start, *text[:-1]]]))
+            state = model(ids, None, torch.tensor([[SPECIAL_IDS.start, *text[:-1]]]))
             log_probs = model.heads["lm"](state).log_softmax(-1)[0]
             score = float(log_probs[range(length), list(text)].double().mean())
             found.append((text[:-1] if ends else text, score))
@@ -51,7 +51,7 @@ def every_text(model, source):
 def test_a_beam_as_wide_as_all_texts_finds_the_best(cell, attention, feeding):
     model = model_of(cell, attention, feeding)
     config = DecodingConfig(beam=5**LONGEST, n_best=5, max_length=LONGEST, stop="exact")
-    found = generate(model, Request(SOURCES), WORDS, config)
+    found = generate(model, Request(SOURCES), SPECIAL_IDS, config)
     for source, hypotheses in zip(SOURCES, found, strict=True):
         wanted = every_text(model, source)[:5]
         assert [h.ids for h in hypotheses] == [text for text, _ in wanted]
@@ -67,8 +67,8 @@ def test_search_with_a_cache_is_search_without(cell, attention, feeding):
         return model.heads["lm"](model(source, keep, ids))[:, -1]
 
     config = DecodingConfig(beam=3, n_best=3, batch_size=2)
-    ours = generate(model, Request(SOURCES), WORDS, config)
-    theirs = generate(Recomputing(whole), Request(SOURCES), WORDS, config)
+    ours = generate(model, Request(SOURCES), SPECIAL_IDS, config)
+    theirs = generate(Recomputing(whole), Request(SOURCES), SPECIAL_IDS, config)
     for a, b in zip(ours, theirs, strict=True):
         assert [h.ids for h in a] == [h.ids for h in b]
         assert [h.score for h in a] == pytest.approx([h.score for h in b], abs=1e-5)
@@ -77,14 +77,14 @@ def test_search_with_a_cache_is_search_without(cell, attention, feeding):
 def test_it_reads_its_source_apart():
     model = model_of(*SHAPES[0])
     with pytest.raises(UsageError, match="leave out continued"):
-        generate(model, Request(SOURCES, continued=True), WORDS, DecodingConfig())
+        generate(model, Request(SOURCES, continued=True), SPECIAL_IDS, DecodingConfig())
 
 
 def test_an_ensemble_may_hold_one():  # authority: two of the same are the one
     model = model_of(*SHAPES[0], vocab_size=13)
     config = DecodingConfig(beam=3)
-    alone = generate(model, Request(SOURCES), WORDS, config)
-    both = generate(Ensemble([model, model]), Request(SOURCES), WORDS, config)
+    alone = generate(model, Request(SOURCES), SPECIAL_IDS, config)
+    both = generate(Ensemble([model, model]), Request(SOURCES), SPECIAL_IDS, config)
     assert [h.ids for [h] in both] == [h.ids for [h] in alone]
 
 

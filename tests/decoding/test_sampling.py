@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from decoding.toys import END, START, VOCABULARY, log_probs, random_model
+from decoding.toys import END, SPECIAL_IDS, START, log_probs, random_model
 from pellucid.config.decoding import DecodingConfig
 from pellucid.decoding.choice import drawn
 from pellucid.decoding.generate import Request, generate
@@ -18,10 +18,10 @@ SOURCE = (5, 3, 9)
 N = 20_000
 
 
-def first_tokens(model, vocabulary=VOCABULARY, **settings):
+def first_tokens(model, special_ids=SPECIAL_IDS, **settings):
     """How often each token came first."""
     config = DecodingConfig(method="sample", n_best=N, max_length=2, **settings)
-    (found,) = generate(model, Request([SOURCE]), vocabulary, config)
+    (found,) = generate(model, Request([SOURCE]), special_ids, config)
     assert len(found) == N
     tokens = [h.ids[0] if h.ids else END for h in found]
     return torch.bincount(torch.tensor(tokens), minlength=model.logits.shape[1]) / N
@@ -49,20 +49,20 @@ def test_banned_tokens_leave_their_mass_to_others():
     model = random_model(9, seed=1)
     logits = torch.tensor(log_probs(model, SOURCE, ()))
     logits[[2, 4, END]] = -torch.inf
-    found = first_tokens(model, replace(VOCABULARY, banned=(2, 4)), min_length=1)
+    found = first_tokens(model, replace(SPECIAL_IDS, banned=(2, 4)), min_length=1)
     close(found, logits.softmax(-1))
 
 
 def test_without_an_end_token_every_token_may_come_first():
     model = random_model(9, seed=1)
-    found = first_tokens(model, replace(VOCABULARY, end=-1), min_length=1)
+    found = first_tokens(model, replace(SPECIAL_IDS, end=-1), min_length=1)
     close(found, torch.tensor(log_probs(model, SOURCE, ())).exp())
 
 
 def test_whole_texts_are_as_often_as_probable():
     model = random_model(3, seed=8)
     config = DecodingConfig(method="sample", n_best=N, max_length=3)
-    (found,) = generate(model, Request([SOURCE]), VOCABULARY, config)
+    (found,) = generate(model, Request([SOURCE]), SPECIAL_IDS, config)
     counts: dict[tuple[int, ...], int] = {}
     for h in found:
         text = (*h.ids, END) if h.finished else h.ids
@@ -79,7 +79,7 @@ def test_whole_texts_are_as_often_as_probable():
 def test_log_probs_are_those_before_the_cuts():
     model = random_model(9, seed=3)
     config = DecodingConfig(method="sample", n_best=20, max_length=6, temperature=3.0, top_p=0.8)
-    (found,) = generate(model, Request([SOURCE]), VOCABULARY, config)
+    (found,) = generate(model, Request([SOURCE]), SPECIAL_IDS, config)
     for h in found:
         text = (*h.ids, END) if h.finished else h.ids
         wanted = [log_probs(model, SOURCE, text[:i])[y] for i, y in enumerate(text)]
@@ -91,14 +91,14 @@ def test_a_seed_gives_one_set_of_texts(batch_size):
     model = random_model(9, seed=2)
     sources = [tuple(range(i, i + 1 + i * 7 % 5)) for i in range(12)]
     config = DecodingConfig(method="sample", n_best=3, seed=4, batch_size=32)
-    wanted = generate(model, Request(sources), VOCABULARY, config)
-    found = generate(model, Request(sources), VOCABULARY, replace(config, batch_size=batch_size))
+    wanted = generate(model, Request(sources), SPECIAL_IDS, config)
+    found = generate(model, Request(sources), SPECIAL_IDS, replace(config, batch_size=batch_size))
     assert found == wanted
-    others = generate(model, Request(sources), VOCABULARY, replace(config, seed=5))
+    others = generate(model, Request(sources), SPECIAL_IDS, replace(config, seed=5))
     assert others != wanted
     assert len({h.ids for hypotheses in wanted for h in hypotheses}) > 30
     # More draws leave the first ones as they were.
-    more = generate(model, Request(sources), VOCABULARY, replace(config, n_best=5))
+    more = generate(model, Request(sources), SPECIAL_IDS, replace(config, n_best=5))
     assert [hypotheses[:3] for hypotheses in more] == wanted
 
 
@@ -106,9 +106,9 @@ def test_draws_hang_on_a_sources_key():  # authority: each alone
     model = random_model(9, seed=2)
     config = DecodingConfig(method="sample", n_best=3, seed=4, min_length=9)
     keys = [(i // 2, i % 2) for i in range(6)]
-    found = generate(model, Request([SOURCE] * 6, keys=keys), VOCABULARY, config)
+    found = generate(model, Request([SOURCE] * 6, keys=keys), SPECIAL_IDS, config)
     for key, hypotheses in zip(keys, found, strict=True):
-        assert generate(model, Request([SOURCE], keys=[key]), VOCABULARY, config) == [hypotheses]
+        assert generate(model, Request([SOURCE], keys=[key]), SPECIAL_IDS, config) == [hypotheses]
     assert len({h.ids for hypotheses in found for h in hypotheses}) == 18
 
 
@@ -117,18 +117,18 @@ def test_top_k_of_one_is_greedy():
     request = Request([SOURCE, (1,), (2, 2)])
     draw = DecodingConfig(method="sample", top_k=1, max_length=9)
     greedy = DecodingConfig(beam=1, max_length=9)
-    found = generate(model, request, VOCABULARY, draw)
-    assert found == generate(model, request, VOCABULARY, greedy)
+    found = generate(model, request, SPECIAL_IDS, draw)
+    assert found == generate(model, request, SPECIAL_IDS, greedy)
 
 
 def test_nothing_left_to_draw():
     model = random_model(3, seed=0)
     config = DecodingConfig(method="sample")
     with pytest.raises(UsageError, match="every token is banned"):
-        generate(model, Request([SOURCE]), replace(VOCABULARY, banned=(0, 1, 2)), config)
+        generate(model, Request([SOURCE]), replace(SPECIAL_IDS, banned=(0, 1, 2)), config)
     model.logits.fill_(float("nan"))
     with pytest.raises(UsageError, match="not numbers"):
-        generate(model, Request([SOURCE]), VOCABULARY, config)
+        generate(model, Request([SOURCE]), SPECIAL_IDS, config)
 
 
 def test_the_ends_of_a_draw():  # authority: by hand
@@ -147,7 +147,7 @@ def test_penalties_look_at_all_that_was_read(method):
         config = DecodingConfig(method="sample", top_k=1, **settings)
     else:
         config = DecodingConfig(beam=1, **settings)
-    ((h,),) = generate(model, Request([SOURCE]), VOCABULARY, config)
+    ((h,),) = generate(model, Request([SOURCE]), SPECIAL_IDS, config)
     text = [START]
     for token in (*h.ids, *[END] * h.finished):
         cache = model.prefill(torch.tensor([SOURCE]), None, 1)

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from decoding.toys import (
     END,
     MODULUS,
+    SPECIAL_IDS,
     START,
-    VOCABULARY,
     RunningHash,
     brute_force,
     from_scratch,
@@ -21,7 +21,7 @@ from decoding.toys import (
     random_model,
 )
 from pellucid.config.decoding import DecodingConfig
-from pellucid.decoding.search import Limits, Vocabulary, search
+from pellucid.decoding.search import Limits, SpecialIds, search
 from pellucid.errors import UsageError
 
 SOURCE = (5, 3, 9)
@@ -29,11 +29,11 @@ NORMS = ("power", "gnmt")
 STOPS = ("first_k", "exact", "current")
 
 
-def run(model, config, limits, vocabulary=VOCABULARY, sources=(SOURCE,)):
+def run(model, config, limits, special_ids=SPECIAL_IDS, sources=(SOURCE,)):
     longest = max(map(len, sources))
     ids = torch.tensor([[*s, *[0] * (longest - len(s))] for s in sources])
     keep = torch.arange(longest) < torch.tensor([[len(s)] for s in sources])
-    return search(model, model.prefill(ids, keep, len(sources)), vocabulary, config, limits)
+    return search(model, model.prefill(ids, keep, len(sources)), special_ids, config, limits)
 
 
 def check(found, wanted):
@@ -75,8 +75,8 @@ def test_a_beam_as_wide_as_all_texts(
 def test_five_tokens_six_steps(stop):  # the largest case of D8
     model = random_model(5, seed=6)
     config = DecodingConfig(beam=5**6, n_best=50, stop=stop)
-    vocabulary = replace(VOCABULARY, banned=(3,))
-    (found,) = run(model, config, Limits([6]), vocabulary)
+    special_ids = replace(SPECIAL_IDS, banned=(3,))
+    (found,) = run(model, config, Limits([6]), special_ids)
     check(found, brute_force(model, SOURCE, config, 6, banned=(3,))[:50])
 
 
@@ -107,11 +107,11 @@ def test_narrow_beams(
     )
     banned = (START,) if vocab_size > 3 else ()
     first = vocab_size - 1 if first else None
-    vocabulary = Vocabulary(START, END, banned, forced_first=first, forced_last=last)
+    special_ids = SpecialIds(START, END, banned, forced_first=first, forced_last=last)
     limits = Limits([max_length], [[min(2 * i, vocab_size - 1) for i in prefix]])
     model = random_model(vocab_size, seed)
-    (found,) = run(model, config, limits, vocabulary)
-    check(found, plain_search(model, SOURCE, config, limits, vocabulary))
+    (found,) = run(model, config, limits, special_ids)
+    check(found, plain_search(model, SOURCE, config, limits, special_ids))
 
 
 @pytest.mark.parametrize("length_norm", NORMS)
@@ -190,7 +190,7 @@ def test_log_probs_are_the_models():
     model = random_model(6, seed=3)
     config = DecodingConfig(beam=4, n_best=4)
     for stop_at in (3, 30):
-        (found,) = run(model, config, Limits([stop_at]), replace(VOCABULARY, banned=(2, 4)))
+        (found,) = run(model, config, Limits([stop_at]), replace(SPECIAL_IDS, banned=(2, 4)))
         for h in found:
             text = (*h.ids, END) if h.finished else h.ids
             wanted = [log_probs(model, SOURCE, text[:i])[y] for i, y in enumerate(text)]
@@ -204,10 +204,10 @@ def test_log_probs_are_the_models():
 
 def test_forced_tokens_come_first_and_cost_nothing():
     model = random_model(8, seed=4)
-    vocabulary = replace(VOCABULARY, banned=(5,), forced_first=5)  # forced wins over banned
+    special_ids = replace(SPECIAL_IDS, banned=(5,), forced_first=5)  # forced wins over banned
     prefixes = [(), (6,), (7, 7, 7)]
     sources = [(1,), (2,), (3,)]
-    found = run(model, DecodingConfig(beam=2), Limits([9] * 3, prefixes), vocabulary, sources)
+    found = run(model, DecodingConfig(beam=2), Limits([9] * 3, prefixes), special_ids, sources)
     for prefix, (best,) in zip(prefixes, found, strict=True):
         forced = (5, *prefix)
         assert best.ids[: len(forced)] == forced
@@ -235,7 +235,7 @@ def test_min_length_counts_tokens_before_the_end():
 def test_no_text_is_possible():
     model = random_model(3, seed=0)
     with pytest.raises(UsageError, match="every token is banned"):
-        run(model, DecodingConfig(), Limits([3]), replace(VOCABULARY, banned=(0, 1, 2)))
+        run(model, DecodingConfig(), Limits([3]), replace(SPECIAL_IDS, banned=(0, 1, 2)))
     model.logits.fill_(float("nan"))
     with pytest.raises(UsageError, match="not numbers"):
         run(model, DecodingConfig(), Limits([3]))

@@ -7,14 +7,14 @@ from parity.peer import talkative
 from pellucid.config.decoding import DecodingConfig
 from pellucid.decoding.contrastive import contrastive
 from pellucid.decoding.generate import Request, generate
-from pellucid.decoding.search import Vocabulary
+from pellucid.decoding.search import SpecialIds
 from pellucid.decoding.speculative import Draft, speculate
 from pellucid.errors import UsageError
 from pellucid.families.transformer_xl.config import TransformerXLConfig
 from pellucid.families.transformer_xl.family import TRANSFO_XL
 
 SIZE, END, PAD = 30, 0, 1
-VOCABULARY = Vocabulary(start=END, end=END, banned=(PAD,))
+SPECIAL_IDS = SpecialIds(start=END, end=END, banned=(PAD,))
 C = TransformerXLConfig(
     vocab_size=SIZE,
     d_model=16,
@@ -70,7 +70,7 @@ def test_in_batches_and_alone(model, prompts, settings):  # authority: each text
     request = Request(prompts, pad=7, continued=True)
     together, alone = (
         generate(
-            model, request, VOCABULARY, DecodingConfig(max_length=12, batch_size=n, **settings)
+            model, request, SPECIAL_IDS, DecodingConfig(max_length=12, batch_size=n, **settings)
         )
         for n in (8, 1)
     )
@@ -88,7 +88,7 @@ def test_greedy_search_is_the_recurrence(model, prompts):
     found = generate(
         model,
         Request(prompts[:8], continued=True),
-        VOCABULARY,
+        SPECIAL_IDS,
         DecodingConfig(beam=1, max_length=9),
     )
     for prompt, (h,) in zip(prompts, found, strict=False):
@@ -103,13 +103,13 @@ def test_greedy_search_is_the_recurrence(model, prompts):
 
 def test_contrast_of_nothing_is_greedy_search(model, prompts):
     request, config = Request(prompts[:4], continued=True), DecodingConfig(beam=1, max_length=8)
-    greedy = [best.ids for best, *_ in generate(model, request, VOCABULARY, config)]
+    greedy = [best.ids for best, *_ in generate(model, request, SPECIAL_IDS, config)]
     plain = DecodingConfig(method="contrastive", contrast=0.0, max_length=8)
-    found = contrastive(model, request, VOCABULARY, plain)
+    found = contrastive(model, request, SPECIAL_IDS, plain)
     assert [h.ids for h in found] == greedy
 
 
 def test_guesses_cannot_be_taken_back(model, prompts):
     request, config = Request(prompts[:1], continued=True), DecodingConfig(beam=1, max_length=8)
     with pytest.raises(UsageError, match="a memory of segments cannot go back"):
-        speculate(model, Draft(model), request, VOCABULARY, config)
+        speculate(model, Draft(model), request, SPECIAL_IDS, config)

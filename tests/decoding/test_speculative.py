@@ -10,7 +10,7 @@ from torch import Tensor
 
 from decoding.toys import (
     END,
-    VOCABULARY,
+    SPECIAL_IDS,
     HashCache,
     RunningHash,
     log_probs,
@@ -21,7 +21,7 @@ from decoding.toys import (
 from pellucid.config.decoding import DecodingConfig
 from pellucid.decoding.ensemble import Ensemble
 from pellucid.decoding.generate import Request, generate, stop_strings
-from pellucid.decoding.search import Vocabulary
+from pellucid.decoding.search import SpecialIds
 from pellucid.decoding.speculative import Draft, speculate
 from pellucid.errors import UsageError
 from pellucid.nn.cache import Cache, Step
@@ -68,7 +68,7 @@ def test_texts_are_as_often_as_the_model_says(ahead, draft_seed):
     counts: Counter[tuple[int, ...]] = Counter()
     accepted = guessed = 0
     for seed in range(N):
-        found = speculate(model, draft, Request([SOURCE]), VOCABULARY, replace(config, seed=seed))
+        found = speculate(model, draft, Request([SOURCE]), SPECIAL_IDS, replace(config, seed=seed))
         h = found.hypothesis
         counts[(*h.ids, END) if h.finished else h.ids] += 1
         accepted, guessed = accepted + found.accepted, guessed + found.guessed
@@ -86,7 +86,7 @@ def test_temperature_and_cuts_hold_for_both():
     config = DecodingConfig(method="sample", max_length=2, temperature=2.0, top_k=3)
     counts = torch.zeros(9)
     for seed in range(N):
-        found = speculate(model, draft, Request([SOURCE]), VOCABULARY, replace(config, seed=seed))
+        found = speculate(model, draft, Request([SOURCE]), SPECIAL_IDS, replace(config, seed=seed))
         counts[found.hypothesis.ids[0] if found.hypothesis.ids else END] += 1 / N
     logits = torch.tensor(log_probs(model, SOURCE, ())) / 2
     p = logits.masked_fill(logits < logits.topk(3).values[-1], -torch.inf).softmax(-1)
@@ -105,13 +105,13 @@ GREEDY = [
 def test_greedy_is_greedy(settings, n_encoder_layers):
     shape = {"n_encoder_layers": n_encoder_layers}
     model, other = random_transformer(0, **shape), random_transformer(1, d_model=8, **shape)
-    vocabulary = Vocabulary(start=1, end=2, banned=(0, 1), forced_first=7)
+    special_ids = SpecialIds(start=1, end=2, banned=(0, 1), forced_first=7)
     config = DecodingConfig(beam=1, max_length=17, **settings)
     for source in random_sources():
         request = Request([source], [source[:2]], continued=not n_encoder_layers)
-        ((wanted,),) = generate(model, request, vocabulary, config)
+        ((wanted,),) = generate(model, request, special_ids, config)
         for draft in (Draft(other, 3), Draft(model, 5), Draft(Ensemble([other, model]), 1)):
-            found = speculate(model, draft, request, vocabulary, config)
+            found = speculate(model, draft, request, special_ids, config)
             assert found.hypothesis.ids == wanted.ids
             assert found.hypothesis.finished == wanted.finished
             wanted_logs = pytest.approx(wanted.token_log_probs, abs=1e-4)
@@ -126,8 +126,8 @@ def test_stop_strings():
     config = DecodingConfig(beam=1, max_length=15)
     for i in range(20):
         request = Request([(i,)], stopped=stopped)
-        ((wanted,),) = generate(model, request, VOCABULARY, config)
-        found = speculate(model, draft, request, VOCABULARY, config).hypothesis
+        ((wanted,),) = generate(model, request, SPECIAL_IDS, config)
+        found = speculate(model, draft, request, SPECIAL_IDS, config).hypothesis
         assert (found.ids, found.finished) == (wanted.ids, wanted.finished)
 
 
@@ -136,7 +136,7 @@ def test_the_model_is_asked_less_often():
     model.logits[:, END] = -1e4
     config = DecodingConfig(beam=1, max_length=20)
     draft = Draft(Rewinding(model.logits), ahead=4)
-    found = speculate(model, draft, Request([SOURCE]), VOCABULARY, config)
+    found = speculate(model, draft, Request([SOURCE]), SPECIAL_IDS, config)
     assert len(found.hypothesis.ids) == 20
     assert (found.guessed, found.accepted) == (
         16,
@@ -147,12 +147,12 @@ def test_the_model_is_asked_less_often():
 def test_what_cannot_be():
     model, config = toy(5, seed=0), DecodingConfig(beam=1)
     with pytest.raises(UsageError, match=r"a hash cannot go back.*Leave out the draft"):
-        speculate(model, Draft(random_model(5, 0)), Request([SOURCE]), VOCABULARY, config)
+        speculate(model, Draft(random_model(5, 0)), Request([SOURCE]), SPECIAL_IDS, config)
     with pytest.raises(UsageError, match="2 sources"):
-        speculate(model, Draft(model), Request([SOURCE] * 2), VOCABULARY, config)
+        speculate(model, Draft(model), Request([SOURCE] * 2), SPECIAL_IDS, config)
     two = DecodingConfig(beam=2)
     with pytest.raises(UsageError, match="keeps 2"):
-        speculate(model, Draft(model), Request([SOURCE]), VOCABULARY, two)
+        speculate(model, Draft(model), Request([SOURCE]), SPECIAL_IDS, two)
     model.logits.fill_(float("nan"))
     with pytest.raises(UsageError, match="not numbers"):
-        speculate(model, Draft(model), Request([SOURCE]), VOCABULARY, config)
+        speculate(model, Draft(model), Request([SOURCE]), SPECIAL_IDS, config)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from decoding.toys import END, VOCABULARY, random_model
+from decoding.toys import END, SPECIAL_IDS, random_model
 from pellucid.config.decoding import DecodingConfig
 from pellucid.decoding.generate import Request, generate, stop_strings, stream
 from pellucid.errors import UsageError
@@ -21,13 +21,13 @@ def test_pieces_make_up_the_texts(config):
     request = Request(SOURCES, [(2, 3)[: i % 3] for i in range(len(SOURCES))])
     texts: dict[int, tuple[int, ...]] = {}
     ended = []
-    for piece in stream(model, request, VOCABULARY, config):
+    for piece in stream(model, request, SPECIAL_IDS, config):
         assert piece.source not in ended
         assert len(piece.ids) == 1 or piece.ended
         texts[piece.source] = (*texts.get(piece.source, ()), *piece.ids)
         if piece.ended:
             ended.append(piece.source)
-    wanted = generate(model, request, VOCABULARY, config)
+    wanted = generate(model, request, SPECIAL_IDS, config)
     assert [texts[i] for i in range(len(SOURCES))] == [h.ids for (h,) in wanted]
     assert sorted(ended) == list(range(len(SOURCES)))
 
@@ -35,7 +35,7 @@ def test_pieces_make_up_the_texts(config):
 def test_pieces_come_as_they_are_made():
     model = random_model(7, seed=1)
     model.logits[:, END] = -1e4
-    pieces = stream(model, Request([(3,)]), VOCABULARY, DecodingConfig(beam=1))
+    pieces = stream(model, Request([(3,)]), SPECIAL_IDS, DecodingConfig(beam=1))
     for n in range(1, 6):
         next(pieces)
         assert len(model.rows_seen) == n
@@ -43,7 +43,7 @@ def test_pieces_come_as_they_are_made():
 
 @pytest.mark.parametrize("settings", [{"beam": 2}, {"method": "sample", "n_best": 2}])
 def test_one_open_text_alone_can_be_streamed(settings):
-    pieces = stream(random_model(5, 0), Request([(3,)]), VOCABULARY, DecodingConfig(**settings))
+    pieces = stream(random_model(5, 0), Request([(3,)]), SPECIAL_IDS, DecodingConfig(**settings))
     with pytest.raises(UsageError, match="keeps 2"):
         next(pieces)
 
@@ -51,7 +51,7 @@ def test_one_open_text_alone_can_be_streamed(settings):
 def test_no_text_is_possible():
     model = random_model(5, seed=0)
     model.logits.fill_(float("nan"))
-    pieces = stream(model, Request([(3,)]), VOCABULARY, DecodingConfig(beam=1))
+    pieces = stream(model, Request([(3,)]), SPECIAL_IDS, DecodingConfig(beam=1))
     with pytest.raises(UsageError, match="not numbers"):
         next(pieces)
 
@@ -69,7 +69,7 @@ def test_texts_end_at_the_first_stop_string(settings):
     config = DecodingConfig(max_length=12, **settings)
     strings = ("cd", "aef", "e")
     request = Request(SOURCES, stopped=stop_strings(letters, strings))
-    found = [h for hs in generate(model, request, VOCABULARY, config) for h in hs]
+    found = [h for hs in generate(model, request, SPECIAL_IDS, config) for h in hs]
     stopped = 0
     for h in found:
         text = letters(h.ids)
@@ -86,11 +86,11 @@ def test_texts_end_at_the_first_stop_string(settings):
 @pytest.mark.parametrize("config", SINGLE)
 def test_a_stopped_text_is_the_free_one_cut(config):
     model = random_model(6, seed=5)
-    free = generate(model, Request(SOURCES), VOCABULARY, config)
+    free = generate(model, Request(SOURCES), SPECIAL_IDS, config)
     stopped = stop_strings(letters, ["cd", "e"])
-    found = generate(model, Request(SOURCES, stopped=stopped), VOCABULARY, config)
+    found = generate(model, Request(SOURCES, stopped=stopped), SPECIAL_IDS, config)
     pieces: list[tuple[int, ...]] = [()] * len(SOURCES)
-    for piece in stream(model, Request(SOURCES, stopped=stopped), VOCABULARY, config):
+    for piece in stream(model, Request(SOURCES, stopped=stopped), SPECIAL_IDS, config):
         pieces[piece.source] += piece.ids
     for (one,), (other,), piece in zip(free, found, pieces, strict=True):
         ends = [n for n in range(1, len(one.ids) + 1) if stopped(one.ids[:n])]

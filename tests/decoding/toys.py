@@ -9,13 +9,13 @@ from torch import Tensor
 
 from pellucid.config.decoding import DecodingConfig
 from pellucid.config.model import ModelConfig
-from pellucid.decoding.search import Limits, Vocabulary
+from pellucid.decoding.search import Limits, SpecialIds
 from pellucid.errors import UsageError
 from pellucid.nn.cache import Cache, Step
 from pellucid.nn.model import Transformer, build
 
 START, END = 0, 1
-VOCABULARY = Vocabulary(start=START, end=END)
+SPECIAL_IDS = SpecialIds(start=START, end=END)
 MODULUS = 10_007
 
 Found = list[tuple[tuple[int, ...], float, bool]]  # (ids, score, finished), best first
@@ -179,25 +179,25 @@ def plain_search(
     source: Sequence[int],
     config: DecodingConfig,
     limits: Limits,
-    vocabulary: Vocabulary = VOCABULARY,
+    special_ids: SpecialIds = SPECIAL_IDS,
 ) -> Found:
     """Beam search of one source as a textbook would write it: lists, one text at a time."""
     (max_length,), k = limits.max_lengths, config.beam
     prefix = limits.prefixes[0] if limits.prefixes else ()
-    forced = [*([] if vocabulary.forced_first is None else [vocabulary.forced_first]), *prefix]
+    forced = [*([] if special_ids.forced_first is None else [special_ids.forced_first]), *prefix]
     open_texts: list[tuple[tuple[int, ...], float]] = [((), 0.0)]
     ended: Found = []
     for t in range(max_length):
         candidates = []
         for text, total in open_texts:
             for token, log_prob in enumerate(log_probs(model, source, text)):
-                if t + 1 == max_length and vocabulary.forced_last is not None:
-                    if token == vocabulary.forced_last:
+                if t + 1 == max_length and special_ids.forced_last is not None:
+                    if token == special_ids.forced_last:
                         candidates.append(((*text, token), total))
                 elif t < len(forced):
                     if token == forced[t]:
                         candidates.append(((*text, token), total))
-                elif token not in vocabulary.banned and (token != END or t >= config.min_length):
+                elif token not in special_ids.banned and (token != END or t >= config.min_length):
                     candidates.append(((*text, token), total + log_prob))
         candidates.sort(key=lambda one: -one[1])  # stable: ties stay in order of (beam, token)
         for text, total in candidates[:k]:

@@ -15,7 +15,7 @@ from parity.peer import close, randomized, talkative
 from pellucid.config.decoding import DecodingConfig
 from pellucid.config.head import HeadConfig
 from pellucid.decoding.generate import Request, generate
-from pellucid.decoding.search import Vocabulary
+from pellucid.decoding.search import SpecialIds
 from pellucid.families.catalog import FAMILIES
 from pellucid.families.gpt3 import SMALL as GPT3
 from pellucid.families.transformer import PRESETS
@@ -151,13 +151,13 @@ def test_prompts_and_sources_of_all_lengths_give_what_each_gives_alone(name):
     """A batch of prompts is padded on the left, of sources on the right; alone there is none."""
     model = talkative(made(name, tie_embeddings="none")).double()  # where rounding decides nothing
     texts = [SOURCE[row, :n].tolist() for row, n in enumerate(LENGTHS)]
-    vocabulary = Vocabulary(start=1, end=0, banned=())
+    special_ids = SpecialIds(start=1, end=0, banned=())
     continued = name in DECODERS
     config = DecodingConfig(beam=1, max_length=8)
 
     def written(some: list[list[int]]) -> list[tuple[int, ...]]:
         request = Request(some, continued=continued)
-        return [tuple(best.ids) for best, *_ in generate(model, request, vocabulary, config)]
+        return [tuple(best.ids) for best, *_ in generate(model, request, special_ids, config)]
 
     found = written(texts)
     assert found == [written([text])[0] for text in texts]

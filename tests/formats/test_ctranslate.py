@@ -23,7 +23,6 @@ from pellucid.formats.bundle import Bundle
 from pellucid.formats.ctranslate import to_ctranslate2
 from pellucid.formats.open_model import open_model
 from pellucid.formats.own_layout import save_model
-from pellucid.formats.special_ids import vocabulary
 from pellucid.manifest import verify
 from pellucid.nn.model import build
 from pellucid.text.pair import Tokenizers
@@ -71,7 +70,7 @@ def same_beams(directory: Path, parts: Bundle, **given: Any) -> None:
     lengths = torch.randint(1, 9, (24,), generator=rng).tolist()
     sources = [[*torch.randint(4, SIZE, (n,), generator=rng).tolist(), 2] for n in lengths]
     config = DecodingConfig(beam=4, max_length=12, batch_size=24)
-    ours = generate(parts.model, Request(sources), vocabulary(parts), config)
+    ours = generate(parts.model, Request(sources), parts.special_ids, config)
     translator = ctranslate2.Translator(str(directory), compute_type="float32", intra_threads=1)
     theirs = translator.translate_batch(
         [LETTERS.pieces(source) for source in sources],
@@ -114,7 +113,7 @@ def test_our_translators(name, tmp_path):
     parts = directory_of(**FORMS[name])
     if name == "tied":
         randomized(parts.model)  # talkative, it would say one word for ever
-    to_ctranslate2(tmp_path / "out", parts, vocabulary(parts).start)
+    to_ctranslate2(tmp_path / "out", parts, parts.special_ids.start)
     verify(tmp_path / "out")
     if name not in ("tied", "wide vocabulary"):
         same_beams(tmp_path / "out", parts)
@@ -162,11 +161,11 @@ def test_what_their_search_must_be_told(name, tmp_path):  # authority: defaults 
     defaults = "beam_size: int = 2.* length_penalty: float = 1.* min_decoding_length: int = 1,"
     assert re.search(defaults, ctranslate2.Translator.translate_batch.__doc__)
     parts = replace(directory_of(), decoding=decoding)
-    notes = to_ctranslate2(tmp_path / "out", parts, vocabulary(parts).start)
+    notes = to_ctranslate2(tmp_path / "out", parts, parts.special_ids.start)
     assert notes == [*wanted, "texts of at most 40 tokens"]
     changes = {"n_encoder_layers": 0, "positions": "learned"}
     parts = replace(directory_of(**changes), decoding=decoding)
-    notes = to_ctranslate2(tmp_path / "alone", parts, vocabulary(parts).start)
+    notes = to_ctranslate2(tmp_path / "alone", parts, parts.special_ids.start)
     assert f"beam_size={decoding.beam}" in notes
     assert ("min_length=0" in notes, "max_length=99" in notes) == (False, name == "all else")
 
@@ -222,7 +221,7 @@ def test_published_families(name, tmp_path):
     theirs: Any = talkative(made) if "tie" in str(settings) else randomized(made)
     theirs.save_pretrained(tmp_path / "theirs")
     parts = replace(open_model(tmp_path / "theirs"), tokenizers=TOKENIZERS)
-    start = vocabulary(parts).start if parts.model.decoder is not None else 0
+    start = parts.special_ids.start if parts.model.decoder is not None else 0
     to_ctranslate2(tmp_path / "out", parts, start)
     rows = [[5, 9, 7, 3, 11, 2], [8, 4, 2]]
     given: dict[str, Any] = {"compute_type": "float32", "intra_threads": 1}
@@ -258,7 +257,7 @@ def test_shipped_translators(name, tmp_path):
     """Real texts: what is banned here is suppressed there, and hardly ever probable."""
     model = pellucid.load(name, device="cpu")
     parts = model.directory
-    to_ctranslate2(tmp_path / "out", parts, vocabulary(parts).start)
+    to_ctranslate2(tmp_path / "out", parts, parts.special_ids.start)
     texts = {
         "en-de": ["The old cat sleeps.", "The gardener saw the white chicken.", "It rained."],
         "zh-en": ["老猫在睡觉。", "园丁看见了白色的鸡。"],

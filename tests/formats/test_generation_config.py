@@ -16,7 +16,6 @@ from pellucid.decoding.generate import Request, generate
 from pellucid.errors import ConfigError
 from pellucid.formats.open_model import open_model
 from pellucid.formats.published import import_published, save_published
-from pellucid.formats.special_ids import vocabulary
 from pellucid.nn.masks import keep_from
 
 PAD, END = 1, 2
@@ -84,7 +83,7 @@ def sources() -> tuple[list[list[int]], torch.Tensor, torch.Tensor]:
 def written_here(directory: Path) -> list[list[int]]:
     found = open_model(directory)
     request = Request(sources()[0])
-    texts = generate(found.model, request, vocabulary(found), found.decoding)
+    texts = generate(found.model, request, found.special_ids, found.decoding)
     return [list(best.ids) for best, *_ in texts]
 
 
@@ -153,7 +152,7 @@ def test_chances_of_a_draw_are_theirs(cuts, marian):
     settings = {"max_new_tokens": 1, "output_scores": True, "output_logits": True}
     told = theirs.generate(ids, return_dict_in_generate=True, **settings)
     found = open_model(marian)
-    rules = Rules(found.decoding, vocabulary(found), torch.device("cpu"))
+    rules = Rules(found.decoding, found.special_ids, torch.device("cpu"))
     law = Law(rules, found.decoding)
     probs = law(told.logits[0], lambda: torch.full((24, 1, 1), PAD).numpy(), 0).probs
     torch.testing.assert_close(probs, told.scores[0].softmax(-1), atol=1e-6, rtol=0)
@@ -171,7 +170,7 @@ def test_a_decoder_alone(tmp_path):
     theirs = transformers.GPT2LMHeadModel.from_pretrained(tmp_path).eval()
     found = open_model(tmp_path)
     rows, _, _ = sources()
-    ours = generate(found.model, Request(rows, continued=True), vocabulary(found), found.decoding)
+    ours = generate(found.model, Request(rows, continued=True), found.special_ids, found.decoding)
     for row, (best, *_) in zip(rows, ours, strict=True):
         wanted = theirs.generate(torch.tensor([row]))[0, len(row) :].tolist()
         assert list(best.ids) == [i for i in wanted if i not in (END, PAD)]

@@ -21,7 +21,6 @@ from pellucid.config.model import ModelConfig
 from pellucid.config.run import RunConfig
 from pellucid.data.store import build_store
 from pellucid.errors import UsageError
-from pellucid.formats.special_ids import vocabulary
 from pellucid.inference.score import score
 from pellucid.tasks.translation import Translation
 from pellucid.text.pair import Tokenizers
@@ -169,4 +168,4 @@ def test_a_decoder_that_has_nothing_to_read_first(directory, tmp_path):
     for name in ("config.json", "model.safetensors"):
         (tmp_path / name).write_bytes((directory / name).read_bytes())
     with pytest.raises(UsageError, match="reads first is not known"):
-        vocabulary(pellucid.load(tmp_path, device="cpu").directory)
+        _ = pellucid.load(tmp_path, device="cpu").directory.special_ids

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from pellucid.config.decoding import DecodingConfig
 from pellucid.decoding.generate import Request, generate
-from pellucid.decoding.search import Vocabulary
+from pellucid.decoding.search import SpecialIds
 from pellucid.families.family import Family
 from pellucid.formats.huggingface import Foreign, open_foreign, save_foreign
 from pellucid.nn.heads import pooled
@@ -144,7 +144,7 @@ def gradients_reach_all(
             assert parameter.grad.any(), name
 
 
-def same_texts(ours: Transformer, theirs: Any, vocabulary: Vocabulary, **settings: Any) -> None:
+def same_texts(ours: Transformer, theirs: Any, special_ids: SpecialIds, **settings: Any) -> None:
     """Beam search here and there writes the same for each of many sources, padded in a batch."""
     rng = torch.Generator().manual_seed(0)
     lengths = torch.randint(1, 9, (24,), generator=rng)
@@ -153,7 +153,7 @@ def same_texts(ours: Transformer, theirs: Any, vocabulary: Vocabulary, **setting
     assert keep is not None
     sources = [row[:n] for row, n in zip(ids.tolist(), lengths.tolist(), strict=True)]
     config = DecodingConfig(beam=4, max_length=12, batch_size=24)
-    found = [list(best.ids) for best, *_ in generate(ours, Request(sources), vocabulary, config)]
+    found = [list(best.ids) for best, *_ in generate(ours, Request(sources), special_ids, config)]
     written = theirs.generate(
         ids.where(keep, theirs.config.pad_token_id),
         attention_mask=keep.long(),
@@ -162,7 +162,7 @@ def same_texts(ours: Transformer, theirs: Any, vocabulary: Vocabulary, **setting
         max_new_tokens=12,
         **settings,
     )
-    ends = (vocabulary.end, theirs.config.pad_token_id)
+    ends = (special_ids.end, theirs.config.pad_token_id)
     assert found == [[i for i in row[1:] if i not in ends] for row in written.tolist()]
     assert len({tuple(text) for text in found}) > 6, "equal texts prove little"
     assert len({len(text) for text in found}) > 1, "texts of one length prove little"

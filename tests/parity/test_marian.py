@@ -9,7 +9,7 @@ import transformers
 from safetensors.torch import load_file, save_file
 
 from parity.peer import IDS, KEEP, both_ways, close, opened, randomized, same_texts, talkative
-from pellucid.decoding.search import Vocabulary
+from pellucid.decoding.search import SpecialIds
 from pellucid.errors import ConfigError
 from pellucid.formats.huggingface import Foreign, open_foreign, save_foreign
 
@@ -119,8 +119,8 @@ def test_same_translations(tmp_path):
     foreign = opened(theirs, tmp_path)
     roles = foreign.family.roles
     ids = {role: foreign.token_ids[f"{role}_token_id"] for role in ("pad", "eos")}
-    vocabulary = Vocabulary(ids[roles.start], ids[roles.end], tuple(ids[r] for r in roles.banned))
-    same_texts(foreign.model, theirs, vocabulary, bad_words_ids=[[PAD]])
+    special_ids = SpecialIds(ids[roles.start], ids[roles.end], tuple(ids[r] for r in roles.banned))
+    same_texts(foreign.model, theirs, special_ids, bad_words_ids=[[PAD]])
 
 
 def test_stacks_of_different_shape_are_refused(tmp_path):

@@ -8,7 +8,7 @@ import transformers
 from transformers.models.mbart.modeling_mbart import shift_tokens_right
 
 from parity.peer import IDS, KEEP, both_ways, close, opened, randomized, same_texts, talkative
-from pellucid.decoding.search import Vocabulary
+from pellucid.decoding.search import SpecialIds
 from pellucid.formats.huggingface import Foreign
 from pellucid.formats.open_model import open_model
 from pellucid.inference.logits import Inputs, logits
@@ -83,20 +83,20 @@ def test_the_decoder_reads_the_last_token_first(start, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("vocabulary", "settings"),
+    ("special_ids", "settings"),
     [
-        (Vocabulary(LANGUAGE, END, (PAD,)), {"decoder_start_token_id": LANGUAGE}),
+        (SpecialIds(LANGUAGE, END, (PAD,)), {"decoder_start_token_id": LANGUAGE}),
         (
-            Vocabulary(END, END, (PAD,), LANGUAGE),
+            SpecialIds(END, END, (PAD,), LANGUAGE),
             {"decoder_start_token_id": END, "forced_bos_token_id": LANGUAGE},
         ),
     ],
     ids=["cc25", "50"],
 )
-def test_both_ways_to_start_a_translation(vocabulary, settings, tmp_path):
+def test_both_ways_to_start_a_translation(special_ids, settings, tmp_path):
     config = transformers.MBartConfig(**CONFIG, tie_word_embeddings=False)
     theirs = talkative(transformers.MBartForConditionalGeneration(config), seed=1)
     ours = opened(theirs, tmp_path).model
     same_texts(
-        ours, theirs, vocabulary, forced_eos_token_id=None, bad_words_ids=[[PAD]], **settings
+        ours, theirs, special_ids, forced_eos_token_id=None, bad_words_ids=[[PAD]], **settings
     )

@@ -11,7 +11,7 @@ from pellucid.config.data import TokenizerConfig
 from pellucid.config.decoding import DecodingConfig, Roles
 from pellucid.config.head import HeadConfig
 from pellucid.config.model import ModelConfig
-from pellucid.decoding.search import Vocabulary
+from pellucid.decoding.search import SpecialIds
 from pellucid.errors import ConfigError
 from pellucid.formats.bundle import Bundle
 from pellucid.formats.huggingface import open_foreign
@@ -102,7 +102,7 @@ def test_the_same_translations(roles, tmp_path):
     id_of = ours.tokenizers.target.id
     forced = id_of(roles.forced_first) if roles.forced_first else None
     banned = tuple(map(id_of, roles.banned))
-    same_texts(ours.model, theirs, Vocabulary(id_of("bos"), id_of("eos"), banned, forced))
+    same_texts(ours.model, theirs, SpecialIds(id_of("bos"), id_of("eos"), banned, forced))
 
 
 @pytest.mark.parametrize(

@@ -36,9 +36,8 @@ def run(options: Options) -> int:
         notes = [f"not said there: {note}" for note in save_published(out, parts)]
     else:
         from pellucid.formats.ctranslate import to_ctranslate2
-        from pellucid.formats.special_ids import vocabulary
 
-        start = 0 if parts.model.decoder is None else vocabulary(parts).start
+        start = 0 if parts.model.decoder is None else parts.special_ids.start
         notes = [f"to search as here, give {note}" for note in to_ctranslate2(out, parts, start)]
     print(f"{options.model} is in {out}, as {options.to} has it.")
     for note in notes:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from pellucid.config.decoding import DecodingConfig
-from pellucid.decoding.ledger import Ledger, Limits, Vocabulary
+from pellucid.decoding.ledger import Ledger, Limits, SpecialIds
 from pellucid.decoding.processors import INF, cuts, penalties
 from pellucid.decoding.top_k import Candidates, best_continuations, best_sums
 
@@ -20,10 +20,10 @@ Read = Callable[[], np.ndarray]
 
 
 def choice(
-    config: DecodingConfig, vocabulary: Vocabulary, limits: Limits, device: torch.device
+    config: DecodingConfig, special_ids: SpecialIds, limits: Limits, device: torch.device
 ) -> Choice:
     """What the config asks for."""
-    rules = Rules(config, vocabulary, device)
+    rules = Rules(config, special_ids, device)
     assert config.method != "contrastive"
     if config.method != "beam":
         return _Draw(Law(rules, config), config, limits)
@@ -34,14 +34,14 @@ class Rules:
     """What holds for every choice: penalties on scores, and ids that may not be chosen."""
 
     def __init__(
-        self, config: DecodingConfig, vocabulary: Vocabulary, device: torch.device
+        self, config: DecodingConfig, special_ids: SpecialIds, device: torch.device
     ) -> None:
-        self.penalties = penalties(config, vocabulary.banned_sequences)
+        self.penalties = penalties(config, special_ids.banned_sequences)
         self.min_length = config.min_length
-        self.banned = torch.tensor(vocabulary.banned, dtype=torch.int64, device=device)
+        self.banned = torch.tensor(special_ids.banned, dtype=torch.int64, device=device)
         # No end token is a negative id, which indexing takes for the last token of all.
-        ends = (vocabulary.end,) if vocabulary.end >= 0 else ()
-        no_end = (*vocabulary.banned, *ends)
+        ends = (special_ids.end,) if special_ids.end >= 0 else ()
+        no_end = (*special_ids.banned, *ends)
         self.no_end = torch.tensor(no_end, dtype=torch.int64, device=device)
 
     def excluded(self, n: int) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from pellucid.config.decoding import DecodingConfig
 from pellucid.decoding.choice import Chances, Law, Rules, certain
 from pellucid.decoding.generate import Request, begun, check, limits_of
-from pellucid.decoding.ledger import Hypothesis, Vocabulary
+from pellucid.decoding.ledger import Hypothesis, SpecialIds
 from pellucid.decoding.processors import INF
 from pellucid.decoding.search import device_of, forced_at, forced_ids
 from pellucid.decoding.single import Text
@@ -18,7 +18,7 @@ from pellucid.nn.cache import Decoder
 
 @torch.inference_mode()
 def contrastive(
-    model: Decoder, request: Request, vocabulary: Vocabulary, config: DecodingConfig
+    model: Decoder, request: Request, special_ids: SpecialIds, config: DecodingConfig
 ) -> list[Hypothesis]:
     """A text for each source, one source after another.
 
@@ -29,7 +29,7 @@ def contrastive(
     assert config.method == "contrastive"
     check(model, request, config)
     return [
-        _Search(model, request, vocabulary, config, source).run()
+        _Search(model, request, special_ids, config, source).run()
         for source in range(len(request.sources))
     ]
 
@@ -41,22 +41,22 @@ class _Search:
         self,
         model: Decoder,
         request: Request,
-        vocabulary: Vocabulary,
+        special_ids: SpecialIds,
         config: DecodingConfig,
         source: int,
     ) -> None:
         self.model, self.config, self.device = model, config, device_of(model)
-        self.law = Law(Rules(config, vocabulary, self.device), config)
-        limits = limits_of(request, vocabulary, config, [source])
-        self.vocabulary, self.most = vocabulary, limits.max_lengths[0]
-        self.text = Text(limits, vocabulary, config)
-        (self.forced,) = forced_ids(vocabulary, limits)
+        self.law = Law(Rules(config, special_ids, self.device), config)
+        limits = limits_of(request, special_ids, config, [source])
+        self.special_ids, self.most = special_ids, limits.max_lengths[0]
+        self.text = Text(limits, special_ids, config)
+        (self.forced,) = forced_ids(special_ids, limits)
         if request.continued:  # read here, not in `begun`, which keeps no states
             self.read = list(limits.beginnings[0])
             self.cache = model.prefill(None, None, 1)
         else:
-            self.read = [vocabulary.start]
-            self.cache, _ = begun(model, request, vocabulary, config, [source])
+            self.read = [special_ids.start]
+            self.cache, _ = begun(model, request, special_ids, config, [source])
 
     def run(self) -> Hypothesis:
         """Token after token until the text has ended."""
@@ -88,7 +88,7 @@ class _Search:
 
     def _chances(self, logits: Tensor) -> Chances:
         n = len(self.text.ids) - 1
-        token = forced_at(self.forced, self.vocabulary, self.most, n)
+        token = forced_at(self.forced, self.special_ids, self.most, n)
         if token is not None:
             return certain(token, logits)
         return self.law(logits, lambda: np.array([[self.read]]), n)

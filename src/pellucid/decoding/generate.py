@@ -8,7 +8,7 @@ import torch
 
 from pellucid.config.decoding import DecodingConfig
 from pellucid.decoding.ensemble import Ensemble
-from pellucid.decoding.ledger import Hypothesis, Ledger, Limits, Vocabulary, left_padded
+from pellucid.decoding.ledger import Hypothesis, Ledger, Limits, SpecialIds, left_padded
 from pellucid.decoding.search import device_of, search, walk
 from pellucid.errors import UsageError
 from pellucid.nn.base import Model
@@ -59,7 +59,7 @@ class Piece(NamedTuple):
 def generate(
     model: Decoder,
     request: Request,
-    vocabulary: Vocabulary,
+    special_ids: SpecialIds,
     config: DecodingConfig,
     progress: Callable[[int], None] | None = None,
 ) -> list[list[Hypothesis]]:
@@ -73,8 +73,8 @@ def generate(
     results: list[list[Hypothesis]] = [[] for _ in request.sources]
     for chosen in _batches(request, config):
         repeated = [i for i in chosen for _ in range(config.copies)]
-        cache, limits = begun(model, request, vocabulary, config, repeated)
-        found = search(model, cache, vocabulary, config, limits)
+        cache, limits = begun(model, request, special_ids, config, repeated)
+        found = search(model, cache, special_ids, config, limits)
         for i, hypotheses in zip(repeated, found, strict=True):
             results[i] += hypotheses
         if progress is not None:
@@ -84,7 +84,7 @@ def generate(
 
 @torch.inference_mode()
 def stream(
-    model: Decoder, request: Request, vocabulary: Vocabulary, config: DecodingConfig
+    model: Decoder, request: Request, special_ids: SpecialIds, config: DecodingConfig
 ) -> Iterator[Piece]:
     """What `generate` gives, piece by piece as it comes: greedy search, or one draw a source.
 
@@ -93,9 +93,9 @@ def stream(
     one_text(config)
     check(model, request, config)
     for chosen in _batches(request, config):
-        cache, limits = begun(model, request, vocabulary, config, chosen)
+        cache, limits = begun(model, request, special_ids, config, chosen)
         open_texts = range(len(chosen))
-        for book in walk(model, cache, vocabulary, config, limits):
+        for book in walk(model, cache, special_ids, config, limits):
             for source in open_texts:
                 yield _piece(book, source)._replace(source=chosen[source])
             open_texts = book.active.tolist()
@@ -174,12 +174,12 @@ def _batches(request: Request, config: DecodingConfig) -> Iterator[list[int]]:
 def begun(
     model: Decoder,
     request: Request,
-    vocabulary: Vocabulary,
+    special_ids: SpecialIds,
     config: DecodingConfig,
     chosen: Sequence[int],
 ) -> tuple[Cache, Limits]:
     """A cache that has read these sources, and what is asked of each one's text."""
-    limits = limits_of(request, vocabulary, config, chosen)
+    limits = limits_of(request, special_ids, config, chosen)
     if request.continued:
         return begin(model, limits.beginnings, request.pad), limits
     batch = [request.sources[i] for i in chosen]
@@ -187,14 +187,14 @@ def begun(
 
 
 def limits_of(
-    request: Request, vocabulary: Vocabulary, config: DecodingConfig, chosen: Sequence[int]
+    request: Request, special_ids: SpecialIds, config: DecodingConfig, chosen: Sequence[int]
 ) -> Limits:
     """What is asked of the texts of these sources."""
     batch = [request.sources[i] for i in chosen]
     return Limits(
         max_lengths=[longest(request, config, i) for i in chosen],
         prefixes=[request.prefixes[i] for i in chosen] if request.prefixes else (),
-        beginnings=[s or (vocabulary.start,) for s in batch] if request.continued else (),
+        beginnings=[s or (special_ids.start,) for s in batch] if request.continued else (),
         stopped=request.stopped,
         keys=[
             (n, part * config.copies + place % config.copies)

@@ -37,7 +37,7 @@ class Hypothesis:
 
 
 @dataclass(frozen=True)
-class Vocabulary:
+class SpecialIds:
     """The ids that a search must know."""
 
     start: int
@@ -60,7 +60,7 @@ class Limits:
     max_lengths: Sequence[int]
     """Most tokens, the end token counted; at least 1."""
     prefixes: Sequence[Sequence[int]] = ()
-    """Ids that each text begins with, after the vocabulary's `forced_first`; empty for none."""
+    """Ids that each text begins with, after `SpecialIds.forced_first`; empty for none."""
     beginnings: Sequence[Sequence[int]] = ()
     """What stands before each text: read already but for its last token. By default, the start."""
     stopped: Callable[[Sequence[int]], bool] | None = None

@@ -22,7 +22,7 @@ Cut = Callable[[Tensor], Tensor]
 def penalties(config: DecodingConfig, banned: Sequence[Sequence[int]] = ()) -> tuple[Penalty, ...]:
     """Those that the config asks for, in order; each looks at what was read so far.
 
-    banned: sequences of ids, as of `Vocabulary.banned_sequences`.
+    banned: sequences of ids, as of `SpecialIds.banned_sequences`.
     """
     chain: list[Penalty] = []
     if config.repetition_penalty != 1:

@@ -9,47 +9,47 @@ from torch import Tensor, nn
 
 from pellucid.config.decoding import DecodingConfig
 from pellucid.decoding.choice import choice
-from pellucid.decoding.ledger import Hypothesis, Ledger, Limits, Vocabulary
+from pellucid.decoding.ledger import Hypothesis, Ledger, Limits, SpecialIds
 from pellucid.decoding.top_k import Candidates
 from pellucid.nn.cache import Cache, Decoder
 
-__all__ = ["Hypothesis", "Limits", "Vocabulary", "device_of", "search", "walk"]
+__all__ = ["Hypothesis", "Limits", "SpecialIds", "device_of", "search", "walk"]
 
 
 def search(
-    model: Decoder, cache: Cache, vocabulary: Vocabulary, config: DecodingConfig, limits: Limits
+    model: Decoder, cache: Cache, special_ids: SpecialIds, config: DecodingConfig, limits: Limits
 ) -> list[list[Hypothesis]]:
     """The n best texts of each source in the cache, best first.
 
     The cache comes fresh from `prefill`, one row a source; it is used up.
     Raises: UsageError if no text is possible.
     """
-    *_, book = walk(model, cache, vocabulary, config, limits)
+    *_, book = walk(model, cache, special_ids, config, limits)
     return book.hypotheses()
 
 
 @torch.inference_mode()
 def walk(
-    model: Decoder, cache: Cache, vocabulary: Vocabulary, config: DecodingConfig, limits: Limits
+    model: Decoder, cache: Cache, special_ids: SpecialIds, config: DecodingConfig, limits: Limits
 ) -> Iterator[Ledger]:
     """As `search`, but the book after each step."""
     if not limits.beginnings:
-        limits = replace(limits, beginnings=[(vocabulary.start,)] * cache.rows)
-    forced = forced_ids(vocabulary, limits)
+        limits = replace(limits, beginnings=[(special_ids.start,)] * cache.rows)
+    forced = forced_ids(special_ids, limits)
     longest_forced = max(map(len, forced))
-    book = Ledger(config, vocabulary.end, limits)
+    book = Ledger(config, special_ids.end, limits)
     device = device_of(model)
     k, n_sources = 1, cache.rows
     tokens = np.array([[beginning[-1]] for beginning in limits.beginnings])
     scores = np.zeros((n_sources, 1), dtype=np.float32)
-    choose = choice(config, vocabulary, limits, device)
+    choose = choice(config, special_ids, limits, device)
     for t in range(max(limits.max_lengths)):
         ids = _tensor(tokens, device).view(-1, 1)  # (rows, 1)
         logits = model.step(ids, cache).logits[:, -1]  # (rows, V)
         found = choose(logits, _tensor(scores, device), book)
-        if t < longest_forced or (t + 1 >= book.nearest and vocabulary.forced_last is not None):
+        if t < longest_forced or (t + 1 >= book.nearest and special_ids.forced_last is not None):
             most, active = limits.max_lengths, book.active.tolist()
-            _force(found, scores, [forced_at(forced[s], vocabulary, most[s], t) for s in active])
+            _force(found, scores, [forced_at(forced[s], special_ids, most[s], t) for s in active])
         stay, parents, tokens, scores = book.advance(found)
         yield book
         if not len(stay):
@@ -64,18 +64,20 @@ def device_of(model: object) -> torch.device:
     return next((p.device for p in parameters), torch.device("cpu"))
 
 
-def forced_ids(vocabulary: Vocabulary, limits: Limits) -> list[tuple[int, ...]]:
+def forced_ids(special_ids: SpecialIds, limits: Limits) -> list[tuple[int, ...]]:
     """What each text must begin with."""
-    first = () if vocabulary.forced_first is None else (vocabulary.forced_first,)
+    first = () if special_ids.forced_first is None else (special_ids.forced_first,)
     prefixes = limits.prefixes or [()] * len(limits.max_lengths)
     assert len(prefixes) == len(limits.max_lengths)
     return [(*first, *prefix) for prefix in prefixes]
 
 
-def forced_at(forced: Sequence[int], vocabulary: Vocabulary, max_length: int, n: int) -> int | None:
+def forced_at(
+    forced: Sequence[int], special_ids: SpecialIds, max_length: int, n: int
+) -> int | None:
     """The token that must follow n others, if any; `forced`: those at the text's beginning."""
-    if n + 1 == max_length and vocabulary.forced_last is not None:
-        return vocabulary.forced_last
+    if n + 1 == max_length and special_ids.forced_last is not None:
+        return special_ids.forced_last
     return forced[n] if n < len(forced) else None
 
 

@@ -2,17 +2,17 @@
 
 from pellucid.config.decoding import DecodingConfig
 from pellucid.decoding.choice import Chances
-from pellucid.decoding.ledger import Hypothesis, Limits, Vocabulary, length_norm
+from pellucid.decoding.ledger import Hypothesis, Limits, SpecialIds, length_norm
 from pellucid.errors import UsageError
 
 
 class Text:
     """The text so far: ids begin with the one that was there before."""
 
-    def __init__(self, limits: Limits, vocabulary: Vocabulary, config: DecodingConfig) -> None:
-        first = limits.beginnings[0][-1] if limits.beginnings else vocabulary.start
+    def __init__(self, limits: Limits, special_ids: SpecialIds, config: DecodingConfig) -> None:
+        first = limits.beginnings[0][-1] if limits.beginnings else special_ids.start
         self.ids, self.log_probs = [first], list[float]()
-        self.end, self.stopped = vocabulary.end, limits.stopped
+        self.end, self.stopped = special_ids.end, limits.stopped
         self.room = limits.max_lengths[0]
         self.finished = False
 

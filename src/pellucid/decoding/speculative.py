@@ -11,7 +11,7 @@ from torch import Tensor
 from pellucid.config.decoding import DecodingConfig
 from pellucid.decoding.choice import Chances, Law, Rules, certain, drawn
 from pellucid.decoding.generate import Request, begun, check, one_text
-from pellucid.decoding.ledger import Hypothesis, Vocabulary
+from pellucid.decoding.ledger import Hypothesis, SpecialIds
 from pellucid.decoding.search import device_of, forced_at, forced_ids
 from pellucid.decoding.single import Text
 from pellucid.errors import UsageError
@@ -38,7 +38,7 @@ class Speculated(NamedTuple):
 
 @torch.inference_mode()
 def speculate(
-    model: Decoder, draft: Draft, request: Request, vocabulary: Vocabulary, config: DecodingConfig
+    model: Decoder, draft: Draft, request: Request, special_ids: SpecialIds, config: DecodingConfig
 ) -> Speculated:
     """A text of the model's own distribution for one source; greedy search gives its greedy text.
 
@@ -53,9 +53,9 @@ def speculate(
             f"{len(request.sources)} sources with {draft.ahead} tokens guessed ahead: guesses are"
             " made for one source at a time, one token or more. Call once for each source."
         )
-    author = _Side(model, request, vocabulary, config)
-    guesser = _Side(draft.model, request, vocabulary, config)
-    text = Text(author.limits, vocabulary, config)
+    author = _Side(model, request, special_ids, config)
+    guesser = _Side(draft.model, request, special_ids, config)
+    text = Text(author.limits, special_ids, config)
     rng = np.random.default_rng((config.seed, *request.key(0)))
     guessed = accepted = 0
     while not text.ended:
@@ -81,10 +81,10 @@ class _Side:
     """One of the two models, its memory, and what may follow a text by its word."""
 
     def __init__(
-        self, model: Decoder, request: Request, vocabulary: Vocabulary, config: DecodingConfig
+        self, model: Decoder, request: Request, special_ids: SpecialIds, config: DecodingConfig
     ) -> None:
         self.model, self.device = model, device_of(model)
-        self.cache, self.limits = begun(model, request, vocabulary, config, [0])
+        self.cache, self.limits = begun(model, request, special_ids, config, [0])
         self.start = self.cache.length
         try:
             self.cache.truncate(self.start)
@@ -93,8 +93,11 @@ class _Side:
                 "guesses that are refused must be taken back, which a memory of this kind cannot:"
                 f" {error} Leave out the draft: no other search goes back."
             ) from None
-        self.law, self.vocabulary = Law(Rules(config, vocabulary, self.device), config), vocabulary
-        (self.forced,) = forced_ids(vocabulary, self.limits)
+        self.law, self.special_ids = (
+            Law(Rules(config, special_ids, self.device), config),
+            special_ids,
+        )
+        (self.forced,) = forced_ids(special_ids, self.limits)
 
     def read(self, ids: Sequence[int], n: int) -> list[Chances]:
         """Read what of ids is new: what may follow each of the last n of them."""
@@ -110,7 +113,7 @@ class _Side:
     def _chances(self, logits: Tensor, ids: Sequence[int]) -> Chances:
         """By logits (1, V), of what follows ids, the first of which was there before."""
         n = len(ids) - 1
-        token = forced_at(self.forced, self.vocabulary, self.limits.max_lengths[0], n)
+        token = forced_at(self.forced, self.special_ids, self.limits.max_lengths[0], n)
         if token is not None:
             return certain(token, logits)
         before = self.limits.beginnings[0][:-1] if self.limits.beginnings else ()

@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from pellucid.config.decoding import DecodingConfig, Roles
 from pellucid.config.embedding import EmbeddingConfig
 from pellucid.config.model import ModelConfig
 from pellucid.config.rnn import RNNConfig
+from pellucid.decoding.search import SpecialIds
+from pellucid.formats.special_ids import find_special_ids
 from pellucid.nn.base import Model
 from pellucid.text.pair import Tokenizers
 
@@ -33,3 +36,8 @@ class Bundle:
     """Of a published directory: ids that are never written, beside the roles that are banned."""
     notes: tuple[str, ...] = ()
     """Of a published directory: what it asks of a search that is not honoured here."""
+
+    @cached_property
+    def special_ids(self) -> SpecialIds:
+        """The ids that a search needs. Raises: UsageError as `find_special_ids`."""
+        return find_special_ids(self)

@@ -1,90 +1,92 @@
-"""The ids behind a directory's roles: where a text begins and ends, for search, score and loss."""
+"""The special ids of a model: what texts begin and end with, for search, scores and exports."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from pellucid.decoding.search import Vocabulary
+from pellucid.decoding.search import SpecialIds
 from pellucid.errors import UsageError
-from pellucid.formats.bundle import Bundle
 from pellucid.text.tokenizer import Tokenizer
+
+if TYPE_CHECKING:  # a bundle computes its special ids here, once
+    from pellucid.formats.bundle import Bundle
 
 NEVER = -1  # no token has it: a model without an end token goes on to the longest length
 
 
-def vocabulary(directory: Bundle) -> Vocabulary:
-    """The ids that a search must know: the directory's own, else the roles' of its family.
+def find_special_ids(bundle: "Bundle") -> SpecialIds:
+    """The ids that a search needs: those of the directory's configs, else of its family's roles.
 
-    Raises: UsageError if the decoder of an encoder-decoder has nothing to read first.
+    Raises: UsageError if an encoder-decoder does not define what its decoder reads first.
     """
-    roles, told = directory.roles, directory.token_ids
-    end = token_id(directory, roles.end) if roles.end else None
-    start = _start(directory)
-    if start is None and directory.model.encoder is not None:
+    roles, ids = bundle.roles, bundle.token_ids
+    end = token_id(bundle, roles.end) if roles.end else None
+    start = _start(bundle)
+    if start is None and bundle.model.encoder is not None:
         raise UsageError(
             "what the decoder reads first is not known here. Write decoder_start_token_id into the"
             " directory's generation_config.json, or put the tokenizer's files beside it."
         )
-    first = told.get("forced_bos_token_id")
+    first = ids.get("forced_bos_token_id")
     if first is None and roles.forced_first:
-        first = directory.tokenizers.target.id(roles.forced_first)
-    banned = [token_id(directory, role) for role in roles.banned]
-    return Vocabulary(
+        first = bundle.tokenizers.target.id(roles.forced_first)
+    banned = [token_id(bundle, role) for role in roles.banned]
+    return SpecialIds(
         start=(0 if end is None else end) if start is None else start,
         end=NEVER if end is None else end,
-        banned=(*(i for i in banned if i not in (None, end)), *directory.banned),
+        banned=(*(i for i in banned if i not in (None, end)), *bundle.banned),
         forced_first=first,
-        forced_last=told.get("forced_eos_token_id"),
+        forced_last=ids.get("forced_eos_token_id"),
     )
 
 
-def source_row(directory: Bundle, ids: Sequence[int]) -> list[int]:
-    """A text as the model was trained to read it."""
-    tokenizer = directory.tokenizers.source
-    before, after = around(directory, tokenizer, "eos")
+def token_id(bundle: "Bundle", role: str) -> int | None:
+    """The id of a role's token: by the directory's configs, else by its tokenizer, else None."""
+    if f"{role}_token_id" in bundle.token_ids:
+        return bundle.token_ids[f"{role}_token_id"]
+    tokenizer = bundle.tokenizers.target
+    return tokenizer.roles.get(role) if tokenizer.there else None
+
+
+def source_row(bundle: "Bundle", ids: Sequence[int]) -> list[int]:
+    """A source text's ids with the special tokens that the model reads around them."""
+    before, after = around(bundle, bundle.tokenizers.source, "eos")
     return [*before, *ids, *after]
 
 
-def target_row(directory: Bundle, ids: Sequence[int]) -> list[int]:
-    """A text as the decoder writes it, to the end token; what stands behind that is not written."""
-    tokenizer, role = directory.tokenizers.target, directory.roles.end
-    before, after = around(directory, tokenizer, role)
+def target_row(bundle: "Bundle", ids: Sequence[int]) -> list[int]:
+    """A target text's ids as the decoder generates them: up to the end token, that included."""
+    tokenizer, role = bundle.tokenizers.target, bundle.roles.end
+    before, after = around(bundle, tokenizer, role)
     end = tokenizer.id(role)
     return [*before, *ids, *after[: after.index(end)], end] if end in after else [*before, *ids]
 
 
-def around(directory: Bundle, tokenizer: Tokenizer, end: str) -> tuple[list[int], list[int]]:
+def around(bundle: "Bundle", tokenizer: Tokenizer, end: str) -> tuple[list[int], list[int]]:
     """The ids before and behind a text: our own translators' texts have an end token alone."""
-    if directory.task and directory.roles.start != "last":
+    if bundle.task and bundle.roles.start != "last":
         return [], [tokenizer.id(end)]
     return template_ids(tokenizer)
 
 
 def template_ids(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
-    """The ids that a tokenizer's template has before and behind one text."""
-    found: tuple[list[int], list[int]] = ([], [])
-    behind = False
+    """The special ids before and after one text, by the tokenizer's template."""
+    before, after = list[int](), list[int]()
+    side = before
     for slot in tokenizer.template.single:
         if slot.text:
-            behind = True
+            side = after
         else:
-            found[behind].extend(slot.ids)
-    return found
+            side.extend(slot.ids)
+    return before, after
 
 
-def token_id(directory: Bundle, role: str) -> int | None:
-    """The id of a role's token: as the directory says, else as its tokenizer does, else None."""
-    if f"{role}_token_id" in directory.token_ids:
-        return directory.token_ids[f"{role}_token_id"]
-    tokenizer = directory.tokenizers.target
-    return tokenizer.roles.get(role) if tokenizer.there else None
-
-
-def _start(directory: Bundle) -> int | None:
+def _start(bundle: "Bundle") -> int | None:
     """What the decoder reads first."""
-    told, role = directory.token_ids.get("decoder_start_token_id"), directory.roles.start
-    if told is not None or not role:
-        return told
+    start, role = bundle.token_ids.get("decoder_start_token_id"), bundle.roles.start
+    if start is not None or not role:
+        return start
     if role != "last":
-        return token_id(directory, role)
-    tokenizer = directory.tokenizers.target
-    # Where it is a text's last token, the target's template knows it: a language, or the end.
+        return token_id(bundle, role)
+    tokenizer = bundle.tokenizers.target
+    # The last token of the target's template starts the decoder: a language, or the end token.
     return tokenizer.with_specials([]).ids[-1] if tokenizer.there else None

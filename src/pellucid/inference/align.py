@@ -7,7 +7,6 @@ import torch
 
 from pellucid.decoding.alignment import align, hard_alignment, source_tap
 from pellucid.formats.bundle import Bundle
-from pellucid.formats.special_ids import vocabulary
 from pellucid.inference.translate import Translated
 
 Alignment = tuple[tuple[int, int], ...]
@@ -48,7 +47,7 @@ def alignments(directories: Sequence[Bundle], found: Sequence[Translated]) -> li
     Raises: UsageError if a decoder has no such layer.
     """
     first = directories[0]
-    start, size = vocabulary(first).start, first.decoding.batch_size
+    start, size = first.special_ids.start, first.decoding.batch_size
     pairs_of: list[Alignment] = [()] * len(found)
     looking = [d for d in directories if d.model.source_weights]
     if not looking:

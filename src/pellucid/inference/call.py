@@ -3,10 +3,10 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from pellucid.decoding.search import Vocabulary
+from pellucid.decoding.search import SpecialIds
 from pellucid.errors import UsageError
 from pellucid.formats.bundle import Bundle
-from pellucid.formats.special_ids import around, vocabulary
+from pellucid.formats.special_ids import around
 from pellucid.text.guard import guarded
 
 
@@ -70,8 +70,8 @@ def prefixes(directory: Bundle, call: Call, n: int) -> list[list[int]]:
     return [_beginning(directory, text) if text else [] for text in call.prefix]
 
 
-def with_banned(directory: Bundle, words: Vocabulary, call: Call) -> Vocabulary:
-    """The vocabulary without the pieces of each banned string, and of a space before it.
+def with_banned(directory: Bundle, special_ids: SpecialIds, call: Call) -> SpecialIds:
+    """Special ids that also ban the pieces of each banned string, and of a space before it.
 
     One piece is not written at all, several are not written one after another.
     Raises: UsageError if a string has no piece.
@@ -83,8 +83,8 @@ def with_banned(directory: Bundle, words: Vocabulary, call: Call) -> Vocabulary:
             raise UsageError(f"banned={text!r:.60} is nothing to this tokenizer. Leave it out.")
         rows |= dict.fromkeys(map(tuple, found))
     return replace(
-        words,
-        banned=(*words.banned, *(row[0] for row in rows if len(row) == 1)),
+        special_ids,
+        banned=(*special_ids.banned, *(row[0] for row in rows if len(row) == 1)),
         banned_sequences=tuple(row for row in rows if len(row) > 1),
     )
 
@@ -98,7 +98,7 @@ def _beginning(directory: Bundle, text: str) -> list[int]:
             f"prefix {guarded(text)!r:.60} has characters that the tokenizer does not know, and"
             " unknown ones cannot be written. Leave them out."
         )
-    if directory.model.encoder is None or vocabulary(directory).forced_first is not None:
+    if directory.model.encoder is None or directory.special_ids.forced_first is not None:
         return ids
     return [*around(directory, target, directory.roles.end)[0], *ids]
 

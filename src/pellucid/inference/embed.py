@@ -8,7 +8,7 @@ from torch import Tensor
 
 from pellucid.config.embedding import EmbeddingConfig
 from pellucid.formats.bundle import Bundle
-from pellucid.formats.special_ids import source_row, vocabulary
+from pellucid.formats.special_ids import source_row
 from pellucid.nn.masks import Mask
 from pellucid.nn.padding import padded
 
@@ -39,7 +39,7 @@ def wrapped(directory: Bundle, texts: Sequence[str], longest: int = 0) -> list[l
     around = len(source_row(directory, []))
     found = tokenizer.encode_batch(texts)
     rows = [source_row(directory, ids[: max(0, most - around)] if most else ids) for ids in found]
-    return [row or [vocabulary(directory).start] for row in rows]
+    return [row or [directory.special_ids.start] for row in rows]
 
 
 def _vectors(directory: Bundle, rows: Sequence[Sequence[int]], config: EmbeddingConfig) -> Tensor:

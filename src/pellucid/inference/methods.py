@@ -8,11 +8,10 @@ from pellucid.decoding.contrastive import contrastive
 from pellucid.decoding.ensemble import Ensemble
 from pellucid.decoding.generate import Request, generate, one_text, stream
 from pellucid.decoding.minimum_risk import minimum_risk
-from pellucid.decoding.search import Hypothesis, Vocabulary, device_of
+from pellucid.decoding.search import Hypothesis, SpecialIds, device_of
 from pellucid.decoding.speculative import Draft, speculate
 from pellucid.errors import UsageError
 from pellucid.formats.bundle import Bundle
-from pellucid.formats.special_ids import vocabulary
 from pellucid.inference.call import Call, with_banned
 from pellucid.metrics.translation import likeness
 from pellucid.nn.cache import Decoder
@@ -25,7 +24,7 @@ class Team:
 
     model: Decoder
     draft: Draft | None
-    vocabulary: Vocabulary
+    special_ids: SpecialIds
     text: Callable[[Sequence[int]], str]
     """The text of generated ids, up to a stop string."""
     language: str
@@ -50,15 +49,15 @@ def gather(directory: Bundle, call: Call) -> Team:
     others = {f"model {n} of the ensemble": m for n, m in enumerate(call.ensemble, 2)}
     if call.draft is not None:
         others["the draft"] = call.draft
-    words, said = vocabulary(directory), directory.tokenizers.target.said
+    said = directory.tokenizers.target.said
     for name, other in others.items():
         _check_alike(directory, other, name)
-        _check_words(words, vocabulary(other), name)
+        _check_special_ids(directory.special_ids, other.special_ids, name)
     models = [m.model for m in (directory, *call.ensemble)]
     return Team(
         model=Ensemble(models) if call.ensemble else directory.model,
         draft=None if call.draft is None else Draft(call.draft.model),
-        vocabulary=with_banned(directory, words, call),
+        special_ids=with_banned(directory, directory.special_ids, call),
         text=lambda ids: until(said(ids), call.stop_at),
         language=directory.languages[1],
     )
@@ -79,10 +78,10 @@ def search(
         return [[_speculated(team, one, config)] for one in _singles(request, progress)]
     if config.method == "contrastive":
         return [
-            contrastive(team.model, one, team.vocabulary, config)
+            contrastive(team.model, one, team.special_ids, config)
             for one in _singles(request, progress)
         ]
-    found = generate(team.model, request, team.vocabulary, config, progress)
+    found = generate(team.model, request, team.special_ids, config, progress)
     return (
         [_least_risk(team, drawn, config) for drawn in found] if config.method == "mbr" else found
     )
@@ -97,7 +96,7 @@ def spoken(
     """
     ids: list[int] = []
     said = ""
-    for piece in stream(team.model, request, team.vocabulary, config):
+    for piece in stream(team.model, request, team.special_ids, config):
         ids += piece.ids
         text = team.text(ids)
         if not piece.ended:
@@ -132,7 +131,7 @@ def _singles(request: Request, progress: Callable[[int], None] | None) -> Iterat
 
 def _speculated(team: Team, request: Request, config: DecodingConfig) -> Hypothesis:
     assert team.draft is not None
-    return speculate(team.model, team.draft, request, team.vocabulary, config).hypothesis
+    return speculate(team.model, team.draft, request, team.special_ids, config).hypothesis
 
 
 def _least_risk(
@@ -176,7 +175,7 @@ def _check_alike(mine: Bundle, other: Bundle, name: str) -> None:
         )
 
 
-def _check_words(mine: Vocabulary, other: Vocabulary, name: str) -> None:
+def _check_special_ids(mine: SpecialIds, other: SpecialIds, name: str) -> None:
     """Raises: UsageError if texts begin or end in another way."""
     for field in ("start", "end", "forced_first", "forced_last"):
         a, b = getattr(mine, field), getattr(other, field)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from pellucid.decoding.search import device_of
 from pellucid.formats.bundle import Bundle
-from pellucid.formats.special_ids import source_row, target_row, vocabulary
+from pellucid.formats.special_ids import source_row, target_row
 from pellucid.inference.batches import batches
 from pellucid.inference.methods import check_translates
 from pellucid.nn.padding import padded
@@ -54,7 +54,7 @@ def _sums(directory: Bundle, sources: Sequence[list[int]], targets: Sequence[lis
     """Summed log-probabilities (B,) in float64."""
     model = directory.model
     device = device_of(model)
-    start = vocabulary(directory).start
+    start = directory.special_ids.start
     ids, keep = padded(sources, directory.tokenizers.source.id("pad"), device)  # (B, S)
     inputs, real = padded([[start, *target[:-1]] for target in targets], start, device)  # (B, T)
     labels, _ = padded(targets, start, device)  # (B, T)
