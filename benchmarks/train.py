@@ -36,7 +36,7 @@ from pellucid.nn import kernels
 from pellucid.nn.model import build
 from pellucid.nn.positions import sinusoids
 from pellucid.tasks.protocol import total
-from pellucid.tasks.translation import PairBatch, Translation
+from pellucid.tasks.translation import PairBatch, TranslationTask
 from pellucid.text.pair import Tokenizers
 from pellucid.text.train import train_tokenizers
 from pellucid.training.optimizers import build_optimizer, set_rate
@@ -106,11 +106,11 @@ def contestant(name: str, size: str, folder: str, seconds: float) -> tuple[Run, 
     return run, {"losses": losses}
 
 
-def stream(folder: Path, size: str) -> tuple[Iterator[PairBatch], Translation]:
+def stream(folder: Path, size: str) -> tuple[Iterator[PairBatch], TranslationTask]:
     """Batches of at most 4,096 tokens a side, the same for all, without end."""
     examples = PairStore(folder / "pairs")
     training = TrainingConfig(label_smoothing=SMOOTHING)
-    task = Translation(
+    task = TranslationTask(
         RunConfig(size=size, training=training),
         Tokenizers.load(folder / "tokenizer"),
         valid=examples,
@@ -122,7 +122,7 @@ def stream(folder: Path, size: str) -> tuple[Iterator[PairBatch], Translation]:
     return collated, task
 
 
-def ours(c: ModelConfig, task: Translation, bf16: bool) -> Callable[[PairBatch], float]:
+def ours(c: ModelConfig, task: TranslationTask, bf16: bool) -> Callable[[PairBatch], float]:
     """What the trainer does in one update."""
     prepare_for_steps()  # as our command line does
     module = build(c, seed=1).train()
@@ -197,12 +197,12 @@ def plain_loop(
     return update
 
 
-def nn_transformer(c: ModelConfig, task: Translation) -> Callable[[PairBatch], float]:
+def nn_transformer(c: ModelConfig, task: TranslationTask) -> Callable[[PairBatch], float]:
     module = Plain(c)
     return plain_loop(module, lambda batch: module(batch.source, batch.target))
 
 
-def transformers(c: ModelConfig, task: Translation) -> Callable[[PairBatch], float]:
+def transformers(c: ModelConfig, task: TranslationTask) -> Callable[[PairBatch], float]:
     module = marian(c, c.dropout)
     nn.init.normal_(module.model.shared.weight, 0, c.d_model**-0.5)
 
@@ -215,7 +215,7 @@ def transformers(c: ModelConfig, task: Translation) -> Callable[[PairBatch], flo
     return plain_loop(module, logits)
 
 
-UPDATES: dict[str, Callable[[ModelConfig, Translation], Callable[[PairBatch], float]]] = {
+UPDATES: dict[str, Callable[[ModelConfig, TranslationTask], Callable[[PairBatch], float]]] = {
     "ours": lambda c, task: ours(c, task, kernels.plan().bf16),
     "ours-fp32": lambda c, task: ours(c, task, False),
     "nn.Transformer": nn_transformer,

@@ -22,7 +22,7 @@ from pellucid.config.run import RunConfig
 from pellucid.data.store import build_store
 from pellucid.errors import UsageError
 from pellucid.inference.score import score
-from pellucid.tasks.translation import Translation
+from pellucid.tasks.translation import TranslationTask
 from pellucid.text.pair import Tokenizers
 from pellucid.text.published.open import in_language, open_tokenizer
 from text.published.samples import mbart
@@ -146,7 +146,7 @@ def test_the_decoder_reads_in_training_what_theirs_does(directory, tmp_path):
     tokenizers = Tokenizers(source, target)
     store = build_store(pairs, tokenizers, tmp_path, "all", 200)
     config = RunConfig(model=ModelConfig())
-    task = Translation(config, tokenizers, store, pairs, 40, Roles(start="last"))
+    task = TranslationTask(config, tokenizers, store, pairs, 40, Roles(start="last"))
     examples = [store[i] for i in range(len(store))]
     batch = task.collate(examples, seed=0)
     rows = [target.with_specials(ids.tolist()).ids for _, ids in examples]

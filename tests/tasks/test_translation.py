@@ -16,7 +16,7 @@ from pellucid.data.store import build_store
 from pellucid.formats.bundle import Bundle
 from pellucid.inference.translate import translate
 from pellucid.nn.model import build
-from pellucid.tasks.translation import NAME, Translation, sized
+from pellucid.tasks.translation import NAME, TranslationTask, sized
 from pellucid.text.train import train_tokenizers
 
 PAIRS = list(garden.pairs(60, "en", "de"))
@@ -34,7 +34,7 @@ def task(request, tmp_path_factory):
     config = RunConfig(
         model=replace(MODEL, tie_embeddings=tied), training=TrainingConfig(label_smoothing=0.1)
     )
-    return Translation(config, tokenizers, store, PAIRS, longest_source=40)
+    return TranslationTask(config, tokenizers, store, PAIRS, longest_source=40)
 
 
 def test_collate_shifts_by_one_and_names_real_places(task):  # authority: the definition

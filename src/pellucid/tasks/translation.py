@@ -48,7 +48,7 @@ class PairBatch(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Translation:
+class TranslationTask:
     """The task of one run."""
 
     config: RunConfig

@@ -11,7 +11,7 @@ from pellucid.data.store import PairStore
 from pellucid.errors import DataError, UsageError
 from pellucid.formats.bundle import Bundle
 from pellucid.manifest import verify
-from pellucid.tasks.translation import Translation
+from pellucid.tasks.translation import TranslationTask
 from pellucid.text.pair import Tokenizers
 from pellucid.training import checkpoints
 from pellucid.training.cards import model_card
@@ -64,10 +64,10 @@ def averaged(paths: Sequence[Path]) -> Bundle:
     return replace(directory, card=model_card(replace(config, training=averaged), {}, last))
 
 
-def _task(run: RunDirectory, config: RunConfig) -> Translation:
+def _task(run: RunDirectory, config: RunConfig) -> TranslationTask:
     tokenizers = Tokenizers.load(run.tokenizers)
     stores = [PairStore(path) for path in sorted(run.data.glob("*")) if path.is_dir()]
     if not stores:
         raise DataError(f"{run.data} holds no data. Make it again: pellucid data build {run.path}.")
     longest = max(int(store.lengths[:, 0].max()) for store in stores)
-    return Translation(config, tokenizers, stores[0], (), longest)
+    return TranslationTask(config, tokenizers, stores[0], (), longest)

@@ -17,7 +17,7 @@ from pellucid.files import publish
 from pellucid.formats.own_layout import save_model
 from pellucid.locks import RunLock
 from pellucid.nn.device import choose_device
-from pellucid.tasks.translation import Translation, sized
+from pellucid.tasks.translation import TranslationTask, sized
 from pellucid.text.pair import Tokenizers
 from pellucid.text.train import train_tokenizers
 from pellucid.training import checkpoints
@@ -108,7 +108,7 @@ def _located(given: Mapping[str, Any], where: str) -> tuple[dict[str, Any], RunD
 
 def _begun(
     given: Mapping[str, Any], run: RunDirectory, w: World, where: str, reporter: Reporter
-) -> tuple[Translation, PairStore]:
+) -> tuple[TranslationTask, PairStore]:
     """Complete the config, record it, and make what training reads."""
     device = choose_device(given.get("device") or "auto")
     data = build(DataConfig, given["data"], where)
@@ -131,7 +131,7 @@ def _begun(
 
 def _prepared(
     config: RunConfig, corpus: Corpus, run: RunDirectory, w: World, reporter: Reporter
-) -> tuple[Translation, PairStore]:
+) -> tuple[TranslationTask, PairStore]:
     """Tokenizers and ids: made by the first process, read by all."""
     if not w.is_main:
         w.wait()
@@ -146,7 +146,7 @@ def _prepared(
     if w.is_main:
         w.wait()
     longest = int(examples.lengths[:, 0].max())
-    return Translation(config, tokenizers, held_out, corpus.valid, longest), examples
+    return TranslationTask(config, tokenizers, held_out, corpus.valid, longest), examples
 
 
 def _tokenizers(
@@ -165,7 +165,7 @@ def _tokenizers(
     return tokenizers
 
 
-def _finish(task: Translation, trainer: Trainer, run: RunDirectory) -> None:
+def _finish(task: TranslationTask, trainer: Trainer, run: RunDirectory) -> None:
     """Give the module its final weights and publish it as `final/`."""
     c, journey = trainer.config, trainer.journey
     group = "ema" if c.ema else "weights"
@@ -199,7 +199,7 @@ def _default_directory(data: DataConfig) -> str:
     return "runs/" + ("-".join(names) or "run")
 
 
-def _summary(config: RunConfig, task: Translation, examples: PairStore) -> str:
+def _summary(config: RunConfig, task: TranslationTask, examples: PairStore) -> str:
     model = sized(config, task.tokenizers).model
     layers = f"{model.n_encoder_layers}+{model.n_decoder_layers} layers"
     dropped = examples.dropped.get("too long", 0)  # held-out pairs are no loss
