@@ -3,12 +3,10 @@
 import subprocess
 import sys
 
-import pytest
-
 from architecture import walk
 
-# Each row may import from the rows below it; parts in one row never import each other.
-HOUSE = (
+# Each row may import from the rows below it; packages in one row never import each other.
+ROWS = (
     ("__main__",),
     ("cli", ""),  # "" is the package's own __init__.py
     ("serve",),
@@ -25,7 +23,7 @@ HOUSE = (
     ("manifest", "locks", "taps", "allocator"),
     ("errors",),
 )
-ROW = {part: row for row, parts in enumerate(HOUSE) for part in parts}
+ROW = {package: row for row, packages in enumerate(ROWS) for package in packages}
 
 WITHOUT_TORCH = (
     "errors",
@@ -43,31 +41,43 @@ WITHOUT_TORCH = (
 MAY_USE_TORCH = ("data.loader",)
 
 
-def part_of(module):
+def package_of(module):
     return module.split(".")[0]
 
 
-@pytest.mark.parametrize("module", sorted(walk.modules()))
-def test_imports_point_down_the_table(module):
-    assert part_of(module) in ROW, f"{module} stands in no row of the house"
+def test_every_module_has_a_row():
+    assert not [module for module in walk.modules() if package_of(module) not in ROW]
+
+
+def wrong_imports(module):
     for target, name, line in walk.imports(module):
-        where = f"{module}:{line} imports {target}"
-        if (part_of(target) == part_of(module) != "") or (target, name) == ("", "__version__"):
+        where = f"{module}:{line} imports {target} {name}".rstrip()
+        if (package_of(target) == package_of(module) != "") or (target, name) == (
+            "",
+            "__version__",
+        ):
             continue
-        assert part_of(target) in ROW, f"{where}, which stands in no row of the house"
-        assert ROW[part_of(target)] > ROW[part_of(module)], f"{where}, which is not below it"
-        private = [
-            p for p in (*target.split("."), name) if p.startswith("_") and p != "__version__"
-        ]
-        assert not private, f"{where} {name}: private names stay in their folder"
+        if package_of(target) not in ROW:
+            yield f"{where}: it has no row in the table"
+        elif ROW[package_of(target)] <= ROW[package_of(module)]:
+            yield f"{where}: its row is not below"
+        if any(part.startswith("_") for part in (*target.split("."), name)):
+            yield f"{where}: private names stay in their package"
 
 
-def test_what_needs_no_torch_does_not_load_it():  # authority: a fresh process's own module list
-    chosen = [m for m in walk.modules() if part_of(m) in WITHOUT_TORCH and m not in MAY_USE_TORCH]
-    chosen += [m for m in walk.modules() if m == "decoding.long"]
-    code = "import importlib, sys\n" + "".join(
-        f"importlib.import_module('pellucid.{m}'); assert 'torch' not in sys.modules, '{m}'\n"
-        for m in sorted(chosen)
+def test_imports_point_down_the_table():
+    assert not [wrong for module in sorted(walk.modules()) for wrong in wrong_imports(module)]
+
+
+def test_modules_without_torch():  # authority: a fresh process's own list of modules
+    chosen = [
+        m for m in walk.modules() if package_of(m) in WITHOUT_TORCH and m not in MAY_USE_TORCH
+    ]
+    code = (
+        "import importlib, sys\n"
+        f"for name in {[*sorted(chosen), 'decoding.long']}:\n"
+        "    importlib.import_module(f'pellucid.{name}')\n"
+        "    assert 'torch' not in sys.modules, name\n"
     )
     child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert child.returncode == 0, child.stderr[-600:]

@@ -1,4 +1,4 @@
-"""The package's source as syntax trees, for the tests of the house rules."""
+"""The package's source as syntax trees, for the tests of the project's rules."""
 
 import ast
 from collections.abc import Iterator
@@ -23,6 +23,20 @@ def name_of(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+def nodes() -> Iterator[tuple[str, ast.AST]]:
+    """Every node of every module, with the module's name."""
+    for name, tree in modules().items():
+        for node in ast.walk(tree):
+            yield name, node
+
+
+def functions() -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
+    """Every function, with its dotted name."""
+    for module, node in nodes():
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            yield f"{module}.{node.name}", node
+
+
 def imports(name: str) -> Iterator[tuple[str, str, int]]:
     """Each pellucid import of a module: what is imported from, which name, and the line."""
     for node in ast.walk(modules()[name]):
@@ -36,18 +50,5 @@ def imports(name: str) -> Iterator[tuple[str, str, int]]:
                 base = (node.module or "").partition(".")[2]
                 for alias in node.names:
                     whole = f"{base}.{alias.name}".lstrip(".")
-                    yield (
-                        (whole, "", node.lineno)
-                        if whole in modules()
-                        else (
-                            base,
-                            alias.name,
-                            node.lineno,
-                        )
-                    )
-
-
-def functions(name: str) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    for node in ast.walk(modules()[name]):
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            yield node
+                    is_module = whole in modules()
+                    yield whole if is_module else base, "" if is_module else alias.name, node.lineno
