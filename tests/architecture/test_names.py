@@ -61,17 +61,19 @@ def summary(offenders):
     return f"{len(offenders)}: {dict(counts.most_common())}"
 
 
-# Offenders when the rule was written. Take the mark away when the list is empty.
-@pytest.mark.xfail(reason="439 names when the rule was written", strict=False)
+# While names and prose are being reworked, offenders are counted and not an error. In the end these
+# two lines are `assert not offenders`.
+def check(offenders):
+    if offenders:
+        pytest.skip(f"{summary(offenders)}; the first: {offenders[:3]}")
+
+
 def test_names_are_plain():
-    offenders = list(banned_names())
-    assert not offenders, summary(offenders)
+    check(list(banned_names()))
 
 
-@pytest.mark.xfail(reason="81 passages when the rule was written", strict=False)
 def test_prose_is_plain():
-    offenders = list(banned_prose())
-    assert not offenders, summary(offenders)
+    check(list(banned_prose()))
 
 
 def test_the_lists_work():  # authority: by hand
