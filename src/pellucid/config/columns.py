@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 ColumnKind = Literal["text", "words", "tags", "label", "labels", "score", "span", "document"]
-"""text: one text. words: a text as a tuple of words. tags: a tuple with one tag per word. label: one
-of a few strings. labels: any number of those. score: a number. span: where an answer stands in
-another text. document: a long text, which a task may cut or pack."""
+"""text: one text. words: a text as a tuple of words. tags: a tuple with one tag per word.
+label: one of a few strings. labels: any number of those. score: a number. span: where an answer
+stands in another text. document: a long text, which a task may cut or pack."""
 
 
 @dataclass(frozen=True)
