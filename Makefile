@@ -22,6 +22,7 @@ venv: .venv/dev.stamp
 
 # What a developer has besides.
 .venv/dev.stamp: .venv/core.stamp
+	$(PIP) seqeval  # only its source is published: it is built with tools that stay out of .venv
 	$(PIP) --no-build-isolation -e '.[dev]'
 	@touch $@
 

@@ -1,0 +1,134 @@
+"""Scores of tagged words: token accuracy, and precision, recall and F1 of entities.
+
+Tags are `O` or a letter with a type, such as `B-PER`: B begins an entity, I continues one, E ends
+one, and S is one alone (IOB1, IOB2 and IOBES alike).
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from pellucid.errors import DataError
+
+ENTITY_TAG = re.compile("O|[BIES](-.+)?", re.DOTALL)
+UNNAMED = "_"
+"""The type of a letter alone, as seqeval calls it."""
+
+
+class Entity(NamedTuple):
+    """Words `start` to `stop` - 1 of a sentence, counted from 0, and what they name."""
+
+    type: str
+    start: int
+    stop: int
+
+
+class EntityScore(NamedTuple):
+    """Agreement of predicted with gold entities, each from 0 to 1; a ratio over nothing is 0."""
+
+    precision: float
+    recall: float
+    f1: float
+    support: int
+    """Gold entities."""
+
+
+class EntityScores(NamedTuple):
+    """Over all entities together (micro), and by type, in alphabetical order."""
+
+    micro: EntityScore
+    by_type: Mapping[str, EntityScore]
+
+
+def token_accuracy(predicted: Sequence[Sequence[str]], gold: Sequence[Sequence[str]]) -> float:
+    """Return the share of words whose tag is the gold one, from 0 to 1.
+
+    Raises: DataError if sentences or words are not as many on both sides, or if there is no word.
+    """
+    _check_lengths(predicted, gold)
+    n_words = sum(map(len, gold))
+    if not n_words:
+        raise DataError("no tagged word to score: the test set is empty. Give at least one.")
+    sentences = zip(predicted, gold, strict=True)
+    return sum(p == g for pair in sentences for p, g in zip(*pair, strict=True)) / n_words
+
+
+def entity_scores(
+    predicted: Sequence[Sequence[str]], gold: Sequence[Sequence[str]]
+) -> EntityScores:
+    """Score entities: one is right if its type and both its ends are.
+
+    Raises: DataError as `token_accuracy`, except that no word at all scores 0; and as `entities`.
+    Source: conlleval (Tjong Kim Sang and De Meulder 2003), as seqeval computes it by default.
+    """
+    _check_lengths(predicted, gold)
+    guessed, wanted = (
+        {(i, entity) for i, tags in enumerate(sentences) for entity in entities(tags)}
+        for sentences in (predicted, gold)
+    )
+    types = sorted({entity.type for _, entity in guessed | wanted})
+    by_type = {
+        kind: _score(*({e for e in each if e[1].type == kind} for each in (guessed, wanted)))
+        for kind in types
+    }
+    return EntityScores(_score(guessed, wanted), by_type)
+
+
+def entities(tags: Sequence[str]) -> list[Entity]:
+    """Return the entities of one sentence, in their order.
+
+    A continuation of nothing begins an entity: an I behind `O`, behind another type, or behind E
+    or S.  Raises: DataError naming a tag that is neither `O` nor a letter of BIES with a type.
+    """
+    spans: list[Entity] = []
+    previous, previous_type = "O", UNNAMED
+    for i, tag in enumerate(tags):
+        letter, kind = _split(tag)
+        if letter in ("I", "E") and previous in ("B", "I") and kind == previous_type:
+            spans[-1] = spans[-1]._replace(stop=i + 1)
+        elif letter != "O":
+            spans.append(Entity(kind, i, i + 1))
+        previous, previous_type = letter, kind
+    return spans
+
+
+def are_entity_tags(tags: Iterable[str]) -> bool:
+    """Return whether all tags mark entities; others, as parts of speech, have an accuracy only."""
+    return all(ENTITY_TAG.fullmatch(tag) for tag in tags)
+
+
+def _split(tag: str) -> tuple[str, str]:
+    """The letter and the type of a tag."""
+    if not ENTITY_TAG.fullmatch(tag):
+        raise DataError(
+            f"{tag[:60]!r} is no entity tag. Write O, or B-, I-, E- or S- and a type, as in B-PER."
+        )
+    return tag[0], tag[2:] or UNNAMED
+
+
+def _score(guessed: set[tuple[int, Entity]], wanted: set[tuple[int, Entity]]) -> EntityScore:
+    right = len(guessed & wanted)
+    return EntityScore(
+        precision=_ratio(right, len(guessed)),
+        recall=_ratio(right, len(wanted)),
+        f1=_ratio(2 * right, len(guessed) + len(wanted)),
+        support=len(wanted),
+    )
+
+
+def _ratio(part: int, whole: int) -> float:
+    return part / whole if whole else 0.0
+
+
+def _check_lengths(predicted: Sequence[Sequence[str]], gold: Sequence[Sequence[str]]) -> None:
+    if len(predicted) != len(gold):
+        raise DataError(
+            f"{len(predicted)} predicted sentences but {len(gold)} gold ones: each needs both."
+            " Check that no line was lost."
+        )
+    for number, (p, g) in enumerate(zip(predicted, gold, strict=True), 1):
+        if len(p) != len(g):
+            raise DataError(
+                f"sentence {number} has {len(p)} predicted tags but {len(g)} gold ones: each word"
+                " needs one of both."
+            )
