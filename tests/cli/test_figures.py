@@ -48,6 +48,14 @@ def test_scores_are_those_of_sacrebleu(pellucid, ready, tmp_path):
     assert "tok:none" in score["signature"]
 
 
+def test_an_unknown_language_is_named(pellucid, ready):
+    """Authority: the table of ISO 639 has no `jp`; Japan's language is `ja`."""
+    args = ["evaluate", "--hypotheses", ready.target, "--data", ready.source, ready.target]
+    assert "'jp' is not a language code" in pellucid(*args, "--language", "jp").out
+    assert "'jp' is not" in json.loads(pellucid(*args, "--language", "jp", "--json").out)["note"]
+    assert "language code" not in pellucid(*args).out
+
+
 def test_two_systems_are_compared(pellucid, ready):
     """Authority: the references against themselves (BLEU 100) and against a poor model."""
     data = ["--data", ready.source, ready.target]

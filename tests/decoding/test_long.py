@@ -68,7 +68,8 @@ def test_where_nothing_fits_each_character_is_a_part():
 
 @pytest.mark.parametrize(
     ("language", "wanted"),
-    [("en", "a b"), ("de", "a b"), ("zh", "ab"), ("ja", "ab"), ("zh-Hant", "ab"), ("", "a b")],
+    [("en", "a b"), ("de", "a b"), ("zh", "ab"), ("ja", "ab"), ("zh-Hant", "ab"), ("", "a b")]
+    + [(c, "ab") for c in ("zho", "cmn", "jpn", "ja_XX")],
 )
 def test_rejoin(language, wanted):
     assert rejoin(["a ", "", "b"], language) == wanted

@@ -13,7 +13,14 @@ from sacrebleu.significance import PairedTest
 
 from pellucid.errors import DataError, ResourceError
 from pellucid.metrics import translation
-from pellucid.metrics.translation import bleu, chrf, paired_bootstrap, ter, tokenised_bleu
+from pellucid.metrics.translation import (
+    bleu,
+    chrf,
+    language_note,
+    paired_bootstrap,
+    ter,
+    tokenised_bleu,
+)
 
 HYPOTHESES = [
     "The dog sleeps under the table.",
@@ -60,7 +67,9 @@ def test_equals_the_command_line(tmp_path, ours, options):  # authority: sacreBL
     assert ours().signature == theirs["signature"]
 
 
-@pytest.mark.parametrize("language", ["zh", "zh-TW", "ZH_cn"])
+@pytest.mark.parametrize(
+    "language", ["zh", "zh-TW", "ZH_cn", "zho", "chi", "cmn", "zh-Hans", "zho_Hant", "yue"]
+)
 def test_chinese_is_cut_into_characters(tmp_path, language):  # authority: sacreBLEU's own program
     theirs = by_command_line(tmp_path, *CHINESE, "-m", "bleu", "--tokenize", "zh")
     assert bleu(*CHINESE, language).value == pytest.approx(theirs["score"], abs=1e-6)
@@ -80,9 +89,23 @@ def test_japanese_names_the_extra_it_needs(monkeypatch):  # authority: the docum
         bleu(["猫"], ["猫"], "ja")
 
 
-def test_japanese_is_cut_by_mecab():  # authority: the dictionary's division of a plain sentence
+@pytest.mark.parametrize("language", ["ko", "kor", "ko-KR"])
+def test_korean_is_cut_by_its_own_tokenizer(monkeypatch, language):  # authority: as sacreBLEU's
+    asked = []
+    monkeypatch.setattr(translation, "BLEU", lambda trg_lang: asked.append(trg_lang) or BLEU())
+    bleu(["고양이"], ["고양이"], language)
+    assert BLEU._TOKENIZER_MAP[asked[0]] == "ko-mecab"
+
+
+def test_an_unknown_language_is_named():
+    assert language_note("zh-Hans") == language_note("jpn") == language_note("") == ""
+    assert "'jp' is not a language code known here" in language_note("jp")
+
+
+@pytest.mark.parametrize("language", ["ja", "jpn", "ja_XX", "ja-JP"])
+def test_japanese_is_cut_by_mecab(language):  # authority: the dictionary's division of a sentence
     pytest.importorskip("MeCab", reason="needs the extra `ja`")
-    score = bleu(["私は猫が好きです。"], ["私は猫が好きです。"], "ja")
+    score = bleu(["私は猫が好きです。"], ["私は猫が好きです。"], language)
     assert "ja-mecab" in score.signature
     assert score.value == pytest.approx(100)
     # 私 は 犬 が 好き です 。 with one of seven words wrong: 6/7, 4/6, 2/5, 1/4 by hand.

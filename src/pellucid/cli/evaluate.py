@@ -65,6 +65,8 @@ class System(NamedTuple):
 
 def run(options: Options) -> int:
     """Translate or read, score, print. All that can be wrong is known before the work begins."""
+    from pellucid.metrics.translation import language_note
+
     _check(options)
     pairs = pairs_of(options.data)
     system = _system(options.model or options.hypotheses, bool(options.model), pairs, options)
@@ -85,7 +87,7 @@ def run(options: Options) -> int:
     if other is not None:
         theirs = other.texts()
         comparison = _compared([theirs[i] for i in real], texts, references, language)
-    _print(options, found, comparison)
+    _print(options, found, comparison, language_note(language))
     return 0
 
 
@@ -170,15 +172,21 @@ def _keep(texts: Sequence[str], file: str) -> None:
     atomic_write(Path(file), "".join(text + "\n" for text in texts).encode())
 
 
-def _print(options: Options, found: list["Score"], comparison: "Comparison | None") -> None:
+def _print(
+    options: Options, found: list["Score"], comparison: "Comparison | None", note: str
+) -> None:
     if options.json:
         said: dict[str, Any] = {"scores": [score._asdict() for score in found]}
         if comparison is not None:
             said["comparison"] = comparison._asdict()
+        if note:
+            said["note"] = note
         print(json.dumps(said))
         return
     for score in found:
         print(f"{score.name} {score.value:.2f}  {score.signature}")
+    if note:
+        print(f"note: {note} Set another with --language.")
     if comparison is not None:
         c = comparison
         low, high = c.interval_delta

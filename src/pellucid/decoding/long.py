@@ -3,6 +3,8 @@
 import re
 from collections.abc import Callable, Sequence
 
+from pellucid.text.languages import has_spaces
+
 Fits = Callable[[str], bool]
 
 # After these a part may end, best first. A mark of Western text counts only before a space ("3.5",
@@ -16,8 +18,6 @@ CLAUSES = re.compile(rf"[；，、：][{_CLOSING}]*+|[;,:](?=\s)")
 SPACES = re.compile(r"\s++")
 LEVELS = (SENTENCES, CLAUSES, SPACES)
 
-UNSPACED = frozenset({"zh", "ja", "yue"})
-
 
 def split_long(text: str, fits: Fits) -> list[str]:
     """The text itself if it fits, or else parts that do, each as long as its cuts allow.
@@ -30,8 +30,9 @@ def split_long(text: str, fits: Fits) -> list[str]:
 
 def rejoin(parts: Sequence[str], language: str) -> str:
     """Translated parts as one text, with spaces unless the language (a code) writes none."""
-    spaced = re.split("[-_]", language.lower())[0] not in UNSPACED
-    return (" " if spaced else "").join(part.strip() for part in parts if part.strip())
+    return (" " if has_spaces(language) else "").join(
+        part.strip() for part in parts if part.strip()
+    )
 
 
 def _split(text: str, fits: Fits, levels: Sequence[re.Pattern[str]]) -> list[str]:

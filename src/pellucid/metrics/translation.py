@@ -8,8 +8,8 @@ import numpy as np
 from sacrebleu.metrics import BLEU, CHRF, TER  # pyright: ignore[reportPrivateImportUsage]
 
 from pellucid.errors import DataError, ResourceError
+from pellucid.text.languages import base_language, has_spaces, is_known_language
 
-WITHOUT_SPACES = ("zh", "ja")
 RESAMPLES = 1000
 
 
@@ -61,7 +61,7 @@ def ter(hypotheses: Sequence[str], references: Sequence[str], language: str = ""
     Chinese and Japanese are cut into characters: they have no spaces to cut at.
     Raises: DataError as `bleu`.  Source: Snover et al. 2006.
     """
-    asian = _base(language) in WITHOUT_SPACES
+    asian = not has_spaces(language)
     return _score(TER(normalized=asian, asian_support=asian), hypotheses, references)
 
 
@@ -73,6 +73,19 @@ def tokenised_bleu(hypotheses: Sequence[str], references: Sequence[str]) -> Scor
     """
     metric = BLEU(tokenize="none", smooth_method="none", force=True)
     return _score(metric, hypotheses, references)._replace(name="tokenised BLEU")
+
+
+def language_note(language: str) -> str:
+    """Return a warning that names an unknown language code; "" if the code is known or empty.
+
+    BLEU is wrong for an unknown language that is written without spaces between words.
+    """
+    if not language or is_known_language(language):
+        return ""
+    return (
+        f"{language[:60]!r} is not a language code known here, so BLEU splits its text like English"
+        " (tok:13a)."
+    )
 
 
 def likeness(kind: Literal["chrf", "bleu"], language: str = "") -> Callable[[str, str], float]:
@@ -127,16 +140,12 @@ def paired_bootstrap(
 
 def _bleu(language: str) -> BLEU:
     try:
-        return BLEU(trg_lang=_base(language))
+        return BLEU(trg_lang=base_language(language))
     except RuntimeError:
         raise ResourceError(
             f"BLEU for {language} needs a word segmenter that is not installed."
-            f" Run: pip install 'sacrebleu[{_base(language)}]'"
+            f" Run: pip install 'sacrebleu[{base_language(language)}]'"
         ) from None
-
-
-def _base(language: str) -> str:
-    return language.lower().replace("_", "-").split("-")[0]  # zh-TW -> zh
 
 
 def _score(metric: Any, hypotheses: Sequence[str], references: Sequence[str]) -> Score:
