@@ -1,0 +1,59 @@
+"""Sentences that come as words: their ids, and where each word begins."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from pellucid.text.guard import guarded
+from pellucid.text.tokenizer import Tokenizer
+
+
+class WordPieces(NamedTuple):
+    """A sentence of words, split into pieces."""
+
+    ids: list[int]
+    first: list[int]
+    """For each word, the index in `ids` of its first piece."""
+
+
+def encode_words(tokenizer: Tokenizer, sentences: Sequence[Sequence[str]]) -> list[WordPieces]:
+    """Return the ids of each sentence, without special tokens, and the first piece of each word.
+
+    Pieces never cross words. A word that gives no piece, such as an empty string or a control
+    character, becomes the unknown token, so each word has a first piece.
+    Raises: UsageError if a word is not a string; DataError if it is too long for one text.
+    """
+    space = " " if _spaces_belong_to_words(tokenizer) else ""
+    texts = [
+        [(space if i else "") + guarded(word) for i, word in enumerate(words)]
+        for words in sentences
+    ]
+    distinct = list(dict.fromkeys(text for words in texts for text in words))
+    ids_of = dict(zip(distinct, tokenizer.encode_batch(distinct), strict=True))
+    unknown = _unknown(tokenizer) if not all(ids_of.values()) else []
+    return [_join([ids_of[text] or unknown for text in words]) for words in texts]
+
+
+def _join(words: Sequence[Sequence[int]]) -> WordPieces:
+    ids: list[int] = []
+    first: list[int] = []
+    for pieces in words:
+        first.append(len(ids))
+        ids.extend(pieces)
+    return WordPieces(ids, first)
+
+
+def _spaces_belong_to_words(tokenizer: Tokenizer) -> bool:
+    """Whether a word inside a text has the space before it among its pieces.
+
+    True of byte-level BPE, where " a" and "a" are different pieces, unless the tokenizer itself
+    puts a space before each text; and of characters.
+    """
+    alone, spaced, both = tokenizer.encode_batch(["a", " a", "a a"])
+    return spaced != alone and both == [*alone, *spaced]
+
+
+def _unknown(tokenizer: Tokenizer) -> list[int]:
+    """What stands for a word without pieces: byte-level BPE may have no unknown token."""
+    if "unk" not in tokenizer.roles:
+        return tokenizer.encode(" ").ids or [tokenizer.id("unk")]
+    return [tokenizer.id("unk")]
