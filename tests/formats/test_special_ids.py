@@ -5,6 +5,7 @@ texts `X </s> LANGUAGE` that start with the language, and `LANGUAGE X </s>` that
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,13 @@ from pellucid.config.model import ModelConfig
 from pellucid.config.run import RunConfig
 from pellucid.data.store import build_store
 from pellucid.errors import UsageError
+from pellucid.formats.open_model import open_model
+from pellucid.formats.special_ids import source_row
 from pellucid.inference.score import score
 from pellucid.tasks.translation import TranslationTask
 from pellucid.text.pair import Tokenizers
 from pellucid.text.published.open import in_language, open_tokenizer
-from text.published.samples import mbart
+from text.published.samples import mbart, wordpiece
 
 PAD, END = 1, 2
 TEXTS = ["The dog sleeps.", "An old gardener saw the white cat.", "A", "The snow fell", "Who came?"]
@@ -169,3 +172,16 @@ def test_a_decoder_that_has_nothing_to_read_first(directory, tmp_path):
         (tmp_path / name).write_bytes((directory / name).read_bytes())
     with pytest.raises(UsageError, match="reads first is not known"):
         _ = pellucid.load(tmp_path, device="cpu").directory.special_ids
+
+
+def test_the_template_decides_whatever_the_task(tmp_path):  # authority: transformers' tokenizer
+    wordpiece(tmp_path, tokenizer_class="BertTokenizer")
+    shape = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = transformers.BertConfig(vocab_size=900, intermediate_size=8, **shape)
+    transformers.BertForMaskedLM(config).save_pretrained(tmp_path)
+    theirs: Any = transformers.AutoTokenizer.from_pretrained(tmp_path)
+    for task in ("", "masked_lm", "translation"):
+        bundle = replace(open_model(tmp_path), task=task)
+        for text in TEXTS:
+            ids = bundle.tokenizers.source.encode(text).ids
+            assert source_row(bundle, ids) == theirs(text)["input_ids"]

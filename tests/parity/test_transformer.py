@@ -17,6 +17,7 @@ from pellucid.formats.bundle import Bundle
 from pellucid.formats.huggingface import open_foreign
 from pellucid.formats.marian_export import to_marian
 from pellucid.formats.published import save_published
+from pellucid.inference.translate import translate
 from pellucid.nn.model import Transformer, build
 from pellucid.text.pair import Tokenizers
 from pellucid.text.train import train_tokenizer
@@ -103,6 +104,27 @@ def test_the_same_translations(roles, tmp_path):
     forced = id_of(roles.forced_first) if roles.forced_first else None
     banned = tuple(map(id_of, roles.banned))
     same_texts(ours.model, theirs, SpecialIds(id_of("bos"), id_of("eos"), banned, forced))
+
+
+@torch.no_grad()
+def test_exported_it_translates_texts_the_same(tmp_path):
+    """Authority: transformers, which has its tokens from the exported tokenizer alone."""
+    ours = parts(Roles())
+    texts = ["the quick brown fox", "a lazy dog 0123456789", "fox", "jumps over", "brown dog", ""]
+    found = [
+        best.text for best, *_ in translate(ours, texts, DecodingConfig(beam=3, max_length=20))
+    ]
+    save_published(tmp_path / "marian", ours)
+    tokenizer: Any = transformers.AutoTokenizer.from_pretrained(tmp_path / "marian")
+    theirs: Any = transformers.MarianMTModel.from_pretrained(tmp_path / "marian").eval()
+    end = ours.tokenizers.source.id("eos")
+    for text, wanted in zip(texts[:-1], found, strict=False):
+        inputs = tokenizer(text, return_tensors="pt")
+        row = inputs["input_ids"][0].tolist()
+        assert row == [*ours.tokenizers.source.encode(text).ids, end]
+        ids = theirs.generate(**inputs, num_beams=3, max_length=21, early_stopping=True)
+        assert tokenizer.decode(ids[0], skip_special_tokens=True) == wanted
+    assert len(set(found)) > 3, "equal texts prove little"
 
 
 @pytest.mark.parametrize(

@@ -102,3 +102,42 @@ def test_damage_that_only_an_unknown_word_shows(trained, tmp_path):
     path.write_text(path.read_text().replace('"unk_token": "<unk>"', '"unk_token": "?"'))
     with pytest.raises(VerificationError, match=r"tokenizer\.json"):
         Tokenizer.load(tmp_path)
+
+
+def test_other_tools_put_the_same_special_tokens_around_texts(kind, trained, tmp_path):
+    """Authority: transformers, on one text and on two."""
+    first, second = (trained[kind].encode(text).ids for text in TEXTS[:2])
+    roles = {role: trained[kind].id(role) for role in ROLES}
+    classes = (("bos", "A", "eos"), ("bos", "A", "eos", "B:1", "eos:1"))
+    bos, eos = roles["bos"], roles["eos"]
+    wanted = {
+        "end": (trained[kind], [*first, eos], [*first, *second, eos], None),
+        "classes": (
+            trained[kind].with_template(*classes),
+            [bos, *first, eos],
+            [bos, *first, eos, *second, eos],
+            [0] * (len(first) + 2) + [1] * (len(second) + 1),
+        ),
+    }
+    for name, (tokenizer, one, two, segments) in wanted.items():
+        (tmp_path / name).mkdir()
+        tokenizer.save(tmp_path / name)
+        theirs = PreTrainedTokenizerFast.from_pretrained(tmp_path / name)
+        assert theirs(TEXTS[0])["input_ids"] == one == tokenizer.with_specials(first).ids
+        pair = theirs(TEXTS[0], TEXTS[1])
+        assert pair["input_ids"] == two == tokenizer.with_specials(first, second).ids
+        # A model without segments must not be given any: GPT-2 would add token 0's embedding.
+        assert pair.get("token_type_ids") == segments
+        assert Tokenizer.load(tmp_path / name).template == tokenizer.template
+    assert trained[kind].with_specials(first).ids == [*first, eos]  # unchanged by the other
+
+
+def test_pairs_of_tokenizers_with_end_tokens(trained):  # authority: the definition
+    tokenizers = Tokenizers(
+        trained["byte-bpe"].with_template(("bos", "A"), ("bos", "A", "B")), trained["word"]
+    ).with_end_tokens()
+    for tokenizer in (tokenizers.source, tokenizers.target):
+        ids = tokenizer.encode(TEXTS[0]).ids
+        assert tokenizer.with_specials(ids).ids == [*ids, tokenizer.id("eos")]
+    assert not tokenizers.joint
+    assert Tokenizers(tokenizers.source, tokenizers.source).with_end_tokens().joint

@@ -31,6 +31,7 @@ from pellucid.nn.weights import (
     save_weights,
 )
 from pellucid.text.pair import Tokenizers
+from pellucid.text.template import Template
 
 FORMAT = 1
 WEIGHTS = "model.safetensors"
@@ -94,6 +95,8 @@ def load_model(directory: Path) -> Bundle:
     where = directory / "generation_config.json"
     generation = build(GenerationFile, _mapping(where), str(where))
     tokenizers = Tokenizers.load(directory)
+    if config.task == "translation" and tokenizers.source.template == Template():
+        tokenizers = tokenizers.with_end_tokens()  # trained with them, saved without a template
     _check_vocabularies(directory, config.model, tokenizers)
     shapes = read_shapes(directory / WEIGHTS)
     _check_layers(directory, config.model, shapes)

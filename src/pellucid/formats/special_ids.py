@@ -49,23 +49,16 @@ def token_id(bundle: "Bundle", role: str) -> int | None:
 
 def source_row(bundle: "Bundle", ids: Sequence[int]) -> list[int]:
     """A source text's ids with the special tokens that the model reads around them."""
-    before, after = around(bundle, bundle.tokenizers.source, "eos")
+    before, after = template_ids(bundle.tokenizers.source)
     return [*before, *ids, *after]
 
 
 def target_row(bundle: "Bundle", ids: Sequence[int]) -> list[int]:
     """A target text's ids as the decoder generates them: up to the end token, that included."""
     tokenizer, role = bundle.tokenizers.target, bundle.roles.end
-    before, after = around(bundle, tokenizer, role)
+    before, after = template_ids(tokenizer)
     end = tokenizer.id(role)
     return [*before, *ids, *after[: after.index(end)], end] if end in after else [*before, *ids]
-
-
-def around(bundle: "Bundle", tokenizer: Tokenizer, end: str) -> tuple[list[int], list[int]]:
-    """The ids before and behind a text: our own translators' texts have an end token alone."""
-    if bundle.task and bundle.roles.start != "last":
-        return [], [tokenizer.id(end)]
-    return template_ids(tokenizer)
 
 
 def template_ids(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pellucid.decoding.search import SpecialIds
 from pellucid.errors import UsageError
 from pellucid.formats.bundle import Bundle
-from pellucid.formats.special_ids import around
+from pellucid.formats.special_ids import template_ids
 from pellucid.text.guard import guarded
 
 
@@ -100,7 +100,7 @@ def _beginning(directory: Bundle, text: str) -> list[int]:
         )
     if directory.model.encoder is None or directory.special_ids.forced_first is not None:
         return ids
-    return [*around(directory, target, directory.roles.end)[0], *ids]
+    return [*template_ids(target)[0], *ids]
 
 
 def _are_strings(values: object) -> bool:

@@ -25,7 +25,6 @@ from pellucid.nn.masks import keep_from
 from pellucid.nn.model import build
 from pellucid.tasks.protocol import Term
 from pellucid.text.pair import Tokenizers
-from pellucid.text.tokenizer import Tokenizer
 
 Around = tuple[list[int], list[int]]
 NAME = "translation"
@@ -75,10 +74,9 @@ class TranslationTask:
         pad = self.tokenizers.target.id("pad")
         sources = [source for source, _ in examples]
         targets = [target for _, target in examples]
-        source, lengths = _padded(
-            sources, self.tokenizers.source.id("pad"), self._around(self.tokenizers.source, "eos")
-        )
-        around = self._around(self.tokenizers.target, self.roles.end)
+        around = template_ids(self.tokenizers.source)
+        source, lengths = _padded(sources, self.tokenizers.source.id("pad"), around)
+        around = template_ids(self.tokenizers.target)
         labels, target_lengths = _padded(targets, pad, around)
         target = np.roll(labels, 1, axis=1)
         if self.roles.start == "last":
@@ -138,10 +136,6 @@ class TranslationTask:
                 family=next(n for n, f in OWN_FAMILIES.items() if f.config is type(c.model)),
             )
         }
-
-    def _around(self, tokenizer: Tokenizer, end: str) -> Around:
-        """The ids before and behind each text: an end token, or what its template says."""
-        return template_ids(tokenizer) if self.roles.start == "last" else ([], [tokenizer.id(end)])
 
     def _bleu(self, module: nn.Module) -> float:
         directory = self.export(module)["final"]

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pellucid.errors import DataError
+from pellucid.text.template import ENDED
 from pellucid.text.tokenizer import AbsentTokenizer, Tokenizer
 
 
@@ -23,6 +24,11 @@ class Tokenizers:
         """What a directory without a tokenizer has: whoever asks for it is told so."""
         nothing = AbsentTokenizer(directory)
         return cls(nothing, nothing)
+
+    def with_end_tokens(self) -> "Tokenizers":
+        """The same tokenizers; each text ends with the end token, and has no other special one."""
+        source = self.source.with_template(*ENDED)
+        return Tokenizers(source, source if self.joint else self.target.with_template(*ENDED))
 
     def save(self, directory: Path) -> None:
         """tokenizer.json if joint, else source_tokenizer.json and target_tokenizer.json."""

@@ -5,9 +5,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from tokenizers.processors import PostProcessor
+from tokenizers.processors import PostProcessor, TemplateProcessing
 
 from pellucid.errors import DataError
+
+ENDED = (("A", "eos"), ("A", "B", "eos"))
+"""One text and two, with the end token after the last: what our own translators read."""
 
 
 class Wrapped(NamedTuple):
@@ -47,6 +50,27 @@ class Template:
         """Nothing before, these ids after the last text."""
         end = Slot("", tuple(ids), 0)
         return cls((Slot("A", (), 0), end), (Slot("A", (), 0), Slot("B", (), 0), end))
+
+
+def template_processor(
+    single: Sequence[str], pair: Sequence[str], tokens: Mapping[str, str], vocab: Mapping[str, int]
+) -> TemplateProcessing:
+    """The library's post-processor that puts special tokens around one text, and around two.
+
+    "A" and "B" are the texts, other words are roles of `tokens`; ":1" marks the second segment.
+    """
+    names = {"A": "$A", "B": "$B", **tokens}
+
+    def write(slot: str) -> str:
+        role, _, segment = slot.partition(":")
+        return f"{names[role]}:{segment or 0}"
+
+    used = {tokens[slot.partition(":")[0]] for slot in (*single, *pair) if slot[0] not in "AB"}
+    return TemplateProcessing(
+        single=[write(slot) for slot in single],
+        pair=[write(slot) for slot in pair],
+        special_tokens=[(token, vocab[token]) for token in sorted(used)],
+    )
 
 
 def template_of(processor: PostProcessor | None) -> Template:

@@ -13,7 +13,7 @@ from pellucid.files import atomic_write
 from pellucid.manifest import dump_json, read_json
 from pellucid.text.display import DISPLAYS, display
 from pellucid.text.guard import guarded
-from pellucid.text.template import Wrapped, template_of
+from pellucid.text.template import Template, Wrapped, template_of, template_processor
 
 ROLES = ("pad", "bos", "eos", "unk")
 TOKENS = {"pad": "<pad>", "bos": "<s>", "eos": "</s>", "unk": "<unk>"}
@@ -74,6 +74,16 @@ class Tokenizer:
                 found[word] = i
         return found
 
+    def with_template(self, single: Sequence[str], pair: Sequence[str]) -> "Tokenizer":
+        """The same tokenizer with other special tokens around one text, and around two.
+
+        single, pair: roles and texts in order, as in ("cls", "A", "sep"); see `template_processor`.
+        """
+        library = tokenizers.Tokenizer.from_str(self._library.to_str())
+        vocab = library.get_vocab(with_added_tokens=True)
+        library.post_processor = template_processor(single, pair, self.tokens, vocab)
+        return Tokenizer(library, self.tokens, self.kind)
+
     @cached_property
     def pieces_by_id(self) -> dict[int, str]:
         """The whole vocabulary."""
@@ -132,6 +142,7 @@ class Tokenizer:
         config = {
             "tokenizer_class": "PreTrainedTokenizerFast",
             **{f"{role}_token": token for role, token in self.tokens.items()},
+            "model_input_names": self._input_names(),
             "clean_up_tokenization_spaces": False,
             "split_special_tokens": True,
             "kind": self.kind,
@@ -155,6 +166,12 @@ class Tokenizer:
             return cls(library, roles, kind if isinstance(kind, str) else "")
         except DataError as error:
             raise VerificationError(f"{path}: {error} Copy the directory again.") from error
+
+    def _input_names(self) -> list[str]:
+        """What `transformers` passes to a model; models without segments may misread a third."""
+        names = ["input_ids", "attention_mask"]
+        has_segments = self.template != Template() and any(s.segment for s in self.template.pair)
+        return ["input_ids", "token_type_ids", "attention_mask"] if has_segments else names
 
     def _take(self, vocab: Mapping[str, int], roles: Mapping[str, str]) -> None:
         """Number roles and pieces by a vocabulary."""

@@ -13,6 +13,7 @@ from pellucid.text.guard import guarded
 from pellucid.text.kinds import UNK, blank
 from pellucid.text.letters import Letters, count_words
 from pellucid.text.pair import Tokenizers
+from pellucid.text.template import ENDED, template_processor
 from pellucid.text.tokenizer import TOKENS, Tokenizer
 
 SPECIAL = list(TOKENS.values())
@@ -31,7 +32,7 @@ def train_tokenizers(
 
 
 def train_tokenizer(texts: Iterable[str], config: TokenizerConfig) -> Tokenizer:
-    """Learn a vocabulary of at most `config.vocab_size` pieces.
+    """Learn a vocabulary of at most `config.vocab_size` pieces; texts end with the end token.
 
     Raises: DataError if there is nothing to learn from; ConfigError at an impossible setting.
     """
@@ -41,6 +42,8 @@ def train_tokenizer(texts: Iterable[str], config: TokenizerConfig) -> Tokenizer:
         raise DataError("there is no text to learn a tokenizer from. Check the training files.")
     library = LEARN[config.kind](blank(config), chain([first], clean), config)
     library.add_special_tokens(SPECIAL)  # they have their ids by now; this marks them
+    vocab = library.get_vocab(with_added_tokens=True)
+    library.post_processor = template_processor(*ENDED, TOKENS, vocab)
     return Tokenizer(library, TOKENS, config.kind)
 
 

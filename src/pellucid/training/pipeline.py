@@ -156,7 +156,7 @@ def _tokenizers(
     if run.tokenizers.is_dir():
         return Tokenizers.load(run.tokenizers)
     if config.tokenizer.path:
-        tokenizers = Tokenizers.load(Path(config.tokenizer.path))
+        tokenizers = Tokenizers.load(Path(config.tokenizer.path)).with_end_tokens()
     else:
         reporter.say("learning the tokenizer")
         tokenizers = train_tokenizers(corpus.train, config.tokenizer)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import tokenizers
 
+from pellucid.errors import UsageError
 from pellucid.files import atomic_write
 from pellucid.text.guard import guarded
 from pellucid.text.template import Template
@@ -58,6 +59,13 @@ class Renumbered(Tokenizer):
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
         return [self._piece[i] for i in self._checked(ids)]
+
+    def with_template(self, single: Sequence[str], pair: Sequence[str]) -> Tokenizer:
+        """Raises: UsageError: the files of such a tokenizer cannot say another template."""
+        raise UsageError(
+            "this tokenizer's files fix the special tokens around a text, so it cannot be used with"
+            " others. Use a tokenizer.json."
+        )
 
     def to_json(self) -> str:
         told = {"tokenizer": json.loads(super().to_json()), "vocab": dict(self._by.vocab)}
