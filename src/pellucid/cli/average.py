@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import tyro
-
+from pellucid.cli.parse import positional
 from pellucid.errors import UsageError
 
 
@@ -15,7 +14,7 @@ class Options:
     pellucid average runs/en-de --out my-model
     """
 
-    sources: tyro.conf.Positional[tuple[str, ...]]
+    sources: tuple[str, ...] = positional()
     """A run (all its checkpoints), or some of one run's checkpoints."""
     out: str = ""
     """The directory to write."""

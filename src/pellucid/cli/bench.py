@@ -2,25 +2,21 @@
 
 import sys
 import time
-from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from dataclasses import dataclass
+from typing import Any, Literal
 
-import tyro
-
+from pellucid.cli.evaluate import only_best
 from pellucid.cli.models import opened
-from pellucid.cli.parse import single
+from pellucid.cli.parse import config_flags, positional
 from pellucid.config.decoding import DecodingConfig
-from pellucid.config.partial import partial
 from pellucid.errors import UsageError
-
-Search = partial(DecodingConfig)
 
 
 @dataclass(frozen=True)
 class Options:
     """Translate some lines and print sentences and tokens a second, and the peak of memory."""
 
-    model: tyro.conf.Positional[str]
+    model: str = positional()
     """A model's directory, a finished run, or a shipped name."""
     data: str = ""
     """A text file of sources; without one, sentences of the built-in corpus (en, de, zh)."""
@@ -32,16 +28,14 @@ class Options:
     """cpu, cuda, mps, or auto."""
     dtype: Literal["fp32", "bf16", "int8"] = "fp32"
     """Numbers to compute with; int8 is for CPUs."""
-    search: Annotated[Any, tyro.conf.arg(name="", constructor=Search)] = field(
-        default_factory=Search
-    )
+    search: dict[str, Any] = config_flags(DecodingConfig)
 
 
 def run(options: Options) -> int:
     """Load, warm up, measure, print."""
     if min(options.lines, options.repeat) < 1:
         raise UsageError("--lines and --repeat must be at least 1.")
-    settings = single(options.search)
+    settings = only_best(options.search)
     began = time.perf_counter()
     model = opened(options.model, options.device, options.dtype)
     loaded = time.perf_counter() - began

@@ -1,12 +1,11 @@
 """`pellucid data build`: what a training would read, made beforehand."""
 
-from dataclasses import dataclass, field
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import Any
 
-import tyro
-
-from pellucid.cli.parse import given
-from pellucid.cli.train import Settings, settings_of
+from pellucid.cli.parse import config_flags, positional
+from pellucid.cli.train import settings_of
+from pellucid.config.run import CHOSEN, RunConfig
 
 
 @dataclass(frozen=True)
@@ -16,16 +15,14 @@ class Options:
     pellucid data build --data.train my.en my.de
     """
 
-    source: tyro.conf.Positional[str] = ""
+    source: str = positional("")
     """A config file (.yaml), or the directory of a run."""
-    settings: Annotated[Any, tyro.conf.arg(name="", constructor=Settings)] = field(
-        default_factory=Settings
-    )
+    settings: dict[str, Any] = config_flags(RunConfig, CHOSEN)
 
 
 def run(options: Options) -> int:
     """Build and say where."""
-    settings, where = settings_of(options.source, given(options.settings))
+    settings, where = settings_of(options.source, options.settings)
     from pellucid.training.pipeline import build_data
     from pellucid.training.reporter import reporter
 

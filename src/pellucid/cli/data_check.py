@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-import tyro
-
+from pellucid.cli.parse import positional
 from pellucid.config.data import DataConfig
 from pellucid.errors import DataError
 
@@ -15,7 +14,7 @@ class Options:
     pellucid data check my.en my.de
     """
 
-    files: tyro.conf.Positional[tuple[str, ...]]
+    files: tuple[str, ...] = positional()
     """Two aligned text files, or one .tsv or .jsonl; .gz is read as is; - is standard input."""
     max_line_bytes: int = DataConfig.max_line_bytes
     """A longer line is a fault."""

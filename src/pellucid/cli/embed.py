@@ -5,9 +5,8 @@ import sys
 from dataclasses import dataclass
 from typing import Literal
 
-import tyro
-
 from pellucid.cli.models import opened
+from pellucid.cli.parse import positional
 from pellucid.config.data import DataConfig
 
 CHUNK_LINES = 2000
@@ -20,7 +19,7 @@ class Options:
     pellucid embed MODEL < in.txt > vectors.jsonl
     """
 
-    model: tyro.conf.Positional[str]
+    model: str = positional()
     """A model's directory, ours or a downloaded one."""
     pooling: Literal["mean", "first", "max", "auto"] = "auto"
     """How tokens' states become one vector; auto is what the directory says, else the mean."""

@@ -4,24 +4,19 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
-
-import tyro
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pellucid.cli.models import opened
 from pellucid.cli.pairs import languages_of, lines_of, pairs_of
-from pellucid.cli.parse import single
+from pellucid.cli.parse import config_flags, positional
 from pellucid.cli.render import one_line
 from pellucid.config.decoding import DecodingConfig
-from pellucid.config.partial import partial, reader
 from pellucid.errors import UsageError
 
 if TYPE_CHECKING:
     from pellucid.metrics.translation import Comparison, Score
-
-Search = partial(DecodingConfig)
 
 
 @dataclass(frozen=True)
@@ -31,9 +26,9 @@ class Options:
     pellucid evaluate MODEL --data test.en test.de
     """
 
-    model: tyro.conf.Positional[str] = ""
+    model: str = positional("")
     """A model's directory, a finished run, or a shipped name; none with --hypotheses."""
-    data: Annotated[tuple[str, ...], reader(tuple[str, ...])] = ()
+    data: tuple[str, ...] = ()
     """Two aligned files (source, reference), or one .tsv or .jsonl."""
     hypotheses: str = ""
     """Score this file of translations instead of a model's."""
@@ -51,9 +46,7 @@ class Options:
     """What the weights are held in; int8 is fastest on a CPU, and this shows what it costs."""
     json: bool = False
     """Print one JSON object."""
-    search: Annotated[Any, tyro.conf.arg(name="", constructor=Search)] = field(
-        default_factory=Search
-    )
+    search: dict[str, Any] = config_flags(DecodingConfig)
 
 
 class System(NamedTuple):
@@ -108,6 +101,16 @@ def scores(
     return [*found, ter(texts, references, language)]
 
 
+def only_best(search: dict[str, Any]) -> dict[str, Any]:
+    """Return search settings that give one text a source. Raises: UsageError if more are given."""
+    if search.get("n_best", 1) > 1:
+        raise UsageError(
+            f"--n-best {search['n_best']}: only the best text of each source is measured. Leave"
+            " it out."
+        )
+    return {**search, "n_best": 1}
+
+
 def _check(options: Options) -> None:
     """Raises: UsageError if the options make no sense together; ResourceError as `check_place`."""
     if not options.data:
@@ -128,7 +131,7 @@ def _check(options: Options) -> None:
 def _system(
     name: str, is_model: bool, pairs: Sequence[tuple[str, str]], options: Options
 ) -> System:
-    settings = single(options.search)
+    settings = only_best(options.search)
     if not is_model:
         lines = lines_of(name, len(pairs))
         return System("", lambda: lines)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import tyro
+from pellucid.cli.parse import positional
 
 
 @dataclass(frozen=True)
@@ -15,9 +15,9 @@ class Options:
     pellucid export runs/en-de my-marian
     """
 
-    model: tyro.conf.Positional[str]
+    model: str = positional()
     """A model's directory, a finished run, or a shipped name."""
-    out: tyro.conf.Positional[str]
+    out: str = positional()
     """The directory to write."""
     to: Literal["huggingface", "ctranslate2"] = "huggingface"
     """huggingface opens in `transformers`, which knows no pre-norm translator: en-de and zh-en are

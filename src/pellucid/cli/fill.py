@@ -5,9 +5,8 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-import tyro
-
 from pellucid.cli.models import opened
+from pellucid.cli.parse import positional
 from pellucid.cli.render import one_line
 from pellucid.config.data import DataConfig
 from pellucid.errors import DataError, UsageError
@@ -28,7 +27,7 @@ class Options:
     echo "The [MASK] sleeps." | pellucid fill MODEL
     """
 
-    model: tyro.conf.Positional[str]
+    model: str = positional()
     """A model's directory, ours or a downloaded one."""
     top: int = 0
     """Print this many words for each gap, with probabilities, in place of the filled line."""

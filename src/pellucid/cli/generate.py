@@ -2,17 +2,14 @@
 
 import json
 import sys
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, Literal
-
-import tyro
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 from pellucid.cli.models import opened
-from pellucid.cli.parse import given
+from pellucid.cli.parse import config_flags, positional
 from pellucid.cli.render import one_line
 from pellucid.config.data import DataConfig
 from pellucid.config.decoding import DecodingConfig
-from pellucid.config.partial import partial, reader
 from pellucid.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,7 +17,6 @@ if TYPE_CHECKING:
     from pellucid.cli.stream import Chunk
     from pellucid.inference.generate import Generated
 
-Search = partial(DecodingConfig)
 CHUNK_LINES = 256
 
 
@@ -31,22 +27,20 @@ class Options:
     echo "Once upon a time" | pellucid generate MODEL --method sample --top-p 0.9
     """
 
-    model: tyro.conf.Positional[str]
+    model: str = positional()
     """A model's directory, ours or a downloaded one."""
-    search: Annotated[Any, tyro.conf.arg(name="", constructor=Search)] = field(
-        default_factory=Search
-    )
-    stop_at: Annotated[tuple[str, ...], reader(tuple[str, ...])] = ()
+    search: dict[str, Any] = config_flags(DecodingConfig)
+    stop_at: tuple[str, ...] = ()
     """Strings that end a text."""
     prefix: str = ""
     """What every text begins with."""
-    banned: Annotated[tuple[str, ...], reader(tuple[str, ...])] = ()
+    banned: tuple[str, ...] = ()
     """Strings that are not written, as the tokenizer cuts them."""
     stream: bool = False
     """Write each piece as soon as it is there; by greedy search, or --method sample."""
     draft: str = ""
     """A smaller model of the same tokenizer that guesses ahead: the large one steps less often."""
-    ensemble: Annotated[tuple[str, ...], reader(tuple[str, ...])] = ()
+    ensemble: tuple[str, ...] = ()
     """More models, of the same tokenizer: all write together, by their mean probability."""
     jsonl: bool = False
     """One JSON object a line, with tokens, score and whether the text came to its end."""
@@ -74,7 +68,7 @@ def run(options: Options) -> int:
         "prefix": options.prefix,
         "banned": options.banned,
         "ensemble": others,
-        **given(options.search),
+        **options.search,
     }
     if options.draft:
         asked["draft"] = opened(options.draft, options.device, options.dtype)

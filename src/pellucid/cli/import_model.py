@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import tyro
+from pellucid.cli.parse import positional
 
 
 @dataclass(frozen=True)
@@ -13,9 +13,9 @@ class Options:
     A directory of safetensors opens without this too. Only hf:// names are fetched.
     """
 
-    directory: tyro.conf.Positional[str]
+    directory: str = positional()
     """What was downloaded: config.json, weights, tokenizer files; or hf://owner/name."""
-    out: tyro.conf.Positional[str]
+    out: str = positional()
     """The directory to write."""
     from_pickle: bool = False
     """Read pytorch_model*.bin, in a guarded process: only if you trust where it came from."""

@@ -7,8 +7,7 @@ from dataclasses import asdict, dataclass
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
-import tyro
-
+from pellucid.cli.parse import positional
 from pellucid.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ class Options:
     pellucid info bert --diff roberta
     """
 
-    model: tyro.conf.Positional[str] = ""
+    model: str = positional("")
     """A model's directory, a finished run, a shipped name, or a family; none: this machine."""
     diff: str = ""
     """Another family: show only what differs between the two."""

@@ -1,16 +1,12 @@
 """`pellucid init`: a config file to begin with, each setting below what it means."""
 
-from dataclasses import dataclass, field
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import Any
 
-import tyro
-
-from pellucid.cli.parse import given
-from pellucid.config.partial import partial
+from pellucid.cli.parse import config_flags, positional
 from pellucid.config.run import CHOSEN, RunConfig
 from pellucid.errors import UsageError
 
-Settings = partial(RunConfig, chosen=CHOSEN)
 TASKS = ("translation",)
 HEAD = """\
 # Settings of a run: pellucid train THIS_FILE. A setting behind `#` is what stands there, or chosen
@@ -23,11 +19,9 @@ HEAD = """\
 class Options:
     """Print a commented config file: pellucid init translation > my.yaml; pellucid train my.yaml"""
 
-    task: tyro.conf.Positional[str] = "translation"
+    task: str = positional("translation")
     """What to train for: translation."""
-    settings: Annotated[Any, tyro.conf.arg(name="", constructor=Settings)] = field(
-        default_factory=Settings
-    )
+    settings: dict[str, Any] = config_flags(RunConfig, CHOSEN)
 
 
 def run(options: Options) -> int:
@@ -38,8 +32,6 @@ def run(options: Options) -> int:
 
     if options.task not in TASKS:
         raise UsageError(f"no task {options.task!r}. Known: {', '.join(TASKS)}.")
-    said = merge(
-        {"task": options.task, "data": {"train": ["my.en", "my.de"]}}, given(options.settings)
-    )
+    said = merge({"task": options.task, "data": {"train": ["my.en", "my.de"]}}, options.settings)
     print(HEAD + template(build_run(said, "flags"), said, CHOSEN), end="")
     return 0

@@ -1,64 +1,201 @@
-"""Words to options, by tyro; what it says about a mistake is cut to a few lines."""
+"""Command-line arguments: a dataclass describes a verb's options, and argparse reads them."""
 
-import io
-import re
-from collections.abc import Sequence
-from contextlib import redirect_stderr
-from typing import Any, TypeVar
+import argparse
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import MISSING, Field, field, fields
+from difflib import get_close_matches
+from inspect import getdoc
+from typing import Any, NoReturn, TypeVar, get_args, get_origin, get_type_hints
 
-import tyro
-
+from pellucid.config.docs import choices, field_docs
+from pellucid.config.sections import section_kinds
 from pellucid.errors import UsageError
 
 Options = TypeVar("Options")
-MOST_LINES = 3
-BOX = re.compile(r"[─-╿]+")
+Sections = Mapping[str, type]
+BY_TRAINING = "by size, text and machine"
+
+
+def positional(default: Any = MISSING) -> Any:
+    """A field whose argument has no flag."""
+    return field(default=default, metadata={"positional": True})
+
+
+def config_flags(
+    cls: type,
+    chosen: frozenset[str] = frozenset(),
+    sections: Callable[[Sequence[str]], Sections] | None = None,
+) -> Any:
+    """A field for the settings of a config: each is a flag, each section's with its name before it.
+
+    The field holds the settings that are given, as the nested mapping that `config.read.build`
+    takes; a setting that is not given is not in it.
+    chosen: dotted names of settings without a default, because a training chooses them.
+    sections: from the arguments, the class of each section (by dotted name) that depends on them.
+    """
+    metadata = {"settings": cls, "chosen": chosen, "sections": sections}
+    return field(default_factory=dict, metadata=metadata)
 
 
 def parse(cls: type[Options], args: Sequence[str], verb: str) -> Options | None:
-    """The options that the words give; None if they asked for help and got it on stdout.
+    """Return the options that the arguments give; None if they ask for help, which is printed.
 
-    Raises: UsageError in a few lines, with what may have been meant.
+    Raises: UsageError.
     """
-    said = io.StringIO()
-    try:
-        with redirect_stderr(said):
-            return tyro.cli(
-                cls,
-                args=list(args),
-                prog=f"pellucid {verb}",
-                config=(tyro.conf.FlagCreatePairsOff, tyro.conf.HelptextFromCommentsOff),
-            )
-    except SystemExit as stop:
-        if not stop.code:
-            return None
-        raise UsageError(_condensed(said.getvalue(), verb)) from None
+    args = [_with_hyphens(arg) for arg in args]
+    parser = _Parser(prog=f"pellucid {verb}", description=getdoc(cls))
+    for each, hint, doc in _described(cls):
+        if "settings" in each.metadata:
+            choose = each.metadata["sections"]
+            sections = choose(args) if choose else {}
+            parser.add_settings(each.metadata["settings"], each, sections)
+        else:
+            parser.add_option(each, hint, doc)
+    parser.usage = " ".join([parser.prog, *parser.positionals, "[OPTION ...]"])
+    if "-h" in args or "--help" in args:
+        print(parser.format_help(), end="")
+        return None
+    return cls(**parser.read(args))
 
 
-def given(instance: Any) -> dict[str, Any]:
-    """The settings of a `partial` config that were given."""
-    from pellucid.config.partial import given as found
+def read_flags(args: Sequence[str], *names: str) -> dict[str, str]:
+    """Return the values of some flags, to choose the classes of others' sections by them."""
+    parser = _Parser()
+    for name in names:
+        parser.add_argument(_flag(name))
+    return vars(parser.parse_known_args([_with_hyphens(arg) for arg in args])[0])
 
-    return found(instance)
 
-
-def single(search: Any) -> dict[str, Any]:
-    """The settings of a search that were given, for one text a source.
-
-    Raises: UsageError if more were asked for.
-    """
-    settings = given(search)
-    if settings.setdefault("n_best", 1) > 1:
-        raise UsageError(
-            f"--n-best {settings['n_best']}: only the best text of each source is measured. Leave"
-            " it out."
+class _Parser(argparse.ArgumentParser):
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            argument_default=argparse.SUPPRESS,  # what is not given is not in the result
+            allow_abbrev=False,
+            add_help=False,
+            **kwargs,
         )
-    return settings
+        self.positionals: list[str] = []
+        self.flags: dict[str, argparse.Action] = {}
+
+    def add_option(self, option: Field, hint: Any, doc: str) -> None:
+        """Add an argument of the verb itself."""
+        required = option.default is MISSING
+        help_text = doc if not option.default or required else f"{doc} {_default(option.default)}"
+        if option.metadata.get("positional"):
+            many = get_origin(hint) is tuple
+            nargs = {(True, True): "+", (True, False): "*", (False, False): "?"}
+            name = option.name.upper()
+            shown = f"{name} ..." if many else name
+            self.positionals.append(shown if required else f"[{shown}]")
+            self.add_argument(
+                option.name, nargs=nargs.get((many, required)), metavar=name, help=_plain(help_text)
+            )
+        elif hint is bool:
+            self._add(self, option.name, option.name, action="store_true", help=_plain(doc))
+        else:
+            self._add(self, option.name, option.name, **_reads(hint, "+"), help=_plain(help_text))
+
+    def add_settings(self, cls: type, option: Field, sections: Sections, path: str = "") -> None:
+        """Add the flags of a config, and of its sections below `path`."""
+        group = self.add_argument_group(path or "settings", (cls.__doc__ or "").split("\n\n")[0])
+        inner = []
+        for each, hint, doc in _described(cls):
+            name = f"{path}.{each.name}" if path else each.name
+            kinds = (sections[name],) if name in sections else section_kinds(hint)
+            inner += [(kind, name) for kind in kinds]
+            if not kinds and _flag(name) not in self.flags:
+                default = BY_TRAINING if name in option.metadata["chosen"] else each.default
+                help_text = f"{doc} {_default(default)}"
+                dest = f"{option.name}.{name}"
+                self._add(group, name, dest, **_reads(hint, "*"), help=_plain(help_text))
+        for kind, name in inner:
+            self.add_settings(kind, option, sections, name)
+
+    def read(self, args: Sequence[str]) -> dict[str, Any]:
+        """Return what is given: dotted names as nested mappings, lists as tuples."""
+        values, unknown = self.parse_known_intermixed_args(self._join_dashes(args))
+        if unknown:
+            close = get_close_matches(unknown[0], self.flags, n=1)
+            hint = f" Did you mean {close[0]}?" if close else ""
+            self.error(f"unrecognized argument {unknown[0][:60]}.{hint}")
+        nested: dict[str, Any] = {}
+        for name, value in vars(values).items():
+            *path, last = name.split(".")
+            inner = nested
+            for section in path:
+                inner = inner.setdefault(section, {})
+            inner[last] = tuple(value) if isinstance(value, list) else value
+        return nested
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}\nSee: {self.prog} --help")
+
+    def _add(self, group: Any, name: str, dest: str, **kwargs: Any) -> None:
+        self.flags[_flag(name)] = group.add_argument(_flag(name), dest=dest, **kwargs)
+
+    def _join_dashes(self, args: Sequence[str]) -> Iterator[str]:
+        """`--prefix -x` as `--prefix=-x`: argparse alone takes each word with a dash for a flag."""
+        words = iter(args)
+        for word in words:
+            one_value = word in self.flags and self.flags[word].nargs is None
+            value = next(words, None) if one_value else None
+            if value is None:
+                yield word
+            elif value.startswith("-") and not value.startswith("--"):
+                yield f"{word}={value}"
+            else:
+                yield word
+                yield value
 
 
-def _condensed(said: str, verb: str) -> str:
-    """The words of a framed message, without its frame and title."""
-    lines = [BOX.sub("", line).strip() for line in said.split("\n")[1:]]
-    words = [line for line in lines if line and not line.startswith("For full helptext")]
-    text = " ".join(words)
-    return f"{text[:600]}\nSee: pellucid {verb} --help"
+def _described(cls: Any) -> Iterator[tuple[Field, Any, str]]:
+    hints, docs = get_type_hints(cls), field_docs(cls)
+    for each in fields(cls):
+        yield each, hints[each.name], docs.get(each.name, "")
+
+
+def _reads(hint: Any, many: str) -> dict[str, Any]:
+    """How argparse reads a value of this type; `many`: its `nargs` for any number of values."""
+    items = get_args(hint) if get_origin(hint) is tuple else (hint,)
+    words = choices(items[0])
+    if words:
+        return {"choices": words}
+    kind, name = {
+        int: (int, "INT"),
+        float: (float, "NUMBER"),
+        bool: (_truth, "{true,false}"),
+        str: (str, "TEXT"),
+    }[items[0]]
+    if Ellipsis in items:
+        return {"type": kind, "nargs": many, "metavar": name}
+    if len(items) > 1:
+        return {"type": kind, "nargs": len(items), "metavar": (name,) * len(items)}
+    return {"type": kind, "metavar": name}
+
+
+def _truth(word: str) -> bool:
+    if word.lower() not in ("true", "false"):
+        raise argparse.ArgumentTypeError(f"{word!r} is neither true nor false")
+    return word.lower() == "true"
+
+
+def _default(value: Any) -> str:
+    if isinstance(value, tuple):
+        shown = " ".join(map(str, value))
+    else:
+        shown = str(value).lower() if isinstance(value, bool) else str(value)
+    return f"(default: {shown or 'none'})"
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _with_hyphens(arg: str) -> str:
+    name, equals, value = arg.partition("=")
+    return name.replace("_", "-") + equals + value if arg.startswith("--") else arg
+
+
+def _plain(text: str) -> str:
+    return text.strip().replace("%", "%%")  # argparse formats help texts

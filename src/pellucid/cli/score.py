@@ -4,12 +4,9 @@ import json
 import math
 import sys
 from dataclasses import dataclass
-from typing import Annotated
-
-import tyro
 
 from pellucid.cli.pairs import pairs_of
-from pellucid.config.partial import reader
+from pellucid.cli.parse import positional
 from pellucid.errors import UsageError
 
 
@@ -20,9 +17,9 @@ class Options:
     pellucid score MODEL --data source.en target.de
     """
 
-    model: tyro.conf.Positional[str]
+    model: str = positional()
     """A model's directory, a finished run, or a shipped name."""
-    data: Annotated[tuple[str, ...], reader(tuple[str, ...])] = ()
+    data: tuple[str, ...] = ()
     """Two aligned files (source, target), or one .tsv or .jsonl."""
     jsonl: bool = False
     """One JSON object a line."""

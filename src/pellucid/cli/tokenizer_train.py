@@ -1,18 +1,13 @@
 """`pellucid tokenizer train`: a vocabulary from text files, for use in several runs."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import tyro
-
-from pellucid.cli.parse import given
+from pellucid.cli.parse import config_flags, positional
 from pellucid.config.data import DataConfig, TokenizerConfig
-from pellucid.config.partial import partial
 from pellucid.errors import UsageError
-
-Settings = partial(TokenizerConfig)
 
 
 @dataclass(frozen=True)
@@ -22,29 +17,27 @@ class Options:
     pellucid tokenizer train my.en my.de --vocab-size 8000 --out my-tokenizer
     """
 
-    files: tyro.conf.Positional[tuple[str, ...]]
+    files: tuple[str, ...] = positional()
     """Text files; .gz is read as is."""
     out: str = ""
     """The directory to write; name it in a run's tokenizer.path."""
     max_line_bytes: int = DataConfig.max_line_bytes
     """A longer line is an error."""
-    settings: Annotated[Any, tyro.conf.arg(name="", constructor=Settings)] = field(
-        default_factory=Settings
-    )
+    settings: dict[str, Any] = config_flags(TokenizerConfig)
 
 
 def run(options: Options) -> int:
     """Learn and save."""
-    said = given(options.settings)
+    settings = dict(options.settings)
     if not options.files or not options.out:
         raise UsageError("say from what and where: pellucid tokenizer train FILES --out DIR")
-    if said.pop("path", "") or said.pop("joint", True) is not True:
+    if settings.pop("path", "") or settings.pop("joint", True) is not True:
         raise UsageError("--path and --joint are settings of a run; this learns one vocabulary.")
     from pellucid.config.read import build
     from pellucid.files import publish
     from pellucid.text.train import train_tokenizer
 
-    config = build(TokenizerConfig, said, "flags")
+    config = build(TokenizerConfig, settings, "flags")
     most = DataConfig(max_line_bytes=options.max_line_bytes).max_line_bytes
     tokenizer = train_tokenizer(_texts(options.files, most), config)
     with publish(Path(options.out)) as temp:

@@ -3,22 +3,17 @@
 import os
 import signal
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
-
-import tyro
+from typing import TYPE_CHECKING, Any, Literal
 
 from pellucid import allocator
-from pellucid.cli.parse import given
-from pellucid.config.partial import partial, reader
+from pellucid.cli.parse import config_flags, positional
 from pellucid.config.run import CHOSEN, RunConfig
 from pellucid.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from pellucid.training.pipeline import Trained
-
-Settings = partial(RunConfig, chosen=CHOSEN)
 
 
 @dataclass(frozen=True)
@@ -28,21 +23,19 @@ class Options:
     pellucid train --data.train my.en my.de
     """
 
-    source: tyro.conf.Positional[str] = ""
+    source: str = positional("")
     """A config file (.yaml), or the directory of a run to go on with."""
-    test: Annotated[Union[None, tuple[str, ...]], reader(tuple[str, ...])] = None  # noqa: RUF036, UP007
+    test: tuple[str, ...] = ()
     """Text to measure the finished model on, as for `pellucid evaluate --data`."""
     log_format: Literal["text", "json"] = "text"
     """How to tell what happens, on standard error."""
-    settings: Annotated[Any, tyro.conf.arg(name="", constructor=Settings)] = field(
-        default_factory=Settings
-    )
+    settings: dict[str, Any] = config_flags(RunConfig, CHOSEN)
 
 
 def run(options: Options) -> int:
     """Train, then say where the model is and what to type next."""
     allocator.prepare_for_steps()
-    settings, where = settings_of(options.source, given(options.settings))
+    settings, where = settings_of(options.source, options.settings)
     if options.test:
         from pellucid.cli.pairs import pairs_of
 

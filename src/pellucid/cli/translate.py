@@ -2,24 +2,20 @@
 
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
-
-import tyro
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pellucid.cli.models import opened
-from pellucid.cli.parse import given
+from pellucid.cli.parse import config_flags, positional
 from pellucid.cli.render import Format, render
 from pellucid.config.data import DataConfig
 from pellucid.config.decoding import DecodingConfig
-from pellucid.config.partial import partial, reader
 from pellucid.errors import UsageError
 
 if TYPE_CHECKING:
     from pellucid.api import Loaded
     from pellucid.cli.stream import Chunk
 
-Search = partial(DecodingConfig)
 CHUNK_LINES = 2000
 MOST_WORKERS = 64
 WORKER_LINES = 256  # small enough that no worker is long without a chunk at the end
@@ -32,16 +28,14 @@ class Options:
     pellucid translate MODEL < in.txt > out.txt
     """
 
-    model: tyro.conf.Positional[str]
+    model: str = positional()
     """A model's directory, a finished run, or the name of a model that comes with pellucid."""
-    search: Annotated[Any, tyro.conf.arg(name="", constructor=Search)] = field(
-        default_factory=Search
-    )
+    search: dict[str, Any] = config_flags(DecodingConfig)
     prefix: str = ""
     """What every translation begins with."""
-    banned: Annotated[tuple[str, ...], reader(tuple[str, ...])] = ()
+    banned: tuple[str, ...] = ()
     """Strings that are not written, as the tokenizer cuts them."""
-    ensemble: Annotated[tuple[str, ...], reader(tuple[str, ...])] = ()
+    ensemble: tuple[str, ...] = ()
     """More models, of the same tokenizer: all translate together, by their mean probability."""
     alignment: bool = False
     """Add which source token each target token came from: `text ||| 0-0 1-2`."""
@@ -93,7 +87,7 @@ def worker(options: Options) -> Callable[["Chunk"], Part]:
         "ensemble": others,
         "prefix": options.prefix,
         "banned": options.banned,
-        **given(options.search),
+        **options.search,
     }
     model.translate([], **settings)  # what cannot be is known before any text is read
     if options.alignment and not any(m.model.source_weights for m in (model, *others)):

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import tyro
-
+from pellucid.cli.parse import positional
 from pellucid.errors import ConfigError, DataError, PellucidError, VerificationError
 from pellucid.manifest import NAME, read_json, verify
 
@@ -13,7 +12,7 @@ from pellucid.manifest import NAME, read_json, verify
 class Options:
     """Check every byte of a model directory, a checkpoint, or a whole run against its manifests."""
 
-    directory: tyro.conf.Positional[str]
+    directory: str = positional()
     """A model's directory, a checkpoint, a run, or a shipped name."""
 
 
