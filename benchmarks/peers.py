@@ -49,11 +49,11 @@ def marian(c: ModelConfig, dropout: float = 0.1) -> Any:
 def to_marian(model: Transformer) -> Any:
     """The same function as a MarianMTModel. Raises: ValueError if an output differs."""
     ids = {"pad": PAD, "bos": BOS, "eos": EOS, "unk": UNK}
-    foreign = marian_export.to_marian(model, Roles(), ids.__getitem__)
+    published = marian_export.to_marian(model, Roles(), ids.__getitem__)
     theirs = marian(model.config)
-    table = foreign.family.table(foreign.model.config, foreign.family.heads["MarianMTModel"])
+    table = published.family.table(published.model.config, published.family.heads["MarianMTModel"])
     # What is missing there is aliases and sinusoids; `_check` sees if it were more.
-    unknown = theirs.load_state_dict(to_theirs(weights(foreign.model), table), strict=False)[1]
+    unknown = theirs.load_state_dict(to_theirs(weights(published.model), table), strict=False)[1]
     assert not unknown, unknown
     theirs.eval()
     _check(model, theirs)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pellucid.config.model import ModelConfig
 from pellucid.families.catalog import FAMILIES
-from pellucid.formats.huggingface import Foreign, save_foreign
+from pellucid.formats.huggingface import PublishedModel, write_published
 from pellucid.nn.model import Transformer, build
 from pellucid.text.published.open import open_tokenizers
 from text.published.samples import byte_bpe, wordpiece
@@ -49,8 +49,8 @@ def randomized(family: str, architecture: str, c: ModelConfig, seed: int) -> Tra
 def save(directory: Path, family: str, architecture: str, model: Transformer, ids=None) -> None:
     """Beside the tokenizer's files."""
     heads = dict(model.head_configs)
-    foreign = Foreign(FAMILIES[family], model, heads, architecture, ids or {})
-    save_foreign(directory, foreign)
+    published = PublishedModel(FAMILIES[family], model, heads, architecture, ids or {})
+    write_published(directory, published)
 
 
 def _config(family: str, directory: Path, shape: dict) -> ModelConfig:

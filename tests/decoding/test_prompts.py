@@ -10,7 +10,7 @@ from pellucid.config.decoding import DecodingConfig
 from pellucid.decoding.generate import Request, generate
 from pellucid.decoding.search import SpecialIds
 from pellucid.errors import UsageError
-from pellucid.formats.huggingface import open_foreign
+from pellucid.formats.huggingface import open_published
 
 transformers = pytest.importorskip("transformers")
 
@@ -40,7 +40,7 @@ def models(tmp_path_factory):
         theirs.lm_head.weight[END] *= 0.8  # texts of many lengths
     directory = tmp_path_factory.mktemp("theirs")
     theirs.save_pretrained(directory)
-    return theirs.double(), open_foreign(directory).model.double()
+    return theirs.double(), open_published(directory).model.double()
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from parity.peer import IDS, KEEP, both_ways, by_head, close, head_logits, randomized
 from pellucid.errors import ConfigError, VerificationError
-from pellucid.formats.huggingface import open_foreign
+from pellucid.formats.huggingface import open_published
 
 SMALL: dict[str, Any] = {"vocab_size": 50, "hidden_size": 8, "num_attention_heads": 2}
 DEEP: dict[str, Any] = {**SMALL, "num_hidden_layers": 2, "intermediate_size": 16}
@@ -42,37 +42,37 @@ def change(directory: Path, changed: Callable[[dict[str, Any]], dict[str, Any]])
 def test_an_unknown_class_is_refused(name, bert):
     say(bert, architectures=[name])
     with pytest.raises(ConfigError, match=f"{name}.*no class of bert.*Known: BertForPreTraining"):
-        open_foreign(bert)
+        open_published(bert)
 
 
 def test_without_class_the_weights_decide(bert):
     say(bert, architectures=None)
-    assert list(open_foreign(bert).heads) == ["mlm"]
+    assert list(open_published(bert).heads) == ["mlm"]
 
 
 @pytest.mark.parametrize("dtype", ["int8", "int64", "float8_e4m3fn"])
 def test_numbers_that_are_not_weights(dtype, bert):
     change(bert, lambda found: {k: v.to(getattr(torch, dtype)) for k, v in found.items()})
     with pytest.raises(ConfigError, match="holds numbers of type"):
-        open_foreign(bert)
+        open_published(bert)
 
 
 def test_old_position_ids_are_no_weights(bert):
     ids = {"bert.embeddings.position_ids": torch.arange(512)[None]}
     change(bert, lambda found: {**{k: v.double() for k, v in found.items()}, **ids})
-    assert {p.dtype for p in open_foreign(bert).model.parameters()} == {torch.float32}
+    assert {p.dtype for p in open_published(bert).model.parameters()} == {torch.float32}
 
 
 def test_a_quantized_model_is_refused(bert):
     say(bert, quantization_config={"quant_method": "bitsandbytes"})
     with pytest.raises(ConfigError, match="quantization_config"):
-        open_foreign(bert)
+        open_published(bert)
 
 
 def test_a_weight_that_is_no_number(bert):
     change(bert, lambda found: {**found, QUERY: found[QUERY].fill_(float("nan"))})
     with pytest.raises(VerificationError, match=f"{QUERY} holds values that are not finite"):
-        open_foreign(bert)
+        open_published(bert)
 
 
 @torch.no_grad()
@@ -83,7 +83,7 @@ def test_the_heads_own_bias_is_added_where_two_differ(bert):
     change(bert, both)
     theirs: Any = transformers.BertForMaskedLM.from_pretrained(bert).eval()
     wanted = theirs(IDS, attention_mask=KEEP.long()).logits[KEEP]
-    close(head_logits(open_foreign(bert), "mlm"), wanted)
+    close(head_logits(open_published(bert), "mlm"), wanted)
 
 
 @pytest.mark.parametrize(
@@ -106,5 +106,5 @@ def test_a_tagger_with_one_label(name, settings, tmp_path):
         return by_head("tagger", theirs(IDS, attention_mask=KEEP.long()))
 
     theirs = getattr(transformers, f"{name}ForTokenClassification")(config)
-    foreign = both_ways(theirs, tmp_path, outputs, head_logits)
-    assert foreign.heads["tagger"].labels == ("LABEL_0",)
+    published = both_ways(theirs, tmp_path, outputs, head_logits)
+    assert published.heads["tagger"].labels == ("LABEL_0",)

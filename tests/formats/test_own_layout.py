@@ -129,7 +129,7 @@ def change_config(directory: Path, **changes) -> None:
 
 
 REFUSED = {
-    "foreign": ({"model_type": "marian"}, VerificationError, "'marian', neither pellucid's"),
+    "published": ({"model_type": "marian"}, VerificationError, "'marian', neither pellucid's"),
     "newer": ({"format": 2}, VerificationError, "newer pellucid. Upgrade"),
     "unknown key": ({"auto_map": {"x": "evil.py"}}, ConfigError, "auto_map"),
     "10^9 layers": ({"n_encoder_layers": 10**9}, ConfigError, "layers"),

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from parity.peer import IDS, KEEP, both_ways, by_head, close, head_logits
-from pellucid.formats.huggingface import Foreign
+from pellucid.formats.huggingface import PublishedModel
 
 ORDER = KEEP.int().argsort(dim=1, stable=True)  # padding first
 LEFT_IDS, LEFT_KEEP = IDS.gather(1, ORDER), KEEP.gather(1, ORDER)
@@ -36,11 +36,11 @@ def outputs(theirs: Any) -> dict[str, Tensor]:
 
 
 @torch.no_grad()
-def same_both_ways(theirs: Any, directory: Path) -> Foreign:
+def same_both_ways(theirs: Any, directory: Path) -> PublishedModel:
     """Every head of their class, and below it the states."""
-    foreign = both_ways(theirs, directory, outputs, head_logits)
+    published = both_ways(theirs, directory, outputs, head_logits)
     again = type(theirs).from_pretrained(directory / "ours").eval()
     for peer in (theirs, again):
         states = peer.base_model(IDS, attention_mask=KEEP.long()).last_hidden_state[KEEP]
-        close(foreign.model(IDS, KEEP)[KEEP], states)
-    return foreign
+        close(published.model(IDS, KEEP)[KEEP], states)
+    return published

@@ -11,7 +11,7 @@ from pellucid.config.decoding import DecodingConfig
 from pellucid.decoding.generate import Request, generate
 from pellucid.decoding.search import SpecialIds
 from pellucid.families.family import Family
-from pellucid.formats.huggingface import Foreign, open_foreign, save_foreign
+from pellucid.formats.huggingface import PublishedModel, open_published, write_published
 from pellucid.nn.heads import pooled
 from pellucid.nn.masks import keep_from
 from pellucid.nn.model import Transformer, build
@@ -51,16 +51,16 @@ def talkative(model: Model, seed: int = 0) -> Model:
     return model
 
 
-def opened(theirs: Any, directory: Path, **save: Any) -> Foreign:
+def opened(theirs: Any, directory: Path, **save: Any) -> PublishedModel:
     """Their model, saved by them and opened by us."""
     theirs.save_pretrained(directory, **save)
-    return open_foreign(directory)
+    return open_published(directory)
 
 
-def returned(foreign: Foreign, kind: Any, directory: Path) -> Any:
+def returned(published: PublishedModel, kind: Any, directory: Path) -> Any:
     """Our model, saved by us and opened by them with nothing missing and nothing left over."""
     directory.mkdir()
-    save_foreign(directory, foreign)
+    write_published(directory, published)
     theirs, info = kind.from_pretrained(directory, output_loading_info=True)
     assert not info["missing_keys"], info["missing_keys"]
     assert not info["unexpected_keys"], info["unexpected_keys"]
@@ -81,28 +81,28 @@ def both_ways(
     theirs: Any,
     directory: Path,
     outputs: Callable[[Any], Mapping[str, Tensor]],
-    ours: Callable[[Foreign, str], Tensor],
-) -> Foreign:
+    ours: Callable[[PublishedModel, str], Tensor],
+) -> PublishedModel:
     """Their model here, and ours there: the same numbers from each head.
 
     outputs: head name -> their logits; ours: our logits of a head. Both pick real places only.
     """
     randomized(theirs)
-    foreign = opened(theirs, directory / "theirs")
+    published = opened(theirs, directory / "theirs")
     wanted = outputs(theirs)
-    assert set(wanted) == set(foreign.heads)
+    assert set(wanted) == set(published.heads)
     for head, logits in wanted.items():
-        close(ours(foreign, head), logits)
-    again = returned(foreign, type(theirs), directory / "ours")
+        close(ours(published, head), logits)
+    again = returned(published, type(theirs), directory / "ours")
     for head, logits in outputs(again).items():
         close(logits, wanted[head])
-    return foreign
+    return published
 
 
-def head_logits(foreign: Foreign, head: str, segments: Tensor | None = None) -> Tensor:
+def head_logits(published: PublishedModel, head: str, segments: Tensor | None = None) -> Tensor:
     """Ours of a model of one stack, at real places; of a head for texts, one row a text."""
-    state, module = foreign.model(IDS, KEEP, segments=segments), foreign.model.heads[head]
-    h = foreign.heads[head]
+    state, module = published.model(IDS, KEEP, segments=segments), published.model.heads[head]
+    h = published.heads[head]
     if h.kind == "sequence":
         return module(pooled(state, KEEP, None, h.pool))
     return module(state)[KEEP]
@@ -119,13 +119,13 @@ def by_head(name: str, found: Any) -> dict[str, Tensor]:
 def same_states(theirs: Any, base: str, directory: Path, segments: Tensor | None = None) -> None:
     """A base class, whose files lack the prefix `base`: the same states here, and there again."""
     randomized(theirs)
-    foreign = opened(theirs, directory / "theirs")
+    published = opened(theirs, directory / "theirs")
     names = read_tensors(directory / "theirs" / "model.safetensors")
     assert not any(name.startswith(base) for name in names)
     given = {} if segments is None else {"token_type_ids": segments}
     wanted = theirs(IDS, attention_mask=KEEP.long(), **given).last_hidden_state[KEEP]
-    close(foreign.model(IDS, KEEP, segments=segments)[KEEP], wanted)
-    again = returned(foreign, type(theirs), directory / "ours")
+    close(published.model(IDS, KEEP, segments=segments)[KEEP], wanted)
+    again = returned(published, type(theirs), directory / "ours")
     close(again(IDS, attention_mask=KEEP.long(), **given).last_hidden_state[KEEP], wanted)
 
 
@@ -135,8 +135,8 @@ def gradients_reach_all(
     """A weight that is used has a gradient, under the sum of all heads."""
     heads = {head.name: head.config for found in family.heads.values() for head in found}
     model = randomized(build(family.model_config(config, "CONFIG"), seed=0, heads=heads))
-    foreign = Foreign(family, model, heads, "", {})
-    sums = [head_logits(foreign, head, segments).square().sum() for head in heads]
+    published = PublishedModel(family, model, heads, "", {})
+    sums = [head_logits(published, head, segments).square().sum() for head in heads]
     torch.stack(sums).sum().backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None, name

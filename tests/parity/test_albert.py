@@ -22,7 +22,7 @@ from parity.peer import (
 )
 from pellucid.errors import ConfigError
 from pellucid.families.albert import ALBERT
-from pellucid.formats.huggingface import Foreign, save_foreign
+from pellucid.formats.huggingface import PublishedModel, write_published
 from pellucid.nn.model import build
 
 CONFIG: dict[str, Any] = {
@@ -42,8 +42,8 @@ NAMES = {
 }
 
 
-def ours(foreign: Foreign, head: str) -> torch.Tensor:
-    return head_logits(foreign, head, SEGMENTS)
+def ours(published: PublishedModel, head: str) -> torch.Tensor:
+    return head_logits(published, head, SEGMENTS)
 
 
 def outputs(theirs) -> dict[str, torch.Tensor]:
@@ -69,9 +69,9 @@ def outputs(theirs) -> dict[str, torch.Tensor]:
 def test_every_head(kind, changes, tmp_path):
     two = kind in ("AlbertForPreTraining", "AlbertForQuestionAnswering")
     config = transformers.AlbertConfig(**{**CONFIG, **changes, "num_labels": 2 if two else 3})
-    foreign = both_ways(getattr(transformers, kind)(config), tmp_path, outputs, ours)
-    assert foreign.model.config.d_embedding == config.embedding_size
-    assert foreign.model.config.layer_groups == config.num_hidden_groups
+    published = both_ways(getattr(transformers, kind)(config), tmp_path, outputs, ours)
+    assert published.model.config.d_embedding == config.embedding_size
+    assert published.model.config.layer_groups == config.num_hidden_groups
 
 
 @pytest.mark.parametrize("groups", [1, 2])
@@ -85,8 +85,8 @@ def test_layers_of_their_own_are_groups_of_one(tmp_path):
     c = replace(ALBERT.model_config(CONFIG, "CONFIG"), layer_groups=0)
     model = build(c, seed=0)
     randomized(model)
-    foreign = Foreign(ALBERT, model, {}, "AlbertModel", {})
-    save_foreign(tmp_path, foreign)
+    published = PublishedModel(ALBERT, model, {}, "AlbertModel", {})
+    write_published(tmp_path, published)
     theirs = transformers.AlbertModel.from_pretrained(tmp_path, add_pooling_layer=False).eval()
     found = theirs(IDS, attention_mask=KEEP.long(), token_type_ids=SEGMENTS).last_hidden_state
     close(model(IDS, KEEP, segments=SEGMENTS)[KEEP], found[KEEP])

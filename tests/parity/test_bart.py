@@ -7,7 +7,7 @@ import torch
 import transformers
 
 from parity.peer import IDS, KEEP, both_ways, close, opened, randomized, returned
-from pellucid.formats.huggingface import Foreign
+from pellucid.formats.huggingface import PublishedModel
 from pellucid.nn.heads import pooled
 
 CONFIG: dict[str, Any] = {
@@ -37,11 +37,11 @@ def shifted() -> torch.Tensor:
     return torch.cat([torch.full((len(IDS), 1), 2), IDS[:, :-1]], 1)
 
 
-def ours(foreign: Foreign, head: str) -> torch.Tensor:
-    state = foreign.model(IDS, KEEP, TARGET if head == "lm" else shifted())
+def ours(published: PublishedModel, head: str) -> torch.Tensor:
+    state = published.model(IDS, KEEP, TARGET if head == "lm" else shifted())
     if head == "classifier":
-        return foreign.model.heads[head](pooled(state, KEEP, IDS == 2, "end"))
-    logits = foreign.model.heads[head](state)
+        return published.model.heads[head](pooled(state, KEEP, IDS == 2, "end"))
+    logits = published.model.heads[head](state)
     return logits if head == "lm" else logits[KEEP]
 
 
@@ -66,7 +66,7 @@ def test_an_untied_model(tmp_path):
     """Version 5 then ties nothing at all: a shared table lies in the file, and no one reads it."""
     config = transformers.BartConfig(**CONFIG, tie_word_embeddings=False)
     theirs = randomized(transformers.BartForConditionalGeneration(config))
-    foreign = opened(theirs, tmp_path / "theirs")
-    close(ours(foreign, "lm"), outputs(theirs)["lm"])
-    again = returned(foreign, type(theirs), tmp_path / "ours")
+    published = opened(theirs, tmp_path / "theirs")
+    close(ours(published, "lm"), outputs(theirs)["lm"])
+    again = returned(published, type(theirs), tmp_path / "ours")
     close(outputs(again)["lm"], outputs(theirs)["lm"])

@@ -14,7 +14,7 @@ from parity.peer import (
     by_head,
     head_logits,
 )
-from pellucid.formats.huggingface import Foreign
+from pellucid.formats.huggingface import PublishedModel
 
 SMALL: dict[str, Any] = {
     "vocab_size": 50,
@@ -26,8 +26,8 @@ SMALL: dict[str, Any] = {
 }
 
 
-def ours(foreign: Foreign, head: str) -> torch.Tensor:
-    return head_logits(foreign, head, SEGMENTS)
+def ours(published: PublishedModel, head: str) -> torch.Tensor:
+    return head_logits(published, head, SEGMENTS)
 
 
 def outputs(theirs) -> dict[str, torch.Tensor]:

@@ -12,7 +12,7 @@ from parity.causal import same_both_ways
 from parity.peer import close, opened, randomized
 from pellucid.errors import ConfigError, VerificationError
 from pellucid.families.ctrl import CTRL
-from pellucid.formats.huggingface import open_foreign
+from pellucid.formats.huggingface import open_published
 
 CONFIG: dict[str, Any] = {
     "vocab_size": 50,
@@ -46,11 +46,11 @@ def test_far_positions(tmp_path):
     theirs = randomized(transformers.CTRLModel(transformers.CTRLConfig(**CONFIG)))
     ids = torch.arange(300)[None] % 50
     # Theirs takes the sines of float32 angles, which are up to 1.5e-5 off at 300.
-    foreign = opened(theirs, tmp_path)
-    table = foreign.model.decoder.embedding.positions(slice(0, 300), theirs.w.weight)
+    published = opened(theirs, tmp_path)
+    table = published.model.decoder.embedding.positions(slice(0, 300), theirs.w.weight)
     assert (table - theirs.pos_encoding).abs().max() <= 2e-5
     theirs.pos_encoding = table
-    close(foreign.model(ids), theirs(ids).last_hidden_state)
+    close(published.model(ids), theirs(ids).last_hidden_state)
 
 
 def test_an_eps_that_only_the_last_norm_would_obey(tmp_path):  # authority: their source
@@ -58,7 +58,7 @@ def test_an_eps_that_only_the_last_norm_would_obey(tmp_path):  # authority: thei
         transformers.CTRLConfig(**CONFIG, layer_norm_epsilon=1e-5)
     ).save_pretrained(tmp_path)
     with pytest.raises(ConfigError, match="layer_norm_epsilon"):
-        open_foreign(tmp_path)
+        open_published(tmp_path)
     with pytest.raises(ConfigError, match="norm_eps"):
         CTRL.their_config(replace(CTRL.preset, norm_eps=1e-5), {})
 
@@ -70,4 +70,4 @@ def test_the_outputs_bias_may_not_be_missing(tmp_path):
     del tensors["lm_head.bias"]
     save_file(tensors, tmp_path / "model.safetensors")
     with pytest.raises(VerificationError, match=r"lm_head\.bias is missing"):
-        open_foreign(tmp_path)
+        open_published(tmp_path)

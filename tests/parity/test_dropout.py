@@ -16,7 +16,7 @@ from torch import Tensor
 
 from parity.peer import IDS, KEEP, by_head, close, opened, randomized, returned
 from pellucid.errors import ConfigError
-from pellucid.formats.huggingface import Foreign, open_foreign
+from pellucid.formats.huggingface import PublishedModel, open_published
 from pellucid.nn import kernels
 from pellucid.nn.heads import pooled
 
@@ -101,10 +101,10 @@ def made(name: str, kind: str, **settings: Any) -> Any:
     return randomized(getattr(transformers, f"{name}For{kind}")(config))
 
 
-def ours(foreign: Foreign, head: str) -> Tensor:
-    model, h = foreign.model, foreign.heads[head]
+def ours(published: PublishedModel, head: str) -> Tensor:
+    model, h = published.model, published.heads[head]
     again = torch.cat([torch.full((len(IDS), 1), 2), IDS[:, :-1]], 1)
-    again = again.masked_fill(again == foreign.token_ids.get("pad_token_id", 1), 1)
+    again = again.masked_fill(again == published.token_ids.get("pad_token_id", 1), 1)
     both = model.config.n_encoder_layers and model.config.n_decoder_layers
     state = model(IDS, KEEP, again if both else None)
     if h.kind == "sequence":
@@ -120,14 +120,14 @@ def theirs(model: Any, head: str) -> Tensor:
 def same_stream(name: str, kind: str, directory: Path, **settings: Any) -> float:
     """Theirs, ours and theirs again in training; how far dropout has moved the logits."""
     peer, head = made(name, kind, **settings), KINDS[name].heads[kind]
-    foreign = opened(peer, directory / "theirs")
-    again = returned(foreign, type(peer), directory / "ours")
+    published = opened(peer, directory / "theirs")
+    again = returned(published, type(peer), directory / "ours")
     still = theirs(peer, head)
     torch.manual_seed(5)
     wanted = theirs(peer.train(), head)
     torch.manual_seed(5)
-    foreign.model.train()
-    close(ours(foreign, head), wanted)
+    published.model.train()
+    close(ours(published, head), wanted)
     torch.manual_seed(5)
     close(theirs(again.train(), head), wanted)
     return float((wanted - still).abs().max())
@@ -166,4 +166,4 @@ def test_a_rate_that_cannot_be_is_refused(value, tmp_path):
     assert '"classifier_dropout": null' in whole
     path.write_text(json.dumps({**json.loads(whole), "classifier_dropout": value}))
     with pytest.raises(ConfigError, match=r"config\.json: head classifier.*dropout"):
-        open_foreign(tmp_path)
+        open_published(tmp_path)

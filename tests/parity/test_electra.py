@@ -19,7 +19,7 @@ from parity.peer import (
 )
 from pellucid.errors import ConfigError
 from pellucid.families.electra import ELECTRA
-from pellucid.formats.huggingface import Foreign
+from pellucid.formats.huggingface import PublishedModel
 
 CONFIG: dict[str, Any] = {
     "vocab_size": 50,
@@ -39,8 +39,8 @@ NAMES = {
 }
 
 
-def ours(foreign: Foreign, head: str) -> torch.Tensor:
-    return head_logits(foreign, head, SEGMENTS)
+def ours(published: PublishedModel, head: str) -> torch.Tensor:
+    return head_logits(published, head, SEGMENTS)
 
 
 def outputs(theirs) -> dict[str, torch.Tensor]:
@@ -55,8 +55,8 @@ def outputs(theirs) -> dict[str, torch.Tensor]:
 def test_every_head(kind, width, changes, tmp_path):
     labels = {} if kind == "ElectraForQuestionAnswering" else {"num_labels": 3}
     config = transformers.ElectraConfig(**{**CONFIG, **labels, **changes, "embedding_size": width})
-    foreign = both_ways(getattr(transformers, kind)(config), tmp_path, outputs, ours)
-    assert foreign.model.config.d_embedding == (0 if width == 8 else width)
+    published = both_ways(getattr(transformers, kind)(config), tmp_path, outputs, ours)
+    assert published.model.config.d_embedding == (0 if width == 8 else width)
 
 
 @pytest.mark.parametrize("width", [6, 8])

@@ -11,7 +11,7 @@ from parity.causal import same_both_ways
 from parity.peer import opened, randomized
 from pellucid.errors import ConfigError
 from pellucid.families.gpt import GPT
-from pellucid.formats.huggingface import open_foreign
+from pellucid.formats.huggingface import open_published
 
 CONFIG: dict[str, Any] = {
     "vocab_size": 50,
@@ -37,7 +37,7 @@ def test_old_files_without_prefix_and_with_buffers(tmp_path):  # authority: the 
     state = theirs.state_dict()
     state["h.0.attn.bias"] = torch.ones(1, 1, 20, 20).tril()
     theirs.save_pretrained(tmp_path / "old", state_dict=state)
-    old = open_foreign(tmp_path / "old").model
+    old = open_published(tmp_path / "old").model
     ids = torch.tensor([[5, 9, 7]])
     assert torch.equal(old(ids), new(ids))
 

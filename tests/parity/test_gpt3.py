@@ -17,7 +17,7 @@ from parity.peer import IDS, close, randomized
 from pellucid.errors import ConfigError
 from pellucid.families import gpt3
 from pellucid.families.gpt_neo import GPT_NEO
-from pellucid.formats.huggingface import open_foreign
+from pellucid.formats.huggingface import open_published
 from pellucid.nn.model import build
 
 CONFIG: dict[str, Any] = {
@@ -38,8 +38,8 @@ KINDS = ["ForCausalLM", "ForSequenceClassification", "ForTokenClassification"]
 def test_every_head(kind, tmp_path):
     changes = {} if kind == "ForQuestionAnswering" else {"num_labels": 3}
     config = transformers.GPTNeoConfig(**CONFIG, **changes)
-    foreign = same_both_ways(getattr(transformers, f"GPTNeo{kind}")(config), tmp_path)
-    assert foreign.model.config.windows == (0, 2, 2)
+    published = same_both_ways(getattr(transformers, f"GPTNeo{kind}")(config), tmp_path)
+    assert published.model.config.windows == (0, 2, 2)
 
 
 @pytest.mark.parametrize(
@@ -63,9 +63,9 @@ def test_kinds_written_out_win(tmp_path):  # authority: their class reads a file
     where = tmp_path / "config.json"
     said = {**json.loads(where.read_text()), "attention_layers": ["local", "local", "global"]}
     where.write_text(json.dumps(said))
-    foreign, theirs = open_foreign(tmp_path), transformers.GPTNeoModel.from_pretrained(tmp_path)
-    assert foreign.model.config.windows == (2, 2, 0)
-    close(foreign.model(IDS), theirs.eval()(IDS).last_hidden_state)
+    published, theirs = open_published(tmp_path), transformers.GPTNeoModel.from_pretrained(tmp_path)
+    assert published.model.config.windows == (2, 2, 0)
+    close(published.model(IDS), theirs.eval()(IDS).last_hidden_state)
 
 
 def test_a_config_that_leaves_all_out():  # authority: their class's defaults

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from parity.peer import IDS, KEEP, both_ways, close, opened, randomized, same_texts, talkative
 from pellucid.decoding.search import SpecialIds
 from pellucid.errors import ConfigError
-from pellucid.formats.huggingface import Foreign, open_foreign, save_foreign
+from pellucid.formats.huggingface import PublishedModel, open_published, write_published
 
 PAD, END = 1, 2
 CONFIG: dict[str, Any] = {
@@ -55,8 +55,8 @@ def outputs(theirs) -> dict[str, torch.Tensor]:
     return {"lm": found.logits}
 
 
-def ours(foreign: Foreign, head: str) -> torch.Tensor:
-    return foreign.model.heads[head](foreign.model(IDS, KEEP, TARGET))
+def ours(published: PublishedModel, head: str) -> torch.Tensor:
+    return published.model.heads[head](published.model(IDS, KEEP, TARGET))
 
 
 @pytest.mark.parametrize("vocabularies", VOCABULARIES.values(), ids=VOCABULARIES)
@@ -74,10 +74,10 @@ def test_the_base_class(vocabularies, tmp_path):
     config = transformers.MarianConfig(**CONFIG, **VOCABULARIES[vocabularies])
     theirs = randomized(transformers.MarianModel(config))
     wanted = theirs(IDS, attention_mask=KEEP.long(), decoder_input_ids=TARGET).last_hidden_state
-    foreign = opened(theirs, tmp_path / "theirs")
-    close(foreign.model(IDS, KEEP, TARGET), wanted)
+    published = opened(theirs, tmp_path / "theirs")
+    close(published.model(IDS, KEEP, TARGET), wanted)
     (tmp_path / "ours").mkdir()
-    save_foreign(tmp_path / "ours", foreign)
+    write_published(tmp_path / "ours", published)
     kind: Any = transformers.MarianModel
     again, info = kind.from_pretrained(tmp_path / "ours", output_loading_info=True)
     # They look for sinusoids in files of this class alone, and compute them where there are none.
@@ -101,7 +101,7 @@ def test_files_of_older_versions(tmp_path):
         tensors[f"model.{side}.embed_positions.weight"] = torch.zeros(40, 8)
     tensors["lm_head.weight"] = shared.clone()
     save_file(tensors, tmp_path / "model.safetensors", metadata={"format": "pt"})
-    close(ours(open_foreign(tmp_path), "lm"), outputs(theirs)["lm"])
+    close(ours(open_published(tmp_path), "lm"), outputs(theirs)["lm"])
     for side in ("encoder", "decoder"):
         del tensors[f"model.{side}.embed_tokens.weight"]
     tensors["lm_head.weight"] += 0.1
@@ -109,21 +109,21 @@ def test_files_of_older_versions(tmp_path):
     config = json.loads((tmp_path / "config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps({**config, "tie_word_embeddings": False}))
     theirs.lm_head.weight = torch.nn.Parameter(tensors["lm_head.weight"])
-    close(ours(open_foreign(tmp_path), "lm"), outputs(theirs)["lm"])
+    close(ours(open_published(tmp_path), "lm"), outputs(theirs)["lm"])
 
 
 def test_same_translations(tmp_path):
     """From padding, which is never written, with a bias that is no constant."""
     theirs = talkative(made(tie_word_embeddings=False), seed=1)
     theirs.final_logits_bias[0, END] += 4.0
-    foreign = opened(theirs, tmp_path)
-    roles = foreign.family.roles
-    ids = {role: foreign.token_ids[f"{role}_token_id"] for role in ("pad", "eos")}
+    published = opened(theirs, tmp_path)
+    roles = published.family.roles
+    ids = {role: published.token_ids[f"{role}_token_id"] for role in ("pad", "eos")}
     special_ids = SpecialIds(ids[roles.start], ids[roles.end], tuple(ids[r] for r in roles.banned))
-    same_texts(foreign.model, theirs, special_ids, bad_words_ids=[[PAD]])
+    same_texts(published.model, theirs, special_ids, bad_words_ids=[[PAD]])
 
 
 def test_stacks_of_different_shape_are_refused(tmp_path):
     made(decoder_ffn_dim=32).save_pretrained(tmp_path)
     with pytest.raises(ConfigError, match="decoder_ffn_dim=32"):
-        open_foreign(tmp_path)
+        open_published(tmp_path)

@@ -9,7 +9,7 @@ from transformers.models.mbart.modeling_mbart import shift_tokens_right
 
 from parity.peer import IDS, KEEP, both_ways, close, opened, randomized, same_texts, talkative
 from pellucid.decoding.search import SpecialIds
-from pellucid.formats.huggingface import Foreign
+from pellucid.formats.huggingface import PublishedModel
 from pellucid.formats.open_model import open_model
 from pellucid.inference.logits import Inputs, logits
 from pellucid.nn.heads import pooled
@@ -39,11 +39,11 @@ AGAIN = shift_tokens_right(IDS, PAD)
 """What the decoder of a classifier reads: the text, its last token first."""
 
 
-def ours(foreign: Foreign, head: str) -> torch.Tensor:
-    state = foreign.model(IDS, KEEP, TARGET if head == "lm" else AGAIN)
+def ours(published: PublishedModel, head: str) -> torch.Tensor:
+    state = published.model(IDS, KEEP, TARGET if head == "lm" else AGAIN)
     if head == "classifier":
-        return foreign.model.heads[head](pooled(state, KEEP, IDS == END, "end"))
-    found = foreign.model.heads[head](state)
+        return published.model.heads[head](pooled(state, KEEP, IDS == END, "end"))
+    found = published.model.heads[head](state)
     return found if head == "lm" else found[KEEP]
 
 
@@ -66,9 +66,9 @@ def test_every_head(kind, changes, tmp_path):
 @torch.no_grad()
 def test_the_base_class(tmp_path):
     theirs = randomized(transformers.MBartModel(transformers.MBartConfig(**CONFIG)))
-    foreign = opened(theirs, tmp_path)
+    published = opened(theirs, tmp_path)
     wanted = theirs(IDS, attention_mask=KEEP.long(), decoder_input_ids=TARGET).last_hidden_state
-    close(foreign.model(IDS, KEEP, TARGET), wanted)
+    close(published.model(IDS, KEEP, TARGET), wanted)
 
 
 @torch.no_grad()

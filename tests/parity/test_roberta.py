@@ -22,7 +22,7 @@ from parity.peer import (
     same_states,
 )
 from pellucid.families.roberta import ROBERTA
-from pellucid.formats.huggingface import Foreign
+from pellucid.formats.huggingface import PublishedModel
 
 CONFIG: dict[str, Any] = {
     "vocab_size": 50,
@@ -43,12 +43,12 @@ NAMES = {
 }
 
 
-def segments(foreign: Foreign) -> torch.Tensor | None:
-    return SEGMENTS if foreign.model.config.n_segments > 1 else None
+def segments(published: PublishedModel) -> torch.Tensor | None:
+    return SEGMENTS if published.model.config.n_segments > 1 else None
 
 
-def ours(foreign: Foreign, head: str) -> torch.Tensor:
-    return head_logits(foreign, head, segments(foreign))
+def ours(published: PublishedModel, head: str) -> torch.Tensor:
+    return head_logits(published, head, segments(published))
 
 
 def outputs(theirs) -> dict[str, torch.Tensor]:
@@ -84,11 +84,11 @@ def test_padding_has_no_position(pad, side, tmp_path):
     theirs = randomized(transformers.RobertaModel(config))
     keep = KEEP.flip(1) if side == "left" else KEEP
     ids = torch.full_like(IDS, pad).masked_scatter(keep, IDS[KEEP])
-    foreign = opened(theirs, tmp_path / "theirs")
-    assert foreign.model.config.max_length == 20 - pad - 1
+    published = opened(theirs, tmp_path / "theirs")
+    assert published.model.config.max_length == 20 - pad - 1
     wanted = theirs(ids, attention_mask=keep.long()).last_hidden_state[keep]
-    close(foreign.model(ids, keep)[keep], wanted)
-    untold = replace(foreign, token_ids={})  # as one that no file told of its padding
+    close(published.model(ids, keep)[keep], wanted)
+    untold = replace(published, token_ids={})  # as one that no file told of its padding
     again = returned(untold, transformers.RobertaModel, tmp_path / "ours")
     close(again(ids, attention_mask=keep.long()).last_hidden_state[keep], wanted)
 
@@ -96,10 +96,10 @@ def test_padding_has_no_position(pad, side, tmp_path):
 @torch.no_grad()
 def test_longest_text(tmp_path):
     theirs = randomized(transformers.RobertaModel(transformers.RobertaConfig(**CONFIG)))
-    foreign = opened(theirs, tmp_path)
-    ids = torch.arange(2, 2 + foreign.model.config.max_length)[None]
+    published = opened(theirs, tmp_path)
+    ids = torch.arange(2, 2 + published.model.config.max_length)[None]
     assert ids.shape[1] == 8  # of 10 rows, the padding's and the one before it hold no position
-    close(foreign.model(ids), theirs(ids).last_hidden_state)
+    close(published.model(ids), theirs(ids).last_hidden_state)
 
 
 def test_base_class(tmp_path):

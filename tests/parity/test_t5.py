@@ -7,7 +7,7 @@ import torch
 import transformers
 
 from parity.peer import IDS, KEEP, both_ways, same_states
-from pellucid.formats.huggingface import Foreign
+from pellucid.formats.huggingface import PublishedModel
 from pellucid.nn.heads import pooled
 
 CONFIG: dict[str, Any] = {
@@ -24,8 +24,8 @@ CONFIG: dict[str, Any] = {
 TARGET = torch.randint(2, 50, (3, 14), generator=torch.Generator().manual_seed(0))
 
 
-def ours(foreign: Foreign, head: str) -> torch.Tensor:
-    return foreign.model.heads[head](foreign.model(IDS, KEEP, TARGET))
+def ours(published: PublishedModel, head: str) -> torch.Tensor:
+    return published.model.heads[head](published.model(IDS, KEEP, TARGET))
 
 
 def outputs(theirs) -> dict[str, torch.Tensor]:
@@ -48,14 +48,14 @@ HEADS = {
 IDS_OF: dict[str, Any] = {"pad_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 0}
 
 
-def labels(foreign: Foreign, head: str) -> torch.Tensor:
+def labels(published: PublishedModel, head: str) -> torch.Tensor:
     if head == "tagger":
-        return foreign.model.heads[head](foreign.model(IDS, KEEP))[KEEP]
+        return published.model.heads[head](published.model(IDS, KEEP))[KEEP]
     again = torch.cat([torch.zeros_like(IDS[:, :1]), IDS[:, :-1]], 1)  # the text, one place later
-    states = foreign.model(IDS, KEEP, again)
+    states = published.model(IDS, KEEP, again)
     if head == "classifier":
-        return foreign.model.heads[head](pooled(states, KEEP, IDS == 2, "end"))
-    return foreign.model.heads[head](states)[KEEP]
+        return published.model.heads[head](pooled(states, KEEP, IDS == 2, "end"))
+    return published.model.heads[head](states)[KEEP]
 
 
 def their_labels(theirs) -> dict[str, torch.Tensor]:
@@ -77,8 +77,8 @@ def test_heads_of_fine_tuning(kind, feed_forward, tmp_path):
         "num_labels": n,
     }
     theirs = getattr(transformers, kind)(transformers.T5Config(**settings))
-    foreign = both_ways(theirs, tmp_path, their_labels, labels)
-    assert foreign.model.config.n_decoder_layers == (0 if "Token" in kind else 3)
+    published = both_ways(theirs, tmp_path, their_labels, labels)
+    assert published.model.config.n_decoder_layers == (0 if "Token" in kind else 3)
 
 
 def test_the_encoder_alone(tmp_path):

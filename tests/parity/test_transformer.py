@@ -14,7 +14,7 @@ from pellucid.config.model import ModelConfig
 from pellucid.decoding.search import SpecialIds
 from pellucid.errors import ConfigError
 from pellucid.formats.bundle import Bundle
-from pellucid.formats.huggingface import open_foreign
+from pellucid.formats.huggingface import open_published
 from pellucid.formats.marian_export import to_marian
 from pellucid.formats.published import save_published
 from pellucid.inference.translate import translate
@@ -64,11 +64,11 @@ def test_the_same_logits(changes, tmp_path):
     model = made(**changes)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     wanted = model.heads["lm"](model(SOURCE, KEEP, TARGET))
-    foreign = to_marian(model, Roles(), ID.__getitem__)
-    theirs = returned(foreign, transformers.MarianMTModel, tmp_path / "marian")
+    published = to_marian(model, Roles(), ID.__getitem__)
+    theirs = returned(published, transformers.MarianMTModel, tmp_path / "marian")
     found = theirs(SOURCE, attention_mask=KEEP.long(), decoder_input_ids=TARGET).logits
     close(found, wanted)
-    again = open_foreign(tmp_path / "marian").model
+    again = open_published(tmp_path / "marian").model
     close(again.heads["lm"](again(SOURCE, KEEP, TARGET)), wanted)
     for name, tensor in model.state_dict().items():
         assert torch.equal(tensor, before[name]), name

@@ -22,7 +22,7 @@ from parity.transformer_xl_reference import CASES, COMMON, segments
 from pellucid.cli.main import main
 from pellucid.errors import ConfigError, UsageError, VerificationError
 from pellucid.families.transformer_xl.family import TRANSFO_XL
-from pellucid.formats.huggingface import Foreign, open_foreign, save_foreign
+from pellucid.formats.huggingface import PublishedModel, open_published, write_published
 from pellucid.nn.prepare import prepare
 from pellucid.taps import record
 
@@ -40,7 +40,7 @@ def model_of(case: str, **changes: Any) -> Any:
 
 def written(model: Any, directory: Path, kind: str = "TransfoXLLMHeadModel", **ids: int) -> Path:
     directory.mkdir()
-    save_foreign(directory, Foreign(TRANSFO_XL, model, model.head_configs, kind, ids))
+    write_published(directory, PublishedModel(TRANSFO_XL, model, model.head_configs, kind, ids))
     return directory
 
 
@@ -266,12 +266,12 @@ def test_a_tap_sees_and_changes_nothing():  # authority: the fused kernel, and t
 def test_what_is_written_opens(case, tmp_path):  # authority: the model itself, bit by bit
     model = model_of(case)
     kind = CASES[case].get("architectures", ["TransfoXLLMHeadModel"])[0]
-    foreign = open_foreign(written(model, tmp_path / "m", kind, pad_token_id=3))
-    assert foreign.model.config == model.config
-    assert (foreign.architecture, foreign.token_ids) == (kind, {"pad_token_id": 3})
+    published = open_published(written(model, tmp_path / "m", kind, pad_token_id=3))
+    assert published.model.config == model.config
+    assert (published.architecture, published.token_ids) == (kind, {"pad_token_id": 3})
     for name, tensor in model.state_dict().items():
-        assert torch.equal(foreign.model.state_dict()[name], tensor), name
-    shared = [len({id(p) for p in m.parameters()}) for m in (model, foreign.model)]
+        assert torch.equal(published.model.state_dict()[name], tensor), name
+    shared = [len({id(p) for p in m.parameters()}) for m in (model, published.model)]
     assert shared[0] == shared[1]
 
 
@@ -280,7 +280,7 @@ def test_widths_that_follow_from_others_are_written_as_numbers(tmp_path):
     directory = written(model, tmp_path / "m")
     told = json.loads((directory / "config.json").read_text())
     assert (told["d_head"], told["d_embed"]) == (4, 8)  # authority: 8 wide, in 2 heads
-    assert torch.equal(open_foreign(directory).model(IDS), model(IDS))
+    assert torch.equal(open_published(directory).model(IDS), model(IDS))
 
 
 @pytest.mark.parametrize("case", ["as published", "one table"])
@@ -302,9 +302,9 @@ def test_names_without_the_base_prefix(tmp_path):  # as transformers writes its 
     (directory / "config.json").write_text(
         json.dumps({**config, "architectures": ["TransfoXLModel"]})
     )
-    foreign = open_foreign(directory)
-    assert not foreign.heads
-    assert torch.equal(foreign.model(IDS), model(IDS))
+    published = open_published(directory)
+    assert not published.heads
+    assert torch.equal(published.model(IDS), model(IDS))
 
 
 def test_tied_tensors_may_be_there_twice_or_differ(tmp_path):
@@ -317,10 +317,10 @@ def test_tied_tensors_may_be_there_twice_or_differ(tmp_path):
     save_file(
         {**weights, **{k: v.clone() for k, v in twice.items()}}, directory / "model.safetensors"
     )
-    assert torch.equal(open_foreign(directory).model(IDS), model(IDS))
+    assert torch.equal(open_published(directory).model(IDS), model(IDS))
     twice = {k: v + 1 if k != "crit.out_projs.1" else v.clone() for k, v in twice.items()}
     save_file({**weights, **twice}, directory / "model.safetensors")
-    c = open_foreign(directory).model.config
+    c = open_published(directory).model.config
     assert (c.tie_embeddings, c.tie_projections) == ("none", (False, True, False))
     log_probs = Paper(directory).segment(IDS[0].tolist(), [np.zeros((6, 8))] * 3)[0]
     opened = pellucid.load(directory, device="cpu")
@@ -344,7 +344,7 @@ def test_weights_that_do_not_fit(fault, tmp_path):
         weights["crit.cluster_weight"] = weights["crit.cluster_weight"][:1].clone()
     save_file(weights, directory / "model.safetensors")
     with pytest.raises(VerificationError, match=FAULTS[fault]):
-        open_foreign(directory)
+        open_published(directory)
 
 
 SETTINGS: dict[str, tuple[dict[str, Any], str]] = {

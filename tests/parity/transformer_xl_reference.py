@@ -96,7 +96,7 @@ def apart(found: dict[str, Tensor], wanted: dict[str, Tensor], name: str) -> flo
 def write(directory: Path) -> float:
     """Models of ours, and what they say."""
     from pellucid.families.transformer_xl.family import TRANSFO_XL
-    from pellucid.formats.huggingface import Foreign, save_foreign
+    from pellucid.formats.huggingface import PublishedModel, write_published
 
     for name, changes in CASES.items():
         settings = {**COMMON, **changes}
@@ -107,7 +107,7 @@ def write(directory: Path) -> float:
         place = directory / "ours" / name
         place.mkdir(parents=True)
         ids = {k: v for k, v in settings.items() if k == "pad_token_id"}
-        save_foreign(place, Foreign(TRANSFO_XL, model, heads, kind, ids))
+        write_published(place, PublishedModel(TRANSFO_XL, model, heads, kind, ids))
         save_file({k: v.contiguous() for k, v in ours(model).items()}, place / "said")
     return 0.0
 
@@ -142,14 +142,14 @@ def compare(directory: Path) -> float:
 
 def read(directory: Path) -> float:
     """Theirs here."""
-    from pellucid.formats.huggingface import open_foreign
+    from pellucid.formats.huggingface import open_published
 
     worst = 0.0
     for name in CASES:
         place = directory / "theirs" / name
-        foreign = open_foreign(place)
-        assert list(foreign.heads) == ["classifier" if name == "classifier" else "lm"]
-        worst = max(worst, apart(ours(foreign.model), load_file(place / "said"), name))
+        published = open_published(place)
+        assert list(published.heads) == ["classifier" if name == "classifier" else "lm"]
+        worst = max(worst, apart(ours(published.model), load_file(place / "said"), name))
     return worst
 
 

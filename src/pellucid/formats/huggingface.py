@@ -27,7 +27,7 @@ DTYPES = ("F64", "F32", "F16", "BF16")
 
 
 @dataclass(frozen=True)
-class Foreign:
+class PublishedModel:
     """A model as it lies in such a directory."""
 
     family: Family
@@ -41,7 +41,7 @@ class Foreign:
     """By their names, what a search must know beside those."""
 
 
-def open_foreign(directory: Path) -> Foreign:
+def open_published(directory: Path) -> PublishedModel:
     """Open a directory; every fault is found from the files' headers, before memory is taken.
 
     Raises: DataError, VerificationError, ConfigError naming the file, the setting or the tensor.
@@ -69,21 +69,21 @@ def open_foreign(directory: Path) -> Foreign:
     table = used_biases(table, names, shards)
     load_weights(model, _checked(model, table, names, shards, family))
     token_ids = {k: v for k, v in theirs.items() if k.endswith("token_id") and isinstance(v, int)}
-    return Foreign(family, model.eval(), heads, architecture, token_ids)
+    return PublishedModel(family, model.eval(), heads, architecture, token_ids)
 
 
-def save_foreign(directory: Path, foreign: Foreign) -> None:
+def write_published(directory: Path, published: PublishedModel) -> None:
     """Write config.json and model.safetensors into a directory, as `transformers` writes them."""
-    family, c = foreign.family, foreign.model.config
-    said = their_settings(family.heads[foreign.architecture], foreign.heads, family.name)
-    more = {"architectures": [foreign.architecture], **foreign.token_ids}
-    config = {**said, **family.their_config(c, foreign.heads, more)}
-    table = family.table(c, family.heads[foreign.architecture])
-    tensors = to_theirs(weights(foreign.model), table)
+    family, c = published.family, published.model.config
+    said = their_settings(family.heads[published.architecture], published.heads, family.name)
+    more = {"architectures": [published.architecture], **published.token_ids}
+    config = {**said, **family.their_config(c, published.heads, more)}
+    table = family.table(c, family.heads[published.architecture])
+    tensors = to_theirs(weights(published.model), table)
     if family.constants is not None:
         tensors |= family.constants(c)
-    if foreign.architecture in family.wrapped:
-        tensors = _wrapped(tensors, family, foreign.architecture)
+    if published.architecture in family.wrapped:
+        tensors = _wrapped(tensors, family, published.architecture)
     (directory / "config.json").write_bytes(dump_json(config))
     write_tensors(tensors, directory / "model.safetensors")
 

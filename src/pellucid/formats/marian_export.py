@@ -18,7 +18,7 @@ from pellucid.config.model import ModelConfig
 from pellucid.errors import ConfigError
 from pellucid.families import bart
 from pellucid.families.marian import MARIAN
-from pellucid.formats.huggingface import Foreign
+from pellucid.formats.huggingface import PublishedModel
 from pellucid.nn.model import Transformer
 from pellucid.nn.weights import load_weights
 
@@ -26,7 +26,7 @@ READERS = ("embedding", "q", "k", "v", "up", "output")
 """Matrices whose columns are the model axis; it is the rows of all others."""
 
 
-def to_marian(model: Transformer, roles: Roles, id_of: Callable[[str], int]) -> Foreign:
+def to_marian(model: Transformer, roles: Roles, id_of: Callable[[str], int]) -> PublishedModel:
     """The same function as a Marian, on weights of its own.
 
     id_of: gives the id of a role's token, on the target side.
@@ -52,7 +52,7 @@ def to_marian(model: Transformer, roles: Roles, id_of: Callable[[str], int]) -> 
         {n: _permuted(n, given[n], order) for n in same.state_dict() if n not in aliases},
     )
     token_ids, generation = _search(model.config, roles, id_of)
-    return Foreign(MARIAN, same.eval(), heads, "MarianMTModel", token_ids, generation)
+    return PublishedModel(MARIAN, same.eval(), heads, "MarianMTModel", token_ids, generation)
 
 
 def _their_form(c: ModelConfig) -> ModelConfig:

@@ -6,7 +6,7 @@ from pellucid.config.model import ModelConfig
 from pellucid.errors import VerificationError
 from pellucid.formats.bundle import Bundle
 from pellucid.formats.generation_config import read_search
-from pellucid.formats.huggingface import open_foreign
+from pellucid.formats.huggingface import open_published
 from pellucid.formats.own_layout import load_model
 from pellucid.formats.sentence_transformers import read_embedding
 from pellucid.manifest import read_json, read_text, verified
@@ -28,20 +28,20 @@ def open_model(directory: Path, require_checksum: bool = False) -> Bundle:
     if not isinstance(theirs, dict) or theirs.get("model_type") == "pellucid":
         return load_model(directory)
     with verified(directory, require_checksum):
-        foreign = open_foreign(directory)
-    c = foreign.model.config
+        published = open_published(directory)
+    c = published.model.config
     told = read_search(directory, theirs, c)
     return Bundle(
-        model=foreign.model,
+        model=published.model,
         model_config=c,
         tokenizers=_tokenizers(directory, c),
         task="",
-        roles=foreign.family.roles,
+        roles=published.family.roles,
         decoding=told.decoding,
         languages=("", ""),
         longest_source=c.max_length,
         card=read_text(directory / CARD) if (directory / CARD).is_file() else "",
-        family=foreign.family.name,
+        family=published.family.name,
         token_ids=told.token_ids,
         embedding=read_embedding(directory),
         banned=told.banned,

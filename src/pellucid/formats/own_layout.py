@@ -89,7 +89,7 @@ def load_model(directory: Path) -> Bundle:
     What the config asks for must be what the weights' header holds before any memory is taken.
     Raises: DataError, VerificationError, ConfigError naming the file at fault.
     """
-    _refuse_foreign(directory)
+    _refuse_other_layouts(directory)
     verify(directory)
     config = _read_config(directory / "config.json")
     where = directory / "generation_config.json"
@@ -153,7 +153,7 @@ def _mapping(path: Path) -> dict[str, Any]:
     return value
 
 
-def _refuse_foreign(directory: Path) -> None:
+def _refuse_other_layouts(directory: Path) -> None:
     """A directory of another tool has no manifest of ours; say that, not that it is damaged."""
     config = directory / "config.json"
     if config.is_file() and not (directory / "manifest.json").exists():

@@ -15,7 +15,7 @@ from pellucid.formats import sentence_transformers
 from pellucid.formats.bundle import Bundle
 from pellucid.formats.generation_config import NAME as GENERATION
 from pellucid.formats.generation_config import written_search
-from pellucid.formats.huggingface import Foreign, open_foreign, save_foreign
+from pellucid.formats.huggingface import PublishedModel, open_published, write_published
 from pellucid.formats.marian_export import to_marian
 from pellucid.formats.pickles import convert
 from pellucid.manifest import dump_json, verified
@@ -47,28 +47,28 @@ def save_published(directory: Path, parts: Bundle) -> list[str]:
     Gives notes on what of its search settings has no name there.
     Raises: ConfigError if its family has no such layout; DataError if something is there already.
     """
-    foreign, notes = to_foreign(parts), list[str]()
-    settings = {**parts.token_ids, **foreign.token_ids, **foreign.generation}
+    published, notes = to_published(parts), list[str]()
+    settings = {**parts.token_ids, **published.token_ids, **published.generation}
     told = parts.decoding != DecodingConfig() or parts.banned or parts.task
-    if told and foreign.model.config.n_decoder_layers:
-        search, notes = written_search(foreign.model.config, parts.decoding, parts.banned)
+    if told and published.model.config.n_decoder_layers:
+        search, notes = written_search(published.model.config, parts.decoding, parts.banned)
         settings |= search
     with publish(directory) as temp:
-        save_foreign(temp, foreign)
+        write_published(temp, published)
         if parts.tokenizers.source.there:
             parts.tokenizers.save(temp)
         if settings:
             (temp / GENERATION).write_bytes(dump_json(settings))
         if parts.embedding != EmbeddingConfig():
             sentence_transformers.write_embedding(
-                temp, parts.embedding, foreign.model.config.d_model
+                temp, parts.embedding, published.model.config.d_model
             )
         if parts.card:
             (temp / "README.md").write_text(parts.card, encoding="utf-8")
     return notes
 
 
-def import_published(source: Path, directory: Path, from_pickle: bool = False) -> Foreign:
+def import_published(source: Path, directory: Path, from_pickle: bool = False) -> PublishedModel:
     """Bring a downloaded directory in: opened once to see that it is whole, then written anew.
 
     from_pickle: read `pytorch_model*.bin` in a guarded child process.
@@ -80,18 +80,18 @@ def import_published(source: Path, directory: Path, from_pickle: bool = False) -
         if from_pickle:
             convert(source, temp)
             shutil.copyfile(source / "config.json", temp / "config.json")
-        foreign = open_foreign(temp if from_pickle else source)
+        published = open_published(temp if from_pickle else source)
         for leftover in temp.glob("*.safetensors*"):
             leftover.unlink()
-        save_foreign(temp, foreign)
+        write_published(temp, published)
         for name in KEPT:
             if (source / name).is_file():
                 (temp / name).parent.mkdir(exist_ok=True)
                 shutil.copyfile(source / name, temp / name)
-    return foreign
+    return published
 
 
-def to_foreign(parts: Bundle) -> Foreign:
+def to_published(parts: Bundle) -> PublishedModel:
     """The model in its family's layout. Raises: ConfigError if there is none."""
     if parts.family == "transformer":
         assert isinstance(parts.model, Transformer)
@@ -103,7 +103,7 @@ def to_foreign(parts: Bundle) -> Foreign:
         )
     family, heads = FAMILIES[parts.family], parts.model.head_configs
     ids = {name: i for name, i in parts.token_ids.items() if not name.startswith("forced_")}
-    return Foreign(family, parts.model, heads, _architecture(family, heads), ids)
+    return PublishedModel(family, parts.model, heads, _architecture(family, heads), ids)
 
 
 def _architecture(family: Family, heads: Mapping[str, HeadConfig]) -> str:
