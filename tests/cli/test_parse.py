@@ -79,6 +79,14 @@ def test_a_value_may_begin_with_a_dash(value):
         assert options("--prefix", value, "a") == Options(("a",), prefix=value)
 
 
+def test_a_mapping_is_given_as_pairs():
+    columns = {"text": "review body", "label": 3, "score": "a=b"}
+    data = flags("--data.columns", "text=review body", "label=3", "score=a=b")
+    assert data == {"data": {"columns": columns}}
+    assert build(RunConfig, data, "flags").data.columns == columns
+    assert flags("--data.columns") == {"data": {"columns": {}}}
+
+
 def test_flags_win_over_the_file():
     in_file = {"model": {"d_model": 128, "n_heads": 4}, "size": "tiny"}
     run = build(RunConfig, merge(in_file, flags("--model.d-model", "64")), "flags")
@@ -101,6 +109,8 @@ def test_a_flag_may_give_the_default():
         (["--training.compile", "yes"], "neither true nor false"),
         (["--model.positions", "blah"], "sinusoid-halves"),
         (["--training.betas", "0.9"], "argument --training.betas: expected 2 arguments"),
+        (["--data.columns", "text"], "argument --data.columns: 'text' is not NAME=FIELD"),
+        (["--data.columns", "text="], "'text=' is not NAME=FIELD"),
         (["--model.d-model"], "argument --model.d-model: expected one argument"),
         (["--model.d", "3"], "unrecognized argument --model.d"),
         (["--banned"], "argument --banned: expected at least one argument"),
@@ -139,7 +149,9 @@ def test_help_explains_each_setting(capsys):
     assert "--tokenizer.joint {true,false} One vocabulary" in text
     assert "--training.betas NUMBER NUMBER (default: 0.9 0.98)" in text
     assert "--training.max-updates INT (default: 100000)" in text
-    assert "--data.train [TEXT ...] (default: none)" in text
+    assert "--data.source-language TEXT Language codes" in text
+    assert "--data.train [TEXT ...] Files, folders" in text
+    assert "--data.columns [NAME=FIELD ...] Which field" in text
     assert "--model.norm-place {post,pre}" in text
     assert "model: One Transformer." in text
 

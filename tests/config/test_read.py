@@ -29,13 +29,15 @@ def test_an_empty_file_is_all_defaults(tmp_path):  # authority: the dataclasses'
 def test_reads_what_is_written(tmp_path):  # authority: the file, by hand
     run = run_of(
         "task: translation\n"
-        "data: {train: [my.en, my.no], source_language: no, target_language: 'on'}\n"
+        "data: {train: [my.en, my.no], source_language: no, target_language: 'on',"
+        " columns: {source: en, target: 3}}\n"
         "model:\n  d_model: 256\n  n_heads: 4\n  dropout: 0\n  scale_embeddings: false\n"
         "training: {eps: 1e-9, betas: [0.9, 0.98], max_updates: 10_000, rate: 5.0e-4}\n",
         tmp_path,
     )
     assert run.data.train == ("my.en", "my.no")
     assert (run.data.source_language, run.data.target_language) == ("no", "on")
+    assert run.data.columns == {"source": "en", "target": 3}
     assert (run.model.d_model, run.model.n_heads) == (256, 4)
     assert run.model.dropout == 0.0
     assert isinstance(run.model.dropout, float)
@@ -75,6 +77,12 @@ def test_reads_what_is_written(tmp_path):  # authority: the file, by hand
         ("model: [a, [b]]", "model is a section of settings, not something nested"),
         ("model: {d_model: 100, n_heads: 12}", "model: d_model=100 is not divisible by n_heads=12"),
         ("model: {d_model: 9999999999999999999}", "model.d_model is beyond 9223372036854775807"),
+        ("data: {columns: text}", "data.columns is 'text', but must be a mapping of names"),
+        ("data: {columns: [text]}", "data.columns is ['text'], but must be a mapping"),
+        ("data: {columns: {text: true}}", "data.columns is a section, but must be a mapping"),
+        ("data: {columns: {text: 1.5}}", "data.columns is a section, but must be a mapping"),
+        ("data: {columns: {text: [a]}}", "data.columns is a section, but must be a mapping"),
+        ("data: {columns: {text: 0}}", "data: columns: text is read from 0"),
         ("model: {n_heads: 0}", "model: n_heads=0 must be at least 1"),
     ],
 )

@@ -157,6 +157,9 @@ def _described(cls: Any) -> Iterator[tuple[Field, Any, str]]:
 
 def _reads(hint: Any, many: str) -> dict[str, Any]:
     """How argparse reads a value of this type; `many`: its `nargs` for any number of values."""
+    if get_origin(hint) is dict:
+        shown = "NAME=FIELD"
+        return {"type": _pair, "nargs": many, "metavar": shown, "action": _StoreMapping}
     items = get_args(hint) if get_origin(hint) is tuple else (hint,)
     words = choices(items[0])
     if words:
@@ -180,7 +183,23 @@ def _truth(word: str) -> bool:
     return word.lower() == "true"
 
 
+def _pair(word: str) -> tuple[str, str | int]:
+    name, equals, field = word.partition("=")
+    if not (name and equals and field):
+        raise argparse.ArgumentTypeError(f"{word!r} is not NAME=FIELD, as in label=3")
+    return name, int(field) if field.isascii() and field.isdigit() else field
+
+
+class _StoreMapping(argparse.Action):
+    """Stores the pairs that `_pair` reads as a mapping."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option: Any = None) -> None:
+        setattr(namespace, self.dest, dict(values))
+
+
 def _default(value: Any) -> str:
+    if value is MISSING:  # a default that is made for each config is an empty mapping
+        return "(default: none)"
     if isinstance(value, tuple):
         shown = " ".join(map(str, value))
     else:

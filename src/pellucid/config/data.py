@@ -1,6 +1,6 @@
 """Where a run's text comes from, and how it becomes ids."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from pellucid.config.checks import at_least, at_most
@@ -14,14 +14,21 @@ MOST_PIECES = {"vocab_size": 1_000_000, "min_frequency": 1_000_000_000}
 
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:
-    """The files of a run: two aligned text files, or one TSV or JSONL; `.gz` is read as is.
+    """The files of a run: text, TSV, CSV, JSONL, Parquet, CoNLL or SQuAD; `.gz` is read as is.
 
-    The name `garden` in place of files means the built-in corpus in the two languages.
+    The name `garden` in place of files means the built-in corpus.
     """
 
     train: tuple[str, ...] = ()
+    """Files, folders (read recursively, in sorted order) and globs. Two aligned text files hold
+    the two sides of parallel text; other files are read one after the other."""
     valid: tuple[str, ...] = ()
-    """Empty: a small part of the training pairs is held out, by source sentence."""
+    """The same for validation; empty: a small part of the training data is held out."""
+    columns: dict[str, str | int] = field(default_factory=dict)
+    """Which field of the files each column of the task is read from: a name in a header, a key
+    of JSON, or a number from 1, such as text=review label=3. Empty: recognized by usual names."""
+    documents: Literal["line", "blank_line", "file"] = "line"
+    """Where a document ends in plain text: at each line, at blank lines, or with the file."""
     source_language: str = ""
     """Language codes such as `en`; from the files' endings where they say it."""
     target_language: str = ""
@@ -33,11 +40,10 @@ class DataConfig:
     def __post_init__(self) -> None:
         at_least(1, self, "max_length", "max_line_bytes")
         at_most(MOST_LENGTH, self)
-        for name in ("train", "valid"):
-            if len(getattr(self, name)) > 2:
+        for name, number in self.columns.items():
+            if number == "" or (isinstance(number, int) and number < 1):
                 raise ConfigError(
-                    f"data.{name} names {len(getattr(self, name))} files. Give two aligned text"
-                    " files (source, then target), or one .tsv or .jsonl file."
+                    f"columns: {name} is read from {number!r}. Name a field, or count from 1."
                 )
 
 

@@ -94,6 +94,8 @@ def _section(
 
 def _leaf(hint: Any, value: Any, where: str, path: str) -> Any:
     items = value if isinstance(value, (list, tuple)) else (value,)
+    if isinstance(value, Mapping) and get_origin(hint) is dict:
+        items = tuple(value.values())
     for item in items:
         if isinstance(item, int) and abs(item) > LARGEST_INTEGER:
             raise ConfigError(f"{where}: {path} is beyond {LARGEST_INTEGER}. Use less.")
@@ -146,6 +148,8 @@ def _meaning(hint: Any, value: Any) -> str:
         inner = [argument for argument in get_args(hint) if argument is not Ellipsis]
         many = "" if Ellipsis in get_args(hint) else f" of {len(inner)}"
         return f"a list{many}, each {_meaning(inner[0], None)}"
+    if get_origin(hint) is dict:
+        return "a mapping of names to text or whole numbers, such as {text: review, label: 3}"
     words = {
         int: "a whole number",
         float: "a number",
