@@ -1,7 +1,7 @@
 """Learning a tokenizer from text: the same text and config give the same bytes, always."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 
 from tokenizers import Tokenizer as Library
@@ -10,29 +10,36 @@ from tokenizers import models, pre_tokenizers, trainers
 from pellucid.config.data import TokenizerConfig
 from pellucid.errors import ConfigError, DataError
 from pellucid.text.guard import guarded
-from pellucid.text.kinds import UNK, blank
+from pellucid.text.kinds import blank
 from pellucid.text.letters import Letters, count_words
 from pellucid.text.pair import Tokenizers
-from pellucid.text.template import ENDED, template_processor
-from pellucid.text.tokenizer import TOKENS, Tokenizer
+from pellucid.text.special_tokens import TRANSLATION_TOKENS, SpecialTokens
+from pellucid.text.template import template_processor
+from pellucid.text.tokenizer import Tokenizer
 
-SPECIAL = list(TOKENS.values())
 BATCH = 1000  # texts handed to the library at once
 
 
 def train_tokenizers(
-    pairs: Callable[[], Iterable[tuple[str, str]]], config: TokenizerConfig
+    rows: Callable[[], Iterable[Sequence[str]]],
+    config: TokenizerConfig,
+    special: SpecialTokens = TRANSLATION_TOKENS,
 ) -> Tokenizers:
-    """One vocabulary from both sides, or one from each. `pairs()` gives all pairs anew."""
+    """One vocabulary from all texts, or one from the first and one from the second of each row.
+
+    rows: called once for each vocabulary; gives the rows from the start each time.
+    """
     if config.joint:
-        joint = train_tokenizer(chain.from_iterable(pair[:2] for pair in pairs()), config)
+        joint = train_tokenizer(chain.from_iterable(rows()), config, special)
         return Tokenizers(joint, joint)
-    source = train_tokenizer((pair[0] for pair in pairs()), config)
-    return Tokenizers(source, train_tokenizer((pair[1] for pair in pairs()), config))
+    source = train_tokenizer((row[0] for row in rows()), config, special)
+    return Tokenizers(source, train_tokenizer((row[1] for row in rows()), config, special))
 
 
-def train_tokenizer(texts: Iterable[str], config: TokenizerConfig) -> Tokenizer:
-    """Learn a vocabulary of at most `config.vocab_size` pieces; texts end with the end token.
+def train_tokenizer(
+    texts: Iterable[str], config: TokenizerConfig, special: SpecialTokens = TRANSLATION_TOKENS
+) -> Tokenizer:
+    """Learn a vocabulary of at most `config.vocab_size` pieces, special tokens included.
 
     Raises: DataError if there is nothing to learn from; ConfigError at an impossible setting.
     """
@@ -40,49 +47,58 @@ def train_tokenizer(texts: Iterable[str], config: TokenizerConfig) -> Tokenizer:
     first = next((text for text in clean if text.strip()), None)
     if first is None:
         raise DataError("there is no text to learn a tokenizer from. Check the training files.")
-    library = LEARN[config.kind](blank(config), chain([first], clean), config)
-    library.add_special_tokens(SPECIAL)  # they have their ids by now; this marks them
+    library = LEARN[config.kind](blank(config, special), chain([first], clean), config, special)
+    library.add_special_tokens(special.all)  # they have their ids by now; this marks them
     vocab = library.get_vocab(with_added_tokens=True)
-    library.post_processor = template_processor(*ENDED, TOKENS, vocab)
-    return Tokenizer(library, TOKENS, config.kind)
+    library.post_processor = template_processor(special.single, special.pair, special.tokens, vocab)
+    return Tokenizer(library, dict(special.tokens), config.kind)
 
 
-def _byte_bpe(library: Library, texts: Iterator[str], config: TokenizerConfig) -> Library:
+def _byte_bpe(
+    library: Library, texts: Iterator[str], config: TokenizerConfig, special: SpecialTokens
+) -> Library:
     trainer = trainers.BpeTrainer(
         vocab_size=config.vocab_size,
         min_frequency=config.min_frequency,
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        special_tokens=SPECIAL,
+        special_tokens=special.all,
         show_progress=False,
     )
     library.train_from_iterator(_batches(texts), trainer)
     return library
 
 
-def _bpe(library: Library, texts: Iterator[str], config: TokenizerConfig) -> Library:
-    vocab, merges = _merged(library, texts, config, lambda word: len(word) - 1)
-    library.model = models.BPE(vocab=vocab, merges=merges, unk_token=UNK, end_of_word_suffix="</w>")
+def _bpe(
+    library: Library, texts: Iterator[str], config: TokenizerConfig, special: SpecialTokens
+) -> Library:
+    vocab, merges = _merged(library, texts, config, special)
+    library.model = models.BPE(
+        vocab=vocab, merges=merges, unk_token=special.tokens["unk"], end_of_word_suffix="</w>"
+    )
     return library
 
 
-def _wordpiece(library: Library, texts: Iterator[str], config: TokenizerConfig) -> Library:
-    vocab, _ = _merged(library, texts, config, lambda word: 1)
-    library.model = models.WordPiece(vocab=vocab, unk_token=UNK)
+def _wordpiece(
+    library: Library, texts: Iterator[str], config: TokenizerConfig, special: SpecialTokens
+) -> Library:
+    vocab, _ = _merged(library, texts, config, special)
+    library.model = models.WordPiece(vocab=vocab, unk_token=special.tokens["unk"])
     return library
 
 
 def _merged(
-    library: Library, texts: Iterator[str], config: TokenizerConfig, marked_from: Callable
+    library: Library, texts: Iterator[str], config: TokenizerConfig, special: SpecialTokens
 ) -> tuple[dict[str, int], list[tuple[str, str]]]:
     """Vocabulary and merges of BPE over letters that carry the kind's mark."""
     words = count_words(library, texts)
-    letters = Letters(words, marked_from, (config.vocab_size - len(SPECIAL)) // 2)
+    marked_from = (lambda word: len(word) - 1) if config.kind == "bpe" else (lambda word: 1)
+    letters = Letters(words, marked_from, (config.vocab_size - len(special.tokens)) // 2)
     plain = Library(models.BPE())
     plain.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     trainer = trainers.BpeTrainer(
         vocab_size=config.vocab_size,
         min_frequency=config.min_frequency,
-        special_tokens=SPECIAL,
+        special_tokens=special.all,
         show_progress=False,
     )
     plain.train_from_iterator(letters.spelled(words), trainer)
@@ -96,20 +112,26 @@ def _merged(
         return "##" + text if found[0].marked else text
 
     vocab = {
-        piece if piece in SPECIAL else written(piece): i for piece, i in learned["vocab"].items()
+        piece if piece in special.all else written(piece): i
+        for piece, i in learned["vocab"].items()
     }
     assert len(vocab) == len(learned["vocab"])
     return vocab, [(written(left), written(right)) for left, right in learned["merges"]]
 
 
-def _unigram(library: Library, texts: Iterator[str], config: TokenizerConfig) -> Library:
+def _unigram(
+    library: Library, texts: Iterator[str], config: TokenizerConfig, special: SpecialTokens
+) -> Library:
     if config.min_frequency != TokenizerConfig().min_frequency:
         raise ConfigError(
             f"min_frequency={config.min_frequency} has no meaning for kind: unigram, which picks"
             " pieces by likelihood among those seen twice. Leave it out."
         )
     trainer = trainers.UnigramTrainer(
-        vocab_size=config.vocab_size, special_tokens=SPECIAL, unk_token=UNK, show_progress=False
+        vocab_size=config.vocab_size,
+        special_tokens=special.all,
+        unk_token=special.tokens["unk"],
+        show_progress=False,
     )
     try:
         library.train_from_iterator(_batches(texts), trainer)
@@ -122,29 +144,33 @@ def _unigram(library: Library, texts: Iterator[str], config: TokenizerConfig) ->
         ) from error
     learned = json.loads(library.to_str())["model"]
     library.model = models.Unigram(
-        _settled(learned["vocab"]), unk_id=SPECIAL.index(UNK), byte_fallback=False
+        _settled(learned["vocab"], len(special.tokens)),
+        unk_id=special.all.index(special.tokens["unk"]),
+        byte_fallback=False,
     )
     return library
 
 
-def _settled(vocab: list[list]) -> list[tuple[str, float]]:
+def _settled(vocab: list[list], n_special: int) -> list[tuple[str, float]]:
     """Unigram's pieces without what its trainer leaves to chance.
 
     Sums run in the order of a randomly seeded hash table: the last digits differ. Single letters
     that lost their place are put back in that order too, each a little below the one before.
     """
-    special, learned = vocab[: len(SPECIAL)], [(p, round(s, 6)) for p, s in vocab[len(SPECIAL) :]]
+    special, learned = vocab[:n_special], [(p, round(s, 6)) for p, s in vocab[n_special:]]
     lowest_long = min((s for p, s in learned if len(p) > 1), default=float("-inf"))
     tail = [s for p, s in learned if len(p) == 1 and s < lowest_long]
     learned = [(p, min(tail) if len(p) == 1 and s < lowest_long else s) for p, s in learned]
     return [(p, s) for p, s in special] + sorted(learned, key=lambda piece: (-piece[1], piece[0]))
 
 
-def _words(library: Library, texts: Iterator[str], config: TokenizerConfig) -> Library:
+def _words(
+    library: Library, texts: Iterator[str], config: TokenizerConfig, special: SpecialTokens
+) -> Library:
     trainer = trainers.WordLevelTrainer(
         vocab_size=config.vocab_size,
         min_frequency=config.min_frequency,
-        special_tokens=SPECIAL,
+        special_tokens=special.all,
         show_progress=False,
     )
     library.train_from_iterator(_batches(texts), trainer)
@@ -156,7 +182,7 @@ def _batches(texts: Iterator[str]) -> Iterator[list[str]]:
         yield batch
 
 
-LEARN: dict[str, Callable[[Library, Iterator[str], TokenizerConfig], Library]] = {
+LEARN: dict[str, Callable[[Library, Iterator[str], TokenizerConfig, SpecialTokens], Library]] = {
     "byte-bpe": _byte_bpe,
     "bpe": _bpe,
     "unigram": _unigram,

@@ -1,0 +1,39 @@
+"""Special tokens that a tokenizer is trained with, and where they stand around texts."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from pellucid.text.template import ENDED
+from pellucid.text.tokenizer import TOKENS
+
+
+class SpecialTokens(NamedTuple):
+    """The special tokens of a tokenizer."""
+
+    tokens: Mapping[str, str]
+    """Each role's token; their order is that of their ids, from 0."""
+    single: tuple[str, ...]
+    """What stands around one text: "A" is the text, other words are roles."""
+    pair: tuple[str, ...]
+    """What stands around two texts; ":1" marks the second segment."""
+
+    @property
+    def all(self) -> list[str]:
+        """The tokens in the order of their ids."""
+        return list(self.tokens.values())
+
+
+TRANSLATION_TOKENS = SpecialTokens(TOKENS, *ENDED)
+"""A source and a target each end with the end token (Vaswani et al. 2017)."""
+BERT_TOKENS = SpecialTokens(
+    {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"},
+    ("cls", "A", "sep"),
+    ("cls", "A", "sep", "B:1", "sep:1"),
+)
+"""Source: Devlin et al. 2019, section 3."""
+ROBERTA_TOKENS = SpecialTokens(
+    {"cls": "<s>", "pad": "<pad>", "sep": "</s>", "unk": "<unk>", "mask": "<mask>"},
+    ("cls", "A", "sep"),
+    ("cls", "A", "sep", "sep", "B", "sep"),
+)
+"""Source: Liu et al. 2019, released vocabulary. Padding has id 1, from which positions count."""
