@@ -40,7 +40,7 @@ ODD = ModelConfig(  # no two sizes alike, and few defaults
 LM = HeadConfig(kind="lm", activation="gelu", norm=True)
 HEADS = {
     "lm": LM,
-    "tagger": HeadConfig(kind="token", outputs=5, activation="tanh"),
+    "tagger": HeadConfig(kind="token", outputs=5, activation="tanh", crf=True),
     "classifier": HeadConfig(kind="sequence", outputs=3, activation="tanh"),
     "pooled": HeadConfig(kind="sequence", activation="tanh"),
 }

@@ -35,6 +35,9 @@ class HeadConfig:
     """On the states, before the transform."""
     dropout: float = 0.0
     """On what the output reads."""
+    crf: bool = False
+    """Choose the labels of a sentence's words together, by a conditional random field over them
+    (kind token)."""
 
     def __post_init__(self) -> None:
         at_least(0, self, "outputs")
@@ -51,6 +54,11 @@ class HeadConfig:
             raise ConfigError(
                 f"outputs={self.outputs}, but a head of kind score gives one number a token. Set"
                 " outputs=1, or kind=token."
+            )
+        if self.crf and self.kind != "token":
+            raise ConfigError(
+                f"crf=true chooses the labels of a sentence's words together, but a head of kind"
+                f" {self.kind} has none. Set kind=token, or crf=false."
             )
         if self.norm and not self.activation:
             raise ConfigError("norm=true stands behind an activation. Set one, or norm=false.")

@@ -145,6 +145,9 @@ def _head(c: ModelConfig, h: HeadConfig) -> Iterator[Weight]:
         yield Weight((outputs, width), stored=0 if tied else 1, used=int(used))
         if h.bias:
             yield Weight((outputs,))
+    if h.crf:
+        yield Weight((outputs, outputs))
+        yield Weight((outputs,), stored=2)
 
 
 def _linear(read: int, written: int, bias: bool = True, used: bool = True) -> Iterator[Weight]:

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from pellucid.config.head import HeadConfig
 from pellucid.config.model import ModelConfig
 from pellucid.errors import ConfigError, UsageError
+from pellucid.nn.crf import CRF
 from pellucid.nn.dropout import dropout
 from pellucid.nn.feed_forward import ACTIVATIONS
 from pellucid.nn.linear import Linear
@@ -38,11 +39,12 @@ class Head(nn.Module):
             self.transform = None
         self.norm = build_norm(c, width) if h.norm else None
         self.output = Linear(width, outputs, h.bias) if outputs else None
+        self.crf = CRF(h.outputs) if h.crf else None
         self.scale, self.input_p, self.p = h.scale, h.input_dropout, h.dropout
         self.logits = Tap()
 
     def forward(self, state: Tensor) -> Tensor:
-        """(..., D) -> (..., outputs); of kind score (...)."""
+        """(..., D) -> (..., outputs); of kind score (...). With a CRF these are its emissions."""
         x = dropout(state, self.input_p, self.training)
         if self.transform is not None:
             x = self.activation(self.transform(x))
