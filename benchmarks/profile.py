@@ -20,7 +20,7 @@ from torch.profiler import ProfilerActivity
 from torch.profiler import profile as profiler
 
 from benchmarks.report import keep, multi30k
-from benchmarks.train import ours, prepare_data, stream
+from benchmarks.train import measured, ours, prepare_data, stream
 from pellucid.allocator import prepare_for_steps
 from pellucid.config.model import ModelConfig
 from pellucid.decoding.top_k import best_continuations
@@ -59,15 +59,15 @@ def main() -> None:
 
 def training(size: str, folder: Path, steps: int, limits: dict[str, float]) -> dict[str, Any]:
     """One update on 4,096 tokens a side, as the trainer makes it."""
-    bf16 = kernels.plan().bf16
+    choices = measured()
     batches, task = stream(folder, size)
     c = replace(PRESETS[size], vocab_size=VOCABULARY, dropout=0.1)
-    update = ours(c, task, bf16)
+    update = ours(c, task, choices)
     taken = [next(batches) for _ in range(steps)]
     update(taken[0])
     tokens = sum(len(batch.labels) for batch in taken) / steps
     flops = 3 * tokens * per_token(c)  # backward: a product for the input, one for the weight
-    floor = {"arithmetic": flops / limits["bf16" if bf16 else "fp32"] / 1e9}
+    floor = {"arithmetic": flops / limits["bf16" if choices.bf16 else "fp32"] / 1e9}
     return _profiled(f"{size}, training", lambda: [update(batch) for batch in taken], steps, floor)
 
 

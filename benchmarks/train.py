@@ -32,7 +32,9 @@ from pellucid.data.batching import micro_batches
 from pellucid.data.read import read_pairs
 from pellucid.data.store import PairStore, build_store
 from pellucid.families.transformer import PRESETS
-from pellucid.nn import kernels
+from pellucid.nn.kernel_cache import decide
+from pellucid.nn.kernel_choice import KernelChoices
+from pellucid.nn.kernels import use_kernels
 from pellucid.nn.model import build
 from pellucid.nn.positions import sinusoids
 from pellucid.tasks.protocol import total
@@ -46,7 +48,7 @@ AIMS = {
     "tiny": {"ours/nn.Transformer": 2.5, "ours/transformers": 2.2},
     "base": {"ours/nn.Transformer": 3.0, "ours/transformers": 3.0},
 }
-ALL = ("ours", "ours-fp32", "nn.Transformer", "transformers")
+ALL = ("ours", "ours-fp32", "ours-onednn", "ours-bf16", "nn.Transformer", "transformers")
 
 
 def main() -> None:
@@ -122,16 +124,19 @@ def stream(folder: Path, size: str) -> tuple[Iterator[PairBatch], TranslationTas
     return collated, task
 
 
-def ours(c: ModelConfig, task: TranslationTask, bf16: bool) -> Callable[[PairBatch], float]:
+def ours(
+    c: ModelConfig, task: TranslationTask, choices: KernelChoices
+) -> Callable[[PairBatch], float]:
     """What the trainer does in one update."""
     prepare_for_steps()  # as our command line does
     module = build(c, seed=1).train()
     optimizer = build_optimizer(module, task.config.training)
 
     def update(batch: PairBatch) -> float:
-        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            terms = task.loss(module, batch)
-        total(terms, task.counts(batch)).backward()
+        with use_kernels(choices):
+            with torch.autocast("cpu", torch.bfloat16, enabled=choices.bf16):
+                terms = task.loss(module, batch)
+            total(terms, task.counts(batch)).backward()
         norm = torch.nn.utils.get_total_norm(
             [p.grad for p in module.parameters() if p.grad is not None]
         )
@@ -142,6 +147,11 @@ def ours(c: ModelConfig, task: TranslationTask, bf16: bool) -> Callable[[PairBat
         return sum(float(term.sum) for term in terms.values())
 
     return update
+
+
+def measured() -> KernelChoices:
+    """What `precision: auto` trains with here."""
+    return decide(torch.device("cpu")).choices
 
 
 class Plain(nn.Module):
@@ -216,8 +226,10 @@ def transformers(c: ModelConfig, task: TranslationTask) -> Callable[[PairBatch],
 
 
 UPDATES: dict[str, Callable[[ModelConfig, TranslationTask], Callable[[PairBatch], float]]] = {
-    "ours": lambda c, task: ours(c, task, kernels.plan().bf16),
-    "ours-fp32": lambda c, task: ours(c, task, False),
+    "ours": lambda c, task: ours(c, task, measured()),
+    "ours-fp32": lambda c, task: ours(c, task, KernelChoices()),
+    "ours-onednn": lambda c, task: ours(c, task, KernelChoices(onednn=True)),
+    "ours-bf16": lambda c, task: ours(c, task, KernelChoices(bf16=True)),
     "nn.Transformer": nn_transformer,
     "transformers": transformers,
 }

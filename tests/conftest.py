@@ -16,6 +16,9 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 settings.register_profile("pellucid", deadline=None, print_blob=True)
 settings.load_profile("pellucid")
 
+# The same kernels on every machine and in every process that a test starts; another pin is kept.
+os.environ.setdefault("PELLUCID_KERNELS", "fp32")
+
 # Each test process keeps its own list of attempts; the processes it starts add to it.
 _folder = tempfile.TemporaryDirectory(prefix="pellucid-tests-")
 ATTEMPTS = Path(_folder.name) / "network-attempts"

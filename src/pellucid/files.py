@@ -108,6 +108,12 @@ def atomic_write(path: Path, data: bytes) -> None:
         _sync(path.parent)
 
 
+def user_cache() -> Path:
+    """Return the folder of downloads and measurements: PELLUCID_CACHE, else the user's cache."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(os.environ.get("PELLUCID_CACHE") or Path(base) / "pellucid")
+
+
 def check_place(path: Path) -> None:
     """Raises: ResourceError where `atomic_write` could not put a file, before there is any work."""
     with explained(path):

@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import pytest
 import torch
 import torch.nn.functional as F
@@ -8,17 +6,17 @@ from nn.samples import apart
 from pellucid.errors import UsageError
 from pellucid.nn import kernels
 from pellucid.nn.device import choose_device
+from pellucid.nn.kernel_choice import KernelChoices
 
 HAS_ONEDNN = kernels.can_pack("fp32")
 
 
-@pytest.fixture(params=[False, True], ids=["plain", "special"])
-def plan(request, monkeypatch):
-    """All special kernels off, or all on that this machine has."""
-    made = replace(kernels.plan(), onednn=request.param and HAS_ONEDNN, byte_dropout=request.param)
-    monkeypatch.setattr(kernels, "plan", lambda: made)
-    monkeypatch.setattr(kernels, "SMALL_PRODUCT", 1, raising=False)  # these are all small
-    return made
+@pytest.fixture(params=[False, True], ids=["torch", "onednn"])
+def choices(request, monkeypatch):
+    """torch's own products, or oneDNN's where this machine has them."""
+    monkeypatch.setattr(kernels, "SMALL_PRODUCT", 1)  # these are all small
+    with kernels.use_kernels(KernelChoices(onednn=request.param and HAS_ONEDNN)):
+        yield kernels.active_choices()
 
 
 def case(name: str) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
@@ -44,7 +42,7 @@ NAMES = "batch matrix vector no-bias transposed strided expanded weight-transpos
 
 @pytest.mark.parametrize("name", [*NAMES.split(), "empty"])
 @pytest.mark.parametrize("kind", ["random", "expanded"])  # of a sum, gradients come with stride 0
-def test_linear_and_its_gradients_are_torchs(plan, name, kind):  # authority: F.linear
+def test_linear_and_its_gradients_are_torchs(choices, name, kind):  # authority: F.linear
     given = [None if t is None else t.detach().requires_grad_() for t in case(name)]
     leaves = [t for t in given if t is not None]
     ours, wanted = kernels.linear(*given), F.linear(*given)
@@ -54,7 +52,7 @@ def test_linear_and_its_gradients_are_torchs(plan, name, kind):  # authority: F.
     assert all(apart(p, q) <= 1e-5 for p, q in zip(a, b, strict=True))
 
 
-def test_linear_gives_only_the_gradients_asked_for(plan):
+def test_linear_gives_only_the_gradients_asked_for(choices):
     x, weight, bias = case("batch")
     out = kernels.linear(x, weight.requires_grad_(), bias)
     out.sum().backward()
@@ -64,21 +62,29 @@ def test_linear_gives_only_the_gradients_asked_for(plan):
     assert not kernels.linear(x, weight.detach(), bias).requires_grad
 
 
-def test_the_plan_is_followed(plan):  # else the tests above would compare torch with itself
+def test_the_choices_are_followed(choices):  # else the tests above would compare torch with itself
     x, weight, bias = case("batch")
     made_by = kernels.linear(x, weight.requires_grad_(), bias).grad_fn.name()
-    assert ("OneDNN" in made_by) == plan.onednn
-    made_by = kernels.dropout(x.requires_grad_(), 0.5).grad_fn.name()
-    assert ("Byte" in made_by) == plan.byte_dropout
+    assert ("OneDNN" in made_by) == choices.onednn
+    assert "Byte" in kernels.dropout(x.requires_grad_(), 0.5).grad_fn.name()
 
 
-def test_float64_falls_back(plan):  # authority: finite differences, which float32 would fail
+def test_choices_end_with_their_block(monkeypatch):
+    monkeypatch.setenv("PELLUCID_KERNELS", "bf16")
+    monkeypatch.setattr(kernels, "_active", None)
+    assert kernels.active_choices() == KernelChoices(bf16=True)
+    with kernels.use_kernels(KernelChoices(onednn=True)):
+        assert kernels.active_choices() == KernelChoices(onednn=True)
+    assert kernels.active_choices() == KernelChoices(bf16=True)
+
+
+def test_float64_falls_back(choices):  # authority: finite differences, which float32 would fail
     x, weight, bias = (t.double().requires_grad_() for t in case("matrix"))
     assert kernels.linear(x, weight, bias).dtype == torch.float64
     assert torch.autograd.gradcheck(kernels.linear, (x, weight, bias))
 
 
-def test_autocast_keeps_its_16_bits(plan):
+def test_autocast_keeps_its_16_bits(choices):
     x, weight, bias = case("batch")
     with torch.autocast("cpu", torch.bfloat16):
         out = kernels.linear(x, weight, bias)
@@ -87,12 +93,12 @@ def test_autocast_keeps_its_16_bits(plan):
 
 
 @pytest.mark.parametrize("p", [0.001, 0.1, 0.3, 0.5, 0.9, 0.99])
-def test_dropout_keeps_at_its_rate_and_the_mean(plan, p):  # authority: the binomial's 5 sigma
+def test_dropout_keeps_at_its_rate_and_the_mean(p):  # authority: the binomial's 5 sigma
     torch.manual_seed(0)
     n = 400_000
     out = kernels.dropout(torch.ones(n), p)
     kept = float((out != 0).float().mean())
-    exact = 1 - max(1, round(p * 256)) / 256 if plan.byte_dropout else 1 - p
+    exact = 1 - max(1, round(p * 256)) / 256
     assert abs(exact - (1 - p)) <= 1 / 256
     assert abs(kept - exact) <= 5 * (exact * (1 - exact) / n) ** 0.5
     values = out.unique()
@@ -102,13 +108,13 @@ def test_dropout_keeps_at_its_rate_and_the_mean(plan, p):  # authority: the bino
 
 
 @pytest.mark.parametrize("shape", [(1,), (7,), (3, 5, 11), (0,), (2, 0)])
-def test_dropout_of_any_size(plan, shape):
+def test_dropout_of_any_size(shape):
     out = kernels.dropout(torch.ones(shape), 0.5)
     assert out.shape == shape
     assert ((out == 0) | (out == 2)).all()
 
 
-def test_dropouts_gradient_is_its_mask(plan):  # authority: the derivative of a product
+def test_dropouts_gradient_is_its_mask():  # authority: the derivative of a product
     torch.manual_seed(0)
     x = (torch.randn(50, 7).abs() + 1).t().requires_grad_()
     out = kernels.dropout(x, 0.3)
@@ -118,7 +124,7 @@ def test_dropouts_gradient_is_its_mask(plan):  # authority: the derivative of a 
     assert torch.equal(found == 0, out == 0)
 
 
-def test_dropout_is_decided_by_the_seed(plan):
+def test_dropout_is_decided_by_the_seed():
     draws = []
     for seed in (3, 3, 4):
         torch.manual_seed(seed)
@@ -128,7 +134,7 @@ def test_dropout_is_decided_by_the_seed(plan):
     assert not torch.equal(draws[0][0], draws[0][1])  # and each call draws anew
 
 
-def test_neighbouring_draws_are_independent(plan):  # authority: correlation of n fair draws
+def test_neighbouring_draws_are_independent():  # authority: correlation of n fair draws
     torch.manual_seed(0)
     n = 400_000
     kept = (kernels.dropout(torch.ones(n), 0.5) != 0).double() * 2 - 1
@@ -137,7 +143,7 @@ def test_neighbouring_draws_are_independent(plan):  # authority: correlation of 
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
-def test_dropout_keeps_the_dtype(plan, dtype):
+def test_dropout_keeps_the_dtype(dtype):
     out = kernels.dropout(torch.ones(64, dtype=dtype), 0.5)
     assert out.dtype == dtype
     assert ((out == 0) | (out == 2)).all()

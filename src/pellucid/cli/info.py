@@ -53,15 +53,18 @@ def run(options: Options) -> int:
 
 
 def about_machine() -> dict[str, Any]:
-    """Versions, cores, device, and the choices of kernels with their reasons."""
+    """Versions, cores, device, and the kernels of training: the choices, why, and their speeds."""
     import torch
 
     from pellucid import __version__
     from pellucid.config.docs import field_docs
     from pellucid.nn import kernels
     from pellucid.nn.device import choose_device
+    from pellucid.nn.kernel_cache import decide
+    from pellucid.nn.kernel_choice import KernelChoices
 
-    chosen, reasons = kernels.plan(), field_docs(kernels.Plan)
+    device = choose_device()
+    decision, meanings = decide(device), field_docs(KernelChoices)
     names = ("numpy", "safetensors", "tokenizers", "sacrebleu")
     return {
         "pellucid": __version__,
@@ -71,11 +74,13 @@ def about_machine() -> dict[str, Any]:
         "system": platform.platform(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
-        "device": str(choose_device()),
+        "device": str(device),
         "kernels": {
-            name: {"chosen": value, "means": reasons.get(name, "")}
-            for name, value in asdict(chosen).items()
+            name: {"chosen": value, "means": meanings.get(name, "")}
+            for name, value in asdict(decision.choices).items()
         },
+        "kernels chosen by": decision.reason,
+        "GFLOP/s on one thread": {name: round(s) for name, s in decision.speeds.items()},
         "packed products": {kind: kernels.can_pack(kind) for kind in ("fp32", "bf16", "int8")},
     }
 

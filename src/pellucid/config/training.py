@@ -36,7 +36,7 @@ class TrainingConfig:
 
     label_smoothing: float = 0.1
     precision: Literal["fp32", "bf16", "auto"] = "auto"
-    """bf16: matrix products in 16 bits; `auto` takes it where the machine is built for it."""
+    """bf16: matrix products in 16 bits; `auto` measures once per machine which one is faster."""
     compile: bool = False
     """Compile the model by torch.compile; for GPUs."""
 

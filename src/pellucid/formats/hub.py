@@ -6,7 +6,6 @@ Never fetched: pickles, code, and whatever else a model directory does not need.
 """
 
 import hashlib
-import os
 import re
 import shutil
 from collections.abc import Iterable
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pellucid.errors import DataError, PellucidError, UsageError, VerificationError
-from pellucid.files import publish
+from pellucid.files import publish, user_cache
 from pellucid.formats.published import KEPT
 
 PREFIX = "hf://"
@@ -76,9 +75,8 @@ def fetch(name: str) -> Path:
 
 
 def cache() -> Path:
-    """Where downloads are kept: PELLUCID_CACHE, else the user's cache folder."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(os.environ.get("PELLUCID_CACHE") or Path(base) / "pellucid") / "hub"
+    """Where downloads are kept."""
+    return user_cache() / "hub"
 
 
 def wanted(names: Iterable[str]) -> list[str]:

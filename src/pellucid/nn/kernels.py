@@ -1,14 +1,8 @@
-"""Every choice among ways to compute the same numbers, made once from the machine.
+"""Private torch operators, each with its plain fallback; they are named here and nowhere else."""
 
-Private torch operators are named here and nowhere else, each with its plain fallback.
-"""
-
-import platform
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 import torch
@@ -16,37 +10,37 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from pellucid.nn.kernel_choice import KernelChoices, pinned
+
 PackedType = Literal["fp32", "bf16", "int8"]
 TORCH_TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "int8": torch.float32}
 SMALL_PRODUCT = 700_000  # below this many multiplications oneDNN's 12 us a call are not won back
 LARGE_WEIGHT = 1 << 18  # from here on reading a matrix takes longer than such a call
 TYPICAL_ROWS = 64  # a hint for oneDNN's choice of blocks; any number of rows works
+MATMUL_SCORES = 256 * 256
+"""In training, up to this many scores per head, two matmuls beat the CPU's flash kernel."""
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What is switched on, and why: printed by `pellucid info`."""
-
-    onednn: bool
-    """fp32 products through oneDNN: torch sends them to MKL, which is slow on AMD."""
-    bf16: bool
-    """The CPU multiplies 16-bit numbers natively."""
-    byte_dropout: bool
-    """Dropout from random bytes: aten's `bernoulli_` draws one number at a time."""
-    matmul_attention: int
-    """In training, up to this many scores a head, two matmuls beat the CPU's flash kernel."""
+_active: KernelChoices | None = None
 
 
-@cache
-def plan() -> Plan:
-    """The choices for this machine."""
-    vendor, flags = _cpu()
-    return Plan(
-        onednn="amd" in vendor and "avx512f" in flags and _has_onednn_linear(),
-        bf16="avx512_bf16" in flags or "amx_bf16" in flags,
-        byte_dropout=platform.machine() in ("x86_64", "AMD64"),
-        matmul_attention=256 * 256,
-    )
+def active_choices() -> KernelChoices:
+    """Return the kernels in use: those of `use_kernels`, else pinned ones, else torch's default."""
+    global _active
+    if _active is None:
+        _active = pinned() or KernelChoices()
+    return _active
+
+
+@contextmanager
+def use_kernels(choices: KernelChoices) -> Iterator[None]:
+    """Use these kernels within the block, in all threads of this process."""
+    global _active
+    before, _active = _active, choices
+    try:
+        yield
+    finally:
+        _active = before
 
 
 def decode_on_one_thread() -> None:
@@ -64,17 +58,22 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         not torch.compiler.is_compiling()  # the compiler knows the plain operators best
         and x.device.type == "cpu"
         and x.dtype == weight.dtype == torch.float32
-        and plan().onednn
+        and active_choices().onednn
         and not torch.is_autocast_enabled("cpu")
         and x.numel() * len(weight) >= SMALL_PRODUCT
     ):
-        return _OneDNNLinear.apply(x, weight, bias)  # type: ignore[return-value]
+        return onednn_linear(x, weight, bias)
     return F.linear(x, weight, bias)
+
+
+def onednn_linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """x W^T + b by oneDNN, differentiable: (..., in) -> (..., out), in fp32 on the CPU."""
+    return _OneDNNLinear.apply(x, weight, bias)  # type: ignore[return-value]
 
 
 def dropout(x: Tensor, p: float) -> Tensor:
     """Each element zero with probability p, else divided by 1 - p."""
-    if x.device.type == "cpu" and plan().byte_dropout and not torch.compiler.is_compiling():
+    if x.device.type == "cpu" and not torch.compiler.is_compiling():
         return _ByteDropout.apply(x, p)  # type: ignore[return-value]
     return F.dropout(x, p)
 
@@ -85,7 +84,7 @@ def prefers_matmul(q: Tensor, k: Tensor) -> bool:
         not torch.compiler.is_compiling()
         and q.device.type == "cpu"
         and q.requires_grad
-        and q.shape[2] * k.shape[2] <= plan().matmul_attention
+        and q.shape[2] * k.shape[2] <= MATMUL_SCORES
     )
 
 
@@ -115,7 +114,9 @@ def can_pack(dtype: PackedType) -> bool:
     """Whether this machine has packed products of this kind."""
     if dtype == "int8":
         return "x86" in torch.backends.quantized.supported_engines
-    return _has_onednn_linear() and (dtype == "fp32" or plan().bf16)
+    if not _has_onednn_linear():
+        return False
+    return dtype == "fp32" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
 def _reordered(weight: Tensor, bias: Tensor | None, activation: str) -> Callable[[Tensor], Tensor]:
@@ -195,14 +196,3 @@ class _ByteDropout(torch.autograd.Function):
 
 def _has_onednn_linear() -> bool:
     return torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
-
-
-def _cpu() -> tuple[str, frozenset[str]]:
-    """Vendor and instruction sets, as Linux tells them; empty where it is another system."""
-    try:
-        text = Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return "", frozenset()
-    fields = dict(line.split(":", 1) for line in text.split("\n\n")[0].split("\n") if ":" in line)
-    named = {key.strip(): value.strip() for key, value in fields.items()}
-    return named.get("vendor_id", "").lower(), frozenset(named.get("flags", "").split())

@@ -17,6 +17,8 @@ from pellucid.files import publish
 from pellucid.formats.own_layout import save_model
 from pellucid.locks import RunLock
 from pellucid.nn.device import choose_device
+from pellucid.nn.kernel_choice import pinned
+from pellucid.nn.kernels import use_kernels
 from pellucid.tasks.translation import TranslationTask, sized
 from pellucid.text.pair import Tokenizers
 from pellucid.text.train import train_tokenizers
@@ -28,6 +30,7 @@ from pellucid.training.defaults import complete
 from pellucid.training.distribution import World, world
 from pellucid.training.reporter import LogFile, Quiet, Reporter, Tee
 from pellucid.training.run_directory import RunDirectory
+from pellucid.training.run_kernels import run_kernels
 from pellucid.training.state import Journey, averaged_steps
 from pellucid.training.trainer import Place, Trainer
 from pellucid.training.vectors import check_files, first_vectors
@@ -55,6 +58,7 @@ def train(
     Raises: DataError, ConfigError before anything is trained if text or settings are at fault;
     ResourceError if another process trains there or the disk is full.
     """
+    pinned()  # a wrong PELLUCID_KERNELS is refused before any work is done
     with world() as w:
         given, run = _located(given, where)
         with RunLock(run.path) if w.is_main else nullcontext():
@@ -84,10 +88,11 @@ def _train(
     if config.training.tensorboard and w.is_main:
         reporter = Tee(reporter, Board(run.path))
     task = replace(task, vectors=first_vectors(config, task.tokenizers, run, reporter))
-    trainer = Trainer(task, examples, config, run, Place(device, w, reporter))
-    outcome = trainer.fit()
-    if outcome.signal is None and w.is_main:
-        _finish(task, trainer, run)
+    with use_kernels(run_kernels(run, device, w, reporter)):
+        trainer = Trainer(task, examples, config, run, Place(device, w, reporter))
+        outcome = trainer.fit()
+        if outcome.signal is None and w.is_main:
+            _finish(task, trainer, run)
     w.wait()
     return Trained(run, config, outcome.journey, outcome.signal)
 

@@ -14,17 +14,19 @@ from pellucid.errors import ConfigError, DataError
 from pellucid.families.run_config import build_run
 from pellucid.files import atomic_write, remove
 from pellucid.manifest import dump_json, read_json
+from pellucid.nn.kernel_choice import KernelChoices
 
 FREE = {
     "run_dir",
     "device",
     "training.max_updates",
+    "training.precision",
     "training.patience",
     "training.keep",
     "training.workers",
     "training.tensorboard",
 }
-"""What a resumed run may change: none of it changes an update that is already done."""
+"""Settings that a resumed run may change; updates that are done stay as they are."""
 
 
 class RunDirectory:
@@ -34,6 +36,7 @@ class RunDirectory:
         self.path = path
         self.config_path = path / "config.yaml"
         self.texts_path = path / "texts.json"
+        self.kernels_path = path / "kernels.json"
         self.metrics_path = path / "metrics.jsonl"
         self.log_path = path / "log.txt"
         self.tokenizers = path / "tokenizer"
@@ -49,6 +52,22 @@ class RunDirectory:
     def texts(self) -> dict[str, str]:
         """The sha256 of each file of text that the run reads, by its name."""
         return read_json(self.texts_path) if self.texts_path.exists() else {}
+
+    def kernels(self) -> KernelChoices | None:
+        """The kernels that the run uses, or None while none are recorded.
+
+        Raises: DataError, VerificationError if the file is damaged.
+        """
+        if not self.kernels_path.exists():
+            return None
+        choices = read_json(self.kernels_path)
+        if not isinstance(choices, dict) or choices.keys() != asdict(KernelChoices()).keys():
+            raise DataError(f"{self.kernels_path} does not hold the run's kernels. Delete it.")
+        return KernelChoices(**choices)
+
+    def keep_kernels(self, choices: KernelChoices) -> None:
+        """Record the kernels, for when the run resumes."""
+        atomic_write(self.kernels_path, dump_json(asdict(choices)))
 
     def kept(self) -> RunConfig | None:
         """The config that the run must keep, or None while it has no checkpoint and no model."""

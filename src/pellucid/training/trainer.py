@@ -9,7 +9,7 @@ import torch
 from pellucid.allocator import FreedMemory
 from pellucid.config.run import RunConfig
 from pellucid.errors import ConfigError
-from pellucid.nn import kernels
+from pellucid.nn.kernels import active_choices
 from pellucid.tasks.protocol import Examples, Task
 from pellucid.training.clock import Clock
 from pellucid.training.distribution import World
@@ -62,7 +62,7 @@ class Trainer:
         self.reporter = place.reporter if self.world.is_main else Quiet()
         self.module = task.build(self.config.seed).to(self.device)
         self.state = State(self.module, self.config)
-        self.bf16 = uses_bf16(self.config.precision, self.device)
+        self.bf16 = uses_bf16(self.config.precision)
         for message in self.state.restore(run):
             self.reporter.say(message)
         if self.world.is_main:
@@ -238,10 +238,9 @@ class Trainer:
         return due or wanted or best or self._is_stale()
 
 
-def uses_bf16(precision: str, device: torch.device) -> bool:
-    """Whether matrix products of training are computed in 16 bits."""
-    native = device.type == "cuda" or (device.type == "cpu" and kernels.plan().bf16)
-    return precision == "bf16" or (precision == "auto" and native)
+def uses_bf16(precision: str) -> bool:
+    """Whether training computes matrix products in bf16."""
+    return precision == "bf16" or (precision == "auto" and active_choices().bf16)
 
 
 def _take(stream: Iterator[MicroBatch], n: int) -> Iterator[MicroBatch]:

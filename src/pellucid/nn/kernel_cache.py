@@ -1,0 +1,103 @@
+"""The kernels for this machine: pinned, cached from an earlier measurement, or measured now."""
+
+import hashlib
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+import torch
+
+from pellucid.errors import DataError, PellucidError, ResourceError
+from pellucid.files import atomic_write, user_cache
+from pellucid.manifest import dump_json, read_json
+from pellucid.nn.kernel_choice import VARIABLE, KernelChoices, choose, pinned
+from pellucid.nn.kernel_speeds import Speeds, measure
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Which kernels to use on this machine, and why."""
+
+    choices: KernelChoices
+    reason: str
+    speeds: Mapping[str, float] = field(default_factory=dict)
+    """Median GFLOP/s of each candidate; empty where nothing was measured."""
+
+
+def decide(device: torch.device) -> Decision:
+    """Decide on the kernels of training; measures CPUs, once per machine and torch version.
+
+    Where the cache is damaged or cannot be written, the default is used, with the reason: else
+    each process would measure, and could choose differently each time.
+    Raises: UsageError if PELLUCID_KERNELS names no kernels.
+    """
+    pin = pinned()
+    if pin is not None:
+        return Decision(pin, f"pinned by {VARIABLE}")
+    if device.type != "cpu":
+        bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+        return Decision(KernelChoices(bf16=bf16), f"bf16 where {device.type} supports it")
+    path, key = cache_path(), f"{cpu_name()}, torch {torch.__version__}"
+    try:
+        cache = _read(path)
+    except (OSError, PellucidError) as error:
+        reason = f"the default, because the cache of measured speeds cannot be read: {error}"
+        return Decision(KernelChoices(), reason)
+    if key not in cache:
+        cache[key] = measure()
+        try:
+            atomic_write(path, dump_json(cache))
+        except (OSError, ResourceError) as error:
+            reason = f"the default, because the measured speeds cannot be kept: {error}"
+            return Decision(KernelChoices(), reason, _medians(cache[key]))
+    return Decision(choose(cache[key]), f"measured on {key}", _medians(cache[key]))
+
+
+def cache_path() -> Path:
+    """The file of measured speeds."""
+    return user_cache() / "kernels.json"
+
+
+def cpu_name() -> str:
+    """The CPU's model name and a digest of its instruction sets.
+
+    Virtual machines name different CPUs alike, so the name alone is not enough.
+    """
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:  # not Linux
+        return f"{platform.processor() or platform.machine()}"
+    pairs = (line.split(":", 1) for line in text.split("\n\n")[0].split("\n") if ":" in line)
+    fields = {key.strip(): value.strip() for key, value in pairs}
+    flags = fields.get("flags") or fields.get("Features") or ""
+    name = fields.get("model name") or platform.machine()
+    return f"{name} ({hashlib.sha256(flags.encode()).hexdigest()[:8]})"
+
+
+def _read(path: Path) -> dict[str, Speeds]:
+    """The cached speeds by machine. Raises: OSError, PellucidError if the file is damaged."""
+    if not path.exists():
+        return {}
+    cache = read_json(path)
+    if not (isinstance(cache, dict) and all(map(_are_speeds, cache.values()))):
+        raise DataError(f"{path} does not hold speeds. Delete it.")
+    return cache
+
+
+def _are_speeds(value: object) -> bool:
+    return (
+        isinstance(value, dict)
+        and "fp32" in value
+        and all(
+            isinstance(rounds, list)
+            and rounds
+            and all(isinstance(speed, (int, float)) and speed > 0 for speed in rounds)
+            for rounds in value.values()
+        )
+    )
+
+
+def _medians(speeds: Speeds) -> dict[str, float]:
+    return {name: median(rounds) for name, rounds in speeds.items()}

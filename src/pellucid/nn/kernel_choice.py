@@ -1,0 +1,58 @@
+"""Which kernels training uses: chosen from speeds measured on this machine, or pinned."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from pellucid.errors import UsageError
+
+VARIABLE = "PELLUCID_KERNELS"
+MARGIN = 1.15
+"""How much faster than the default another kernel must be: less is noise, or lost elsewhere."""
+
+
+@dataclass(frozen=True)
+class KernelChoices:
+    """What training uses in place of torch's own fp32 products."""
+
+    onednn: bool = False
+    """fp32 matrix products by oneDNN, in place of torch's default (MKL on x86)"""
+    bf16: bool = False
+    """matrix products in bf16 where training.precision is auto"""
+
+
+PINS = {
+    "fp32": KernelChoices(),
+    "onednn": KernelChoices(onednn=True),
+    "bf16": KernelChoices(bf16=True),
+    "onednn,bf16": KernelChoices(onednn=True, bf16=True),
+}
+"""Values of PELLUCID_KERNELS."""
+
+
+def choose(speeds: Mapping[str, Sequence[float]]) -> KernelChoices:
+    """Choose kernels by the median speed of each candidate.
+
+    speeds: GFLOP/s in alternating rounds, by candidate: "fp32" (the default), "onednn", "bf16".
+    A candidate that this machine does not have is absent.
+    """
+    medians = {name: median(rounds) for name, rounds in speeds.items()}
+    default = medians["fp32"]
+    onednn = medians.get("onednn", 0.0) >= MARGIN * default
+    fp32 = medians["onednn"] if onednn else default
+    return KernelChoices(onednn=onednn, bf16=medians.get("bf16", 0.0) >= MARGIN * fp32)
+
+
+def pinned() -> KernelChoices | None:
+    """Return the choices that PELLUCID_KERNELS names, or None if it is not set.
+
+    Raises: UsageError if it names no known choices.
+    """
+    value = os.environ.get(VARIABLE, "")
+    if value and value not in PINS:
+        raise UsageError(
+            f"{VARIABLE}={value!r} names no kernels. Use one of: {'; '.join(PINS)}; or unset it, so"
+            " that the kernels are chosen by measurement."
+        )
+    return PINS[value] if value else None

@@ -1,0 +1,38 @@
+"""The kernels of a run: chosen before its first update, and the same when it resumes."""
+
+import torch
+
+from pellucid.nn.kernel_cache import Decision, decide
+from pellucid.nn.kernel_choice import KernelChoices
+from pellucid.training.distribution import World
+from pellucid.training.reporter import Reporter
+from pellucid.training.run_directory import RunDirectory
+
+
+def run_kernels(
+    run: RunDirectory, device: torch.device, w: World, reporter: Reporter
+) -> KernelChoices:
+    """Return the recorded kernels of a run with a checkpoint, else choose and record them.
+
+    The first of the processes chooses for all of them.
+    """
+    if w.is_main:
+        decision = _recorded(run) or decide(device)
+        reporter.say(f"kernels: {_describe(decision.choices)} ({decision.reason})")
+        if run.kernels() != decision.choices:
+            run.keep_kernels(decision.choices)
+    w.wait()
+    choices = run.kernels()
+    assert choices is not None
+    return choices
+
+
+def _recorded(run: RunDirectory) -> Decision | None:
+    """The choices of the updates that are done: others would change the last bits of the next."""
+    choices = run.kernels() if run.kept() is not None else None
+    return None if choices is None else Decision(choices, "as when this run began")
+
+
+def _describe(choices: KernelChoices) -> str:
+    fp32 = "oneDNN" if choices.onednn else "torch's default"
+    return f"fp32 products by {fp32}, precision auto is {'bf16' if choices.bf16 else 'fp32'}"

@@ -1,0 +1,59 @@
+"""Authority: what `measure` promises; the speeds themselves are the machine's own."""
+
+import time
+
+import pytest
+import torch
+
+from pellucid.nn import kernel_speeds, kernels
+from pellucid.nn.kernel_speeds import TRAINING_PRODUCTS, measure
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Shapes that take no time."""
+    monkeypatch.setattr(kernel_speeds, "TRAINING_SHAPES", ((8, 4, 4), (4, 8, 4)))
+    monkeypatch.setattr(kernel_speeds, "DECODING_SHAPE", (4, 8, 8))
+
+
+def test_each_candidate_has_as_many_rounds(small):
+    threads = torch.get_num_threads()
+    state = torch.get_rng_state()
+    with torch.inference_mode():
+        speeds = measure(0.02)
+    assert speeds.keys() >= {"fp32"}
+    assert (kernels.can_pack("fp32")) == ("packed fp32" in speeds)
+    assert len({len(rounds) for rounds in speeds.values()}) == 1
+    assert all(speed >= 0 for rounds in speeds.values() for speed in rounds)
+    assert torch.get_num_threads() == threads
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_the_budget_is_kept(small):  # one round that does not fit is never begun
+    measure(0.0)  # what torch loads at its first backward pass
+    start = time.thread_time()
+    speeds = measure(0.2)
+    assert time.thread_time() - start <= 0.4  # the trial and noise
+    assert len(speeds["fp32"]) > 10
+
+
+def test_what_fails_or_crawls_is_left_out(small, monkeypatch):
+    def fail(x, weight, bias):
+        raise RuntimeError("could not create a primitive")
+
+    def crawl(x, weight, bias):
+        end = time.thread_time() + 0.002
+        while time.thread_time() < end:
+            pass
+        return torch.nn.functional.linear(x, weight, bias)
+
+    monkeypatch.setitem(TRAINING_PRODUCTS, "onednn", fail)
+    monkeypatch.setitem(TRAINING_PRODUCTS, "bf16", crawl)
+    assert not measure(0.0).keys() & {"onednn", "bf16"}
+
+
+def test_operations_are_counted():  # authority: 3 products of 2 n m k operations
+    candidate = kernel_speeds._training(TRAINING_PRODUCTS["fp32"], ((3, 4, 5), (2, 2, 2)))
+    assert candidate.operations == 3 * 2 * (3 * 4 * 5 + 2 * 2 * 2)
+    outputs, *_ = [product() for product in candidate.products]
+    assert [tuple(grad.shape) for grad in outputs] == [(3, 4), (5, 4), (5,)]
