@@ -140,7 +140,7 @@ def test_half_a_character_is_read_as_a_replacement(model: Loaded):  # authority:
         assert verb([half], beam=1) == verb([whole], beam=1)
     assert [*model.stream(half)] == [*model.stream(whole)]
     assert torch.equal(model.embed([half]), model.embed([whole]))
-    assert score(model.directory, [(half, half)]) == score(model.directory, [(whole, whole)])
+    assert score(model.bundle, [(half, half)]) == score(model.bundle, [(whole, whole)])
 
 
 @pytest.mark.parametrize("text", [None, b"bytes", 3])
@@ -153,7 +153,7 @@ def test_what_is_no_text_is_refused(model: Loaded, text: Any):  # authority: the
     with pytest.raises(UsageError, match="and no text"):
         next(model.stream(text))
     with pytest.raises(UsageError, match="and no text"):
-        score(model.directory, [(text, text)])
+        score(model.bundle, [(text, text)])
     with pytest.raises(UsageError, match="names no model"):
         pellucid.load(text)
 

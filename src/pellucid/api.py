@@ -21,6 +21,7 @@ from pellucid.inference.call import Call
 from pellucid.inference.embed import embed
 from pellucid.inference.fill import Filled, fill, filled_in
 from pellucid.inference.generate import speak, write
+from pellucid.inference.ids import pair_ids, text_rows
 from pellucid.inference.logits import Inputs, logits
 from pellucid.inference.translate import translate
 from pellucid.nn.device import choose_device
@@ -37,13 +38,13 @@ ONE_TEXT = {"beam": 1, "groups": 1, "diversity": 0.0}  # of streams and drafts, 
 class Loaded:
     """A model with its tokenizers: `.model` is the plain module that was trained."""
 
-    def __init__(self, directory: Bundle, device: torch.device, dtype: PackedType = "fp32") -> None:
-        self.directory = directory
-        self.model = directory.model.to(device).eval()
-        self.tokenizer: Tokenizers = directory.tokenizers
-        self.task = directory.task
-        self.config = directory.model_config
-        self.heads = directory.model.head_configs
+    def __init__(self, bundle: Bundle, device: torch.device, dtype: PackedType = "fp32") -> None:
+        self.bundle = bundle
+        self.model = bundle.model.to(device).eval()
+        self.tokenizer: Tokenizers = bundle.tokenizers
+        self.task = bundle.task
+        self.config = bundle.model_config
+        self.heads = bundle.model.head_configs
         self._dtype: PackedType = dtype
 
     def translate(
@@ -71,8 +72,8 @@ class Loaded:
         others = _others(ensemble)
         call = Call(ensemble=others, first=first, progress=progress, **words)
         found = translate(self._prepared, texts, config, call)
-        mine = replace(self.directory, decoding=config)
-        ranked = aligned([mine, *(m.directory for m in ensemble)], found, alignment)
+        mine = replace(self.bundle, decoding=config)
+        ranked = aligned([mine, *(m.bundle for m in ensemble)], found, alignment)
         return ranked if config.n_best > 1 else [best for best, *_ in ranked]
 
     def logits(
@@ -89,7 +90,7 @@ class Loaded:
         of an encoder-decoder reads. segments: (B, T). head: may be left out where there is one.
         Raises: UsageError naming what does not fit, or listing the heads.
         """
-        return logits(self.directory, Inputs(ids, keep, target_ids, segments), head)
+        return logits(self.bundle, Inputs(ids, keep, target_ids, segments), head)
 
     def generate(
         self,
@@ -153,7 +154,7 @@ class Loaded:
 
     def filled_in(self, text: str, words: Sequence[Filled]) -> str:
         """The text with a word in place of each gap."""
-        return filled_in(self.directory, text, [word.token for word in words])
+        return filled_in(self.bundle, text, [word.token for word in words])
 
     def embed(self, texts: Sequence[str], **settings: Any) -> Tensor:
         """A vector for each text, (N, D) in float32 on the CPU.
@@ -162,17 +163,34 @@ class Loaded:
         says. Raises: ConfigError on impossible settings; UsageError if texts is one string.
         """
         check_many(texts, "embed")
-        config = build(EmbeddingConfig, asdict(self.directory.embedding) | settings, "embed")
+        config = build(EmbeddingConfig, asdict(self.bundle.embedding) | settings, "embed")
         return embed(self._prepared, texts, config)
+
+    def ids(self, text: str, pair: str | None = None) -> list[int]:
+        """The ids of a text, or of two as one row, as the model reads them.
+
+        Special tokens are included: `[CLS] text [SEP]`, `[CLS] text [SEP] pair [SEP]`.
+        """
+        if pair is not None:
+            return pair_ids(self.bundle, text, pair)
+        return text_rows(self.bundle, [text])[0].ids or [self.bundle.special_ids.start]
+
+    def text(self, ids: Sequence[int] | Tensor) -> str:
+        """The text of ids (T,), without special tokens.
+
+        Of a translator with two vocabularies, ids are of the target's.
+        Ids beyond the tokenizer's pieces have no text.
+        """
+        return self.tokenizer.target.said([int(i) for i in ids])
 
     @cached_property
     def _prepared(self) -> Bundle:
         """The same with a model packed for decoding, made when first asked for."""
-        return replace(self.directory, model=prepare(self.model, self._dtype))
+        return replace(self.bundle, model=prepare(self.model, self._dtype))
 
     def decoding(self, **settings: Any) -> DecodingConfig:
         """The model's own search settings, these in place of some."""
-        return self.directory.decoding.changed(settings)
+        return self.bundle.decoding.changed(settings)
 
 
 def _words(settings: dict[str, Any]) -> dict[str, Any]:

@@ -157,8 +157,8 @@ def test_the_mean_of_checkpoints(pellucid, ready, tmp_path):
         for name, tensor in found.items():
             np.testing.assert_allclose(tensor, np.mean([e[name] for e in each], 0), atol=1e-7)
     assert pellucid("average", ready.run, "--out", tmp_path / "all").code == 0
-    whole = package.load(tmp_path / "all").directory
-    final = package.load(ready.run).directory
+    whole = package.load(tmp_path / "all").bundle
+    final = package.load(ready.run).bundle
     assert whole.longest_source == final.longest_source
     assert (whole.languages, whole.roles) == (final.languages, final.roles)
 

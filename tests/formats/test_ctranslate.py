@@ -256,7 +256,7 @@ def near(found: Any, wanted: list[torch.Tensor]) -> None:
 def test_shipped_translators(name, tmp_path):
     """Real texts: what is banned here is suppressed there, and hardly ever probable."""
     model = pellucid.load(name, device="cpu")
-    parts = model.directory
+    parts = model.bundle
     to_ctranslate2(tmp_path / "out", parts, parts.special_ids.start)
     texts = {
         "en-de": ["The old cat sleeps.", "The gardener saw the white chicken.", "It rained."],

@@ -251,7 +251,7 @@ def test_a_path_never_asks_the_hub(theirs, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     theirs.save_pretrained(tmp_path / "owner" / "tiny")
     monkeypatch.chdir(tmp_path)
-    assert pellucid.load("owner/tiny", device="cpu").directory.family == "gpt2"
+    assert pellucid.load("owner/tiny", device="cpu").bundle.family == "gpt2"
     with pytest.raises(DataError, match="there is no model at"):
         pellucid.load("owner/other")
 

@@ -132,7 +132,7 @@ def test_scores_are_theirs(directory, style):
     ours, theirs = opened(directory)
     tokenizer = ours.tokenizer.source
     pairs = [(text, TEXTS[-1 - i]) for i, text in enumerate(TEXTS)]
-    for (source, target), found in zip(pairs, score(ours.directory, pairs), strict=True):
+    for (source, target), found in zip(pairs, score(ours.bundle, pairs), strict=True):
         rows = [tokenizer.with_specials(tokenizer.encode(t).ids).ids for t in (source, target)]
         ids, labels = (torch.tensor([row]) for row in rows)
         logits = theirs(ids, labels=labels).logits  # their own shift
@@ -171,7 +171,7 @@ def test_a_decoder_that_has_nothing_to_read_first(directory, tmp_path):
     for name in ("config.json", "model.safetensors"):
         (tmp_path / name).write_bytes((directory / name).read_bytes())
     with pytest.raises(UsageError, match="reads first is not known"):
-        _ = pellucid.load(tmp_path, device="cpu").directory.special_ids
+        _ = pellucid.load(tmp_path, device="cpu").bundle.special_ids
 
 
 def test_the_template_decides_whatever_the_task(tmp_path):  # authority: transformers' tokenizer

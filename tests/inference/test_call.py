@@ -155,7 +155,7 @@ def test_a_prefix_stands_behind_what_begins_every_text(tmp_path):
         theirs.save_pretrained(tmp_path)
         model = pellucid.load(tmp_path, device="cpu")
         wanted = tokenizer("The dog").input_ids[:-1]
-        (row,) = prefixes(model.directory, Call(prefix="The dog"), 1)
+        (row,) = prefixes(model.bundle, Call(prefix="The dog"), 1)
         assert [forced, *row] == wanted if forced is not None else row == wanted
         (text,) = model.generate(["a"], prefix="The dog", beam=1, max_length=6)
         assert list(text.ids[: len(wanted)]) == wanted

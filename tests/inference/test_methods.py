@@ -156,7 +156,7 @@ def test_what_keeps_many_texts_open_is_told_the_way_out(models):
 def test_a_directory_that_searches_in_groups_streams_and_draws(models):
     """Authority: the same directory without groups."""
     grouped = DecodingConfig(beam=4, groups=2, diversity=0.5, max_length=SIZE)
-    model = Loaded(replace(models[0].directory, decoding=grouped), torch.device("cpu"))
+    model = Loaded(replace(models[0].bundle, decoding=grouped), torch.device("cpu"))
     (wanted,) = models[0].generate(["The dog"], beam=1, max_length=SIZE)
     assert "".join(model.stream("The dog")) == wanted.text
     (found,) = model.generate(["The dog"], draft=models[2])

@@ -123,13 +123,13 @@ def test_the_finished_model_translates_scores_and_aligns(trained, pairs):
     assert right >= 31
     for t in found:
         assert [target for _, target in t.alignment] == list(range(len(t.tokens)))
-    probable = score(model.directory, [(source, target) for source, target in learned])
+    probable = score(model.bundle, [(source, target) for source, target in learned])
     mean = -sum(one.log_prob for one in probable) / sum(one.tokens for one in probable)
     figures = [json.loads(line) for line in (trained / "metrics.jsonl").open()]
     assert mean == pytest.approx(figures[-1]["valid_loss"], abs=1e-4)
     assert mean < 0.2
     assert model.embed(["The dog sleeps."]).shape == (1, 32)
-    assert "recurrent network" in model.directory.card
+    assert "recurrent network" in model.bundle.card
     about = about_model(str(trained))
     assert (about["family"], about["model"]["cell"]) == ("rnn", "lstm")
     total = sum(p.numel() for p in model.model.parameters())

@@ -39,7 +39,7 @@ def run(options: Options) -> int:
     began = time.perf_counter()
     model = opened(options.model, options.device, options.dtype)
     loaded = time.perf_counter() - began
-    texts = _texts(options, model.directory.languages[0])
+    texts = _texts(options, model.bundle.languages[0])
     model.translate(texts[:2], alignment=False, **settings)
     times, tokens = [], 0
     for _ in range(options.repeat):

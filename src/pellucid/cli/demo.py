@@ -113,7 +113,7 @@ def alignment_error(model: "Loaded", sentences: Sequence[Sentence]) -> float:
         [[*ids, end] for ids, _ in sources],
         [ids for ids, _ in targets],
         start=start,
-        layer=model.directory.decoding.alignment_layer,
+        layer=model.bundle.decoding.alignment_layer,
     )
     predicted = [
         {(source, target) for target, source in word_alignment(weights, theirs, [*ours, None])}

@@ -144,7 +144,7 @@ def _system(
             found = model.translate(sources, alignment=False, progress=advance, **settings)
         return [one_line(t.text) for t in found]
 
-    return System(model.directory.languages[1], texts)
+    return System(model.bundle.languages[1], texts)
 
 
 @contextmanager

@@ -36,7 +36,7 @@ def run(options: Options) -> int:
     from pellucid.inference.score import score
 
     model = load(options.model, device=options.device)
-    found = iter(score(model.directory, [pair for pair in pairs if pair[0]]))
+    found = iter(score(model.bundle, [pair for pair in pairs if pair[0]]))
     total, tokens = 0.0, 0
     for source, _ in pairs:
         scored = next(found) if source else None

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from pellucid.config.embedding import EmbeddingConfig
 from pellucid.formats.bundle import Bundle
-from pellucid.formats.special_ids import source_row
+from pellucid.inference.ids import text_rows
 from pellucid.nn.masks import Mask
 from pellucid.nn.padding import padded
 
@@ -20,26 +20,14 @@ def embed(directory: Bundle, texts: Sequence[str], config: EmbeddingConfig | Non
     Of an encoder-decoder the encoder reads. A text longer than `config.longest` is cut.
     """
     config = config or directory.embedding
-    rows = wrapped(directory, texts, config.longest)
+    limit = config.longest or directory.model_config.most_tokens
+    rows = [row.ids or [directory.special_ids.start] for row in text_rows(directory, texts, limit)]
     order = sorted(range(len(rows)), key=lambda i: -len(rows[i]))
     found = torch.empty(len(rows), directory.model_config.d_model)
     for at in range(0, len(order), config.batch_size):
         chosen = order[at : at + config.batch_size]
         found[chosen] = _vectors(directory, [rows[i] for i in chosen], config).float().cpu()
     return found
-
-
-def wrapped(directory: Bundle, texts: Sequence[str], longest: int = 0) -> list[list[int]]:
-    """Ids of each text among the model's special tokens, cut to at most `longest`.
-
-    Of an empty text that has none, the start token, as before what is generated from nothing.
-    """
-    tokenizer, c = directory.tokenizers.source, directory.model_config
-    most = longest or c.most_tokens
-    around = len(source_row(directory, []))
-    found = tokenizer.encode_batch(texts)
-    rows = [source_row(directory, ids[: max(0, most - around)] if most else ids) for ids in found]
-    return [row or [directory.special_ids.start] for row in rows]
 
 
 def _vectors(directory: Bundle, rows: Sequence[Sequence[int]], config: EmbeddingConfig) -> Tensor:

@@ -1,0 +1,33 @@
+"""Texts to the ids that a model reads, special tokens included."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from pellucid.formats.bundle import Bundle
+from pellucid.formats.special_ids import source_row
+
+
+class Row(NamedTuple):
+    """One text as a model reads it."""
+
+    ids: list[int]
+    """Empty if the text is and the model has no special tokens."""
+    n_cut: int
+    """Tokens at the text's end that were cut off."""
+
+
+def text_rows(bundle: Bundle, texts: Sequence[str], limit: int = 0) -> list[Row]:
+    """Ids of each text with its special tokens, at most `limit` of them; 0 means any number."""
+    room = limit - len(source_row(bundle, [])) if limit else None
+    encoded = bundle.tokenizers.source.encode_batch(texts)
+    kept = encoded if room is None else [ids[: max(0, room)] for ids in encoded]
+    return [
+        Row(source_row(bundle, ids), len(whole) - len(ids))
+        for ids, whole in zip(kept, encoded, strict=True)
+    ]
+
+
+def pair_ids(bundle: Bundle, first: str, second: str) -> list[int]:
+    """Ids of two texts as one row, e.g. [CLS] first [SEP] second [SEP]."""
+    a, b = bundle.tokenizers.source.encode_batch([first, second])
+    return bundle.tokenizers.source.with_specials(a, b).ids

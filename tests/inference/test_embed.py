@@ -1,0 +1,58 @@
+"""Texts to vectors.  Authority: transformers."""
+
+import json
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+import transformers
+
+import pellucid
+from pellucid.formats.open_model import open_model
+from text.published.samples import wordpiece
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("pooling", ["mean", "first", "max"])
+def test_vectors_are_theirs(bert, pooling):
+    theirs, directory = bert
+    model = pellucid.load(directory, device="cpu")
+    tokenizer: Any = transformers.BertTokenizer.from_pretrained(directory)
+    texts = ["The dog sleeps.", "", "The old cat sat on the table because it was tired. " * 9]
+    given = tokenizer(texts, padding=True, truncation=True, max_length=40, return_tensors="pt")
+    state, keep = theirs.bert(**given).last_hidden_state, given["attention_mask"][..., None]
+    wanted = {
+        "mean": (state * keep).sum(1) / keep.sum(1),
+        "first": state[:, 0],
+        "max": state.masked_fill(keep == 0, -torch.inf).amax(1),
+    }[pooling]
+    found = model.embed(texts, pooling=pooling)
+    assert float((found - wanted).abs().max()) <= 1e-5
+    lengths = model.embed(texts, pooling=pooling, normalize=True)
+    assert float((lengths - F.normalize(wanted, dim=-1)).abs().max()) <= 1e-5
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("pooling", ["mean", "first", "max"])
+def test_the_vector_of_no_text_is_the_starts(gpt2, pooling):
+    """A tokenizer without special tokens; theirs is given the start token."""
+    theirs, directory = gpt2
+    found = pellucid.load(directory, device="cpu").embed(["", "The dog"], pooling=pooling)
+    wanted = theirs.transformer(torch.tensor([[0]])).last_hidden_state[0, 0]
+    assert float((found[0] - wanted).abs().max()) <= 1e-5
+    assert bool(found.isfinite().all())
+
+
+def test_a_directory_says_how_to_pool(bert, tmp_path):
+    theirs, directory = bert
+    wordpiece(tmp_path, tokenizer_class="BertTokenizer")
+    theirs.save_pretrained(tmp_path)
+    (tmp_path / "modules.json").write_text(json.dumps([{"type": "x.models.Normalize"}]))
+    (tmp_path / "1_Pooling").mkdir()
+    pooling = {"word_embedding_dimension": 16, "pooling_mode_cls_token": True}
+    (tmp_path / "1_Pooling" / "config.json").write_text(json.dumps(pooling))
+    (tmp_path / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": 9}))
+    told = open_model(tmp_path).embedding
+    assert (told.pooling, told.normalize, told.longest) == ("first", True, 9)
+    assert open_model(directory).embedding.pooling == "mean"

@@ -1,0 +1,123 @@
+"""Words for gaps.  Authority: transformers."""
+
+from typing import Any
+
+import pytest
+import torch
+import transformers
+
+import pellucid
+from parity.peer import randomized
+from pellucid.errors import UsageError
+from pellucid.inference import batches
+from text.published.samples import FAIRSEQ, albert, byte_bpe, wordpiece
+
+
+@torch.no_grad()
+def test_gaps_are_filled_as_by_theirs(bert):
+    theirs, directory = bert
+    model = pellucid.load(directory, device="cpu")
+    tokenizer: Any = transformers.BertTokenizer.from_pretrained(directory)
+    texts = ["The [MASK] dog sleeps under the [MASK].", "[MASK] cat"]
+    for text, gaps in zip(texts, model.fill(texts, top=3), strict=True):
+        given = tokenizer(text, return_tensors="pt")
+        logits = theirs(**given).logits[0].softmax(-1)
+        places = (given["input_ids"][0] == tokenizer.mask_token_id).nonzero()[:, 0]
+        assert len(gaps) == len(places)
+        for gap, place in zip(gaps, places, strict=True):
+            values, ids = logits[place].topk(3)
+            assert torch.allclose(torch.tensor([w.probability for w in gap]), values, atol=1e-5)
+            assert [w.token for w in gap] == model.tokenizer.source.display(ids.tolist())
+    with pytest.raises(UsageError, match="there is no gap"):
+        model.fill(["no gap"])
+    half = "a\ud800 [MASK]."  # authority: docs/data.md
+    assert model.fill([half]) == model.fill(["a\ufffd [MASK]."])
+    assert model.filled_in(half, [gaps[0] for gaps in model.fill([half])[0]]).startswith("a\ufffd")
+
+
+def test_gaps_in_batches_and_alone(bert, monkeypatch):  # authority: algebra, no neighbours
+    model = pellucid.load(bert[1], device="cpu")
+    text = "The old [MASK] sat on the table because [MASK] was tired"
+    texts = [text.rsplit(maxsplit=n % 9)[0] for n in range(40)]
+    monkeypatch.setattr(batches, "MOST_LOGITS", 40 * model.config.vocab_size)
+    together = model.fill(texts, top=3)
+    for text, gaps in zip(texts, together, strict=True):
+        (alone,) = model.fill([text], top=3)
+        assert len(gaps) == text.count("[MASK]")
+        for a, b in zip(gaps, alone, strict=True):
+            assert [w.token for w in a] == [w.token for w in b]
+            values = [w.probability for w in b]
+            assert [w.probability for w in a] == pytest.approx(values, abs=1e-6)
+
+
+@torch.no_grad()
+def test_rows_that_are_no_words_fill_no_gap(tmp_path):
+    """A model wider than its vocabulary, its last rows the likeliest; authority: the same."""
+    wordpiece(tmp_path, tokenizer_class="BertTokenizer")
+    size = len(transformers.BertTokenizer.from_pretrained(tmp_path))
+    shape: dict[str, Any] = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    shape |= {"intermediate_size": 32, "max_position_embeddings": 40}
+    theirs: Any = transformers.BertForMaskedLM(
+        transformers.BertConfig(vocab_size=size + 28, **shape)
+    )
+    randomized(theirs).cls.predictions.bias[size:] += 3.0
+    theirs.save_pretrained(tmp_path)
+    model = pellucid.load(tmp_path, device="cpu")
+    tokenizer: Any = transformers.BertTokenizer.from_pretrained(tmp_path)
+    given = tokenizer("The [MASK] sleeps.", return_tensors="pt")
+    (place,) = (given["input_ids"][0] == tokenizer.mask_token_id).nonzero()[:, 0]
+    probabilities = theirs.eval()(**given).logits[0, place].softmax(-1)
+    assert int(probabilities.argmax()) >= size
+    values, ids = probabilities[:size].topk(4)
+    (((*words,),),) = model.fill(["The [MASK] sleeps."], top=4)
+    assert [w.token for w in words] == model.tokenizer.source.display(ids.tolist())
+    assert torch.allclose(torch.tensor([w.probability for w in words]), values, atol=1e-5)
+
+
+def test_as_many_words_as_gaps(bert):  # authority: the words
+    model = pellucid.load(bert[1], device="cpu")
+    text = "The [MASK] dog sleeps under the [MASK]."
+    for top in (0, -1):
+        with pytest.raises(UsageError, match=f"top={top}: ask for 1 word or more"):
+            model.fill([text], top=top)
+    ((first, *_),) = model.fill(["A [MASK]."])[0]
+    with pytest.raises(UsageError, match="1 words for 2 gaps"):
+        model.filled_in(text, [first])
+    assert model.filled_in(text, [first, first]).count(first.token.strip()) >= 2
+
+
+FILLERS = {
+    "Roberta": ("<mask>", {"max_position_embeddings": 42, "pad_token_id": 1}),
+    "Albert": ("[MASK]", {"max_position_embeddings": 40, "embedding_size": 8}),
+}
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", FILLERS)
+def test_the_space_before_a_gap_is_the_words(name, tmp_path):
+    """Spaces are part of these tokenizers' pieces; authority: the same."""
+    mask, more = FILLERS[name]
+    if name == "Roberta":
+        byte_bpe(tmp_path, FAIRSEQ, tokenizer_class="RobertaTokenizer")
+    else:
+        albert(tmp_path)
+    # As the published tokenizers of both are told.
+    told = transformers.AddedToken(mask, lstrip=True, special=True)
+    kind: Any = getattr(transformers, f"{name}Tokenizer")
+    tokenizer = kind.from_pretrained(tmp_path, mask_token=told)
+    shape = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, **more}
+    config = getattr(transformers, f"{name}Config")(
+        vocab_size=len(tokenizer), intermediate_size=32, **shape
+    )
+    theirs: Any = randomized(getattr(transformers, f"{name}ForMaskedLM")(config))
+    theirs.save_pretrained(tmp_path)
+    model = pellucid.load(tmp_path, device="cpu")
+    texts = ["The M dog sleeps under the M .", "M cat", "It M M."]
+    texts = [text.replace("M", mask) for text in texts]
+    for text, gaps in zip(texts, model.fill(texts, top=3), strict=True):
+        given = tokenizer(text, return_tensors="pt")
+        logits = theirs(**given).logits[0].softmax(-1)
+        places = (given["input_ids"][0] == tokenizer.mask_token_id).nonzero()[:, 0]
+        for gap, place in zip(gaps, places, strict=True):
+            wanted = logits[place].topk(3).values
+            assert torch.allclose(torch.tensor([w.probability for w in gap]), wanted, atol=1e-5)
