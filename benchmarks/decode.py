@@ -85,9 +85,9 @@ def main() -> None:
 def prepare_model(name: str, folder: Path) -> str:
     """Write CTranslate2's copy of the model; the directory ours is in, or `base`."""
     from benchmarks.peers import to_ctranslate2, to_marian
-    from pellucid.api import find
+    from pellucid.formats.locate import locate
 
-    found = name if name == "base" else str(find(name))
+    found = name if name == "base" else str(locate(name))
     to_ctranslate2(to_marian(our_model(found)), folder / "ct2")
     return found
 

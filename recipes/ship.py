@@ -7,7 +7,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from pellucid.api import find
+from pellucid.formats.locate import locate
 from pellucid.formats.own_layout import load_model, save_model
 
 MOST_BYTES = 6_000_000
@@ -20,7 +20,7 @@ def main() -> None:
     parser.add_argument("card", type=Path)
     parser.add_argument("out", type=Path)
     args = parser.parse_args()
-    parts = load_model(find(args.run))
+    parts = load_model(locate(args.run))
     card = args.card.read_text(encoding="utf-8")
     save_model(args.out, replace(parts, card=card), dtype="int8")
     size = sum(file.stat().st_size for file in args.out.iterdir())

@@ -12,9 +12,9 @@ from torch import Tensor
 from pellucid.config.decoding import DecodingConfig
 from pellucid.config.embedding import EmbeddingConfig
 from pellucid.config.read import build, read_yaml
-from pellucid.errors import DataError, UsageError
+from pellucid.errors import UsageError
 from pellucid.formats.bundle import Bundle
-from pellucid.formats.hub import fetch, is_hub_name
+from pellucid.formats.locate import locate
 from pellucid.formats.open_model import open_model
 from pellucid.inference.align import aligned
 from pellucid.inference.call import Call
@@ -30,8 +30,6 @@ from pellucid.nn.prepare import checked_type, prepare
 from pellucid.text.guard import check_many
 from pellucid.text.pair import Tokenizers
 
-SHIPPED = Path(__file__).parent / "models"
-"""The models that come with the package, a directory each."""
 ONE_TEXT = {"beam": 1, "groups": 1, "diversity": 0.0}  # of streams and drafts, if none is asked
 
 
@@ -218,7 +216,7 @@ def load(
     Raises: DataError if there is no such model; VerificationError if its files are damaged.
     """
     place, dtype = choose_device(device), checked_type(dtype)
-    return Loaded(open_model(find(name), require_checksum), place, dtype)
+    return Loaded(open_model(locate(name), require_checksum), place, dtype)
 
 
 def train(settings: Mapping[str, Any] | str | Path) -> Loaded:
@@ -236,25 +234,3 @@ def train(settings: Mapping[str, Any] | str | Path) -> Loaded:
     if trained.signal is not None:
         raise KeyboardInterrupt
     return load(trained.run.path)
-
-
-def find(name: str | Path) -> Path:
-    """The model directory behind a name: a path, a run that is finished, a shipped model.
-
-    Names that begin with hf:// are fetched from the hub; no other touches a network.
-    """
-    if not isinstance(name, (str, Path)):
-        raise UsageError(f"{name!r} names no model. Give a path, or the name of a shipped model.")
-    if is_hub_name(name):
-        return fetch(str(name))
-    path = Path(name)
-    for candidate in (path / "final", path, SHIPPED / path.name):
-        if (candidate / "config.json").is_file():
-            return candidate
-    if (path / "config.yaml").is_file():
-        raise DataError(f"{path} is a run that has no final model yet. Let its training end first.")
-    shipped = ", ".join(sorted(p.name for p in SHIPPED.glob("*") if p.is_dir())) or "none"
-    raise DataError(
-        f"there is no model at {str(name)!r}. Give a model directory, a finished run, or the name"
-        f" of a shipped model ({shipped})."
-    )

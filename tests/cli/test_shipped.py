@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pellucid.api import SHIPPED
+from pellucid.formats.locate import SHIPPED
 from pellucid.manifest import verify
 
 CARDS = Path(__file__).parents[2] / "recipes" / "cards"

@@ -26,10 +26,10 @@ class Options:
 
 def run(options: Options) -> int:
     """Open, write, and open again what was written."""
-    from pellucid.api import find
+    from pellucid.formats.locate import locate
     from pellucid.formats.open_model import open_model
 
-    parts, out = open_model(find(options.model)), Path(options.out)
+    parts, out = open_model(locate(options.model)), Path(options.out)
     if options.to == "huggingface":
         from pellucid.formats.published import save_published
 

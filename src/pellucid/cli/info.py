@@ -87,10 +87,10 @@ def about_machine() -> dict[str, Any]:
 
 def about_model(name: str) -> dict[str, Any]:
     """Sizes, cost, languages, settings and card of a model."""
-    from pellucid.api import find
+    from pellucid.formats.locate import locate
     from pellucid.formats.open_model import open_model
 
-    path = find(name)
+    path = locate(name)
     directory = open_model(path)
     model, c = directory.model, directory.model_config
     parameters = dict(model.named_parameters())

@@ -71,9 +71,9 @@ def parts_of(path: Path) -> list[Path]:
             raise DataError(f"{path} is a run that has saved nothing yet. Nothing to verify.")
         return found
     if not path.exists():
-        from pellucid.api import find
+        from pellucid.formats.locate import locate
 
-        return [find(path)]
+        return [locate(path)]
     if not (path / NAME).is_file() and not any(path.glob("*.safetensors")):
         raise DataError(f"{path} is no model, checkpoint or run. Check the name.")
     return [path]
