@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from kill_points import KILL_POINTS, install
 from pellucid.errors import DataError, ResourceError
-from pellucid.files import KILL_POINTS, atomic_write, check_place, publish, remove, sweep
+from pellucid.files import atomic_write, check_place, publish, remove, sweep
 from pellucid.manifest import verify
 
 PAYLOAD = {"a.bin": 70_001, "inner/b.bin": 100_000, "c.json": 17}
@@ -48,7 +49,7 @@ def in_child(action: Callable[[], None], kill_at: str = "") -> int:
     if pid == 0:
         try:
             if kill_at:
-                os.environ["PELLUCID_KILL_AT"] = kill_at
+                install(kill_at)
             action()
             os._exit(0)
         finally:
@@ -158,7 +159,7 @@ def test_half_an_old_one_is_never_put_back(tmp_path):
 def test_everything_is_on_disk_before_it_has_its_name(tmp_path, monkeypatch):
     """A kill cannot show this, only a power cut: so the calls themselves are watched."""
     calls = []
-    fsync, rename = os.fsync, Path.rename
+    fsync, rename, replace = os.fsync, Path.rename, Path.replace
 
     def synced(fd: int) -> None:
         calls.append(f"sync {Path(os.readlink(f'/proc/self/fd/{fd}')).name.split('-')[0]}")
@@ -168,8 +169,13 @@ def test_everything_is_on_disk_before_it_has_its_name(tmp_path, monkeypatch):
         calls.append(f"rename to {target.name.split('-')[0]}")
         return rename(self, target)
 
+    def replaced(self: Path, target: Path) -> Path:
+        calls.append(f"replace {target.name}")
+        return replace(self, target)
+
     monkeypatch.setattr(os, "fsync", synced)
     monkeypatch.setattr(Path, "rename", renamed)
+    monkeypatch.setattr(Path, "replace", replaced)
     parent = f"sync {tmp_path.name.split('-')[0]}"
     put(tmp_path / "model", 1)
     files = {"sync a.bin", "sync inner", "sync b.bin", "sync c.json", "sync manifest.json"}
@@ -181,7 +187,7 @@ def test_everything_is_on_disk_before_it_has_its_name(tmp_path, monkeypatch):
     assert calls[5:] == ["sync .tmp", "rename to .old", "rename to model", parent, "rename to .tmp"]
     calls.clear()
     atomic_write(tmp_path / "file", b"")
-    assert calls == ["sync .tmp", "rename to file", parent]
+    assert calls == ["sync .tmp", "replace file", parent]
 
 
 def test_what_stands_there_is_not_overwritten(tmp_path):
@@ -226,10 +232,13 @@ def test_a_child_does_not_keep_a_dead_parents_claim(tmp_path):
     """A loader's worker outlives its killed trainer for seconds."""
 
     def parent() -> None:
+        read, write = os.pipe()
         with publish(tmp_path / "model"):
             if os.fork() == 0:
+                os.write(write, b"!")  # it has closed what it must not keep
                 time.sleep(3)
                 os._exit(0)
+            os.read(read, 1)
             os.kill(os.getpid(), signal.SIGKILL)
 
     in_child(parent)

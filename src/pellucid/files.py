@@ -11,8 +11,6 @@ import os
 import re
 import secrets
 import shutil
-import signal
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,37 +18,9 @@ from pellucid.errors import DataError, ResourceError
 from pellucid.locks import is_free, locked
 from pellucid.manifest import write_manifest
 
-# Where PELLUCID_KILL_AT=NAME kills this process (NAME@3: the third time), to test what is left.
-KILL_POINTS = {
-    "publish:empty": "the temporary directory exists, nothing is in it",
-    "publish:written": "all files are written, the manifest is not",
-    "publish:manifest": "the manifest is written, nothing is flushed",
-    "publish:before-rename": "everything is on disk under the temporary name",
-    "publish:moved-aside": "replacing: the old content has left, the new has not come",
-    "publish:replaced": "replacing: the new content is in place, the old still lies beside it",
-    "publish:done": "the rename is on disk",
-    "write:before-rename": "a single file is on disk under its temporary name",
-    "write:after-rename": "a single file is in place",
-    "remove:renamed": "a directory has lost its name, its files are still there",
-    "remove:partly": "a directory is half deleted",
-}
-
 FORBIDDEN = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST)
 NO_PLACE = (errno.ENOENT, errno.EISDIR)
 LEFTOVER = re.compile(r"\.(?P<kind>tmp|old)-(?P<name>.+)-\d+-[0-9a-f]{8}")
-
-_reached: Counter[str] = Counter()
-
-
-def reach(point: str) -> None:
-    """Die here by SIGKILL if PELLUCID_KILL_AT names this point."""
-    assert point in KILL_POINTS, point
-    wanted = os.environ.get("PELLUCID_KILL_AT")
-    if wanted is None:
-        return
-    _reached[point] += 1
-    if wanted in (point, f"{point}@{_reached[point]}"):
-        os.kill(os.getpid(), signal.SIGKILL)
 
 
 @contextlib.contextmanager
@@ -77,18 +47,13 @@ def publish(
                 stack.enter_context(locked(temp))  # says to every sweep that we live
         stack.callback(shutil.rmtree, temp, ignore_errors=True)  # of use if something is raised
         with explained(final, temp, needs):
-            reach("publish:empty")
             yield temp
-            reach("publish:written")
             write_manifest(temp, facts)
-            reach("publish:manifest")
             _flush(temp)
-            reach("publish:before-rename")
             with locked(final.parent):
                 if final.exists() and not replace:
                     raise _taken(final)  # it has come while we wrote
                 _put(temp, final)
-            reach("publish:done")
 
 
 def atomic_write(path: Path, data: bytes) -> None:
@@ -100,11 +65,9 @@ def atomic_write(path: Path, data: bytes) -> None:
             try:
                 temp.write_bytes(data)
                 _sync(temp)
-                reach("write:before-rename")
-                temp.rename(path)
+                temp.replace(path)
             finally:
                 temp.unlink(missing_ok=True)
-        reach("write:after-rename")
         _sync(path.parent)
 
 
@@ -131,7 +94,6 @@ def remove(directory: Path) -> None:
     with explained(directory), locked(directory.parent):
         temp = _beside(directory, "tmp")
         directory.rename(temp)
-        reach("remove:renamed")
         _delete(temp)
 
 
@@ -141,7 +103,7 @@ def sweep(directory: Path) -> list[str]:
     with explained(directory), locked(directory):
         for entry in sorted(directory.iterdir()):  # .old- before .tmp-
             match = LEFTOVER.fullmatch(entry.name)
-            if match is None or entry.lstat().st_uid != os.geteuid():
+            if match is None or not _is_own(entry):
                 continue
             final = directory / match["name"]
             if match["kind"] == "old" and not final.exists():
@@ -184,7 +146,6 @@ def _put(temp: Path, final: Path) -> None:
     old = _beside(final, "old") if final.exists() else None
     if old is not None:
         final.rename(old)
-        reach("publish:moved-aside")
     try:
         temp.rename(final)
     except OSError:
@@ -193,14 +154,12 @@ def _put(temp: Path, final: Path) -> None:
         raise
     _sync(final.parent)
     if old is not None:
-        reach("publish:replaced")
         _delete(old.rename(_beside(final, "tmp")))  # half an old one must never be put back
 
 
 def _delete(directory: Path) -> None:
     for entry in sorted(directory.rglob("*"), reverse=True):  # what is inside before its folder
         entry.rmdir() if entry.is_dir() and not entry.is_symlink() else entry.unlink()
-        reach("remove:partly")
     directory.rmdir()
 
 
@@ -214,8 +173,14 @@ def _flush(directory: Path) -> None:
     _sync(directory)
 
 
+def _is_own(path: Path) -> bool:
+    return os.name == "nt" or path.lstat().st_uid == os.geteuid()
+
+
 def _sync(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY)
+    if os.name == "nt" and path.is_dir():
+        return  # Windows opens no directories
+    fd = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
     try:
         os.fsync(fd)
     finally:

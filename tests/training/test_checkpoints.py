@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from kill_points import install
 from pellucid.errors import ResourceError, UsageError, VerificationError
 from pellucid.files import sweep
 from pellucid.manifest import write_manifest
@@ -206,7 +207,7 @@ def test_a_kill_while_pruning_leaves_whole_ones_only(run):
         save(run, step)
     pid = os.fork()
     if pid == 0:
-        os.environ["PELLUCID_KILL_AT"] = "remove:partly@7"  # in the second deletion
+        install("remove:partly@7")  # in the second deletion
         prune(run, keep=1)
         os._exit(1)
     assert os.WTERMSIG(os.waitpid(pid, 0)[1]) == signal.SIGKILL

@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from kill_points import install
 from training.conftest import figures
 
 KINDS = {
@@ -34,7 +35,7 @@ def child(run_dir, data, over, kill_at):
     """A training process that dies by SIGKILL at a named point, if one is named."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     if kill_at:
-        os.environ["PELLUCID_KILL_AT"] = kill_at
+        install(kill_at)
     from training.run_small import run
 
     os._exit(run(str(run_dir), str(data), over))

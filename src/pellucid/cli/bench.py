@@ -54,7 +54,8 @@ def run(options: Options) -> int:
         f" {min(times):.2f} to {max(times):.2f}): {len(texts) / seconds:.1f} sentences/s,"
         f" {tokens / seconds:.0f} tokens/s"
     )
-    print(f"peak memory {_peak() / 2**20:.0f} MiB")
+    if peak := _peak():
+        print(f"peak memory {peak / 2**20:.0f} MiB")
     return 0
 
 
@@ -79,8 +80,10 @@ def _texts(options: Options, language: str) -> list[str]:
 
 
 def _peak() -> int:
-    """Bytes of this process's largest size so far."""
-    import resource
-
+    """Bytes of memory at this process's peak; 0 where the system does not count them (Windows)."""
+    try:
+        import resource
+    except ImportError:
+        return 0
     size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return size if sys.platform == "darwin" else size * 1024

@@ -91,4 +91,6 @@ class _Lines:
 
 
 def _has_input(fd: int) -> bool:
+    if os.name == "nt":  # select() is for sockets there: each read is passed on at once
+        return False
     return bool(select.select([fd], [], [], PAUSE)[0])

@@ -1,5 +1,6 @@
 """`pellucid translate`: one line out for each line in, in order, as soon as it is done."""
 
+import os
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -121,6 +122,10 @@ def _checked(options: Options) -> int:
     if not 1 <= options.workers <= MOST_WORKERS:
         raise UsageError(
             f"--workers {options.workers}: at least one must translate, and {MOST_WORKERS} at most."
+        )
+    if options.workers > 1 and not hasattr(os, "fork"):
+        raise UsageError(
+            "--workers: this system has no fork(), by which workers share a model. Leave it out."
         )
     if options.workers > 1 and options.device not in ("auto", "cpu"):
         raise UsageError("--workers is for the CPU: leave it out, or set --device cpu.")

@@ -1,11 +1,10 @@
 """Weights out of a pickle, which could run code as it is read: tensors only, in a child process."""
 
-import resource
 import subprocess
 import sys
 from pathlib import Path
 
-from pellucid.errors import DataError, VerificationError
+from pellucid.errors import DataError, ResourceError, VerificationError
 
 SECONDS = 600
 CHILD = "pellucid.formats.pickles"
@@ -18,8 +17,13 @@ def convert(source: Path, directory: Path) -> None:
 
     The child reads with torch's loader for tensors alone, its memory and files limited; it may open
     no network and start no process. Linux only, for those limits.
-    Raises: DataError, VerificationError.
+    Raises: DataError, VerificationError; ResourceError on another system.
     """
+    if sys.platform != "linux":
+        raise ResourceError(
+            f"{source}: pickles are read on Linux only, where memory and files of the process that"
+            " reads them can be limited. Convert it there, or download model.safetensors."
+        )
     files = sorted(source.glob("pytorch_model*.bin"))
     if not files:
         raise DataError(f"{source} holds no pytorch_model.bin. Is this a model's directory?")
@@ -35,6 +39,8 @@ def convert(source: Path, directory: Path) -> None:
 
 def child(directory: Path, files: list[Path]) -> None:
     """Read, check, write; runs in the child only."""
+    import resource  # not on Windows
+
     import torch
 
     from pellucid.nn.weights import write_tensors
