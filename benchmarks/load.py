@@ -42,7 +42,7 @@ def write_models(folder: Path) -> dict[str, Path]:
     import torch
     from transformers import GPT2Config, GPT2LMHeadModel
 
-    from pellucid.formats.published import import_published
+    from pellucid.formats.import_published import import_published
 
     torch.manual_seed(0)
     sizes = {"gpt2": GPT2Config(), SMALL: GPT2Config(n_layer=1, n_embd=24, vocab_size=50)}

@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from pellucid.formats.locate import locate
-from pellucid.formats.own_layout import load_model, save_model
+from pellucid.formats.own_layout import load_model
+from pellucid.formats.save_bundle import save_bundle
 
 MOST_BYTES = 6_000_000
 
@@ -22,7 +23,7 @@ def main() -> None:
     args = parser.parse_args()
     parts = load_model(locate(args.run))
     card = args.card.read_text(encoding="utf-8")
-    save_model(args.out, replace(parts, card=card), dtype="int8")
+    save_bundle(args.out, replace(parts, card=card), dtype="int8")
     size = sum(file.stat().st_size for file in args.out.iterdir())
     print(f"{args.out}: {size:,} bytes")
     if size > MOST_BYTES:

@@ -15,7 +15,7 @@ from pellucid.config.model import ModelConfig
 from pellucid.decoding.alignment import align, hard_alignment
 from pellucid.errors import ConfigError, DataError, UsageError
 from pellucid.formats.bundle import Bundle
-from pellucid.formats.own_layout import save_model
+from pellucid.formats.save_bundle import save_bundle
 from pellucid.inference.score import score
 from pellucid.nn.model import build
 from pellucid.text.train import train_tokenizers
@@ -42,7 +42,7 @@ def directory(tmp_path_factory):
         card="# A card\n",
     )
     path = tmp_path_factory.mktemp("models") / "small"
-    save_model(path, parts)
+    save_bundle(path, parts)
     return path
 
 

@@ -22,7 +22,7 @@ from pellucid.formats import ctranslate
 from pellucid.formats.bundle import Bundle
 from pellucid.formats.ctranslate import to_ctranslate2
 from pellucid.formats.open_model import open_model
-from pellucid.formats.own_layout import save_model
+from pellucid.formats.save_bundle import save_bundle
 from pellucid.manifest import verify
 from pellucid.nn.model import build
 from pellucid.text.pair import Tokenizers
@@ -121,7 +121,7 @@ def test_our_translators(name, tmp_path):
 
 def test_the_command(tmp_path, capsys):
     parts = directory_of(Roles(forced_first="unk"))
-    save_model(tmp_path / "run", parts)
+    save_bundle(tmp_path / "run", parts)
     assert (
         main(["export", str(tmp_path / "run"), str(tmp_path / "out"), "--to", "ctranslate2"]) == 0
     )

@@ -14,8 +14,9 @@ from pellucid.cli.main import main
 from pellucid.decoding.choice import Law, Rules
 from pellucid.decoding.generate import Request, generate
 from pellucid.errors import ConfigError
+from pellucid.formats.import_published import import_published
 from pellucid.formats.open_model import open_model
-from pellucid.formats.published import import_published, save_published
+from pellucid.formats.save_bundle import export_published
 from pellucid.nn.masks import keep_from
 
 PAD, END = 1, 2
@@ -102,7 +103,7 @@ def test_texts_are_theirs(name, marian, tmp_path):
     assert len({tuple(text) for text in wanted}) > 4, "equal texts prove little"
     assert not open_model(marian).notes
     assert written_here(marian) == wanted
-    assert not save_published(tmp_path / "out", open_model(marian))
+    assert not export_published(tmp_path / "out", open_model(marian))
     assert written_there(tmp_path / "out") == wanted
     assert open_model(tmp_path / "out").decoding == open_model(marian).decoding
 

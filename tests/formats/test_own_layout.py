@@ -16,7 +16,8 @@ from pellucid.config.decoding import DecodingConfig, Roles
 from pellucid.config.model import ModelConfig
 from pellucid.errors import ConfigError, DataError, PellucidError, VerificationError
 from pellucid.formats.bundle import Bundle
-from pellucid.formats.own_layout import load_model, save_model
+from pellucid.formats.own_layout import load_model
+from pellucid.formats.save_bundle import save_bundle
 from pellucid.nn.model import build
 from pellucid.text.pair import Tokenizers
 from pellucid.text.train import train_tokenizer
@@ -51,7 +52,7 @@ def parts():
 @pytest.fixture(scope="module")
 def saved(parts, tmp_path_factory):
     directory = tmp_path_factory.mktemp("saved") / "tiny"
-    save_model(directory, parts)
+    save_bundle(directory, parts)
     return directory
 
 
@@ -72,7 +73,7 @@ SHAPES = (
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_what_is_saved_is_loaded(tmp_path, shape):
     parts = parts_of(**shape)
-    save_model(tmp_path / "m", parts)
+    save_bundle(tmp_path / "m", parts)
     loaded = load_model(tmp_path / "m")
     for name in ("model_config", "task", "roles", "decoding", "languages", "card"):
         assert getattr(loaded, name) == getattr(parts, name), name
@@ -92,7 +93,7 @@ def test_what_is_saved_is_loaded(tmp_path, shape):
 
 @pytest.mark.parametrize("dtype", ["fp16", "bf16", "int8"])
 def test_fewer_bits_are_close_and_smaller(parts, saved, tmp_path, dtype):
-    save_model(tmp_path / "m", parts, dtype)
+    save_bundle(tmp_path / "m", parts, dtype)
     loaded = load_model(tmp_path / "m")
     for name, tensor in parts.model.state_dict().items():
         assert (
@@ -104,18 +105,18 @@ def test_fewer_bits_are_close_and_smaller(parts, saved, tmp_path, dtype):
 
 
 def test_the_same_parts_give_the_same_bytes(parts, saved, tmp_path):
-    save_model(tmp_path / "again", parts)
+    save_bundle(tmp_path / "again", parts)
     for path in saved.iterdir():
         assert path.read_bytes() == (tmp_path / "again" / path.name).read_bytes(), path.name
 
 
 def test_only_a_model_directory_is_replaced(parts, tmp_path):
-    save_model(tmp_path / "m", parts)
-    save_model(tmp_path / "m", replace(parts, card="second"))
+    save_bundle(tmp_path / "m", parts)
+    save_bundle(tmp_path / "m", replace(parts, card="second"))
     assert load_model(tmp_path / "m").card == "second"
     (tmp_path / "m" / "thesis.txt").write_text("years of work")
     with pytest.raises(DataError, match="exists already"):
-        save_model(tmp_path / "m", parts)
+        save_bundle(tmp_path / "m", parts)
     assert (tmp_path / "m" / "thesis.txt").exists()
 
 

@@ -16,7 +16,7 @@ from pellucid.errors import ConfigError
 from pellucid.formats.bundle import Bundle
 from pellucid.formats.huggingface import open_published
 from pellucid.formats.marian_export import to_marian
-from pellucid.formats.published import save_published
+from pellucid.formats.save_bundle import export_published
 from pellucid.inference.translate import translate
 from pellucid.nn.model import Transformer, build
 from pellucid.text.pair import Tokenizers
@@ -98,7 +98,7 @@ def parts(roles: Roles) -> Bundle:
 def test_the_same_translations(roles, tmp_path):
     """What may not be written, and how a text begins, stands in the directory."""
     ours = parts(roles)
-    save_published(tmp_path / "marian", ours)
+    export_published(tmp_path / "marian", ours)
     theirs = transformers.MarianMTModel.from_pretrained(tmp_path / "marian").eval()
     id_of = ours.tokenizers.target.id
     forced = id_of(roles.forced_first) if roles.forced_first else None
@@ -114,7 +114,7 @@ def test_exported_it_translates_texts_the_same(tmp_path):
     found = [
         best.text for best, *_ in translate(ours, texts, DecodingConfig(beam=3, max_length=20))
     ]
-    save_published(tmp_path / "marian", ours)
+    export_published(tmp_path / "marian", ours)
     tokenizer: Any = transformers.AutoTokenizer.from_pretrained(tmp_path / "marian")
     theirs: Any = transformers.MarianMTModel.from_pretrained(tmp_path / "marian").eval()
     end = ours.tokenizers.source.id("eos")

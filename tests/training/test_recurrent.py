@@ -19,8 +19,8 @@ from pellucid.config.rnn import RNNConfig
 from pellucid.errors import ConfigError, UsageError, VerificationError
 from pellucid.families.rnn import RNN
 from pellucid.files import publish
-from pellucid.formats.own_layout import load_model, save_model
-from pellucid.formats.published import save_published
+from pellucid.formats.own_layout import load_model
+from pellucid.formats.save_bundle import export_published, save_bundle
 from pellucid.inference.score import score
 from pellucid.manifest import dump_json
 from pellucid.nn.model import build
@@ -140,7 +140,7 @@ def test_the_finished_model_translates_scores_and_aligns(trained, pairs):
 def test_without_attention_there_is_no_alignment(trained, tmp_path):
     whole = load_model(trained / "final")
     c = replace(whole.model_config, attention="none", input_feeding=False)
-    save_model(tmp_path / "blind", replace(whole, model=build(c, 0), model_config=c))
+    save_bundle(tmp_path / "blind", replace(whole, model=build(c, 0), model_config=c))
     (found,) = pellucid.load(tmp_path / "blind").translate(["The dog sleeps."], max_length=4)
     assert found.alignment == ()
     with pytest.raises(UsageError, match="this model has none"):
@@ -149,11 +149,11 @@ def test_without_attention_there_is_no_alignment(trained, tmp_path):
 
 def test_a_damaged_directory_is_refused(trained, tmp_path):
     whole = load_model(trained / "final")
-    save_model(tmp_path / "m", whole)
+    save_bundle(tmp_path / "m", whole)
     again = load_model(tmp_path / "m")
     assert all(map(torch.equal, whole.model.parameters(), again.model.parameters()))
     with pytest.raises(ConfigError, match="family 'rnn' has no published layout"):
-        save_published(tmp_path / "hf", whole)
+        export_published(tmp_path / "hf", whole)
     config = json.loads((tmp_path / "m/config.json").read_text())
     for change, says in (
         ({"family": "lstm"}, "family 'lstm' is not known"),

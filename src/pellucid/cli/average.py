@@ -24,11 +24,11 @@ def run(options: Options) -> int:
     """Average and save."""
     if not options.sources or not options.out:
         raise UsageError("say what and where: pellucid average RUN_OR_CHECKPOINTS --out DIR")
-    from pellucid.formats.own_layout import save_model
+    from pellucid.formats.save_bundle import save_bundle
     from pellucid.training.average import averaged, checkpoints_of
 
     paths = [path for source in options.sources for path in checkpoints_of(Path(source))]
-    save_model(Path(options.out), averaged(paths))
+    save_bundle(Path(options.out), averaged(paths))
     n = "1 checkpoint" if len(paths) == 1 else f"{len(paths)} checkpoints"
     print(f"The mean of {n} is in {options.out}. Next: pellucid info {options.out}")
     return 0

@@ -31,9 +31,9 @@ def run(options: Options) -> int:
 
     parts, out = open_model(locate(options.model)), Path(options.out)
     if options.to == "huggingface":
-        from pellucid.formats.published import save_published
+        from pellucid.formats.save_bundle import export_published
 
-        notes = [f"not said there: {note}" for note in save_published(out, parts)]
+        notes = [f"not said there: {note}" for note in export_published(out, parts)]
     else:
         from pellucid.formats.ctranslate import to_ctranslate2
 

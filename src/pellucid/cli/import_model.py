@@ -24,7 +24,7 @@ class Options:
 def run(options: Options) -> int:
     """Open, write, say what it was."""
     from pellucid.formats.hub import fetch, is_hub_name
-    from pellucid.formats.published import import_published
+    from pellucid.formats.import_published import import_published
 
     name = options.directory
     source = fetch(name) if is_hub_name(name) else Path(name)

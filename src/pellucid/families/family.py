@@ -99,6 +99,11 @@ class Family:
         """The dataclass of its settings."""
         return type(self.preset)
 
+    @property
+    def base_class(self) -> str:
+        """The published class of the model without a task's heads."""
+        return list(self.heads)[-1]
+
     def model_config(self, theirs: Mapping[str, Any], where: str) -> ModelConfig:
         """Our config from their config.json.
 

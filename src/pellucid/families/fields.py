@@ -21,14 +21,14 @@ class Field(NamedTuple):
 
     def is_in(self, theirs: Mapping[str, Any]) -> bool:
         """Whether their config says it."""
-        return any(theirs.get(name) is not None for name in _several(self.theirs))
+        return any(theirs.get(name) is not None for name in several(self.theirs))
 
     def read(self, theirs: Mapping[str, Any], where: str) -> dict[str, Any]:
         """Our settings, from their config.
 
         Raises: ConfigError where it is missing, or is not one value that we honour.
         """
-        said = {name: theirs.get(name, self.default) for name in _several(self.theirs)}
+        said = {name: theirs.get(name, self.default) for name in several(self.theirs)}
         for name, value in said.items():
             if value is None:
                 raise ConfigError(f"{where}: {name} is missing. Get the directory anew.")
@@ -47,7 +47,7 @@ class Field(NamedTuple):
             )
         value = next(iter(said.values()))
         if self.values is None:
-            return dict.fromkeys(_several(self.ours), value)
+            return dict.fromkeys(several(self.ours), value)
         own = self.values[value]
         return (
             {self.ours: own}
@@ -57,7 +57,7 @@ class Field(NamedTuple):
 
     def write(self, ours: object, family: str) -> dict[str, Any]:
         """Their settings, from our config. Raises: ConfigError where they have no word for it."""
-        names = _several(self.ours)
+        names = several(self.ours)
         value = getattr(ours, names[0])
         if self.values is not None:
             if len(names) > 1:
@@ -70,7 +70,7 @@ class Field(NamedTuple):
                     f" this model cannot be written as one. What can: {known}."
                 )
             value = words[0]
-        return dict.fromkeys(_several(self.theirs), value)
+        return dict.fromkeys(several(self.theirs), value)
 
 
 def with_defaults(fields: Sequence[Field], defaults: Mapping[str, Any]) -> list[Field]:
@@ -78,7 +78,8 @@ def with_defaults(fields: Sequence[Field], defaults: Mapping[str, Any]) -> list[
     return [each._replace(default=defaults.get(str(each.theirs), each.default)) for each in fields]
 
 
-def _several(names: str | tuple[str, ...]) -> tuple[str, ...]:
+def several(names: str | tuple[str, ...]) -> tuple[str, ...]:
+    """One name or several, as a tuple."""
     return (names,) if isinstance(names, str) else names
 
 

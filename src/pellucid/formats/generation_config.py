@@ -106,7 +106,7 @@ def read_search(directory: Path, theirs: Mapping[str, Any], c: ModelConfig) -> T
     return Told(decoding, token_ids, banned, tuple(notes))
 
 
-def written_search(
+def to_generation_config(
     c: ModelConfig, decoding: DecodingConfig, banned: Iterable[int]
 ) -> tuple[dict[str, Any], list[str]]:
     """Settings for their generation_config.json, and notes on what it cannot say."""

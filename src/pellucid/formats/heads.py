@@ -11,6 +11,7 @@ from pellucid.config.model import ModelConfig
 from pellucid.config.read import build
 from pellucid.errors import ConfigError
 from pellucid.families.family import Family, HeadNames
+from pellucid.families.fields import several
 from pellucid.families.names import match, sources
 from pellucid.families.rows import Row
 from pellucid.formats.shards import Shards
@@ -34,7 +35,7 @@ def find_heads(
     """
     said = theirs.get("architectures")
     said = str(said[0]) if isinstance(said, list) and said else ""
-    base = list(family.heads)[-1]
+    base = family.base_class
     if said and said not in family.heads:
         raise ConfigError(
             f"{where}: architectures names {said[:80]!r}, which is no class of {family.name} known"
@@ -95,6 +96,23 @@ def their_settings(
         if config.kind in LABELLED:
             found |= _their_labels(config)
     return found
+
+
+def check_expressible(head: HeadNames, config: HeadConfig, family: Family) -> None:
+    """Raises: ConfigError if a published class's head of this name computes something else."""
+    free = {"outputs", "labels", "dropout", "input_dropout"}
+    free |= {name for each in head.settings for name in several(each.ours)}
+    if family.head is not None:  # the family's config.json says it
+        free.add("scale")
+    if head.config.kind == "lm" and any(row.ours == "output.bias" for row in head.rows):
+        free.add("bias")
+    for name, value in asdict(config).items():
+        wanted = getattr(head.config, name)
+        if value != wanted and name not in free:
+            raise ConfigError(
+                f"head {head.name}: {name}={value!r}, but a published {family.name}'s has"
+                f" {name}={wanted!r}. Keep this model in pellucid's own layout."
+            )
 
 
 def _their_labels(head: HeadConfig) -> dict[str, Any]:

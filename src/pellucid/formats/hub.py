@@ -14,7 +14,7 @@ from typing import Any
 
 from pellucid.errors import DataError, PellucidError, UsageError, VerificationError
 from pellucid.files import publish, user_cache
-from pellucid.formats.published import KEPT
+from pellucid.formats.import_published import KEPT
 
 PREFIX = "hf://"
 NAME = re.compile(r"hf://([\w-][\w.-]*)/([\w-][\w.-]*)(?:@([\w-][\w./-]*))?", re.ASCII)

@@ -18,7 +18,7 @@ from pellucid.formats.heads import as_stored, find_heads, their_settings, untied
 from pellucid.formats.shards import Shards
 from pellucid.manifest import dump_json, read_json
 from pellucid.nn.base import Model
-from pellucid.nn.weights import check_names, finite, load_weights, weights, write_tensors
+from pellucid.nn.weights import Kind, check_names, finite, load_weights, save_weights, weights
 
 LEGACY = (("LayerNorm.gamma", "LayerNorm.weight"), ("LayerNorm.beta", "LayerNorm.bias"))
 """What the first files called a norm's two tensors."""
@@ -41,13 +41,14 @@ class PublishedModel:
     """By their names, what a search must know beside those."""
 
 
-def open_published(directory: Path) -> PublishedModel:
+def open_published(directory: Path, config: Any = None) -> PublishedModel:
     """Open a directory; every fault is found from the files' headers, before memory is taken.
 
+    config: the content of its config.json, if that was read already.
     Raises: DataError, VerificationError, ConfigError naming the file, the setting or the tensor.
     """
     where = directory / "config.json"
-    theirs = read_json(where)
+    theirs = read_json(where) if config is None else config
     family = _family(theirs, where)
     if theirs.get("quantization_config") is not None:
         raise ConfigError(
@@ -72,20 +73,25 @@ def open_published(directory: Path) -> PublishedModel:
     return PublishedModel(family, model.eval(), heads, architecture, token_ids)
 
 
-def write_published(directory: Path, published: PublishedModel) -> None:
+def hf_config(published: PublishedModel) -> dict[str, Any]:
+    """The config.json of a model. Raises: ConfigError naming what it cannot express."""
+    family = published.family
+    of_heads = their_settings(family.heads[published.architecture], published.heads, family.name)
+    more = {"architectures": [published.architecture], **published.token_ids}
+    return {**of_heads, **family.their_config(published.model.config, published.heads, more)}
+
+
+def write_published(directory: Path, published: PublishedModel, dtype: Kind = "fp32") -> None:
     """Write config.json and model.safetensors into a directory, as `transformers` writes them."""
     family, c = published.family, published.model.config
-    said = their_settings(family.heads[published.architecture], published.heads, family.name)
-    more = {"architectures": [published.architecture], **published.token_ids}
-    config = {**said, **family.their_config(c, published.heads, more)}
     table = family.table(c, family.heads[published.architecture])
     tensors = to_theirs(weights(published.model), table)
     if family.constants is not None:
         tensors |= family.constants(c)
     if published.architecture in family.wrapped:
         tensors = _wrapped(tensors, family, published.architecture)
-    (directory / "config.json").write_bytes(dump_json(config))
-    write_tensors(tensors, directory / "model.safetensors")
+    (directory / "config.json").write_bytes(dump_json(hf_config(published)))
+    save_weights(tensors, directory / "model.safetensors", dtype)
 
 
 def _family(theirs: Any, where: Path) -> Family:

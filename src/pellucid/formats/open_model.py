@@ -1,6 +1,9 @@
 """One door to every model directory: ours, and those that the published families come in."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from pellucid.config.model import ModelConfig
 from pellucid.errors import VerificationError
@@ -9,6 +12,7 @@ from pellucid.formats.generation_config import read_search
 from pellucid.formats.huggingface import open_published
 from pellucid.formats.own_layout import load_model
 from pellucid.formats.sentence_transformers import read_embedding
+from pellucid.formats.sidecar import read_sidecar
 from pellucid.manifest import read_json, read_text, verified
 from pellucid.text.pair import Tokenizers
 from pellucid.text.published.open import MODELS, open_tokenizers
@@ -23,29 +27,45 @@ def open_model(directory: Path, require_checksum: bool = False) -> Bundle:
     require_checksum: refuse a directory without one.
     Raises: DataError, VerificationError, ConfigError naming the file at fault.
     """
-    where = directory / "config.json"
-    theirs = read_json(where) if where.is_file() else None
-    if not isinstance(theirs, dict) or theirs.get("model_type") == "pellucid":
+    path = directory / "config.json"
+    config = read_json(path) if path.is_file() else None
+    if not isinstance(config, dict) or config.get("model_type") == "pellucid":
         return load_model(directory)
     with verified(directory, require_checksum):
-        published = open_published(directory)
+        return _open_published(directory, config)
+
+
+def _open_published(directory: Path, config: Mapping[str, Any]) -> Bundle:
+    """A model in the Hugging Face layout, with what its sidecar adds."""
+    published = open_published(directory, config)
     c = published.model.config
-    told = read_search(directory, theirs, c)
-    return Bundle(
+    search = read_search(directory, config, c)
+    bundle = Bundle(
         model=published.model,
         model_config=c,
         tokenizers=_tokenizers(directory, c),
         task="",
         roles=published.family.roles,
-        decoding=told.decoding,
+        decoding=search.decoding,
         languages=("", ""),
         longest_source=c.max_length,
         card=read_text(directory / CARD) if (directory / CARD).is_file() else "",
         family=published.family.name,
-        token_ids=told.token_ids,
+        token_ids=search.token_ids,
         embedding=read_embedding(directory),
-        banned=told.banned,
-        notes=told.notes,
+        banned=search.banned,
+        notes=search.notes,
+    )
+    sidecar = read_sidecar(directory)
+    if sidecar is None:
+        return bundle
+    return replace(
+        bundle,
+        task=sidecar.task,
+        roles=sidecar.roles,
+        decoding=sidecar.decoding,
+        languages=sidecar.languages,
+        longest_source=sidecar.longest_source,
     )
 
 

@@ -17,9 +17,8 @@ from pellucid.config.head import LANGUAGE_MODEL, HeadConfig
 from pellucid.config.model import ModelConfig
 from pellucid.config.read import build
 from pellucid.config.rnn import RNNConfig
-from pellucid.errors import DataError, VerificationError
+from pellucid.errors import VerificationError
 from pellucid.families.catalog import ALL_FAMILIES
-from pellucid.files import publish
 from pellucid.formats.bundle import Bundle
 from pellucid.manifest import dump_json, read_json, read_text, verify
 from pellucid.nn.weights import (
@@ -59,11 +58,8 @@ class GenerationFile:
     decoding: DecodingConfig
 
 
-def save_model(directory: Path, parts: Bundle, dtype: Kind = "fp32") -> None:
-    """Publish a model directory; one that is there already and ours is replaced.
-
-    Raises: DataError if something else is there; ResourceError if the disk is full.
-    """
+def write_model(directory: Path, parts: Bundle, dtype: Kind = "fp32") -> None:
+    """Write all files of a model into a directory, without the manifest."""
     config = ConfigFile(
         model_type="pellucid",
         format=FORMAT,
@@ -75,12 +71,11 @@ def save_model(directory: Path, parts: Bundle, dtype: Kind = "fp32") -> None:
         heads=parts.model.head_configs,
     )
     generation = GenerationFile(roles=parts.roles, decoding=parts.decoding)
-    with publish(directory, replace=_is_ours(directory), facts={"dtype": dtype}) as temp:
-        (temp / "config.json").write_bytes(dump_json(asdict(config)))
-        (temp / "generation_config.json").write_bytes(dump_json(asdict(generation)))
-        (temp / "README.md").write_text(parts.card, encoding="utf-8")
-        parts.tokenizers.save(temp)
-        save_weights(parts.model, temp / WEIGHTS, dtype)
+    (directory / "config.json").write_bytes(dump_json(asdict(config)))
+    (directory / "generation_config.json").write_bytes(dump_json(asdict(generation)))
+    (directory / "README.md").write_text(parts.card, encoding="utf-8")
+    parts.tokenizers.save(directory)
+    save_weights(parts.model, directory / WEIGHTS, dtype)
 
 
 def load_model(directory: Path) -> Bundle:
@@ -158,14 +153,6 @@ def _refuse_other_layouts(directory: Path) -> None:
     config = directory / "config.json"
     if config.is_file() and not (directory / "manifest.json").exists():
         _read_config(config)
-
-
-def _is_ours(directory: Path) -> bool:
-    """Whether all that stands there is a model directory, so that nothing else would be lost."""
-    try:
-        return WEIGHTS in verify(directory, deep=False)["files"]
-    except (DataError, VerificationError):
-        return False
 
 
 def _check_vocabularies(

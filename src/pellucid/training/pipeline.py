@@ -14,7 +14,7 @@ from pellucid.config.run import RunConfig
 from pellucid.data.read import languages
 from pellucid.data.store import PairStore, build_store, content_key
 from pellucid.files import publish
-from pellucid.formats.own_layout import save_model
+from pellucid.formats.save_bundle import save_bundle
 from pellucid.locks import RunLock
 from pellucid.nn.device import choose_device
 from pellucid.nn.kernel_choice import pinned
@@ -186,7 +186,7 @@ def _finish(task: TranslationTask, trainer: Trainer, run: RunDirectory) -> None:
     trainer.reporter.scores({f"final_{name}": value for name, value in scores.items()})
     for name, directory in task.export(trainer.module.cpu()).items():
         card = model_card(task.config, scores, journey.step)
-        save_model(run.path / name, replace(directory, card=card))
+        save_bundle(run.path / name, replace(directory, card=card))
 
 
 def _heard(run: RunDirectory, reporter: Reporter | None) -> Reporter:

@@ -17,8 +17,9 @@ from formats.damage import campaign, mutate, mutate_json
 from parity.peer import IDS, KEEP, close, randomized
 from pellucid.cli.main import main
 from pellucid.errors import DataError, PellucidError, VerificationError
+from pellucid.formats.import_published import import_published
 from pellucid.formats.open_model import open_model
-from pellucid.formats.published import import_published, save_published
+from pellucid.formats.save_bundle import export_published
 from pellucid.manifest import verify
 
 CONFIG: dict[str, Any] = {"vocab_size": 50, "n_positions": 20, "n_embd": 8, "n_layer": 2}
@@ -66,7 +67,7 @@ def test_a_place_that_is_taken_is_refused(published, tmp_path):
     with pytest.raises(DataError, match="exists already"):
         import_published(published, tmp_path)
     with pytest.raises(DataError, match="exists already"):
-        save_published(tmp_path, open_model(published))
+        export_published(tmp_path, open_model(published))
 
 
 @pytest.mark.parametrize("size", ["1KB", "5GB"])

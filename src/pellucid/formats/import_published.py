@@ -1,0 +1,54 @@
+"""A downloaded model brought in as a verified directory."""
+
+import shutil
+from pathlib import Path
+
+from pellucid.errors import DataError
+from pellucid.files import publish
+from pellucid.formats import sentence_transformers, sidecar
+from pellucid.formats.huggingface import PublishedModel, open_published, write_published
+from pellucid.formats.pickles import convert
+from pellucid.manifest import verified
+from pellucid.text.published.open import MODELS
+
+KEPT = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+    *MODELS,
+    "source.spm",
+    "target.spm",
+    "target_vocab.json",
+    "generation_config.json",
+    *sentence_transformers.FILES,
+    sidecar.NAME,
+    "README.md",
+)
+"""What an import brings along as it is, beside config and weights."""
+
+
+def import_published(source: Path, directory: Path, from_pickle: bool = False) -> PublishedModel:
+    """Bring a downloaded directory in: opened once to see that it is whole, then written anew.
+
+    from_pickle: read `pytorch_model*.bin` in a guarded child process.
+    Raises: DataError, VerificationError, ConfigError naming the file at fault.
+    """
+    if not source.is_dir():
+        raise DataError(f"{source} is not a directory. Check the name.")
+    with publish(directory) as temp, verified(source):
+        if from_pickle:
+            convert(source, temp)
+            shutil.copyfile(source / "config.json", temp / "config.json")
+        published = open_published(temp if from_pickle else source)
+        for leftover in temp.glob("*.safetensors*"):
+            leftover.unlink()
+        write_published(temp, published)
+        for name in KEPT:
+            if (source / name).is_file():
+                (temp / name).parent.mkdir(exist_ok=True)
+                shutil.copyfile(source / name, temp / name)
+    return published

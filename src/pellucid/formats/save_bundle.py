@@ -1,0 +1,84 @@
+"""A finished model as a directory: in its family's published layout, or in pellucid's own."""
+
+from pathlib import Path
+
+from pellucid.config.decoding import DecodingConfig
+from pellucid.config.embedding import EmbeddingConfig
+from pellucid.errors import ConfigError, DataError, VerificationError
+from pellucid.families.catalog import FAMILIES
+from pellucid.files import publish
+from pellucid.formats import own_layout, sentence_transformers
+from pellucid.formats.bundle import Bundle
+from pellucid.formats.generation_config import NAME as GENERATION
+from pellucid.formats.generation_config import to_generation_config
+from pellucid.formats.huggingface import PublishedModel, write_published
+from pellucid.formats.sidecar import write_sidecar
+from pellucid.formats.to_published import to_published
+from pellucid.manifest import dump_json, verify
+from pellucid.nn.weights import Kind
+
+WEIGHTS = "model.safetensors"
+
+
+def save_bundle(directory: Path, bundle: Bundle, dtype: Kind = "fp32") -> list[str]:
+    """Publish a model directory that `open_model` reads; an existing model directory is replaced.
+
+    A model of a published family is written in the Hugging Face layout, which `transformers` opens
+    too. All others are written in pellucid's own: families without such a layout, settings or heads
+    that it cannot express, and int8; a model of a published family comes with a note that says why.
+    Raises: DataError if something else is there; ResourceError if the disk is full.
+    """
+    published, notes = None, list[str]()
+    if bundle.family in FAMILIES:
+        try:
+            published = None if dtype == "int8" else to_published(bundle)
+        except ConfigError as error:
+            notes.append(f"saved in pellucid's own layout, which transformers cannot open: {error}")
+    with publish(directory, replace=_is_model(directory), facts={"dtype": dtype}) as temp:
+        if published is None:
+            own_layout.write_model(temp, bundle, dtype)
+        else:
+            _write(temp, bundle, published, dtype)
+    return notes
+
+
+def export_published(directory: Path, bundle: Bundle) -> list[str]:
+    """Publish a model for `transformers`; a translator of the family `transformer` as a Marian.
+
+    Gives notes on search settings that generation_config.json cannot express.
+    Raises: ConfigError if no published class computes the same; DataError if something is there.
+    """
+    published = to_published(bundle)
+    with publish(directory) as temp:
+        return _write(temp, bundle, published)
+
+
+def _write(
+    directory: Path, bundle: Bundle, published: PublishedModel, dtype: Kind = "fp32"
+) -> list[str]:
+    """Write all files of the published layout; notes as of `export_published`."""
+    c, notes = published.model.config, list[str]()
+    settings = {**bundle.token_ids, **published.token_ids, **published.generation}
+    searches = bundle.decoding != DecodingConfig() or bundle.banned or bundle.task
+    if searches and c.n_decoder_layers:
+        search, notes = to_generation_config(c, bundle.decoding, bundle.banned)
+        settings |= search
+    write_published(directory, published, dtype)
+    if bundle.tokenizers.source.there:
+        bundle.tokenizers.save(directory)
+    if settings:
+        (directory / GENERATION).write_bytes(dump_json(settings))
+    if bundle.embedding != EmbeddingConfig():
+        sentence_transformers.write_embedding(directory, bundle.embedding, c.d_model)
+    if bundle.card:
+        (directory / "README.md").write_text(bundle.card, encoding="utf-8")
+    write_sidecar(directory, bundle)
+    return notes
+
+
+def _is_model(directory: Path) -> bool:
+    """Whether a directory holds a verified model and nothing else, so that it may be replaced."""
+    try:
+        return WEIGHTS in verify(directory, deep=False)["files"]
+    except (DataError, VerificationError):
+        return False

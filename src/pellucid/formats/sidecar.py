@@ -1,0 +1,60 @@
+"""`pellucid.json`: what a model in a published layout knows beyond that layout's own files.
+
+Other tools ignore the file; without it, a directory is opened as any published one.
+"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from pellucid.config.decoding import DecodingConfig, Roles
+from pellucid.config.read import build
+from pellucid.errors import VerificationError
+from pellucid.formats.bundle import Bundle
+from pellucid.manifest import dump_json, read_json
+
+NAME = "pellucid.json"
+FORMAT = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sidecar:
+    """The file's content."""
+
+    format: int
+    task: str
+    languages: tuple[str, str]
+    longest_source: int
+    roles: Roles
+    decoding: DecodingConfig
+
+
+def write_sidecar(directory: Path, bundle: Bundle) -> None:
+    """Write the facts of a bundle."""
+    sidecar = Sidecar(
+        format=FORMAT,
+        task=bundle.task,
+        languages=bundle.languages,
+        longest_source=bundle.longest_source,
+        roles=bundle.roles,
+        decoding=bundle.decoding,
+    )
+    (directory / NAME).write_bytes(dump_json(asdict(sidecar)))
+
+
+def read_sidecar(directory: Path) -> Sidecar | None:
+    """The facts of a directory, or None if it has no such file.
+
+    Raises: ConfigError naming the setting at fault; VerificationError at a newer format.
+    """
+    path = directory / NAME
+    if not path.is_file():
+        return None
+    mapping = read_json(path)
+    if not isinstance(mapping, dict) or not isinstance(mapping.get("format"), int):
+        raise VerificationError(f"{path} holds no settings. Download the directory again.")
+    if mapping["format"] > FORMAT:
+        raise VerificationError(
+            f"{path} has format {mapping['format']}, this version reads up to {FORMAT}: it was made"
+            " by a newer pellucid. Upgrade: pip install -U pellucid."
+        )
+    return build(Sidecar, mapping, str(path))

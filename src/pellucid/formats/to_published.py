@@ -1,0 +1,81 @@
+"""A finished model as one of its family's published classes."""
+
+from collections.abc import Mapping
+
+from pellucid.config.head import HeadConfig
+from pellucid.errors import ConfigError
+from pellucid.families.catalog import FAMILIES
+from pellucid.families.family import Family
+from pellucid.formats.bundle import Bundle
+from pellucid.formats.heads import check_expressible
+from pellucid.formats.huggingface import PublishedModel, hf_config
+from pellucid.formats.marian_export import to_marian
+from pellucid.nn.model import Transformer
+
+
+def to_published(bundle: Bundle) -> PublishedModel:
+    """The model in its family's layout; the paper's Transformer becomes a Marian.
+
+    Raises: ConfigError if no published class computes the same.
+    """
+    if bundle.family == "transformer":
+        assert isinstance(bundle.model, Transformer)
+        return to_marian(bundle.model, bundle.roles, bundle.tokenizers.target.id)
+    if bundle.family not in FAMILIES:
+        raise ConfigError(
+            f"a model of family {bundle.family!r} has no published layout. Families that have one:"
+            f" {', '.join(FAMILIES)}."
+        )
+    return _as_class(FAMILIES[bundle.family], bundle)
+
+
+def _as_class(family: Family, bundle: Bundle) -> PublishedModel:
+    """The first of the family's classes that has these heads and whose config says the same."""
+    heads, token_ids = bundle.model.head_configs, _token_ids(bundle)
+    errors = list[ConfigError]()
+    for architecture in _candidates(family, heads):
+        published = PublishedModel(family, bundle.model, heads, architecture, token_ids)
+        try:
+            for head in family.heads[architecture]:
+                if head.name in heads:
+                    check_expressible(head, heads[head.name], family)
+            hf_config(published)
+        except ConfigError as error:
+            errors.append(error)
+        else:
+            return published
+    if errors:
+        raise errors[0]
+    known = "; ".join(
+        f"{name}: {', '.join(head.name for head in heads) or 'none'}"
+        for name, heads in family.heads.items()
+    )
+    raise ConfigError(
+        f"no published class of {family.name} has the heads {', '.join(heads) or 'none'}. Classes"
+        f" and their heads: {known}."
+    )
+
+
+def _candidates(family: Family, heads: Mapping[str, HeadConfig]) -> list[str]:
+    """The classes with exactly these heads; without any, also the base class, its pooler absent."""
+    names = [
+        name
+        for name, of_class in family.heads.items()
+        if sorted(head.name for head in of_class) == sorted(heads)
+    ]
+    return names if heads else list(dict.fromkeys([*names, family.base_class]))
+
+
+def _token_ids(bundle: Bundle) -> dict[str, int]:
+    """The ids that config.json holds: those it was opened with, or a new model's tokenizer's."""
+    tokenizer = bundle.tokenizers.target
+    if bundle.token_ids or not tokenizer.there:  # what is forced belongs to generation_config.json
+        return {k: i for k, i in bundle.token_ids.items() if not k.startswith("forced_")}
+    ids = {
+        f"{role}_token_id": tokenizer.roles[role]
+        for role in ("pad", "bos", "eos")
+        if role in tokenizer.roles
+    }
+    if bundle.model.encoder is not None and bundle.model.decoder is not None:
+        ids["decoder_start_token_id"] = bundle.special_ids.start
+    return ids
