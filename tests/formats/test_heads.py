@@ -11,8 +11,8 @@ from pellucid.config.decoding import DecodingConfig, Roles
 from pellucid.config.head import HeadConfig
 from pellucid.errors import ConfigError
 from pellucid.formats.bundle import Bundle
-from pellucid.formats.own_layout import load_model, save_model
-from pellucid.formats.published import save_published
+from pellucid.formats.own_layout import load_model
+from pellucid.formats.save_bundle import export_published, save_bundle
 from pellucid.nn.model import build
 from pellucid.text.pair import Tokenizers
 from pellucid.text.train import train_tokenizer
@@ -43,7 +43,7 @@ def bundle():
 
 
 def test_our_layout_keeps_a_crf(bundle, tmp_path):
-    save_model(tmp_path / "m", bundle)
+    save_bundle(tmp_path / "m", bundle)
     loaded = load_model(tmp_path / "m").model
     assert loaded.head_configs == {"tagger": HEAD}
     state = loaded.state_dict()
@@ -52,6 +52,6 @@ def test_our_layout_keeps_a_crf(bundle, tmp_path):
 
 
 def test_the_published_layout_has_no_names_for_a_crf(bundle, tmp_path):
-    with pytest.raises(ConfigError, match="head tagger has a CRF"):
-        save_published(tmp_path / "m", bundle)
+    with pytest.raises(ConfigError, match="head tagger: crf=True"):
+        export_published(tmp_path / "m", bundle)
     assert not (tmp_path / "m").exists()

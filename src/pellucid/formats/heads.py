@@ -86,11 +86,6 @@ def their_settings(
         config = configs.get(head.name)
         if config is None:  # a base class without its pooler
             continue
-        if config.crf:
-            raise ConfigError(
-                f"head {head.name} has a CRF, for which the published layout of {family} has no"
-                " names. Keep the model in pellucid's own layout, or train with crf: false."
-            )
         for each in head.settings:
             found |= each.write(config, family)
         if config.kind in LABELLED:
