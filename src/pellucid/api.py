@@ -23,12 +23,14 @@ from pellucid.inference.fill import Filled, fill, filled_in
 from pellucid.inference.generate import speak, write
 from pellucid.inference.ids import pair_ids, text_rows
 from pellucid.inference.logits import Inputs, logits
+from pellucid.inference.tag import Tagged, tag
 from pellucid.inference.translate import translate
 from pellucid.nn.device import choose_device
 from pellucid.nn.kernels import PackedType
 from pellucid.nn.prepare import checked_type, prepare
 from pellucid.text.guard import check_many
 from pellucid.text.pair import Tokenizers
+from pellucid.text.words import split_words
 
 ONE_TEXT = {"beam": 1, "groups": 1, "diversity": 0.0}  # of streams and drafts, if none is asked
 
@@ -153,6 +155,15 @@ class Loaded:
     def filled_in(self, text: str, words: Sequence[Filled]) -> str:
         """The text with a word in place of each gap."""
         return filled_in(self.bundle, text, [word.token for word in words])
+
+    def tag(self, sentences: Sequence[str | Sequence[str]]) -> list[Tagged]:
+        """Return a tag for each word of each sentence, with its probability.
+
+        A sentence is a list of words, or a string whose words are separated by spaces.
+        Raises: UsageError if the model has no head for tags, or sentences is one string.
+        """
+        check_many(sentences, "tag")
+        return tag(self._prepared, [split_words(sentence) for sentence in sentences])
 
     def embed(self, texts: Sequence[str], **settings: Any) -> Tensor:
         """A vector for each text, (N, D) in float32 on the CPU.

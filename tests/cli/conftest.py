@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
-from cli.writers import END, write_bert, write_gpt2
+from cli.writers import END, write_bert, write_gpt2, write_tagger
 from pellucid import allocator, garden
 from pellucid.cli.main import main
 
@@ -34,6 +34,7 @@ class Writers(NamedTuple):
     second: Path  # of the same tokenizer
     foreign: Path  # of another
     filler: Path
+    tagger: Path
 
 
 class Ready(NamedTuple):
@@ -62,6 +63,7 @@ def ready(tmp_path_factory) -> Ready:
     assert main(["train", *args, "--training.max-updates", "20"]) == 0
     assert main(["export", str(run), str(folder / "published")]) == 0
     write_bert(folder / "filler", seed=0)
+    write_tagger(folder / "tagger", seed=0)
     return Ready(run, source, target)
 
 
@@ -73,6 +75,7 @@ def writers(tmp_path_factory, ready) -> Writers:
         write_gpt2(folder / "second", seed=1, n_decoder_layers=1),
         write_gpt2(folder / "foreign", seed=1, special=(END, "<x>")),
         ready.run.parent / "filler",
+        ready.run.parent / "tagger",
     )
 
 

@@ -27,7 +27,8 @@ def command(verb, model, source, target, out):
         "evaluate": [model, "--data", source, target, "--max-length", "8", "--output", out],
         "score": [model, "--data", source, target],
         "generate": [model, "--beam", "1", "--max-length", "8"],
-        "fill": [filler(model)],
+        "fill": [beside(model, "filler")],
+        "tag": [beside(model, "tagger")],
         "embed": [model],
         "import": [Path(model).parent / "published", out],
         "export": [model, out],
@@ -42,15 +43,15 @@ def command(verb, model, source, target, out):
     return [*verb.split(), *map(str, rest)]
 
 
-def filler(model):
-    """The model for gaps that stands beside a translator, if there is one."""
-    beside = Path(model).parent / "filler"
-    return beside if beside.exists() else model
+def beside(model, name):
+    """The model of this name in a translator's folder, if there is one."""
+    other = Path(model).parent / name
+    return other if other.exists() else model
 
 
 ALL = tuple(VERBS)
 READ_MODEL = (
-    *("translate", "evaluate", "score", "generate", "fill", "embed", "export"),
+    *("translate", "evaluate", "score", "generate", "fill", "tag", "embed", "export"),
     *("info", "verify", "average", "bench"),
 )
 READ_TEXT = ("train", "evaluate", "score", "data check", "data build", "tokenizer train", "bench")
@@ -208,7 +209,7 @@ def test_a_path_with_spaces_and_other_letters(verb, pellucid, ready, tmp_path):
     folder = tmp_path / "my 汉字 ü 'quoted'"
     folder.mkdir()
     model = shutil.copytree(ready.run, folder / "run")
-    for name in ("published", "filler"):
+    for name in ("published", "filler", "tagger"):
         shutil.copytree(ready.run.parent / name, folder / name)
     texts = [shutil.copy(file, folder) for file in ready[1:]]
     done = pellucid(

@@ -12,6 +12,7 @@ from text.published.samples import byte_bpe, wordpiece
 
 END = "<|endoftext|>"
 SMALL = {"d_model": 16, "d_ff": 32, "n_heads": 2, "max_length": 64, "dropout": 0.0}
+TAGS = ("O", "B-PER", "I-PER")
 BRIEF = 0.15
 """Standard deviation of weights that make predictions differ from token to token."""
 
@@ -36,10 +37,22 @@ def write_bert(directory: Path, seed: int, **shape) -> Path:
     return directory
 
 
-def randomized(family: str, architecture: str, c: ModelConfig, seed: int) -> Transformer:
-    """A model with one head whose every weight is drawn; gains stay 1."""
+def write_tagger(directory: Path, seed: int, **shape) -> Path:
+    """A random BERT that tags words."""
+    directory.mkdir(parents=True, exist_ok=True)
+    wordpiece(directory, tokenizer_class="BertTokenizer", do_lower_case=False)
+    c = _config("bert", directory, {"n_encoder_layers": 2, **shape})
+    name = "BertForTokenClassification"
+    save(directory, "bert", name, randomized("bert", name, c, seed, outputs=len(TAGS), labels=TAGS))
+    return directory
+
+
+def randomized(
+    family: str, architecture: str, c: ModelConfig, seed: int, **head: object
+) -> Transformer:
+    """A model with one head, changed by `head`, whose every weight is drawn; gains stay 1."""
     (names,) = FAMILIES[family].heads[architecture]
-    model = build(c, seed, {names.name: names.config})
+    model = build(c, seed, {names.name: replace(names.config, **head)})  # type: ignore[arg-type]
     for name, weight in model.named_parameters():
         if weight.dim() > 1 or name.endswith("bias"):
             weight.data.normal_(0, BRIEF)

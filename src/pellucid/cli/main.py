@@ -26,6 +26,7 @@ VERBS = {
     "score": ("score", "log-probability of given translations, line by line"),
     "generate": ("generate", "let a model continue lines of standard input"),
     "fill": ("fill", "words for the gaps in lines of standard input"),
+    "tag": ("tag", "a tag for each word of lines of standard input"),
     "embed": ("embed", "a vector for each line of standard input"),
     "info": ("info", "this machine, or all about a model"),
     "verify": ("verify", "check that a model's or a run's files are what was saved"),

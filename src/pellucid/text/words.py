@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from pellucid.errors import UsageError
 from pellucid.text.guard import guarded
 from pellucid.text.tokenizer import Tokenizer
 
@@ -31,6 +32,20 @@ def encode_words(tokenizer: Tokenizer, sentences: Sequence[Sequence[str]]) -> li
     ids_of = dict(zip(distinct, tokenizer.encode_batch(distinct), strict=True))
     unknown = _unknown(tokenizer) if not all(ids_of.values()) else []
     return [_join([ids_of[text] or unknown for text in words]) for words in texts]
+
+
+def split_words(sentence: str | Sequence[str]) -> Sequence[str]:
+    """Return the words of a sentence; those of a string are separated by spaces or tabs.
+
+    Raises: UsageError if it is neither a string nor a list of words.
+    """
+    if isinstance(sentence, str):
+        return [word for word in sentence.replace("\t", " ").split(" ") if word]
+    if not isinstance(sentence, (list, tuple)):
+        raise UsageError(
+            f"{sentence!r:.60} is {type(sentence).__name__}, neither a string nor a list of words."
+        )
+    return sentence
 
 
 def _join(words: Sequence[Sequence[int]]) -> WordPieces:

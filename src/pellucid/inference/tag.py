@@ -1,0 +1,114 @@
+"""Words to tags: a label for each word of a sentence."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from pellucid.formats.bundle import Bundle
+from pellucid.formats.special_ids import template_ids
+from pellucid.inference.batches import batches
+from pellucid.inference.logits import Inputs, choose, logits
+from pellucid.inference.windows import word_windows
+from pellucid.nn.crf import CRF
+from pellucid.nn.padding import padded
+from pellucid.text.words import WordPieces, encode_words
+
+
+class Tagged(NamedTuple):
+    """The tags of a sentence, one for each word."""
+
+    tags: tuple[str, ...]
+    probabilities: tuple[float, ...]
+    """Of each tag: its softmax, or its marginal probability if the head has a CRF."""
+
+
+class Row(NamedTuple):
+    """What the model reads at once: a sentence, or a window of it."""
+
+    ids: list[int]
+    sentence: int
+    words: slice
+    """The words of the sentence whose tags are read here."""
+    first: list[int]
+    """Of each of these words, the index in `ids` of its first piece."""
+
+
+@torch.inference_mode()
+def tag(bundle: Bundle, sentences: Sequence[Sequence[str]]) -> list[Tagged]:
+    """Return the tags of each sentence, which is a sequence of words.
+
+    A word's tag is read at its first piece. A sentence longer than the model reads is read in
+    overlapping windows, each word where it has most context.
+    Raises: UsageError, naming the model's heads, if none of them is a tagger.
+    """
+    config = bundle.model.head_configs[choose(bundle, "tagger")]
+    labels = config.labels or tuple(f"LABEL_{i}" for i in range(config.outputs))
+    scores = _scores(bundle, sentences, config.outputs)
+    if config.crf:
+        crf = bundle.model.heads["tagger"].crf
+        assert isinstance(crf, CRF)
+        return _decode(crf, scores, labels)
+    return [_tagged(*each.softmax(-1).max(-1), labels) for each in scores]
+
+
+def _scores(bundle: Bundle, sentences: Sequence[Sequence[str]], n_labels: int) -> list[Tensor]:
+    """The head's output (W, C) at the first piece of each word, for each sentence."""
+    tokenizer, c = bundle.tokenizers.source, bundle.model_config
+    encoded = encode_words(tokenizer, sentences)
+    rows = [row for i, pieces in enumerate(encoded) for row in _rows(bundle, i, pieces)]
+    scores = [torch.empty(len(pieces.first), n_labels) for pieces in encoded]
+    # A feed-forward's states are wider than a tagger's logits.
+    for chosen in batches([(len(row.ids),) for row in rows], max(n_labels, 4 * c.d_model)):
+        batch = [rows[i] for i in chosen]
+        pad = tokenizer.roles.get("pad", 0)
+        ids, keep = padded([row.ids for row in batch], pad, torch.device("cpu"))  # (B, T)
+        output = logits(bundle, Inputs(ids, keep), "tagger").cpu()  # (B, T, C)
+        for row, each in zip(batch, output, strict=True):
+            scores[row.sentence][row.words] = each[row.first]
+    return scores
+
+
+def _rows(bundle: Bundle, sentence: int, pieces: WordPieces) -> list[Row]:
+    """The rows of a sentence: none if it has no words."""
+    if not pieces.first:
+        return []
+    before, after = template_ids(bundle.tokenizers.source)
+    most, n_special = bundle.model_config.most_tokens, len(before) + len(after)
+    room = max(1, most - n_special) if most else 0
+    causal = bundle.model.encoder is None
+    return [
+        Row(
+            [*before, *pieces.ids[window.pieces.start : window.pieces.stop], *after],
+            sentence,
+            slice(window.words.start, window.words.stop),
+            [len(before) + pieces.first[word] - window.pieces.start for word in window.words],
+        )
+        for window in word_windows(pieces.first, len(pieces.ids), room, causal)
+    ]
+
+
+def _decode(crf: CRF, scores: Sequence[Tensor], labels: tuple[str, ...]) -> list[Tagged]:
+    """The most probable tags of each sentence as a whole."""
+    tagged = [Tagged((), ()) for _ in scores]
+    real = [i for i, each in enumerate(scores) if len(each)]
+    n_labels = len(labels)
+    for chosen in batches([(len(scores[i]),) for i in real], n_labels * n_labels):
+        numbers = [real[i] for i in chosen]
+        emissions = pad_sequence([scores[i] for i in numbers], batch_first=True)  # (B, W, C)
+        emissions = emissions.to(crf.start.device)
+        lengths = torch.tensor([len(scores[i]) for i in numbers], device=emissions.device)
+        keep = torch.arange(emissions.shape[1], device=emissions.device) < lengths[:, None]
+        best = crf.decode(emissions, keep)  # (B, W)
+        chances = crf.marginals(emissions, keep).gather(2, best[..., None])[..., 0]
+        for row, i in enumerate(numbers):
+            n = len(scores[i])
+            tagged[i] = _tagged(chances[row, :n], best[row, :n], labels)
+    return tagged
+
+
+def _tagged(probabilities: Tensor, best: Tensor, labels: tuple[str, ...]) -> Tagged:
+    """probabilities, best: (W,)."""
+    return Tagged(tuple(labels[int(i)] for i in best), tuple(probabilities.tolist()))
