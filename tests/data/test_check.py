@@ -39,7 +39,7 @@ def test_all_faults_in_one_pass(tmp_path):
         (de, 11, 1, "not UTF-8", True),
         (en, 12, 0, "unequal counts", True),
     ]
-    assert found.pairs == 5
+    assert found.examples == 5
     assert found.counts["not UTF-8"] == 2
     # One for each end of a source line, but the end of the too long one is not looked at.
     assert found.counts["carriage returns dropped"] == 10
@@ -49,7 +49,7 @@ def test_all_faults_in_one_pass(tmp_path):
 
 def test_clean_data_are_clean(tmp_path):
     report = check(files(tmp_path, b"a\nb\n", b"x\ny\n"), DataConfig())
-    assert (report.pairs, report.faults, report.counts, report.fatal) == (2, (), {}, False)
+    assert (report.examples, report.faults, report.counts, report.fatal) == (2, (), {}, False)
 
 
 def test_nothing_at_all(tmp_path):

@@ -103,20 +103,20 @@ def test_tsv_and_jsonl(end, write):
         ("tsv", "a\tx\t", 4, "3 columns"),
         ("tsv", "\tx", 0, "source is empty"),
         ("tsv", "a\t ", 0, "target is empty"),
-        ("jsonl", "{", 2, "no JSON"),
-        ("jsonl", '{"source": "ä" "target"}', 17, "no JSON"),
-        ("jsonl", "[1]", 1, "Name both"),
-        ("jsonl", "3", 1, "Name both"),
-        ("jsonl", '{"source": "a"}', 1, "Name both"),
-        ("jsonl", '{"source": "a", "target": 3}', 1, "Name both"),
-        ("jsonl", '{"source": "a", "target": null}', 1, "Name both"),
+        ("jsonl", "{", 2, "not JSON"),
+        ("jsonl", '{"source": "ä" "target"}', 17, "not JSON"),
+        ("jsonl", "[1]", 1, "not a JSON object"),
+        ("jsonl", "3", 1, "not a JSON object"),
+        ("jsonl", '{"source": "a"}', 1, "no 'target' in this object"),
+        ("jsonl", '{"source": "a", "target": 3}', 27, "3 is not a text"),
+        ("jsonl", '{"source": "a", "target": null}', 0, "target is empty"),
         ("jsonl", '{"source": "", "target": "x"}', 0, "source is empty"),
         ("jsonl", '{"source": "a\\ud800b", "target": "x"}', 14, "ud800"),
         ("jsonl", '{"source": "a", "target": "\\uDFFF"}', 28, "udfff"),
         ("jsonl", '{"source": "a\\u0000", "target": "x"}', 14, "u0000"),
         ("jsonl", "[" * 900, 0, "JSON"),
-        ("jsonl", '{"source": ' + "9" * 900 + "}", 1, "Name both"),
-        ("jsonl", '{"source": "a", "source": "b", "target": "x"}', 1, "twice"),
+        ("jsonl", '{"source": ' + "9" * 900 + "}", 1, "no 'target'"),
+        ("jsonl", '{"source": "a", "source": "b", "target": "x"}', 17, "twice"),
     ],
 )
 def test_malformed_lines(name, line, byte, word, write):
@@ -127,9 +127,9 @@ def test_malformed_lines(name, line, byte, word, write):
     assert str(caught.value).startswith(f"{path}:2:{byte}: " if byte else f"{path}:2")
     report = check([path], CONFIG)
     assert str(caught.value) in {str(fault) for fault in report.faults}
-    assert report.pairs == 2
+    assert report.examples == 2
     if byte:  # a mark before the first line is part of the file: its bytes count
-        path = write(f"marked.{name}", "\ufeff" + line)
+        path = write(f"marked.{name}", "\ufeff" + line + "\n" + good)
         with pytest.raises(DataError, match=word) as caught:
             list(read_pairs([path], CONFIG))
         assert str(caught.value).startswith(f"{path}:1:{byte + 3}: ")

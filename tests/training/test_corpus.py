@@ -63,7 +63,7 @@ def test_what_can_be_read_once_only_is_refused_before_it_is_read(files, tmp_path
 
 @pytest.mark.parametrize("name", ["train", "valid"])
 def test_a_folder_is_no_stream(files, tmp_path, name):
-    with pytest.raises(DataError, match="Is a directory"):
+    with pytest.raises(DataError, match="no file with an ending of data"):
         Corpus(DataConfig(**{"train": files, name: (files[0], str(tmp_path))}))
 
 

@@ -20,3 +20,10 @@ class Column:
     optional: bool = False
     tokenizer: Literal["source", "target", ""] = ""
     """Which of the two tokenizers reads it; empty for what is not text."""
+
+
+PAIR = (
+    Column("source", "text", ("src", "source_text", "input"), tokenizer="source"),
+    Column("target", "text", ("tgt", "trg", "target_text", "translation"), tokenizer="target"),
+)
+"""Parallel text: a text and its translation."""

@@ -5,9 +5,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from pellucid.config.columns import PAIR, Column
 from pellucid.config.data import DataConfig
 from pellucid.data.lines import Fault
-from pellucid.data.read import BLANK, Scanned, scan_pairs
+from pellucid.data.records import Scanned, scan_records
 
 __all__ = ["Fault", "Report", "check"]
 
@@ -20,11 +21,12 @@ SHORT = 40  # ... and longer than this: short ones differ for good reasons
 
 @dataclass(frozen=True)
 class Report:
-    """What `check` found: `pairs` are those that could be read."""
+    """What `check` found: `examples` are those that could be read."""
 
-    pairs: int
+    examples: int
     faults: tuple[Fault, ...]
     counts: dict[str, int]
+    noun: str = "pair"
 
     @property
     def fatal(self) -> bool:
@@ -35,63 +37,74 @@ class Report:
         """The report for people: each fault, then the counts."""
         for fault in self.faults:
             yield f"{'error' if fault.fatal else 'note'}: {fault}"
-        yield f"{self.pairs:,} pairs" + "".join(
+        yield f"{self.examples:,} {self.noun}s" + "".join(
             f", {n:,} {what}" for what, n in self.counts.items()
         )
 
 
-def check(files: Sequence[str], config: DataConfig) -> Report:
+def check(files: Sequence[str], config: DataConfig, columns: Sequence[Column] = PAIR) -> Report:
     """Read all of the data and report every fault, fatal or not, instead of stopping at one.
 
-    At most `LISTED` faults of a kind are listed; `counts` has them all. Memory: 100 bytes a pair,
-    to find duplicates. Raises: UsageError if the files' number and kinds make no sense together.
+    At most `LISTED` faults of a kind are listed; `counts` has them all. Memory: 100 bytes an
+    example, to find duplicates. Raises: UsageError or ConfigError if the files or settings cannot
+    give these columns.
     """
     faults: list[Fault] = []
     counts: Counter[str] = Counter()
     seen: set[int] = set()
-    pairs = 0
-    for scanned in scan_pairs(files, config):
+    examples = 0
+    noun = "pair" if tuple(columns) == PAIR else "example"
+    for scanned in scan_records(files, columns, config):
         counts["carriage returns dropped"] += scanned.carriages
-        readable = not scanned.faults and (scanned.source, scanned.target) != BLANK
-        pairs += readable
-        for fault in scanned.faults or _notes(scanned, files, seen):
+        examples += scanned.record is not None
+        for fault in scanned.faults or _notes(scanned, columns, noun, seen):
             counts[fault.kind] += 1
             if counts[fault.kind] <= LISTED:
                 faults.append(fault)
-    if not pairs:
-        faults.append(
-            Fault(str(files[0]), 0, 0, "no pairs", "there is not one pair to learn from.")
+    if not examples:
+        what = f"there is not one {noun} to learn from."
+        faults.append(Fault(str(files[0]), 0, 0, f"no {noun}s", what))
+        counts[f"no {noun}s"] += 1
+    return Report(examples, tuple(faults), {kind: n for kind, n in counts.items() if n}, noun)
+
+
+def _notes(
+    scanned: Scanned, columns: Sequence[Column], noun: str, seen: set[int]
+) -> Iterator[Fault]:
+    """What is odd about an example that can be read."""
+    if scanned.record is None:
+        blank = (
+            ("blank on both sides", "empty on both sides") if noun == "pair" else ("blank", "empty")
         )
-        counts["no pairs"] += 1
-    return Report(pairs, tuple(faults), {kind: n for kind, n in counts.items() if n})
-
-
-def _notes(scanned: Scanned, files: Sequence[str], seen: set[int]) -> Iterator[Fault]:
-    """What is odd about a pair that can be read."""
-    source, target, line = scanned.source, scanned.target, scanned.line
-    names = (files[0], files[-1])
-
-    def note(side: int, kind: str, what: str, byte: int = 0) -> Fault:
-        return Fault(names[side], line, byte, kind, what, fatal=False)
-
-    if (source, target) == BLANK:
-        yield note(0, "blank on both sides", "empty on both sides: skipped.")
+        yield Fault(scanned.file, scanned.line, 0, blank[0], f"{blank[1]}: skipped.", fatal=False)
         return
-    key = hash((source, target))
+    values = scanned.record.values
+
+    def note(kind: str, what: str, column: int = 0) -> Fault:
+        file = scanned.locate(column, 0).file
+        return Fault(file, scanned.line, 0, kind, what, fatal=False)
+
+    key = hash(values)
     if key in seen:
-        yield note(0, "duplicates", "this pair stood in an earlier line too.")
+        yield note("duplicates", f"this {noun} stood in an earlier line too.")
     seen.add(key)
-    if source == target:
-        yield note(0, "identical sides", "source and target are the same text: not translated?")
-    longer, shorter = sorted((len(source), len(target)), reverse=True)
-    if longer > SHORT and longer > UNEQUAL * shorter:
-        what = f"{len(source)} characters against {len(target)}: a translation of the whole line?"
-        yield note(0, "unequal lengths", what)
-    for side, text in enumerate((source, target)):
-        if found := BREAKS.search(text):
+    if noun == "pair":
+        yield from (note(*kind_and_what) for kind_and_what in _pair_notes(*values))
+    for index, (column, value) in enumerate(zip(columns, values, strict=True)):
+        found = BREAKS.search(value) if column.kind == "text" and value else None
+        if found:
             what = (
                 f"U+{ord(found[0]):04X} inside a text: kept as a character, but other programs may"
                 " break the line here."
             )
-            byte = scanned.marks[side] + len(text[: found.start()].encode()) + 1
-            yield note(side, "other line breaks", what, byte)
+            place = scanned.locate(index, found.start())
+            yield Fault(*place, "other line breaks", what, fatal=False)
+
+
+def _pair_notes(source: str, target: str) -> Iterator[tuple[str, str]]:
+    if source == target:
+        yield "identical sides", "source and target are the same text: not translated?"
+    longer, shorter = sorted((len(source), len(target)), reverse=True)
+    if longer > SHORT and longer > UNEQUAL * shorter:
+        what = f"{len(source)} characters against {len(target)}: a translation of the whole line?"
+        yield "unequal lengths", what

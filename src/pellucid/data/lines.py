@@ -67,6 +67,19 @@ def read_lines(path: str | Path, max_bytes: int) -> Iterator[str]:
         yield line.text
 
 
+def read_text(path: str | Path) -> str:
+    """All text of a UTF-8 file, gzipped or not. Raises: DataError."""
+    try:
+        with _opened(str(path)) as file:
+            return file.read().removeprefix(UTF8_BOM).decode()
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not UTF-8 at byte {error.start + 1}. {RESAVE}") from None
+    except (EOFError, zlib.error, OSError) as error:
+        reason = getattr(error, "strerror", None) or error
+        what = f"cannot be read: {reason}. Check name, kind and permissions."
+        raise DataError(f"{path}: {what}") from None
+
+
 def scan_lines(path: str | Path, max_bytes: int) -> Iterator[Line]:
     """All lines, the faulty ones too. A fault of the file itself comes as a last line."""
     name, number = str(path), 0

@@ -1,0 +1,55 @@
+"""The built-in corpus as data: pairs for two columns of text, sentences for one."""
+
+from collections.abc import Iterator, Sequence
+
+from pellucid.config.columns import Column
+from pellucid.config.data import GARDEN, DataConfig
+from pellucid.data.rows import Reader, Row
+from pellucid.errors import UsageError
+
+N_SENTENCES = 30_000  # of the training split
+PAIR_LANGUAGES = ("en", "de")
+TEXT_LANGUAGE = "en"
+
+
+class GardenReader(Reader):
+    """Sentences of the corpus: in two languages side by side, or the texts of one or two languages.
+
+    split: `train` or `valid`, which have no clause in common.  Raises: UsageError if the task reads
+    other columns than texts.
+    """
+
+    format = "the built-in corpus"
+
+    def __init__(
+        self,
+        columns: Sequence[Column],
+        config: DataConfig,
+        n_sentences: int = N_SENTENCES,
+        split: str = "train",
+    ) -> None:
+        super().__init__(GARDEN, config)
+        required = [column for column in columns if not column.optional]
+        if len(required) > 2 or any(c.kind not in ("text", "document") for c in required):
+            names = ", ".join(column.name for column in required)
+            raise UsageError(
+                f"the built-in corpus ({GARDEN}) has texts, but this task reads {names}. Name files"
+                " in data.train."
+            )
+        self.n_columns = len(required)
+        self.n_sentences, self.split = n_sentences, split
+
+    def __iter__(self) -> Iterator[Row]:
+        from pellucid import garden
+
+        languages = [self.config.source_language, self.config.target_language]
+        if self.n_columns == 2:
+            languages = [a or b for a, b in zip(languages, PAIR_LANGUAGES, strict=True)]
+        else:
+            languages = list(dict.fromkeys(filter(None, languages))) or [TEXT_LANGUAGE]
+        pairs = garden.pairs(self.n_sentences, languages[0], languages[-1], split=self.split)
+        if self.n_columns == 2:
+            yield from (Row(line, pair) for line, pair in enumerate(pairs, start=1))
+            return
+        texts = (text for pair in pairs for text in pair[: len(languages)])
+        yield from (Row(line, (text,)) for line, text in enumerate(texts, start=1))

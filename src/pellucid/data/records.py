@@ -1,0 +1,219 @@
+"""Examples of a task from data files: one value for each column, each with its file and line."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import Any, NamedTuple
+
+from pellucid.config.columns import Column
+from pellucid.config.data import DataConfig
+from pellucid.data.builtin import GardenReader
+from pellucid.data.conll import ConllReader
+from pellucid.data.fields import Fields, Recognizer, UnclearError
+from pellucid.data.files import open_files
+from pellucid.data.lines import Fault
+from pellucid.data.plain_text import LONGEST_PART, AlignedReader, DocumentReader, LineReader
+from pellucid.data.row_values import FaultError, ValueReader, wrong_count
+from pellucid.data.rows import Key, Position, Reader, Row
+from pellucid.data.tables import CsvReader, TsvReader
+from pellucid.errors import DataError
+
+SAMPLE = 1000  # rows of a file by which its fields are recognized
+N_EXAMPLES = 3
+PLAIN = (LineReader, DocumentReader, AlignedReader, GardenReader)
+
+
+class Record(NamedTuple):
+    """One example as it was read."""
+
+    file: str
+    line: int
+    """Counted from 1: the first line of an example of several lines; in Parquet and SQuAD files,
+    which have no lines, the number of the row or question."""
+    values: tuple[Any, ...]
+    """One for each column of the task, in their order; None where an optional one is absent."""
+    continues: bool = False
+    """Whether this goes on with the document of the record before it, which was too long to be
+    read at once."""
+
+
+class Scanned(NamedTuple):
+    """A record, or the faults that it has instead; neither where the line is blank."""
+
+    file: str
+    line: int
+    record: Record | None = None
+    faults: tuple[Fault, ...] = ()
+    carriages: int = 0
+    source: tuple[Reader, Row, Fields] | None = None
+
+    def locate(self, column: int, character: int) -> Position:
+        """Return where a character of a column is in the file."""
+        if self.source is None:
+            return Position(self.file, self.line, 0)
+        reader, row, fields = self.source
+        key = fields.keys[column]
+        assert key is not None
+        return reader.locate(row, key, character)
+
+
+def read_records(
+    files: Sequence[str], columns: Sequence[Column], config: DataConfig
+) -> Iterator[Record]:
+    """Read the examples of some files, in order, without the blank ones.
+
+    Raises: UsageError or ConfigError at once if the files or settings cannot give these columns;
+    DataError naming file, line and byte at the first fault.
+    """
+    scanned = scan_records(files, columns, config)
+    return _without_faults(scanned)
+
+
+def _without_faults(scan: Iterator[Scanned]) -> Iterator[Record]:
+    for scanned in scan:
+        if scanned.faults:
+            raise DataError(str(scanned.faults[0]))
+        if scanned.record is not None:
+            yield scanned.record
+
+
+def scan_records(
+    files: Sequence[str], columns: Sequence[Column], config: DataConfig
+) -> Iterator[Scanned]:
+    """Read all examples of some files, in order: each record, or its faults, or a blank line.
+
+    Raises: UsageError or ConfigError at once if the files or settings cannot give these columns.
+    """
+    readers, recognizer = open_files(files, columns, config), Recognizer(columns, config)
+    return chain.from_iterable(_scan(reader, recognizer) for reader in readers)
+
+
+def _scan(reader: Reader, recognizer: Recognizer) -> Iterator[Scanned]:
+    rows = iter(reader)
+    head = [] if isinstance(reader, PLAIN) else list(islice(rows, SAMPLE))
+    filled = [row for row in head if row.fields]
+    try:
+        fields = _fields(reader, filled, recognizer)
+    except UnclearError as error:
+        yield from (Scanned(reader.file, row.line, None, row.faults) for row in head if row.faults)
+        fault = _unclear(reader, filled, recognizer, error)
+        yield Scanned(reader.file, fault.line, None, (fault,))
+        return
+    header = filled[0] if fields.header else None
+    values = ValueReader(reader, fields, recognizer.columns)
+    for row in chain(head, rows):
+        if row is not header:
+            yield from _read(row, values)
+
+
+def _fields(reader: Reader, rows: Sequence[Row], recognizer: Recognizer) -> Fields:
+    if isinstance(reader, PLAIN) or not rows:
+        return recognizer.plain()
+    if isinstance(reader, ConllReader):
+        return recognizer.conll(rows)
+    if isinstance(reader, (TsvReader, CsvReader)):
+        return recognizer.table(rows)
+    return recognizer.named(rows)
+
+
+def _unclear(
+    reader: Reader, rows: Sequence[Row], recognizer: Recognizer, error: UnclearError
+) -> Fault:
+    if error.row is not None:
+        return wrong_count(reader, error.row, recognizer.expected(rows), recognizer.columns)
+    return Fault(reader.file, rows[0].line if rows else 0, 0, "columns", str(error))
+
+
+def _read(row: Row, values: ValueReader) -> Iterator[Scanned]:
+    reader = values.reader
+    if not row.fields:
+        yield Scanned(reader.file, row.line, None, row.faults, row.carriages)
+        return
+    source = (reader, row, values.fields)
+    try:
+        read = values.read(row)
+    except FaultError as error:
+        yield Scanned(reader.file, row.line, None, (error.fault,), row.carriages, source)
+        return
+    if read is None:
+        yield Scanned(reader.file, row.line, None, (), row.carriages)
+        return
+    record = Record(reader.file, row.line, read, row.continues)
+    if not values.has_document:
+        yield Scanned(reader.file, row.line, record, (), row.carriages, source)
+        return
+    for part in _parts(record, values.columns):
+        yield Scanned(reader.file, row.line, part, (), row.carriages, source)
+
+
+def _parts(record: Record, columns: Sequence[Column]) -> Iterator[Record]:
+    """Cut a document that is too long to be read at once; other columns stay with each part."""
+    index = next(i for i, column in enumerate(columns) if column.kind == "document")
+    before, text, after = record.values[:index], record.values[index], record.values[index + 1 :]
+    continues = record.continues
+    while text is not None and len(text) > LONGEST_PART:
+        part = text[:LONGEST_PART]
+        cut = max(part.rfind("\n"), part.rfind(" ")) + 1 or LONGEST_PART
+        yield record._replace(values=(*before, text[:cut], *after), continues=continues)
+        text, continues = text[cut:], True
+    yield record._replace(values=(*before, text, *after), continues=continues)
+
+
+@dataclass(frozen=True)
+class Recognized:
+    """Which field of the files each column is read from, with the first examples."""
+
+    files: int
+    reader: Reader
+    columns: tuple[Column, ...]
+    fields: Fields
+    examples: tuple[Record, ...]
+
+    def describe(self) -> list[str]:
+        """Return lines for people: the columns, and three examples."""
+        first, fields = self.reader.file, self.fields
+        more = f" and {self.files - 1} more" if self.files > 1 else ""
+        header = " with a header" if fields.header else ""
+        lines = [f"data: {first}{more}, {self.reader.format}{header}"]
+        if not isinstance(self.reader, PLAIN):
+            for column, key in zip(self.columns, fields.keys, strict=True):
+                if key is not None:
+                    lines.append(f"  {column.name} is {_field_name(key, fields.header)}")
+        names = [column.name for column in self.columns]
+        for record in self.examples:
+            values = zip(names, record.values, strict=True)
+            shown = "  ".join(f"{n}={_shown(v)}" for n, v in values if v is not None)
+            lines.append(f"  line {record.line}: {shown}")
+        return lines
+
+
+def recognize(files: Sequence[str], columns: Sequence[Column], config: DataConfig) -> Recognized:
+    """Return from which fields of the first file the columns are read.
+
+    Raises: as `read_records`, at a fault in the lines before the third example.
+    """
+    readers, recognizer = open_files(files, columns, config), Recognizer(columns, config)
+    examples: list[Record] = []
+    source = None
+    for scanned in chain.from_iterable(_scan(reader, recognizer) for reader in readers):
+        if scanned.faults:
+            raise DataError(str(scanned.faults[0]))
+        if scanned.record is not None:
+            source = source or scanned.source
+            examples.append(scanned.record)
+        if len(examples) == N_EXAMPLES:
+            break
+    if source is None:
+        raise DataError(f"{', '.join(files)}: there is no example in it. Check the file.")
+    return Recognized(len(readers), source[0], tuple(columns), source[2], tuple(examples))
+
+
+def _field_name(key: Key, header: tuple[str, ...]) -> str:
+    if isinstance(key, str):
+        return repr(key)
+    return f"column {key + 1}" + (f" ({header[key]!r})" if header else "")
+
+
+def _shown(value: Any) -> str:
+    shown = repr(value) if isinstance(value, (str, float)) else " ".join(map(str, value))
+    return shown if len(shown) <= 70 else shown[:67] + "..."

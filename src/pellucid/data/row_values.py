@@ -1,0 +1,127 @@
+"""The values of a task's columns, from one row of a file."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pellucid.config.columns import Column
+from pellucid.data.fields import Fields
+from pellucid.data.lines import Fault
+from pellucid.data.rows import Key, Reader, Row
+from pellucid.data.values import WrongValueError, is_blank, place_spans, read_value
+
+
+class FaultError(Exception):
+    """What is wrong with a row."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault)
+        self.fault = fault
+
+
+class ValueReader:
+    """Reads the columns of a task from the rows of one file."""
+
+    def __init__(self, reader: Reader, fields: Fields, columns: Sequence[Column]) -> None:
+        self.reader, self.fields, self.columns = reader, fields, tuple(columns)
+        self.pairs = tuple(zip(columns, fields.keys, strict=True))
+        required = [column for column in columns if not column.optional]
+        self.is_pair = len(required) == 2 and all(column.kind == "text" for column in required)
+        self.has_document = "document" in self._kinds()
+        self.words = self._index("words")
+        self.tags = self._index("tags")
+        self.spans = self._index("span")
+
+    def read(self, row: Row) -> tuple[Any, ...] | None:
+        """Return the values of a row, None if it is blank. Raises: FaultError."""
+        if self.fields.n_fields and len(row.fields) != self.fields.n_fields:
+            raise FaultError(wrong_count(self.reader, row, self.fields.n_fields, self.columns))
+        raw = [self._field(row, column, key) for column, key in self.pairs]
+        blank = [is_blank(field) for field in raw]
+        if all(blank):
+            return None
+        values = []
+        for index, (column, key) in enumerate(self.pairs):
+            if not blank[index]:
+                values.append(self._value(row, column, key, raw[index]))
+            elif column.optional:
+                values.append(None)
+            elif column.kind == "labels":
+                values.append(())
+            else:
+                raise FaultError(self._blank(row, index, raw))
+        if self.words is not None and self.tags is not None:
+            self._check_tags(row, values)
+        if self.spans is not None and values[self.spans] is not None:
+            values[self.spans] = place_spans(values[self.spans], self._context(values))
+        return tuple(values)
+
+    def _field(self, row: Row, column: Column, key: Key | None) -> Any:
+        if key is None:
+            return None
+        try:
+            return row.fields[key]  # type: ignore[index]
+        except KeyError:
+            if column.optional:
+                return None
+            what = f"no {key!r} in this object ({', '.join(map(repr, row.fields))})."
+        except IndexError:
+            what = f"{len(row.fields)} columns: no column {int(key) + 1} for {column.name}."
+        last = key if isinstance(row.fields, Mapping) else len(row.fields) - 1
+        raise FaultError(self.reader.malformed(row, last, what))
+
+    def _value(self, row: Row, column: Column, key: Key | None, field: Any) -> Any:
+        try:
+            return read_value(column.kind, field)
+        except WrongValueError as error:
+            assert key is not None
+            what = f"{column.name}: {error}"
+            fault = self.reader.malformed(row, key, what, error.character)
+            raise FaultError(fault) from None
+
+    def _blank(self, row: Row, index: int, raw: Sequence[Any]) -> Fault:
+        column, key = self.pairs[index]
+        assert key is not None
+        file = self.reader.locate(row, key).file
+        if not self.is_pair:
+            what = f"the {column.name} is empty. Fill it in, or remove the line."
+            return Fault(file, row.line, 0, "empty", what)
+        other = next(str(field) for field in raw if not is_blank(field))
+        what = (
+            f"the {column.name} is empty and the other side is not ({other[:40]!r}). The sides may"
+            " have shifted; else remove the line from both."
+        )
+        return Fault(file, row.line, 0, "empty on one side", what)
+
+    def _check_tags(self, row: Row, values: Sequence[Any]) -> None:
+        assert self.words is not None
+        assert self.tags is not None
+        words, tags = values[self.words], values[self.tags]
+        if tags is not None and words is not None and len(words) != len(tags):
+            what = f"{len(tags)} tags for {len(words)} words. Each word needs one tag."
+            key = self.fields.keys[self.tags]
+            assert key is not None
+            raise FaultError(self.reader.malformed(row, key, what))
+
+    def _context(self, values: Sequence[Any]) -> str:
+        """The text in which answers stand: the column `context`, else the first text."""
+        named = [i for i, column in enumerate(self.columns) if column.name == "context"]
+        return values[named[0] if named else self._kinds().index("text")]
+
+    def _kinds(self) -> list[str]:
+        return [column.kind for column in self.columns]
+
+    def _index(self, kind: str) -> int | None:
+        kinds = self._kinds()
+        return kinds.index(kind) if kind in kinds else None
+
+
+def wrong_count(reader: Reader, row: Row, count: int, columns: Sequence[Column]) -> Fault:
+    """Return the fault of a row that has not `count` fields."""
+    n = len(row.fields)
+    last = min(n, count) - 1
+    names = ", ".join(column.name for column in columns if not column.optional)
+    what = (
+        f"{n} columns instead of {count}. Remove or add separators; or choose the columns ({names})"
+        " with data.columns, by numbers from 1."
+    )
+    return reader.malformed(row, last, what, len(row.fields[last]))  # type: ignore[index]

@@ -1,0 +1,65 @@
+"""Rows: what the reader of a format gives before fields are assigned to columns."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple
+
+from pellucid.config.data import DataConfig
+from pellucid.data.lines import Fault
+
+Key = int | str
+"""A field of a row: its index, or its name where the format has names."""
+
+
+class Row(NamedTuple):
+    """One row of a file; `fields` is empty where the row is blank or has faults."""
+
+    line: int  # counted from 1
+    fields: Sequence[Any] | Mapping[str, Any] = ()
+    faults: tuple[Fault, ...] = ()
+    carriages: int = 0
+    """Carriage returns before a newline that were dropped."""
+    raw: Any = None
+    """What the reader needs to locate a character."""
+    continues: bool = False
+    """Whether the row goes on with the document of the row before it."""
+
+
+class Position(NamedTuple):
+    """A place in a file; line and byte count from 1, byte 0 is the line as a whole."""
+
+    file: str
+    line: int
+    byte: int
+
+
+class Reader(ABC):
+    """The rows of one file (or of two aligned files) of a format."""
+
+    format: ClassVar[str]  # as users call it
+
+    def __init__(self, file: str, config: DataConfig) -> None:
+        self.file = file
+        self.config = config
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[Row]:
+        """Read the file once. A fault of the file itself is a row too."""
+
+    def locate(self, row: Row, key: Key, character: int = 0) -> Position:
+        """Return where a character of a field is in the file."""
+        return Position(self.file, row.line, 0)
+
+    def malformed(self, row: Row, key: Key, what: str, character: int = 0) -> Fault:
+        """Return the fault of a field."""
+        return Fault(*self.locate(row, key, character), "malformed", what)
+
+
+def byte_in_line(text: str, index: int, mark: int = 0) -> tuple[int, int]:
+    """Return the line (counted from 0) and byte (from 1) of a character of a text.
+
+    mark: bytes of a byte order mark before the text.
+    """
+    line = text.count("\n", 0, index)
+    start = text.rfind("\n", 0, index) + 1
+    return line, len(text[start:index].encode()) + 1 + (0 if line else mark)
