@@ -10,7 +10,7 @@ Pooling = Literal["mean", "first", "max"]
 
 @dataclass(frozen=True, kw_only=True)
 class EmbeddingConfig:
-    """What is made of the states of a text's tokens, special tokens among them."""
+    """How the states of a text's tokens, special tokens among them, become its vector."""
 
     pooling: Pooling = "mean"
     """The mean of all real tokens' states, the first token's state, or the greatest of each."""
@@ -18,6 +18,12 @@ class EmbeddingConfig:
     """Divide by the length, so that a product of two vectors is their cosine."""
     longest: int = 0
     """Tokens after which a text is cut, special ones counted; 0 means the model's own limit."""
+    prompt: str = ""
+    """Text put before each text, such as "query: "."""
+    pool_prompt: bool = True
+    """Whether the prompt's tokens are pooled with the text's; the model reads them in any case."""
+    lowercase: bool = False
+    """Write each text in lower case before it is split into tokens."""
     batch_size: int = 64
 
     def __post_init__(self) -> None:

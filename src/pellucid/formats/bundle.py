@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 from pellucid.config.decoding import DecodingConfig, Roles
 from pellucid.config.embedding import EmbeddingConfig
@@ -11,6 +12,7 @@ from pellucid.config.rnn import RNNConfig
 from pellucid.decoding.search import SpecialIds
 from pellucid.formats.special_ids import find_special_ids
 from pellucid.nn.base import Model
+from pellucid.nn.dense import Dense
 from pellucid.text.pair import Tokenizers
 
 
@@ -32,6 +34,10 @@ class Bundle:
     token_ids: Mapping[str, int] = field(default_factory=dict)
     """Of a published directory: its pad_token_id and the like."""
     embedding: EmbeddingConfig = EmbeddingConfig()  # noqa: RUF009 (frozen)
+    dense: tuple[Dense, ...] = ()
+    """Of a sentence-transformers directory: maps between pooling and normalisation."""
+    prompts: Mapping[str, Any] = field(default_factory=dict)
+    """Of a sentence-transformers directory: its settings of prompts, for an export."""
     banned: tuple[int, ...] = ()
     """Of a published directory: ids that are never written, beside the roles that are banned."""
     notes: tuple[str, ...] = ()

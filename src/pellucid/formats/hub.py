@@ -20,12 +20,10 @@ PREFIX = "hf://"
 NAME = re.compile(r"hf://([\w-][\w.-]*)/([\w-][\w.-]*)(?:@([\w-][\w./-]*))?", re.ASCII)
 COMMIT = re.compile(r"[0-9a-f]{40}")
 WEIGHTS = re.compile(r"model(-\d+-of-\d+)?\.safetensors(\.index\.json)?")
+STEP = re.compile(r"\d+_\w+/(config\.json|model\.safetensors)")  # of sentence-transformers
 NEEDED = {
     *KEPT,
     "config.json",
-    "modules.json",
-    "sentence_bert_config.json",
-    "1_Pooling/config.json",
     *(f"{side}_tokenizer{end}.json" for side in ("source", "target") for end in ("", "_config")),
 }
 """What a model directory may hold beside its weights."""
@@ -82,8 +80,10 @@ def cache() -> Path:
 def wanted(names: Iterable[str]) -> list[str]:
     """Of a repository's files those that are fetched. Raises: DataError if no weights are."""
     there = list(names)
-    found = [name for name in there if name in NEEDED or WEIGHTS.fullmatch(name)]
-    if "config.json" not in found or not any(name.endswith(".safetensors") for name in found):
+    found = [
+        name for name in there if name in NEEDED or WEIGHTS.fullmatch(name) or STEP.fullmatch(name)
+    ]
+    if "config.json" not in found or not any(map(WEIGHTS.fullmatch, found)):
         pickled = any(name.endswith((".bin", ".pt")) for name in there)
         raise DataError(
             "no config.json with safetensors is there"

@@ -49,6 +49,18 @@ def import_published(source: Path, directory: Path, from_pickle: bool = False) -
         write_published(temp, published)
         for name in KEPT:
             if (source / name).is_file():
-                (temp / name).parent.mkdir(exist_ok=True)
                 shutil.copyfile(source / name, temp / name)
+        _copy_steps(source, temp, from_pickle)
+        sentence_transformers.read_steps(temp, published.model.config.d_model)
     return published
+
+
+def _copy_steps(source: Path, directory: Path, from_pickle: bool) -> None:
+    """Bring along the folders of a sentence-transformers directory's steps."""
+    for folder in sentence_transformers.step_folders(source):
+        (directory / folder).mkdir()
+        for name in (sentence_transformers.CONFIG, sentence_transformers.WEIGHTS):
+            if (source / folder / name).is_file():
+                shutil.copyfile(source / folder / name, directory / folder / name)
+        if from_pickle and (source / folder / "pytorch_model.bin").is_file():
+            convert(source / folder, directory / folder)

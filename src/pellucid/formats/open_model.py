@@ -11,7 +11,7 @@ from pellucid.formats.bundle import Bundle
 from pellucid.formats.generation_config import read_search
 from pellucid.formats.huggingface import open_published
 from pellucid.formats.own_layout import load_model
-from pellucid.formats.sentence_transformers import read_embedding
+from pellucid.formats.sentence_transformers import read_steps
 from pellucid.formats.sidecar import read_sidecar
 from pellucid.manifest import read_json, read_text, verified
 from pellucid.text.pair import Tokenizers
@@ -40,6 +40,7 @@ def _open_published(directory: Path, config: Mapping[str, Any]) -> Bundle:
     published = open_published(directory, config)
     c = published.model.config
     search = read_search(directory, config, c)
+    steps = read_steps(directory, c.d_model)
     bundle = Bundle(
         model=published.model,
         model_config=c,
@@ -52,7 +53,9 @@ def _open_published(directory: Path, config: Mapping[str, Any]) -> Bundle:
         card=read_text(directory / CARD) if (directory / CARD).is_file() else "",
         family=published.family.name,
         token_ids=search.token_ids,
-        embedding=read_embedding(directory),
+        embedding=steps.config,
+        dense=steps.dense,
+        prompts=steps.prompts,
         banned=search.banned,
         notes=search.notes,
     )

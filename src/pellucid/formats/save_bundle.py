@@ -3,15 +3,15 @@
 from pathlib import Path
 
 from pellucid.config.decoding import DecodingConfig
-from pellucid.config.embedding import EmbeddingConfig
 from pellucid.errors import ConfigError, DataError, VerificationError
 from pellucid.families.catalog import FAMILIES
 from pellucid.files import publish
-from pellucid.formats import own_layout, sentence_transformers
+from pellucid.formats import own_layout
 from pellucid.formats.bundle import Bundle
 from pellucid.formats.generation_config import NAME as GENERATION
 from pellucid.formats.generation_config import to_generation_config
 from pellucid.formats.huggingface import PublishedModel, write_published
+from pellucid.formats.sentence_transformers import SentenceSteps, write_steps
 from pellucid.formats.sidecar import write_sidecar
 from pellucid.formats.to_published import to_published
 from pellucid.manifest import dump_json, verify
@@ -68,8 +68,9 @@ def _write(
         bundle.tokenizers.save(directory)
     if settings:
         (directory / GENERATION).write_bytes(dump_json(settings))
-    if bundle.embedding != EmbeddingConfig():
-        sentence_transformers.write_embedding(directory, bundle.embedding, c.d_model)
+    steps = SentenceSteps(bundle.embedding, bundle.dense, bundle.prompts)
+    if steps != SentenceSteps():
+        write_steps(directory, steps, c.d_model)
     if bundle.card:
         (directory / "README.md").write_text(bundle.card, encoding="utf-8")
     write_sidecar(directory, bundle)

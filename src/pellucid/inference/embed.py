@@ -11,6 +11,7 @@ from pellucid.formats.bundle import Bundle
 from pellucid.inference.ids import text_rows
 from pellucid.nn.masks import Mask
 from pellucid.nn.padding import padded
+from pellucid.text.guard import guarded
 
 
 @torch.inference_mode()
@@ -20,26 +21,58 @@ def embed(directory: Bundle, texts: Sequence[str], config: EmbeddingConfig | Non
     Of an encoder-decoder the encoder reads. A text longer than `config.longest` is cut.
     """
     config = config or directory.embedding
-    limit = config.longest or directory.model_config.most_tokens
-    rows = [row.ids or [directory.special_ids.start] for row in text_rows(directory, texts, limit)]
+    rows = _rows(directory, texts, config)
+    skipped = 0 if config.pool_prompt else _prompt_length(directory, config)
     order = sorted(range(len(rows)), key=lambda i: -len(rows[i]))
     found = torch.empty(len(rows), directory.model_config.d_model)
     for at in range(0, len(order), config.batch_size):
         chosen = order[at : at + config.batch_size]
-        found[chosen] = _vectors(directory, [rows[i] for i in chosen], config).float().cpu()
-    return found
+        vectors = _pooled(directory, [rows[i] for i in chosen], config, skipped)
+        found[chosen] = vectors.float().cpu()
+    for dense in directory.dense:
+        found = dense(found)  # (N, its width)
+    return F.normalize(found, dim=-1) if config.normalize else found
 
 
-def _vectors(directory: Bundle, rows: Sequence[Sequence[int]], config: EmbeddingConfig) -> Tensor:
+def _rows(directory: Bundle, texts: Sequence[str], config: EmbeddingConfig) -> list[Sequence[int]]:
+    """The ids of each text, with its prompt and the special tokens that the model reads."""
+    prompted = [_prepared(text, config) for text in texts]
+    limit = min((n for n in (config.longest, directory.model_config.most_tokens) if n), default=0)
+    rows = text_rows(directory, prompted, limit)
+    return [row.ids or [directory.special_ids.start] for row in rows]
+
+
+def _prepared(text: str, config: EmbeddingConfig) -> str:
+    """The text with its prompt, as the tokenizer gets it."""
+    text = config.prompt + guarded(text)
+    # Each character by itself, as the tokenizers library does: Python gives sigma two forms.
+    return "".join(map(str.lower, text)) if config.lowercase else text
+
+
+def _prompt_length(directory: Bundle, config: EmbeddingConfig) -> int:
+    """Tokens of the prompt alone, with what stands before it, without the last special token."""
+    if not config.prompt:
+        return 0
+    (row,) = _rows(directory, [""], config)
+    tokenizer = directory.tokenizers.source
+    special = {*tokenizer.roles.values(), *tokenizer.extra.values()}
+    return len(row) - (row[-1] in special)
+
+
+def _pooled(
+    directory: Bundle, rows: Sequence[Sequence[int]], config: EmbeddingConfig, skipped: int
+) -> Tensor:
+    """One vector (B, D) of the states of each row, its first `skipped` tokens left out."""
     model = directory.model
     pad = directory.tokenizers.source.roles.get("pad", 0)
     ids, keep = padded(rows, pad, next(model.parameters()).device)  # (B, T)
     state = model(ids, keep) if model.encoder is None else model.encoder(ids, Mask(keep=keep))
     keep = torch.ones_like(ids, dtype=torch.bool) if keep is None else keep
+    keep = keep & (torch.arange(ids.shape[1], device=ids.device) >= skipped)
     if config.pooling == "first":
-        vectors = state[:, 0]  # (B, D)
-    elif config.pooling == "max":
-        vectors = state.masked_fill(~keep[..., None], float("-inf")).amax(1)
-    else:
-        vectors = (state * keep[..., None]).sum(1) / keep.sum(1, keepdim=True)
-    return F.normalize(vectors, dim=-1) if config.normalize else vectors
+        first = keep.int().argmax(1)  # (B,)
+        return state[torch.arange(len(state), device=ids.device), first]
+    if config.pooling == "max":
+        return state.masked_fill(~keep[..., None], float("-inf")).amax(1)
+    # A text that was cut within its prompt has nothing to pool: zeros, as in sentence-transformers.
+    return (state * keep[..., None]).sum(1) / keep.sum(1, keepdim=True).clamp(min=1)
