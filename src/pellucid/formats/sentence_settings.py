@@ -41,13 +41,18 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
 ANY: Collection[Any] = (
     "*",
 )  # in a table of harmless values: whatever it is, vectors stay the same
-VECTOR = dict.fromkeys(("module_input_name", "module_output_name"), ("sentence_embedding",))
+Harmless = Mapping[str, Collection[Any]]
+"""Settings that leave vectors alone, each with the values that do."""
+VECTOR: Harmless = {
+    "module_input_name": ("sentence_embedding",),
+    "module_output_name": ("sentence_embedding",),
+}
 ARGUMENTS = (
     *("model_args", "tokenizer_args", "config_args"),
     *("model_kwargs", "processor_kwargs", "config_kwargs", "processing_kwargs"),
 )
 TEXT = {"text": {"method": "forward", "method_output_name": "last_hidden_state"}}
-HARMLESS_LIMITS = {
+HARMLESS_LIMITS: Harmless = {
     "transformer_task": ("feature-extraction",),
     "modality_config": (TEXT,),
     "module_output_name": ("token_embeddings",),
@@ -58,7 +63,7 @@ HARMLESS_LIMITS = {
     "query_expansion": ANY,
     **dict.fromkeys(ARGUMENTS, ({},)),
 }
-HARMLESS_PROMPTS = {
+HARMLESS_PROMPTS: Harmless = {
     "__version__": ANY,
     "requirements": ANY,
     "similarity_fn_name": ANY,
@@ -70,7 +75,7 @@ NO_LIMIT = 1 << 30  # tokenizers without one write 1e30
 def read_pooling(path: Path) -> tuple[Pooling, bool]:
     """Return how states are pooled, and whether those of the prompt are."""
     flags = dict.fromkeys(POOLING_FLAGS, False)
-    widths = dict.fromkeys(("word_embedding_dimension", "embedding_dimension"), ANY)
+    widths: Harmless = {"word_embedding_dimension": ANY, "embedding_dimension": ANY}
     values = _read(path, {"pooling_mode": None, "include_prompt": True, **flags}, widths)
     modes = values["pooling_mode"] or [mode for flag, mode in POOLING_FLAGS.items() if values[flag]]
     modes = [modes] if isinstance(modes, str) else modes or ["mean"]
@@ -160,9 +165,7 @@ def check_normalize(folder: Path) -> None:
         _read(folder / CONFIG, {}, VECTOR)
 
 
-def _read(
-    path: Path, defaults: Mapping[str, Any], harmless: Mapping[str, Collection[Any]]
-) -> dict[str, Any]:
+def _read(path: Path, defaults: Mapping[str, Any], harmless: Harmless) -> dict[str, Any]:
     """The settings named in `defaults`; null and absent ones have their default.
 
     Raises: ConfigError naming a setting of another kind, or one that is not known as harmless.
