@@ -20,7 +20,7 @@ PREFIX = "hf://"
 NAME = re.compile(r"hf://([\w-][\w.-]*)/([\w-][\w.-]*)(?:@([\w-][\w./-]*))?", re.ASCII)
 COMMIT = re.compile(r"[0-9a-f]{40}")
 WEIGHTS = re.compile(r"model(-\d+-of-\d+)?\.safetensors(\.index\.json)?")
-STEP = re.compile(r"\d+_\w+/(config\.json|model\.safetensors)")  # of sentence-transformers
+STEP = re.compile(r"\d{1,2}_\w{1,40}/(config\.json|model\.safetensors)")  # of sentence-transformers
 NEEDED = {
     *KEPT,
     "config.json",
