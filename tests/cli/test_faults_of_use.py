@@ -3,6 +3,7 @@
 Authority: the table of exit codes in docs/cli.md, and what each verb is given, by hand.
 """
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -247,6 +248,24 @@ def test_what_is_said(args, code, says, pellucid, ready, tmp_path, monkeypatch):
     done = pellucid(*args[:at], *(ready[1:] if at < len(args) else ()))
     check(done, code)
     assert says in done.err
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "says"),
+    [
+        (["nowhere.yaml"], 3, "nowhere.yaml"),
+        (["--data.train", "TEXTS", "--size", "tinny"], 4, "tiny"),
+        (["--no-such-flag"], 2, "no-such-flag"),
+        (["--data.train", "TEXTS", "--run-dir", "/proc/run"], 5, "/proc/run"),
+    ],
+)
+def test_errors_of_a_training_are_json_lines(args, code, says, pellucid, ready):
+    files = [str(ready.source), str(ready.target)]
+    args = [word for arg in args for word in (files if arg == "TEXTS" else [arg])]
+    done = pellucid("train", "--log-format", "json", *args)
+    *_, last = [json.loads(line) for line in done.err.split("\n") if line]
+    assert (done.code, last["exit_code"]) == (code, code)
+    assert says in last["error"]
 
 
 def test_debug_shows_the_traceback(pellucid):

@@ -121,7 +121,7 @@ def test_one_line_out_for_each_line_in(workers, ready):
     assert sources == [bool(line) for line in lines]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_translation_that_is_stopped(number, ready):
     with start("translate", ready.run, "--workers", "2") as process:
         process.stdin.write(b"A dog.\n")
@@ -136,7 +136,7 @@ def test_a_training_stopped_twice_goes_on(ready, tmp_path):
     run = tmp_path / "run"
     args = ["--data.train", ready.source, ready.target, *TINY, "--run-dir", run]
     args += ["--training.max-updates", "100000", "--training.log-every", "10"]
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         with start("train", *args) as process:
             lines_until(process, "step ")
             process.send_signal(number)
@@ -158,12 +158,74 @@ def test_a_training_stopped_twice_goes_on(ready, tmp_path):
     assert (code, err) == (0, "")  # a stopped run gives a model too
 
 
+def json_lines(text):
+    records = [json.loads(line) for line in text.split("\n") if line]
+    assert records
+    assert all(isinstance(record, dict) for record in records)
+    return records
+
+
 def test_json_lines_of_a_training(ready, tmp_path):
     args = ["--data.train", ready.source, ready.target, *TINY, "--training.max-updates", "5"]
     code, out, err = pellucid("train", *args, "--log-format", "json", "--run-dir", tmp_path / "r")
     assert code == 0
-    assert all(isinstance(json.loads(line), dict) for line in err.split("\n") if line)
+    json_lines(err)
     assert str(tmp_path / "r" / "final") in out.decode()
+
+
+def long_training(ready, run, *args):
+    settings = ["--data.train", ready.source, ready.target, *TINY, "--run-dir", run]
+    return ["train", *settings, "--training.log-every", "10", *args]
+
+
+def test_a_stopped_training_logs_json_to_the_last_line(ready, tmp_path):
+    args = long_training(ready, tmp_path / "run", "--training.max-updates", "100000")
+    with start(*args, "--log-format", "json") as process:
+        lines_until(process, '"step"')
+        process.send_signal(signal.SIGTERM)
+        last = json_lines(process.stderr.read().decode())[-1]
+        assert process.wait(60) == 143
+    assert "stopped by SIGTERM" in last["message"]
+
+
+def test_a_training_goes_on_when_nobody_reads_its_log(ready, tmp_path):
+    """`train ... 2>&1 | head -2`. Authority: the run ends as one whose log is read."""
+    args = long_training(ready, tmp_path / "run", "--training.max-updates", "60")
+    with start(*args) as process:
+        lines_until(process, "step ")
+        process.stderr.close()
+        out = process.stdout.read().decode()
+        assert process.wait(60) == 0
+    assert str(tmp_path / "run" / "final") in out
+    assert (tmp_path / "run" / "final" / "model.safetensors").exists()
+    assert "step 60" in (tmp_path / "run" / "log.txt").read_text()
+
+
+def test_both_streams_into_a_pipe_that_is_closed(ready, tmp_path):
+    command = " ".join([*PELLUCID, *map(str, long_training(ready, tmp_path / "run"))])
+    shell = f"{command} --training.max-updates 30 2>&1 | head -1"
+    subprocess.run(["bash", "-c", shell], capture_output=True, check=True)
+    assert (tmp_path / "run" / "final" / "model.safetensors").exists()
+
+
+def test_a_training_without_standard_error(ready, tmp_path):
+    command = " ".join([*PELLUCID, *map(str, long_training(ready, tmp_path / "run"))])
+    shell = f"{command} --training.max-updates 10 2>&-"
+    done = subprocess.run(["sh", "-c", shell], capture_output=True, text=True)
+    assert (done.returncode, done.stdout.count("step ")) == (0, 0)
+    assert (tmp_path / "run" / "final" / "model.safetensors").exists()
+
+
+def test_nohup_keeps_a_training_from_a_closed_terminal(ready, tmp_path):
+    """Authority: nohup's manual: SIGHUP is ignored."""
+    args = long_training(ready, tmp_path / "run", "--training.max-updates", "200")
+    with subprocess.Popen(
+        ["nohup", *PELLUCID, *map(str, args)], stdin=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        lines_until(process, "step ")
+        process.send_signal(signal.SIGHUP)
+        process.stderr.read()
+        assert process.wait(60) == 0
 
 
 @pytest.mark.campaign

@@ -27,7 +27,9 @@ def until_training(run_dir, process):
         time.sleep(0.05)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)]
+)
 def test_a_signal_saves_and_the_run_goes_on(start, tmp_path, number, code):  # authority: A2
     process = start(tmp_path, LONG)
     until_training(tmp_path, process)

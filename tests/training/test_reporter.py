@@ -1,14 +1,18 @@
 """What a run says, and where."""
 
 import builtins
+import io
 import json
 import math
+import sys
+from pathlib import Path
 
 import pytest
 
 from pellucid.errors import ResourceError
 from pellucid.training.board import Board
-from pellucid.training.reporter import JsonLines, LogFile, Quiet, Reporter, Tee, line_of
+from pellucid.training.reporter import Bar, JsonLines, LogFile, Quiet, Reporter, Tee, line_of
+from pellucid.training.reporter import reporter as choose_reporter
 
 RECORD = {"step": 1200, "loss": 4.12345, "rate": 0.0004567, "tokens_per_second": 12345.6}
 
@@ -57,3 +61,39 @@ def test_a_missing_extra_is_named(monkeypatch, tmp_path):
 
 def test_figures_that_are_not_finite_can_be_said():
     assert "nan" in line_of({"loss": math.nan})
+
+
+class Broken(io.StringIO):
+    """Standard error that cannot be written any more; a terminal, as far as it says."""
+
+    def isatty(self):
+        return True
+
+    def write(self, *_):
+        raise BrokenPipeError
+
+    flush = write
+
+
+@pytest.mark.parametrize("kind", [Reporter, JsonLines, Bar])
+@pytest.mark.parametrize("stderr", ["broken", "closed", "none"])
+def test_no_reporter_ends_a_training(kind, stderr, monkeypatch):
+    """Authority: Python's documentation: a closed file raises ValueError, a closed pipe OSError."""
+    stream = Broken() if stderr == "broken" else io.StringIO()
+    if stderr == "closed":
+        stream.close()
+    monkeypatch.setattr(sys, "stderr", None if stderr == "none" else stream)
+    assert isinstance(choose_reporter(), Bar if stderr == "broken" else Reporter)
+    reporter = kind()
+    reporter.begin(0, 10)
+    for step in range(1, 4):
+        reporter.advance(step)
+        reporter.scores(RECORD)
+        reporter.scores({"step": step, "valid_loss": 1.0})
+        reporter.say("a message")
+    reporter.end()
+
+
+def test_a_log_that_cannot_be_written_ends_no_training():
+    LogFile(Path("/dev/full")).say("a message")
+    LogFile(Path("/nowhere/log.txt")).say("a message")

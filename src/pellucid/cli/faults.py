@@ -9,7 +9,7 @@ from types import FrameType
 
 from pellucid.errors import DataError, PellucidError, ResourceError
 
-SIGINT_CODE, SIGPIPE_CODE, SIGTERM_CODE = 130, 141, 143
+SIGINT_CODE, SIGPIPE_CODE = 130, 141
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.ENOMEM, errno.EMFILE)
 NO_MEMORY = ("allocate memory", "out of memory", "not enough memory")  # what torch says
 NO_THREAD = "Resource temporarily unavailable"
@@ -43,20 +43,29 @@ def explained() -> Iterator[None]:
 
 
 @contextmanager
-def stopped_by_sigterm() -> Iterator[None]:
-    """Let SIGTERM unwind the command, so that its workers and files are cleared."""
+def stopped_by_signals() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP unwind the command, so that its workers and files are cleared.
+
+    A signal that is ignored stays ignored: `nohup` ignores SIGHUP.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, _stop)
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {
+        number: signal.signal(number, _stop)
+        for number in numbers
+        if signal.getsignal(number) != signal.SIG_IGN
+    }
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
-    raise Stopped(SIGTERM_CODE)
+    raise Stopped(128 + number)
 
 
 def _about_the_unexpected(error: BaseException) -> PellucidError:

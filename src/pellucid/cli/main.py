@@ -1,20 +1,22 @@
 """`pellucid VERB ...`: finds the verb's file, and what goes wrong becomes a few lines and a code.
 
 Exit codes: 0 ok, 1 internal, 2 usage, 3 data or file, 4 config, 5 resource, 6 verification,
-130 SIGINT, 141 closed pipe, 143 SIGTERM.
+129 SIGHUP, 130 SIGINT, 141 closed pipe, 143 SIGTERM.
 """
 
+import contextlib
 import io
+import json
 import os
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from difflib import get_close_matches
 from importlib import import_module
+from itertools import pairwise
 
 from pellucid import __version__
-from pellucid.cli.faults import SIGINT_CODE, SIGPIPE_CODE, Stopped, explained, stopped_by_sigterm
+from pellucid.cli.faults import SIGINT_CODE, SIGPIPE_CODE, Stopped, explained, stopped_by_signals
 from pellucid.errors import PellucidError, ResourceError, UsageError
 
 # Verb -> its file, and what it does.
@@ -52,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):  # a C locale must not keep us from writing text
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     try:
-        with stopped_by_sigterm(), explained(), checksum_required(checked):
+        with stopped_by_signals(), explained(), checksum_required(checked):
             if sys.stdout is None:
                 raise ResourceError(
                     "standard output is closed: there is nowhere to write. Send it to a file, or"
@@ -62,9 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             sys.stdout.flush()
             return code
     except PellucidError as error:
-        if debug:
-            traceback.print_exception(error)
-        _say(str(error))
+        _report(error, debug, _logs_json(args))
         return error.exit_code
     except BrokenPipeError:
         _forget_stdout()
@@ -75,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return stopped.code
 
 
-@contextmanager
+@contextlib.contextmanager
 def checksum_required(yes: bool) -> Iterator[None]:
     """While it lasts, in this process and its children, no model opens without a manifest."""
     if not yes:
@@ -148,10 +148,23 @@ def _unknown(args: list[str]) -> UsageError:
     return UsageError(f"{args[0][:60]!r} is no verb.{hint} See: pellucid --help.")
 
 
-def _say(message: str) -> None:
-    lines = [line for line in message.split("\n") if line.strip()][:MOST_LINES]
+def _logs_json(args: list[str]) -> bool:
+    """Whether `--log-format json` is among the arguments, which may be at fault themselves."""
+    return "--log-format=json" in args or ("--log-format", "json") in pairwise(args)
+
+
+def _report(error: PellucidError, debug: bool, as_json: bool) -> None:
+    """Write an error to standard error, if anybody reads it."""
+    lines = [line for line in str(error).split("\n") if line.strip()][:MOST_LINES]
+    trace = "".join(traceback.format_exception(error)) if debug else ""
+    if as_json:
+        record = {"error": "\n".join(lines), "exit_code": error.exit_code}
+        text = json.dumps(record | ({"traceback": trace} if debug else {}), ensure_ascii=False)
+    else:
+        text = trace + "pellucid: " + "\n".join(lines)
     if sys.stderr is not None:
-        print("pellucid: " + "\n".join(lines), file=sys.stderr, flush=True)
+        with contextlib.suppress(OSError):
+            print(text, file=sys.stderr, flush=True)
 
 
 def _forget_stdout() -> None:

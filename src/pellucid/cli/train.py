@@ -2,7 +2,7 @@
 
 import os
 import signal
-import sys
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -36,21 +36,24 @@ def run(options: Options) -> int:
     """Train, then say where the model is and what to type next."""
     allocator.prepare_for_steps()
     settings, where = settings_of(options.source, options.settings)
+    from pellucid.training.reporter import Quiet, reporter
+
+    is_main = os.environ.get("RANK", "0") == "0"  # under torchrun, the first process
+    log = reporter(options.log_format) if is_main else Quiet()
+    if options.log_format == "json":
+        warnings.showwarning = lambda message, *_: log.say(f"warning: {message}")
     if options.test:
         from pellucid.cli.pairs import pairs_of
 
         pairs_of(options.test)  # a wrong name must not wait for the end of the training
 
     from pellucid.training.pipeline import train
-    from pellucid.training.reporter import reporter
 
-    talks = os.environ.get("RANK", "0") == "0"
-    trained = train(settings, where=where, reporter=reporter(options.log_format) if talks else None)
+    trained = train(settings, where=where, reporter=log)
     if trained.signal is not None:
-        if talks:
-            print(_goes_on(trained), file=sys.stderr)
+        log.say(_how_to_resume(trained))
         return 128 + trained.signal
-    if talks:
+    if is_main:
         print(_next(trained), flush=True)
         if options.test:
             from pellucid.cli.evaluate import measure
@@ -84,7 +87,7 @@ def settings_of(source: str, flags: dict[str, Any]) -> tuple[dict[str, Any], str
     return merge(settings, flags), str(file)
 
 
-def _goes_on(trained: "Trained") -> str:
+def _how_to_resume(trained: "Trained") -> str:
     name = signal.Signals(trained.signal or 0).name
     return (
         f"stopped by {name} after update {trained.journey.step:,}; everything is saved."

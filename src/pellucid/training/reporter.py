@@ -1,10 +1,11 @@
 """How a run tells what it does: bars on a terminal, plain lines elsewhere, or JSON lines."""
 
+import contextlib
 import json
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import IO, Any, Literal, cast
 
 from rich.console import Console
 from rich.progress import (
@@ -19,6 +20,33 @@ from rich.progress import (
 LogFormat = Literal["text", "json"]
 
 
+class SafeStderr:
+    """Standard error for a process that must go on when nobody reads it any more.
+
+    What cannot be written (a closed pipe, a terminal that is gone, a full disk) is dropped.
+    """
+
+    def __init__(self) -> None:
+        self.stream = sys.stderr  # None if the process has none
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError, ValueError):  # ValueError: Python has closed it
+            if self.stream is not None:
+                self.stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            if self.stream is not None:
+                self.stream.flush()
+
+    def isatty(self) -> bool:
+        return self.stream is not None and not self.stream.closed and self.stream.isatty()
+
+    def __getattr__(self, name: str) -> Any:  # encoding, fileno and the like, which rich asks for
+        return getattr(self.stream, name)
+
+
 class Reporter:
     """Plain lines on stderr; the base of the others, and what a log file or a pipe sees."""
 
@@ -30,7 +58,7 @@ class Reporter:
 
     def say(self, message: str) -> None:
         """Something worth a line."""
-        print(message, file=sys.stderr, flush=True)
+        print(message, file=SafeStderr(), flush=True)
 
     def scores(self, record: dict[str, float]) -> None:
         """Figures of training or validation."""
@@ -64,8 +92,10 @@ class LogFile(Quiet):
         self.path = path
 
     def say(self, message: str) -> None:
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(f"{datetime.now():%Y-%m-%d %H:%M:%S}  {message}\n")
+        line = f"{datetime.now():%Y-%m-%d %H:%M:%S}  {message}\n"
+        # A full disk must not end a training here: saving says so where it matters.
+        with contextlib.suppress(OSError), self.path.open("a", encoding="utf-8") as file:
+            file.write(line)
 
 
 class Tee(Reporter):
@@ -99,7 +129,7 @@ class Bar(Reporter):
     """A progress bar with the time to go, and the latest figures beside it."""
 
     def __init__(self) -> None:
-        self.console = Console(stderr=True)
+        self.console = Console(file=cast(IO[str], SafeStderr()))
         self.progress: Progress | None = None
 
     def begin(self, done: int, total: int) -> None:
@@ -122,7 +152,7 @@ class Bar(Reporter):
             self.progress.update(self.task, completed=step)
 
     def say(self, message: str) -> None:
-        self.console.print(message, markup=False, highlight=False)
+        self.console.print(message, markup=False, highlight=False, soft_wrap=True)
 
     def scores(self, record: dict[str, float]) -> None:
         if "valid_loss" in record or self.progress is None:
@@ -141,7 +171,7 @@ def reporter(log_format: LogFormat = "text") -> Reporter:
     """The one that fits where stderr goes."""
     if log_format == "json":
         return JsonLines()
-    return Bar() if sys.stderr.isatty() else Reporter()
+    return Bar() if SafeStderr().isatty() else Reporter()
 
 
 def line_of(record: dict[str, float]) -> str:

@@ -25,14 +25,25 @@ class Requests:
 
 @contextmanager
 def requests() -> Iterator[Requests]:
-    """SIGINT and SIGTERM ask to stop, SIGUSR1 to save; a second one stops at once.
+    """SIGINT, SIGTERM and SIGHUP ask to stop, SIGUSR1 to save; a second one stops at once.
 
-    Outside the main thread, where Python hears no signals, nothing is ever asked.
+    A signal that is ignored stays ignored: `nohup` ignores SIGHUP. Outside the main thread, where
+    Python receives no signals, nothing is ever asked.
     """
     asked = Requests()
-    handlers = {signal.SIGINT: asked._on_stop, signal.SIGTERM: asked._on_stop}
-    if hasattr(signal, "SIGUSR1"):
-        handlers[signal.SIGUSR1] = asked._on_save
+    wanted = {
+        "SIGINT": asked._on_stop,
+        "SIGTERM": asked._on_stop,
+        "SIGHUP": asked._on_stop,
+        "SIGUSR1": asked._on_save,
+    }
+    # Windows has neither SIGHUP nor SIGUSR1.
+    numbers = {name: getattr(signal, name) for name in wanted if hasattr(signal, name)}
+    handlers = {
+        number: wanted[name]
+        for name, number in numbers.items()
+        if signal.getsignal(number) != signal.SIG_IGN
+    }
     if threading.current_thread() is not threading.main_thread():
         yield asked
         return
