@@ -31,7 +31,7 @@ from parity.peer import talkative
 from pellucid.config.head import HeadConfig
 from pellucid.errors import UsageError
 from pellucid.formats.open_model import open_model
-from pellucid.formats.own_layout import load_model, save_model
+from pellucid.formats.save_bundle import save_bundle
 from pellucid.inference.logits import Inputs, logits
 from pellucid.inference.tag import Tagged, tag
 from pellucid.nn.model import build
@@ -196,8 +196,8 @@ def test_a_crf_chooses_tags_together(with_crf, tmp_path):
             same = torch.tensor([path[t] == label for path in scores])
             assert probabilities[t] == pytest.approx(float(chances[same].sum()), abs=1e-5)
     crf.float()
-    save_model(tmp_path / "saved", with_crf)
-    assert tag(load_model(tmp_path / "saved"), sentences) == tagged
+    save_bundle(tmp_path / "saved", with_crf)
+    assert tag(open_model(tmp_path / "saved"), sentences) == tagged
 
 
 def emissions(bundle, words):

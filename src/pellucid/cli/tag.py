@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from pellucid.cli.models import opened
 from pellucid.cli.parse import positional
 from pellucid.config.data import DataConfig
-from pellucid.errors import DataError
+from pellucid.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from pellucid.api import Loaded
@@ -55,7 +55,7 @@ def _write(model: "Loaded", chunk: "Chunk", jsonl: bool) -> None:
     sentences = [split_words(line) for line in chunk.lines]
     try:
         tagged = model.tag(sentences)
-    except DataError as error:
+    except (DataError, UsageError) as error:
         if len(sentences) == 1:
             raise DataError(f"standard input:{chunk.first + 1}: {error}") from error
         for number, line in enumerate(chunk.lines, chunk.first):
