@@ -1,5 +1,6 @@
 """One trained tokenizer: text to ids and pieces and back, over the `tokenizers` library."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 import tokenizers
+from tokenizers import models
 
 from pellucid.errors import DataError, UsageError, VerificationError
 from pellucid.files import atomic_write
@@ -41,8 +43,11 @@ class Tokenizer:
         library.no_truncation()
         self.kind = kind
         self.template = template_of(library.post_processor)
-        self._library = library
         self._take(library.get_vocab(with_added_tokens=True), roles)
+        self._library = library
+        self._written_model = library.model
+        if isinstance(library.model, models.Unigram):
+            library.model = _without_special(library)
 
     def id(self, role: str) -> int:
         """The id of a special token. Raises: UsageError naming the known roles."""
@@ -79,7 +84,7 @@ class Tokenizer:
 
         single, pair: roles and texts in order, as in ("cls", "A", "sep"); see `template_processor`.
         """
-        library = tokenizers.Tokenizer.from_str(self._library.to_str())
+        library = tokenizers.Tokenizer.from_str(self.to_json())
         vocab = library.get_vocab(with_added_tokens=True)
         library.post_processor = template_processor(single, pair, self.tokens, vocab)
         return Tokenizer(library, self.tokens, self.kind)
@@ -118,8 +123,9 @@ class Tokenizer:
         return self._library.normalizer.normalize_str(clean) if self._library.normalizer else clean
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
-        """The pieces of ids, as the vocabulary has them."""
-        return [self._library.id_to_token(i) or "" for i in self._checked(ids)]
+        """The pieces of ids, as the vocabulary has them; an id without one is called "<1117>"."""
+        pieces = [(i, self._id_to_piece(i)) for i in self._checked(ids)]
+        return [f"<{i}>" if piece is None else piece for i, piece in pieces]
 
     def said(self, ids: Sequence[int]) -> str:
         """As `decode`, of ids that a model wrote: of rows that are no pieces there is no text."""
@@ -135,7 +141,11 @@ class Tokenizer:
 
     def to_json(self) -> str:
         """The library's own description: all that decides how text is cut."""
-        return self._library.to_str(pretty=True)
+        used = self._library.model
+        self._library.model = self._written_model
+        description = self._library.to_str(pretty=True)
+        self._library.model = used
+        return description
 
     def save(self, directory: Path, name: str = "tokenizer") -> None:
         """Write NAME.json and NAME_config.json, which `transformers` opens too."""
@@ -183,15 +193,33 @@ class Tokenizer:
         self.roles = {role: vocab[token] for role, token in roles.items()}
         self._known = frozenset(vocab.values())
 
+    def _id_to_piece(self, i: int) -> str | None:
+        return self._library.id_to_token(i)
+
     def _checked(self, ids: Sequence[int]) -> list[int]:
         plain = [int(i) for i in ids]
         for i in plain:
-            if i not in self._known:
+            if not 0 <= i < self.vocab_size:
                 raise UsageError(
                     f"id {i} is not in the vocabulary of {self.vocab_size} pieces (0 to"
                     f" {self.vocab_size - 1}). Is it another tokenizer's?"
                 )
         return plain
+
+
+def _without_special(library: tokenizers.Tokenizer) -> models.Unigram:
+    """A Unigram model that cuts no text into a special token that the text spells.
+
+    The special tokens are pieces of its vocabulary. A leading space takes them out of every text,
+    which has none by then (it is written "▁"), and leaves their scores as they are.
+    """
+    description = json.loads(library.model.__getstate__())
+    special = {i for i, t in library.get_added_tokens_decoder().items() if t.special}
+    vocab = [
+        (f" {text}" if i in special else text, score)
+        for i, (text, score) in enumerate(description["vocab"])
+    ]
+    return models.Unigram(vocab, description["unk_id"], description.get("byte_fallback", False))
 
 
 class AbsentTokenizer(Tokenizer):
