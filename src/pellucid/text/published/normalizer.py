@@ -39,7 +39,10 @@ class Normalizer:
         self._prefix = SPACE if dummy_prefix else ""
         first, later = self._map.first_chars(), self._map.later_chars()
         later |= {char for symbol in symbols for char in symbol[1:]}
-        self._runs = re.compile(_runs_pattern(first, later))
+        # What may be changed: any character with `later` ones after it, or one of `first`. No entry
+        # of the map reaches across the end of such a run, so each is replaced by itself.
+        alone, more = _ranges(first), _ranges(later)
+        self._runs = re.compile(f"[^{more}]?[{more}]+|[{alone}]")
         self._keeps_ascii = not any(char.isascii() and char.isprintable() for char in first | later)
         self._replace_cached = lru_cache(20_000)(self._replace)
 
@@ -91,21 +94,10 @@ class Normalizer:
         return "".join(chunk.replacement for chunk in self._chunks(run))
 
 
-def _runs_pattern(first: Collection[str], later: Collection[str]) -> str:
-    """Matches what may be changed: one character of `first`, or any one with `later` after it.
-
-    No entry of the map reaches across the end of such a run, so each is replaced by itself.
-    """
-    parts = []
-    if later:
-        parts.append(f"[^{_ranges(later)}]?[{_ranges(later)}]+")
-    if first:
-        parts.append(f"[{_ranges(first)}]")
-    return "|".join(parts) or "(?!)"  # (?!) matches nothing
-
-
 def _ranges(chars: Collection[str]) -> str:
     """The inside of a regular expression's [...] that matches these characters."""
+    if not chars:
+        return "\\ud800"  # half of a character, which no text has
     ranges: list[list[int]] = []
     for code in sorted(map(ord, chars)):
         if ranges and code == ranges[-1][1] + 1:
