@@ -1,8 +1,6 @@
 """One trained tokenizer: text to ids and pieces and back, over the `tokenizers` library."""
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple, NoReturn
@@ -15,11 +13,11 @@ from pellucid.files import atomic_write
 from pellucid.manifest import dump_json, read_json
 from pellucid.text.display import DISPLAYS, display
 from pellucid.text.guard import guarded
+from pellucid.text.library import read_library, roles_of, without_special
 from pellucid.text.template import Template, Wrapped, template_of, template_processor
 
 ROLES = ("pad", "bos", "eos", "unk")
 TOKENS = {"pad": "<pad>", "bos": "<s>", "eos": "</s>", "unk": "<unk>"}
-LARGEST = 1 << 26  # bytes of a tokenizer.json; the largest in use has a third of it
 
 
 class Encoding(NamedTuple):
@@ -47,7 +45,7 @@ class Tokenizer:
         self._library = library
         self._written_model = library.model
         if isinstance(library.model, models.Unigram):
-            library.model = _without_special(library)
+            library.model = without_special(library)
 
     def id(self, role: str) -> int:
         """The id of a special token. Raises: UsageError naming the known roles."""
@@ -207,21 +205,6 @@ class Tokenizer:
         return plain
 
 
-def _without_special(library: tokenizers.Tokenizer) -> models.Unigram:
-    """A Unigram model that cuts no text into a special token that the text spells.
-
-    The special tokens are pieces of its vocabulary. A leading space takes them out of every text,
-    which has none by then (it is written "▁"), and leaves their scores as they are.
-    """
-    description = json.loads(library.model.__getstate__())
-    special = {i for i, t in library.get_added_tokens_decoder().items() if t.special}
-    vocab = [
-        (f" {text}" if i in special else text, score)
-        for i, (text, score) in enumerate(description["vocab"])
-    ]
-    return models.Unigram(vocab, description["unk_id"], description.get("byte_fallback", False))
-
-
 class AbsentTokenizer(Tokenizer):
     """In place of a tokenizer that a directory does not have."""
 
@@ -236,39 +219,3 @@ class AbsentTokenizer(Tokenizer):
             f"{self._directory} holds no tokenizer: only ids go in and out. Put the model's"
             " tokenizer files beside its weights."
         )
-
-
-def read_library(path: Path) -> tokenizers.Tokenizer:
-    """The library's own file. Raises: DataError, VerificationError as `Tokenizer.load` does."""
-    read_json(path, limit=LARGEST)  # bounded and well-formed before the library sees it
-    with library_errors(path):
-        library = tokenizers.Tokenizer.from_str(path.read_text(encoding="utf-8"))
-        library.encode("a \U0010fffe")  # some damage shows at an unknown character only
-        return library
-
-
-def roles_of(config: object, path: Path) -> dict[str, str]:
-    """Role to token, from entries such as "pad_token": "<pad>" or {"content": "<pad>"}."""
-    if not isinstance(config, dict):
-        raise VerificationError(f"{path} is not a table of settings. Copy the directory again.")
-    roles = {}
-    for key, value in config.items():
-        token = value.get("content") if isinstance(value, dict) else value
-        if key.endswith("_token") and isinstance(token, str):
-            roles[key.removesuffix("_token")] = token
-    return roles
-
-
-@contextmanager
-def library_errors(path: Path) -> Iterator[None]:
-    """Turn whatever the library raises at a damaged file into an error that names the file."""
-    try:
-        yield
-    except BaseException as error:
-        # The library raises bare Exceptions, and its Rust panics are no Exceptions at all.
-        if type(error) is Exception or type(error).__name__ == "PanicException":
-            raise VerificationError(
-                f"{path} is not a tokenizer that this version of `tokenizers` reads ({error})."
-                " Copy it again, or train it anew."
-            ) from error
-        raise

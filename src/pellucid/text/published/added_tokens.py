@@ -9,9 +9,10 @@ from tokenizers import Tokenizer as Library
 from tokenizers.processors import TemplateProcessing
 
 from pellucid.errors import DataError, VerificationError
+from pellucid.text.library import library_errors
 from pellucid.text.published.settings import Settings, read_table
 from pellucid.text.template import template_processor
-from pellucid.text.tokenizer import Tokenizer, library_errors
+from pellucid.text.tokenizer import Tokenizer
 
 FLAGS = ("single_word", "lstrip", "rstrip", "normalized")
 FLAGGED = {"GPT2Tokenizer", "OpenAIGPTTokenizer", ""}

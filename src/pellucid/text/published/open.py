@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pellucid.errors import DataError, UsageError, VerificationError
 from pellucid.manifest import dump_json
+from pellucid.text.library import library_errors
 from pellucid.text.pair import Tokenizers
 from pellucid.text.published import layouts
 from pellucid.text.published.added_tokens import (
@@ -23,7 +24,7 @@ from pellucid.text.published.settings import Settings, read_settings
 from pellucid.text.published.tokenizer_json import open_json
 from pellucid.text.published.vocabulary_files import read_lines, read_merges, read_vocab
 from pellucid.text.template import template_of
-from pellucid.text.tokenizer import Tokenizer, library_errors
+from pellucid.text.tokenizer import Tokenizer
 
 MODELS = ("spiece.model", "sentencepiece.bpe.model", "sentencepiece.model", "spm.model")
 """What SentencePiece's one file is called."""

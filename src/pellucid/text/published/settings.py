@@ -7,6 +7,7 @@ from typing import Any
 
 from pellucid.errors import VerificationError
 from pellucid.manifest import read_json
+from pellucid.text.library import LARGEST, roles_of
 from pellucid.text.published.classes import (
     ALIASES,
     CLASS_OF_MODEL,
@@ -15,7 +16,6 @@ from pellucid.text.published.classes import (
     WHOLE_IN_JSON,
     TokenizerClass,
 )
-from pellucid.text.tokenizer import LARGEST, roles_of
 
 TYPES = {
     "do_lower_case": bool,

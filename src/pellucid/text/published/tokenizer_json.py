@@ -6,6 +6,7 @@ import tokenizers
 from tokenizers import AddedToken, decoders, models, normalizers, pre_tokenizers
 
 from pellucid.errors import VerificationError
+from pellucid.text.library import library_errors, read_library
 from pellucid.text.published import layouts
 from pellucid.text.published.added_tokens import (
     NumberedToken,
@@ -14,7 +15,7 @@ from pellucid.text.published.added_tokens import (
     with_roles,
 )
 from pellucid.text.published.settings import Settings
-from pellucid.text.tokenizer import Tokenizer, library_errors, read_library
+from pellucid.text.tokenizer import Tokenizer
 
 Library = tokenizers.Tokenizer
 
