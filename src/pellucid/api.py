@@ -11,6 +11,7 @@ from torch import Tensor
 
 from pellucid.config.decoding import DecodingConfig
 from pellucid.config.embedding import EmbeddingConfig
+from pellucid.config.paths import with_absolute_paths
 from pellucid.config.read import build, read_yaml
 from pellucid.errors import UsageError
 from pellucid.formats.bundle import Bundle
@@ -239,9 +240,9 @@ def train(settings: Mapping[str, Any] | str | Path) -> Loaded:
     from pellucid.training.pipeline import train as run_training  # a translator needs it never
 
     if isinstance(settings, Mapping):
-        trained = run_training(settings)
+        trained = run_training(with_absolute_paths(settings))
     else:
-        trained = run_training(read_yaml(settings), where=str(settings))
+        trained = run_training(with_absolute_paths(read_yaml(settings)), where=str(settings))
     if trained.signal is not None:
         raise KeyboardInterrupt
     return load(trained.run.path)

@@ -67,6 +67,7 @@ def settings_of(source: str, flags: dict[str, Any]) -> tuple[dict[str, Any], str
 
     Raises: DataError if there is no such file or run; UsageError if nothing is given at all.
     """
+    from pellucid.config.paths import with_absolute_paths
     from pellucid.config.read import merge, read_yaml
 
     if not source:
@@ -75,7 +76,7 @@ def settings_of(source: str, flags: dict[str, Any]) -> tuple[dict[str, Any], str
                 "nothing to train. Give a config file, a run's directory, or text:\n"
                 "pellucid train --data.train my.en my.de"
             )
-        return flags, "flags"
+        return with_absolute_paths(flags), "flags"
     path = Path(source)
     file = path / "config.yaml" if path.is_dir() else path
     if not file.is_file():
@@ -84,7 +85,7 @@ def settings_of(source: str, flags: dict[str, Any]) -> tuple[dict[str, Any], str
     settings = read_yaml(file)
     if path.is_dir():
         settings["run_dir"] = source  # it may have been moved
-    return merge(settings, flags), str(file)
+    return with_absolute_paths(merge(settings, flags)), str(file)
 
 
 def _how_to_resume(trained: "Trained") -> str:

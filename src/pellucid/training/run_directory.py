@@ -19,6 +19,8 @@ from pellucid.nn.kernel_choice import KernelChoices
 FREE = {
     "run_dir",
     "device",
+    "data.train",
+    "data.valid",
     "training.max_updates",
     "training.precision",
     "training.patience",
@@ -26,7 +28,8 @@ FREE = {
     "training.workers",
     "training.tensorboard",
 }
-"""Settings that a resumed run may change; updates that are done stay as they are."""
+"""Settings that a resumed run may change; updates that are done stay as they are. Data files may
+have other names, but must have the same content."""
 
 
 class RunDirectory:
@@ -132,8 +135,10 @@ class RunDirectory:
 
     def _refuse_other_texts(self, texts: Mapping[str, str]) -> None:
         """Another text: other pairs are held out, and a batch's number names other ones."""
-        changed = [name for name, digest in self.texts().items() if texts.get(name) != digest]
-        if changed:
+        known = list(self.texts().values())
+        if known != list(texts.values()):
+            changed = [name for name, digest in texts.items() if digest not in known]
+            changed += self.texts()  # files in another order, or fewer
             raise DataError(
                 f"{changed[0]}: this is not the text that the run {self.path} began with: other"
                 " pairs would be held out, and batches come in another order. Use another run_dir,"

@@ -1,0 +1,32 @@
+"""Paths in settings, as they must be recorded for a run that may resume in another directory."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from pellucid.config.data import GARDEN
+
+DATA = ("data.train", "data.valid")
+NAMES = ("tokenizer.path", "training.source_vectors", "training.target_vectors", "start_from")
+NOT_FILES = (GARDEN, "-")
+
+
+def with_absolute_paths(settings: Mapping[str, Any], path: str = "") -> dict[str, Any]:
+    """Return the settings with absolute paths for the data files and other files they name.
+
+    Names that are no path stay as they are: the built-in corpus, a shipped model, `hf://...`.
+    """
+    absolute = dict(settings)
+    for key, value in settings.items():
+        name = f"{path}{key}"
+        if isinstance(value, Mapping):
+            absolute[key] = with_absolute_paths(value, f"{name}.")
+        elif name in DATA and isinstance(value, (list, tuple)):  # anything else is refused later
+            absolute[key] = tuple(map(_absolute, value))
+        elif name in NAMES and isinstance(value, str) and os.path.exists(value):
+            absolute[key] = os.path.abspath(value)
+    return absolute
+
+
+def _absolute(name: Any) -> Any:
+    return os.path.abspath(name) if isinstance(name, str) and name not in NOT_FILES else name
