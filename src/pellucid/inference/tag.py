@@ -25,8 +25,8 @@ class Tagged(NamedTuple):
     """Of each tag: its softmax, or its marginal probability if the head has a CRF."""
 
 
-class Row(NamedTuple):
-    """What the model reads at once: a sentence, or a window of it."""
+class WindowInput(NamedTuple):
+    """What the model reads at once: a sentence, or a window of one."""
 
     ids: list[int]
     sentence: int
@@ -58,21 +58,21 @@ def _scores(bundle: Bundle, sentences: Sequence[Sequence[str]], n_labels: int) -
     """The head's output (W, C) at the first piece of each word, for each sentence."""
     tokenizer, c = bundle.tokenizers.source, bundle.model_config
     encoded = encode_words(tokenizer, sentences)
-    rows = [row for i, pieces in enumerate(encoded) for row in _rows(bundle, i, pieces)]
+    inputs = [each for i, pieces in enumerate(encoded) for each in _inputs(bundle, i, pieces)]
     scores = [torch.empty(len(pieces.first), n_labels) for pieces in encoded]
     # A feed-forward's states are wider than a tagger's logits.
-    for chosen in batches([(len(row.ids),) for row in rows], max(n_labels, 4 * c.d_model)):
-        batch = [rows[i] for i in chosen]
+    for chosen in batches([(len(each.ids),) for each in inputs], max(n_labels, 4 * c.d_model)):
+        batch = [inputs[i] for i in chosen]
         pad = tokenizer.roles.get("pad", 0)
-        ids, keep = padded([row.ids for row in batch], pad, torch.device("cpu"))  # (B, T)
+        ids, keep = padded([each.ids for each in batch], pad, torch.device("cpu"))  # (B, T)
         output = logits(bundle, Inputs(ids, keep), "tagger").cpu()  # (B, T, C)
-        for row, each in zip(batch, output, strict=True):
-            scores[row.sentence][row.words] = each[row.first]
+        for each, row in zip(batch, output, strict=True):
+            scores[each.sentence][each.words] = row[each.first]
     return scores
 
 
-def _rows(bundle: Bundle, sentence: int, pieces: WordPieces) -> list[Row]:
-    """The rows of a sentence: none if it has no words."""
+def _inputs(bundle: Bundle, sentence: int, pieces: WordPieces) -> list[WindowInput]:
+    """What is read of a sentence; nothing if it has no words."""
     if not pieces.first:
         return []
     before, after = template_ids(bundle.tokenizers.source)
@@ -80,13 +80,14 @@ def _rows(bundle: Bundle, sentence: int, pieces: WordPieces) -> list[Row]:
     room = max(1, most - n_special) if most else 0
     causal = bundle.model.encoder is None
     return [
-        Row(
+        WindowInput(
             [*before, *pieces.ids[window.pieces.start : window.pieces.stop], *after],
             sentence,
             slice(window.words.start, window.words.stop),
             [len(before) + pieces.first[word] - window.pieces.start for word in window.words],
         )
         for window in word_windows(pieces.first, len(pieces.ids), room, causal)
+        if window.words
     ]
 
 

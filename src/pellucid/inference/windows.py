@@ -18,11 +18,12 @@ class Window(NamedTuple):
 def word_windows(
     first: Sequence[int], n_pieces: int, room: int, causal: bool = False
 ) -> list[Window]:
-    """Return windows of at most `room` pieces, each beginning at a word, that share the words.
+    """Return windows of at most `room` pieces (0: any number) that share the words of a sentence.
 
-    first: for each word, the index of its first piece. room: 0 means any number. A word's context
-    is the number of pieces on the side that has fewer, where the sentence goes on there; with
-    `causal` the pieces before it alone. Neighbouring windows overlap by about half.
+    first: for each word, the index of its first piece. Each window begins at a word, and
+    neighbouring windows overlap by about half. The context of a word is the number of pieces before
+    it or after it in the window, whichever is smaller; a side on which the sentence ends does not
+    count, and with `causal` only the pieces before it count.
     """
     if not room or n_pieces <= room:
         return [Window(range(n_pieces), range(len(first)))]
