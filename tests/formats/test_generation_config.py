@@ -228,3 +228,35 @@ def test_settings_that_cannot_be(name, marian):
     with pytest.raises(ConfigError, match=message) as caught:
         open_model(marian)
     assert "generation_config.json" in str(caught.value)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("file", ["config.json", "generation_config.json", ""])
+@pytest.mark.parametrize("kind", ["OpenAIGPTLMHeadModel", "CTRLLMHeadModel"])
+def test_families_without_an_end_token_may_be_given_one(kind, file, tmp_path):
+    """A text ends at the id that a file names, and goes on to its length if none does."""
+    config: Any = getattr(transformers, kind).config_class
+    shape = {"vocab_size": 50, "n_positions": 40, "n_embd": 8, "n_layer": 2, "n_head": 2}
+    shape |= {"dff": 16, "tie_word_embeddings": False}
+    model = talkative(getattr(transformers, kind)(config(**shape)), seed=5)
+    rng = torch.Generator().manual_seed(0)
+    prompts = torch.randint(3, 50, (24, 5), generator=rng)
+    free = model.generate(prompts, max_new_tokens=12, do_sample=False, pad_token_id=0)[:, 5:]
+    values, counts = free.unique(return_counts=True)
+    end = int(values[counts.argmax()])  # what it generates anyway
+    model.save_pretrained(tmp_path)
+    (tmp_path / "generation_config.json").unlink(missing_ok=True)
+    if file:
+        path = tmp_path / file
+        settings = json.loads(path.read_text()) if path.is_file() else {}
+        path.write_text(json.dumps({**settings, "eos_token_id": end}))
+    theirs: Any = getattr(transformers, kind).from_pretrained(tmp_path).eval()
+    rows = theirs.generate(prompts, max_new_tokens=12, do_sample=False, pad_token_id=0)[:, 5:]
+    wanted = [row[: row.index(end)] if file and end in row else row for row in rows.tolist()]
+    assert (len({len(row) for row in wanted}) > 1) == bool(file)
+    bundle = open_model(tmp_path)
+    assert not bundle.notes
+    request = Request(prompts.tolist(), continued=True)
+    greedy = replace(bundle.decoding, beam=1, max_length=12)
+    found = generate(bundle.model, request, bundle.special_ids, greedy)
+    assert [list(best.ids) for best, *_ in found] == wanted

@@ -19,7 +19,8 @@ def find_special_ids(bundle: "Bundle") -> SpecialIds:
     Raises: UsageError if an encoder-decoder does not define what its decoder reads first.
     """
     roles, ids = bundle.roles, bundle.token_ids
-    end = token_id(bundle, roles.end) if roles.end else None
+    # A family without an end token may have been given one: then the configs hold its id.
+    end = token_id(bundle, roles.end) if roles.end else ids.get("eos_token_id")
     start = _start(bundle)
     if start is None and bundle.model.encoder is not None:
         raise UsageError(
@@ -76,8 +77,10 @@ def template_ids(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
 def _start(bundle: "Bundle") -> int | None:
     """What the decoder reads first."""
     start, role = bundle.token_ids.get("decoder_start_token_id"), bundle.roles.start
-    if start is not None or not role:
+    if start is not None:
         return start
+    if not role:
+        return bundle.token_ids.get("bos_token_id")
     if role != "last":
         return token_id(bundle, role)
     tokenizer = bundle.tokenizers.target
