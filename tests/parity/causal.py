@@ -15,7 +15,7 @@ PLACES = (LEFT_KEEP.cumsum(1) - 1).clamp(min=0)
 
 
 def name_of(theirs: Any) -> str:
-    """What we call the head of their class; a model without one has none."""
+    """What we call the head of their class; "" for a base class."""
     kinds = {
         "LMHeadModel": "lm",
         "CausalLM": "lm",
@@ -27,10 +27,11 @@ def name_of(theirs: Any) -> str:
 
 
 def outputs(theirs: Any) -> dict[str, Tensor]:
-    """Their logits by head, of texts padded on the right."""
+    """Their logits by head, padded on the right; a base class generates by its embedding."""
     name = name_of(theirs)
     if not name:
-        return {}
+        states = theirs(IDS, attention_mask=KEEP.long()).last_hidden_state
+        return {"lm": (states @ theirs.get_input_embeddings().weight.T)[KEEP]}
     found = theirs(IDS, attention_mask=KEEP.long())
     return by_head(name, found)
 

@@ -87,8 +87,8 @@ class Family:
     """Settings of theirs from our configs, where a table cannot say it."""
     untie: Callable[[ModelConfig, Collection[str]], ModelConfig] | None = None
     """The config without the ties of these aliases, where `tie_embeddings` cannot say it."""
-    constants: Callable[[ModelConfig], Mapping[str, Tensor]] | None = None
-    """Tensors of theirs that a config decides, and that files hold nevertheless."""
+    constants: Callable[[ModelConfig, str], Mapping[str, Tensor]] | None = None
+    """Tensors that follow from the config, but that files of a class (its name) must hold."""
     roles: Roles = Roles()  # noqa: RUF009 (frozen)
 
     @property

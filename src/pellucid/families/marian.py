@@ -8,6 +8,8 @@ must never be written. Newer pairs have a vocabulary for each side.
 from collections.abc import Mapping
 from typing import Any
 
+from torch import Tensor
+
 from pellucid.config.decoding import Roles
 from pellucid.config.head import HeadConfig
 from pellucid.config.model import ModelConfig
@@ -15,6 +17,7 @@ from pellucid.errors import ConfigError
 from pellucid.families import bart
 from pellucid.families.family import Family
 from pellucid.families.rows import Row
+from pellucid.nn.positions import sinusoids
 
 BASE = ModelConfig(positions="sinusoid-halves", activation="swish")
 # Their two settings: whether the sides share a vocabulary, and whether the output is tied.
@@ -51,6 +54,16 @@ def rows(c: ModelConfig) -> list[Row]:
     return [row._replace(both=False) for row in bart.rows(c)]
 
 
+def position_tables(c: ModelConfig, architecture: str) -> dict[str, Tensor]:
+    """The sinusoids, which files of the base class hold and those of the translator do not."""
+    if architecture != "MarianModel":
+        return {}
+    return {
+        f"model.{side}.embed_positions.weight": sinusoids(c.max_length, c.d_model, halves=True)
+        for side in ("encoder", "decoder")
+    }
+
+
 MARIAN = Family(
     name="marian",
     vocabulary=58_101,
@@ -63,6 +76,7 @@ MARIAN = Family(
     extra=write,
     rows=rows,
     heads={"MarianMTModel": (bart.LM,), "MarianModel": ()},
+    constants=position_tables,
     # Sinusoids are computed here, whatever a file says they are.
     unused=("model.encoder.embed_positions", "model.decoder.embed_positions"),
     roles=Roles(start="pad", banned=("pad",)),

@@ -22,40 +22,83 @@ LABELLED = ("token", "sequence")
 
 
 def find_heads(
-    theirs: Mapping[str, Any],
+    hf_config: Mapping[str, Any],
     family: Family,
     c: ModelConfig,
     names: Mapping[str, str],
     where: str,
 ) -> tuple[str, Sequence[HeadNames]]:
-    """Their class and its heads: as the config says, or, where it is silent, as the weights do.
+    """The published class and its heads: as the config says, else as the weights show.
 
-    The base class, which each family tells last, has heads where the weights have them.
+    A base class, whose heads the weights decide, also generates text where its output is the
+    embedding, as `transformers` does.
     Raises: ConfigError at a class that is not known.
     """
-    said = theirs.get("architectures")
-    said = str(said[0]) if isinstance(said, list) and said else ""
-    base = family.base_class
-    if said and said not in family.heads:
+    classes = hf_config.get("architectures")
+    architecture = str(classes[0]) if isinstance(classes, list) and classes else ""
+    if architecture and architecture not in family.heads:
         raise ConfigError(
-            f"{where}: architectures names {said[:80]!r}, which is no class of {family.name} known"
-            f" here, so what its head computes is unknown too. Known: {', '.join(family.heads)}."
+            f"{where}: architectures names {architecture[:80]!r}, which is no class of"
+            f" {family.name} known here, so what its head computes is unknown too. Known:"
+            f" {', '.join(family.heads)}."
         )
-    if said and said != base:
-        return said, family.heads[said]
-    for architecture, heads in family.heads.items():
-        if said in (architecture, "") and all(_is_there(head, c, names) for head in heads):
-            return architecture, heads
-    return base, ()
+    if architecture not in ("", family.base_class):
+        return architecture, family.heads[architecture]
+    is_tied = hf_config.get("tie_word_embeddings", True) is not False
+    generates = is_tied and c.n_decoder_layers > 0 and c.tie_embeddings in ("all", "decoder")
+    candidates = {
+        name: heads
+        for name, heads in family.heads.items()
+        if (not architecture or name == architecture or (generates and _is_only_output(heads)))
+        and all(_is_there(head, c, names) for head in heads)
+    }
+    # The class that accounts for most tensors; of several, the first that the family lists.
+    name, heads = max(
+        candidates.items(),
+        key=lambda candidate: _count_tensors(candidate[1], names),
+        default=(family.base_class, ()),
+    )
+    return architecture or name, [_without_absent_bias(head, names) for head in heads]
+
+
+def _is_only_output(heads: Sequence[HeadNames]) -> bool:
+    """Whether a class has one head, a language model's, and that is nothing but an output."""
+    (head, *others) = heads or (None,)
+    return (
+        head is not None
+        and not others
+        and head.config.kind == "lm"
+        and all(_is_output(row) for row in head.rows)
+    )
+
+
+def _without_absent_bias(head: HeadNames, names: Mapping[str, str]) -> HeadNames:
+    """The head without the output's bias, which is zero, if no file holds it."""
+    biases = [name for row in head.rows if row.ours == "output.bias" for name in row.names()]
+    biases += [f"{row.theirs}.bias" for row in head.rows if row.ours == "output"]
+    if head.config.kind != "lm" or any(name in names for name in biases):
+        return head
+    return head._replace(config=replace(head.config, bias=False))
 
 
 def _is_there(head: HeadNames, c: ModelConfig, names: Mapping[str, str]) -> bool:
     """Whether the weights have all of a head, but for an output that the embedding stands for."""
     if head.mark:
         return any(match(head.mark, name) for name in names)
-    tied = head.config.kind == "lm" and c.tie_embeddings != "none"
-    rows = [row for row in head.rows if not (tied and row.ours in ("output", "output.weight"))]
+    is_tied = head.config.kind == "lm" and c.tie_embeddings != "none"
+    rows = [row for row in head.rows if not (is_tied and _is_output(row))]
     return all(any(match(row.theirs, name) for name in names) for row in rows)
+
+
+def _is_output(row: Row) -> bool:
+    """Whether a rename is the output's: its weight, or a bias, which is zero where it is absent."""
+    return row.ours in ("output", "output.weight", "output.bias")
+
+
+def _count_tensors(heads: Sequence[HeadNames], names: Mapping[str, str]) -> int:
+    """How many of the weights belong to these heads."""
+    patterns = [pattern for head in heads for row in head.rows for pattern in row.names()]
+    return sum(any(match(pattern, name) for pattern in patterns) for name in names)
 
 
 def as_stored(
@@ -99,7 +142,7 @@ def check_expressible(head: HeadNames, config: HeadConfig, family: Family) -> No
     free |= {name for each in head.settings for name in several(each.ours)}
     if family.head is not None:  # the family's config.json says it
         free.add("scale")
-    if head.config.kind == "lm" and any(row.ours == "output.bias" for row in head.rows):
+    if head.config.kind == "lm" and head.config.bias:  # none is a bias of zeros
         free.add("bias")
     for name, value in asdict(config).items():
         wanted = getattr(head.config, name)

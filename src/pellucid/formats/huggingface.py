@@ -85,13 +85,24 @@ def write_published(directory: Path, published: PublishedModel, dtype: Kind = "f
     """Write config.json and model.safetensors into a directory, as `transformers` writes them."""
     family, c = published.family, published.model.config
     table = family.table(c, family.heads[published.architecture])
-    tensors = to_theirs(weights(published.model), table)
+    tensors = to_theirs(_with_biases(published), table)
     if family.constants is not None:
-        tensors |= family.constants(c)
+        tensors |= family.constants(c, published.architecture)
     if published.architecture in family.wrapped:
         tensors = _wrapped(tensors, family, published.architecture)
     (directory / "config.json").write_bytes(dump_json(hf_config(published)))
     save_weights(tensors, directory / "model.safetensors", dtype)
+
+
+def _with_biases(published: PublishedModel) -> dict[str, torch.Tensor]:
+    """The model's weights, with zeros for an output's bias that only the published class has."""
+    tensors, c = weights(published.model), published.model.config
+    for head in published.family.heads[published.architecture]:
+        config = published.heads.get(head.name, head.config)
+        if head.config.bias and not config.bias:
+            bias = torch.zeros(c.target_vocab_size or c.vocab_size)
+            tensors[f"heads.{head.name}.output.bias"] = bias
+    return tensors
 
 
 def _family(theirs: Any, where: Path) -> Family:
@@ -141,11 +152,12 @@ def _wrapped(
 
 def _belongs_to_a_head(name: str, family: Family) -> bool:
     return any(
-        match(row.theirs, name)
+        match(pattern, name)
         for heads in family.heads.values()
         for head in heads
         for row in head.rows
-        if not row.theirs.startswith(family.base)
+        for pattern in row.names()
+        if not pattern.startswith(family.base)
     )
 
 

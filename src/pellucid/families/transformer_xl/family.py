@@ -123,7 +123,7 @@ def rows(c: ModelConfig) -> list[Row]:
     ]
 
 
-def frequencies(c: ModelConfig) -> dict[str, Tensor]:
+def frequencies(c: ModelConfig, architecture: str) -> dict[str, Tensor]:
     """Of the sinusoids: a buffer of theirs, which files hold beside the weights."""
     pair = torch.arange(0, c.d_model, 2, dtype=torch.float32)  # (D/2,)
     return {"transformer.pos_emb.inv_freq": 1 / 10_000 ** (pair / c.d_model)}
