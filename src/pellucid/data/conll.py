@@ -20,14 +20,14 @@ class ConllReader(Reader):
     """
 
     format = "CoNLL"
+    layout = "conll"
 
     def __iter__(self) -> Iterator[Row]:
         lines = scan_lines(self.file, self.config.max_line_bytes)
         head = list(islice(lines, SAMPLE))
-        words = [
-            line.text for line in head if line.text.strip(BLANK) and not line.text.startswith("#")
-        ]
-        self.tabs = any("\t" in text for text in words)
+        texts = [line.text for line in head if line.text.strip(BLANK)]
+        self.tabs = any("\t" in text for text in texts)
+        words = [t for t in texts if ("\t" in t if self.tabs else not t.startswith("#"))]
         self.n_columns = len(self._split(words[0])) if words else 0
         self.prefix = _prefix([self._split(text)[0] for text in words])
         sentence: list[Line] = []

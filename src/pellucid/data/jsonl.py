@@ -14,6 +14,7 @@ class JsonlReader(Reader):
     """The objects of a file, with the names of their values."""
 
     format = "JSONL"
+    layout = "named"
 
     def __iter__(self) -> Iterator[Row]:
         for line in scan_lines(self.file, self.config.max_line_bytes):
@@ -36,7 +37,7 @@ class JsonlReader(Reader):
 
     def _row(self, line: Line) -> Row:
         try:
-            members = json.loads(line.text, object_pairs_hook=_object, parse_constant=_refuse)
+            members = DECODER.decode(line.text)
         except json.JSONDecodeError as error:
             what = f"not JSON ({error.msg}). Each line is one object."
             return self._fault(line, error.pos, what)
@@ -80,6 +81,9 @@ def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is not a number in JSON")
+
+
+DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_refuse)
 
 
 def _members(text: str) -> Iterator[_Member]:

@@ -111,13 +111,13 @@ def read_line(name: str, number: int, raw: bytes, max_bytes: int) -> Line:
                 return Line(1, "", Fault(name, 1, 1, "encoding", what))
         mark = len(UTF8_BOM) if body.startswith(UTF8_BOM) else 0
         body = body[mark:]
-    fault = _fault(name, number, body, max_bytes)
+    text, fault = _decode(name, number, body, max_bytes)
     if fault is None and number == 1 and not ended and b"\r" in body:
         what = "lines end with carriage returns alone. Convert it: tr '\\r' '\\n' < OLD > NEW."
         fault = Fault(name, 1, body.index(b"\r") + 1, "encoding", what)
     if fault is not None:
         return Line(number, "", fault._replace(byte=fault.byte + mark), carriage, mark)
-    return Line(number, body.decode(), None, carriage, mark)
+    return Line(number, text, None, carriage, mark)
 
 
 def plain_name(path: str | Path) -> str:
@@ -172,17 +172,16 @@ def _raw_lines(file: BinaryIO, max_bytes: int) -> Iterator[bytes]:
             raw = file.readline(CHUNK)
 
 
-def _fault(name: str, number: int, body: bytes, max_bytes: int) -> Fault | None:
+def _decode(name: str, number: int, body: bytes, max_bytes: int) -> tuple[str, Fault | None]:
     if len(body) > max_bytes:
         what = f"the line is longer than {max_bytes:,} bytes. Split it, or raise max_line_bytes."
-        return Fault(name, number, max_bytes + 1, "too long", what)
+        return "", Fault(name, number, max_bytes + 1, "too long", what)
     if b"\0" in body:
         what = f"a NUL byte: this is no text, or UTF-16 without its mark. {RESAVE}"
-        return Fault(name, number, body.index(b"\0") + 1, "NUL", what)
+        return "", Fault(name, number, body.index(b"\0") + 1, "NUL", what)
     try:
-        body.decode()
+        return body.decode(), None
     except UnicodeDecodeError as error:
         bad = body[error.start : error.end].hex(" ")
         what = f"not UTF-8 ({error.reason}: {bad}). {RESAVE}"
-        return Fault(name, number, error.start + 1, "not UTF-8", what)
-    return None
+        return "", Fault(name, number, error.start + 1, "not UTF-8", what)

@@ -14,6 +14,7 @@ class ParquetReader(Reader):
     """The rows of a file, with the names of its columns. A row's line is its number."""
 
     format = "Parquet"
+    layout = "named"
 
     def __iter__(self) -> Iterator[Row]:
         pyarrow, parquet = _pyarrow(self.file)

@@ -10,6 +10,7 @@ from pellucid.text.guard import LONGEST
 
 LONGEST_PART = LONGEST // 2
 """Characters of a document that are read at once; a longer one is read in parts."""
+ENDS_FILE = ("unreadable", "gzip", "encoding")  # faults after which a file has no more lines
 
 
 class LineReader(Reader):
@@ -86,21 +87,24 @@ class AlignedReader(Reader):
         sides = [scan_lines(file, self.config.max_line_bytes) for file in self.files]
         for number, lines in enumerate(zip_longest(*sides), start=1):
             faults = tuple(line.fault for line in lines if line and line.fault)
-            if any(f.kind in ("unreadable", "gzip", "encoding") for f in faults):
+            if faults and any(f.kind in ENDS_FILE for f in faults):
                 yield Row(number, (), faults)
                 # One side ended for another reason: comparing the counts would be misleading.
                 for line in chain(*sides):
                     if line.fault:
                         yield Row(line.number, (), (line.fault,))
                 return
-            for side, line in enumerate(lines):
-                counts[side] += line is not None
             if None in lines:
                 extra = extra or next(line for line in lines if line)
+                counts = [
+                    number if line else count for line, count in zip(lines, counts, strict=True)
+                ]
                 continue
-            carriages = sum(line.carriage for line in lines)
-            texts = () if faults else tuple(line.text for line in lines)
-            yield Row(number, texts, faults, carriages, tuple(line.mark for line in lines))
+            counts = [number, number]
+            first, second = lines
+            texts = () if faults else (first.text, second.text)
+            carriages = first.carriage + second.carriage
+            yield Row(number, texts, faults, carriages, (first.mark, second.mark))
         if extra:
             yield Row(extra.number, (), (self._unequal(counts, extra),))
 

@@ -7,20 +7,16 @@ from typing import Any, NamedTuple
 
 from pellucid.config.columns import Column
 from pellucid.config.data import DataConfig
-from pellucid.data.builtin import GardenReader
-from pellucid.data.conll import ConllReader
-from pellucid.data.fields import Fields, Recognizer, UnclearError
+from pellucid.data.field_contents import UnclearError
+from pellucid.data.fields import Fields, Recognizer
 from pellucid.data.files import open_files
 from pellucid.data.lines import Fault
-from pellucid.data.plain_text import LONGEST_PART, AlignedReader, DocumentReader, LineReader
+from pellucid.data.plain_text import LONGEST_PART
 from pellucid.data.row_values import FaultError, ValueReader, wrong_count
-from pellucid.data.rows import Key, Position, Reader, Row
-from pellucid.data.tables import CsvReader, TsvReader
+from pellucid.data.rows import SAMPLE, Key, Position, Reader, Row
 from pellucid.errors import DataError
 
-SAMPLE = 1000  # rows of a file by which its fields are recognized
 N_EXAMPLES = 3
-PLAIN = (LineReader, DocumentReader, AlignedReader, GardenReader)
 
 
 class Record(NamedTuple):
@@ -90,10 +86,10 @@ def scan_records(
 
 def _scan(reader: Reader, recognizer: Recognizer) -> Iterator[Scanned]:
     rows = iter(reader)
-    head = [] if isinstance(reader, PLAIN) else list(islice(rows, SAMPLE))
+    head = list(islice(rows, SAMPLE[reader.layout]))
     filled = [row for row in head if row.fields]
     try:
-        fields = _fields(reader, filled, recognizer)
+        fields = recognizer.fields(reader.layout, filled)
     except UnclearError as error:
         yield from (Scanned(reader.file, row.line, None, row.faults) for row in head if row.faults)
         fault = _unclear(reader, filled, recognizer, error)
@@ -102,18 +98,13 @@ def _scan(reader: Reader, recognizer: Recognizer) -> Iterator[Scanned]:
     header = filled[0] if fields.header else None
     values = ValueReader(reader, fields, recognizer.columns)
     for row in chain(head, rows):
-        if row is not header:
-            yield from _read(row, values)
-
-
-def _fields(reader: Reader, rows: Sequence[Row], recognizer: Recognizer) -> Fields:
-    if isinstance(reader, PLAIN) or not rows:
-        return recognizer.plain()
-    if isinstance(reader, ConllReader):
-        return recognizer.conll(rows)
-    if isinstance(reader, (TsvReader, CsvReader)):
-        return recognizer.table(rows)
-    return recognizer.named(rows)
+        if row is header:
+            continue
+        scanned = _read(row, values)
+        if values.document is None:
+            yield scanned
+        else:
+            yield from _parts(scanned, values.document)
 
 
 def _unclear(
@@ -124,39 +115,35 @@ def _unclear(
     return Fault(reader.file, rows[0].line if rows else 0, 0, "columns", str(error))
 
 
-def _read(row: Row, values: ValueReader) -> Iterator[Scanned]:
-    reader = values.reader
+def _read(row: Row, values: ValueReader) -> Scanned:
+    file, source = values.reader.file, (values.reader, row, values.fields)
     if not row.fields:
-        yield Scanned(reader.file, row.line, None, row.faults, row.carriages)
-        return
-    source = (reader, row, values.fields)
+        return Scanned(file, row.line, None, row.faults, row.carriages)
     try:
         read = values.read(row)
     except FaultError as error:
-        yield Scanned(reader.file, row.line, None, (error.fault,), row.carriages, source)
-        return
+        return Scanned(file, row.line, None, (error.fault,), row.carriages, source)
     if read is None:
-        yield Scanned(reader.file, row.line, None, (), row.carriages)
-        return
-    record = Record(reader.file, row.line, read, row.continues)
-    if not values.has_document:
-        yield Scanned(reader.file, row.line, record, (), row.carriages, source)
-        return
-    for part in _parts(record, values.columns):
-        yield Scanned(reader.file, row.line, part, (), row.carriages, source)
+        return Scanned(file, row.line, None, (), row.carriages)
+    record = Record(file, row.line, read, row.continues)
+    return Scanned(file, row.line, record, (), row.carriages, source)
 
 
-def _parts(record: Record, columns: Sequence[Column]) -> Iterator[Record]:
-    """Cut a document that is too long to be read at once; other columns stay with each part."""
-    index = next(i for i, column in enumerate(columns) if column.kind == "document")
-    before, text, after = record.values[:index], record.values[index], record.values[index + 1 :]
-    continues = record.continues
-    while text is not None and len(text) > LONGEST_PART:
+def _parts(scanned: Scanned, index: int) -> Iterator[Scanned]:
+    """Cut a document (column `index`) that is too long to be read at once."""
+    record = scanned.record
+    while record and record.values[index] and len(record.values[index]) > LONGEST_PART:
+        text = record.values[index]
         part = text[:LONGEST_PART]
         cut = max(part.rfind("\n"), part.rfind(" ")) + 1 or LONGEST_PART
-        yield record._replace(values=(*before, text[:cut], *after), continues=continues)
-        text, continues = text[cut:], True
-    yield record._replace(values=(*before, text, *after), continues=continues)
+        yield scanned._replace(record=_with(record, index, text[:cut]))
+        record = _with(record, index, text[cut:])._replace(continues=True)
+    yield scanned._replace(record=record)
+
+
+def _with(record: Record, index: int, value: Any) -> Record:
+    values = (*record.values[:index], value, *record.values[index + 1 :])
+    return record._replace(values=values)
 
 
 @dataclass(frozen=True)
@@ -175,7 +162,7 @@ class Recognized:
         more = f" and {self.files - 1} more" if self.files > 1 else ""
         header = " with a header" if fields.header else ""
         lines = [f"data: {first}{more}, {self.reader.format}{header}"]
-        if not isinstance(self.reader, PLAIN):
+        if self.reader.layout != "plain":
             for column, key in zip(self.columns, fields.keys, strict=True):
                 if key is not None:
                     lines.append(f"  {column.name} is {_field_name(key, fields.header)}")

@@ -7,7 +7,7 @@ from pellucid.config.columns import Column
 from pellucid.data.fields import Fields
 from pellucid.data.lines import Fault
 from pellucid.data.rows import Key, Reader, Row
-from pellucid.data.values import WrongValueError, is_blank, place_spans, read_value
+from pellucid.data.values import VALUE_OF, WrongValueError, is_blank, place_spans
 
 
 class FaultError(Exception):
@@ -23,10 +23,10 @@ class ValueReader:
 
     def __init__(self, reader: Reader, fields: Fields, columns: Sequence[Column]) -> None:
         self.reader, self.fields, self.columns = reader, fields, tuple(columns)
-        self.pairs = tuple(zip(columns, fields.keys, strict=True))
-        required = [column for column in columns if not column.optional]
-        self.is_pair = len(required) == 2 and all(column.kind == "text" for column in required)
-        self.has_document = "document" in self._kinds()
+        readers = [VALUE_OF[column.kind] for column in columns]
+        self.parts = tuple(zip(columns, fields.keys, readers, strict=True))
+        self.is_pair = self._kinds() == ["text", "text"]
+        self.document = self._index("document")
         self.words = self._index("words")
         self.tags = self._index("tags")
         self.spans = self._index("span")
@@ -35,14 +35,18 @@ class ValueReader:
         """Return the values of a row, None if it is blank. Raises: FaultError."""
         if self.fields.n_fields and len(row.fields) != self.fields.n_fields:
             raise FaultError(wrong_count(self.reader, row, self.fields.n_fields, self.columns))
-        raw = [self._field(row, column, key) for column, key in self.pairs]
-        blank = [is_blank(field) for field in raw]
+        raw = [self._field(row, column, key) for column, key, _ in self.parts]
+        blank = list(map(is_blank, raw))
         if all(blank):
             return None
         values = []
-        for index, (column, key) in enumerate(self.pairs):
+        for index, (column, key, read) in enumerate(self.parts):
             if not blank[index]:
-                values.append(self._value(row, column, key, raw[index]))
+                try:
+                    values.append(read(raw[index]))
+                except WrongValueError as error:
+                    what = f"{column.name}: {error}"
+                    raise FaultError(self._fault(row, key, what, error.character)) from None
             elif column.optional:
                 values.append(None)
             elif column.kind == "labels":
@@ -69,21 +73,16 @@ class ValueReader:
         last = key if isinstance(row.fields, Mapping) else len(row.fields) - 1
         raise FaultError(self.reader.malformed(row, last, what))
 
-    def _value(self, row: Row, column: Column, key: Key | None, field: Any) -> Any:
-        try:
-            return read_value(column.kind, field)
-        except WrongValueError as error:
-            assert key is not None
-            what = f"{column.name}: {error}"
-            fault = self.reader.malformed(row, key, what, error.character)
-            raise FaultError(fault) from None
+    def _fault(self, row: Row, key: Key | None, what: str, character: int = 0) -> Fault:
+        assert key is not None  # what has no field is not read
+        return self.reader.malformed(row, key, what, character)
 
     def _blank(self, row: Row, index: int, raw: Sequence[Any]) -> Fault:
-        column, key = self.pairs[index]
+        column, key, _ = self.parts[index]
         assert key is not None
         file = self.reader.locate(row, key).file
         if not self.is_pair:
-            what = f"the {column.name} is empty. Fill it in, or remove the line."
+            what = f"column {column.name} is empty. Fill it in, or remove the line."
             return Fault(file, row.line, 0, "empty", what)
         other = next(str(field) for field in raw if not is_blank(field))
         what = (
@@ -98,9 +97,7 @@ class ValueReader:
         words, tags = values[self.words], values[self.tags]
         if tags is not None and words is not None and len(words) != len(tags):
             what = f"{len(tags)} tags for {len(words)} words. Each word needs one tag."
-            key = self.fields.keys[self.tags]
-            assert key is not None
-            raise FaultError(self.reader.malformed(row, key, what))
+            raise FaultError(self._fault(row, self.fields.keys[self.tags], what))
 
     def _context(self, values: Sequence[Any]) -> str:
         """The text in which answers stand: the column `context`, else the first text."""

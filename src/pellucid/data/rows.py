@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 from pellucid.config.data import DataConfig
 from pellucid.data.lines import Fault
@@ -33,10 +33,18 @@ class Position(NamedTuple):
     byte: int
 
 
+Layout = Literal["plain", "table", "named", "conll"]
+"""How the fields of a format are distinguished: texts in the order of the columns, fields by number
+or header, fields by name, or the columns of CoNLL."""
+SAMPLE: dict[Layout, int] = {"plain": 0, "table": 1000, "named": 1000, "conll": 1}
+"""Rows of a file by which its fields are recognized."""
+
+
 class Reader(ABC):
     """The rows of one file (or of two aligned files) of a format."""
 
     format: ClassVar[str]  # as users call it
+    layout: ClassVar[Layout] = "plain"
 
     def __init__(self, file: str, config: DataConfig) -> None:
         self.file = file

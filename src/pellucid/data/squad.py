@@ -17,6 +17,7 @@ class SquadReader(Reader):
     """
 
     format = "SQuAD"
+    layout = "named"
 
     def __iter__(self) -> Iterator[Row]:
         try:

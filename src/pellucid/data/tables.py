@@ -17,6 +17,7 @@ class TsvReader(Reader):
     """Fields separated by tabs. Quotes are characters like others."""
 
     format = "TSV"
+    layout = "table"
 
     def __iter__(self) -> Iterator[Row]:
         for line in scan_lines(self.file, self.config.max_line_bytes):
@@ -40,6 +41,7 @@ class CsvReader(Reader):
     """
 
     format = "CSV"
+    layout = "table"
     delimiter = DELIMITERS[0]
 
     def __iter__(self) -> Iterator[Row]:
@@ -102,13 +104,19 @@ class CsvReader(Reader):
             yield _ended(line)
 
     def _fault(self, first: Line, text: str, error: str) -> Fault:
-        at, end = 0, 0
-        while at < len(text):  # the last field is the one at fault
-            end = at
+        at = 0
+        while at < len(text) and not self._is_wrong(text, at):
             at = _field_end(text, at, self.delimiter) + 1
-        line, byte = byte_in_line(text, end, first.mark)
+        line, byte = byte_in_line(text, min(at, len(text)), first.mark)
         what = f"not CSV ({error}). Close the quote, and double each quote inside one."
         return Fault(self.file, first.number + line, byte, "malformed", what)
+
+    def _is_wrong(self, text: str, at: int) -> bool:
+        """Whether the quotes of the field at `at` are not closed, or closed before its end."""
+        if not text.startswith(QUOTE, at):
+            return False
+        close = _closing_quote(text, at)
+        return close < 0 or text[close + 1 : close + 2] not in (self.delimiter, "\r", "\n", "")
 
 
 def _split(text: str, delimiter: str) -> list[str]:
@@ -122,8 +130,14 @@ def _ended(line: Line) -> str:
 def _field_end(text: str, at: int, delimiter: str) -> int:
     """Return the index after the field of a row that begins at `at`."""
     if text.startswith(QUOTE, at):
-        at = text.find(QUOTE, at + 1)
-        while at >= 0 and text.startswith(QUOTE * 2, at):
-            at = text.find(QUOTE, at + 2)
+        at = _closing_quote(text, at)
     end = text.find(delimiter, at) if at >= 0 else -1
     return len(text) if end < 0 else end
+
+
+def _closing_quote(text: str, at: int) -> int:
+    """Return the index of the quote that closes the one at `at`; -1 if there is none."""
+    at = text.find(QUOTE, at + 1)
+    while at >= 0 and text.startswith(QUOTE * 2, at):
+        at = text.find(QUOTE, at + 2)
+    return at

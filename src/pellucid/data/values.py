@@ -31,11 +31,6 @@ def is_blank(field: Any) -> bool:
     return field is None or (isinstance(field, str) and not field.strip()) or field in ([], ())
 
 
-def read_value(kind: ColumnKind, field: Any) -> Any:
-    """Return the value of a column of a kind. Raises: WrongValueError."""
-    return READERS[kind](field)
-
-
 def is_number(field: Any) -> bool:
     """Return whether a field can be a score."""
     try:
@@ -71,6 +66,10 @@ def _words(field: Any) -> tuple[str, ...]:
     if "" in words:
         raise WrongValueError(f"word {words.index('') + 1} is empty.", words.index(""))
     return words
+
+
+def _tags(field: Any) -> tuple[str, ...]:
+    return _words(field) if isinstance(field, str) else tuple(map(_label, _items(field, "tags")))
 
 
 def _label(field: Any) -> str:
@@ -150,13 +149,14 @@ def _shown(field: Any) -> str:
     return shown if len(shown) <= 40 else shown[:37] + "..."
 
 
-READERS: dict[ColumnKind, Callable[[Any], Any]] = {
+VALUE_OF: dict[ColumnKind, Callable[[Any], Any]] = {
     "text": _text,
     "document": _document,
     "words": _words,
-    "tags": _words,
+    "tags": _tags,
     "label": _label,
     "labels": _labels,
     "score": _score,
     "span": _spans,
 }
+"""From what a field holds to the value of a column, by its kind. Raises: WrongValueError."""
