@@ -28,7 +28,7 @@ from pellucid.inference.tag import Tagged, tag
 from pellucid.inference.translate import translate
 from pellucid.nn.device import choose_device
 from pellucid.nn.kernels import PackedType
-from pellucid.nn.prepare import check_dtype, prepare
+from pellucid.nn.prepare import checked_type, prepare
 from pellucid.text.guard import check_many
 from pellucid.text.pair import Tokenizers
 from pellucid.text.words import split_words
@@ -227,7 +227,7 @@ def load(
     require_checksum: refuse a directory without a manifest, whose bytes nothing vouches for.
     Raises: DataError if there is no such model; VerificationError if its files are damaged.
     """
-    place, dtype = choose_device(device), check_dtype(dtype)
+    place, dtype = choose_device(device), checked_type(dtype)
     return Loaded(open_model(locate(name), require_checksum), place, dtype)
 
 

@@ -10,6 +10,9 @@ import pytest
 from pellucid.config.data import DataConfig, TokenizerConfig
 from pellucid.config.decoding import DecodingConfig
 from pellucid.config.model import ModelConfig
+from pellucid.config.tasks.masked_lm import MaskedLMConfig
+from pellucid.config.tasks.tagging import TaggingConfig
+from pellucid.config.tasks.translation import TranslationConfig
 from pellucid.config.training import TrainingConfig
 from pellucid.errors import ConfigError
 
@@ -60,7 +63,10 @@ REFUSED = [
     (TrainingConfig, {"warmup": 0}, "warmup of at least 1", {"warmup": 1}),
     (TrainingConfig, {"schedule": "linear", "max_updates": 4000}, "Lower warmup", {"warmup": 3999}),
     (TrainingConfig, {"betas": (0.9, 1.0)}, "betas must be in", {"betas": (0.9, 0.999)}),
-    (TrainingConfig, {"label_smoothing": -0.1}, "label_smoothing=-0.1", {"label_smoothing": 0.0}),
+    (TranslationConfig, {"label_smoothing": -0.1}, "label_smoothing=-0.1", {"label_smoothing": 0}),
+    (MaskedLMConfig, {"chosen": 0.0}, "chosen=0 leaves nothing", {"chosen": 0.15}),
+    (MaskedLMConfig, {"masked": 0.9, "random": 0.2}, "masked=0.9 and random=0.2", {"random": 0.1}),
+    (TaggingConfig, {"dropout": 1.0}, "dropout=1.0", {"dropout": 0.5}),
 ]
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pellucid.data.batching import micro_batches, plan
+from pellucid.data.batching import Batches, epoch_batches, evaluation_batches, stream_batches
 from pellucid.errors import ConfigError
 
 LENGTHS = st.lists(st.tuples(st.integers(1, 30), st.integers(1, 30)), min_size=1, max_size=80)
@@ -19,7 +19,7 @@ def array(lengths) -> np.ndarray:
 
 @given(LENGTHS, st.integers(30, 200), st.integers(0, 5), st.integers(0, 5))
 def test_every_pair_once_in_batches_that_fit(lengths, max_tokens, seed, epoch):
-    batches = plan(array(lengths), max_tokens, seed, epoch)
+    batches = epoch_batches(array(lengths), max_tokens, seed, epoch)
     assert sorted(i for batch in batches for i in batch) == list(range(len(lengths)))
     for batch in batches:
         assert len(batch) * max(max(lengths[i]) for i in batch) <= max_tokens
@@ -29,7 +29,7 @@ def test_every_pair_once_in_batches_that_fit(lengths, max_tokens, seed, epoch):
 def test_batches_are_full_and_of_like_length(lengths, max_tokens):
     longest = [max(pair) for pair in lengths]
     batches = sorted(
-        ([longest[i] for i in batch] for batch in plan(array(lengths), max_tokens, 0, 0)),
+        ([longest[i] for i in batch] for batch in epoch_batches(array(lengths), max_tokens, 0, 0)),
         key=lambda batch: (batch[0], batch[-1], -len(batch)),
     )
     assert [n for batch in batches for n in batch] == sorted(longest)
@@ -41,7 +41,7 @@ def test_a_function_of_seed_and_epoch():
     lengths = np.random.default_rng(0).integers(1, 40, (2000, 2)).astype(np.int32)
 
     def order(seed, epoch):
-        return [batch.tolist() for batch in plan(lengths, 256, seed, epoch)]
+        return [batch.tolist() for batch in epoch_batches(lengths, 256, seed, epoch)]
 
     assert order(1, 2) == order(1, 2)
     plans = [order(seed, epoch) for seed in range(3) for epoch in range(3)]
@@ -55,25 +55,45 @@ def test_a_function_of_seed_and_epoch():
 @given(LENGTHS, st.integers(0, 60))
 def test_starting_anywhere_is_the_same_stream(lengths, start):
     def take(start, n):
-        found = itertools.islice(micro_batches(array(lengths), 64, 3, start), n)
-        return [(epoch, index, batch.tolist()) for epoch, index, batch in found]
+        batches = Batches(array(lengths), 64, 3).starting_at(start)
+        return [(epoch, batch.tolist()) for epoch, batch in itertools.islice(batches, n)]
 
     assert take(start, 20) == take(0, start + 20)[start:]
-    whole = plan(array(lengths), 64, 3, 0) + plan(array(lengths), 64, 3, 1)
-    assert [batch for _, _, batch in take(0, len(whole))] == [batch.tolist() for batch in whole]
-    assert [epoch for epoch, _, _ in take(0, len(whole))].count(0) == len(whole) // 2
+    whole = epoch_batches(array(lengths), 64, 3, 0) + epoch_batches(array(lengths), 64, 3, 1)
+    assert [batch for _, batch in take(0, len(whole))] == [batch.tolist() for batch in whole]
+    assert [epoch for epoch, _ in take(0, len(whole))].count(0) == len(whole) // 2
 
 
 def test_a_pair_too_long_for_any_batch():
     lengths = array([[3, 4], [5, 70], [6, 6]])
-    with pytest.raises(ConfigError, match=r"pair 1 has 70 tokens.*max_tokens=64.*max_length"):
-        plan(lengths, 64, 0, 0)
-    with pytest.raises(ConfigError, match="pair 1"):
-        next(micro_batches(lengths, 64, 0, 0))
-    assert len(plan(lengths, 70, 0, 0)) == 2
+    with pytest.raises(ConfigError, match=r"example 1 has 70 tokens.*max_tokens=64.*max_length"):
+        epoch_batches(lengths, 64, 0, 0)
+    with pytest.raises(ConfigError, match="example 1"):
+        next(Batches(lengths, 64, 0).starting_at(0))
+    assert len(epoch_batches(lengths, 70, 0, 0)) == 2
 
 
 def test_nothing_to_batch():
-    assert plan(np.zeros((0, 2), np.int32), 64, 0, 0) == []
-    with pytest.raises(ConfigError, match="no pairs"):
-        next(micro_batches(np.zeros((0, 2), np.int32), 64, 0, 0))
+    assert epoch_batches(np.zeros((0, 2), np.int32), 64, 0, 0) == []
+    with pytest.raises(ConfigError, match="no examples"):
+        next(Batches(np.zeros((0, 2), np.int32), 64, 0).starting_at(0))
+
+
+@given(LENGTHS)
+def test_evaluation_takes_every_example_once_however_long(lengths):
+    batches = evaluation_batches(array([(9 * a, b) for a, b in lengths] + [(5000, 1)]))
+    assert sorted(i for batch in batches for i in batch) == list(range(len(lengths) + 1))
+    assert evaluation_batches(np.zeros((0, 1), np.int32)) == []
+
+
+@given(st.integers(1, 60), st.integers(10, 200))
+def test_streams_are_contiguous(n, max_tokens):  # authority: the definition
+    batches = stream_batches(np.full((n, 1), 10, np.int32), max_tokens)
+    rows = np.stack(batches, axis=1)  # (rows, batches)
+    assert rows.shape[0] == min(max_tokens // 10, n)
+    assert (np.diff(rows, axis=1) == 1).all()  # each row goes on where it was
+    assert rows.flatten().tolist() == list(range(rows.size))
+    assert n - rows.size < rows.shape[0]  # nothing is left out but a remainder
+    order = Batches(np.full((n, 1), 10, np.int32), max_tokens, 0, "stream")
+    again = [b.tolist() for _, b in itertools.islice(order.starting_at(len(batches)), len(batches))]
+    assert again == [batch.tolist() for batch in batches]

@@ -1,57 +1,73 @@
-"""Holding out. Authority: the definition, checked pair by pair."""
+"""Holding out. Authority: the definition, checked record by record."""
 
 import random
 
 import pytest
 
-from pellucid.data.read import BLANK
-from pellucid.data.split import hold_out
+from pellucid.config.columns import Column
+from pellucid.data.records import Record
+from pellucid.data.split import hold_out, n_held_out
 from pellucid.errors import DataError
 
-PAIRS = [(f"Source {i % 700}.", f"Target {i % 900}.") for i in range(2000)]
+COLUMNS = (Column("source", "text"), Column("target", "text"))
+WORDS = (Column("words", "words"), Column("tags", "tags"))
+RECORDS = [Record("f", i + 1, (f"Source {i % 700}.", f"Target {i % 900}.")) for i in range(2000)]
+
+
+def texts(records, column):
+    return {record.values[column] for record in records}
 
 
 def test_training_shares_no_text_with_the_held_out():
-    held = hold_out(PAIRS, 50, seed=0)
-    assert len(held.pairs) == len({source for source, _ in held.pairs}) == 50
-    assert set(held.pairs) <= set(PAIRS)
-    training = list(held.training(PAIRS))
-    assert len(training) == len(PAIRS)  # pair i is still line i + 1
-    left = [pair for pair in training if pair != BLANK]
-    assert not {source for source, _ in held.pairs} & {source for source, _ in left}
-    assert not {target for _, target in held.pairs} & {target for _, target in left}
-    # Only pairs that share a text are missing.
-    assert all(
-        pair != BLANK
-        or (PAIRS[i][0] in dict(held.pairs) or PAIRS[i][1] in dict(held.pairs).values())
-        for i, pair in enumerate(training)
-    )
+    split = hold_out(RECORDS, COLUMNS, 50)
+    assert len(split.records) == len(texts(split.records, 0)) == 50
+    assert set(split.records) <= set(RECORDS)
+    left = list(split.training(RECORDS))
+    for column in (0, 1):
+        assert not texts(split.records, column) & texts(left, column)
+    # Only records that share a text are missing, and the others keep their order.
+    shared = [texts(split.records, column) for column in (0, 1)]
+    assert left == [
+        r for r in RECORDS if r.values[0] not in shared[0] and r.values[1] not in shared[1]
+    ]
 
 
 def test_case_and_spacing_do_not_hide_a_text():
-    held = hold_out(PAIRS, 50, seed=0)
-    source, target = held.pairs[0]
-    assert not held.allows(f"  {source.upper()} ", "other")
-    assert not held.allows("other", target.replace(" ", "\u3000"))
-    assert held.allows("other", "else")
+    split = hold_out(RECORDS, COLUMNS, 50)
+    source, target = split.records[0].values
+    others = [
+        Record("f", 1, (f"  {source.upper()} ", "other")),
+        Record("f", 2, ("other", target.replace(" ", "\u3000"))),
+        Record("f", 3, ("other", "else")),
+        Record("f", 4, (target, source)),  # the same texts, each in the other column
+    ]
+    assert [record.line for record in split.training(others)] == [3, 4]
 
 
-def test_sources_chosen_do_not_depend_on_order():
-    shuffled = random.Random(0).sample(PAIRS, len(PAIRS))
-    chosen = {source for source, _ in hold_out(PAIRS, 50, 7).pairs}
-    assert {source for source, _ in hold_out(shuffled, 50, 7).pairs} == chosen
-    assert {source for source, _ in hold_out(PAIRS, 50, 8).pairs} != chosen
+def test_words_are_a_text_and_tags_are_not():
+    records = [Record("f", i, (("word", str(i)), ("O", "O"))) for i in range(1, 41)]
+    split = hold_out(records, WORDS, 2)
+    left = list(split.training(records))
+    assert len(left) == 38
+    assert not texts(split.records, 0) & texts(left, 0)
+
+
+def test_the_choice_does_not_depend_on_order():
+    shuffled = random.Random(0).sample(RECORDS, len(RECORDS))
+    chosen = texts(hold_out(RECORDS, COLUMNS, 50).records, 0)
+    assert texts(hold_out(shuffled, COLUMNS, 50).records, 0) == chosen
 
 
 def test_chosen_evenly():
     """Authority: chance. 350 of 700 sources, by halves of the file: 175 expected, sigma 9.4."""
-    first = {source for source, _ in PAIRS[:350]}
-    count = sum(source in first for source, _ in hold_out(PAIRS, 350, 1).pairs)
+    first = texts(RECORDS[:350], 0)
+    count = len(texts(hold_out(RECORDS, COLUMNS, 350).records, 0) & first)
     assert abs(count - 175) < 47
 
 
-def test_blank_is_never_held_out_and_too_few_are_refused():
-    held = hold_out([BLANK, ("a", "x"), BLANK, ("b", "y")], 1, 0)
-    assert BLANK not in held.pairs
-    with pytest.raises(DataError, match="hold out 2 of 3"):
-        hold_out([("a", "x"), ("b", "x"), ("c", "x"), ("A ", "y")], 2, 0)
+def test_too_few_are_refused():
+    records = [Record("f", i, pair) for i, pair in enumerate([("a", "x"), ("b", "x"), ("A ", "y")])]
+    with pytest.raises(DataError, match=r"only 2 different texts in column source.*--data\.valid"):
+        hold_out(records, COLUMNS, 2)
+    assert len(hold_out(records, COLUMNS, 1).records) == 1
+    assert [n_held_out(n) for n in (1, 39, 40, 10**6)] == [1, 1, 2, 1000]

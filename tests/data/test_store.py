@@ -1,155 +1,182 @@
-"""The store of ids: what goes in comes out, once for each content, in bounded memory.
+"""The store of examples: what goes in comes out, once for each content, in bounded memory.
 
-Authority: the tokenizer itself, asked about each pair anew; the damage is done here.
+Authority: the records themselves, encoded here by hand; the damage is done here.
 """
 
 import multiprocessing
 import pickle
-import resource
-from pathlib import Path
+import shutil
 
 import numpy as np
 import pytest
 
-from pellucid.config.data import DataConfig, TokenizerConfig
-from pellucid.data.read import BLANK, read_pairs
-from pellucid.data.store import PairStore, build_store, content_key, digest
-from pellucid.errors import DataError
-from pellucid.text.pair import Tokenizers
-from pellucid.text.train import train_tokenizers
+from pellucid.data import store as module
+from pellucid.data.examples import Encoded, LeftOut, chunks
+from pellucid.data.records import Record
+from pellucid.data.store import INDEX, ExampleStore, build_store, content_key, digest
+from pellucid.errors import DataError, VerificationError
 
-PAIRS = [
-    (f"the dog number {i} sleeps", f"der Hund {i} schläft tief " * (i % 7)) for i in range(500)
+RECORDS = [
+    Record(f"file-{i // 200}", i % 200 + 1, (f"the dog number {i} sleeps", "x" * (i % 7)))
+    for i in range(500)
 ]
 
 
-@pytest.fixture(scope="module")
-def tokenizers() -> Tokenizers:
-    return train_tokenizers(lambda: PAIRS, TokenizerConfig(vocab_size=400, joint=False))
+def columns_of(record):
+    """Characters of one text, halves of the length of the other: an integer and a float column."""
+    text, other = record.values
+    return np.array([ord(c) for c in text], np.int32), np.full(
+        len(other), len(other) / 2, np.float32
+    )
 
 
-def test_every_pair_comes_back(tokenizers, tmp_path):
-    pairs = [BLANK if i % 50 == 9 else pair for i, pair in enumerate(PAIRS)]
-    store = build_store(pairs, tokenizers, tmp_path, "key", max_length=40)
-    expected = []
-    for line, pair in enumerate(pairs, start=1):
-        if pair != BLANK:
-            ids = tokenizers.source.encode(pair[0]).ids, tokenizers.target.encode(pair[1]).ids
-            if ids[1] and max(map(len, ids)) <= 40:
-                expected.append((line, *ids))
-    found = [(store.line(i), *(side.tolist() for side in store[i])) for i in range(len(store))]
-    assert found == expected
+def encode(records):
+    """One example a record; every seventh is left out, every fifth gives two."""
+    for chunk in chunks(records):
+        for record in chunk:
+            number = int(record.values[0].split()[3])
+            if number % 7 == 3:
+                yield LeftOut("unlucky")
+                continue
+            for _ in range(2 if number % 5 == 0 else 1):
+                columns = columns_of(record)
+                yield Encoded(columns, (len(columns[0]) + 1, len(columns[1]) + 2), record)
+
+
+def expected():
+    numbers = [i for i in range(500) if i % 7 != 3 for _ in range(2 if i % 5 == 0 else 1)]
+    return [(RECORDS[i], *columns_of(RECORDS[i])) for i in numbers]
+
+
+@pytest.fixture
+def small_parts(monkeypatch):
+    """Some 30 characters a record: 500 records in about ten parts."""
+    monkeypatch.setattr(module, "PART_CHARACTERS", 1500)
+
+
+def assert_holds_all(store):
+    wanted = expected()
+    assert len(store) == len(wanted)
+    for i, (record, text, halves) in enumerate(wanted):
+        assert store.origin(i) == f"{record.file}:{record.line}"
+        found = store[i]
+        assert [column.dtype for column in found] == [np.int32, np.float32]
+        assert found[0].tolist() == text.tolist()
+        assert found[1].tolist() == halves.tolist()
     assert store.lengths.dtype == np.int32
-    # One more than the pieces on either side: the end or start token.
-    assert store.lengths.tolist() == [[len(a) + 1, len(b) + 1] for _, a, b in expected]
-    assert store.dropped["blank or held out"] == sum(not target.strip() for _, target in pairs)
-    assert store.dropped["too long"]
-    assert sum(store.dropped.values()) == len(PAIRS) - len(store)
-    with pytest.raises(IndexError):
-        store[len(store)]
+    assert store.lengths.tolist() == [[len(a) + 1, len(b) + 2] for _, a, b in wanted]
+    assert store.left_out == {"unlucky": 71}
 
 
-def test_a_sound_store_is_used_again_and_a_damaged_one_made_anew(tokenizers, tmp_path):
-    def never():
-        raise AssertionError("the store was built again")
-        yield
+@pytest.mark.parametrize("size", [1 << 25, 1500])
+def test_every_example_comes_back(tmp_path, monkeypatch, size):
+    monkeypatch.setattr(module, "PART_CHARACTERS", size)
+    store = build_store(RECORDS, encode, tmp_path / "key")
+    assert_holds_all(store)
+    parts = [path for path in (tmp_path / "key").iterdir() if path.is_dir()]
+    assert (len(parts) > 5) == (size == 1500)
+    for index in (len(store), -1):
+        with pytest.raises(IndexError):
+            store[index]
 
-    first = build_store(PAIRS, tokenizers, tmp_path, "key", 40)
-    again = build_store(never(), tokenizers, tmp_path, "key", 40)
+
+def never(records):
+    raise AssertionError("a part was built again")
+    yield
+
+
+def test_a_sound_store_is_used_again_and_a_damaged_part_is_built_again(tmp_path, small_parts):
+    first = build_store(RECORDS, encode, tmp_path / "key")
+    again = build_store(RECORDS, never, tmp_path / "key")
     assert again.lengths.tolist() == first.lengths.tolist()
-    files = sorted(path for path in (tmp_path / "key").iterdir())
-    assert len(files) == 5
-    for path in files:
-        good = path.read_bytes()
-        flipped = bytearray(good)
-        flipped[len(good) // 2] ^= 1
-        for damaged in (bytes(flipped), good[:-1], b""):
-            path.write_bytes(damaged)
+    path = tmp_path / "key" / "part-00002"
+    for file in sorted(path.iterdir()):
+        good = file.read_bytes()
+        for damaged in (bytes([good[0] ^ 1]) + good[1:], good[:-1], b"", None):
+            file.unlink() if damaged is None else file.write_bytes(damaged)
             with pytest.raises(AssertionError, match="built again"):
-                build_store(never(), tokenizers, tmp_path, "key", 40)
-            build_store(PAIRS, tokenizers, tmp_path, "key", 40)
-            assert path.read_bytes() == good
-        path.unlink()
-        build_store(PAIRS, tokenizers, tmp_path, "key", 40)
-        assert path.read_bytes() == good
+                build_store(RECORDS, never, tmp_path / "key")
+            assert_holds_all(build_store(RECORDS, encode, tmp_path / "key"))
+            assert file.read_bytes() == good
+    (tmp_path / "key" / INDEX).unlink()
+    with pytest.raises((DataError, VerificationError)):
+        ExampleStore(tmp_path / "key")
+    assert_holds_all(build_store(RECORDS, never, tmp_path / "key"))
 
 
-def test_an_interrupted_build_leaves_nothing(tokenizers, tmp_path):
-    def broken():
-        yield PAIRS[1]
-        raise DataError("line 2 is broken")
+def test_a_stopped_build_goes_on_where_it_was(tmp_path, small_parts):  # authority: who encodes
+    def stopping():
+        yield from RECORDS[:300]
+        raise KeyboardInterrupt
 
-    with pytest.raises(DataError, match="line 2"):
-        build_store(broken(), tokenizers, tmp_path, "key", 40)
+    with pytest.raises(KeyboardInterrupt):
+        build_store(stopping(), encode, tmp_path / "key")
+    with pytest.raises((DataError, VerificationError)):
+        ExampleStore(tmp_path / "key")
+    seen = []
+
+    def watched(records):
+        yield from encode((seen.append(r), r)[1] for r in records)
+
+    assert_holds_all(build_store(RECORDS, watched, tmp_path / "key"))
+    assert 200 <= len(seen) < 260  # those after the last whole part
+    whole = build_store(RECORDS, encode, tmp_path / "whole")
+    files = [p.relative_to(whole.directory) for p in whole.directory.rglob("*") if p.is_file()]
+    for file in files:
+        if file.name != "manifest.json":
+            assert (whole.directory / file).read_bytes() == (tmp_path / "key" / file).read_bytes()
+
+
+def test_nothing_left_is_an_error(tmp_path):
+    with pytest.raises(DataError, match=r"no example is left.*left out: 2 unlucky"):
+        build_store([RECORDS[3], RECORDS[10]], encode, tmp_path / "key")
     assert list(tmp_path.iterdir()) == []
-    with pytest.raises(DataError, match="no pair is left"):
-        build_store([BLANK, PAIRS[6]], tokenizers, tmp_path, "key", 3)
-    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(DataError, match="left out: nothing"):
+        build_store([], encode, tmp_path / "key")
 
 
-def key_of(files, *rest):
-    return content_key([digest(file) for file in files], *rest)
-
-
-def test_the_key_changes_with_what_matters(tokenizers, tmp_path):
-    a, b = tmp_path / "t.en", tmp_path / "t.de"
+def test_the_key_changes_with_what_matters(tmp_path):
+    a = tmp_path / "t.en"
     a.write_text("a\n")
-    b.write_text("b\n")
-    files = (str(a), str(b))
-    joint = Tokenizers(tokenizers.source, tokenizers.source)
-    keys = [
-        key_of(files, tokenizers, DataConfig()),
-        key_of(files[::-1], tokenizers, DataConfig()),
-        key_of(files, joint, DataConfig()),
-        key_of(files, tokenizers, DataConfig(max_length=9)),
-        key_of(files, tokenizers, DataConfig(), "500 held out"),
-        key_of(("garden",), tokenizers, DataConfig()),
-        key_of(("garden",), tokenizers, DataConfig(target_language="zh")),
-    ]
-    b.write_text("c\n")
-    keys.append(key_of(files, tokenizers, DataConfig()))
+    keys = [content_key(*parts) for parts in ((), ("a",), ("a", {"x": 1}), ("a", {"x": 2}))]
+    keys += [content_key(digest(str(a))), content_key(digest("garden"))]
+    a.write_text("b\n")
+    keys.append(content_key(digest(str(a))))
     assert len(set(keys)) == len(keys)
-    b.write_text("b\n")
-    assert key_of(files, tokenizers, DataConfig()) == keys[0]
     for bad in ("-", str(tmp_path), str(tmp_path / "missing")):
         with pytest.raises(DataError):
-            key_of((bad,), tokenizers, DataConfig())
+            digest(bad)
 
 
-def test_a_worker_maps_the_files_itself(tokenizers, tmp_path):
-    store = build_store(PAIRS, tokenizers, tmp_path, "key", 40)
+def test_a_worker_maps_the_files_itself(tmp_path, small_parts):
+    store = build_store(RECORDS, encode, tmp_path / "key")
     sent = pickle.dumps(store)
     assert len(sent) < 1000
     copy = pickle.loads(sent)
-    assert isinstance(copy, PairStore)
-    assert [copy[7][1].tolist(), copy.line(7)] == [store[7][1].tolist(), store.line(7)]
+    assert isinstance(copy, ExampleStore)
+    assert [copy[7][0].tolist(), copy.origin(7)] == [store[7][0].tolist(), store.origin(7)]
 
 
-def _build(source: Path, n: int, sender) -> None:
-    """In a process of its own: build a store of n pairs; send its size and the memory it took."""
-    pairs = [(f"dog {i}", f"Hund {i}") for i in range(200)]
-    config = TokenizerConfig(kind="word", vocab_size=300)
-    tokenizers = train_tokenizers(lambda: pairs, config)
-    directory = source.parent / "store"
-    build_store(pairs, tokenizers, directory, "warm", 9)
+def _build(directory, n, sender) -> None:
+    """In a process of its own: build a store of n records; send its size and the memory it took."""
+    resource = pytest.importorskip("resource")
+    build_store(RECORDS, encode, directory / "warm")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    files, config = (str(source), str(source.with_suffix(".de"))), DataConfig()
-    store = build_store(read_pairs(files, config), tokenizers, directory, "full", 9)
+    records = (Record("f", i, (f"the dog number {i} sleeps", "")) for i in range(n))
+    store = build_store(records, encode, directory / "full")
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     sender.send((len(store), (after - before) * 1024))
 
 
 def test_memory_does_not_grow_with_the_data(tmp_path):
-    n = 300_000
-    for ending in ("en", "de"):
-        text = "".join(f"dog {i % 200} dog dog\n" for i in range(n))
-        (tmp_path / f"t.{ending}").write_text(text)
+    n = 150_000
     receiver, sender = multiprocessing.Pipe()
     context = multiprocessing.get_context("spawn")
-    process = context.Process(target=_build, args=(tmp_path / "t.en", n, sender))
+    process = context.Process(target=_build, args=(tmp_path, n, sender))
     process.start()
     built, grown = receiver.recv()
     process.join()
-    assert built == n
-    # The texts alone, held as pairs of Python strings, take 48 MB.
-    assert grown < 24 * n + 16_000_000
+    shutil.rmtree(tmp_path)
+    assert built > n
+    # The ids alone take 4 bytes a character: 16 MB. 24 bytes an example stay, and some buffers.
+    assert grown < 24 * built + 16_000_000

@@ -14,12 +14,13 @@ from pellucid.config.head import HeadConfig
 from pellucid.config.model import ModelConfig
 from pellucid.config.run import RunConfig
 from pellucid.config.training import TrainingConfig
+from pellucid.data.examples import HeldOut, TrainingData
 from pellucid.families.catalog import FAMILIES
 from pellucid.families.family import Family
 from pellucid.families.transformer_xl.config import TransformerXLConfig
 from pellucid.nn.base import Model
 from pellucid.nn.heads import pooled
-from pellucid.tasks.protocol import Term
+from pellucid.tasks.protocol import Task, Term
 from pellucid.training.run_directory import RunDirectory
 from pellucid.training.trainer import Trainer
 
@@ -52,8 +53,8 @@ class Sentences:
         source, target = ([IDS[word] for word in text.split()] for text in PAIRS[i])
         return i, [NUMBER + i, *source, END], [START, *target, END]
 
-    def line(self, i: int) -> int:
-        return i + 1
+    def origin(self, i: int) -> str:
+        return f"sentences:{i + 1}"
 
 
 def shrunk(family: Family) -> tuple[ModelConfig, dict[str, HeadConfig]]:
@@ -88,7 +89,7 @@ def shrunk(family: Family) -> tuple[ModelConfig, dict[str, HeadConfig]]:
 
 
 @dataclass(frozen=True)
-class ByHeart:
+class ByHeart(Task):
     """Translation, the next word, or fixed labels; each head gives one term of the loss."""
 
     family: Family
@@ -148,7 +149,10 @@ class ByHeart:
             labels = torch.where(keep, (batch.source * 3 + 1) % c.vocab_size, PAD)
         return labels != PAD, labels[labels != PAD]
 
-    def validate(self, module: nn.Module, device: torch.device) -> dict[str, float]:
+    def tokens(self, batch: Batch) -> int:
+        return batch.source.numel()
+
+    def validate(self, module, held_out, device) -> dict[str, float]:
         batch = self.collate([Sentences()[i] for i in range(len(PAIRS))], 0)
         with torch.no_grad():
             terms = self.loss(module, batch)
@@ -194,13 +198,12 @@ def test_learns_by_heart(name, tmp_path):  # authority: a loss near zero is not 
         warmup=20,
         validate_every=400,
         checkpoint_every=400,
-        label_smoothing=0.0,
         precision="fp32",
         workers=0,
         threads=1,
     )
-    run = RunDirectory(tmp_path)
-    trainer = Trainer(task, Sentences(), RunConfig(model=c, training=training), run)
+    run, data = RunDirectory(tmp_path), TrainingData(Sentences(), HeldOut(Sentences(), ()))
+    trainer = Trainer(task, data, RunConfig(model=c, training=training), run)
     assert not unreached(task, trainer.module), "the loss does not reach these"
     trainer.fit()
-    assert task.validate(trainer.module, torch.device("cpu"))["loss"] < 0.05
+    assert task.validate(trainer.module, data.held_out, torch.device("cpu"))["loss"] < 0.05

@@ -7,40 +7,63 @@ import pytest
 import torch
 
 from pellucid import garden
-from pellucid.config.data import TokenizerConfig
+from pellucid.config.data import DataConfig, TokenizerConfig
 from pellucid.config.decoding import DecodingConfig, Roles
 from pellucid.config.model import ModelConfig
 from pellucid.config.run import RunConfig
-from pellucid.config.training import TrainingConfig
-from pellucid.data.store import build_store
+from pellucid.config.tasks.translation import TranslationConfig
 from pellucid.formats.bundle import Bundle
 from pellucid.inference.translate import translate
 from pellucid.nn.model import build
-from pellucid.tasks.translation import NAME, TranslationTask, sized
+from pellucid.tasks.protocol import TaskInputs
+from pellucid.tasks.translation import NAME, TranslationTask
 from pellucid.text.train import train_tokenizers
+from tasks.small import held_out_of, records_of
 
 PAIRS = list(garden.pairs(60, "en", "de"))
+RECORDS = records_of(PAIRS)
 MODEL = ModelConfig(
     d_model=16, d_ff=32, n_heads=2, n_encoder_layers=1, n_decoder_layers=2, dropout=0.0
 )
 
 
 @pytest.fixture(scope="module", params=[True, False], ids=["joint", "separate"])
-def task(request, tmp_path_factory):
+def task(request):
     tokenizer = TokenizerConfig(vocab_size=350, joint=request.param)
-    tokenizers = train_tokenizers(lambda: PAIRS, tokenizer)
-    store = build_store(PAIRS, tokenizers, tmp_path_factory.mktemp("store"), "all", 200)
     tied = "all" if request.param else "decoder"
     config = RunConfig(
-        model=replace(MODEL, tie_embeddings=tied), training=TrainingConfig(label_smoothing=0.1)
+        model=replace(MODEL, tie_embeddings=tied),
+        family="transformer",
+        objective=TranslationConfig(label_smoothing=0.1),
+        data=DataConfig(max_length=200, source_language="en", target_language="de"),
     )
-    return TranslationTask(config, tokenizers, store, PAIRS, longest_source=40)
+    tokenizers = train_tokenizers(lambda: PAIRS, tokenizer)
+    return TranslationTask(TaskInputs(config=config, tokenizers=tokenizers, longest=(40, 40)))
 
 
-def test_collate_shifts_by_one_and_names_real_places(task):  # authority: the definition
-    examples = [task.valid[i] for i in (0, 7, 3)]
+@pytest.fixture(scope="module")
+def held_out(task):
+    return held_out_of(task, RECORDS)
+
+
+def test_pairs_become_ids(task):  # authority: the tokenizers; special tokens by hand
+    odd = records_of([("a", ""), ("long " * 300, "x"), *PAIRS[:5]])
+    encoded = list(task.encode(odd))
+    assert [each.reason for each in encoded[:2]] == ["blank", "too long"]
+    for (source, target), each in zip(PAIRS[:5], encoded[2:], strict=True):
+        ids = (
+            task.inputs.tokenizers.source.encode(source).ids,
+            task.inputs.tokenizers.target.encode(target).ids,
+        )
+        assert tuple(column.tolist() for column in each.columns) == ids
+        # One more than the pieces on either side: the end or start token.
+        assert each.lengths == (len(ids[0]) + 1, len(ids[1]) + 1)
+
+
+def test_collate_shifts_by_one_and_names_real_places(task, held_out):  # authority: the definition
+    examples = [held_out.examples[i] for i in (0, 7, 3)]
     batch = task.collate(examples, seed=0)
-    bos, eos, pad = (task.tokenizers.target.id(role) for role in ("bos", "eos", "pad"))
+    bos, eos, pad = (task.inputs.tokenizers.target.id(role) for role in ("bos", "eos", "pad"))
     flat, labels = batch.target.flatten(), iter(batch.labels.tolist())
     for row, (source, target) in enumerate(examples):
         assert batch.source[row, : len(source) + 1].tolist() == [*source, eos]
@@ -53,10 +76,12 @@ def test_collate_shifts_by_one_and_names_real_places(task):  # authority: the de
     assert (flat[batch.real] != pad).all()
 
 
-def test_loss_is_the_smoothed_mean_over_real_tokens(task):  # authority: torch, on padded logits
+def test_loss_is_the_smoothed_mean_over_real_tokens(
+    task, held_out
+):  # authority: torch, on padded logits
     torch.manual_seed(0)
     module = task.build(3).eval()
-    batch = task.collate([task.valid[i] for i in range(9)], seed=0)
+    batch = task.collate([held_out.examples[i] for i in range(9)], seed=0)
     ours = task.loss(module, batch)[NAME].sum / task.counts(batch)[NAME]
     logits = module.heads["lm"](module(batch.source, batch.keep, batch.target))  # (B, T, V)
     labels = torch.full(batch.target.shape, -100).flatten()
@@ -67,20 +92,20 @@ def test_loss_is_the_smoothed_mean_over_real_tokens(task):  # authority: torch, 
     torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=0)
 
 
-def test_padding_in_a_batch_changes_no_loss(task):  # authority: singles
+def test_padding_in_a_batch_changes_no_loss(task, held_out):  # authority: singles
     module = task.build(3).eval()
-    examples = [task.valid[i] for i in range(6)]
+    examples = [held_out.examples[i] for i in range(6)]
     whole = task.loss(module, task.collate(examples, 0))[NAME].sum
     singles = sum(task.loss(module, task.collate([e], 0))[NAME].sum for e in examples)
     torch.testing.assert_close(whole, singles, atol=1e-3, rtol=0)
 
 
 def directory_of(task):
-    config = sized(task.config, task.tokenizers).model
+    config = task.inputs.model_config
     return Bundle(
         model=build(config, seed=5).eval(),
         model_config=config,
-        tokenizers=task.tokenizers,
+        tokenizers=task.inputs.tokenizers,
         task=NAME,
         roles=Roles(),
         decoding=DecodingConfig(beam=3, max_length=12),
@@ -90,7 +115,7 @@ def directory_of(task):
     )
 
 
-def test_texts_come_back_in_order_and_empty_ones_empty(task):  # authority: one at a time
+def test_texts_come_back_in_order_and_empty_ones_empty(task, held_out):  # authority: one at a time
     directory = directory_of(task)
     texts = ["", *(source for source, _ in PAIRS[:7]), "  ", PAIRS[8][0]]
     together = translate(directory, texts)
@@ -100,9 +125,9 @@ def test_texts_come_back_in_order_and_empty_ones_empty(task):  # authority: one 
     assert together[0][0].text == together[8][0].text == ""
 
 
-def test_long_sources_are_split_at_sentences(task):  # authority: the parts, one by one
+def test_long_sources_are_split_at_sentences(task, held_out):  # authority: the parts, one by one
     directory = directory_of(task)
-    fitting = [s for s, _ in PAIRS if 12 < len(task.tokenizers.source.encode(s).ids) <= 20]
+    fitting = [s for s, _ in PAIRS if 12 < len(task.inputs.tokenizers.source.encode(s).ids) <= 20]
     first, second = fitting[:2]
     (whole,) = translate(directory, [f"{first} {second}"])
     parts = translate(directory, [first, second])
@@ -110,7 +135,7 @@ def test_long_sources_are_split_at_sentences(task):  # authority: the parts, one
     assert whole[0].text == " ".join(best.text for best, *_ in parts)
 
 
-def test_learned_positions_are_never_run_past(task):  # authority: the table's size
+def test_learned_positions_are_never_run_past(task, held_out):  # authority: the table's size
     directory = directory_of(task)
     config = replace(directory.model_config, positions="learned", max_length=50)
     directory = replace(
@@ -125,7 +150,7 @@ def test_learned_positions_are_never_run_past(task):  # authority: the table's s
     assert found[0].parts > 1
 
 
-def test_n_best_are_ranked_and_differ(task):  # authority: the definition
+def test_n_best_are_ranked_and_differ(task, held_out):  # authority: the definition
     directory = directory_of(task)
     found = translate(directory, [PAIRS[2][0]], DecodingConfig(beam=4, n_best=3, max_length=8))
     assert len(found[0]) == 3
@@ -134,8 +159,8 @@ def test_n_best_are_ranked_and_differ(task):  # authority: the definition
     assert len({h.ids for h in found[0]}) == 3
 
 
-def test_export_is_one_translator(task):
+def test_export_is_one_translator(task, held_out):
     module = task.build(1)
     assert list(task.export(module)) == ["final"]
     assert task.export(module)["final"].model is module
-    assert np.isfinite(task.validate(module.eval(), torch.device("cpu"))["loss"])
+    assert np.isfinite(task.validate(module.eval(), held_out, torch.device("cpu"))["loss"])

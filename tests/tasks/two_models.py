@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pellucid.tasks.protocol import Term
+from pellucid.data.examples import HeldOut, TrainingData
+from pellucid.tasks.protocol import Task, Term
 
 
 class Points(NamedTuple):
@@ -33,8 +34,8 @@ class Examples:
     def __getitem__(self, i: int) -> np.ndarray:
         return self.rows[i]
 
-    def line(self, i: int) -> int:
-        return i + 1
+    def origin(self, i: int) -> str:
+        return f"points:{i + 1}"
 
 
 class GeneratorAndCritic(nn.Module):
@@ -42,10 +43,15 @@ class GeneratorAndCritic(nn.Module):
         super().__init__()
         self.generator = nn.Linear(4, 4)
         self.critic = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1))
+        self.register_buffer("memory", torch.zeros(4))  # carried from batch to batch
+
+
+def data_of(n: int) -> TrainingData:
+    return TrainingData(Examples(n), HeldOut(Examples(10), ()))
 
 
 @dataclass(frozen=True)
-class Corruption:
+class Corruption(Task):
     """A generator restores noised points (term 1); a critic tells them from real (term 2)."""
 
     def build(self, seed: int) -> nn.Module:
@@ -60,9 +66,14 @@ class Corruption:
     def counts(self, batch: Points) -> dict[str, int]:
         return {"restore": batch.x.numel(), "tell": 2 * len(batch.x)}
 
+    def tokens(self, batch: Points) -> int:
+        return 100 * len(batch.x)
+
     def loss(self, module: nn.Module, batch: Points) -> dict[str, Term]:
         noised = F.dropout(batch.x + batch.noise, 0.2, module.training)
-        restored = module.generator(noised)
+        restored = module.generator(noised) + module.memory
+        if module.training:
+            module.memory.mul_(0.5).add_(restored.detach().mean(0), alpha=0.5)
         scores = module.critic(torch.cat((batch.x, restored.detach())))[:, 0]
         truth = torch.cat((torch.ones(len(batch.x)), torch.zeros(len(batch.x))))
         return {
@@ -72,7 +83,7 @@ class Corruption:
             ),
         }
 
-    def validate(self, module: nn.Module, device: torch.device) -> dict[str, float]:
+    def validate(self, module, held_out, device) -> dict[str, float]:
         x = torch.linspace(-1, 1, 40).view(10, 4)
         return {"loss": float((module.generator(x) - x).square().mean())}
 

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from pellucid.config.data import DataConfig
-from pellucid.data.read import BLANK
+from pellucid.config.tasks.catalog import TASK_CONFIGS
 from pellucid.errors import DataError
 from pellucid.training.corpus import Corpus
 
@@ -13,6 +13,10 @@ from pellucid.training.corpus import Corpus
 def write(path, lines):
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     return str(path)
+
+
+def translation(**data):
+    return DataConfig(**data), TASK_CONFIGS["translation"]()
 
 
 @pytest.fixture
@@ -23,27 +27,30 @@ def files(tmp_path):
 
 
 def test_no_held_out_text_is_trained_on(files):  # authority: set arithmetic
-    corpus = Corpus(DataConfig(train=files))
-    trained = list(corpus.train())
-    assert len(trained) == 200  # pair i stays line i + 1
+    corpus = Corpus(*translation(train=files))
+    left = list(corpus.train())
     assert len(corpus.valid) == 10
-    left = [pair for pair in trained if pair != BLANK]
-    assert not {s for s, _ in left} & {s for s, _ in corpus.valid}
-    assert not {t for _, t in left} & {t for _, t in corpus.valid}
+    for column in (0, 1):
+        held = {record.values[column] for record in corpus.valid}
+        assert not held & {record.values[column] for record in left}
     assert corpus.n_read == 200
+    assert corpus.split == "10 held out"
+    assert list(corpus.texts()) == [record.values for record in left]
 
 
 def test_named_validation_files_leave_training_whole(files, tmp_path):
     valid = write(tmp_path / "v.en", ["one", "", "two"]), write(tmp_path / "v.de", ["1", "", "2"])
-    corpus = Corpus(DataConfig(train=files, valid=valid))
-    assert list(corpus.valid) == [("one", "1"), ("two", "2")]
-    assert BLANK not in list(corpus.train())
+    corpus = Corpus(*translation(train=files, valid=valid))
+    assert [record.values for record in corpus.valid] == [("one", "1"), ("two", "2")]
+    assert len(list(corpus.train())) == 200
+    assert corpus.split == ""
 
 
 def test_the_garden_holds_out_its_own_sentences():  # authority: the garden's split
-    corpus = Corpus(DataConfig(train=("garden",), source_language="en", target_language="zh"))
+    corpus = Corpus(*translation(train=("garden",), source_language="en", target_language="zh"))
     assert len(corpus.valid) == 1000
-    assert not set(corpus.valid) & set(corpus.train())
+    held = {record.values for record in corpus.valid}
+    assert not held & {record.values for record in corpus.train()}
 
 
 @pytest.mark.timeout(60)  # whoever reads a pipe twice waits for ever
@@ -54,21 +61,31 @@ def test_what_can_be_read_once_only_is_refused_before_it_is_read(files, tmp_path
     held = os.open(pipe, os.O_RDWR)
     os.write(held, b"Ziel\n" * 200)
     with pytest.raises(DataError, match=r"pipe\.de is a stream that can be read once only"):
-        Corpus(DataConfig(**{"train": files, name: (files[0], pipe)}))
+        Corpus(*translation(**{"train": files, name: (files[0], pipe)}))
     assert os.read(held, 1000) == b"Ziel\n" * 200
     os.close(held)
     with pytest.raises(DataError, match="- is a stream"):
-        Corpus(DataConfig(**{"train": files, name: ("-",)}))
+        Corpus(*translation(**{"train": files, name: ("-",)}))
 
 
 @pytest.mark.parametrize("name", ["train", "valid"])
 def test_a_folder_is_no_stream(files, tmp_path, name):
     with pytest.raises(DataError, match="no file with an ending of data"):
-        Corpus(DataConfig(**{"train": files, name: (files[0], str(tmp_path))}))
+        Corpus(*translation(**{"train": files, name: (files[0], str(tmp_path))}))
 
 
 @pytest.mark.parametrize("name", ["train", "valid"])
 def test_empty_files_are_refused(files, tmp_path, name):
     empty = write(tmp_path / "e.en", []), write(tmp_path / "e.de", [])
-    with pytest.raises(DataError, match="no pair"):
-        Corpus(DataConfig(**{"train": files, name: empty}))
+    with pytest.raises(DataError, match="no example in it"):
+        Corpus(*translation(**{"train": files, name: empty}))
+
+
+def test_labels_of_training_and_validation_are_known(tmp_path):  # authority: the file, by hand
+    train = write(tmp_path / "t.conll", ["Ada B-PER", "left O", "", "Rome B-LOC", "rose O", ""])
+    valid = write(tmp_path / "v.conll", ["Mars B-ORB", "rose O"])
+    data = DataConfig(train=(train,), valid=(valid,))
+    corpus = Corpus(data, TASK_CONFIGS["tagging"]())
+    assert corpus.labels == {"tags": ("B-LOC", "B-ORB", "B-PER", "O")}
+    assert [record.values for record in corpus.valid] == [(("Mars", "rose"), ("B-ORB", "O"))]
+    assert list(corpus.texts()) == [("Ada left",), ("Rome rose",)]

@@ -1,15 +1,18 @@
 """What a run's settings are where the user left them open."""
 
-from dataclasses import asdict
+import itertools
+from dataclasses import asdict, replace
+from types import SimpleNamespace
 
 import pytest
 
 from pellucid.config.run import CHOSEN, RunConfig
+from pellucid.config.tasks.catalog import TASK_CONFIGS
 from pellucid.errors import ConfigError
+from pellucid.families.catalog import FAMILIES
 from pellucid.families.run_config import build_run
 from pellucid.families.transformer import PRESETS
-from pellucid.training import defaults
-from pellucid.training.defaults import complete
+from pellucid.training.defaults import Situation, complete
 from pellucid.training.run_directory import _flat
 from pellucid.training.schedules import learning_rate
 
@@ -25,10 +28,10 @@ from pellucid.training.schedules import learning_rate
     ],
 )
 def test_size_follows_data_and_machine(n_pairs, on_cpu, size):
-    config, notes = complete({}, n_pairs, on_cpu)
+    config, notes = complete({}, Situation(n_pairs, on_cpu))
     assert config.size == size
     assert config.model == PRESETS[size]
-    assert f"{n_pairs:,} training pairs" in notes[0]
+    assert f"{n_pairs:,} training examples" in notes[0]
     assert size in notes[0]
 
 
@@ -39,7 +42,7 @@ def test_what_the_user_says_stands():
         "tokenizer": {"vocab_size": 777},
         "training": {"max_updates": 50, "warmup": 9},
     }
-    config, notes = complete(given, 10_000, on_cpu=True)
+    config, notes = complete(given, Situation(10_000, True))
     assert (config.model.dropout, config.model.d_model) == (0.25, 512)
     assert config.tokenizer.vocab_size == 777
     assert (config.training.max_updates, config.training.warmup) == (50, 9)
@@ -48,56 +51,97 @@ def test_what_the_user_says_stands():
 
 @pytest.mark.parametrize("n_pairs", [1, 10, 1000, 60_000])
 def test_warm_up_leaves_room_for_training(n_pairs):
-    training = complete({}, n_pairs, on_cpu=True)[0].training
+    training = complete({}, Situation(n_pairs, True))[0].training
     assert 1 <= training.warmup <= max(1, training.max_updates // 4)
     assert 1 <= training.validate_every <= training.max_updates
 
 
 def test_a_larger_batch_means_fewer_updates():  # authority: the same number of epochs
-    one = complete({}, 29_000, on_cpu=True)[0].training.max_updates
-    four = complete({"training": {"accumulate": 4}}, 29_000, on_cpu=True)[0].training.max_updates
+    one = complete({}, Situation(29_000, True))[0].training.max_updates
+    four = complete({"training": {"accumulate": 4}}, Situation(29_000, True))[
+        0
+    ].training.max_updates
     assert four == pytest.approx(one / 4, rel=0.05)
 
 
 def test_an_unknown_size_is_named():
-    with pytest.raises(ConfigError, match="'huge' is not known"):
-        complete({"size": "huge"}, 100, on_cpu=True)
+    with pytest.raises(ConfigError, match="'huge' is not a size for translation"):
+        complete({"size": "huge"}, Situation(100, True))
 
 
 @pytest.mark.parametrize("size", ["tiny", "rnn"])
 def test_the_papers_schedule_has_its_own_peak(size):  # authority: Vaswani et al. 2017, eq. 3
     given = {"size": size, "training": {"schedule": "noam"}}
-    config, _ = complete(given, 29_000, on_cpu=True)
+    config, _ = complete(given, Situation(29_000, True))
     c, d_model = config.training, config.model.d_model
     assert learning_rate(c.warmup, c, d_model) == pytest.approx((d_model * c.warmup) ** -0.5)
     given = {"size": size, "training": {"schedule": "noam", "rate": 0.5}}
-    assert complete(given, 29_000, on_cpu=True)[0].training.rate == 0.5
+    assert complete(given, Situation(29_000, True))[0].training.rate == 0.5
 
 
 @pytest.mark.parametrize("size", [["tiny"], {"tiny": 1}, 3])
 def test_a_size_that_is_no_name(size):
-    with pytest.raises(ConfigError, match="is not known"):
-        complete({"size": size}, 100, on_cpu=True)
+    with pytest.raises(ConfigError, match="is not a size"):
+        complete({"size": size}, Situation(100, True))
     with pytest.raises(ConfigError, match="size"):
         build_run({"size": size}, "test")
 
 
 def test_wrong_types_are_left_to_the_reader_of_configs():
     with pytest.raises(ConfigError, match="max_tokens"):
-        complete({"training": {"max_tokens": "many"}}, 100, on_cpu=True)
+        complete({"training": {"max_tokens": "many"}}, Situation(100, True))
     with pytest.raises(ConfigError, match="accumulate=0"):
-        complete({"training": {"accumulate": 0}}, 100, on_cpu=True)
+        complete({"training": {"accumulate": 0}}, Situation(100, True))
     with pytest.raises(ConfigError, match="training is a section"):
-        complete({"training": 5}, 100, on_cpu=True)
+        complete({"training": 5}, Situation(100, True))
 
 
 def test_what_is_chosen_is_known_to_the_help():  # authority: every choice, against the defaults
     differ = set()
-    for size in ("auto", *defaults.SIZES):
-        for choice in defaults.CHOICES:
-            for on_cpu in (True, False):
-                config, _ = complete({"size": size}, int(min(choice.pairs, 10**7)), on_cpu)
-                plain = RunConfig(size=config.size, model=type(config.model)())
+    for name, task in TASK_CONFIGS.items():
+        for size in ("auto", *task.sizes):
+            for n, on_cpu in itertools.product((100, 10_000, 200_001, 10**7), (True, False)):
+                config, _ = complete({"task": name, "size": size}, Situation(n, on_cpu))
+                plain = RunConfig(
+                    task=name,
+                    size=config.size,
+                    family=config.family,
+                    objective=task(),
+                    model=type(config.model)(),
+                )
                 before, after = _flat(asdict(plain)), _flat(asdict(config))
-                differ |= {name for name in before if before[name] != after[name]}
+                changed = {name for name in before if before[name] != after[name]}
+                # Presets of published families differ in nearly everything.
+                translates = name == "translation"
+                differ |= {name for name in changed if translates or not name.startswith("model.")}
     assert differ == CHOSEN
+
+
+def test_a_start_gives_the_shape(tmp_path):
+    start = directory("bert", d_model=48)
+    given = {"task": "tagging", "start_from": "dir", "model": {"dropout": 0.3}}
+    config, notes = complete(given, Situation(100, True, start))
+    assert (config.family, config.model.d_model, config.model.dropout) == ("bert", 48, 0.3)
+    assert "starting from dir: family bert" in notes[0]
+    with pytest.raises(ConfigError, match=r"model\.d_model=64.*to start from has 48"):
+        complete({**given, "model": {"d_model": 64}}, Situation(100, True, start))
+    with pytest.raises(ConfigError, match=r"size='bert-tiny' and start_from='dir'"):
+        complete({**given, "size": "bert-tiny"}, Situation(100, True, start))
+    resumed = {**given, "family": "bert", "model": asdict(config.model)}
+    assert complete(resumed, Situation(100, True))[0].model == config.model
+
+
+def directory(family, **changes):
+    """A bundle of which nothing but the shape is looked at."""
+    c = replace(FAMILIES[family].preset, n_heads=2, **changes)
+    return SimpleNamespace(family=family, model_config=c)
+
+
+@pytest.mark.parametrize("task", TASK_CONFIGS)
+def test_settings_of_another_task_are_refused(task):
+    other = next(name for name in TASK_CONFIGS if name != task)
+    setting = next(f for f in TASK_CONFIGS[other].__dataclass_fields__)
+    with pytest.raises(ConfigError, match=rf"objective\.{setting}"):
+        complete({"task": task, "objective": {setting: 0.1}}, Situation(100, True))
+    with pytest.raises(ConfigError, match="task='juggling' is not known"):
+        complete({"task": "juggling"}, Situation(100, True))

@@ -52,7 +52,7 @@ def test_a_run_does_not_go_on_with_another_text(text, tmp_path):
         with pytest.raises(DataError, match=rf"{text.name}: this is not the text"):
             train(settings(tmp_path / "run", text, updates=6))
     text.write_bytes(before)  # the advised way
-    assert train(settings(tmp_path / "run", text, updates=6)).journey.step == 6
+    assert train(settings(tmp_path / "run", text, updates=6)).progress.step == 6
 
 
 def test_a_run_keeps_its_tokenizer_whatever_becomes_of_the_original(text, tmp_path):

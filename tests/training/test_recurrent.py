@@ -25,7 +25,7 @@ from pellucid.inference.score import score
 from pellucid.manifest import dump_json
 from pellucid.nn.model import build
 from pellucid.nn.rnn import RecurrentTranslator
-from pellucid.training.defaults import complete
+from pellucid.training.defaults import Situation, complete
 from pellucid.training.pipeline import train
 
 SETTINGS = {
@@ -33,12 +33,12 @@ SETTINGS = {
     "device": "cpu",
     "tokenizer": {"kind": "word", "vocab_size": 400, "min_frequency": 1},
     "model": {"d_model": 32, "dropout": 0.0},
+    "objective": {"label_smoothing": 0.0},
     "training": {
         "max_updates": 100,
         "max_tokens": 2000,
         "rate": 0.02,
         "warmup": 20,
-        "label_smoothing": 0.0,
         "validate_every": 100,
         "checkpoint_every": 100,
         "average": 1,
@@ -179,13 +179,13 @@ def load_changed(directory, config):
 
 
 def test_defaults_of_the_size():  # authority: families/rnn.py, and what a user says wins
-    config, _ = complete({"size": "rnn"}, 29_000, on_cpu=True)
+    config, _ = complete({"size": "rnn"}, Situation(29_000, True))
     assert isinstance(config.model, RNNConfig)
     assert config.training.clip_norm == RNN.training["clip_norm"]
     assert config.training.rate == RNN.training["rate"]
     assert config.tokenizer.vocab_size == 10_000
     given = {"size": "rnn", "training": {"rate": 0.5}, "model": {"attention": "dot"}}
-    config, _ = complete(given, 29_000, on_cpu=True)
+    config, _ = complete(given, Situation(29_000, True))
     assert isinstance(config.model, RNNConfig)
     assert (config.training.rate, config.model.attention) == (0.5, "dot")
 

@@ -36,7 +36,7 @@ def test_plain_and_json_go_to_stderr(capsys):
 
 def test_the_log_keeps_what_every_reporter_hears(tmp_path, capsys):
     both = Tee(Quiet(), LogFile(tmp_path / "log.txt"))
-    both.begin(0, 10)
+    both.begin("training", 0, 10)
     both.say("resuming")
     both.scores(RECORD)
     both.advance(1)
@@ -85,7 +85,7 @@ def test_no_reporter_ends_a_training(kind, stderr, monkeypatch):
     monkeypatch.setattr(sys, "stderr", None if stderr == "none" else stream)
     assert isinstance(choose_reporter(), Bar if stderr == "broken" else Reporter)
     reporter = kind()
-    reporter.begin(0, 10)
+    reporter.begin("training", 0, 10)
     for step in range(1, 4):
         reporter.advance(step)
         reporter.scores(RECORD)

@@ -1,19 +1,20 @@
 """The loop: exact resume, accumulation, one update by hand, many processes as one."""
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
 
 from pellucid.config.run import RunConfig
+from pellucid.config.tasks.base import TaskConfig
 from pellucid.config.training import TrainingConfig
 from pellucid.errors import ConfigError
 from pellucid.tasks.protocol import Term, total
 from pellucid.training.run_directory import RunDirectory
 from pellucid.training.stream import derived_seed
 from pellucid.training.trainer import Trainer
-from tasks.two_models import Corruption, Examples
+from tasks.two_models import Corruption, data_of
 from training.conftest import figures
 
 SETTINGS = TrainingConfig(
@@ -35,7 +36,7 @@ def trained(path, settings=SETTINGS, task=None, updates=None):
     """A trainer at the end of its run, in a directory of its own."""
     path.mkdir(exist_ok=True)
     config = RunConfig(training=settings)
-    trainer = Trainer(task or Corruption(), Examples(60), config, RunDirectory(path))
+    trainer = Trainer(task or Corruption(), data_of(60), config, RunDirectory(path))
     if updates is not None:  # as if killed after so many updates
         trainer.config = replace(settings, max_updates=updates)
     trainer.fit()
@@ -54,6 +55,48 @@ def test_resume_is_bit_exact(tmp_path, accumulate, workers):  # authority: the u
     for name, parameter in whole.module.named_parameters():
         assert torch.equal(parameter, resumed.module.get_parameter(name)), name
         assert torch.equal(whole.state.average.shadow[name], resumed.state.average.shadow[name])
+    assert whole.module.memory.any()
+    assert torch.equal(whole.module.memory, resumed.module.memory)
+
+
+def test_the_logged_loss_is_the_weighted_total(tmp_path):  # authority: arithmetic
+    run = trained(tmp_path / "run").run
+    lines = [record for record in run.metrics() if "loss" in record]
+    assert len(lines) == 4
+    for record in lines:
+        assert record["loss"] == pytest.approx(record["restore"] + 0.5 * record["tell"])
+        # Each of the 3 updates of a line reads 100 tokens for each of its points.
+        read = record["tokens_per_second"] * record["seconds"]
+        assert read == pytest.approx(round(read, -2), abs=1e-6)
+        assert read > 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged(TaskConfig):
+    """Judged by a metric of which more is better."""
+
+    name = "judged"
+    metrics = {"loss": "lower", "f1": "higher"}  # noqa: RUF012
+    best_by = "f1"
+
+
+class Improving(Corruption):
+    """Loss and F1 both rise from validation to validation, then F1 falls."""
+
+    def validate(self, module, held_out, device):
+        self.__dict__["calls"] = n = self.__dict__.get("calls", 0) + 1
+        return {"loss": float(n), "f1": min(n, 3) - max(0, n - 3)}
+
+
+@pytest.mark.parametrize(("by", "best"), [("", 6), ("f1", 6), ("loss", 2)])
+def test_metrics_have_a_direction(tmp_path, by, best):  # authority: the numbers above
+    settings = replace(SETTINGS, validate_every=2, best_by=by, ema=0.0)
+    config = RunConfig(training=settings, objective=Judged())
+    trainer = Trainer(Improving(), data_of(60), config, RunDirectory(tmp_path))
+    trainer.fit()
+    assert trainer.progress.best_step == best
+    with pytest.raises(ConfigError, match=r"best_by='bleu' is not a metric.*loss, f1"):
+        RunConfig(training=replace(settings, best_by="bleu"), objective=Judged())
 
 
 def test_metrics_after_the_checkpoint_are_rewound(tmp_path):  # authority: the uninterrupted run
@@ -69,9 +112,9 @@ def test_metrics_after_the_checkpoint_are_rewound(tmp_path):  # authority: the u
 
 
 def test_accumulation_equals_one_large_batch(tmp_path):  # authority: the sum of both gradients
-    task, examples = Corruption(), Examples(60)
+    task, data = Corruption(), data_of(60)
     settings = replace(SETTINGS, accumulate=2, max_updates=1, ema=0.0, optimizer="adam")
-    trainer = Trainer(task, examples, RunConfig(training=settings), RunDirectory(tmp_path))
+    trainer = Trainer(task, data, RunConfig(training=settings), RunDirectory(tmp_path))
     module = task.build(trainer.config.seed)
     seen = []
     update = trainer._update
@@ -124,7 +167,7 @@ def spoil_optimizer(trainer, value, update):
     step = trainer.state.optimizer.step
 
     def spoilt():
-        if trainer.journey.step + 1 == update:
+        if trainer.progress.step + 1 == update:
             for slots in trainer.state.optimizer.state.values():
                 slots["exp_avg"].fill_(value)
         step()
@@ -145,18 +188,18 @@ def test_what_is_not_finite_stops_and_spoils_nothing(tmp_path, untouched, place,
     # Authority: spec A8; what follows is the run that was never spoilt, to the last bit.
     trainer = Trainer(
         Faulty(place, value, update),
-        Examples(60),
+        data_of(60),
         RunConfig(training=SETTINGS),
         RunDirectory(tmp_path),
     )
     if place == "optimizer":
         spoil_optimizer(trainer, value, update)
-    says = "left weights" if place == "optimizer" else r"is not finite.*lines \d+"
+    says = "left weights" if place == "optimizer" else r"is not finite.*made from points:\d+"
     with pytest.raises(ConfigError, match=rf"update {update} {says}"):
         trainer.fit()
-    after = Trainer(Corruption(), Examples(60), RunConfig(training=SETTINGS), trainer.run)
+    after = Trainer(Corruption(), data_of(60), RunConfig(training=SETTINGS), trainer.run)
     if place != "optimizer":
-        assert after.journey.step == update - 1
+        assert after.progress.step == update - 1
     for slots in after.state.optimizer.state.values():
         assert all(torch.isfinite(slot).all() for slot in slots.values())
     assert all(torch.isfinite(p).all() for p in after.module.parameters())
@@ -179,6 +222,6 @@ def test_patience_stops_early(tmp_path):  # authority: the definition
 
     settings = replace(SETTINGS, max_updates=100, validate_every=2, patience=4)
     trainer = trained(tmp_path, settings, Worsening())
-    assert trainer.journey.best_step == 6  # the third validation
-    assert trainer.journey.step == 6 + 4 * 2
+    assert trainer.progress.best_step == 6  # the third validation
+    assert trainer.progress.step == 6 + 4 * 2
     assert (tmp_path / "checkpoints" / "step-00000006").is_dir()

@@ -59,14 +59,14 @@ def test_the_layers_read_the_files_vectors(pairs_file, tmp_path, kind, scale):
     tokenizer = plain.tokenizers.source
     words = ["the", "and", "he", "</s>"]  # word2vec has the last, but an end is no word
     vectors = glove(tmp_path / "glove.txt", words)
-    named = {"training": {"source_vectors": str(tmp_path / "glove.txt")}}
+    named = {"objective": {"source_vectors": str(tmp_path / "glove.txt")}}
     said = Said()
     made = ran(tmp_path / "with", pairs_file, said, **merge(settings, named))
     mark = "</w>" if kind == "bpe" else ""
     pieces = tokenizer.pieces(range(tokenizer.vocab_size))
     rows = {pieces.index(w + mark): w for w in words[:3] if w + mark in pieces}
     assert len(rows) >= 2
-    coverage = f"glove.txt: found {len(rows)} of {tokenizer.vocab_size} pieces"
+    coverage = f"glove.txt: {len(rows)} of {tokenizer.vocab_size} pieces have a vector"
     assert sum(coverage in line for line in said.lines) == 1
     embedding = made.model.encoder.embedding
     with record(embedding, "tokens") as seen:
@@ -91,7 +91,8 @@ def test_each_side_has_its_file(pairs_file, tmp_path):
     settings = {
         "tokenizer": {"kind": "word", "joint": False},
         "model": {"tie_embeddings": "decoder"},
-        "training": {**STILL, **named},
+        "training": STILL,
+        "objective": named,
     }
     made = ran(tmp_path / "run", pairs_file, **settings)
     for side, stack, vectors in (("source", "encoder", english), ("target", "decoder", german)):
@@ -108,15 +109,16 @@ def test_each_side_has_its_file(pairs_file, tmp_path):
 def test_a_run_that_goes_on_does_not_set_them_again(pairs_file, tmp_path, ema):
     path = tmp_path / "glove.txt"
     glove(path, ["the", "and", "he"])
-    settings = {"source_vectors": str(path), "max_updates": 12, "ema": ema}
-    whole = ran(tmp_path / "whole", pairs_file, training=settings, tokenizer={"kind": "word"})
+    settings = {"max_updates": 12, "ema": ema}
+    given = {"objective": {"source_vectors": str(path)}, "tokenizer": {"kind": "word"}}
+    whole = ran(tmp_path / "whole", pairs_file, training=settings, **given)
     cut = {**settings, "max_updates": 6}
-    ran(tmp_path / "cut", pairs_file, training=cut, tokenizer={"kind": "word"})
+    ran(tmp_path / "cut", pairs_file, training=cut, **given)
     path.unlink()  # whoever read it again would fail
     said = Said()
-    again = ran(tmp_path / "cut", pairs_file, said, training=settings, tokenizer={"kind": "word"})
+    again = ran(tmp_path / "cut", pairs_file, said, training=settings, **given)
     assert any("resuming from step-" in line for line in said.lines)
-    assert not any("found" in line for line in said.lines)
+    assert not any("have a vector" in line for line in said.lines)
     for name, parameter in whole.model.named_parameters():
         assert torch.equal(parameter, again.model.get_parameter(name)), name
 
@@ -124,9 +126,9 @@ def test_a_run_that_goes_on_does_not_set_them_again(pairs_file, tmp_path, ema):
 def test_a_file_that_does_not_fit_is_told_before_any_work(pairs_file, tmp_path):
     glove(tmp_path / "glove.txt", ["the"], width=48)
     said = Said()
-    training = {"source_vectors": str(tmp_path / "glove.txt")}
+    objective = {"source_vectors": str(tmp_path / "glove.txt")}
     with pytest.raises(DataError, match=r"glove.txt:1: its vectors have 48.*model.d_model=48"):
-        ran(tmp_path / "run", pairs_file, said, training=training)
+        ran(tmp_path / "run", pairs_file, said, objective=objective)
     assert not any("learning the tokenizer" in line for line in said.lines)
-    mended = {**training, **STILL}
-    ran(tmp_path / "run", pairs_file, training=mended, model={"d_model": 48})  # the advised way
+    advised = {"training": STILL, "objective": objective, "model": {"d_model": 48}}
+    ran(tmp_path / "run", pairs_file, **advised)

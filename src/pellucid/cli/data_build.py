@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pellucid.cli.parse import config_flags, positional
+from pellucid.cli.task_sections import task_sections
 from pellucid.cli.train import settings_of
 from pellucid.config.run import CHOSEN, RunConfig
 
@@ -17,7 +18,7 @@ class Options:
 
     source: str = positional("")
     """A config file (.yaml), or the directory of a run."""
-    settings: dict[str, Any] = config_flags(RunConfig, CHOSEN)
+    settings: dict[str, Any] = config_flags(RunConfig, CHOSEN, task_sections)
 
 
 def run(options: Options) -> int:

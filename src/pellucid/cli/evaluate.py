@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from pellucid.cli.evaluate_task import measure_task
 from pellucid.cli.models import opened
 from pellucid.cli.pairs import languages_of, lines_of, pairs_of
 from pellucid.cli.parse import config_flags, positional
@@ -16,6 +17,7 @@ from pellucid.config.decoding import DecodingConfig
 from pellucid.errors import UsageError
 
 if TYPE_CHECKING:
+    from pellucid.api import Loaded
     from pellucid.metrics.translation import Comparison, Score
 
 
@@ -61,12 +63,17 @@ def run(options: Options) -> int:
     from pellucid.metrics.translation import language_note
 
     _check(options)
+    model = _open(options.model, options) if options.model else None
+    if model is not None and model.task not in ("", "translation"):
+        measure_task(model, options.data, options.json, _given(options))
+        return 0
     pairs = pairs_of(options.data)
-    system = _system(options.model or options.hypotheses, bool(options.model), pairs, options)
+    system = _system(model or options.hypotheses, pairs, options)
     other = None
     if options.against:
-        is_model = not Path(options.against).is_file()
-        other = _system(options.against, is_model, pairs, options)
+        is_file = Path(options.against).is_file()
+        other = options.against if is_file else _open(options.against, options)
+        other = _system(other, pairs, options)
     language = options.language or system.language or languages_of(options.data)[1]
     scores([""], [""], language, options.tokenised)  # its word segmenter may not be here
     translations = system.texts()
@@ -128,14 +135,27 @@ def _check(options: Options) -> None:
         check_place(Path(options.output))
 
 
-def _system(
-    name: str, is_model: bool, pairs: Sequence[tuple[str, str]], options: Options
-) -> System:
+def _open(name: str, options: Options) -> "Loaded":
+    return opened(name, options.device, options.dtype)
+
+
+def _given(options: Options) -> list[str]:
+    """The flags that are given and concern translations alone."""
+    flags = {
+        "--against": options.against,
+        "--tokenised": options.tokenised,
+        "--output": options.output,
+        "settings of a search": options.search,
+    }
+    return [flag for flag, value in flags.items() if value]
+
+
+def _system(model: "Loaded | str", pairs: Sequence[tuple[str, str]], options: Options) -> System:
+    """A model, or a file of its translations."""
     settings = only_best(options.search)
-    if not is_model:
-        lines = lines_of(name, len(pairs))
+    if isinstance(model, str):
+        lines = lines_of(model, len(pairs))
         return System("", lambda: lines)
-    model = opened(name, options.device, options.dtype)
     model.translate([], **settings)  # what cannot be is known before the work begins
 
     def texts() -> list[str]:

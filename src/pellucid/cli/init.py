@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from pellucid.cli.parse import config_flags, positional
+from pellucid.cli.task_sections import task_sections
 from pellucid.config.run import CHOSEN, RunConfig
+from pellucid.config.tasks.catalog import TASK_CONFIGS
 from pellucid.errors import UsageError
 
-TASKS = ("translation",)
 HEAD = """\
 # Settings of a run: pellucid train THIS_FILE. A setting behind `#` is what stands there, or chosen
 # by size, text and machine where that is said; take the `#` away to set it yourself.
@@ -20,18 +21,20 @@ class Options:
     """Print a commented config file: pellucid init translation > my.yaml; pellucid train my.yaml"""
 
     task: str = positional("translation")
-    """What to train for: translation."""
-    settings: dict[str, Any] = config_flags(RunConfig, CHOSEN)
+    """What to train for: translation, masked_lm or tagging."""
+    settings: dict[str, Any] = config_flags(RunConfig, CHOSEN, task_sections)
 
 
 def run(options: Options) -> int:
     """Write the file to standard output."""
     from pellucid.config.read import merge
     from pellucid.config.write import template
-    from pellucid.families.run_config import build_run
+    from pellucid.training.defaults import Situation, complete
 
-    if options.task not in TASKS:
-        raise UsageError(f"no task {options.task!r}. Known: {', '.join(TASKS)}.")
-    said = merge({"task": options.task, "data": {"train": ["my.en", "my.de"]}}, options.settings)
-    print(HEAD + template(build_run(said, "flags"), said, CHOSEN), end="")
+    if options.task not in TASK_CONFIGS:
+        raise UsageError(f"no task {options.task!r}. Known: {', '.join(TASK_CONFIGS)}.")
+    files = TASK_CONFIGS[options.task].example_files
+    settings = merge({"task": options.task, "data": {"train": files}}, options.settings)
+    config, _ = complete(settings, Situation(10_000, on_cpu=True), "flags")
+    print(HEAD + template(config, settings, CHOSEN), end="")
     return 0

@@ -1,6 +1,7 @@
 """`pellucid train`: from a config file or flags to a finished model; a stopped run goes on."""
 
 import os
+import shlex
 import signal
 import warnings
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pellucid import allocator
 from pellucid.cli.parse import config_flags, positional
+from pellucid.cli.task_sections import task_sections
 from pellucid.config.run import CHOSEN, RunConfig
 from pellucid.errors import DataError, UsageError
 
@@ -21,6 +23,7 @@ class Options:
     """Train a model, or go on with a run: a config file, flags, or both (flags win).
 
     pellucid train --data.train my.en my.de
+    pellucid train --task tagging --start-from MODEL --data.train my.conll
     """
 
     source: str = positional("")
@@ -29,7 +32,7 @@ class Options:
     """Text to measure the finished model on, as for `pellucid evaluate --data`."""
     log_format: Literal["text", "json"] = "text"
     """How to tell what happens, on standard error."""
-    settings: dict[str, Any] = config_flags(RunConfig, CHOSEN)
+    settings: dict[str, Any] = config_flags(RunConfig, CHOSEN, task_sections)
 
 
 def run(options: Options) -> int:
@@ -43,9 +46,9 @@ def run(options: Options) -> int:
     if options.log_format == "json":
         warnings.showwarning = lambda message, *_: log.say(f"warning: {message}")
     if options.test:
-        from pellucid.cli.pairs import pairs_of
+        from pellucid.data.files import expand_names
 
-        pairs_of(options.test)  # a wrong name must not wait for the end of the training
+        expand_names(options.test)  # a wrong name must not wait for the end of the training
 
     from pellucid.training.pipeline import train
 
@@ -74,7 +77,8 @@ def settings_of(source: str, flags: dict[str, Any]) -> tuple[dict[str, Any], str
         if not flags:
             raise UsageError(
                 "nothing to train. Give a config file, a run's directory, or text:\n"
-                "pellucid train --data.train my.en my.de"
+                "pellucid train --data.train my.en my.de\n"
+                "pellucid train --task TASK --data.train FILE"
             )
         return with_absolute_paths(flags), "flags"
     path = Path(source)
@@ -91,17 +95,13 @@ def settings_of(source: str, flags: dict[str, Any]) -> tuple[dict[str, Any], str
 def _how_to_resume(trained: "Trained") -> str:
     name = signal.Signals(trained.signal or 0).name
     return (
-        f"stopped by {name} after update {trained.journey.step:,}; everything is saved."
+        f"stopped by {name} after update {trained.progress.step:,}; everything is saved."
         f" Go on: pellucid train {trained.run.path}"
     )
 
 
 def _next(trained: "Trained") -> str:
-    run, data = trained.run.path, trained.config.data
-    source, target = data.source_language or "SOURCE", data.target_language or "TARGET"
-    return (
-        f"The model is in {trained.run.final}. Next:\n"
-        f"  pellucid translate {run} < FILE.{source} > FILE.{target}\n"
-        f"  pellucid evaluate {run} --data TEST.{source} TEST.{target}\n"
-        f"  pellucid info {run}"
-    )
+    c, run = trained.config, trained.run.path
+    uses = c.objective.uses(c.data.source_language, c.data.target_language)
+    commands = [use.format(run=shlex.quote(str(run))) for use in (*uses, "pellucid info {run}")]
+    return "\n  ".join([f"The model is in {trained.run.final}. Next:", *commands])

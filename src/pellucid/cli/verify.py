@@ -64,7 +64,7 @@ def parts_of(path: Path) -> list[Path]:
     Raises: DataError if there is nothing to check.
     """
     if (path / "config.yaml").is_file():  # a run
-        places = [*(path / "checkpoints").glob("step-*"), *(path / "data").glob("*")]
+        places = [*(path / "checkpoints").glob("step-*"), *(path / "data").glob("*/part-*")]
         found = sorted(place for place in places if place.is_dir())
         found += [part for part in (path / "tokenizer", path / "final") if part.is_dir()]
         if not found:

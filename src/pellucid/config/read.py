@@ -80,7 +80,8 @@ def _section(
         hint = hints[key]
         sections = section_kinds(hint)
         if sections:
-            values[key] = _section(kinds.get(inner, sections[0]), value, where, inner, kinds)
+            kind = kinds.get(inner) or _default_kind(cls, key) or sections[0]
+            values[key] = _section(kind, value, where, inner, kinds)
         else:
             values[key] = _leaf(hint, value, where, inner)
     missing = [name for name in _required(cls) if name not in values]
@@ -121,6 +122,13 @@ def _required(cls: type) -> list[str]:
         for field in fields(cls)
         if field.default is MISSING and field.default_factory is MISSING
     ]
+
+
+@cache
+def _default_kind(cls: type, name: str) -> type | None:
+    """The class that a section has by default, where it is made by one."""
+    factory = cls.__dataclass_fields__[name].default_factory
+    return factory if isinstance(factory, type) else None
 
 
 @cache

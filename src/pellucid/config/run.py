@@ -1,13 +1,15 @@
 """A whole run: what `config.yaml` says, and what is saved resolved beside the results."""
 
 from dataclasses import dataclass, field
-from typing import Literal
 
 from pellucid.config.data import DataConfig, TokenizerConfig
 from pellucid.config.decoding import DecodingConfig
 from pellucid.config.model import ModelConfig
 from pellucid.config.rnn import RNNConfig
+from pellucid.config.tasks.base import TaskConfig
+from pellucid.config.tasks.translation import TranslationConfig
 from pellucid.config.training import TrainingConfig
+from pellucid.errors import ConfigError
 
 CHOSEN = frozenset(
     {
@@ -15,24 +17,47 @@ CHOSEN = frozenset(
         *("model.n_encoder_layers", "model.n_decoder_layers", "tokenizer.vocab_size"),
         *(f"training.{name}" for name in ("schedule", "rate", "warmup", "clip_norm", "average")),
         *(f"training.{name}" for name in ("max_updates", "validate_every", "checkpoint_every")),
+        *(f"training.{name}" for name in ("max_tokens", "optimizer", "betas", "eps")),
+        *(f"tokenizer.{name}" for name in ("kind", "lowercase", "normalize")),
+        *("training.weight_decay", "data.max_length"),
     }
 )
-"""Settings that a training chooses where they are left open: their defaults here never count."""
+"""Settings that task, size and data choose where they are left open."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:
     """One training run from text to a measured model."""
 
-    task: Literal["translation"] = "translation"
+    task: str = "translation"
+    """What to train for: translation, masked_lm or tagging."""
     size: str = "auto"
-    """A preset of the model's sizes (tiny, small, base, big; rnn is the recurrent one); auto looks
-    at data and machine."""
+    """A preset of the model's sizes (for translation tiny, small, base, big, and rnn for the
+    recurrent model; bert-tiny and the like for encoders); auto chooses by data and machine."""
+    start_from: str = ""
+    """A finished model to begin from, ours or a published one: its shape, weights and tokenizer
+    are taken over."""
+    family: str = ""
+    """The model's family; empty means that of `size` or `start_from`."""
     run_dir: str = ""
-    """Where everything is kept; empty means `runs/` plus the languages or the file's name."""
+    """Where everything is kept; empty means `runs/` plus the task or the languages."""
     device: str = "auto"
+    objective: TaskConfig = field(default_factory=TranslationConfig)
     data: DataConfig = field(default_factory=DataConfig)
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     model: ModelConfig | RNNConfig = field(default_factory=ModelConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     decoding: DecodingConfig = field(default_factory=DecodingConfig)
+
+    def __post_init__(self) -> None:
+        metrics = self.objective.metrics
+        if self.training.best_by and self.training.best_by not in metrics:
+            raise ConfigError(
+                f"training.best_by={self.training.best_by!r} is not a metric of task"
+                f" {self.task}. Use {', '.join(metrics)}."
+            )
+
+    @property
+    def best_by(self) -> str:
+        """The metric that chooses the best checkpoint."""
+        return self.training.best_by or self.objective.best_by

@@ -34,17 +34,10 @@ class TrainingConfig:
     rate: float = 1.0
     """The peak rate; for `noam`, a factor on the paper's formula."""
 
-    label_smoothing: float = 0.1
     precision: Literal["fp32", "bf16", "auto"] = "auto"
     """bf16: matrix products in 16 bits; `auto` measures once per machine which one is faster."""
     compile: bool = False
     """Compile the model by torch.compile; for GPUs."""
-
-    source_vectors: str = ""
-    """Vectors of words that the encoder's embedding begins with: a text file as word2vec or GloVe
-    writes it, .gz too."""
-    target_vectors: str = ""
-    """The same for the decoder's; where both share one matrix, these count if both have a word."""
 
     ema: float = 0.0
     """Decay of an exponential moving average of the weights, validated and kept in their place."""
@@ -54,7 +47,8 @@ class TrainingConfig:
     validate_every: int = 1000
     patience: int = 0
     """Stop after this many validations without a better score; 0 never stops early."""
-    best_by: Literal["loss", "bleu"] = "loss"
+    best_by: str = ""
+    """The validation metric that chooses the best checkpoint; empty means the task's own choice."""
     checkpoint_every: int = 1000
     keep: int = 1
     """Checkpoints kept on disk; never fewer than `average`."""
@@ -71,7 +65,7 @@ class TrainingConfig:
         at_least(0, self, "seed", "weight_decay", "clip_norm", "warmup", "patience")
         at_least(0, self, "workers", "threads")
         at_most(MOST, self)
-        fraction(self, "label_smoothing", "ema")
+        fraction(self, "ema")
         if not (all(0 <= beta < 1 for beta in self.betas) and self.eps > 0 and self.rate > 0):
             raise ConfigError(
                 f"betas={self.betas}, eps={self.eps}, rate={self.rate}: betas must be in [0, 1),"

@@ -1,22 +1,27 @@
-"""Which pairs make a batch, in which order: a pure function of (seed, epoch, index)."""
+"""Which examples form a batch, in which order: a pure function of (seed, epoch, index)."""
 
 from collections.abc import Iterator
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from pellucid.errors import ConfigError
 
+Order = Literal["length", "stream"]
+EVALUATION_TOKENS = 4096
+"""Padded tokens of a batch of `evaluation_batches`."""
 
-def plan(lengths: np.ndarray, max_tokens: int, seed: int, epoch: int) -> list[np.ndarray]:
-    """The batches of one epoch: every pair once, pairs of like length together.
 
-    `lengths` (N, 2): tokens of source and target, special ones counted (`PairStore.lengths`). Rows
-    times the longest text of either side never exceed `max_tokens`. Which pairs meet, and the
-    order of batches, change from epoch to epoch; the number of batches does not.
-    Raises: ConfigError naming a pair that alone is too long.
+def epoch_batches(lengths: np.ndarray, max_tokens: int, seed: int, epoch: int) -> list[np.ndarray]:
+    """The batches of one epoch: every example once, examples of like length together.
+
+    lengths: (N, sides) tokens of each example, special ones counted. Rows times the longest side
+    never exceed `max_tokens`. Which examples meet, and the order of batches, change from epoch to
+    epoch; the number of batches does not.
+    Raises: ConfigError naming an example that alone is too long.
     """
     longest = lengths.max(axis=1)  # (N,)
-    _check(longest, max_tokens)
+    check_lengths(lengths, max_tokens)
     rng = np.random.default_rng((seed, epoch))
     order = rng.permutation(len(longest))
     order = order[np.argsort(longest[order], kind="stable")]
@@ -25,37 +30,77 @@ def plan(lengths: np.ndarray, max_tokens: int, seed: int, epoch: int) -> list[np
     return [batches[i] for i in rng.permutation(len(batches))]
 
 
-def micro_batches(
-    lengths: np.ndarray, max_tokens: int, seed: int, start: int
-) -> Iterator[tuple[int, int, np.ndarray]]:
-    """Batches without end from number `start`, counted over all epochs: (epoch, index, pairs)."""
+def evaluation_batches(lengths: np.ndarray) -> list[list[int]]:
+    """Batches of every example once, for scores: always the same, and no example is too long."""
+    if not len(lengths):
+        return []
+    most = max(EVALUATION_TOKENS, int(lengths.max()))
+    return [batch.tolist() for batch in epoch_batches(lengths, most, seed=0, epoch=0)]
+
+
+def stream_batches(lengths: np.ndarray, max_tokens: int) -> list[np.ndarray]:
+    """Batches along contiguous streams: row r of each batch follows row r of the one before.
+
+    The examples are cut into as many streams as rows of the longest example fit into `max_tokens`;
+    up to so many examples at the end are left out.
+    """
+    check_lengths(lengths, max_tokens)
+    n_rows = min(max_tokens // int(lengths.max()), len(lengths))
+    n_batches = len(lengths) // n_rows
+    streams = np.arange(n_rows * n_batches).reshape(n_rows, n_batches)
+    return list(streams.T)
+
+
+class Batches(NamedTuple):
+    """The endless sequence of micro-batches of a training."""
+
+    lengths: np.ndarray
+    max_tokens: int
+    seed: int
+    order: Order = "length"
+
+    def starting_at(self, start: int) -> Iterator[tuple[int, np.ndarray]]:
+        """(epoch, indices of examples) from micro-batch `start` on, counted over all epochs."""
+        if not len(self.lengths):
+            raise ConfigError("there are no examples to make batches of. Check data.train.")
+        epoch, index = divmod(start, self.n_batches)
+        while True:
+            for batch in self._epoch(epoch)[index:]:
+                yield epoch, batch
+            epoch, index = epoch + 1, 0
+
+    @property
+    def n_batches(self) -> int:
+        """Micro-batches in an epoch."""
+        if self.order == "stream":
+            return len(stream_batches(self.lengths, self.max_tokens))
+        check_lengths(self.lengths, self.max_tokens)
+        # The cuts depend on the sorted lengths alone, so every epoch has as many batches.
+        return len(_cuts(np.sort(self.lengths.max(axis=1)), self.max_tokens)) - 1
+
+    def _epoch(self, epoch: int) -> list[np.ndarray]:
+        if self.order == "stream":
+            return stream_batches(self.lengths, self.max_tokens)
+        return epoch_batches(self.lengths, self.max_tokens, self.seed, epoch)
+
+
+def check_lengths(lengths: np.ndarray, max_tokens: int) -> None:
+    """Raises: ConfigError if an example alone has more tokens than a whole batch may."""
     longest = lengths.max(axis=1)
-    _check(longest, max_tokens)
-    if not len(longest):
-        raise ConfigError("there are no pairs to make batches of. Check data.train.")
-    # The cuts depend on the sorted lengths alone, so every epoch has as many batches.
-    epoch, index = divmod(start, len(_cuts(np.sort(longest), max_tokens)) - 1)
-    while True:
-        for number, batch in enumerate(plan(lengths, max_tokens, seed, epoch)[index:], index):
-            yield epoch, number, batch
-        epoch, index = epoch + 1, 0
-
-
-def _check(longest: np.ndarray, max_tokens: int) -> None:
     if len(longest) and longest.max() > max_tokens:
         worst = int(longest.argmax())
         raise ConfigError(
-            f"pair {worst} has {longest[worst]} tokens on its longer side, more than"
+            f"example {worst} has {longest[worst]} tokens on its longer side, more than"
             f" training.max_tokens={max_tokens} allows for a whole batch. Raise max_tokens, or"
-            " lower data.max_length so that such pairs are left out."
+            " lower data.max_length."
         )
 
 
 def _cuts(ascending: np.ndarray, max_tokens: int) -> list[int]:
-    """Where batches begin, and the end: each takes as many of the next pairs as fit."""
+    """Where batches begin, and the end: each takes as many of the next examples as fit."""
     cuts = [0]
     while (start := cuts[-1]) < len(ascending):
         ahead = ascending[start : start + max_tokens // max(int(ascending[start]), 1)]
-        sizes = ahead * np.arange(1, len(ahead) + 1, dtype=np.int64)  # if cut after each pair
+        sizes = ahead * np.arange(1, len(ahead) + 1, dtype=np.int64)  # if cut after each example
         cuts.append(start + int(np.searchsorted(sizes, max_tokens, side="right")))
     return cuts

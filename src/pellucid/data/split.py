@@ -1,69 +1,78 @@
-"""Holding out a part of the pairs that training must not see."""
+"""Holding out a part of the records that training must not see."""
 
 import heapq
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
-from pellucid.data.read import BLANK
+from pellucid.config.columns import Column
+from pellucid.data.records import Record
 from pellucid.errors import DataError
+
+MOST_HELD_OUT = 1000
+SHARE = 20
+"""At most one record in this many is held out."""
+SEED = 1
+"""Not the run's: runs of several seeds are compared on one validation set."""
+TEXTS = ("text", "words", "document")
 
 
 @dataclass(frozen=True)
-class HeldOut:
-    """Pairs for validation; no text of theirs, source or target, is left for training."""
+class Split:
+    """Records for validation; none of their texts is left for training, in whichever column."""
 
-    pairs: tuple[tuple[str, str], ...]
-    sources: frozenset[str]
-    targets: frozenset[str]
+    records: tuple[Record, ...]
+    columns: tuple[int, ...]
+    """Which columns hold texts."""
+    texts: frozenset[tuple[int, str]]
+    """A column and a text in it, case and spacing ignored."""
 
-    def allows(self, source: str, target: str) -> bool:
-        """Whether a pair may be trained on."""
-        return _key(source) not in self.sources and _key(target) not in self.targets
-
-    def training(self, pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
-        """The pairs to train on; a blank stands for each other, so that pair i stays line i + 1."""
-        for source, target in pairs:
-            yield (source, target) if self.allows(source, target) else BLANK
+    def training(self, records: Iterable[Record]) -> Iterator[Record]:
+        """The records to train on."""
+        for record in records:
+            if not any((i, _key(record, i)) in self.texts for i in self.columns):
+                yield record
 
 
-def hold_out(pairs: Iterable[tuple[str, str]], n: int, seed: int) -> HeldOut:
-    """Choose n different source sentences by hash, each with the target it has first.
+def n_held_out(n_records: int) -> int:
+    """How many records are held out where no validation files are named."""
+    return max(1, min(MOST_HELD_OUT, n_records // SHARE))
 
-    A function of the set of sources, n and seed: the order of the file does not matter to which
-    are chosen. Memory grows with n alone. Raises: DataError if fewer than 2 n sources differ.
+
+def hold_out(records: Iterable[Record], columns: Sequence[Column], n: int) -> Split:
+    """Choose n different texts of the first text column by hash, each with its first record.
+
+    A function of the set of texts and n: the order of the files does not change which are chosen.
+    Memory grows with n alone. Raises: DataError if fewer than 2 n texts differ.
     """
-    chosen: dict[bytes, tuple[str, str]] = {}
+    texts = tuple(i for i, column in enumerate(columns) if column.kind in TEXTS)
+    chosen: dict[bytes, Record] = {}
     worst: list[bytes] = []  # a heap, the largest hash first
-    for source, target in pairs:
-        if (source, target) == BLANK:
-            continue
-        rank = blake2b(_key(source).encode(), digest_size=16, salt=_salt(seed)).digest()
+    for record in records:
+        key = _key(record, texts[0]).encode()
+        rank = blake2b(key, digest_size=16, salt=SEED.to_bytes(16, "little")).digest()
         if rank in chosen:
             continue
         inverse = bytes(255 - byte for byte in rank)
         if len(chosen) < 2 * n:
             heapq.heappush(worst, inverse)
-            chosen[rank] = (source, target)
+            chosen[rank] = record
         elif inverse > worst[0]:
             out = heapq.heapreplace(worst, inverse)
             del chosen[bytes(255 - byte for byte in out)]
-            chosen[rank] = (source, target)
+            chosen[rank] = record
     if len(chosen) < 2 * n:
         raise DataError(
-            f"cannot hold out {n} of {len(chosen)} different source sentences: at least as many"
-            " must remain. Hold out fewer, or name a validation set with data.valid."
+            f"only {len(chosen)} different texts in column {columns[texts[0]].name}, too few to"
+            f" hold out {n} of them for validation. Name a validation set: --data.valid FILE."
         )
     held = tuple(chosen[rank] for rank in sorted(chosen)[:n])
-    return HeldOut(
-        held, frozenset(_key(source) for source, _ in held), frozenset(_key(t) for _, t in held)
-    )
+    keys = frozenset((i, _key(record, i)) for record in held for i in texts)
+    return Split(held, texts, keys)
 
 
-def _key(text: str) -> str:
-    """Texts that differ by case or spacing alone are one."""
+def _key(record: Record, column: int) -> str:
+    """The text of a column; texts that differ by case or spacing alone are one."""
+    value = record.values[column]
+    text = " ".join(value) if isinstance(value, tuple) else value or ""
     return " ".join(text.casefold().split())
-
-
-def _salt(seed: int) -> bytes:
-    return seed.to_bytes(16, "little", signed=True)

@@ -1,108 +1,115 @@
-"""Ids of all training pairs in memory-mapped files, made once for each content."""
+"""Encoded examples in memory-mapped files, built once for each content.
+
+A store is a directory of parts and `index.json`, which is written last. Each part holds the
+examples of consecutive records. A build that was stopped goes on after its last whole part.
+"""
 
 import contextlib
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 import numpy as np
 
-from pellucid.config.data import GARDEN, DataConfig
+from pellucid.config.data import GARDEN
+from pellucid.data.examples import Encoded, LeftOut, size_of
 from pellucid.data.lines import reads_twice
+from pellucid.data.records import Record
 from pellucid.errors import DataError, VerificationError
-from pellucid.files import publish
-from pellucid.manifest import verify
-from pellucid.text.pair import Tokenizers
+from pellucid.files import atomic_write, publish, remove
+from pellucid.manifest import dump_json, read_json, verify
 
-FORMAT = 1
-BATCH = 2048  # pairs encoded at once
-FILES = ("source.i32", "target.i32", "counts.i32", "lines.i64")
+FORMAT = 2
+INDEX = "index.json"
+PART_CHARACTERS = 1 << 25
+"""Characters of text in one part."""
+BUFFER = 4096
+"""Examples that are written at once."""
 
-T = TypeVar("T")
+Encode = Callable[[Iterable[Record]], Iterator[Encoded | LeftOut]]
 
 
-class PairStore:
-    """Pairs of ids by index; `lengths` is what batches weigh."""
+class ExampleStore:
+    """Examples by index; `lengths` is what batches weigh."""
 
     def __init__(self, directory: Path) -> None:
         """Open what `build_store` wrote. Raises: DataError or VerificationError if damaged."""
         self.directory = Path(directory)
-        facts = verify(self.directory, deep=False)["facts"]
-        counts = np.fromfile(self.directory / "counts.i32", np.int32).reshape(-1, 2)
-        self.dropped: dict[str, int] = facts["dropped"]
-        # What a batch carries for a text: its pieces and one more, the end token of the source and
-        # of the labels, or the start token before the decoder's input. Added here and nowhere else.
-        self.lengths = counts + np.int32(1)  # (N, 2) source, target
-        self._lines = np.memmap(self.directory / "lines.i64", np.int64, "r")
-        self._starts = np.concatenate([np.zeros((1, 2), np.int64), counts.cumsum(0, np.int64)])
-        self._sources, self._targets = (
-            np.memmap(self.directory / name, np.int32, "r") for name in FILES[:2]
-        )
+        n_parts = read_json(self.directory / INDEX)["parts"]
+        facts = {p: verify(p, deep=False)["facts"] for p in _part_paths(self.directory, n_parts)}
+        self.left_out = sum((Counter(f["left_out"]) for f in facts.values()), Counter[str]())
+        self._parts = [_Part(path, f) for path, f in facts.items() if f["examples"]]
+        self.lengths = np.concatenate([part.lengths for part in self._parts])  # (N, sides) int32
+        self._ends = np.cumsum([len(part.lengths) for part in self._parts])
 
     def __len__(self) -> int:
         return len(self.lengths)
 
-    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Ids of source (S,) and target (T,), without special tokens."""
-        if not 0 <= index < len(self):
-            raise IndexError(f"pair {index} of {len(self)}")
-        (s0, t0), (s1, t1) = self._starts[index : index + 2]
-        return self._sources[s0:s1], self._targets[t0:t1]
+    def __getitem__(self, index: int) -> tuple[np.ndarray, ...]:
+        """The columns of an example, without special tokens."""
+        part, row = self._find(index)
+        return part.columns_of(row)
 
     def __reduce__(self) -> tuple:
-        return PairStore, (self.directory,)  # a worker process maps the files itself
+        return ExampleStore, (self.directory,)  # a worker process maps the files itself
 
-    def line(self, index: int) -> int:
-        """The line of the data that a pair came from, counted from 1."""
-        return int(self._lines[index])
+    def origin(self, index: int) -> str:
+        """The file and line that an example was made from, as `file:line`."""
+        part, row = self._find(index)
+        file, line = part.origins[row]
+        return f"{part.files[file]}:{line}"
+
+    def _find(self, index: int) -> "tuple[_Part, int]":
+        if not 0 <= index < len(self):
+            raise IndexError(f"example {index} of {len(self)}")
+        number = int(np.searchsorted(self._ends, index, side="right"))
+        part = self._parts[number]
+        return part, index - int(self._ends[number]) + len(part.lengths)
 
 
-def build_store(
-    pairs: Iterable[tuple[str, str]],
-    tokenizers: Tokenizers,
-    cache_dir: Path,
-    key: str,
-    max_length: int,
-) -> PairStore:
-    """The store of this key: what the cache has if it is sound, else made from the pairs.
+def build_store(records: Iterable[Record], encode: Encode, directory: Path) -> ExampleStore:
+    """The store in this directory: what is there if it is sound, else built.
 
-    Pair number i is taken for line i + 1. Blank pairs (also in place of those held out) and pairs
-    with more than `max_length` pieces on a side are left out and counted in `dropped`. Memory while
-    building does not grow with the data; an open store takes 24 bytes a pair.
-    Raises: DataError if no pair is left.
+    encode: from records to examples. It is called for each part, and must depend on nothing but the
+    records of that part.
+    Memory does not grow with the data, but for 24 bytes an example of two columns.
+    Raises: DataError if no example is left.
     """
-    final = Path(cache_dir) / key
-    if final.exists():
+    index = directory / INDEX
+    if index.exists():
         with contextlib.suppress(VerificationError, DataError):
-            verify(final)
-            return PairStore(final)
-    dropped: Counter[str] = Counter()
-    facts = {"store": FORMAT, "dropped": dropped}
-    with publish(final, replace=True, facts=facts) as temp:
-        written = _write(pairs, tokenizers, temp, max_length, dropped)
-        if not written:
-            raise DataError(
-                f"no pair is left to train on (left out: {dict(dropped) or 'nothing'}). Check the"
-                f" files, and data.max_length={max_length}."
-            )
-    return PairStore(final)
+            return _verified(directory)
+        index.unlink()
+    n_parts, n_examples = 0, 0
+    left_out: Counter[str] = Counter()
+    for part in _parts(records):
+        path = _part_paths(directory, n_parts + 1)[-1]
+        facts = _facts_of(path)
+        if facts is None:
+            facts = _write_part(path, part, encode)
+        for _ in part:  # what an earlier build encoded is read past
+            pass
+        n_parts, n_examples = n_parts + 1, n_examples + facts["examples"]
+        left_out.update(facts["left_out"])
+    if not n_examples:
+        if directory.exists():
+            remove(directory)
+        reasons = ", ".join(f"{n:,} {reason}" for reason, n in left_out.items()) or "nothing"
+        raise DataError(
+            f"no example is left to train on (left out: {reasons}). Check the files, and"
+            " data.max_length."
+        )
+    atomic_write(index, dump_json({"parts": n_parts}))
+    return ExampleStore(directory)
 
 
-def content_key(
-    digests: Sequence[str], tokenizers: Tokenizers, config: DataConfig, extra: str = ""
-) -> str:
-    """What a store's content depends on, as sha256 in hex.
-
-    digests: `digest` of each file, in order. extra: what was held out, say.
-    """
-    parts = [FORMAT, config.max_length, config.source_language, config.target_language, extra]
-    parts += digests
-    parts += [tokenizers.source.to_json(), tokenizers.target.to_json()]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+def content_key(*parts: Any) -> str:
+    """The sha256 in hex of what a store's content depends on; the parts must be JSON values."""
+    return hashlib.sha256(json.dumps([FORMAT, *parts]).encode()).hexdigest()
 
 
 def digest(file: str) -> str:
@@ -111,7 +118,7 @@ def digest(file: str) -> str:
     Raises: DataError if it cannot be read, or not more than once.
     """
     if file == GARDEN:
-        folder = Path(__file__).parent / "garden"
+        folder = Path(__file__).parents[1] / "garden"
         parts = sorted(p for p in folder.rglob("*") if p.suffix in (".py", ".txt", ".tsv"))
         return hashlib.sha256(b"".join(part.read_bytes() for part in parts)).hexdigest()
     try:
@@ -126,45 +133,107 @@ def digest(file: str) -> str:
     )
 
 
-def _write(
-    pairs: Iterable[tuple[str, str]],
-    tokenizers: Tokenizers,
-    directory: Path,
-    max_length: int,
-    dropped: Counter[str],
-) -> int:
-    """Write the files of a store batch by batch; how many pairs they hold."""
-    written, read = 0, 0
-    with contextlib.ExitStack() as stack:
-        files = [stack.enter_context(open(directory / name, "wb")) for name in FILES]
-        for batch in batched(pairs, BATCH):
-            sources = tokenizers.source.encode_batch([source for source, _ in batch])
-            targets = tokenizers.target.encode_batch([target for _, target in batch])
-            reasons = [_reason(*both, max_length) for both in zip(sources, targets, strict=True)]
-            dropped.update(reason for reason in reasons if reason)
-            kept = [i for i, reason in enumerate(reasons) if not reason]
-            lengths = [(len(sources[i]), len(targets[i])) for i in kept]
-            columns = (
-                np.array([id for i in kept for id in sources[i]], np.int32),
-                np.array([id for i in kept for id in targets[i]], np.int32),
-                np.array(lengths, np.int32),
-                np.array([read + i + 1 for i in kept], np.int64),
-            )
-            for file, column in zip(files, columns, strict=True):
-                file.write(column.tobytes())
-            written, read = written + len(kept), read + len(batch)
-    return written
+class _Part:
+    """Examples of consecutive records, mapped into memory."""
+
+    def __init__(self, path: Path, facts: Mapping[str, Any]) -> None:
+        self.files: list[str] = facts["files"]
+        self.lengths = np.fromfile(path / "lengths.i32", np.int32).reshape(facts["examples"], -1)
+        self.origins = _mapped(path / "origins.i64", np.int64).reshape(-1, 2)
+        dtypes: list[str] = facts["dtypes"]
+        sizes = np.fromfile(path / "sizes.i32", np.int32).reshape(facts["examples"], len(dtypes))
+        first = np.zeros((1, len(dtypes)), np.int64)
+        self._starts = np.concatenate([first, sizes.cumsum(0, np.int64)])  # (N + 1, columns)
+        self._columns = [
+            _mapped(path / f"column-{n}.bin", np.dtype(dtype)) for n, dtype in enumerate(dtypes)
+        ]
+
+    def columns_of(self, row: int) -> tuple[np.ndarray, ...]:
+        begins, ends = self._starts[row : row + 2]
+        return tuple(
+            column[begin:end]
+            for column, begin, end in zip(self._columns, begins, ends, strict=True)
+        )
 
 
-def _reason(source: list[int], target: list[int], max_length: int) -> str:
-    """Why a pair is left out; empty if it stays."""
-    if not source or not target:
-        return "blank or held out"
-    return "too long" if max(len(source), len(target)) > max_length else ""
+def _mapped(path: Path, dtype: Any) -> np.ndarray:
+    """A file of numbers, mapped into memory; an empty one cannot be."""
+    return np.memmap(path, dtype, "r") if path.stat().st_size else np.zeros(0, dtype)
 
 
-def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Lists of `size` items, the last perhaps shorter."""
+def _parts(records: Iterable[Record]) -> Iterator[Iterator[Record]]:
+    """The records of each part; one part must be read to its end before the next is asked for."""
+    stream = iter(records)
+
+    def part(first: Record) -> Iterator[Record]:
+        characters = 0
+        for record in chain([first], stream):
+            yield record
+            characters += size_of(record)
+            if characters >= PART_CHARACTERS:
+                return
+
+    for first in stream:
+        yield part(first)
+
+
+def _write_part(path: Path, records: Iterator[Record], encode: Encode) -> dict[str, Any]:
+    """Encode a part and publish it; what its manifest says."""
+    files: dict[str, int] = {}
+    left_out: Counter[str] = Counter()
+    facts: dict[str, Any] = {"files": [], "left_out": left_out, "examples": 0, "dtypes": []}
+    with publish(path, replace=True, facts=facts) as temp, contextlib.ExitStack() as stack:
+        opened: dict[str, Any] = {}
+
+        def append(name: str, values: np.ndarray) -> None:
+            if name not in opened:
+                opened[name] = stack.enter_context(open(temp / name, "wb"))
+            opened[name].write(np.ascontiguousarray(values).tobytes())
+
+        append("lengths.i32", np.zeros(0, np.int32))
+        append("sizes.i32", np.zeros(0, np.int32))
+        append("origins.i64", np.zeros(0, np.int64))
+        for batch in _batched(_kept(encode(records), left_out), BUFFER):
+            origins = [(files.setdefault(e.record.file, len(files)), e.record.line) for e in batch]
+            append("lengths.i32", np.array([e.lengths for e in batch], np.int32))
+            append("sizes.i32", np.array([[len(c) for c in e.columns] for e in batch], np.int32))
+            append("origins.i64", np.array(origins, np.int64))
+            for number, column in enumerate(zip(*(e.columns for e in batch), strict=True)):
+                append(f"column-{number}.bin", np.concatenate(column))
+            facts["dtypes"] = [str(column.dtype) for column in batch[0].columns]
+            facts["examples"] += len(batch)
+        facts["files"] = list(files)
+    return facts
+
+
+def _kept(encoded: Iterable[Encoded | LeftOut], left_out: Counter[str]) -> Iterator[Encoded]:
+    """The examples; records that gave none are counted by their reason."""
+    for each in encoded:
+        if isinstance(each, LeftOut):
+            left_out[each.reason] += 1
+        else:
+            yield each
+
+
+def _facts_of(path: Path) -> dict[str, Any] | None:
+    """What the manifest of a part says, or None if it is not there or not whole."""
+    with contextlib.suppress(VerificationError, DataError):
+        return verify(path)["facts"]
+    return None
+
+
+def _verified(directory: Path) -> ExampleStore:
+    """Raises: DataError or VerificationError if a byte of the store is not as written."""
+    for path in _part_paths(directory, read_json(directory / INDEX)["parts"]):
+        verify(path)
+    return ExampleStore(directory)
+
+
+def _part_paths(directory: Path, n_parts: int) -> list[Path]:
+    return [directory / f"part-{number:05d}" for number in range(n_parts)]
+
+
+def _batched(items: Iterable[Encoded], size: int) -> Iterator[Sequence[Encoded]]:
     stream = iter(items)
     while batch := list(islice(stream, size)):
         yield batch

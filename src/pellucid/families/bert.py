@@ -28,6 +28,16 @@ BASE = ModelConfig(
     scale_embeddings=False,
     attention_dropout=0.1,
 )
+# Turc et al. 2019 (arXiv:1908.08962), table 1: layers and width, one head for each 64.
+SMALLER = {
+    name: replace(BASE, n_encoder_layers=n, d_model=width, d_ff=4 * width, n_heads=width // 64)
+    for name, n, width in (
+        ("tiny", 2, 128),
+        ("mini", 4, 256),
+        ("small", 4, 512),
+        ("medium", 8, 512),
+    )
+}
 ACTIVATION = Field("hidden_act", "activation", "gelu", ACTIVATIONS)
 FIELDS = (
     Field("vocab_size", "vocab_size"),
@@ -94,6 +104,7 @@ BERT = Family(
     objective="masked words and next sentence",
     preset=BASE,
     presets={
+        **SMALLER,
         "base": BASE,
         "large": replace(BASE, d_model=1024, n_encoder_layers=24, n_heads=16, d_ff=4096),
     },

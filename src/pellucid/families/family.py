@@ -14,9 +14,11 @@ from pellucid.config.model import ModelConfig
 from pellucid.config.read import build, merge
 from pellucid.errors import ConfigError
 from pellucid.families.fields import Field
+from pellucid.families.plan import Plan, plan
 from pellucid.families.rows import Row
 from pellucid.nn.base import Model
 from pellucid.nn.model import Transformer, filled
+from pellucid.text.special_tokens import BERT_TOKENS, TRANSLATION_TOKENS, SpecialTokens
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +36,8 @@ class OwnFamily:
     """Training settings where they are not those of the Transformer."""
     vocabulary: int = 0
     """Tokens of the paper's vocabulary."""
+    special_tokens: SpecialTokens = TRANSLATION_TOKENS
+    """What a tokenizer for it is trained with."""
 
 
 class HeadNames(NamedTuple):
@@ -64,6 +68,8 @@ class Family:
     """What it was pretrained to predict, in a word or two."""
     module: Callable[..., Model] = Transformer
     """What is built of its config and heads."""
+    plan: Callable[..., Plan] = plan
+    """The numbers of that, of the same two."""
     positions: str = ""
     """How it tells order, where the preset's word does not say it all."""
     base: str
@@ -90,6 +96,8 @@ class Family:
     constants: Callable[[ModelConfig, str], Mapping[str, Tensor]] | None = None
     """Tensors that follow from the config, but that files of a class (its name) must hold."""
     roles: Roles = Roles()  # noqa: RUF009 (frozen)
+    special_tokens: SpecialTokens = BERT_TOKENS
+    """What a new tokenizer for it is trained with."""
 
     @property
     def config(self) -> type:
@@ -169,7 +177,6 @@ class Family:
             "layer_groups": (read.layer_groups or layers) == (c.layer_groups or layers),
             "target_vocab_size": (read.target_vocab_size or c.vocab_size)
             == (c.target_vocab_size or c.vocab_size),
-            "windows": all(read.window(i) == c.window(i) for i in range(layers)),
             "tie_embeddings": True,  # the tensors in the file decide it
         }
         lost = [

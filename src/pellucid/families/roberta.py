@@ -15,6 +15,7 @@ from pellucid.families import bert
 from pellucid.families.family import Family, HeadNames
 from pellucid.families.rows import Row
 from pellucid.families.usual_heads import POOLED, fine_tuned, masked_words
+from pellucid.text.special_tokens import ROBERTA_TOKENS
 
 BASE = replace(
     bert.BASE,
@@ -61,6 +62,7 @@ ROBERTA = Family(
         "large": replace(BASE, d_model=1024, n_encoder_layers=24, n_heads=16, d_ff=4096),
     },
     base="roberta.",
+    special_tokens=ROBERTA_TOKENS,
     fields=bert.FIELDS,
     required=bert.REQUIRED,
     adjust=behind_padding,

@@ -1,13 +1,14 @@
-"""A run's config, its model's settings read as those of the family that its size names."""
+"""A run's config, its sections read as those of its task and of the family that its size names."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from pellucid.config.read import build
 from pellucid.config.run import RunConfig
+from pellucid.config.tasks.catalog import task_config
 from pellucid.errors import ConfigError
-from pellucid.families.catalog import OWN_FAMILIES
-from pellucid.families.transformer import TRANSFORMER
+from pellucid.families.catalog import ALL_FAMILIES, OWN_FAMILIES
+from pellucid.families.sizes import SIZES
 
 
 def build_run(mapping: Mapping[str, Any], where: str) -> RunConfig:
@@ -15,17 +16,37 @@ def build_run(mapping: Mapping[str, Any], where: str) -> RunConfig:
 
     Raises: ConfigError as `config.read.build`, or at a model setting of another family.
     """
-    size, model = mapping.get("size", "auto"), mapping.get("model")
-    families = [f for f in OWN_FAMILIES.values() if isinstance(size, str) and size in f.presets]
-    family = families[0] if families else TRANSFORMER  # reading refuses an unknown size
-    for name in model if isinstance(model, Mapping) else ():
-        if name in family.config.__dataclass_fields__:
+    task = task_config(mapping.get("task", "translation"), where)
+    name = family_name(mapping, where)
+    family = ALL_FAMILIES[name]
+    model = mapping.get("model")
+    for setting in model if isinstance(model, Mapping) else ():
+        if setting in family.config.__dataclass_fields__:
             continue
         for other in OWN_FAMILIES.values():
-            if name in other.config.__dataclass_fields__:
+            if setting in other.config.__dataclass_fields__:
                 raise ConfigError(
-                    f"{where}: model.{name} is a setting of family {other.name}, but size {size} is"
-                    f" of family {family.name}. Leave it out, or use size:"
-                    f" {', '.join(other.presets)}."
+                    f"{where}: model.{setting} is a setting of family {other.name}, but this model"
+                    f" is of family {name}. Leave it out, or use size: {', '.join(other.presets)}."
                 )
-    return build(RunConfig, mapping, where, {"model": family.config})
+    kinds = {"model": family.config, "objective": task}
+    return build(RunConfig, dict.fromkeys(kinds) | dict(mapping), where, kinds)
+
+
+def family_name(mapping: Mapping[str, Any], where: str) -> str:
+    """The family of a run's model: as `family` says, else that of `size`.
+
+    Raises: ConfigError naming the known ones.
+    """
+    name, size = mapping.get("family"), mapping.get("size", "auto")
+    if name:
+        if not isinstance(name, str) or name not in ALL_FAMILIES:
+            raise ConfigError(
+                f"{where}: family={str(name)[:80]!r} is not known. Use one of"
+                f" {', '.join(ALL_FAMILIES)}."
+            )
+        return name
+    if isinstance(size, str) and size in SIZES:
+        return SIZES[size].family
+    task = task_config(mapping.get("task", "translation"), where)
+    return SIZES[task.sizes[0]].family

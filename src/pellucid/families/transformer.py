@@ -21,9 +21,5 @@ PRESETS = {
 }
 
 TRANSFORMER = OwnFamily(
-    name="transformer",
-    config=ModelConfig,
-    module=Transformer,
-    presets=PRESETS,
-    vocabulary=37_000,  # section 5.1
+    name="transformer", config=ModelConfig, module=Transformer, presets=PRESETS, vocabulary=37_000
 )

@@ -1,11 +1,72 @@
-"""What the trainer asks of a task. A task may train several models by several loss terms."""
+"""What the trainer asks of a task.
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+A task is a frozen dataclass that is made from `TaskInputs`. It reads no file and writes none, draws
+no batches, has no loop and prints nothing: the pipeline reads records, stores what `encode` makes
+of them, forms batches by length, and trains. How the protocol carries what tasks need:
 
-import numpy as np
+- **Several models in one run** (ELECTRA, distillation): `build` returns one module that holds them
+  all, `loss` returns one `Term` for each objective with its weight, `export` returns one bundle for
+  each model. A teacher that is not trained belongs to the task, not to the module, so that
+  checkpoints do not hold it.
+- **State from one batch to the next** (the memory of Transformer-XL): persistent buffers of the
+  module that `build` returns. Checkpoints save and restore them, so that a resumed run is exact.
+  `order = "stream"` forms batches along contiguous streams of examples: row r of each micro-batch
+  continues row r of the one before it.
+- **One record, many examples** (the windows of question answering): `encode` may yield any number
+  of examples for a record. What belongs together at validation is found by `Encoded.record`.
+- **Packed documents**: `encode` sees the records of one part of the store in order, and may cut
+  their concatenation into blocks of equal length.
+- **Pairs drawn per epoch** (NSP, SOP): `example` reads an example from the store. Its seed depends
+  on (seed, epoch, index) alone, so a second segment drawn there is new in every epoch and the same
+  after a resume. The example must not be longer than `lengths` says.
+- **Noise** (masks, corrupted spans, negatives): `collate` draws from its seed, which depends on the
+  number of the micro-batch alone.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, NamedTuple, Protocol
+
 import torch
 from torch import Tensor, nn
+
+from pellucid.config.head import HeadConfig
+from pellucid.config.run import RunConfig
+from pellucid.data.examples import Encoded, Examples, HeldOut, LeftOut
+from pellucid.data.records import Record
+from pellucid.data.vectors import Vectors
+from pellucid.formats.bundle import Bundle
+from pellucid.text.pair import Tokenizers
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskInputs:
+    """What a task is made from."""
+
+    config: RunConfig
+    """`config.objective` holds the task's own settings."""
+    tokenizers: Tokenizers
+    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The labels of each column that has some, in the order of their ids."""
+    longest: tuple[int, ...] = ()
+    """Tokens of the longest training example on each side; empty until the data is encoded."""
+    start: Bundle | None = None
+    """The model that training begins from, unless a checkpoint will be restored."""
+    heads: Mapping[str, HeadConfig] = field(default_factory=dict)
+    """The heads of the model that training began from, also where `start` is gone."""
+    token_ids: Mapping[str, int] = field(default_factory=dict)
+    """The token ids of that model's configs."""
+    vectors: Mapping[str, Vectors] = field(default_factory=dict)
+    """Rows of a stack's embedding that begin as given vectors."""
+
+    @property
+    def model_config(self) -> Any:
+        """The model's settings, its vocabulary sizes those of the tokenizers if left open."""
+        c, tokenizers = self.config.model, self.tokenizers
+        if c.vocab_size:
+            return c
+        target = {} if tokenizers.joint else {"target_vocab_size": tokenizers.target.vocab_size}
+        return replace(c, vocab_size=tokenizers.source.vocab_size, **target)
 
 
 class Term(NamedTuple):
@@ -16,58 +77,57 @@ class Term(NamedTuple):
 
 
 class Batch(Protocol):
-    """Tensors of one micro-batch; what they are is between a task's `collate` and `loss`."""
+    """Tensors of one micro-batch; only a task's `collate` and `loss` know what they are."""
 
     def to(self, device: torch.device) -> "Batch": ...
 
 
-class Examples(Protocol):
-    """A training set by index."""
-
-    def __len__(self) -> int: ...
-    def __getitem__(self, index: int) -> Any: ...
-
-    @property
-    def lengths(self) -> np.ndarray:
-        """(N, sides) tokens of each example, its special tokens counted: what batches weigh."""
-        ...
-
-    def line(self, index: int) -> int:
-        """The line of the data that example `index` came from, counted from 1."""
-        ...
-
-
 class Task(Protocol):
-    """How one kind of training goes. Pure but for the module it is handed."""
+    """One kind of training. All methods are pure but for the module they are given."""
+
+    order: Literal["length", "stream"] = "length"
+    """How batches are formed: of examples of like length, or along contiguous streams."""
+
+    def encode(self, records: Iterable[Record]) -> Iterator[Encoded | LeftOut]:
+        """Examples from records; see the module's docstring."""
+        ...
+
+    def example(self, examples: Examples, index: int, seed: int) -> Any:
+        """One example for `collate`; whatever is drawn for an epoch comes from `seed`."""
+        return examples[index]
 
     def build(self, seed: int) -> nn.Module:
-        """The module to train: only parts that this task trains."""
+        """The module to train, its weights drawn from `seed` or taken from `inputs.start`."""
         ...
 
     def collate(self, examples: Sequence[Any], seed: int) -> Batch:
-        """Examples to tensors; whatever is random in it (noise, masks) comes from `seed`."""
+        """Examples to tensors; whatever is random in it comes from `seed`."""
         ...
 
     def counts(self, batch: Any) -> dict[str, int]:
-        """By how much each loss term of this batch counts: known before the forward."""
+        """The count by which each loss term is divided: known before the forward."""
+        ...
+
+    def tokens(self, batch: Any) -> int:
+        """Tokens that the model reads in this batch, padding not counted: for throughput."""
         ...
 
     def loss(self, module: nn.Module, batch: Any) -> dict[str, Term]:
         """Named sums. Each is divided by its own count over the whole update."""
         ...
 
-    def validate(self, module: nn.Module, device: torch.device) -> dict[str, float]:
-        """Scores on held-out data; always has `loss`."""
+    def validate(
+        self, module: nn.Module, held_out: HeldOut, device: torch.device
+    ) -> dict[str, float]:
+        """The metrics that the task's config names, on held-out data; always has `loss`."""
         ...
 
     def export(self, module: nn.Module) -> Mapping[str, Any]:
-        """Finished model directories by name; the main one is named `final`."""
+        """Finished bundles by name; the main one is named `final`."""
         ...
 
 
 def total(terms: Mapping[str, Term], counts: Mapping[str, int]) -> Tensor:
     """The weighted sum of terms, each divided by its count over the whole update."""
-    parts: Iterable[Tensor] = (
-        term.sum * (term.weight / counts[name]) for name, term in terms.items() if counts[name]
-    )
-    return torch.stack(list(parts)).sum()
+    counted = [(term, counts[name]) for name, term in terms.items() if counts[name]]
+    return torch.stack([term.sum * (term.weight / count) for term, count in counted]).sum()

@@ -1,7 +1,7 @@
 """Translation: parallel text in, the next target token out (Vaswani et al. 2017, section 5)."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -9,36 +9,34 @@ import torch
 from torch import Tensor, nn
 
 from pellucid.config.decoding import Roles
-from pellucid.config.run import RunConfig
-from pellucid.data.batching import plan
-from pellucid.data.store import PairStore
-from pellucid.data.vectors import Vectors
-from pellucid.families.catalog import OWN_FAMILIES
+from pellucid.config.tasks.translation import TranslationConfig
+from pellucid.data.batching import evaluation_batches
+from pellucid.data.examples import Encoded, HeldOut, LeftOut, chunks
+from pellucid.data.records import Record
+from pellucid.families.catalog import ALL_FAMILIES
 from pellucid.formats.bundle import Bundle
 from pellucid.formats.special_ids import template_ids
 from pellucid.inference.translate import translate
 from pellucid.metrics.translation import bleu
 from pellucid.nn.base import Model
-from pellucid.nn.embedding import Embedding, set_rows
 from pellucid.nn.losses import cross_entropy, perplexity
 from pellucid.nn.masks import keep_from
-from pellucid.nn.model import build
-from pellucid.tasks.protocol import Term
-from pellucid.text.pair import Tokenizers
+from pellucid.nn.model import filled
+from pellucid.tasks.padding import pad_arrays
+from pellucid.tasks.protocol import Task, TaskInputs, Term
+from pellucid.tasks.starting_weights import lay_starting_weights
 
-Around = tuple[list[int], list[int]]
-NAME = "translation"
-VALID_TOKENS = 4096
+NAME = TranslationConfig.name
 
 
 class PairBatch(NamedTuple):
-    """Padded pairs: the decoder reads `target` and must say `labels`, one step ahead."""
+    """Padded pairs: the decoder reads `target` and predicts `labels`, one step ahead."""
 
-    source: Tensor  # (B, S), each ends with the end token
+    source: Tensor  # (B, S), each ends as its template does
     keep: Tensor | None  # (B, S), True = real; None if no row is padded
     target: Tensor  # (B, T), each begins with the start token, or with its own last
     real: Tensor  # (N,), where in (B * T) a label is real
-    labels: Tensor  # (N,), each row's ends with the end token, or as its template does
+    labels: Tensor  # (N,), each row's ends as its template does
 
     def to(self, device: torch.device) -> "PairBatch":
         return PairBatch(
@@ -47,127 +45,133 @@ class PairBatch(NamedTuple):
 
 
 @dataclass(frozen=True)
-class TranslationTask:
+class TranslationTask(Task):
     """The task of one run."""
 
-    config: RunConfig
-    tokenizers: Tokenizers
-    valid: PairStore
-    valid_text: Sequence[tuple[str, str]]
-    longest_source: int
-    """Tokens of the longest source in training."""
-    roles: Roles = Roles()  # noqa: RUF009 (frozen)
-    vectors: Mapping[str, Vectors] = field(default_factory=dict)
-    """What rows of a stack's embedding begin as, where that was learned elsewhere."""
+    inputs: TaskInputs
+
+    def encode(self, records: Iterable[Record]) -> Iterator[Encoded | LeftOut]:
+        """One example per pair: ids of source and target, without special tokens."""
+        tokenizers, most = self.inputs.tokenizers, self.inputs.config.data.max_length
+        n_source, n_target = (
+            len(tokenizer.with_specials([]).ids)
+            for tokenizer in (tokenizers.source, tokenizers.target)
+        )
+        for chunk in chunks(records):
+            sources = tokenizers.source.encode_batch([record.values[0] for record in chunk])
+            targets = tokenizers.target.encode_batch([record.values[1] for record in chunk])
+            for record, source, target in zip(chunk, sources, targets, strict=True):
+                if not source or not target:
+                    yield LeftOut("blank")
+                elif max(len(source), len(target)) > most:
+                    yield LeftOut("too long")
+                else:
+                    lengths = (len(source) + n_source, len(target) + n_target)
+                    ids = (np.array(source, np.int32), np.array(target, np.int32))
+                    yield Encoded(ids, lengths, record)
 
     def build(self, seed: int) -> nn.Module:
-        """The model of the run's config, its vocabulary sizes from the tokenizers."""
-        model = build(sized(self.config, self.tokenizers).model, seed)
-        for stack, (rows, values) in self.vectors.items():
-            embedding = model.get_submodule(f"{stack}.embedding")
-            assert isinstance(embedding, Embedding)
-            set_rows(embedding, torch.from_numpy(rows), torch.from_numpy(values))
+        """The model of the run's config."""
+        inputs = self.inputs
+        heads = inputs.heads or None
+        with torch.device("meta"):
+            module = ALL_FAMILIES[inputs.config.family].module(inputs.model_config, heads)
+        model = filled(module, seed)
+        lay_starting_weights(model, inputs)
         return model
 
     def collate(self, examples: Sequence[tuple[np.ndarray, np.ndarray]], seed: int) -> PairBatch:
         """Pairs of ids to a batch; nothing here is random."""
-        pad = self.tokenizers.target.id("pad")
-        sources = [source for source, _ in examples]
-        targets = [target for _, target in examples]
-        around = template_ids(self.tokenizers.source)
-        source, lengths = _padded(sources, self.tokenizers.source.id("pad"), around)
-        around = template_ids(self.tokenizers.target)
-        labels, target_lengths = _padded(targets, pad, around)
-        target = np.roll(labels, 1, axis=1)
-        if self.roles.start == "last":
-            target[:, 0] = around[1][-1]
-        else:
-            target[:, 0] = self.tokenizers.target.id(self.roles.start)
+        source, target = self.inputs.tokenizers.source, self.inputs.tokenizers.target
+        source_ids, lengths = pad_arrays(
+            [ids for ids, _ in examples], source.id("pad"), template_ids(source)
+        )
+        before_after = template_ids(target)
+        labels, target_lengths = pad_arrays(
+            [ids for _, ids in examples], target.id("pad"), before_after
+        )
+        target_ids = np.roll(labels, 1, axis=1)
+        role = self._roles.start
+        target_ids[:, 0] = before_after[1][-1] if role == "last" else target.id(role)
         real = np.arange(labels.shape[1]) < target_lengths[:, None]  # (B, T)
-        target[~real] = pad
+        target_ids[~real] = target.id("pad")
         return PairBatch(
-            source=torch.from_numpy(source),
-            keep=keep_from(torch.from_numpy(lengths), source.shape[1]),
-            target=torch.from_numpy(target),
+            source=torch.from_numpy(source_ids),
+            keep=keep_from(torch.from_numpy(lengths), source_ids.shape[1]),
+            target=torch.from_numpy(target_ids),
             real=torch.from_numpy(np.flatnonzero(real)),
             labels=torch.from_numpy(labels[real]),
         )
 
     def counts(self, batch: PairBatch) -> dict[str, int]:
-        """Target tokens, end tokens counted."""
+        """Target tokens, special ones included."""
         return {NAME: len(batch.labels)}
+
+    def tokens(self, batch: PairBatch) -> int:
+        """Source and target tokens."""
+        source = batch.source.numel() if batch.keep is None else int(batch.keep.sum())
+        return source + len(batch.labels)
 
     def loss(self, module: nn.Module, batch: PairBatch) -> dict[str, Term]:
         """Smoothed cross-entropy of every real target token; padding costs no logits."""
         logits = _logits(module, batch)
-        return {
-            NAME: Term(cross_entropy(logits, batch.labels, self.config.training.label_smoothing))
-        }
+        return {NAME: Term(cross_entropy(logits, batch.labels, self._objective.label_smoothing))}
 
-    def validate(self, module: nn.Module, device: torch.device) -> dict[str, float]:
-        """Loss and perplexity a token, unsmoothed; BLEU where the run is judged by it."""
+    def validate(
+        self, module: nn.Module, held_out: HeldOut, device: torch.device
+    ) -> dict[str, float]:
+        """Loss and perplexity per token, unsmoothed; BLEU where it chooses the checkpoint."""
         total, count = 0.0, 0
         with torch.inference_mode():
-            for indices in plan(self.valid.lengths, VALID_TOKENS, seed=0, epoch=0):
-                batch = self.collate([self.valid[int(i)] for i in indices], 0).to(device)
+            for indices in evaluation_batches(held_out.examples.lengths):
+                batch = self.collate([held_out.examples[i] for i in indices], 0).to(device)
                 total += float(cross_entropy(_logits(module, batch), batch.labels))
                 count += len(batch.labels)
         scores = {"loss": total / max(count, 1), "perplexity": perplexity(total, count)}
-        if self.config.training.best_by == "bleu":
-            scores["bleu"] = self._bleu(module)
+        if self.inputs.config.best_by == "bleu":
+            scores["bleu"] = self._bleu(module, held_out)
         return scores
 
     def export(self, module: nn.Module) -> Mapping[str, Bundle]:
         """The one model of this task."""
         assert isinstance(module, Model)
-        c = sized(self.config, self.tokenizers)
-        languages = (c.data.source_language, c.data.target_language)
-        return {
-            "final": Bundle(
-                model=module,
-                model_config=c.model,
-                tokenizers=self.tokenizers,
-                task=NAME,
-                roles=self.roles,
-                decoding=c.decoding,
-                languages=languages,
-                longest_source=self.longest_source,
-                card="",
-                family=next(n for n, f in OWN_FAMILIES.items() if f.config is type(c.model)),
-            )
-        }
+        c = self.inputs.config
+        bundle = Bundle(
+            model=module,
+            model_config=module.config,
+            tokenizers=self.inputs.tokenizers,
+            task=NAME,
+            roles=self._roles,
+            decoding=c.decoding,
+            languages=(c.data.source_language, c.data.target_language),
+            longest_source=self.inputs.longest[0],
+            card="",
+            family=c.family,
+            token_ids=self.inputs.token_ids,
+        )
+        return {"final": bundle}
 
-    def _bleu(self, module: nn.Module) -> float:
-        directory = self.export(module)["final"]
-        texts = [source for source, _ in self.valid_text]
-        results = translate(directory, texts, self.config.decoding)
-        references = [target for _, target in self.valid_text]
+    @property
+    def _objective(self) -> TranslationConfig:
+        objective = self.inputs.config.objective
+        assert isinstance(objective, TranslationConfig)
+        return objective
+
+    @property
+    def _roles(self) -> Roles:
+        family = ALL_FAMILIES[self.inputs.config.family]
+        return getattr(family, "roles", Roles())
+
+    def _bleu(self, module: nn.Module, held_out: HeldOut) -> float:
+        bundle = self.export(module)["final"]
+        results = translate(bundle, [record.values[0] for record in held_out.records])
         hypotheses = [best.text for best, *_ in results]
-        return bleu(hypotheses, references, directory.languages[1]).value
-
-
-def sized(config: RunConfig, tokenizers: Tokenizers) -> RunConfig:
-    """The config with the vocabulary sizes that these tokenizers have."""
-    sizes = {"vocab_size": tokenizers.source.vocab_size}
-    if not tokenizers.joint:
-        sizes["target_vocab_size"] = tokenizers.target.vocab_size
-    return replace(config, model=replace(config.model, **sizes))
+        references = [record.values[1] for record in held_out.records]
+        return bleu(hypotheses, references, bundle.languages[1]).value
 
 
 def _logits(module: nn.Module, batch: PairBatch) -> Tensor:
-    """Logits (N, V) of the real places alone."""
+    """Logits (N, V) of the real positions alone."""
     assert isinstance(module, Model)
     state = module(batch.source, batch.keep, batch.target)  # (B, T, D)
     return module.heads["lm"](state.flatten(0, 1).index_select(0, batch.real))
-
-
-def _padded(rows: Sequence[np.ndarray], pad: int, around: Around) -> tuple[np.ndarray, np.ndarray]:
-    """Rows among their special tokens, padded on the right to (B, longest); and lengths (B,)."""
-    before, after = around
-    lengths = np.array([len(before) + len(row) + len(after) for row in rows], dtype=np.int64)
-    padded = np.full((len(rows), int(lengths.max())), pad, dtype=np.int64)
-    for filled, row, length in zip(padded, rows, lengths, strict=True):
-        filled[: len(before)] = before
-        filled[len(before) : length - len(after)] = row
-        filled[length - len(after) : length] = after
-    return padded, lengths

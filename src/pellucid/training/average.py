@@ -4,17 +4,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import torch
-
-from pellucid.config.run import RunConfig
-from pellucid.data.store import PairStore
 from pellucid.errors import DataError, UsageError
 from pellucid.formats.bundle import Bundle
 from pellucid.manifest import verify
-from pellucid.tasks.translation import TranslationTask
-from pellucid.text.pair import Tokenizers
+from pellucid.tasks.catalog import build_task
 from pellucid.training import checkpoints
 from pellucid.training.cards import model_card
+from pellucid.training.inputs import inputs_of
 from pellucid.training.run_directory import RunDirectory
 
 
@@ -49,25 +45,13 @@ def averaged(paths: Sequence[Path]) -> Bundle:
             " other. Average those of one."
         )
     run = RunDirectory(runs.pop())
-    config = run.config()
-    if config is None:
-        raise DataError(f"{run.path} has no config.yaml: checkpoints stay inside their run.")
+    inputs = inputs_of(run)
+    config = inputs.config
     tensors = checkpoints.average(paths, "ema" if config.training.ema else "weights")
-    task = _task(run, config)
+    task = build_task(inputs)
     module = task.build(config.training.seed)
-    with torch.no_grad():
-        for name, parameter in module.named_parameters():
-            parameter.copy_(tensors[name])
-    (directory,) = task.export(module.eval()).values()
+    checkpoints.load_parameters(module, tensors)
+    bundle = task.export(module.eval())["final"]
     averaged = replace(config.training, average=len(paths))
     last = max(map(checkpoints.step_of, paths))
-    return replace(directory, card=model_card(replace(config, training=averaged), {}, last))
-
-
-def _task(run: RunDirectory, config: RunConfig) -> TranslationTask:
-    tokenizers = Tokenizers.load(run.tokenizers)
-    stores = [PairStore(path) for path in sorted(run.data.glob("*")) if path.is_dir()]
-    if not stores:
-        raise DataError(f"{run.data} holds no data. Make it again: pellucid data build {run.path}.")
-    longest = max(int(store.lengths[:, 0].max()) for store in stores)
-    return TranslationTask(config, tokenizers, stores[0], (), longest)
+    return replace(bundle, card=model_card(replace(config, training=averaged), {}, last))

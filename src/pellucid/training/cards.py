@@ -1,6 +1,7 @@
 """The model card that a finished run writes about its model."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 
 from pellucid import __version__
 from pellucid.config.model import ModelConfig
@@ -11,20 +12,26 @@ from pellucid.config.run import RunConfig
 def model_card(config: RunConfig, scores: Mapping[str, float], updates: int) -> str:
     """What the model is, what it was trained on and how, and what it scored: Markdown."""
     data, model, training = config.data, config.model, config.training
-    source, target = data.source_language or "source", data.target_language or "target"
     kind, shape = _kind(model)
+    title = config.objective.title(data.source_language, data.target_language)
+    settings = "".join(
+        f", {name.replace('_', ' ')} {value}"
+        for name, value in asdict(config.objective).items()
+        if value != ""
+    )
+    start = f"\n- Started from: {config.start_from}." if config.start_from else ""
     figures = "\n".join(f"| {name} | {value:.3f} |" for name, value in scores.items())
-    return f"""# {source}-{target} translator
+    return f"""# {title}
 
 A {kind} trained with pellucid {__version__}.
 
+- Task: {config.task}{settings}.
 - Shape: {model.n_encoder_layers} encoder and {model.n_decoder_layers} decoder layers,
-  d_model {model.d_model}, {shape}.
+  d_model {model.d_model}, {shape}.{start}
 - Training data: {", ".join(data.train)}.
 - Recipe: {updates} updates of at most {training.max_tokens * training.accumulate} tokens,
   {training.optimizer}, {training.schedule} schedule, rate {training.rate}, warm-up
-  {training.warmup}, label smoothing {training.label_smoothing}, dropout {model.dropout},
-  mean of the last {training.average} checkpoints.
+  {training.warmup}, dropout {model.dropout}, mean of the last {training.average} checkpoints.
 
 | validation | |
 |---|---|

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from pellucid.errors import DataError, UsageError, VerificationError
 from pellucid.files import publish, remove
@@ -117,6 +117,13 @@ def average(paths: Sequence[Path], group: str = "weights") -> dict[str, Tensor]:
             sums[name] = sums[name] + tensor.double() if name in sums else tensor.double()
             dtypes[name] = tensor.dtype
     return {name: (total / len(paths)).to(dtypes[name]) for name, total in sums.items()}
+
+
+@torch.no_grad()
+def load_parameters(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Copy tensors into a module's parameters of the same names."""
+    for name, parameter in module.named_parameters():
+        parameter.copy_(tensors[name])
 
 
 def _checkpoints(run_dir: Path) -> list[Path]:

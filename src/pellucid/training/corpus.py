@@ -1,67 +1,92 @@
-"""The parallel text of a run: what is trained on, and what is held out."""
+"""The records of a run: what is trained on, and what is held out."""
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 
 from pellucid import garden
+from pellucid.config.columns import Column
 from pellucid.config.data import GARDEN, DataConfig
-from pellucid.data.read import BLANK, read_pairs, scan_pairs
-from pellucid.data.split import HeldOut, hold_out
+from pellucid.config.tasks.base import TaskConfig
+from pellucid.data.files import expand_names
+from pellucid.data.records import Record, read_records, recognize
+from pellucid.data.split import MOST_HELD_OUT, Split, hold_out, n_held_out
 from pellucid.data.store import digest
 from pellucid.errors import DataError
 
-Pair = tuple[str, str]
-VALID_PAIRS = 1000
-"""How many pairs are held out where no validation files are named, at most."""
-VALID_SHARE = 20
-"""And at most one in so many."""
-HOLD_OUT_SEED = 1
-"""Not the run's: runs of several seeds are compared on one validation set."""
+LABELS = ("label", "labels", "tags")
+"""Kinds of columns whose values are labels."""
 
 
 class Corpus:
-    """Training and validation pairs of a data config."""
+    """Training and validation records of a data config, by the columns of a task."""
 
-    def __init__(self, config: DataConfig) -> None:
+    def __init__(self, config: DataConfig, task: TaskConfig) -> None:
         """Read everything once. Raises: DataError at the first fault, before any training."""
         if not config.train:
             raise DataError(
-                "there is no training data. Name two aligned text files, or one .tsv or .jsonl:"
-                " pellucid train --data.train my.en my.de."
+                "there is no training data. Name files: pellucid train --data.train FILE ..."
             )
-        self.config = config
+        self.config, self.columns = config, task.columns
         self.digests: dict[str, str] = {}  # file -> sha256: what tells this text from another
-        for files in filter(None, (config.train, config.valid)):
-            scan_pairs(files, config)  # reads nothing yet: do the names make sense together?
-            self.digests |= {file: digest(file) for file in files}  # stops at what is read once
-        self.n_read = sum(pair != BLANK for pair in read_pairs(config.train, config))
+        for names in filter(None, (config.train, config.valid)):
+            self.digests |= {file: digest(file) for file in expand_names(names)}
+        self.recognized = recognize(config.train, self.columns, config)
+        self._labels: dict[str, Counter[str]] = {
+            column.name: Counter() for column in self.columns if column.kind in LABELS
+        }
+        self.n_read = sum(1 for _ in self._counted(self._read(config.train)))
         if not self.n_read:
-            raise DataError(f"{', '.join(config.train)}: there is no pair in it. Check the file.")
-        self._held: HeldOut | None = None
-        self.valid: Sequence[Pair]
-        if config.valid:
-            self.valid = self._named(config.valid)
-        elif tuple(config.train) == (GARDEN,):  # it knows clauses, and keeps whole ones apart
-            languages = config.source_language, config.target_language
-            self.valid = list(garden.pairs(VALID_PAIRS, *languages, split="valid"))
-        else:
-            n = max(1, min(VALID_PAIRS, self.n_read // VALID_SHARE))
-            self._held = hold_out(self._read(), n, HOLD_OUT_SEED)
-            self.valid = self._held.pairs
+            raise DataError(f"{', '.join(config.train)}: no example in it. Check the file.")
+        self._split: Split | None = None
+        self.valid = self._held_out()
 
-    def train(self) -> Iterator[Pair]:
-        """Pairs to train on, in the order of the files; a blank one keeps each other's line."""
-        return self._read() if self._held is None else self._held.training(self._read())
+    def train(self) -> Iterator[Record]:
+        """Records to train on, in the order of the files."""
+        records = self._read(self.config.train)
+        return records if self._split is None else self._split.training(records)
+
+    def texts(self) -> Iterator[tuple[str, ...]]:
+        """The texts of each training record, as a tokenizer is learned from them."""
+        columns = [i for i, column in enumerate(self.columns) if column.tokenizer]
+        for record in self.train():
+            values = (record.values[i] for i in columns)
+            yield tuple(" ".join(v) if isinstance(v, tuple) else v for v in values)
 
     @property
-    def held_out(self) -> str:
-        """What tells this cut from another one of the same files."""
-        return f"held out {len(self.valid)}" if self._held else ""
+    def labels(self) -> dict[str, tuple[str, ...]]:
+        """The labels of each column that has some, in alphabetical order."""
+        return {name: tuple(sorted(counts)) for name, counts in self._labels.items()}
 
-    def _read(self) -> Iterator[Pair]:
-        return read_pairs(self.config.train, self.config)
+    @property
+    def split(self) -> str:
+        """What tells this split from another one of the same files."""
+        return f"{len(self.valid)} held out" if self._split else ""
 
-    def _named(self, files: Sequence[str]) -> list[Pair]:
-        pairs = [pair for pair in read_pairs(files, self.config) if pair != BLANK]
-        if not pairs:
-            raise DataError(f"{', '.join(files)}: there is no pair in it. Check data.valid.")
-        return pairs
+    def _held_out(self) -> Sequence[Record]:
+        c = self.config
+        if c.valid:
+            records = list(self._counted(self._read(c.valid)))
+            if not records:
+                raise DataError(f"{', '.join(c.valid)}: no example in it. Check data.valid.")
+            return records
+        if tuple(c.train) == (GARDEN,) and _is_parallel(self.columns):
+            # The garden holds out whole clauses, which no split by sentences would.
+            pairs = garden.pairs(MOST_HELD_OUT, c.source_language, c.target_language, split="valid")
+            return [Record(GARDEN, line, pair) for line, pair in enumerate(pairs, start=1)]
+        self._split = hold_out(self._read(c.train), self.columns, n_held_out(self.n_read))
+        return self._split.records
+
+    def _read(self, files: Sequence[str]) -> Iterator[Record]:
+        return read_records(files, self.columns, self.config)
+
+    def _counted(self, records: Iterable[Record]) -> Iterator[Record]:
+        """The records, their labels counted on the way."""
+        for record in records:
+            for column, value in zip(self.columns, record.values, strict=True):
+                if column.kind in LABELS and value is not None:
+                    self._labels[column.name].update((value,) if column.kind == "label" else value)
+            yield record
+
+
+def _is_parallel(columns: Sequence[Column]) -> bool:
+    return [column.kind for column in columns] == ["text", "text"]

@@ -1,4 +1,4 @@
-"""What a run's settings are where the user left them open: from the data and the machine."""
+"""Settings that the user left open, chosen by task, data and machine."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -6,88 +6,108 @@ from typing import Any, NamedTuple
 
 from pellucid.config.read import merge
 from pellucid.config.run import RunConfig
+from pellucid.config.tasks.base import TaskConfig
+from pellucid.config.tasks.catalog import task_config
 from pellucid.errors import ConfigError
 from pellucid.families.catalog import OWN_FAMILIES
 from pellucid.families.run_config import build_run
+from pellucid.families.sizes import SIZES
+from pellucid.formats.bundle import Bundle
 
-SIZES = {size: family for family in OWN_FAMILIES.values() for size in family.presets}
-"""The family of each size."""
-
-
-class Choice(NamedTuple):
-    """Settings for training data of at most `pairs` pairs."""
-
-    pairs: float
-    size: str
-    vocab_size: int
-    epochs: int
-    rate: float  # the schedule's peak
-    warmup: int
-
-
-# Small data wants a small model, seen often, with strong dropout (a preset's own). Peaks: tiny
-# after Wu et al. 2021, the others near the paper's formula at their width.
-CHOICES = (
-    Choice(5_000, "tiny", 2_000, 100, 3e-3, 400),
-    Choice(60_000, "tiny", 10_000, 60, 5e-3, 2000),
-    Choice(400_000, "small", 12_000, 25, 1.5e-3, 4000),
-    Choice(float("inf"), "base", 32_000, 10, 7e-4, 4000),
-)
-# On a CPU a step of base takes seconds: one size smaller trains to more in the same time.
-SMALLER_ON_CPU = {"base": "small", "big": "small"}
-TOKENS_A_PAIR = 20
-"""A rough length of a sentence with its padding, to count updates before tokens are known."""
 CHECKPOINTS = 20
 """A run is validated and saved about this often."""
-
 FEWEST_BETWEEN = 25
 """But not after fewer updates than this."""
 
 
+class Situation(NamedTuple):
+    """What settings are chosen by, besides those that are given."""
+
+    n_examples: int
+    """Training examples."""
+    on_cpu: bool
+    start: Bundle | None = None
+    """The model that training begins from."""
+
+
 def complete(
-    given: Mapping[str, Any], n_pairs: int, on_cpu: bool, where: str = "settings"
+    given: Mapping[str, Any], situation: Situation, where: str = "settings"
 ) -> tuple[RunConfig, list[str]]:
-    """The full config of a run from what the user gave, and what was chosen and why.
+    """The full config of a run from what the user gave, and notes on what was chosen and why.
 
     Raises: ConfigError if a given setting is unknown or impossible.
     """
-    choice = next(choice for choice in CHOICES if n_pairs <= choice.pairs)
+    task = task_config(given.get("task", "translation"), where)
+    starts = bool(given.get("start_from"))
+    defaults = task.defaults(situation.n_examples, situation.on_cpu, starts)
+    model, notes = _model(given, task, situation, where)
+    size = model["size"]
+    recipe = OWN_FAMILIES[model["family"]].training if model["family"] in OWN_FAMILIES else {}
+    chosen = merge(dict(defaults.settings), {**model, "training": recipe})
+    training = given.get("training")
+    training = training if isinstance(training, Mapping) else {}  # the reader reports the fault
+    chosen_training = chosen["training"]
+    if training.get("schedule") == "noam":
+        chosen_training["rate"] = 1.0  # the paper's formula has a peak of its own
+    max_tokens = _positive(training, "max_tokens", chosen_training.get("max_tokens", 4096))
+    per_update = max_tokens * _positive(training, "accumulate", 1)
+    per_epoch = max(1, situation.n_examples * defaults.tokens_per_example // per_update)
+    updates = _positive(training, "max_updates", defaults.epochs * per_epoch)
+    often = max(min(updates, FEWEST_BETWEEN), updates // CHECKPOINTS)
+    chosen_training |= {
+        "warmup": max(1, min(chosen_training.get("warmup", 4000), updates // 4)),
+        "max_updates": updates,
+        "validate_every": often,
+        "checkpoint_every": often,
+    }
+    return build_run(merge(merge(chosen, given), {"size": size}), where), notes
+
+
+def _model(
+    given: Mapping[str, Any], task: type[TaskConfig], situation: Situation, where: str
+) -> tuple[dict[str, Any], list[str]]:
+    """The sections `size`, `family` and `model`, and why they were chosen."""
     size = given.get("size") or "auto"
+    if given.get("start_from"):
+        if size != "auto":
+            raise ConfigError(
+                f"{where}: size={size!r} and start_from={given['start_from']!r}: the model that"
+                " training starts from has a size. Leave one of them out."
+            )
+        if situation.start is None:  # a run that goes on: its config has them
+            return {"size": size, "family": given["family"], "model": given["model"]}, []
+        start = situation.start
+        model = {"size": size, "family": start.family, "model": asdict(start.model_config)}
+        _refuse_other_shape(given, model["model"], where)
+        return model, [f"starting from {given['start_from']}: family {start.family}"]
     notes = []
     if size == "auto":
-        size = SMALLER_ON_CPU.get(choice.size, choice.size) if on_cpu else choice.size
-        notes.append(f"{n_pairs:,} training pairs on {'a CPU' if on_cpu else 'a GPU'}: size {size}")
-    if not isinstance(size, str) or size not in SIZES:
-        raise ConfigError(f"{where}: size={size!r} is not known. Use auto, {', '.join(SIZES)}.")
-    training = given.get("training")
-    training = training if isinstance(training, Mapping) else {}  # else the reader says what it is
-    max_tokens, accumulate = _at(training, "max_tokens", 4096), _at(training, "accumulate", 1)
-    updates_an_epoch = max(1, n_pairs * TOKENS_A_PAIR // (max_tokens * accumulate))
-    updates = _at(training, "max_updates", choice.epochs * updates_an_epoch)
-    often = max(min(updates, FEWEST_BETWEEN), updates // CHECKPOINTS)
-    recipe = SIZES[size].training
-    chosen = {
-        "size": size,
-        "model": asdict(SIZES[size].presets[size]),
-        "tokenizer": {"vocab_size": choice.vocab_size},
-        "training": {
-            "schedule": "inverse-sqrt",
-            "rate": choice.rate,
-            **recipe,
-            # The paper's formula has a peak of its own, on which the rate is but a factor.
-            **({"rate": 1.0} if training.get("schedule") == "noam" else {}),
-            "warmup": max(1, min(recipe.get("warmup", choice.warmup), updates // 4)),
-            "max_updates": updates,
-            "validate_every": often,
-            "checkpoint_every": often,
-            "average": 5,
-        },
-    }
-    return build_run(merge(chosen, {**given, "size": size}), where), notes
+        chosen = task.defaults(situation.n_examples, situation.on_cpu, False).size
+        machine = "a CPU" if situation.on_cpu else "a GPU"
+        notes.append(f"{situation.n_examples:,} training examples on {machine}: size {chosen}")
+        size = chosen
+    if not isinstance(size, str) or size not in task.sizes:
+        raise ConfigError(
+            f"{where}: size={size!r} is not a size for {task.name}. Use auto,"
+            f" {', '.join(task.sizes)}."
+        )
+    family, config = SIZES[size]
+    return {"size": size, "family": family, "model": asdict(config)}, notes
 
 
-def _at(training: Mapping[str, Any], name: str, default: int) -> int:
+def _refuse_other_shape(given: Mapping[str, Any], model: Mapping[str, Any], where: str) -> None:
+    """Raises: ConfigError if a given setting would change the shape of the model to start from."""
+    wanted = given.get("model")
+    for name, value in wanted.items() if isinstance(wanted, Mapping) else ():
+        if name in model and not name.endswith("dropout") and model[name] != value:
+            raise ConfigError(
+                f"{where}: model.{name}={value!r}, but the model to start from has {model[name]!r},"
+                " and its weights fit no other. Leave the setting out."
+            )
+
+
+def _positive(training: Mapping[str, Any], name: str, default: int) -> int:
     value = training.get(name, default)
     if not isinstance(value, int) or value < 1:
-        return default  # reading the config will say what is wrong with it
+        return default  # reading the config reports what is wrong with it
     return value

@@ -12,7 +12,7 @@ class Losses(NamedTuple):
     """What one micro-batch gives."""
 
     loss: Tensor  # scalar to differentiate: its share of the whole update's loss
-    sums: Tensor  # (terms,), detached, in the order of the names in `counts`
+    sums: Tensor  # (2, terms), detached: each term's sum, and the same times its weight
 
 
 class Objective(nn.Module):
@@ -26,4 +26,5 @@ class Objective(nn.Module):
     def forward(self, batch: Any, counts: dict[str, int]) -> Losses:
         terms = self.task.loss(self.module, batch)
         sums = torch.stack([terms[name].sum.detach().double() for name in counts])
-        return Losses(total(terms, counts), sums)
+        weights = sums.new_tensor([terms[name].weight for name in counts])
+        return Losses(total(terms, counts), torch.stack([sums, sums * weights]))

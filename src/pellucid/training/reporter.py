@@ -50,11 +50,11 @@ class SafeStderr:
 class Reporter:
     """Plain lines on stderr; the base of the others, and what a log file or a pipe sees."""
 
-    def begin(self, done: int, total: int) -> None:
-        """Training goes from update `done` to `total`."""
+    def begin(self, what: str, done: int, total: int) -> None:
+        """Work that goes from `done` to `total` begins, e.g. training, counted in updates."""
 
-    def advance(self, step: int) -> None:
-        """Update `step` is done."""
+    def advance(self, done: int) -> None:
+        """So much of it is done."""
 
     def say(self, message: str) -> None:
         """Something worth a line."""
@@ -65,7 +65,7 @@ class Reporter:
         self.say(line_of(record))
 
     def end(self) -> None:
-        """Training is over, well or not."""
+        """The work is over, well or not."""
 
 
 class Quiet(Reporter):
@@ -104,13 +104,13 @@ class Tee(Reporter):
     def __init__(self, *reporters: Reporter) -> None:
         self.reporters = reporters
 
-    def begin(self, done: int, total: int) -> None:
+    def begin(self, what: str, done: int, total: int) -> None:
         for reporter in self.reporters:
-            reporter.begin(done, total)
+            reporter.begin(what, done, total)
 
-    def advance(self, step: int) -> None:
+    def advance(self, done: int) -> None:
         for reporter in self.reporters:
-            reporter.advance(step)
+            reporter.advance(done)
 
     def say(self, message: str) -> None:
         for reporter in self.reporters:
@@ -132,9 +132,9 @@ class Bar(Reporter):
         self.console = Console(file=cast(IO[str], SafeStderr()))
         self.progress: Progress | None = None
 
-    def begin(self, done: int, total: int) -> None:
+    def begin(self, what: str, done: int, total: int) -> None:
         self.progress = Progress(
-            TextColumn("training"),
+            TextColumn(what),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
@@ -147,9 +147,9 @@ class Bar(Reporter):
         self.task = self.progress.add_task("", total=total, completed=done, figures="")
         self.progress.start()
 
-    def advance(self, step: int) -> None:
+    def advance(self, done: int) -> None:
         if self.progress is not None:
-            self.progress.update(self.task, completed=step)
+            self.progress.update(self.task, completed=done)
 
     def say(self, message: str) -> None:
         self.console.print(message, markup=False, highlight=False, soft_wrap=True)

@@ -40,6 +40,7 @@ class RunDirectory:
         self.config_path = path / "config.yaml"
         self.texts_path = path / "texts.json"
         self.kernels_path = path / "kernels.json"
+        self.facts_path = path / "facts.json"
         self.metrics_path = path / "metrics.jsonl"
         self.log_path = path / "log.txt"
         self.tokenizers = path / "tokenizer"
@@ -100,6 +101,16 @@ class RunDirectory:
             atomic_write(self.config_path, dump_yaml(config).encode())
         if self.texts() != texts:
             atomic_write(self.texts_path, dump_json(dict(texts)))
+
+    def facts(self) -> dict[str, Any] | None:
+        """What is known of the data since it was encoded, or None before that."""
+        return read_json(self.facts_path) if self.facts_path.exists() else None
+
+    def keep_facts(self, facts: Mapping[str, Any]) -> None:
+        """Record what is known of the data, so that the task can be made from this directory."""
+        data = dump_json(dict(facts))
+        if not self.facts_path.exists() or self.facts_path.read_bytes() != data:
+            atomic_write(self.facts_path, data)
 
     def add_metrics(self, record: dict[str, Any]) -> None:
         """Append one line to metrics.jsonl."""

@@ -1,6 +1,8 @@
 """All that training changes: weights, optimizer, their average, and how far it has come."""
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -12,19 +14,49 @@ from pellucid.training.optimizers import build_optimizer, optimizer_tensors, res
 from pellucid.training.run_directory import RunDirectory
 
 
+class UpdateSums(NamedTuple):
+    """What one update adds to the next line of metrics."""
+
+    counts: dict[str, int]
+    """The count of each loss term."""
+    tokens: int
+    """Tokens that the model read."""
+    sums: Sequence[Sequence[float]]
+    """The sum of each term, and the same times its weight."""
+
+
 @dataclass(frozen=True)
-class Journey:
-    """How far a run has come: all that a checkpoint holds beside tensors."""
+class Progress:
+    """How far a run has come: all that a checkpoint holds besides tensors."""
 
     step: int = 0
+    """Updates that are done."""
     metrics_size: int = 0
-    """Bytes of metrics.jsonl when this was so."""
-    sums: dict[str, float] = field(default_factory=dict)
-    """Loss sums and counts since the last line of metrics."""
+    """Bytes of metrics.jsonl."""
+    terms: dict[str, tuple[float, float, int]] = field(default_factory=dict)
+    """Each loss term's sum, the same times its weight, and its count since the last line of
+    metrics."""
+    tokens: int = 0
+    """Tokens that the model has read since the last line of metrics."""
     best: float | None = None
+    """The best value of the metric that chooses the best checkpoint."""
     best_step: int = 0
     stale: int = 0
     """Validations since the best one."""
+
+    def after(self, step: int, update: UpdateSums) -> "Progress":
+        """The progress after one more update."""
+        terms = dict(self.terms)
+        for (name, count), sum_, weighted in zip(update.counts.items(), *update.sums, strict=True):
+            before = terms.get(name, (0.0, 0.0, 0))
+            terms[name] = (before[0] + sum_, before[1] + weighted, before[2] + count)
+        return replace(self, step=step, terms=terms, tokens=self.tokens + update.tokens)
+
+    def losses(self) -> dict[str, float]:
+        """The weighted total that is optimized, as `loss`; the mean of each term, if several."""
+        means = {name: sum_ / max(count, 1) for name, (sum_, _, count) in self.terms.items()}
+        loss = sum(weighted / max(count, 1) for _, weighted, count in self.terms.values())
+        return {"loss": loss, **(means if len(means) > 1 else {})}
 
 
 class State:
@@ -34,20 +66,21 @@ class State:
         self.module = module
         self.optimizer = build_optimizer(module, config)
         self.average = Average(module, config.ema) if config.ema else None
-        self.journey = Journey()
+        self.progress = Progress()
 
     def save(self, run: RunDirectory, c: TrainingConfig) -> None:
         """Publish a checkpoint; of older ones stay the newest, the best, and those to average."""
         tensors = {
             "weights": dict(self.module.named_parameters()),
+            "buffers": self._buffers(),
             "optimizer": optimizer_tensors(self.optimizer, self.module),
         }
         if self.average is not None:
             tensors["ema"] = self.average.shadow
-        journey = self.journey
-        state = {"journey": vars(journey), "threads": torch.get_num_threads()}
-        checkpoints.save_checkpoint(run.path, journey.step, tensors, state)
-        always = (journey.best_step, *averaged_steps(c, journey.step))
+        progress = self.progress
+        state = {"progress": vars(progress), "threads": torch.get_num_threads()}
+        checkpoints.save_checkpoint(run.path, progress.step, tensors, state)
+        always = (progress.best_step, *averaged_steps(c, progress.step))
         checkpoints.prune(run.path, c.keep, always)
 
     def restore(self, run: RunDirectory) -> list[str]:
@@ -57,13 +90,13 @@ class State:
         if found.path is None:
             return messages
         tensors, state = checkpoints.load_checkpoint(found.path)
-        with torch.no_grad():
-            for name, parameter in self.module.named_parameters():
-                parameter.copy_(tensors["weights"][name])
+        checkpoints.load_parameters(self.module, tensors["weights"])
+        for name, buffer in self._buffers().items():
+            buffer.copy_(tensors["buffers"][name])
         restore_optimizer(self.optimizer, self.module, tensors["optimizer"])
         if self.average is not None:
             self.average.restore(tensors["ema"])
-        self.journey = Journey(**state["journey"])
+        self.progress = Progress(**state["progress"])
         messages.append(f"resuming from {found.path.name}")
         if state["threads"] != torch.get_num_threads():
             messages.append(
@@ -71,6 +104,11 @@ class State:
                 " the last bits of sums will differ from an uninterrupted run"
             )
         return messages
+
+    def _buffers(self) -> dict[str, torch.Tensor]:
+        """State that the module carries from batch to batch, such as Transformer-XL's memory."""
+        saved = self.module.state_dict(keep_vars=True)
+        return {name: buffer for name, buffer in self.module.named_buffers() if name in saved}
 
 
 def averaged_steps(c: TrainingConfig, step: int) -> list[int]:

@@ -11,8 +11,9 @@ import numpy as np
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from pellucid.config.training import TrainingConfig
-from pellucid.data.batching import micro_batches
-from pellucid.tasks.protocol import Examples, Task
+from pellucid.data.batching import Batches
+from pellucid.data.examples import Examples
+from pellucid.tasks.protocol import Task
 from pellucid.training.distribution import World
 
 
@@ -56,13 +57,18 @@ class _Collated(Dataset):
 
     def __getitem__(self, key: tuple[int, int, np.ndarray]) -> MicroBatch:
         number, epoch, indices = key
-        examples = [self.examples[int(i)] for i in indices]
+        examples = [
+            self.task.example(
+                self.examples, int(i), derived_seed(self.seed, int(i), salt=2 + epoch)
+            )
+            for i in indices
+        ]
         batch = self.task.collate(examples, derived_seed(self.seed, number, salt=1))
         return MicroBatch(number, epoch, indices, batch)
 
 
 class _Share(Sampler):
-    """This process's share of the plan."""
+    """This process's share of the micro-batches."""
 
     def __init__(self, stream: Stream, start: int) -> None:
         self.stream, self.start = stream, start
@@ -70,8 +76,8 @@ class _Share(Sampler):
     def __iter__(self) -> Iterator[tuple[int, int, np.ndarray]]:
         c, examples = self.stream.config, self.stream.examples
         mine = set(self.stream.world.share(c.accumulate))
-        plan = micro_batches(examples.lengths, c.max_tokens, c.seed, self.start)
-        for number, (epoch, _, indices) in enumerate(plan, self.start):
+        batches = Batches(examples.lengths, c.max_tokens, c.seed, self.stream.task.order)
+        for number, (epoch, indices) in enumerate(batches.starting_at(self.start), self.start):
             if number % c.accumulate in mine:
                 yield number, epoch, indices
 

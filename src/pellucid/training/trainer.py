@@ -8,9 +8,10 @@ import torch
 
 from pellucid.allocator import FreedMemory
 from pellucid.config.run import RunConfig
+from pellucid.data.examples import TrainingData
 from pellucid.errors import ConfigError
 from pellucid.nn.kernels import active_choices
-from pellucid.tasks.protocol import Examples, Task
+from pellucid.tasks.protocol import Task
 from pellucid.training.clock import Clock
 from pellucid.training.distribution import World
 from pellucid.training.objective import Objective
@@ -19,14 +20,14 @@ from pellucid.training.reporter import Quiet, Reporter
 from pellucid.training.run_directory import RunDirectory
 from pellucid.training.schedules import learning_rate
 from pellucid.training.signals import Requests, requests
-from pellucid.training.state import Journey, State
+from pellucid.training.state import Progress, State, UpdateSums
 from pellucid.training.stream import MicroBatch, Stream, derived_seed
 
 
 class Outcome(NamedTuple):
     """How training ended."""
 
-    journey: Journey
+    progress: Progress
     signal: int | None  # which one stopped it, if any
 
 
@@ -45,7 +46,7 @@ class Trainer:
     def __init__(
         self,
         task: Task,
-        examples: Examples,
+        data: TrainingData,
         config: RunConfig,
         run: RunDirectory,
         place: Place | None = None,
@@ -56,8 +57,10 @@ class Trainer:
                 "training.compile is for GPUs. On a CPU the compiled model was slower than our own"
                 " kernels, and torch 2.13 fails to compile parts of it. Leave the setting out."
             )
-        self.task, self.examples, self.run = task, examples, run
+        self.task, self.data, self.run = task, data, run
         self.config, self.d_model = config.training, config.model.d_model
+        self.best_by = config.best_by
+        self.direction = config.objective.metrics[self.best_by]
         self.device, self.world = place.device, place.world
         self.reporter = place.reporter if self.world.is_main else Quiet()
         self.module = task.build(self.config.seed).to(self.device)
@@ -66,23 +69,23 @@ class Trainer:
         for message in self.state.restore(run):
             self.reporter.say(message)
         if self.world.is_main:
-            run.rewind_metrics(self.journey.metrics_size)
+            run.rewind_metrics(self.progress.metrics_size)
         if self.config.compile:
             self.module.compile(dynamic=True)
         self.objective = self.world.wrap(Objective(self.module, task))
 
     @property
-    def journey(self) -> Journey:
+    def progress(self) -> Progress:
         """How far training has come."""
-        return self.state.journey
+        return self.state.progress
 
     def fit(self) -> Outcome:
         """Train to the end, or until stopped; the last state is always saved."""
         c = self.config
-        start = self.journey.step
-        stream = Stream(self.task, self.examples, c, self.world).starting_at(start * c.accumulate)
+        start = self.progress.step
+        stream = Stream(self.task, self.data.train, c, self.world).starting_at(start * c.accumulate)
         clock, freed = Clock(), FreedMemory()
-        self.reporter.begin(start, c.max_updates)
+        self.reporter.begin("training", start, c.max_updates)
         try:
             with requests() as asked:
                 for step in range(start + 1, c.max_updates + 1):
@@ -99,17 +102,17 @@ class Trainer:
                     if self._must_save(asked):
                         self._save()
                     if self.world.agree(asked.stop is not None):
-                        return Outcome(self.journey, asked.stop)
+                        return Outcome(self.progress, asked.stop)
         finally:
             self.reporter.end()
-        return Outcome(self.journey, None)
+        return Outcome(self.progress, None)
 
     def _update(self, micro_batches: Sequence[MicroBatch], rate: float) -> float:
         """One optimizer step over all processes' micro-batches; the gradient's norm."""
         self.module.train()
-        step = self.journey.step + 1
-        counts = self._counts(micro_batches)
-        sums = torch.zeros(len(counts), dtype=torch.float64, device=self.device)
+        step = self.progress.step + 1
+        counts, tokens = self._counts(micro_batches)
+        sums = torch.zeros(2, len(counts), dtype=torch.float64, device=self.device)
         for i, micro in enumerate(micro_batches):
             torch.manual_seed(derived_seed(self.config.seed, micro.number))
             self._synchronise(last=i == len(micro_batches) - 1)
@@ -126,16 +129,20 @@ class Trainer:
         self.state.optimizer.zero_grad(set_to_none=True)
         if self.state.average is not None:
             self.state.average.update(self.module)
-        self._count(step, counts, self.world.summed(sums))
+        update = UpdateSums(counts, tokens, self.world.summed(sums).tolist())
+        self.state.progress = self.progress.after(step, update)
         return float(norm)
 
-    def _counts(self, micro_batches: Sequence[MicroBatch]) -> dict[str, int]:
-        """How much each loss term counts over the whole update."""
+    def _counts(self, micro_batches: Sequence[MicroBatch]) -> tuple[dict[str, int], int]:
+        """The count of each loss term over the whole update, and the tokens that are read."""
         each = [self.task.counts(micro.batch) for micro in micro_batches]
         names = list(each[0])
-        counts = torch.tensor([sum(c[name] for c in each) for name in names], dtype=torch.float64)
+        tokens = sum(self.task.tokens(micro.batch) for micro in micro_batches)
+        local = [*(sum(c[name] for c in each) for name in names), tokens]
+        counts = torch.tensor(local, dtype=torch.float64)
         summed = self.world.summed(counts.to(self.device) if self.world.size > 1 else counts)
-        return {name: int(count) for name, count in zip(names, summed.tolist(), strict=True)}
+        *totals, tokens = (int(count) for count in summed.tolist())
+        return dict(zip(names, totals, strict=True)), tokens
 
     def _synchronise(self, last: bool) -> None:
         """Let DDP sum gradients on the update's last backward only."""
@@ -150,21 +157,15 @@ class Trainer:
             torch.nn.utils.clip_grads_with_norm_(parameters, self.config.clip_norm, norm)
         return norm
 
-    def _count(self, step: int, counts: dict[str, int], sums: torch.Tensor) -> None:
-        known = dict(self.journey.sums)
-        for (name, count), value in zip(counts.items(), sums.tolist(), strict=True):
-            known[name] = known.get(name, 0.0) + value
-            known[f"{name} count"] = known.get(f"{name} count", 0) + count
-        self._travel(step=step, sums=known)
-
     def _diverged(self, step: int, micro_batches: Sequence[MicroBatch]) -> None:
         """Stop before the optimizer sees a gradient that is not finite."""
-        lines = [self.examples.line(int(i)) for micro in micro_batches for i in micro.indices]
-        shown = ", ".join(map(str, sorted(lines)[:20])) + (" ..." if len(lines) > 20 else "")
+        train = self.data.train
+        origins = [train.origin(int(i)) for micro in micro_batches for i in micro.indices]
+        shown = ", ".join(sorted(origins)[:20]) + (" ..." if len(origins) > 20 else "")
         self._save()
         raise ConfigError(
             f"the gradient of update {step} is not finite; the state before it is saved."
-            f" Its batch came from lines {shown} of the training data."
+            f" Its batch was made from {shown}."
             " Look at those lines; or, in another run_dir, lower training.rate or set"
             " training.clip_norm: 1."
         )
@@ -179,14 +180,9 @@ class Trainer:
             )
 
     def _log(self, rate: float, norm: float, clock: Clock) -> None:
-        sums = self.journey.sums
-        names = [name for name in sums if not name.endswith(" count")]
-        means = {name: sums[name] / max(sums[f"{name} count"], 1) for name in names}
-        tokens = sum(sums[f"{name} count"] for name in names)
-        losses = means if len(names) > 1 else {}
-        record = {"step": self.journey.step, "loss": sum(means.values()), **losses}
-        record |= {"rate": rate, "gradient_norm": norm, **clock.lap(tokens)}
-        self._travel(sums={})
+        record = {"step": self.progress.step, **self.progress.losses()}
+        record |= {"rate": rate, "gradient_norm": norm, **clock.lap(self.progress.tokens)}
+        self._note(terms={}, tokens=0)
         self._record(record)
 
     def _validate(self, clock: Clock) -> None:
@@ -194,47 +190,48 @@ class Trainer:
         with clock.paused(), torch.no_grad():
             self.module.eval()
             if self.state.average is None:
-                scores = self.task.validate(self.module, self.device)
+                scores = self.scores()
             else:
                 with self.state.average.in_place_of(self.module):
-                    scores = self.task.validate(self.module, self.device)
-        by = self.config.best_by
-        score = scores[by] if by == "bleu" else -scores[by]
-        better = self.journey.best is None or score > self.journey.best
-        if better:
-            found = {"best": score, "best_step": self.journey.step, "stale": 0}
+                    scores = self.scores()
+        score, best = scores[self.best_by], self.progress.best
+        if best is None or (score > best if self.direction == "higher" else score < best):
+            self._note(best=score, best_step=self.progress.step, stale=0)
         else:
-            found = {"stale": self.journey.stale + 1}
-        self._travel(**found)
+            self._note(stale=self.progress.stale + 1)
         self._record(
             {
-                "step": self.journey.step,
+                "step": self.progress.step,
                 **{f"valid_{name}": value for name, value in scores.items()},
             }
         )
+
+    def scores(self) -> dict[str, float]:
+        """The task's metrics of the module as it is, on held-out data."""
+        return self.task.validate(self.module, self.data.held_out, self.device)
 
     def _record(self, record: dict[str, Any]) -> None:
         self.reporter.scores(record)
         if self.world.is_main:
             self.run.add_metrics(record)
-            self._travel(metrics_size=self.run.metrics_size())
+            self._note(metrics_size=self.run.metrics_size())
 
-    def _travel(self, **changes: Any) -> None:
-        self.state.journey = replace(self.journey, **changes)
+    def _note(self, **changes: Any) -> None:
+        self.state.progress = replace(self.progress, **changes)
 
     def _save(self) -> None:
         if self.world.is_main:
             self.state.save(self.run, self.config)
 
     def _is_stale(self) -> bool:
-        return 0 < self.config.patience <= self.journey.stale
+        return 0 < self.config.patience <= self.progress.stale
 
     def _must_save(self, asked: Requests) -> bool:
-        step, c = self.journey.step, self.config
+        step, c = self.progress.step, self.config
         due = step % c.checkpoint_every == 0 or step == c.max_updates
         wanted = self.world.agree(asked.save or asked.stop is not None)
         asked.save = False
-        best = step == self.journey.best_step
+        best = step == self.progress.best_step
         return due or wanted or best or self._is_stale()
 
 

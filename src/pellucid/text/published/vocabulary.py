@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pellucid.errors import VerificationError
 from pellucid.manifest import read_json, read_text
-from pellucid.text.library import LARGEST
+from pellucid.text.tokenizer import LARGEST
 
 BROKEN = "The file is damaged: get it anew."
 

@@ -1,0 +1,39 @@
+"""`pellucid evaluate` of models that do not translate: the metrics of their own task."""
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pellucid.config.data import DataConfig
+from pellucid.errors import UsageError
+
+if TYPE_CHECKING:
+    from pellucid.api import Loaded
+
+
+def measure_task(
+    model: "Loaded", files: Sequence[str], as_json: bool, unused: Sequence[str]
+) -> None:
+    """Print the metrics of a model's task on a test set.
+
+    unused: flags that are given and that this task has no use for. Raises: UsageError naming them.
+    """
+    if unused:
+        raise UsageError(
+            f"{', '.join(unused)}: for translators, but this model's task is {model.task}."
+        )
+    from pellucid.tasks.evaluation import evaluate
+
+    longest = model.bundle.longest_source or DataConfig.max_length
+    data = DataConfig(
+        max_length=longest,
+        source_language=model.bundle.languages[0],
+        target_language=model.bundle.languages[1],
+    )
+    device = next(model.model.parameters()).device
+    metrics = evaluate(model.bundle, files, data, device)
+    if as_json:
+        print(json.dumps({"task": model.task, "scores": metrics}))
+        return
+    for name, value in metrics.items():
+        print(f"{name} {value:.4f}")

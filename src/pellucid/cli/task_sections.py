@@ -1,0 +1,32 @@
+"""Which settings `objective` and `model` have, by the task and size that the arguments name."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pellucid.cli.parse import read_flags
+from pellucid.config.tasks.catalog import TASK_CONFIGS, task_config
+
+
+def task_sections(args: Sequence[str]) -> dict[str, type]:
+    """The classes of a run's sections that depend on its task and size.
+
+    A config file or a run's directory among the arguments counts where no flag names them.
+    Raises: ConfigError at an unknown task.
+    """
+    named = {**_in_file(args), **read_flags(args, "task", "size")}
+    task = task_config(named.get("task", "translation"), "--task")
+    return {"objective": task, "model": task.model_class(named.get("size", "auto"))}
+
+
+def _in_file(args: Sequence[str]) -> dict[str, str]:
+    for arg in args:
+        path = Path(arg)
+        if arg in TASK_CONFIGS:  # `pellucid init TASK`
+            return {"task": arg}
+        file = path / "config.yaml" if path.is_dir() else path
+        if file.suffix in (".yaml", ".yml") and file.is_file():
+            from pellucid.config.read import read_yaml  # help without a file does not need it
+
+            settings = read_yaml(file)
+            return {n: settings[n] for n in ("task", "size") if isinstance(settings.get(n), str)}
+    return {}

@@ -1,0 +1,1 @@
+"""Settings of each task: one file each, without torch."""

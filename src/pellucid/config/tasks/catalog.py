@@ -1,0 +1,20 @@
+"""All tasks by name: their settings."""
+
+from pellucid.config.tasks.base import TaskConfig
+from pellucid.config.tasks.masked_lm import MaskedLMConfig
+from pellucid.config.tasks.tagging import TaggingConfig
+from pellucid.config.tasks.translation import TranslationConfig
+from pellucid.errors import ConfigError
+
+TASK_CONFIGS: dict[str, type[TaskConfig]] = {
+    config.name: config for config in (TranslationConfig, MaskedLMConfig, TaggingConfig)
+}
+
+
+def task_config(name: object, where: str) -> type[TaskConfig]:
+    """The settings' class of a task. Raises: ConfigError naming the known tasks."""
+    if not isinstance(name, str) or name not in TASK_CONFIGS:
+        raise ConfigError(
+            f"{where}: task={str(name)[:80]!r} is not known. Use {', '.join(TASK_CONFIGS)}."
+        )
+    return TASK_CONFIGS[name]

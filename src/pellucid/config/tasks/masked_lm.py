@@ -1,0 +1,78 @@
+"""Settings of masked language modeling."""
+
+from dataclasses import dataclass
+
+from pellucid.config.checks import fraction
+from pellucid.config.columns import Column
+from pellucid.config.tasks.base import LOSS, Defaults, TaskConfig
+from pellucid.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaskedLMConfig(TaskConfig):
+    """Masked language modeling: predict tokens that are hidden (Devlin et al. 2019).
+
+    Which tokens are chosen changes from epoch to epoch (Liu et al. 2019, section 4.1).
+    """
+
+    name = "masked_lm"
+    columns = (Column("text", "document", ("document", "sentence", "content"), tokenizer="source"),)
+    metrics = {**LOSS, "perplexity": "lower", "accuracy": "higher"}  # noqa: RUF012 (never changed)
+    example_files = ("my.txt",)
+    sizes = (
+        *(f"bert-{size}" for size in ("tiny", "mini", "small", "medium", "base", "large")),
+        *("roberta-base", "roberta-large", "distilbert-base", "albert-base"),
+    )
+
+    chosen: float = 0.15
+    """Share of the tokens that are predicted."""
+    masked: float = 0.8
+    """Of those, the share that is replaced by the mask token."""
+    random: float = 0.1
+    """And the share that is replaced by a random token; the rest stays as it is."""
+
+    def __post_init__(self) -> None:
+        fraction(self, "chosen")
+        if not self.chosen:
+            raise ConfigError("chosen=0 leaves nothing to predict. The paper's value is 0.15.")
+        if self.masked < 0 or self.random < 0 or self.masked + self.random > 1:
+            raise ConfigError(
+                f"masked={self.masked} and random={self.random} are shares of the chosen tokens:"
+                " neither may be below 0, nor their sum above 1."
+            )
+
+    def uses(self, source_language: str, target_language: str) -> tuple[str, ...]:
+        return (
+            "pellucid fill {run} < FILE",
+            "pellucid evaluate {run} --data FILE",
+            "pellucid train --task tagging --start-from {run} --data.train FILE.conll",
+        )
+
+    @classmethod
+    def defaults(cls, n_examples: int, on_cpu: bool, start_from: bool) -> Defaults:
+        large = n_examples > 200_000
+        return Defaults(
+            size="bert-small" if large and not on_cpu else "bert-mini" if large else "bert-tiny",
+            epochs=3 if start_from else 20,
+            tokens_per_example=32,
+            settings={
+                "tokenizer": {
+                    "kind": "wordpiece",
+                    "lowercase": True,
+                    "normalize": "nfkc",
+                    "vocab_size": 30_000 if large else 8_000,
+                },
+                "data": {"max_length": 128},
+                "training": {
+                    "optimizer": "adamw",
+                    "betas": (0.9, 0.999),
+                    "eps": 1e-6,
+                    "weight_decay": 0.01,
+                    "clip_norm": 1.0,
+                    "schedule": "linear",
+                    "rate": 1e-4 if start_from else 5e-4,
+                    "warmup": 500,
+                    "average": 1,
+                },
+            },
+        )

@@ -1,0 +1,74 @@
+"""Settings of tagging."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pellucid.config.checks import fraction
+from pellucid.config.columns import Column
+from pellucid.config.tasks.base import LOSS, Defaults, TaskConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaggingConfig(TaskConfig):
+    """Tagging: one label for each word, as for named entities or parts of speech.
+
+    The label of a word is predicted at its first token (Devlin et al. 2019, section 5.3).
+    """
+
+    name = "tagging"
+    columns = (
+        Column("words", "words", ("tokens", "text", "sentence"), tokenizer="source"),
+        Column("tags", "tags", ("labels", "ner_tags", "pos_tags", "ner", "pos")),
+    )
+    metrics = {  # noqa: RUF012 (never changed)
+        **LOSS,
+        "accuracy": "higher",
+        "precision": "higher",
+        "recall": "higher",
+        "f1": "higher",
+    }
+    best_by = "f1"
+    example_files = ("my.conll",)
+    sizes = (
+        *(f"bert-{size}" for size in ("tiny", "mini", "small", "medium", "base", "large")),
+        *("roberta-base", "roberta-large", "distilbert-base", "albert-base", "electra-small"),
+    )
+
+    head: Literal["linear", "crf"] = "linear"
+    """linear: each word's label by itself. crf: the best sequence of labels (Lafferty et al. 2001);
+    such a model is kept in our own layout."""
+    dropout: float = 0.1
+    """On the states that the head reads."""
+
+    def __post_init__(self) -> None:
+        fraction(self, "dropout")
+
+    def title(self, source_language: str, target_language: str) -> str:
+        return f"{source_language} tagger".strip()
+
+    def uses(self, source_language: str, target_language: str) -> tuple[str, ...]:
+        return ("pellucid tag {run} < FILE", "pellucid evaluate {run} --data FILE.conll")
+
+    @classmethod
+    def defaults(cls, n_examples: int, on_cpu: bool, start_from: bool) -> Defaults:
+        return Defaults(
+            size="bert-tiny" if n_examples < 5_000 else "bert-mini",
+            epochs=3 if start_from else 20,
+            tokens_per_example=32,
+            settings={
+                "tokenizer": {"kind": "wordpiece", "vocab_size": 8_000, "normalize": "nfkc"},
+                "data": {"max_length": 128},
+                "training": {
+                    "max_tokens": 2048,
+                    "optimizer": "adamw",
+                    "betas": (0.9, 0.999),
+                    "eps": 1e-6,
+                    "weight_decay": 0.01,
+                    "clip_norm": 1.0,
+                    "schedule": "linear",
+                    "rate": 1e-4 if start_from else 5e-4,
+                    "warmup": 200,
+                    "average": 1,
+                },
+            },
+        )

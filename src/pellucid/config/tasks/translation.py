@@ -1,0 +1,95 @@
+"""Settings of translation."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from pellucid.config.checks import fraction
+from pellucid.config.columns import PAIR
+from pellucid.config.model import ModelConfig
+from pellucid.config.rnn import RNNConfig
+from pellucid.config.tasks.base import LOSS, Defaults, TaskConfig
+
+
+class _Choice(NamedTuple):
+    """Settings for training data of at most `pairs` pairs."""
+
+    pairs: float
+    size: str
+    vocab_size: int
+    epochs: int
+    rate: float  # the schedule's peak
+    warmup: int
+
+
+# Small data needs a small model, seen often, with strong dropout (the preset's own). Peak rates:
+# tiny from Wu et al. 2021, the others near the paper's formula at their width.
+_CHOICES = (
+    _Choice(5_000, "tiny", 2_000, 100, 3e-3, 400),
+    _Choice(60_000, "tiny", 10_000, 60, 5e-3, 2000),
+    _Choice(400_000, "small", 12_000, 25, 1.5e-3, 4000),
+    _Choice(float("inf"), "base", 32_000, 10, 7e-4, 4000),
+)
+# On a CPU a step of base takes seconds: one size smaller learns more in the same time.
+_SMALLER_ON_CPU = {"base": "small", "big": "small"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TranslationConfig(TaskConfig):
+    """Translation: parallel text in, the next target token out (Vaswani et al. 2017)."""
+
+    name = "translation"
+    columns = PAIR
+    metrics = {**LOSS, "perplexity": "lower", "bleu": "higher"}  # noqa: RUF012 (never changed)
+    example_files = ("my.en", "my.de")
+    sizes = ("tiny", "small", "base", "big", "rnn")
+
+    label_smoothing: float = 0.1
+    """Share of the target's probability that is spread over the whole vocabulary."""
+    source_vectors: str = ""
+    """Word vectors to initialize the encoder's embedding with: a text file in word2vec or GloVe
+    format, .gz too."""
+    target_vectors: str = ""
+    """The same for the decoder's embedding; where both share one matrix, these win for a word that
+    both files have."""
+
+    def __post_init__(self) -> None:
+        fraction(self, "label_smoothing")
+
+    @property
+    def vector_files(self) -> Mapping[str, str]:
+        """Files of word vectors that embeddings begin with, by stack."""
+        files = {"encoder": self.source_vectors, "decoder": self.target_vectors}
+        return {stack: file for stack, file in files.items() if file}
+
+    @classmethod
+    def model_class(cls, size: str) -> type:
+        return RNNConfig if size == "rnn" else ModelConfig
+
+    def title(self, source_language: str, target_language: str) -> str:
+        return f"{source_language or 'source'}-{target_language or 'target'} translator"
+
+    def uses(self, source_language: str, target_language: str) -> tuple[str, ...]:
+        source, target = source_language or "SOURCE", target_language or "TARGET"
+        return (
+            f"pellucid translate {{run}} < FILE.{source} > FILE.{target}",
+            f"pellucid evaluate {{run}} --data TEST.{source} TEST.{target}",
+        )
+
+    @classmethod
+    def defaults(cls, n_examples: int, on_cpu: bool, start_from: bool) -> Defaults:
+        choice = next(choice for choice in _CHOICES if n_examples <= choice.pairs)
+        return Defaults(
+            size=_SMALLER_ON_CPU.get(choice.size, choice.size) if on_cpu else choice.size,
+            epochs=choice.epochs,
+            tokens_per_example=20,
+            settings={
+                "tokenizer": {"vocab_size": choice.vocab_size},
+                "training": {
+                    "schedule": "inverse-sqrt",
+                    "rate": choice.rate,
+                    "warmup": choice.warmup,
+                    "average": 5,
+                },
+            },
+        )

@@ -1,0 +1,66 @@
+"""What tasks on encoders share: the model with its heads, and rows of ids as a batch."""
+
+from collections.abc import Mapping
+
+import torch
+
+from pellucid.config.decoding import DecodingConfig
+from pellucid.config.head import HeadConfig
+from pellucid.errors import ConfigError
+from pellucid.families.catalog import FAMILIES
+from pellucid.formats.bundle import Bundle
+from pellucid.nn.base import Model
+from pellucid.nn.model import filled
+from pellucid.tasks.protocol import TaskInputs
+from pellucid.tasks.starting_weights import lay_starting_weights
+
+
+def published_head(family: str, name: str) -> HeadConfig:
+    """The head of this name as a published family has it. Raises: ConfigError if it has none."""
+    for heads in FAMILIES[family].heads.values() if family in FAMILIES else ():
+        for head in heads:
+            if head.name == name:
+                return head.config
+    raise ConfigError(
+        f"a model of family {family} has no head {name!r}, which this task trains. Start from an"
+        " encoder such as BERT, or use one of the task's sizes."
+    )
+
+
+def build_encoder(inputs: TaskInputs, heads: Mapping[str, HeadConfig], seed: int) -> Model:
+    """The model of the run's config with these heads, and the weights to start from."""
+    with torch.device("meta"):
+        module = FAMILIES[inputs.config.family].module(inputs.model_config, heads)
+    model = filled(module, seed)
+    lay_starting_weights(model, inputs)
+    return model
+
+
+def encoder_bundle(module: Model, inputs: TaskInputs) -> Bundle:
+    """A finished encoder with everything that belongs to it."""
+    c, tokenizer = inputs.config, inputs.tokenizers.source
+    return Bundle(
+        model=module,
+        model_config=module.config,
+        tokenizers=inputs.tokenizers,
+        task=c.task,
+        roles=FAMILIES[c.family].roles,
+        decoding=DecodingConfig(),
+        languages=(c.data.source_language, c.data.target_language),
+        longest_source=inputs.longest[0],
+        card="",
+        family=c.family,
+        token_ids={"pad_token_id": tokenizer.id("pad")},
+    )
+
+
+def most_tokens(inputs: TaskInputs) -> int:
+    """Most tokens of an example without its special tokens: by the data's and the model's bound."""
+    n_special = len(inputs.tokenizers.source.with_specials([]).ids)
+    bound = min(inputs.config.data.max_length, inputs.config.model.most_tokens or 1 << 30)
+    if bound <= n_special:
+        raise ConfigError(
+            f"data.max_length={inputs.config.data.max_length} leaves no room for text between the"
+            f" {n_special} special tokens. Use more."
+        )
+    return bound - n_special

@@ -1,0 +1,62 @@
+"""Measuring a finished model on a test set, by the metrics of its own task."""
+
+from collections.abc import Sequence
+
+import torch
+
+from pellucid.config.data import DataConfig
+from pellucid.config.run import RunConfig
+from pellucid.config.tasks.catalog import TASK_CONFIGS, task_config
+from pellucid.data.examples import Encoded, HeldOut, InMemory
+from pellucid.data.records import read_records
+from pellucid.errors import DataError, UsageError
+from pellucid.formats.bundle import Bundle
+from pellucid.tasks.catalog import build_task
+from pellucid.tasks.protocol import TaskInputs
+
+LABELS = ("label", "labels", "tags")
+
+
+def evaluate(
+    bundle: Bundle, files: Sequence[str], data: DataConfig, device: torch.device
+) -> dict[str, float]:
+    """The metrics that the model's task reports in training, on these files.
+
+    Raises: UsageError if the model's task is unknown; DataError naming a fault of the files.
+    """
+    if bundle.task not in TASK_CONFIGS:
+        raise UsageError(
+            f"this model has no training task (task={bundle.task!r}), so how to measure it is not"
+            " known. Fine-tune it first: pellucid train --start-from MODEL --task TASK."
+        )
+    inputs = task_inputs(bundle, data)
+    task = build_task(inputs)
+    records = list(read_records(files, inputs.config.objective.columns, data))
+    examples = [each for each in task.encode(records) if isinstance(each, Encoded)]
+    if not examples:
+        raise DataError(f"{', '.join(files)}: no example in it. Check the file.")
+    model = bundle.model.to(device).eval()
+    with torch.no_grad():
+        return task.validate(model, HeldOut(InMemory(examples), records), device)
+
+
+def task_inputs(bundle: Bundle, data: DataConfig) -> TaskInputs:
+    """What the task of a finished model is made from; its settings have their defaults."""
+    objective = task_config(bundle.task, "the model")()
+    heads = bundle.model.head_configs
+    labels = next((head.labels for head in heads.values() if head.labels), ())
+    return TaskInputs(
+        config=RunConfig(
+            task=bundle.task,
+            objective=objective,
+            family=bundle.family,
+            model=bundle.model_config,
+            data=data,
+            decoding=bundle.decoding,
+        ),
+        tokenizers=bundle.tokenizers,
+        labels={c.name: labels for c in objective.columns if c.kind in LABELS},
+        longest=(bundle.longest_source,),
+        heads=heads,
+        token_ids=bundle.token_ids,
+    )

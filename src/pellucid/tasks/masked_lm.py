@@ -1,0 +1,165 @@
+"""Masked language modeling: predict hidden tokens from both sides (Devlin et al. 2019)."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from pellucid.config.tasks.masked_lm import MaskedLMConfig
+from pellucid.data.batching import evaluation_batches
+from pellucid.data.examples import Encoded, HeldOut, LeftOut, chunks
+from pellucid.data.noising import MaskingShares, MaskingTokens, mask_tokens
+from pellucid.data.records import Record
+from pellucid.formats.bundle import Bundle
+from pellucid.formats.special_ids import template_ids
+from pellucid.nn.base import Model
+from pellucid.nn.losses import cross_entropy, perplexity
+from pellucid.nn.masks import keep_from
+from pellucid.tasks.encoder import build_encoder, encoder_bundle, most_tokens, published_head
+from pellucid.tasks.padding import pad_arrays
+from pellucid.tasks.protocol import Task, TaskInputs, Term
+
+NAME = MaskedLMConfig.name
+HEAD = "mlm"
+SEGMENT = 10_000
+"""Characters of a document that are tokenized at once, about."""
+
+
+class MaskedBatch(NamedTuple):
+    """Padded blocks of text with hidden tokens."""
+
+    ids: Tensor  # (B, T), noised
+    keep: Tensor | None  # (B, T), True = real; None if no row is padded
+    chosen: Tensor  # (N,), where in (B * T) a token is predicted
+    labels: Tensor  # (N,), which one it was
+
+    def to(self, device: torch.device) -> "MaskedBatch":
+        return MaskedBatch(
+            *(None if x is None else x.to(device, non_blocking=True) for x in self)  # type: ignore[arg-type]
+        )
+
+
+@dataclass(frozen=True)
+class MaskedLMTask(Task):
+    """The task of one run."""
+
+    inputs: TaskInputs
+
+    def encode(self, records: Iterable[Record]) -> Iterator[Encoded | LeftOut]:
+        """Documents, cut into blocks of at most `data.max_length` tokens, special ones included."""
+        tokenizer, most = self.inputs.tokenizers.source, most_tokens(self.inputs)
+        n_special = len(tokenizer.with_specials([]).ids)
+        for chunk in chunks(records):
+            segments = [segments_of(record.values[0]) for record in chunk]
+            encoded = iter(tokenizer.encode_batch([s for each in segments for s in each]))
+            for record, each in zip(chunk, segments, strict=True):
+                ids = np.array([i for _ in each for i in next(encoded)], np.int32)
+                if not len(ids):
+                    yield LeftOut("blank")
+                for begin in range(0, len(ids), most):
+                    block = ids[begin : begin + most]
+                    yield Encoded((block,), (len(block) + n_special,), record)
+
+    def build(self, seed: int) -> nn.Module:
+        """An encoder with a head that predicts tokens."""
+        head = self.inputs.heads.get(HEAD) or published_head(self.inputs.config.family, HEAD)
+        return build_encoder(self.inputs, {HEAD: head}, seed)
+
+    def collate(self, examples: Sequence[tuple[np.ndarray]], seed: int) -> MaskedBatch:
+        """Blocks to a batch; which tokens are hidden, and how, comes from `seed`."""
+        tokenizer, c = self.inputs.tokenizers.source, self._objective
+        before, after = template_ids(tokenizer)
+        ids, lengths = pad_arrays(
+            [row for (row,) in examples], tokenizer.id("pad"), (before, after)
+        )
+        position = np.arange(ids.shape[1])
+        is_text = (position >= len(before)) & (position < lengths[:, None] - len(after))  # (B, T)
+        noised, chosen = mask_tokens(
+            ids,
+            is_text,
+            MaskingShares(c.chosen, c.masked, c.random),
+            self._tokens,
+            np.random.default_rng(seed),
+        )
+        return MaskedBatch(
+            ids=torch.from_numpy(noised),
+            keep=keep_from(torch.from_numpy(lengths), ids.shape[1]),
+            chosen=torch.from_numpy(np.flatnonzero(chosen)),
+            labels=torch.from_numpy(ids[chosen]),
+        )
+
+    def counts(self, batch: MaskedBatch) -> dict[str, int]:
+        """Tokens that are predicted."""
+        return {NAME: len(batch.labels)}
+
+    def tokens(self, batch: MaskedBatch) -> int:
+        """All tokens, special ones included."""
+        return batch.ids.numel() if batch.keep is None else int(batch.keep.sum())
+
+    def loss(self, module: nn.Module, batch: MaskedBatch) -> dict[str, Term]:
+        """Cross-entropy of the hidden tokens; the others cost no logits."""
+        return {NAME: Term(cross_entropy(_logits(module, batch), batch.labels))}
+
+    def validate(
+        self, module: nn.Module, held_out: HeldOut, device: torch.device
+    ) -> dict[str, float]:
+        """Loss and perplexity per hidden token, and how many are predicted right.
+
+        The same tokens are hidden in every validation.
+        """
+        total, right, count = 0.0, 0, 0
+        with torch.inference_mode():
+            for number, indices in enumerate(evaluation_batches(held_out.examples.lengths)):
+                examples = [held_out.examples[i] for i in indices]
+                batch = self.collate(examples, seed=number).to(device)
+                logits = _logits(module, batch)
+                total += float(cross_entropy(logits, batch.labels))
+                right += int((logits.argmax(-1) == batch.labels).sum())
+                count += len(batch.labels)
+        mean = total / max(count, 1)
+        accuracy = right / max(count, 1)
+        return {"loss": mean, "perplexity": perplexity(total, count), "accuracy": accuracy}
+
+    def export(self, module: nn.Module) -> Mapping[str, Bundle]:
+        """The one model of this task."""
+        assert isinstance(module, Model)
+        return {"final": encoder_bundle(module, self.inputs)}
+
+    @property
+    def _objective(self) -> MaskedLMConfig:
+        objective = self.inputs.config.objective
+        assert isinstance(objective, MaskedLMConfig)
+        return objective
+
+    @cached_property
+    def _tokens(self) -> MaskingTokens:
+        tokenizer = self.inputs.tokenizers.source
+        special = set(tokenizer.roles.values())
+        regular = [i for i in range(tokenizer.vocab_size) if i not in special]
+        return MaskingTokens(tokenizer.id("mask"), np.array(regular))
+
+
+def segments_of(text: str) -> list[str]:
+    """A document in parts that are tokenized one by one, cut at line ends where it has some.
+
+    Joined, they are the document again.
+    """
+    segments, begin = [], 0
+    while begin < len(text):
+        end = begin + SEGMENT
+        if end < len(text):
+            end = text.find("\n", end) + 1 or len(text)
+        segments.append(text[begin:end])
+        begin = end
+    return segments
+
+
+def _logits(module: nn.Module, batch: MaskedBatch) -> Tensor:
+    """Logits (N, V) of the hidden tokens alone."""
+    assert isinstance(module, Model)
+    state = module(batch.ids, batch.keep)  # (B, T, D)
+    return module.heads[HEAD](state.flatten(0, 1).index_select(0, batch.chosen))

@@ -1,0 +1,38 @@
+"""Weights that a model begins with, besides those that are drawn."""
+
+import torch
+from torch import nn
+
+from pellucid.errors import ConfigError
+from pellucid.nn.base import Model
+from pellucid.nn.embedding import Embedding, set_rows
+from pellucid.tasks.protocol import TaskInputs
+
+
+def lay_starting_weights(model: Model, inputs: TaskInputs) -> None:
+    """Copy the weights of the model to start from, and word vectors, into a new model.
+
+    Every weight that both models have is copied; heads that only the new one has keep what was
+    drawn. Raises: ConfigError if a weight of the trunk has another shape, or is missing.
+    """
+    if inputs.start is not None:
+        _copy(inputs.start.model, model)
+    for stack, (rows, values) in inputs.vectors.items():
+        embedding = model.get_submodule(f"{stack}.embedding")
+        assert isinstance(embedding, Embedding)
+        set_rows(embedding, torch.from_numpy(rows), torch.from_numpy(values))
+
+
+@torch.no_grad()
+def _copy(start: nn.Module, model: nn.Module) -> None:
+    given = dict(start.named_parameters())
+    for name, parameter in model.named_parameters():
+        known = given.get(name)
+        if known is not None and known.shape == parameter.shape:
+            parameter.copy_(known)
+        elif not name.startswith("heads."):
+            shape = "is missing there" if known is None else f"is {tuple(known.shape)} there"
+            raise ConfigError(
+                f"start_from: {name} is {tuple(parameter.shape)} here, but {shape}. The model to"
+                " start from must have the same family, sizes and vocabulary."
+            )

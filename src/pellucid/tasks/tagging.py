@@ -1,0 +1,212 @@
+"""Tagging: a label for each word, read at its first token (Devlin et al. 2019, section 5.3)."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from pellucid.config.tasks.tagging import TaggingConfig
+from pellucid.data.batching import evaluation_batches
+from pellucid.data.examples import Encoded, HeldOut, LeftOut, chunks
+from pellucid.data.records import Record
+from pellucid.errors import DataError
+from pellucid.formats.bundle import Bundle
+from pellucid.formats.special_ids import template_ids
+from pellucid.metrics.tagging import are_entity_tags, entity_scores, token_accuracy
+from pellucid.nn.base import Model
+from pellucid.nn.losses import cross_entropy
+from pellucid.nn.masks import keep_from
+from pellucid.tasks.encoder import build_encoder, encoder_bundle, most_tokens, published_head
+from pellucid.tasks.padding import pad_arrays
+from pellucid.tasks.protocol import Task, TaskInputs, Term
+from pellucid.text.words import WordPieces, encode_words
+
+NAME = TaggingConfig.name
+HEAD = "tagger"
+NO_LABEL = 0
+"""In padding, where it is not read."""
+
+
+class TaggedBatch(NamedTuple):
+    """Padded sentences, and their words."""
+
+    ids: Tensor  # (B, T)
+    keep: Tensor | None  # (B, T), True = real; None if no row is padded
+    first: Tensor  # (B, W), where in T each word's first token is
+    is_word: Tensor  # (B, W), True = a word
+    labels: Tensor  # (B, W)
+
+    def to(self, device: torch.device) -> "TaggedBatch":
+        return TaggedBatch(
+            *(None if x is None else x.to(device, non_blocking=True) for x in self)  # type: ignore[arg-type]
+        )
+
+
+@dataclass(frozen=True)
+class TaggingTask(Task):
+    """The task of one run."""
+
+    inputs: TaskInputs
+
+    def encode(self, records: Iterable[Record]) -> Iterator[Encoded | LeftOut]:
+        """Ids, first tokens and labels; a sentence that is too long becomes several examples."""
+        tokenizer, most = self.inputs.tokenizers.source, most_tokens(self.inputs)
+        n_special = len(tokenizer.with_specials([]).ids)
+        ids_of = {label: i for i, label in enumerate(self.labels)}
+        for chunk in chunks(records):
+            sentences = encode_words(tokenizer, [record.values[0] for record in chunk])
+            for record, pieces in zip(chunk, sentences, strict=True):
+                labels = np.array(_label_ids(record, ids_of), np.int32)
+                if not len(labels):
+                    yield LeftOut("blank")
+                for words in windows(pieces, most):
+                    begin, end = _span(pieces, words)
+                    ids = np.array(pieces.ids[begin:end], np.int32)
+                    first = np.array(pieces.first[words], np.int32) - begin
+                    columns = (ids[:most], first, labels[words])
+                    yield Encoded(columns, (len(columns[0]) + n_special,), record)
+
+    def build(self, seed: int) -> nn.Module:
+        """An encoder with a head that scores labels."""
+        c = self.inputs.config
+        head = replace(
+            published_head(c.family, HEAD),
+            outputs=len(self.labels),
+            labels=self.labels,
+            crf=self._objective.head == "crf",
+            dropout=self._objective.dropout,
+        )
+        return build_encoder(self.inputs, {HEAD: head}, seed)
+
+    def collate(self, examples: Sequence[tuple[np.ndarray, ...]], seed: int) -> TaggedBatch:
+        """Sentences to a batch; nothing here is random."""
+        tokenizer = self.inputs.tokenizers.source
+        before, after = template_ids(tokenizer)
+        rows, firsts, labels = zip(*examples, strict=True)
+        ids, lengths = pad_arrays(rows, tokenizer.id("pad"), (before, after))
+        first, n_words = pad_arrays(firsts, 0, ((), ()))
+        is_word = np.arange(first.shape[1]) < n_words[:, None]  # (B, W)
+        return TaggedBatch(
+            ids=torch.from_numpy(ids),
+            keep=keep_from(torch.from_numpy(lengths), ids.shape[1]),
+            first=torch.from_numpy(first + len(before) * is_word),
+            is_word=torch.from_numpy(is_word),
+            labels=torch.from_numpy(pad_arrays(labels, NO_LABEL, ((), ()))[0]),
+        )
+
+    def counts(self, batch: TaggedBatch) -> dict[str, int]:
+        """Words."""
+        return {NAME: int(batch.is_word.sum())}
+
+    def tokens(self, batch: TaggedBatch) -> int:
+        """Tokens of the sentences, special ones included."""
+        return batch.ids.numel() if batch.keep is None else int(batch.keep.sum())
+
+    def loss(self, module: nn.Module, batch: TaggedBatch) -> dict[str, Term]:
+        """Negative log-likelihood of the labels: of each by itself, or of their sequence."""
+        return {NAME: Term(_loss(module, _scores(module, batch), batch))}
+
+    def validate(
+        self, module: nn.Module, held_out: HeldOut, device: torch.device
+    ) -> dict[str, float]:
+        """Loss per word, accuracy, and precision, recall and F1 of entities.
+
+        Where tags do not mark entities (B-X, I-X, O), every word counts as one.
+        """
+        total, count = 0.0, 0
+        predicted: list[list[str]] = []
+        gold: list[list[str]] = []
+        with torch.inference_mode():
+            for indices in evaluation_batches(held_out.examples.lengths):
+                batch = self.collate([held_out.examples[i] for i in indices], 0).to(device)
+                scores = _scores(module, batch)
+                total += float(_loss(module, scores, batch))
+                count += int(batch.is_word.sum())
+                best = _best(module, scores, batch)
+                predicted += self._words(best, batch.is_word)
+                gold += self._words(batch.labels, batch.is_word)
+        accuracy = token_accuracy(predicted, gold)
+        found = {"loss": total / max(count, 1), "accuracy": accuracy}
+        if not are_entity_tags(self.labels):
+            return {**found, "precision": accuracy, "recall": accuracy, "f1": accuracy}
+        micro = entity_scores(predicted, gold).micro
+        return {**found, "precision": micro.precision, "recall": micro.recall, "f1": micro.f1}
+
+    def export(self, module: nn.Module) -> Mapping[str, Bundle]:
+        """The one model of this task."""
+        assert isinstance(module, Model)
+        return {"final": encoder_bundle(module, self.inputs)}
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The tags, in the order of their ids."""
+        return self.inputs.labels["tags"]
+
+    @property
+    def _objective(self) -> TaggingConfig:
+        objective = self.inputs.config.objective
+        assert isinstance(objective, TaggingConfig)
+        return objective
+
+    def _words(self, labels: Tensor, is_word: Tensor) -> list[list[str]]:
+        """The labels (B, W) of the words, by name, sentence by sentence."""
+        return [
+            [self.labels[i] for i in row[words].tolist()]
+            for row, words in zip(labels.cpu(), is_word.cpu(), strict=True)
+        ]
+
+
+def windows(pieces: WordPieces, most: int) -> Iterator[slice]:
+    """Which words fit into `most` tokens together: all of them, or one window after another.
+
+    A word that alone has more tokens is a window by itself.
+    """
+    begin, n_words = 0, len(pieces.first)
+    ends = [*pieces.first[1:], len(pieces.ids)]
+    while begin < n_words:
+        end = begin + 1
+        while end < n_words and ends[end] - pieces.first[begin] <= most:
+            end += 1
+        yield slice(begin, end)
+        begin = end
+
+
+def _span(pieces: WordPieces, words: slice) -> tuple[int, int]:
+    """Where the tokens of these words begin and end."""
+    after = pieces.first[words.stop] if words.stop < len(pieces.first) else len(pieces.ids)
+    return pieces.first[words.start], after
+
+
+def _label_ids(record: Record, ids_of: Mapping[str, int]) -> list[int]:
+    """Raises: DataError at a tag that the model does not know."""
+    unknown = [tag for tag in record.values[1] if tag not in ids_of]
+    if unknown:
+        raise DataError(
+            f"{record.file}:{record.line}: tag {unknown[0][:60]!r} is not among the model's"
+            f" {len(ids_of)} tags: {', '.join(ids_of)[:200]}."
+        )
+    return [ids_of[tag] for tag in record.values[1]]
+
+
+def _scores(module: nn.Module, batch: TaggedBatch) -> Tensor:
+    """A score for each label at each word, (B, W, C)."""
+    assert isinstance(module, Model)
+    state = module(batch.ids, batch.keep)  # (B, T, D)
+    index = batch.first[..., None].expand(-1, -1, state.shape[-1])
+    return module.heads[HEAD](state.gather(1, index))
+
+
+def _loss(module: nn.Module, scores: Tensor, batch: TaggedBatch) -> Tensor:
+    crf = module.get_submodule("heads")[HEAD].crf  # type: ignore[index]
+    if crf is not None:
+        return crf(scores, batch.labels, batch.is_word)
+    return cross_entropy(scores[batch.is_word], batch.labels[batch.is_word])
+
+
+def _best(module: nn.Module, scores: Tensor, batch: TaggedBatch) -> Tensor:
+    """The best labels, (B, W)."""
+    crf = module.get_submodule("heads")[HEAD].crf  # type: ignore[index]
+    return scores.argmax(-1) if crf is None else crf.decode(scores, batch.is_word)

@@ -1,0 +1,66 @@
+"""What a run's task is made from: at its start, and from its directory alone."""
+
+from dataclasses import asdict
+from typing import Any
+
+from pellucid.config.head import HeadConfig
+from pellucid.config.run import RunConfig
+from pellucid.errors import DataError
+from pellucid.formats.bundle import Bundle
+from pellucid.tasks.protocol import TaskInputs
+from pellucid.text.pair import Tokenizers
+from pellucid.training.run_directory import RunDirectory
+
+
+def inputs_of(run: RunDirectory) -> TaskInputs:
+    """The inputs of a run's task, from its directory alone.
+
+    Raises: DataError if the run has not encoded its data yet.
+    """
+    config, facts = run.config(), run.facts()
+    if config is None:
+        raise DataError(f"{run.path} has no config.yaml: checkpoints stay inside their run.")
+    if facts is None:
+        raise DataError(
+            f"{run.path} has no encoded data. Make it again: pellucid data build {run.path}."
+        )
+    return TaskInputs(
+        config=config,
+        tokenizers=Tokenizers.load(run.tokenizers),
+        labels={name: tuple(labels) for name, labels in facts["labels"].items()},
+        longest=tuple(facts["longest"]),
+        heads={name: HeadConfig(**head) for name, head in facts["heads"].items()},
+        token_ids=facts["token_ids"],
+    )
+
+
+def new_inputs(
+    config: RunConfig,
+    tokenizers: Tokenizers,
+    labels: dict[str, tuple[str, ...]],
+    start: Bundle | None,
+) -> TaskInputs:
+    """What the task is made from, before its data is encoded."""
+    if start is None:
+        return TaskInputs(config=config, tokenizers=tokenizers, labels=labels)
+    heads = start.model.head_configs
+    for head in heads.values():  # labels that the model knows keep their ids
+        labels = {n: head.labels if set(ls) <= set(head.labels) else ls for n, ls in labels.items()}
+    return TaskInputs(
+        config=config,
+        tokenizers=tokenizers,
+        labels=labels,
+        start=start,
+        heads=heads,
+        token_ids=start.token_ids,
+    )
+
+
+def facts_of(inputs: TaskInputs) -> dict[str, Any]:
+    """What `inputs_of` reads back."""
+    return {
+        "labels": inputs.labels,
+        "longest": inputs.longest,
+        "heads": {name: asdict(head) for name, head in inputs.heads.items()},
+        "token_ids": dict(inputs.token_ids),
+    }

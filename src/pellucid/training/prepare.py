@@ -1,0 +1,213 @@
+"""From settings to what a trainer needs: config, corpus, tokenizers, encoded data, task."""
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from pellucid.config.data import DataConfig
+from pellucid.config.read import build, merge
+from pellucid.config.run import RunConfig
+from pellucid.config.tasks.catalog import task_config
+from pellucid.data.examples import HeldOut, TrainingData
+from pellucid.data.read import languages
+from pellucid.data.records import Record
+from pellucid.data.store import ExampleStore, build_store, content_key
+from pellucid.errors import ConfigError, DataError
+from pellucid.families.catalog import ALL_FAMILIES, OWN_FAMILIES
+from pellucid.files import publish
+from pellucid.formats.bundle import Bundle
+from pellucid.formats.open_model import open_model
+from pellucid.nn.device import choose_device
+from pellucid.tasks.catalog import build_task
+from pellucid.tasks.protocol import Task, TaskInputs
+from pellucid.text.pair import Tokenizers
+from pellucid.text.train import train_tokenizers
+from pellucid.training import checkpoints
+from pellucid.training.corpus import Corpus
+from pellucid.training.defaults import Situation, complete
+from pellucid.training.distribution import World
+from pellucid.training.inputs import facts_of, inputs_of, new_inputs
+from pellucid.training.reporter import Reporter
+from pellucid.training.run_directory import RunDirectory
+from pellucid.training.vectors import check_files, first_vectors
+
+ANY_NUMBER = 100_000
+"""Of examples: settings are checked once before the true number is known."""
+REPORT_EVERY = 1000
+"""Records between two steps of the progress bar."""
+
+
+class Prepared(NamedTuple):
+    """What a trainer needs."""
+
+    config: RunConfig
+    inputs: TaskInputs
+    task: Task
+    data: TrainingData
+
+
+def locate(given: Mapping[str, Any], where: str) -> tuple[dict[str, Any], RunDirectory]:
+    """The settings with what the data files' names say, and the run's directory.
+
+    Settings that are left open stay as they are in a run that goes on.
+    """
+    data = _with_languages(build(DataConfig, given.get("data") or {}, where))
+    run = RunDirectory(Path(given.get("run_dir") or _default_directory(given, data)))
+    kept = run.kept()
+    if kept is not None and given.get("size") in (None, "auto", kept.size):
+        given = merge(asdict(kept), given)
+        data = _with_languages(build(DataConfig, given["data"], where))
+    return {**given, "data": asdict(data)}, run
+
+
+def prepare(
+    given: Mapping[str, Any], run: RunDirectory, world: World, where: str, reporter: Reporter
+) -> Prepared:
+    """Complete the config, record it, and make what training reads.
+
+    Everything that can be known before the first update is checked here.
+    Raises: DataError, ConfigError naming the file or setting at fault.
+    """
+    on_cpu = choose_device(given.get("device") or "auto").type == "cpu"
+    resumes = checkpoints.latest_checkpoint(run.path).path is not None
+    start = _start(given, resumes, where)
+    complete(given, Situation(ANY_NUMBER, on_cpu, start), where)  # faults, before any reading
+    task = task_config(given.get("task", "translation"), where)
+    objective = build(task, given.get("objective") or {}, where)
+    corpus = Corpus(build(DataConfig, given["data"], where), objective)
+    config, notes = complete(given, Situation(corpus.n_read, on_cpu, start), where)
+    config = replace(config, run_dir=str(run.path))
+    if not resumes:
+        check_files(config)
+    torch.set_num_threads(config.training.threads or torch.get_num_threads())
+    if world.is_main:
+        run.begin(config, corpus.digests)
+        for note in (*corpus.recognized.describe(), *notes):
+            reporter.say(note)
+    else:
+        world.wait()
+    tokenizers = _tokenizers(config, corpus, run, start, reporter)
+    if config.start_from and start is None:  # the run goes on, and keeps what it took over
+        inputs = replace(inputs_of(run), config=config)
+    else:
+        inputs = new_inputs(config, tokenizers, corpus.labels, start)
+    train, held_out = _encode(build_task(inputs), inputs, corpus, run, reporter)
+    if world.is_main:
+        world.wait()
+    _check_fits(config, train, held_out)
+    longest = tuple(int(n) for n in train.lengths.max(axis=0))
+    vectors = {} if resumes else first_vectors(config, tokenizers, reporter)
+    inputs = replace(inputs, longest=longest, vectors=vectors)
+    if world.is_main:
+        run.keep_facts(facts_of(inputs))
+        reporter.say(_summary(config, train))
+    data = TrainingData(train, HeldOut(held_out, corpus.valid))
+    return Prepared(config, inputs, build_task(inputs), data)
+
+
+def _start(given: Mapping[str, Any], resumes: bool, where: str) -> Bundle | None:
+    """The model that training begins from; None if there is none, or a checkpoint is there."""
+    directory = given.get("start_from")
+    if not directory or resumes:
+        return None
+    if not isinstance(directory, str):
+        raise ConfigError(f"{where}: start_from={directory!r:.80} must be a directory's name.")
+    path = Path(directory)
+    start = open_model(path / "final" if (path / "final").is_dir() else path)
+    if not start.tokenizers.source.there:
+        raise DataError(
+            f"{directory} has no tokenizer, so text cannot be encoded for it. Put the model's"
+            " tokenizer files into it."
+        )
+    return start
+
+
+def _tokenizers(
+    config: RunConfig, corpus: Corpus, run: RunDirectory, start: Bundle | None, reporter: Reporter
+) -> Tokenizers:
+    """The run's own, trained or copied once, so that the original may change or go."""
+    if run.tokenizers.is_dir():
+        return Tokenizers.load(run.tokenizers)
+    if start is not None:
+        tokenizers = start.tokenizers
+    elif config.tokenizer.path:
+        tokenizers = Tokenizers.load(Path(config.tokenizer.path))
+        if config.family in OWN_FAMILIES:
+            tokenizers = tokenizers.with_end_tokens()
+    else:
+        reporter.say("learning the tokenizer")
+        special = ALL_FAMILIES[config.family].special_tokens
+        tokenizers = train_tokenizers(corpus.texts, config.tokenizer, special)
+    with publish(run.tokenizers) as temp:
+        tokenizers.save(temp)
+    return Tokenizers.load(run.tokenizers)
+
+
+def _encode(
+    task: Task, inputs: TaskInputs, corpus: Corpus, run: RunDirectory, reporter: Reporter
+) -> tuple[ExampleStore, ExampleStore]:
+    """The stores of training and held-out examples."""
+    c, tokenizers = inputs.config, inputs.tokenizers
+    common = [c.task, asdict(c.objective), asdict(c.data), inputs.labels, corpus.digests]
+    common += [tokenizers.source.to_json(), tokenizers.target.to_json(), corpus.split]
+    reporter.begin("encoding", 0, corpus.n_read)
+    try:
+        records = _reported(corpus.train(), reporter)
+        train = build_store(records, task.encode, run.data / content_key(*common, "train"))
+    finally:
+        reporter.end()
+    held_out = build_store(corpus.valid, task.encode, run.data / content_key(*common, "valid"))
+    return train, held_out
+
+
+def _reported(records: Iterable[Record], reporter: Reporter) -> Iterator[Record]:
+    for n, record in enumerate(records, start=1):
+        yield record
+        if n % REPORT_EVERY == 0:
+            reporter.advance(n)
+
+
+def _check_fits(config: RunConfig, *stores: ExampleStore) -> None:
+    """Raises: ConfigError naming an example that is too long for the model or for a batch."""
+    bounds = {
+        config.training.max_tokens: "training.max_tokens={} allows for a whole batch. Raise it",
+        config.model.most_tokens or sys.maxsize: "the model's {} positions. Use a larger"
+        " model.max_length",
+    }
+    for bound, what in bounds.items():
+        for store in stores if "positions" in what else stores[:1]:
+            longest = store.lengths.max(axis=1)
+            worst = int(longest.argmax())
+            if longest[worst] > bound:
+                raise ConfigError(
+                    f"{store.origin(worst)} has {longest[worst]} tokens on its longer side, special"
+                    f" tokens included, more than {what.format(bound)}, or lower data.max_length so"
+                    " that it is left out or cut."
+                )
+
+
+def _with_languages(data: DataConfig) -> DataConfig:
+    source, target = languages(data.train, data)
+    return replace(data, source_language=source, target_language=target)
+
+
+def _default_directory(given: Mapping[str, Any], data: DataConfig) -> str:
+    task = given.get("task", "translation")
+    names = [name for name in (data.source_language, data.target_language) if name]
+    if task != "translation":
+        names = [str(task), *names[:1]]
+    return "runs/" + ("-".join(names) or "run")
+
+
+def _summary(config: RunConfig, train: ExampleStore) -> str:
+    model, c = config.model, config.training
+    layers = f"{model.n_encoder_layers}+{model.n_decoder_layers} layers"
+    left_out = "".join(f", {n:,} {reason}" for reason, n in train.left_out.items())
+    return (
+        f"{len(train):,} examples{left_out}; {layers}, d_model {model.d_model};"
+        f" {c.max_updates:,} updates of at most {c.max_tokens * c.accumulate:,} tokens"
+    )

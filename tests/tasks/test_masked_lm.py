@@ -1,0 +1,134 @@
+"""Masked language modeling as a task."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from transformers import AutoModelForMaskedLM
+
+from pellucid import garden
+from pellucid.config.data import DataConfig
+from pellucid.errors import ConfigError
+from pellucid.formats.open_model import open_model
+from pellucid.formats.save_bundle import save_bundle
+from pellucid.tasks.masked_lm import HEAD, SEGMENT, MaskedLMTask, segments_of
+from pellucid.tasks.starting_weights import lay_starting_weights
+from tasks.small import encoder_inputs, held_out_of, records_of
+
+TEXTS = [(" ".join(pair),) for pair in garden.pairs(60, "en", "de")]
+RECORDS = records_of([*TEXTS, ("",), (" ".join(text for (text,) in TEXTS),)])
+
+
+@pytest.fixture(scope="module", params=["bert-tiny", "roberta-base", "distilbert-base"])
+def task(request):
+    return MaskedLMTask(encoder_inputs("masked_lm", RECORDS, request.param))
+
+
+def test_documents_become_blocks(task):  # authority: the tokenizer, and slicing
+    tokenizer = task.inputs.tokenizers.source
+    encoded = list(task.encode(RECORDS))
+    blocks = [e.columns[0].tolist() for e in encoded if not hasattr(e, "reason")]
+    wanted = []
+    for record in RECORDS:
+        ids = tokenizer.encode(record.values[0]).ids
+        wanted += [ids[i : i + 22] for i in range(0, len(ids), 22)]
+    assert blocks == wanted
+    assert [e.reason for e in encoded if hasattr(e, "reason")] == ["blank"]
+    assert all(e.lengths == (len(e.columns[0]) + 2,) for e in encoded if not hasattr(e, "reason"))
+    assert max(e.lengths[0] for e in encoded if not hasattr(e, "reason")) == 24
+
+
+def test_segments_are_the_document():
+    text = "line one\n" * 3000 + "x" * 25_000 + "\nend"
+    segments = segments_of(text)
+    assert "".join(segments) == text
+    assert max(map(len, segments)) <= SEGMENT + 25_001  # to the end of the line
+    assert segments_of("") == []
+
+
+def batch_of(task, seed=0, n=9):
+    examples = held_out_of(task, RECORDS).examples
+    return task.collate([examples[i] for i in range(n)], seed), examples
+
+
+def test_special_tokens_and_padding_are_never_chosen(task):  # authority: the template
+    batch, examples = batch_of(task)
+    tokenizer = task.inputs.tokenizers.source
+    flat = batch.ids.flatten().clone()
+    flat[batch.chosen] = batch.labels
+    whole = flat.view_as(batch.ids)
+    for row, kept in enumerate(batch.keep if batch.keep is not None else [None] * 9):
+        ids = examples[row][0].tolist()
+        assert whole[row, : len(ids) + 2].tolist() == tokenizer.with_specials(ids).ids
+        assert (whole[row, len(ids) + 2 :] == tokenizer.id("pad")).all()
+        assert kept is None or kept.sum() == len(ids) + 2
+    assert not set(batch.labels.tolist()) & set(tokenizer.roles.values())
+    assert task.counts(batch) == {"masked_lm": len(batch.labels)}
+    assert task.tokens(batch) == sum(len(examples[i][0]) + 2 for i in range(9))
+
+
+def test_what_is_hidden_comes_from_the_seed(task):
+    first, same, other = (batch_of(task, seed)[0] for seed in (1, 1, 2))
+    assert torch.equal(first.ids, same.ids)
+    assert not torch.equal(first.ids, other.ids)
+
+
+def test_loss_is_the_mean_over_hidden_tokens(task):  # authority: torch, on all logits
+    module = task.build(3).eval()
+    batch, _ = batch_of(task)
+    logits = module.heads[HEAD](module(batch.ids, batch.keep)).flatten(0, 1)  # (B * T, V)
+    labels = torch.full((len(logits),), -100)
+    labels[batch.chosen] = batch.labels
+    wanted = F.cross_entropy(logits, labels, ignore_index=-100, reduction="sum")
+    torch.testing.assert_close(task.loss(module, batch)["masked_lm"].sum, wanted, atol=1e-4, rtol=0)
+
+
+def test_validation_is_the_same_each_time(task):
+    module, held_out = task.build(3).eval(), held_out_of(task, RECORDS)
+    first, again = (task.validate(module, held_out, torch.device("cpu")) for _ in range(2))
+    assert first == again
+    assert first["perplexity"] == pytest.approx(np.exp(first["loss"]))
+    assert set(first) == set(task.inputs.config.objective.metrics)
+
+
+def test_transformers_opens_what_is_saved(task, tmp_path):  # authority: transformers' logits
+    module = task.build(3).eval()
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.05)
+    save_bundle(tmp_path / "m", replace(task.export(module)["final"], card="card"))
+    peer = AutoModelForMaskedLM.from_pretrained(tmp_path / "m").eval()
+    batch, _ = batch_of(task)
+    keep = torch.ones_like(batch.ids) if batch.keep is None else batch.keep.long()
+    with torch.no_grad():
+        theirs = peer(input_ids=batch.ids, attention_mask=keep).logits
+        ours = module.heads[HEAD](module(batch.ids, batch.keep))
+    torch.testing.assert_close(ours[keep.bool()], theirs[keep.bool()], atol=1e-4, rtol=0)
+    again = open_model(tmp_path / "m")
+    assert (again.task, again.family) == ("masked_lm", task.inputs.config.family)
+    text = TEXTS[0][0]
+    assert again.tokenizers.source.with_specials(again.tokenizers.source.encode(text).ids).ids == (
+        task.inputs.tokenizers.source.with_specials(
+            task.inputs.tokenizers.source.encode(text).ids
+        ).ids
+    )
+
+
+def test_starting_weights_are_copied(task):  # authority: the other model's own weights
+    bundle = task.export(task.build(5))["final"]
+    inputs = replace(task.inputs, start=bundle, heads=bundle.model.head_configs)
+    module = MaskedLMTask(inputs).build(6)
+    for name, parameter in bundle.model.named_parameters():
+        assert torch.equal(parameter, module.get_parameter(name)), name
+    wider = replace(task.inputs.config.model, d_ff=128)
+    other = replace(task.inputs, config=replace(task.inputs.config, model=wider))
+    with pytest.raises(ConfigError, match=r"start_from: encoder\.layers\.0.*the same family"):
+        lay_starting_weights(MaskedLMTask(other).build(1), replace(other, start=bundle))
+
+
+def test_no_room_for_text_is_refused():
+    inputs = encoder_inputs("masked_lm", RECORDS, data=DataConfig(max_length=2))
+    with pytest.raises(ConfigError, match="max_length=2 leaves no room"):
+        next(MaskedLMTask(inputs).encode(RECORDS))
