@@ -27,7 +27,8 @@ from pellucid.formats.special_ids import source_row
 from pellucid.inference.score import score
 from pellucid.tasks.translation import TranslationTask
 from pellucid.text.pair import Tokenizers
-from pellucid.text.published.open import in_language, open_tokenizer
+from pellucid.text.published.language import in_language
+from pellucid.text.published.open import open_tokenizer
 from text.published.samples import mbart, wordpiece
 
 PAD, END = 1, 2

@@ -30,6 +30,7 @@ from pellucid.nn.weights import (
     save_weights,
 )
 from pellucid.text.pair import Tokenizers
+from pellucid.text.published.open import open_tokenizers
 from pellucid.text.template import Template
 
 FORMAT = 1
@@ -89,7 +90,7 @@ def load_model(directory: Path) -> Bundle:
     config = _read_config(directory / "config.json")
     where = directory / "generation_config.json"
     generation = build(GenerationFile, _mapping(where), str(where))
-    tokenizers = Tokenizers.load(directory)
+    tokenizers = open_tokenizers(directory)
     if config.task == "translation" and tokenizers.source.template == Template():
         tokenizers = tokenizers.with_end_tokens()  # trained with them, saved without a template
     _check_vocabularies(directory, config.model, tokenizers)

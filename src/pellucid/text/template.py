@@ -38,18 +38,21 @@ class Template:
     def wrap(self, ids: Sequence[int], pair: Sequence[int] | None = None) -> Wrapped:
         """The ids of one text, or of two, among the special tokens."""
         texts = {"A": ids, "B": pair or ()}
-        found = Wrapped([], [])
+        wrapped = Wrapped([], [])
         for slot in self.single if pair is None else self.pair:
             part = texts[slot.text] if slot.text else slot.ids
-            found.ids.extend(part)
-            found.segments.extend([slot.segment] * len(part))
-        return found
+            wrapped.ids.extend(part)
+            wrapped.segments.extend([slot.segment] * len(part))
+        return wrapped
 
-    @classmethod
-    def ending(cls, ids: Iterable[int]) -> "Template":
-        """Nothing before, these ids after the last text."""
-        end = Slot("", tuple(ids), 0)
-        return cls((Slot("A", (), 0), end), (Slot("A", (), 0), Slot("B", (), 0), end))
+    def replace(self, old: int, new: int) -> "Template":
+        """The same with another special token in place of one."""
+
+        def slots(given: Iterable[Slot]) -> tuple[Slot, ...]:
+            ids = (tuple(new if i == old else i for i in slot.ids) for slot in given)
+            return tuple(s._replace(ids=i) for s, i in zip(given, ids, strict=True))
+
+        return Template(slots(self.single), slots(self.pair))
 
 
 def template_processor(

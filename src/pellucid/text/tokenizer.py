@@ -1,23 +1,23 @@
 """One trained tokenizer: text to ids and pieces and back, over the `tokenizers` library."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 import tokenizers
+from tokenizers import models
 
 from pellucid.errors import DataError, UsageError, VerificationError
 from pellucid.files import atomic_write
 from pellucid.manifest import dump_json, read_json
 from pellucid.text.display import DISPLAYS, display
 from pellucid.text.guard import guarded
+from pellucid.text.library import read_library, roles_of, without_special
 from pellucid.text.template import Template, Wrapped, template_of, template_processor
 
 ROLES = ("pad", "bos", "eos", "unk")
 TOKENS = {"pad": "<pad>", "bos": "<s>", "eos": "</s>", "unk": "<unk>"}
-LARGEST = 1 << 26  # bytes of a tokenizer.json; the largest in use has a third of it
 
 
 class Encoding(NamedTuple):
@@ -41,8 +41,11 @@ class Tokenizer:
         library.no_truncation()
         self.kind = kind
         self.template = template_of(library.post_processor)
-        self._library = library
         self._take(library.get_vocab(with_added_tokens=True), roles)
+        self._library = library
+        self._written_model = library.model
+        if isinstance(library.model, models.Unigram):
+            library.model = without_special(library)
 
     def id(self, role: str) -> int:
         """The id of a special token. Raises: UsageError naming the known roles."""
@@ -79,7 +82,7 @@ class Tokenizer:
 
         single, pair: roles and texts in order, as in ("cls", "A", "sep"); see `template_processor`.
         """
-        library = tokenizers.Tokenizer.from_str(self._library.to_str())
+        library = tokenizers.Tokenizer.from_str(self.to_json())
         vocab = library.get_vocab(with_added_tokens=True)
         library.post_processor = template_processor(single, pair, self.tokens, vocab)
         return Tokenizer(library, self.tokens, self.kind)
@@ -118,8 +121,9 @@ class Tokenizer:
         return self._library.normalizer.normalize_str(clean) if self._library.normalizer else clean
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
-        """The pieces of ids, as the vocabulary has them."""
-        return [self._library.id_to_token(i) or "" for i in self._checked(ids)]
+        """The pieces of ids, as the vocabulary has them; an id without one is called "<1117>"."""
+        pieces = [(i, self._id_to_piece(i)) for i in self._checked(ids)]
+        return [f"<{i}>" if piece is None else piece for i, piece in pieces]
 
     def said(self, ids: Sequence[int]) -> str:
         """As `decode`, of ids that a model wrote: of rows that are no pieces there is no text."""
@@ -135,7 +139,11 @@ class Tokenizer:
 
     def to_json(self) -> str:
         """The library's own description: all that decides how text is cut."""
-        return self._library.to_str(pretty=True)
+        used = self._library.model
+        self._library.model = self._written_model
+        description = self._library.to_str(pretty=True)
+        self._library.model = used
+        return description
 
     def save(self, directory: Path, name: str = "tokenizer") -> None:
         """Write NAME.json and NAME_config.json, which `transformers` opens too."""
@@ -183,10 +191,13 @@ class Tokenizer:
         self.roles = {role: vocab[token] for role, token in roles.items()}
         self._known = frozenset(vocab.values())
 
+    def _id_to_piece(self, i: int) -> str | None:
+        return self._library.id_to_token(i)
+
     def _checked(self, ids: Sequence[int]) -> list[int]:
         plain = [int(i) for i in ids]
         for i in plain:
-            if i not in self._known:
+            if not 0 <= i < self.vocab_size:
                 raise UsageError(
                     f"id {i} is not in the vocabulary of {self.vocab_size} pieces (0 to"
                     f" {self.vocab_size - 1}). Is it another tokenizer's?"
@@ -208,39 +219,3 @@ class AbsentTokenizer(Tokenizer):
             f"{self._directory} holds no tokenizer: only ids go in and out. Put the model's"
             " tokenizer files beside its weights."
         )
-
-
-def read_library(path: Path) -> tokenizers.Tokenizer:
-    """The library's own file. Raises: DataError, VerificationError as `Tokenizer.load` does."""
-    read_json(path, limit=LARGEST)  # bounded and well-formed before the library sees it
-    with library_errors(path):
-        library = tokenizers.Tokenizer.from_str(path.read_text(encoding="utf-8"))
-        library.encode("a \U0010fffe")  # some damage shows at an unknown character only
-        return library
-
-
-def roles_of(config: object, path: Path) -> dict[str, str]:
-    """Role to token, from entries such as "pad_token": "<pad>" or {"content": "<pad>"}."""
-    if not isinstance(config, dict):
-        raise VerificationError(f"{path} is not a table of settings. Copy the directory again.")
-    roles = {}
-    for key, value in config.items():
-        token = value.get("content") if isinstance(value, dict) else value
-        if key.endswith("_token") and isinstance(token, str):
-            roles[key.removesuffix("_token")] = token
-    return roles
-
-
-@contextmanager
-def library_errors(path: Path) -> Iterator[None]:
-    """Turn whatever the library raises at a damaged file into an error that names the file."""
-    try:
-        yield
-    except BaseException as error:
-        # The library raises bare Exceptions, and its Rust panics are no Exceptions at all.
-        if type(error) is Exception or type(error).__name__ == "PanicException":
-            raise VerificationError(
-                f"{path} is not a tokenizer that this version of `tokenizers` reads ({error})."
-                " Copy it again, or train it anew."
-            ) from error
-        raise

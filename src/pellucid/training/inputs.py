@@ -9,6 +9,7 @@ from pellucid.errors import DataError
 from pellucid.formats.bundle import Bundle
 from pellucid.tasks.protocol import TaskInputs
 from pellucid.text.pair import Tokenizers
+from pellucid.text.published.open import open_tokenizers
 from pellucid.training.run_directory import RunDirectory
 
 
@@ -26,7 +27,7 @@ def inputs_of(run: RunDirectory) -> TaskInputs:
         )
     return TaskInputs(
         config=config,
-        tokenizers=Tokenizers.load(run.tokenizers),
+        tokenizers=open_tokenizers(run.tokenizers),
         labels={name: tuple(labels) for name, labels in facts["labels"].items()},
         longest=tuple(facts["longest"]),
         heads={name: HeadConfig(**head) for name, head in facts["heads"].items()},

@@ -25,6 +25,7 @@ from pellucid.nn.device import choose_device
 from pellucid.tasks.catalog import build_task
 from pellucid.tasks.protocol import Task, TaskInputs
 from pellucid.text.pair import Tokenizers
+from pellucid.text.published.open import open_tokenizers
 from pellucid.text.train import train_tokenizers
 from pellucid.training import checkpoints
 from pellucid.training.corpus import Corpus
@@ -131,11 +132,11 @@ def _tokenizers(
 ) -> Tokenizers:
     """The run's own, trained or copied once, so that the original may change or go."""
     if run.tokenizers.is_dir():
-        return Tokenizers.load(run.tokenizers)
+        return open_tokenizers(run.tokenizers)
     if start is not None:
         tokenizers = start.tokenizers
     elif config.tokenizer.path:
-        tokenizers = Tokenizers.load(Path(config.tokenizer.path))
+        tokenizers = open_tokenizers(Path(config.tokenizer.path))
         if config.family in OWN_FAMILIES:
             tokenizers = tokenizers.with_end_tokens()
     else:
@@ -144,7 +145,7 @@ def _tokenizers(
         tokenizers = train_tokenizers(corpus.texts, config.tokenizer, special)
     with publish(run.tokenizers) as temp:
         tokenizers.save(temp)
-    return Tokenizers.load(run.tokenizers)
+    return open_tokenizers(run.tokenizers)
 
 
 def _encode(

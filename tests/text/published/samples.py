@@ -30,42 +30,52 @@ def configure(directory: Path, **config) -> Path:
 
 
 def wordpiece(directory: Path, **config) -> Path:
+    pieces = _wordpiece(config.get("do_lower_case") is not False)
+    (directory / "vocab.txt").write_text("".join(f"{piece}\n" for piece in pieces))
+    return configure(directory, **config)
+
+
+@cache
+def _wordpiece(lower: bool) -> list[str]:
     made = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    lower = config.get("do_lower_case") is not False
     made.normalizer = normalizers.BertNormalizer(lowercase=lower)
     made.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     trainer = trainers.WordPieceTrainer(
         vocab_size=900, special_tokens=BERT, limit_alphabet=300, show_progress=False
     )
     made.train_from_iterator(corpus(), trainer)
-    pieces = sorted(made.get_vocab().items(), key=lambda each: each[1])
-    (directory / "vocab.txt").write_text("".join(f"{piece}\n" for piece, _ in pieces))
-    return configure(directory, **config)
+    vocab = made.get_vocab()
+    return sorted(vocab, key=vocab.__getitem__)
 
 
 def byte_bpe(directory: Path, special: list[str], **config) -> Path:
+    _byte_bpe(tuple(special)).model.save(str(directory))
+    return configure(directory, **config)
+
+
+@cache
+def _byte_bpe(special: tuple[str, ...]) -> Tokenizer:
     made = Tokenizer(models.BPE())
     made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     trainer = trainers.BpeTrainer(
         vocab_size=900,
-        special_tokens=special,
+        special_tokens=list(special),
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
     made.train_from_iterator(corpus(), trainer)
-    made.model.save(str(directory))
-    return configure(directory, **config)
+    return made
 
 
 def word_bpe(directory: Path, **config) -> Path:
-    made = _word_bpe(pre_tokenizers.BertPreTokenizer(), normalizers.BertNormalizer(lowercase=True))
+    made = _word_bpe(lower=True)
     made.model.save(str(directory))
     return configure(directory, **config)
 
 
 def cut_bpe(directory: Path, **config) -> Path:
     """As subword-nmt writes it: only pieces that are some word's last cut are in vocab.json."""
-    made = _word_bpe(pre_tokenizers.WhitespaceSplit(), normalizers.Sequence([]))
+    made = _word_bpe(lower=False)
     made.model.save(str(directory))
     counts = Counter()
     for line in corpus():
@@ -77,9 +87,15 @@ def cut_bpe(directory: Path, **config) -> Path:
     return configure(directory, **config)
 
 
-def _word_bpe(splitter, normalizer) -> Tokenizer:
+@cache
+def _word_bpe(lower: bool) -> Tokenizer:
+    """BERT's words in lower case, or whatever stands between spaces."""
     made = Tokenizer(models.BPE(unk_token="<unk>", end_of_word_suffix="</w>"))
-    made.normalizer, made.pre_tokenizer = normalizer, splitter
+    if lower:
+        made.normalizer = normalizers.BertNormalizer(lowercase=True)
+        made.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    else:
+        made.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     trainer = trainers.BpeTrainer(
         vocab_size=900,
         special_tokens=["<unk>"],
@@ -109,7 +125,7 @@ def spm(lines: tuple[str, ...] = (), **settings) -> bytes:
 
 def t5(directory: Path, **config) -> Path:
     (directory / "spiece.model").write_bytes(spm(pad_id=0, eos_id=1, unk_id=2, bos_id=-1))
-    return configure(directory, tokenizer_class="T5Tokenizer", **config)
+    return configure(directory, **{"tokenizer_class": "T5Tokenizer", **config})
 
 
 def albert(directory: Path, **config) -> Path:
@@ -122,7 +138,7 @@ def albert(directory: Path, **config) -> Path:
         user_defined_symbols='(,),£,"1999,"',  # the last to be avoided
     )
     (directory / "spiece.model").write_bytes(model)
-    return configure(directory, tokenizer_class="AlbertTokenizer", **config)
+    return configure(directory, **{"tokenizer_class": "AlbertTokenizer", **config})
 
 
 def mbart(directory: Path, **config) -> Path:

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pellucid.errors import DataError, VerificationError
+from pellucid.text.published.charsmap import read_charsmap
 
 LARGEST = 1 << 26  # bytes of a .model; the largest in use has a tenth of it
-NORMAL, USER_DEFINED = 1, 4  # the types of piece that text is cut into
+NORMAL, CONTROL, USER_DEFINED = 1, 3, 4  # types of piece
 UNIGRAM = 1
-BROKEN = "The file is damaged or cut short: get it anew."
+BROKEN = "The file is damaged or cut short: download it again."
 
 
 class Piece(NamedTuple):
@@ -27,8 +28,8 @@ class Piece(NamedTuple):
     type: int
 
     @property
-    def cuts(self) -> bool:
-        """Whether text is cut into it; control pieces come from nowhere in a text."""
+    def is_in_texts(self) -> bool:
+        """Whether text is cut into it; a control piece never comes from a text."""
         return self.type in (NORMAL, USER_DEFINED)
 
 
@@ -40,9 +41,26 @@ class SentencePiece:
     unk_id: int
     byte_fallback: bool
     charsmap: bytes
-    """The table of Unicode normalisation, in the form that the library reads."""
+    """The precompiled map of Unicode normalisation; see `charsmap.py`."""
     dummy_prefix: bool
     """A space is put before the text."""
+
+    @property
+    def symbols(self) -> list[str]:
+        """The pieces that a user defined: they stay whole, whatever is around them."""
+        return [piece.text for piece in self.pieces if piece.type == USER_DEFINED]
+
+    def scores(self) -> list[float]:
+        """The log-probability by which each piece takes part in the best cut; 0 if in none."""
+        normal = [piece.score for piece in self.pieces if piece.type == NORMAL]
+        lowest, highest = (min(normal), max(normal)) if normal else (0.0, 0.0)
+        by_type = {
+            NORMAL: lambda piece: piece.score,
+            # SentencePiece's bonus. Not below the rarest piece: unknown characters cost 10 more
+            # than the lowest score of all.
+            USER_DEFINED: lambda piece: max(len(piece.text.encode()) * highest - 0.1, lowest),
+        }
+        return [by_type.get(piece.type, lambda _: 0.0)(piece) for piece in self.pieces]
 
 
 def read_sentencepiece(path: Path) -> SentencePiece:
@@ -56,19 +74,21 @@ def read_sentencepiece(path: Path) -> SentencePiece:
         pieces = tuple(_piece(_bytes(value)) for number, value in fields if number == 1)
         parts = dict(fields)
         trainer, normalizer = (dict(_fields(_bytes(parts[part]))) for part in (2, 3))
-        found = SentencePiece(
+        model = SentencePiece(
             pieces=pieces,
             unk_id=_int(trainer.get(40, 0)),
             byte_fallback=bool(trainer.get(35, 0)),
             charsmap=_bytes(normalizer.get(2, b"")),
             dummy_prefix=bool(normalizer.get(3, 1)),
         )
+        if model.charsmap:
+            read_charsmap(model.charsmap)
     except (IndexError, KeyError, ValueError, struct.error) as error:
         raise VerificationError(f"{path} is not a SentencePiece model. {BROKEN}") from error
-    if found.unk_id >= len(pieces):
-        raise VerificationError(f"{path} has no piece {found.unk_id}, its unknown one. {BROKEN}")
+    if model.unk_id >= len(pieces):
+        raise VerificationError(f"{path} has no piece {model.unk_id}, its unknown one. {BROKEN}")
     _check(path, trainer, normalizer)
-    return found
+    return model
 
 
 def _check(path: Path, trainer: dict[int, int | bytes], normalizer: dict[int, int | bytes]) -> None:

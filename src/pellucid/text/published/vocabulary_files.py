@@ -4,28 +4,39 @@ from pathlib import Path
 
 from pellucid.errors import VerificationError
 from pellucid.manifest import read_json, read_text
-from pellucid.text.tokenizer import LARGEST
+from pellucid.text.library import LARGEST
 
-BROKEN = "The file is damaged: get it anew."
+BROKEN = "The file is damaged: download it again."
+WHITE_SPACE = (
+    "\t\n\x0b\x0c\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009"
+    "\u200a\u2028\u2029\u202f\u205f\u3000"
+)
+"""Unicode's White_Space; Python's own strip() takes more."""
 
 
 def read_lines(path: Path) -> dict[str, int]:
-    """vocab.txt: a piece a line, numbered from 0. Raises: DataError, VerificationError."""
-    lines = (line.rstrip() for line in read_text(path, LARGEST).split("\n"))
-    return {piece: i for i, piece in enumerate(lines) if piece}
+    """vocab.txt: a piece a line, numbered from 0.
+
+    White space at a line's end is no part of a piece, unless the line has nothing else: BERT's
+    Chinese vocabulary has U+2028 as a piece. A blank line, or a piece that comes again later,
+    leaves an id without a piece. Raises: DataError, VerificationError.
+    """
+    lines = read_text(path, LARGEST).removesuffix("\n").split("\n")
+    pieces = (line.rstrip(WHITE_SPACE) or line.removesuffix("\r") for line in lines)
+    return {piece: i for i, piece in enumerate(pieces) if piece}
 
 
 def read_vocab(path: Path) -> dict[str, int]:
     """vocab.json: piece to id. Raises: DataError, VerificationError."""
-    found = read_json(path, limit=LARGEST)
-    if not isinstance(found, dict) or not found:
+    vocab = read_json(path, limit=LARGEST)
+    if not isinstance(vocab, dict) or not vocab:
         raise VerificationError(f"{path} is not a table of pieces. {BROKEN}")
-    for piece, i in found.items():
+    for piece, i in vocab.items():
         if type(i) is not int or i < 0:
             raise VerificationError(f"{path}: the id of {piece[:40]!r} is {str(i)[:40]}. {BROKEN}")
-    if len(set(found.values())) != len(found):
+    if len(set(vocab.values())) != len(vocab):
         raise VerificationError(f"{path} gives one id to two pieces. {BROKEN}")
-    return found
+    return vocab
 
 
 def read_merges(path: Path) -> list[tuple[str, str]]:

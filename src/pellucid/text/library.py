@@ -1,0 +1,65 @@
+"""The `tokenizers` library: its files, its errors, and its Unigram model."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import tokenizers
+from tokenizers import models
+
+from pellucid.errors import VerificationError
+from pellucid.manifest import read_json
+
+LARGEST = 1 << 26  # bytes of a tokenizer.json; the largest in use has a third of it
+
+
+def read_library(path: Path) -> tokenizers.Tokenizer:
+    """The library's own file. Raises: DataError, VerificationError as `Tokenizer.load` does."""
+    read_json(path, limit=LARGEST)  # bounded and well-formed before the library sees it
+    with library_errors(path):
+        library = tokenizers.Tokenizer.from_str(path.read_text(encoding="utf-8"))
+        library.encode("a \U0010fffe")  # some damage shows at an unknown character only
+        return library
+
+
+def roles_of(config: object, path: Path) -> dict[str, str]:
+    """Role to token, from entries such as "pad_token": "<pad>" or {"content": "<pad>"}."""
+    if not isinstance(config, dict):
+        raise VerificationError(f"{path} is not a table of settings. Copy the directory again.")
+    roles = {}
+    for key, value in config.items():
+        token = value.get("content") if isinstance(value, dict) else value
+        if key.endswith("_token") and isinstance(token, str):
+            roles[key.removesuffix("_token")] = token
+    return roles
+
+
+@contextmanager
+def library_errors(path: Path) -> Iterator[None]:
+    """Turn whatever the library raises at a damaged file into an error that names the file."""
+    try:
+        yield
+    except BaseException as error:
+        # The library raises bare Exceptions, and its Rust panics are no Exceptions at all.
+        if type(error) is Exception or type(error).__name__ == "PanicException":
+            raise VerificationError(
+                f"{path} is not a tokenizer that this version of `tokenizers` reads ({error})."
+                " Copy it again, or train it anew."
+            ) from error
+        raise
+
+
+def without_special(library: tokenizers.Tokenizer) -> models.Unigram:
+    """A Unigram model that cuts no text into a special token that the text spells.
+
+    The special tokens are pieces of its vocabulary. A leading space takes them out of every text,
+    which has none by then (it is written "▁"), and leaves their scores as they are.
+    """
+    description = json.loads(library.model.__getstate__())
+    special = {i for i, t in library.get_added_tokens_decoder().items() if t.special}
+    vocab = [
+        (f" {text}" if i in special else text, score)
+        for i, (text, score) in enumerate(description["vocab"])
+    ]
+    return models.Unigram(vocab, description["unk_id"], description.get("byte_fallback", False))

@@ -1,0 +1,120 @@
+"""Tokenizers that no tokenizer.json can describe: they are saved as the files they came in."""
+
+import copy
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import tokenizers
+
+from pellucid.errors import UsageError
+from pellucid.files import atomic_write
+from pellucid.manifest import dump_json
+from pellucid.text.guard import guarded
+from pellucid.text.template import Template
+from pellucid.text.tokenizer import Encoding, Tokenizer
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenizerFiles:
+    """What a published tokenizer's files say."""
+
+    vocab: Mapping[str, int]
+    """The id of each piece, special tokens included."""
+    roles: Mapping[str, str]
+    """Role to token; "unk" is among them."""
+    extra: Sequence[str] = ()
+    """The special tokens without a role."""
+    template: Template
+    contents: Mapping[str, bytes]
+    """The files themselves, by name."""
+
+
+class FileTokenizer(Tokenizer):
+    """The library cuts texts; the ids are the files' own."""
+
+    def __init__(self, library: tokenizers.Tokenizer, kind: str, files: TokenizerFiles) -> None:
+        """Raises: DataError if the token of a role is not in the vocabulary."""
+        super().__init__(library, {}, kind)
+        self._take(files.vocab, files.roles)
+        self.template = files.template
+        self._files = files
+        self._piece = {i: piece for piece, i in files.vocab.items()}
+        self._special = {*self.roles.values(), *self.extra.values()}
+
+    @property
+    def extra(self) -> dict[str, int]:
+        return {token: self._files.vocab[token] for token in self._files.extra}
+
+    def decode(self, ids: Sequence[int]) -> str:
+        plain = [i for i in self._checked(ids) if i not in self._special]
+        return self._join([self._piece[i] for i in plain if i in self._piece])
+
+    def with_template(self, single: Sequence[str], pair: Sequence[str]) -> Tokenizer:
+        """Raises: UsageError: the files of such a tokenizer cannot say another template."""
+        raise UsageError(
+            "this tokenizer's files fix the special tokens around a text, so it cannot be used with"
+            " others. Use a tokenizer.json."
+        )
+
+    def to_json(self) -> str:
+        contents = self._files.contents.items()
+        return json.dumps({name: hashlib.sha256(data).hexdigest() for name, data in contents})
+
+    def save(self, directory: Path, name: str = "tokenizer") -> None:
+        """Write the files that it was opened from, under their own names."""
+        for file, data in self._files.contents.items():
+            atomic_write(Path(directory) / file, data)
+
+    def in_language(self, current: str, code: str) -> "FileTokenizer":
+        """The same, with the token of another language in the template, in place of `current`."""
+        new = copy.copy(self)
+        new.template = self.template.replace(self.extra[current], self.extra[code])
+        contents = dict(self._files.contents)
+        config = json.loads(contents["tokenizer_config.json"]) | {"src_lang": code}
+        contents["tokenizer_config.json"] = dump_json(config)
+        new._files = replace(self._files, template=new.template, contents=contents)
+        return new
+
+    def _id_to_piece(self, i: int) -> str | None:
+        return self._piece.get(i)
+
+    def _join(self, pieces: list[str]) -> str:
+        """The text of the vocabulary's pieces."""
+        raise NotImplementedError
+
+
+class CTRLTokenizer(FileTokenizer):
+    """CTRL's: `@@` marks the pieces that are not a word's last."""
+
+    def __init__(self, library: tokenizers.Tokenizer, files: TokenizerFiles) -> None:
+        super().__init__(library, "cut-bpe", files)
+
+    def encode(self, text: str) -> Encoding:
+        encoding = self._library.encode(guarded(text), add_special_tokens=False)
+        ids = self._ids(encoding.tokens)
+        return Encoding(ids, self.pieces(ids), encoding.offsets)
+
+    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
+        clean = [guarded(text) for text in texts]
+        # Not encode_batch_fast: it leaves the pieces out.
+        encodings = self._library.encode_batch(clean, add_special_tokens=False)
+        return [self._ids(encoding.tokens) for encoding in encodings]
+
+    def _ids(self, pieces: list[str]) -> list[int]:
+        return [self._files.vocab.get(outer(piece), self.roles["unk"]) for piece in pieces]
+
+    def _join(self, pieces: list[str]) -> str:
+        return " ".join(pieces).replace("@@ ", "")
+
+
+def outer(piece: str) -> str:
+    """The vocabulary's name of a piece of the library: `th@@`, but `the` at a word's end."""
+    return piece.removesuffix("</w>") if piece.endswith("</w>") else piece + "@@"
+
+
+def inner(piece: str) -> str:
+    """The library's name of a piece of the vocabulary."""
+    return piece.removesuffix("@@") if piece.endswith("@@") else piece + "</w>"

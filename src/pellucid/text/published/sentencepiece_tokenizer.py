@@ -1,0 +1,160 @@
+"""Tokenizers over a SentencePiece model: T5, ALBERT, mBART, and Marian with its own vocabulary."""
+
+from collections.abc import Sequence
+
+from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers
+from tokenizers import Tokenizer as Library
+
+from pellucid.text.guard import guarded
+from pellucid.text.published.file_tokenizer import FileTokenizer, TokenizerFiles
+from pellucid.text.published.normalizer import SPACE, Normalizer
+from pellucid.text.published.sentencepiece import SentencePiece
+from pellucid.text.tokenizer import Encoding
+
+Span = tuple[int, int]
+
+
+class SentencePieceTokenizer(FileTokenizer):
+    """Cuts text as SentencePiece does: normalised by the model's map, then by Unigram.
+
+    The library's own normaliser is not used: it replaces a grapheme by its shortest entry, where
+    SentencePiece takes the longest, so decomposed letters and syllables came out in parts.
+    """
+
+    def __init__(
+        self,
+        model: SentencePiece,
+        files: TokenizerFiles,
+        cleaning: normalizers.Normalizer | None = None,
+    ) -> None:
+        """`cleaning`: what is done to a text before the model sees it."""
+        self._normalizer = Normalizer(model.charsmap, model.symbols, model.dummy_prefix)
+        self._cleaning = cleaning
+        self._unk_id = model.unk_id
+        self._byte_fallback = model.byte_fallback
+        super().__init__(_library(model), "unigram", files)
+        unk = self.roles["unk"]
+        self._id_of = [files.vocab.get(piece.text, unk) for piece in model.pieces]
+        first = "always" if model.dummy_prefix else "never"
+        spaces = decoders.Metaspace(prepend_scheme=first)
+        self._decoder = decoders.Sequence([decoders.ByteFallback(), spaces])
+
+    def encode(self, text: str) -> Encoding:
+        clean, origins = self._clean_with_spans(guarded(text))
+        normalized, spans = self._normalizer.align(clean)
+        encoding = self._library.encode(normalized, add_special_tokens=False)
+        ids, offsets = [], []
+        for i, (start, end) in zip(encoding.ids, encoding.offsets, strict=True):
+            for piece_id, (first, last) in self._numbered(i, normalized, (start, end)):
+                ids.append(piece_id)
+                offsets.append((spans[first][0], spans[last - 1][1]))
+        if origins is not None:
+            offsets = [_origin(origins, span) for span in offsets]
+        return Encoding(ids, self.pieces(ids), offsets)
+
+    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
+        normalized = [self._normalizer.normalize(self._clean(guarded(text))) for text in texts]
+        encodings = self._library.encode_batch_fast(normalized, add_special_tokens=False)
+        rows = []
+        for text, encoding in zip(normalized, encodings, strict=True):
+            if self._unk_id in encoding.ids:
+                encoding = self._library.encode(text, add_special_tokens=False)  # with offsets
+                pieces = zip(encoding.ids, encoding.offsets, strict=True)
+                rows.append([n for i, span in pieces for n, _ in self._numbered(i, text, span)])
+            else:
+                rows.append([self._id_of[i] for i in encoding.ids])
+        return rows
+
+    def normalize(self, text: str) -> str:
+        plain = self._normalizer.normalize(self._clean(guarded(text)))
+        return self._join([plain])
+
+    def _clean(self, text: str) -> str:
+        return self._cleaning.normalize_str(text) if self._cleaning else text
+
+    def _clean_with_spans(self, text: str) -> tuple[str, list[Span] | None]:
+        """The cleaned text, and the characters that each of its own comes from; None: the same."""
+        if self._cleaning is None:
+            return text, None
+        clean = self._cleaning.normalize_str(text)
+        chars = Library(models.WordLevel({"": 0}, unk_token=""))
+        chars.normalizer = self._cleaning
+        chars.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
+        return clean, chars.encode(text).offsets
+
+    def _numbered(self, i: int, text: str, span: Span) -> list[tuple[int, Span]]:
+        """The ids of a piece of the library, and the characters of `text` that each is for."""
+        if i != self._unk_id:
+            return [(self._id_of[i], span)]
+        start, end = span
+        if not self._byte_fallback:
+            return [(self._unknown(text[start:end]), span)]
+        chars = ((at, byte) for at in range(start, end) for byte in text[at].encode())
+        return [(self._files.vocab[f"<0x{byte:02X}>"], (at, at + 1)) for at, byte in chars]
+
+    def _unknown(self, text: str) -> int:
+        """The id of characters that the model does not know."""
+        return self.roles["unk"]
+
+    def _join(self, pieces: list[str]) -> str:
+        return self._decoder.decode(pieces)
+
+
+class MarianTokenizer(SentencePieceTokenizer):
+    """Marian's: ids from vocab.json. A text may begin with its target language: ">>fr<< Hello"."""
+
+    def encode(self, text: str) -> Encoding:
+        language, rest = _split_language(text)
+        encoding = super().encode(rest)
+        if not language:
+            return encoding
+        ids = [self._language_id(language), *encoding.ids]
+        width = len(language)
+        offsets = [(start + width, end + width) for start, end in encoding.offsets]
+        return Encoding(ids, self.pieces(ids), [(0, width), *offsets])
+
+    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
+        split = [_split_language(text) for text in texts]
+        rows = super().encode_batch([rest for _, rest in split])
+        return [
+            [self._language_id(language), *ids] if language else ids
+            for (language, _), ids in zip(split, rows, strict=True)
+        ]
+
+    def _language_id(self, language: str) -> int:
+        return self._files.vocab.get(language, self.roles["unk"])
+
+    def _unknown(self, text: str) -> int:
+        # The vocabulary may have what the model does not know; a special token is never meant.
+        i = self._files.vocab.get(text, self.roles["unk"])
+        return self.roles["unk"] if i in self._special else i
+
+
+def _library(model: SentencePiece) -> Library:
+    """The model's Unigram, for texts that are normalised already.
+
+    Pieces that no text is cut into are named with a space, which no normalised text has: with their
+    own names and a low score they would change the price of an unknown character.
+    """
+    names = [piece.text if piece.is_in_texts else f" {piece.text}" for piece in model.pieces]
+    vocab = list(zip(names, model.scores(), strict=True))
+    library = Library(models.Unigram(vocab, model.unk_id, byte_fallback=False))
+    texts = {piece.text for piece in model.pieces if piece.is_in_texts}
+    if SPACE in texts and not any(SPACE in text[1:] for text in texts):
+        # No piece reaches across a space, so words are looked up one by one: faster, as many recur.
+        library.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="never")
+    return library
+
+
+def _origin(origins: Sequence[Span], span: Span) -> Span:
+    """The characters before cleaning of a span after it."""
+    start, end = span
+    if not origins:
+        return 0, 0
+    first = origins[min(start, len(origins) - 1)][0]
+    return first, max(first, origins[end - 1][1] if end > start else first)
+
+
+def _split_language(text: str) -> tuple[str, str]:
+    end = text.find("<<") + 2 if isinstance(text, str) and text.startswith(">>") else 0
+    return (text[:end], text[end:]) if end > 2 else ("", text)

@@ -1,0 +1,278 @@
+"""Settings of published tokenizers: the ids are transformers', or the directory is refused.
+
+Authority: `AutoTokenizer` on the same directory, with special tokens of a text left as characters.
+"""
+
+import json
+
+import pytest
+import transformers
+from tokenizers import processors
+from transformers import AutoTokenizer
+
+from pellucid.errors import VerificationError
+from pellucid.text.published.open import open_tokenizer, open_tokenizers
+from text.mixed import mixed_lines
+from text.published import samples as published
+from text.published.test_open import DECOMPOSED, PLAIN
+
+LINES = mixed_lines(500, seed=7)
+PAIRS = [("The garden.", "Why?"), ("", "a"), ("Ünïted states", " b")]
+
+
+def gpt2(directory, **config):
+    return published.byte_bpe(directory, ["<|endoftext|>"], **config)
+
+
+def roberta(directory, **config):
+    return published.byte_bpe(directory, published.FAIRSEQ, **config)
+
+
+MAKERS = {
+    "BertTokenizer": published.wordpiece,
+    "GPT2Tokenizer": gpt2,
+    "RobertaTokenizer": roberta,
+    "OpenAIGPTTokenizer": published.word_bpe,
+    "CTRLTokenizer": published.cut_bpe,
+    "T5Tokenizer": published.t5,
+    "AlbertTokenizer": published.albert,
+    "MBartTokenizer": published.mbart,
+}
+
+
+def make(directory, name, **config):
+    return MAKERS[name](directory, tokenizer_class=name, **config)
+
+
+def make_json(directory, name, **config):
+    """A directory with tokenizer.json, as transformers saves it."""
+    make(directory, name, **config)
+    AutoTokenizer.from_pretrained(directory).save_pretrained(directory / "whole")
+    return directory / "whole"
+
+
+def change(directory, **config):
+    """Other settings in tokenizer_config.json; None takes one away."""
+    path = directory / "tokenizer_config.json"
+    changed = json.loads(path.read_text()) | config
+    path.write_text(json.dumps({k: v for k, v in changed.items() if v is not None}))
+    return directory
+
+
+def assert_same_as_transformers(directory, lines=LINES):
+    theirs = AutoTokenizer.from_pretrained(directory, split_special_tokens=True)
+    ours = open_tokenizer(directory)
+    assert ours.encode_batch(lines) == theirs(lines, add_special_tokens=False)["input_ids"]
+    for first, second in PAIRS:
+        a, b = ours.encode_batch([first, second])
+        assert ours.with_specials(a).ids == theirs(first)["input_ids"]
+        assert ours.with_specials(a, b).ids == theirs(first, second)["input_ids"]
+    return theirs
+
+
+@pytest.mark.parametrize("made", [True, False])
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"do_lower_case": True},
+        {"do_lower_case": False},
+        {"do_lower_case": None},
+        {"do_lower_case": False, "strip_accents": True},
+        {"do_lower_case": True, "strip_accents": False},
+        {"tokenize_chinese_chars": False},
+        {"cls_token": "[SEP]", "sep_token": "[MASK]"},
+    ],
+    ids=lambda config: "-".join(f"{key}={value}" for key, value in config.items()),
+)
+def test_bert_beside_tokenizer_json(made, config, tmp_path):
+    whole = make_json(tmp_path, "BertTokenizer", do_lower_case=made)
+    assert_same_as_transformers(change(whole, **config))
+
+
+@pytest.mark.parametrize("name", ["GPT2Tokenizer", "RobertaTokenizer"])
+@pytest.mark.parametrize("made", [True, False])
+@pytest.mark.parametrize("asked", [True, False, None])
+def test_prefix_space_beside_tokenizer_json(name, made, asked, tmp_path):
+    whole = make_json(tmp_path, name, add_prefix_space=made)
+    assert_same_as_transformers(change(whole, add_prefix_space=asked))
+
+
+@pytest.mark.parametrize("setting", ["do_lower_case", "keep_accents"])
+def test_albert_beside_tokenizer_json(setting, tmp_path):
+    whole = make_json(tmp_path, "AlbertTokenizer")
+    lines = [line for line in PLAIN if "\x85" not in line][:400]
+    assert_same_as_transformers(whole, lines)
+    change(whole, **{setting: setting == "keep_accents"})
+    with pytest.raises(VerificationError, match=f"tokenizer.json is made for {setting}"):
+        open_tokenizer(whole)
+
+
+def test_another_pipeline_than_the_class_has_is_refused(tmp_path):
+    whole = make_json(tmp_path, "BertTokenizer", do_lower_case=True)
+    change(whole, tokenizer_class="GPT2Tokenizer")
+    with pytest.raises(VerificationError, match="as a GPT2Tokenizer does"):
+        open_tokenizer(whole)
+    change(whole, tokenizer_class="PreTrainedTokenizerFast", do_lower_case=False)
+    assert_same_as_transformers(whole)  # of no class: as the file says
+
+
+def test_a_language_beside_tokenizer_json(tmp_path):
+    whole = make_json(tmp_path, "MBartTokenizer")
+    change(whole, src_lang="de_DE")
+    theirs, ours = AutoTokenizer.from_pretrained(whole), open_tokenizer(whole)
+    ids = ours.encode("The garden").ids
+    assert ours.with_specials(ids).ids == theirs("The garden")["input_ids"]
+    assert ours.with_specials([]).ids[-1] == ours.extra["de_DE"]
+
+
+FLAGS = [
+    {"add_bos_token": start, "add_eos_token": end}
+    for start in (True, False, None)
+    for end in (True, False, None)
+]
+
+
+@pytest.mark.parametrize("flags", FLAGS, ids=lambda flags: "-".join(map(str, flags.values())))
+@pytest.mark.parametrize("name", MAKERS)
+def test_start_and_end_tokens(name, flags, tmp_path):
+    """Of vocabulary files; a tokenizer.json has its template, whatever the flags."""
+    flags = {key: value for key, value in flags.items() if value is not None}
+    make(tmp_path, name, **flags)
+    if name == "AlbertTokenizer" and flags:
+        with pytest.raises(VerificationError, match="add_bos_token and add_eos_token"):
+            open_tokenizer(tmp_path)
+        return
+    lines = ["the dog sleeps", ""]
+    assert_same_as_transformers(tmp_path, lines)
+    if name == "CTRLTokenizer":  # without a tokenizer.json in transformers
+        return
+    theirs = AutoTokenizer.from_pretrained(tmp_path)
+    theirs.save_pretrained(tmp_path / "whole")
+    assert_same_as_transformers(change(tmp_path / "whole", **flags), lines)
+
+
+@pytest.mark.parametrize("name", ["GPT2Tokenizer", "PreTrainedTokenizerFast", ""])
+def test_templates_in_tokenizer_json(name, tmp_path):
+    whole = make_json(tmp_path, "GPT2Tokenizer")
+    library = AutoTokenizer.from_pretrained(whole).backend_tokenizer
+    library.post_processor = processors.TemplateProcessing(
+        single="<|endoftext|> $A the:1",
+        pair="$B $A",
+        special_tokens=[("<|endoftext|>", 0), ("the", 5)],
+    )
+    library.save(str(whole / "tokenizer.json"))
+    change(whole, tokenizer_class=name or None, add_bos_token=False)
+    (whole / "config.json").write_text('{"model_type": "gpt2"}')
+    assert_same_as_transformers(whole)
+
+
+@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize("where", ["tokenizer_config.json", "config.json"])
+@pytest.mark.parametrize("unknown", ["BertJapaneseTokenizer", "MyOwnTokenizerFast"])
+def test_unknown_classes_are_refused(name, where, unknown, tmp_path):
+    make(tmp_path, name)
+    model_types = {"AlbertTokenizer": "albert", "MBartTokenizer": "mbart", "T5Tokenizer": "t5"}
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": model_types.get(name, "bert")}))
+    if where == "tokenizer_config.json":
+        change(tmp_path, tokenizer_class=unknown)
+    else:
+        change(tmp_path, tokenizer_class=None)
+        (tmp_path / "config.json").write_text(json.dumps({"tokenizer_class": unknown}))
+    known = f"{unknown.removesuffix('Fast')}' is not known here.*BertTokenizer.*T5Tokenizer"
+    with pytest.raises(VerificationError, match=known):
+        open_tokenizers(tmp_path)
+
+
+def test_unknown_classes_with_a_tokenizer_json_are_refused(tmp_path):
+    whole = make_json(tmp_path, "BertTokenizer")
+    with pytest.raises(VerificationError, match=r"KoBertTokenizer.*PreTrainedTokenizerFast"):
+        open_tokenizer(change(whole, tokenizer_class="KoBertTokenizer"))
+
+
+def test_xlm_roberta_with_a_tokenizer_json(tmp_path):
+    """As of multilingual MiniLM, which is a BERT."""
+    (tmp_path / "sentencepiece.bpe.model").write_bytes(published.spm())
+    theirs = transformers.XLMRobertaTokenizer.from_pretrained(tmp_path)
+    theirs.save_pretrained(tmp_path / "whole")
+    (tmp_path / "whole" / "config.json").write_text('{"model_type": "bert"}')
+    lines = [line for line in PLAIN if "\x85" not in line]
+    assert type(assert_same_as_transformers(tmp_path / "whole", lines)) is type(theirs)
+
+
+def test_added_tokens_that_disagree_are_refused(tmp_path):
+    size = open_tokenizer(make(tmp_path, "BertTokenizer")).vocab_size
+    word = {"content": "Garden", "normalized": True}
+    whole = make_json(tmp_path, "BertTokenizer", added_tokens_decoder={str(size): word})
+    theirs = assert_same_as_transformers(whole, [*LINES, "Garden garden Gardens"])
+    added = theirs.added_tokens_decoder.items()  # as transformers 4 writes them
+    listed = {str(i): token.__getstate__() for i, token in added}
+    assert_same_as_transformers(change(whole, added_tokens_decoder=listed))
+    for flags in ({"normalized": False}, {"single_word": True}, {"special": True}):
+        entry = listed[str(size)] | flags
+        change(whole, added_tokens_decoder={**listed, str(size): entry})
+        with pytest.raises(VerificationError, match="disagree about the added token 'Garden'"):
+            open_tokenizer(whole)
+    for change_to in ({}, {**listed, str(size + 1): word | {"content": "other"}}):
+        change(whole, added_tokens_decoder=change_to)
+        with pytest.raises(VerificationError, match="disagree about the added token"):
+            open_tokenizer(whole)
+
+
+@pytest.mark.parametrize("name", ["T5Tokenizer", "AlbertTokenizer", "MBartTokenizer"])
+def test_words_added_to_a_sentencepiece_model_are_refused(name, tmp_path):
+    size = open_tokenizer(make(tmp_path, name)).vocab_size
+    make(tmp_path, name, added_tokens_decoder={str(size): {"content": "Garden"}})
+    with pytest.raises(VerificationError, match="'Garden' was added"):
+        open_tokenizer(tmp_path)
+    special = {"content": "<sep>", "special": True}
+    make(tmp_path, name, added_tokens_decoder={str(size): special})
+    theirs, ours = AutoTokenizer.from_pretrained(tmp_path), open_tokenizer(tmp_path)
+    assert ours.extra["<sep>"] == size == theirs.convert_tokens_to_ids("<sep>")
+    assert ours.vocab_size == size + 1
+
+
+@pytest.mark.parametrize("name", ["BertTokenizer", "GPT2Tokenizer", "T5Tokenizer"])
+def test_special_tokens_without_a_role_are_added(name, tmp_path):
+    make(tmp_path, name, extra_special_tokens=["<a>", "<b>"])
+    theirs, ours = AutoTokenizer.from_pretrained(tmp_path), open_tokenizer(tmp_path)
+    for token in ("<a>", "<b>"):
+        assert ours.extra[token] == theirs.convert_tokens_to_ids(token)
+    assert ours.vocab_size == len(theirs)
+
+
+def test_sampling_is_refused(tmp_path):
+    published.marian(tmp_path, sp_model_kwargs={"enable_sampling": True})
+    with pytest.raises(VerificationError, match="enable_sampling"):
+        open_tokenizers(tmp_path)
+    published.marian(tmp_path, sp_model_kwargs={})
+    open_tokenizers(tmp_path)
+
+
+def test_marian_beside_a_tokenizer_json(tmp_path):
+    """As the ONNX copies of Marian's models have it; transformers reads the .spm files."""
+    published.marian(tmp_path)
+    (tmp_path / "other").mkdir()
+    whole = make_json(tmp_path / "other", "BertTokenizer")
+    (whole / "tokenizer.json").rename(tmp_path / "tokenizer.json")
+    theirs = AutoTokenizer.from_pretrained(tmp_path, split_special_tokens=True)
+    ours = open_tokenizers(tmp_path).source
+    lines = PLAIN[:100] + DECOMPOSED[:100]
+    assert ours.encode_batch(lines) == theirs(lines, add_special_tokens=False)["input_ids"]
+
+
+def test_lines_of_a_vocabulary(tmp_path):
+    """Authority: transformers 5 on ids of texts; by hand, the names of odd pieces.
+
+    U+2028 is a piece of BERT's Chinese vocabulary. An id without a piece can be shown.
+    """
+    lines = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "\u2028", "", "b\r", "c \u00a0"]
+    lines += ["##\u3000", "a", "\u3000", " d", "e\x1f"]
+    (tmp_path / "vocab.txt").write_bytes("\n".join([*lines, ""]).encode())
+    published.configure(tmp_path, tokenizer_class="BertTokenizer")
+    assert_same_as_transformers(tmp_path, ["a b c d e f", "a##", "\u2028 \u3000 b"])
+    ours = open_tokenizer(tmp_path)
+    assert ours.vocab_size == len(lines)
+    assert ours.pieces([6, 8, 9, 11, 12]) == ["\u2028", "b", "c", "a", "\u3000"]
+    assert ours.pieces([5, 7]) == ["<5>", "<7>"]  # "a" comes again, and a blank line
+    assert ours.decode([8, 5, 7, 11]) == "b a"
+    assert ours.display([7]) == [" <7>"]
