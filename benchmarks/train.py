@@ -24,20 +24,21 @@ from benchmarks.contest import Contestant, Run, contest
 from benchmarks.peers import PAD, marian
 from benchmarks.report import keep, multi30k, ratios, show
 from pellucid.allocator import prepare_for_steps
+from pellucid.config.columns import PAIR
 from pellucid.config.data import DataConfig, TokenizerConfig
 from pellucid.config.model import ModelConfig
 from pellucid.config.run import RunConfig
-from pellucid.config.training import TrainingConfig
-from pellucid.data.batching import micro_batches
-from pellucid.data.read import read_pairs
-from pellucid.data.store import PairStore, build_store
+from pellucid.config.tasks.translation import TranslationConfig
+from pellucid.data.batching import Batches
+from pellucid.data.records import Record, read_records
+from pellucid.data.store import ExampleStore, build_store
 from pellucid.families.transformer import PRESETS
 from pellucid.nn.kernel_cache import decide
 from pellucid.nn.kernel_choice import KernelChoices
 from pellucid.nn.kernels import use_kernels
 from pellucid.nn.model import build
 from pellucid.nn.positions import sinusoids
-from pellucid.tasks.protocol import total
+from pellucid.tasks.protocol import TaskInputs, total
 from pellucid.tasks.translation import PairBatch, TranslationTask
 from pellucid.text.pair import Tokenizers
 from pellucid.text.train import train_tokenizers
@@ -83,17 +84,28 @@ def prepare_data(source: Path, folder: Path) -> None:
     files = tuple(str(source / f"train.lc.norm.tok.{side}.gz") for side in ("en", "de"))
     config = DataConfig(train=files, source_language="en", target_language="de")
     settings = TokenizerConfig(kind="bpe")
-    tokenizers = train_tokenizers(lambda: read_pairs(files, config), settings)
+
+    def records() -> Iterator[Record]:
+        return read_records(files, PAIR, config)
+
+    tokenizers = train_tokenizers(lambda: (record.values for record in records()), settings)
     (folder / "tokenizer").mkdir()
     tokenizers.save(folder / "tokenizer")
-    build_store(read_pairs(files, config), tokenizers, folder, "pairs", config.max_length)
+    build_store(records(), task_of(folder, "tiny").encode, folder / "pairs")
+
+
+def task_of(folder: Path, size: str) -> TranslationTask:
+    """Translation with the tokenizer in this folder."""
+    config = RunConfig(size=size, objective=TranslationConfig(label_smoothing=SMOOTHING))
+    tokenizers = Tokenizers.load(folder / "tokenizer")
+    return TranslationTask(TaskInputs(config=config, tokenizers=tokenizers))
 
 
 def contestant(name: str, size: str, folder: str, seconds: float) -> tuple[Run, Any]:
     """A round: updates for so many seconds; gives how many target tokens they held."""
     torch.manual_seed(1)
     batches, task = stream(Path(folder), size)
-    c = replace(PRESETS[size], vocab_size=task.tokenizers.target.vocab_size, dropout=0.1)
+    c = replace(PRESETS[size], vocab_size=task.inputs.tokenizers.target.vocab_size, dropout=0.1)
     update = UPDATES[name](c, task)
     losses: list[float] = []
 
@@ -110,17 +122,10 @@ def contestant(name: str, size: str, folder: str, seconds: float) -> tuple[Run, 
 
 def stream(folder: Path, size: str) -> tuple[Iterator[PairBatch], TranslationTask]:
     """Batches of at most 4,096 tokens a side, the same for all, without end."""
-    examples = PairStore(folder / "pairs")
-    training = TrainingConfig(label_smoothing=SMOOTHING)
-    task = TranslationTask(
-        RunConfig(size=size, training=training),
-        Tokenizers.load(folder / "tokenizer"),
-        valid=examples,
-        valid_text=(),
-        longest_source=0,
-    )
-    plan = micro_batches(examples.lengths, training.max_tokens, seed=1, start=0)
-    collated = (task.collate([examples[int(i)] for i in rows], 0) for _, _, rows in plan)
+    examples, task = ExampleStore(folder / "pairs"), task_of(folder, size)
+    max_tokens = task.inputs.config.training.max_tokens
+    batches = Batches(examples.lengths, max_tokens, seed=1).starting_at(0)
+    collated = (task.collate([examples[int(i)] for i in rows], 0) for _, rows in batches)
     return collated, task
 
 
@@ -130,7 +135,7 @@ def ours(
     """What the trainer does in one update."""
     prepare_for_steps()  # as our command line does
     module = build(c, seed=1).train()
-    optimizer = build_optimizer(module, task.config.training)
+    optimizer = build_optimizer(module, task.inputs.config.training)
 
     def update(batch: PairBatch) -> float:
         with use_kernels(choices):
