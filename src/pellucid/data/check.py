@@ -1,4 +1,4 @@
-"""Everything that is wrong, or worth a look, in parallel data: found in one pass."""
+"""Everything that is wrong with data, or worth a look, in one pass."""
 
 import re
 from collections import Counter
@@ -45,66 +45,87 @@ class Report:
 def check(files: Sequence[str], config: DataConfig, columns: Sequence[Column] = PAIR) -> Report:
     """Read all of the data and report every fault, fatal or not, instead of stopping at one.
 
-    At most `LISTED` faults of a kind are listed; `counts` has them all. Memory: 100 bytes an
+    At most `LISTED` faults of a kind are listed; `counts` has them all. Memory: 150 bytes an
     example, to find duplicates. Raises: UsageError or ConfigError if the files or settings cannot
     give these columns.
     """
     faults: list[Fault] = []
     counts: Counter[str] = Counter()
-    seen: set[int] = set()
+    notes = _Notes(columns, config)
     examples = 0
-    noun = "pair" if tuple(columns) == PAIR else "example"
     for scanned in scan_records(files, columns, config):
         counts["carriage returns dropped"] += scanned.carriages
         examples += scanned.record is not None
-        for fault in scanned.faults or _notes(scanned, columns, noun, seen):
+        for fault in scanned.faults or notes.of(scanned):
             counts[fault.kind] += 1
             if counts[fault.kind] <= LISTED:
                 faults.append(fault)
-    if not examples:
-        what = f"there is not one {noun} to learn from."
-        faults.append(Fault(str(files[0]), 0, 0, f"no {noun}s", what))
-        counts[f"no {noun}s"] += 1
-    return Report(examples, tuple(faults), {kind: n for kind, n in counts.items() if n}, noun)
+    for kind, what in notes.of_all(examples):
+        faults.append(Fault(str(files[0]), 0, 0, kind, what))
+        counts[kind] += 1
+    return Report(examples, tuple(faults), {kind: n for kind, n in counts.items() if n}, notes.noun)
 
 
-def _notes(
-    scanned: Scanned, columns: Sequence[Column], noun: str, seen: set[int]
-) -> Iterator[Fault]:
-    """What is odd about an example that can be read."""
-    if scanned.record is None:
-        blank = (
-            ("blank on both sides", "empty on both sides") if noun == "pair" else ("blank", "empty")
-        )
-        yield Fault(scanned.file, scanned.line, 0, blank[0], f"{blank[1]}: skipped.", fatal=False)
-        return
-    values = scanned.record.values
+class _Notes:
+    """What is odd about examples that can be read, one by one and as a whole."""
 
-    def note(kind: str, what: str, column: int = 0) -> Fault:
-        file = scanned.locate(column, 0).file
-        return Fault(file, scanned.line, 0, kind, what, fatal=False)
+    def __init__(self, columns: Sequence[Column], config: DataConfig) -> None:
+        self.columns, self.config = tuple(columns), config
+        self.is_pair = [column.kind for column in columns] == ["text", "text"]
+        self.noun = "pair" if self.is_pair else "example"
+        self.seen: set[int] = set()
+        self.too_long = 0
 
-    key = hash(values)
-    if key in seen:
-        yield note("duplicates", f"this {noun} stood in an earlier line too.")
-    seen.add(key)
-    if noun == "pair":
-        yield from (note(*kind_and_what) for kind_and_what in _pair_notes(*values))
-    for index, (column, value) in enumerate(zip(columns, values, strict=True)):
-        found = BREAKS.search(value) if column.kind == "text" and value else None
-        if found:
+    def of(self, scanned: Scanned) -> Iterator[Fault]:
+        """Notes on one example."""
+        if scanned.record is None:
+            where = " on both sides" if self.is_pair else ""
+            what = f"empty{where}: skipped."
+            yield Fault(scanned.file, scanned.line, 0, f"blank{where}", what, fatal=False)
+            return
+        values = scanned.record.values
+        key = hash(values)
+        if key in self.seen:
+            what = f"this {self.noun} stands in an earlier line too."
+            yield Fault(scanned.file, scanned.line, 0, "duplicates", what, fatal=False)
+        self.seen.add(key)
+        if self.is_pair:
+            for kind, what in self._of_pair(*values):
+                yield Fault(scanned.file, scanned.line, 0, kind, what, fatal=False)
+        for index, (column, value) in enumerate(zip(self.columns, values, strict=True)):
+            found = BREAKS.search(value) if column.kind == "text" and value else None
+            if found:
+                what = (
+                    f"U+{ord(found[0]):04X} inside a text: kept as a character, but other programs"
+                    " may break the line here."
+                )
+                position = scanned.locate(index, found.start())
+                yield Fault(*position, "other line breaks", what, fatal=False)
+
+    def of_all(self, examples: int) -> Iterator[tuple[str, str]]:
+        """Kind and text of what would stop a training on all of the examples."""
+        if not examples:
+            yield f"no {self.noun}s", f"there is not one {self.noun} to learn from."
+        elif self.too_long == examples:
             what = (
-                f"U+{ord(found[0]):04X} inside a text: kept as a character, but other programs may"
-                " break the line here."
+                f"every {self.noun} is longer than data.max_length={self.config.max_length} tokens,"
+                " so training would leave all of them out. Raise it, or split the texts."
             )
-            place = scanned.locate(index, found.start())
-            yield Fault(*place, "other line breaks", what, fatal=False)
+            yield f"no {self.noun}s", what
 
-
-def _pair_notes(source: str, target: str) -> Iterator[tuple[str, str]]:
-    if source == target:
-        yield "identical sides", "source and target are the same text: not translated?"
-    longer, shorter = sorted((len(source), len(target)), reverse=True)
-    if longer > SHORT and longer > UNEQUAL * shorter:
-        what = f"{len(source)} characters against {len(target)}: a translation of the whole line?"
-        yield "unequal lengths", what
+    def _of_pair(self, source: str, target: str) -> Iterator[tuple[str, str]]:
+        if source == target:
+            yield "identical sides", "source and target are the same text: not translated?"
+        longer, shorter = sorted((len(source), len(target)), reverse=True)
+        if longer > SHORT and longer > UNEQUAL * shorter:
+            what = f"{len(source)} characters against {len(target)}: a translation of the whole?"
+            yield "unequal lengths", what
+        # No tokenizer that is trained here makes fewer tokens than a text has words.
+        n_words = max(len(source.split()), len(target.split()))
+        if n_words > self.config.max_length:
+            self.too_long += 1
+            what = (
+                f"{n_words:,} words, and data.max_length is {self.config.max_length} tokens:"
+                " training leaves the pair out."
+            )
+            yield "longer than data.max_length", what
