@@ -8,7 +8,8 @@ import pytest
 from pellucid.config.columns import PAIR, Column
 from pellucid.config.data import DataConfig
 from pellucid.data.check import check
-from pellucid.data.records import read_records, recognize
+from pellucid.data.recognized import recognize
+from pellucid.data.records import read_records
 from pellucid.errors import ConfigError, DataError
 
 TEXT = Column("text", "text", ("sentence", "review"))
@@ -160,7 +161,7 @@ def test_what_is_recognized_is_described(tmp_path):
     rows = "".join(f"{i},a {i},x\n" for i in range(9))
     files = [write(tmp_path / "a.csv", "id,review,category\n" + rows)] * 2
     assert recognize(files, LABELED, DataConfig()).describe() == [
-        f"data: {files[0]} and 1 more, CSV with a header",
+        f"data: {files[0]} and {files[1]}, CSV with a header",
         "  text is column 2 ('review')",
         "  label is column 3 ('category')",
         *(f"  line {i + 2}: text='a {i}'  label='x'" for i in range(3)),

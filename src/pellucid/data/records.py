@@ -1,7 +1,6 @@
 """Examples of a task from data files: one value for each column, each with its file and line."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any, NamedTuple
 
@@ -13,10 +12,8 @@ from pellucid.data.files import open_files
 from pellucid.data.lines import Fault
 from pellucid.data.plain_text import LONGEST_PART
 from pellucid.data.row_values import FaultError, ValueReader, wrong_count
-from pellucid.data.rows import SAMPLE, Key, Position, Reader, Row
+from pellucid.data.rows import SAMPLE, Position, Reader, Row
 from pellucid.errors import DataError
-
-N_EXAMPLES = 3
 
 
 class Record(NamedTuple):
@@ -144,63 +141,3 @@ def _parts(scanned: Scanned, index: int) -> Iterator[Scanned]:
 def _with(record: Record, index: int, value: Any) -> Record:
     values = (*record.values[:index], value, *record.values[index + 1 :])
     return record._replace(values=values)
-
-
-@dataclass(frozen=True)
-class Recognized:
-    """Which field of the files each column is read from, with the first examples."""
-
-    files: int
-    reader: Reader
-    columns: tuple[Column, ...]
-    fields: Fields
-    examples: tuple[Record, ...]
-
-    def describe(self) -> list[str]:
-        """Return lines for people: the columns, and three examples."""
-        first, fields = self.reader.file, self.fields
-        more = f" and {self.files - 1} more" if self.files > 1 else ""
-        header = " with a header" if fields.header else ""
-        lines = [f"data: {first}{more}, {self.reader.format}{header}"]
-        if self.reader.layout != "plain":
-            for column, key in zip(self.columns, fields.keys, strict=True):
-                if key is not None:
-                    lines.append(f"  {column.name} is {_field_name(key, fields.header)}")
-        names = [column.name for column in self.columns]
-        for record in self.examples:
-            values = zip(names, record.values, strict=True)
-            shown = "  ".join(f"{n}={_shown(v)}" for n, v in values if v is not None)
-            lines.append(f"  line {record.line}: {shown}")
-        return lines
-
-
-def recognize(files: Sequence[str], columns: Sequence[Column], config: DataConfig) -> Recognized:
-    """Return from which fields of the first file the columns are read.
-
-    Raises: as `read_records`, at a fault in the lines before the third example.
-    """
-    readers, recognizer = open_files(files, columns, config), Recognizer(columns, config)
-    examples: list[Record] = []
-    source = None
-    for scanned in chain.from_iterable(_scan(reader, recognizer) for reader in readers):
-        if scanned.faults:
-            raise DataError(str(scanned.faults[0]))
-        if scanned.record is not None:
-            source = source or scanned.source
-            examples.append(scanned.record)
-        if len(examples) == N_EXAMPLES:
-            break
-    if source is None:
-        raise DataError(f"{', '.join(files)}: there is no example in it. Check the file.")
-    return Recognized(len(readers), source[0], tuple(columns), source[2], tuple(examples))
-
-
-def _field_name(key: Key, header: tuple[str, ...]) -> str:
-    if isinstance(key, str):
-        return repr(key)
-    return f"column {key + 1}" + (f" ({header[key]!r})" if header else "")
-
-
-def _shown(value: Any) -> str:
-    shown = repr(value) if isinstance(value, (str, float)) else " ".join(map(str, value))
-    return shown if len(shown) <= 70 else shown[:67] + "..."
