@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from pellucid.config.columns import Column
 from pellucid.config.data import DataConfig
 from pellucid.data.check import LISTED, check
 from pellucid.data.read import read_pairs
@@ -93,5 +94,35 @@ def test_one_side_unreadable_hides_no_fault_of_the_other(side, kind, tmp_path):
 
 
 def test_bytes_of_a_mark_count(tmp_path):
-    found = check(files(tmp_path, "\ufeffab\u2028\n".encode(), b"x\n"), DataConfig())
+    found = check(files(tmp_path, "\ufeffab\u2028\nc\n".encode(), b"x\ny\n"), DataConfig())
     assert [(f.line, f.byte, f.kind) for f in found.faults] == [(1, 6, "other line breaks")]
+
+
+@pytest.mark.parametrize(
+    ("name", "before"),
+    [("a.tsv", "ä\tb"), ("a.csv", 'ä,"b'), ("a.jsonl", '{"source": "ä", "target": "b')],
+)
+def test_bytes_count_from_the_start_of_the_line(name, before, tmp_path):
+    """Authority: the bytes of the line before the character."""
+    path = tmp_path / name
+    end = {"a.tsv": "", "a.csv": '"', "a.jsonl": '"}'}[name]
+    path.write_text(f"{before}{end}\n{before}\u2028{end}\n", encoding="utf-8")
+    notes = [fault for fault in check([str(path)], DataConfig()).faults if not fault.fatal]
+    assert [(note.line, note.byte) for note in notes] == [(2, len(before.encode()) + 1)]
+
+
+def test_every_task_has_its_columns(tmp_path):
+    path = tmp_path / "a.conll"
+    path.write_text("A\tX\nb\tO\n\nA\tX\nb\tO\n\nc\tO\n\n")
+    columns = (Column("words", "words"), Column("tags", "tags"))
+    report = check([str(path)], DataConfig(), columns)
+    assert list(report.lines()) == [
+        f"data: {path}, CoNLL",
+        "  words is column 1",
+        "  tags is column 2",
+        "  line 1: words=A b  tags=X O",
+        "  line 4: words=A b  tags=X O",
+        "  line 7: words=c  tags=O",
+        f"note: {path}:4: this example stands in an earlier line too.",
+        "3 examples, 1 duplicates",
+    ]

@@ -6,7 +6,7 @@ import pytest
 
 from pellucid.config.columns import Column
 from pellucid.data.records import Record
-from pellucid.data.split import hold_out, n_held_out
+from pellucid.data.split import HoldOut, hold_out, n_held_out
 from pellucid.errors import DataError
 
 COLUMNS = (Column("source", "text"), Column("target", "text"))
@@ -65,9 +65,20 @@ def test_chosen_evenly():
     assert abs(count - 175) < 47
 
 
-def test_too_few_are_refused():
-    records = [Record("f", i, pair) for i, pair in enumerate([("a", "x"), ("b", "x"), ("A ", "y")])]
-    with pytest.raises(DataError, match=r"only 2 different texts in column source.*--data\.valid"):
-        hold_out(records, COLUMNS, 2)
-    assert len(hold_out(records, COLUMNS, 1).records) == 1
+def test_fewer_are_held_out_where_few_texts_differ():
+    """One in 20 of them, at least one; brute force over all numbers of texts."""
+    for n_texts in range(2, 60):
+        records = [Record("f", i, (f"s {i % n_texts}", f"t {i}")) for i in range(2000)]
+        held = hold_out(records, COLUMNS, 30).records
+        assert len(held) == max(1, n_texts // 20)
+    records = [Record("f", i, (source, "x")) for i, source in enumerate(["a", "A "])]
+    with pytest.raises(DataError, match=r"only 1 different text in column source.*--data\.valid"):
+        hold_out(records, COLUMNS, 1)
     assert [n_held_out(n) for n in (1, 39, 40, 10**6)] == [1, 1, 2, 1000]
+
+
+def test_the_choice_does_not_depend_on_how_many_may_be_asked():
+    choice = HoldOut(COLUMNS)
+    for record in RECORDS:
+        choice.add(record)
+    assert choice.split(50) == hold_out(RECORDS, COLUMNS, 50)

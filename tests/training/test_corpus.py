@@ -1,11 +1,13 @@
 """What is trained on, and what is held out."""
 
+import itertools
 import os
 
 import pytest
 
 from pellucid.config.data import DataConfig
 from pellucid.config.tasks.catalog import TASK_CONFIGS
+from pellucid.data.check import check
 from pellucid.errors import DataError
 from pellucid.training.corpus import Corpus
 
@@ -89,3 +91,23 @@ def test_labels_of_training_and_validation_are_known(tmp_path):  # authority: th
     assert corpus.labels == {"tags": ("B-LOC", "B-ORB", "B-PER", "O")}
     assert [record.values for record in corpus.valid] == [(("Mars", "rose"), ("B-ORB", "O"))]
     assert list(corpus.texts()) == [("Ada left",), ("Rome rose",)]
+
+
+def test_check_refuses_what_training_refuses(tmp_path):
+    """Brute force: all small sets of pairs of few different texts, by both."""
+    pairs = [(s, t) for s in "ab" for t in "xy"]
+    for n in range(1, 4):
+        for chosen in itertools.product(pairs, repeat=n):
+            files = (
+                write(tmp_path / "a.en", [source for source, _ in chosen]),
+                write(tmp_path / "a.de", [target for _, target in chosen]),
+            )
+            report = check(files, DataConfig())
+            fatal = [fault.what for fault in report.faults if fault.fatal]
+            try:
+                Corpus(*translation(train=files))
+                refused = ""
+            except DataError as error:
+                refused = str(error)
+            assert len(fatal) == bool(refused), chosen
+            assert refused.endswith(tuple(fatal) or "")

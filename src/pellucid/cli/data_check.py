@@ -1,6 +1,7 @@
-"""`pellucid data check`: everything that is wrong with parallel text, in one pass."""
+"""`pellucid data check`: everything that is wrong with data, in one pass."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
 from pellucid.cli.parse import positional
 from pellucid.config.data import DataConfig
@@ -9,28 +10,44 @@ from pellucid.errors import DataError
 
 @dataclass(frozen=True)
 class Options:
-    """Report each fault of parallel text by file, line and byte, and count them.
+    """Report each fault of a task's data by file, line and byte, and count them.
 
     pellucid data check my.en my.de
+    pellucid data check --task tagging train.conll
     """
 
     files: tuple[str, ...] = positional()
-    """Two aligned text files, or one .tsv or .jsonl; .gz is read as is; - is standard input."""
+    """Files, folders and globs as in data.train; .gz is read as is; - is standard input."""
+    task: str = "translation"
+    """The task whose columns are read."""
+    columns: dict[str, str | int] = field(default_factory=dict)
+    """Which field of the files each column is read from, as in data.columns."""
+    documents: Literal["line", "blank_line", "file"] = DataConfig.documents
+    """Where a document ends in plain text."""
+    max_length: int = DataConfig.max_length
+    """Tokens of a text that training takes at most."""
     max_line_bytes: int = DataConfig.max_line_bytes
     """A longer line is a fault."""
 
 
 def run(options: Options) -> int:
-    """Print the report. Raises: DataError if training on this text would stop with an error."""
+    """Print the report. Raises: DataError if training on this data would stop with an error."""
+    from pellucid.config.tasks.catalog import task_config
     from pellucid.data.check import check
 
-    report = check(options.files, DataConfig(max_line_bytes=options.max_line_bytes))
+    config = DataConfig(
+        columns=options.columns,
+        documents=options.documents,
+        max_length=options.max_length,
+        max_line_bytes=options.max_line_bytes,
+    )
+    report = check(options.files, config, task_config(options.task, "--task").columns)
     for line in report.lines():
         print(line)
     if report.fatal:
         errors = sum(fault.fatal for fault in report.faults)
         raise DataError(
-            f"{errors} or more errors: training on this text would stop at the first. The lines"
+            f"{errors} or more errors: training on this data would stop at the first. The lines"
             " above that begin with `error` say where and what to do."
         )
     return 0

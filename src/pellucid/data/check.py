@@ -1,14 +1,18 @@
 """Everything that is wrong with data, or worth a look, in one pass."""
 
 import re
+from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pellucid.config.columns import PAIR, Column
-from pellucid.config.data import DataConfig
+from pellucid.config.data import GARDEN, DataConfig
 from pellucid.data.lines import Fault
+from pellucid.data.recognized import N_EXAMPLES, Recognized, recognized_from
 from pellucid.data.records import Scanned, scan_records
+from pellucid.data.split import NOTHING_LEFT, HoldOut, n_held_out, text_keys
+from pellucid.errors import DataError
 
 __all__ = ["Fault", "Report", "check"]
 
@@ -27,6 +31,7 @@ class Report:
     faults: tuple[Fault, ...]
     counts: dict[str, int]
     noun: str = "pair"
+    recognized: Recognized | None = None
 
     @property
     def fatal(self) -> bool:
@@ -34,7 +39,9 @@ class Report:
         return any(fault.fatal for fault in self.faults)
 
     def lines(self) -> Iterator[str]:
-        """The report for people: each fault, then the counts."""
+        """The report for people: what was recognized, each fault, and the counts."""
+        if self.recognized and self.recognized.reader.layout != "plain":
+            yield from self.recognized.describe()
         for fault in self.faults:
             yield f"{'error' if fault.fatal else 'note'}: {fault}"
         yield f"{self.examples:,} {self.noun}s" + "".join(
@@ -52,18 +59,23 @@ def check(files: Sequence[str], config: DataConfig, columns: Sequence[Column] = 
     faults: list[Fault] = []
     counts: Counter[str] = Counter()
     notes = _Notes(columns, config)
-    examples = 0
+    examples, first = 0, []
     for scanned in scan_records(files, columns, config):
         counts["carriage returns dropped"] += scanned.carriages
-        examples += scanned.record is not None
+        if scanned.record is not None:
+            examples += 1
+            if examples <= N_EXAMPLES:
+                first.append(scanned)
         for fault in scanned.faults or notes.of(scanned):
             counts[fault.kind] += 1
             if counts[fault.kind] <= LISTED:
                 faults.append(fault)
-    for kind, what in notes.of_all(examples):
+    for kind, what in notes.of_all(files, examples):
         faults.append(Fault(str(files[0]), 0, 0, kind, what))
         counts[kind] += 1
-    return Report(examples, tuple(faults), {kind: n for kind, n in counts.items() if n}, notes.noun)
+    counted = {kind: n for kind, n in counts.items() if n}
+    recognized = recognized_from(first, files, columns)
+    return Report(examples, tuple(faults), counted, notes.noun, recognized)
 
 
 class _Notes:
@@ -75,6 +87,8 @@ class _Notes:
         self.noun = "pair" if self.is_pair else "example"
         self.seen: set[int] = set()
         self.too_long = 0
+        self.held_out = HoldOut(columns)
+        self.texts = array("q")  # hashes of the texts of each example
 
     def of(self, scanned: Scanned) -> Iterator[Fault]:
         """Notes on one example."""
@@ -84,6 +98,8 @@ class _Notes:
             yield Fault(scanned.file, scanned.line, 0, f"blank{where}", what, fatal=False)
             return
         values = scanned.record.values
+        self.held_out.add(scanned.record)
+        self.texts.extend(map(hash, text_keys(scanned.record, self.held_out.columns)))
         key = hash(values)
         if key in self.seen:
             what = f"this {self.noun} stands in an earlier line too."
@@ -102,7 +118,7 @@ class _Notes:
                 position = scanned.locate(index, found.start())
                 yield Fault(*position, "other line breaks", what, fatal=False)
 
-    def of_all(self, examples: int) -> Iterator[tuple[str, str]]:
+    def of_all(self, files: Sequence[str], examples: int) -> Iterator[tuple[str, str]]:
         """Kind and text of what would stop a training on all of the examples."""
         if not examples:
             yield f"no {self.noun}s", f"there is not one {self.noun} to learn from."
@@ -112,6 +128,19 @@ class _Notes:
                 " so training would leave all of them out. Raise it, or split the texts."
             )
             yield f"no {self.noun}s", what
+        elif not self.config.valid and tuple(files) != (GARDEN,):
+            yield from self._of_split(examples)
+
+    def _of_split(self, examples: int) -> Iterator[tuple[str, str]]:
+        try:
+            split = self.held_out.split(n_held_out(examples))
+        except DataError as error:
+            yield "no validation", str(error)
+            return
+        held, n = set(map(hash, split.texts)), len(split.columns)
+        texts = self.texts
+        if all(held.intersection(texts[i : i + n]) for i in range(0, len(texts), n)):
+            yield "no validation", NOTHING_LEFT
 
     def _of_pair(self, source: str, target: str) -> Iterator[tuple[str, str]]:
         if source == target:

@@ -14,6 +14,11 @@ SHARE = 20
 """At most one record in this many is held out."""
 SEED = 1
 """Not the run's: runs of several seeds are compared on one validation set."""
+NAME_VALID = "Name a validation set: --data.valid FILE."
+NOTHING_LEFT = (
+    "every example has a text of those that are held out for validation, so that none is left to"
+    f" train on. {NAME_VALID}"
+)
 TEXTS = ("text", "words", "document")
 
 
@@ -30,7 +35,7 @@ class Split:
     def training(self, records: Iterable[Record]) -> Iterator[Record]:
         """The records to train on."""
         for record in records:
-            if not any((i, _key(record, i)) in self.texts for i in self.columns):
+            if self.texts.isdisjoint(text_keys(record, self.columns)):
                 yield record
 
 
@@ -39,36 +44,64 @@ def n_held_out(n_records: int) -> int:
     return max(1, min(MOST_HELD_OUT, n_records // SHARE))
 
 
-def hold_out(records: Iterable[Record], columns: Sequence[Column], n: int) -> Split:
-    """Choose n different texts of the first text column by hash, each with its first record.
+class HoldOut:
+    """Chooses different texts of the first text column by hash, each with its first record.
 
-    A function of the set of texts and n: the order of the files does not change which are chosen.
-    Memory grows with n alone. Raises: DataError if fewer than 2 n texts differ.
+    A function of the set of texts: the order of the files does not change which are chosen.
     """
-    texts = tuple(i for i, column in enumerate(columns) if column.kind in TEXTS)
-    chosen: dict[bytes, Record] = {}
-    worst: list[bytes] = []  # a heap, the largest hash first
-    for record in records:
-        key = _key(record, texts[0]).encode()
+
+    def __init__(self, columns: Sequence[Column], most: int = MOST_HELD_OUT) -> None:
+        """most: how many may be asked of `split`. Memory grows with it alone."""
+        self.columns = tuple(i for i, column in enumerate(columns) if column.kind in TEXTS)
+        self.name = columns[self.columns[0]].name
+        self.capacity = 2 * most
+        self._chosen: dict[bytes, Record] = {}
+        self._worst: list[bytes] = []  # a heap, the largest hash first
+
+    def add(self, record: Record) -> None:
+        """Take one more record into account."""
+        key = _key(record, self.columns[0]).encode()
         rank = blake2b(key, digest_size=16, salt=SEED.to_bytes(16, "little")).digest()
-        if rank in chosen:
-            continue
+        if rank in self._chosen:
+            return
         inverse = bytes(255 - byte for byte in rank)
-        if len(chosen) < 2 * n:
-            heapq.heappush(worst, inverse)
-            chosen[rank] = record
-        elif inverse > worst[0]:
-            out = heapq.heapreplace(worst, inverse)
-            del chosen[bytes(255 - byte for byte in out)]
-            chosen[rank] = record
-    if len(chosen) < 2 * n:
-        raise DataError(
-            f"only {len(chosen)} different texts in column {columns[texts[0]].name}, too few to"
-            f" hold out {n} of them for validation. Name a validation set: --data.valid FILE."
-        )
-    held = tuple(chosen[rank] for rank in sorted(chosen)[:n])
-    keys = frozenset((i, _key(record, i)) for record in held for i in texts)
-    return Split(held, texts, keys)
+        if len(self._chosen) < self.capacity:
+            heapq.heappush(self._worst, inverse)
+            self._chosen[rank] = record
+        elif inverse > self._worst[0]:
+            out = heapq.heapreplace(self._worst, inverse)
+            del self._chosen[bytes(255 - byte for byte in out)]
+            self._chosen[rank] = record
+
+    def split(self, n: int) -> Split:
+        """Hold out n records, or fewer where less than 2 n texts differ.
+
+        Raises: DataError if all texts are the same.
+        """
+        n_texts = len(self._chosen)
+        if n_texts < 2:
+            raise DataError(
+                f"only {n_texts} different text in column {self.name}, so none can be held out for"
+                f" validation. {NAME_VALID}"
+            )
+        if n_texts < 2 * n:
+            n = max(1, n_texts // SHARE)
+        held = tuple(self._chosen[rank] for rank in sorted(self._chosen)[:n])
+        keys = frozenset(key for record in held for key in text_keys(record, self.columns))
+        return Split(held, self.columns, keys)
+
+
+def hold_out(records: Iterable[Record], columns: Sequence[Column], n: int) -> Split:
+    """Hold out n records, as `HoldOut` does. Memory grows with n alone."""
+    choice = HoldOut(columns, n)
+    for record in records:
+        choice.add(record)
+    return choice.split(n)
+
+
+def text_keys(record: Record, columns: Sequence[int]) -> tuple[tuple[int, str], ...]:
+    """The texts of a record as `Split.texts` has them."""
+    return tuple((i, _key(record, i)) for i in columns)
 
 
 def _key(record: Record, column: int) -> str:

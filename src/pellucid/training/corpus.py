@@ -8,8 +8,9 @@ from pellucid.config.columns import Column
 from pellucid.config.data import GARDEN, DataConfig
 from pellucid.config.tasks.base import TaskConfig
 from pellucid.data.files import expand_names
-from pellucid.data.records import Record, read_records, recognize
-from pellucid.data.split import MOST_HELD_OUT, Split, hold_out, n_held_out
+from pellucid.data.recognized import recognize
+from pellucid.data.records import Record, read_records
+from pellucid.data.split import MOST_HELD_OUT, NOTHING_LEFT, Split, hold_out, n_held_out
 from pellucid.data.store import digest
 from pellucid.errors import DataError
 
@@ -74,6 +75,8 @@ class Corpus:
             pairs = garden.pairs(MOST_HELD_OUT, c.source_language, c.target_language, split="valid")
             return [Record(GARDEN, line, pair) for line, pair in enumerate(pairs, start=1)]
         self._split = hold_out(self._read(c.train), self.columns, n_held_out(self.n_read))
+        if next(self.train(), None) is None:
+            raise DataError(f"{', '.join(c.train)}: {NOTHING_LEFT}")
         return self._split.records
 
     def _read(self, files: Sequence[str]) -> Iterator[Record]:
