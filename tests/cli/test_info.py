@@ -1,4 +1,4 @@
-"""What `info` and `verify` say of published directories, and of families on paper.
+"""What `info` and `verify` say of published directories, and of families.
 
 Authorities: torch's count of multiplications; the presets; the files.
 """
@@ -60,7 +60,7 @@ def test_shapes_are_printed(pellucid, writers):
         assert [f"shapes.{name}", " x ".join(f"{n}" for n in shape)] in lines
 
 
-def test_families_on_paper_are_compared():
+def test_unpublished_families_are_compared():
     small, theirs = gpt3.PRESETS["small"], GPT2.preset
     wanted = {
         "max_length": f"{small.max_length} -> {theirs.max_length}",
@@ -74,7 +74,7 @@ def test_families_on_paper_are_compared():
         about_difference("gpt5", "bert")
 
 
-def test_each_family_on_paper_is_shown(pellucid):
+def test_each_unpublished_family_is_shown(pellucid):
     for name in BESIDE:
         assert f"family {name}" in " ".join(pellucid("info", name).out.split())
 

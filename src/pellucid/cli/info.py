@@ -11,8 +11,8 @@ from pellucid.cli.parse import positional
 from pellucid.errors import UsageError
 
 if TYPE_CHECKING:
-    from pellucid.families.family import Family
-    from pellucid.formats.bundle import Bundle
+    from pellucid.families.family import Family, OwnFamily
+    from pellucid.nn.base import Model
 
 BESIDE = {"gpt3": "gpt2", "transformer": "marian", "rnn": "marian"}
 """What has no published weights, and the family that was trained to predict the same."""
@@ -101,7 +101,7 @@ def about_model(name: str) -> dict[str, Any]:
         sum(p.numel() for n, p in parameters.items() if n.startswith(side) and n not in in_tables)
         for side in ("encoder.", "decoder.")
     )
-    source_cost, target_cost = _products(directory)
+    source_cost, target_cost = _token_weights(model)
     source = directory.tokenizers.source
     return {
         "directory": str(path),
@@ -130,35 +130,34 @@ def about_model(name: str) -> dict[str, Any]:
 
 def about_family(name: str) -> dict[str, Any]:
     """What is special about a family, and its published sizes; nothing if it is none."""
-    from dataclasses import replace
-
-    from pellucid.families.catalog import FAMILIES
-    from pellucid.families.on_paper import ON_PAPER
-    from pellucid.families.plan import plan
-    from pellucid.families.rnn import RNN
+    from pellucid.families.catalog import FAMILIES, UNPUBLISHED
     from pellucid.families.table import COLUMNS, row
 
-    if name in ON_PAPER:
-        (presets, vocabulary), on_paper = ON_PAPER[name], plan
+    if name in UNPUBLISHED:
+        family = UNPUBLISHED[name]
         about: dict[str, Any] = {"family": name, "published weights": "none"}
-    elif name in RNN.presets:
-        about = {"family": name, "published weights": "none"}
-        return {**about, **asdict(RNN.presets[name])}
     elif name in FAMILIES:
         family = FAMILIES[name]
-        presets, vocabulary, on_paper = family.presets, family.vocabulary, family.plan
         about = dict(zip(COLUMNS, row(family), strict=True))
     else:
         return {}
-    sizes = {}
-    for size, c in presets.items():
-        paper = on_paper(replace(c, vocab_size=vocabulary))
-        sizes[size] = {
-            "parameters": paper.parameters,
-            "memory in fp32 (bytes)": paper.bytes["fp32"],
-            f"FLOPs a token at {c.max_length} tokens": paper.flops(c.max_length),
-        }
-    return {**about, **sizes}
+    for size, c in family.presets.items():
+        about |= {size: _size(family, c)} if family.vocabulary else asdict(c)
+    return about
+
+
+def _size(family: "Family | OwnFamily", c: Any) -> dict[str, int]:
+    """The figures of one size, at the family's usual vocabulary."""
+    from dataclasses import replace
+
+    from pellucid.families.cost import build_on_meta, cost
+
+    counted = cost(build_on_meta(family, replace(c, vocab_size=family.vocabulary)))
+    return {
+        "parameters": counted.parameters,
+        "memory in fp32 (bytes)": 4 * counted.parameters,
+        f"FLOPs a token at {c.max_length} tokens": counted.flops(c.max_length),
+    }
 
 
 def about_difference(one: str, other: str) -> dict[str, Any]:
@@ -173,43 +172,28 @@ def _family(name: str) -> "Family":
     """A family; of one without published weights, another's in its own shape."""
     from dataclasses import replace
 
-    from pellucid.families.catalog import FAMILIES
-    from pellucid.families.on_paper import ON_PAPER
-    from pellucid.families.rnn import RNN
+    from pellucid.families.catalog import FAMILIES, UNPUBLISHED
 
     if name in FAMILIES:
         return FAMILIES[name]
-    if name not in BESIDE:
-        known = ", ".join((*FAMILIES, *BESIDE))
+    if name not in UNPUBLISHED:
+        known = ", ".join((*FAMILIES, *UNPUBLISHED))
         raise UsageError(f"{name[:60]!r} is no family. Known: {known}.")
-    presets: Any = RNN.presets if name in RNN.presets else ON_PAPER[name][0]
+    presets = UNPUBLISHED[name].presets
     size = "base" if "base" in presets else next(iter(presets))
     return replace(FAMILIES[BESIDE[name]], preset=presets[size])
 
 
-def _products(directory: "Bundle") -> tuple[int, int]:
+def _token_weights(model: "Model") -> tuple[int, int]:
     """Weights that a token of the source, and one of the target, is multiplied by."""
-    from dataclasses import replace
+    from pellucid.families.cost import token_weights
 
-    from pellucid.config.model import ModelConfig
-    from pellucid.families.catalog import FAMILIES
-    from pellucid.families.plan import plan
-
-    model, c = directory.model, directory.model_config
-    if not isinstance(c, ModelConfig):  # recurrent: nothing is shared but tables
-        reading, writing, head = (
-            sum(p.numel() for n, p in side.named_parameters() if p.dim() == 2 and "embed" not in n)
-            for side in map(model.get_submodule, ("encoder", "decoder", "heads"))
-        )
-        return reading, writing + head
-    planned = FAMILIES[directory.family].plan if directory.family in FAMILIES else plan
-    whole = planned(c, model.head_configs).products
-    if not c.n_encoder_layers:
-        return 0, whole
-    if not c.n_decoder_layers:
-        return whole, 0
-    reading = planned(replace(c, n_decoder_layers=0, target_vocab_size=0), {}).products
-    return reading, whole - reading
+    if model.encoder is None:
+        return 0, token_weights(model)
+    if model.decoder is None:
+        return token_weights(model), 0
+    source = token_weights(model.encoder)
+    return source, token_weights(model) - source
 
 
 def _flat(found: dict[str, Any], path: str = "") -> list[tuple[str, str]]:

@@ -9,6 +9,7 @@ from pellucid.families.electra import ELECTRA
 from pellucid.families.family import Family, OwnFamily
 from pellucid.families.gpt import GPT
 from pellucid.families.gpt2 import GPT2
+from pellucid.families.gpt3 import GPT3
 from pellucid.families.gpt_neo import GPT_NEO
 from pellucid.families.marian import MARIAN
 from pellucid.families.mbart import MBART
@@ -40,4 +41,6 @@ FAMILIES = {
 """Families with a published layout."""
 OWN_FAMILIES = {family.name: family for family in (TRANSFORMER, RNN)}
 """Families that are kept in our own layout."""
+UNPUBLISHED = {family.name: family for family in (GPT3, TRANSFORMER, RNN)}
+"""Families whose weights were never published."""
 ALL_FAMILIES: dict[str, Family | OwnFamily] = {**OWN_FAMILIES, **FAMILIES}

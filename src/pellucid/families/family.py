@@ -14,7 +14,6 @@ from pellucid.config.model import ModelConfig
 from pellucid.config.read import build, merge
 from pellucid.errors import ConfigError
 from pellucid.families.fields import Field
-from pellucid.families.plan import Plan, plan
 from pellucid.families.rows import Row
 from pellucid.nn.base import Model
 from pellucid.nn.model import Transformer, filled
@@ -68,8 +67,6 @@ class Family:
     """What it was pretrained to predict, in a word or two."""
     module: Callable[..., Model] = Transformer
     """What is built of its config and heads."""
-    plan: Callable[..., Plan] = plan
-    """The numbers of that, of the same two."""
     positions: str = ""
     """How it tells order, where the preset's word does not say it all."""
     base: str
@@ -177,6 +174,7 @@ class Family:
             "layer_groups": (read.layer_groups or layers) == (c.layer_groups or layers),
             "target_vocab_size": (read.target_vocab_size or c.vocab_size)
             == (c.target_vocab_size or c.vocab_size),
+            "windows": all(read.window(i) == c.window(i) for i in range(layers)),
             "tie_embeddings": True,  # the tensors in the file decide it
         }
         lost = [

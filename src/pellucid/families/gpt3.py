@@ -9,6 +9,8 @@ from dataclasses import replace
 
 from pellucid.config.model import ModelConfig
 from pellucid.families import gpt2
+from pellucid.families.family import OwnFamily
+from pellucid.nn.model import Transformer
 
 BAND = 256
 SMALL = replace(gpt2.SMALL, max_length=2048, windows=(0, BAND))
@@ -38,3 +40,11 @@ PRESETS = {
     "13b": sized(40, 5140, 40, 128),
     "175b": sized(96, 12288, 96, 128),
 }
+
+GPT3 = OwnFamily(
+    name="gpt3",
+    config=ModelConfig,
+    module=Transformer,
+    presets=PRESETS,
+    vocabulary=gpt2.GPT2.vocabulary,
+)

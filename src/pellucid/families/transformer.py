@@ -21,5 +21,9 @@ PRESETS = {
 }
 
 TRANSFORMER = OwnFamily(
-    name="transformer", config=ModelConfig, module=Transformer, presets=PRESETS, vocabulary=37_000
+    name="transformer",
+    config=ModelConfig,
+    module=Transformer,
+    presets=PRESETS,
+    vocabulary=37_000,  # section 5.1
 )

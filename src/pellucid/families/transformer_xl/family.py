@@ -7,7 +7,7 @@ frequencies of the sinusoids. Its published tokenizer was a pickle, which is nev
 (vocab.txt) or a tokenizer.json stands in for it.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -19,7 +19,6 @@ from pellucid.config.head import LANGUAGE_MODEL, HeadConfig
 from pellucid.config.model import ModelConfig
 from pellucid.families.family import Family, HeadNames
 from pellucid.families.fields import TIED, Field
-from pellucid.families.plan import Plan, Weight, summed
 from pellucid.families.rows import Row
 from pellucid.families.transformer_xl.config import TransformerXLConfig
 from pellucid.families.transformer_xl.model import TransformerXL
@@ -130,50 +129,6 @@ def frequencies(c: ModelConfig, architecture: str) -> dict[str, Tensor]:
     return {"transformer.pos_emb.inv_freq": 1 / 10_000 ** (pair / c.d_model)}
 
 
-def on_paper(c: ModelConfig, heads: Mapping[str, HeadConfig] | None = None) -> Plan:
-    """The numbers of a model that remembers keys and values, so that each is computed once."""
-    assert isinstance(c, TransformerXLConfig)
-    heads = {"lm": LANGUAGE_MODEL} if heads is None else heads
-    weights = [*_trunk(c), *(w for head in heads.values() for w in _head(c, head))]
-    # A key takes three products: with its content, its distance, and its weight with its value.
-    return summed(
-        weights, c.n_heads * c.head_width, (c.seen,) * c.n_decoder_layers, products_a_key=3
-    )
-
-
-def _trunk(c: TransformerXLConfig) -> Iterator[Weight]:
-    n, width, parts = c.n_decoder_layers, c.n_heads * c.head_width, c.clusters
-    for i, (table, narrow) in enumerate(zip(parts.tables, parts.widths, strict=True)):
-        yield Weight((len(table), narrow))
-        if parts.projected:
-            # A word is multiplied by its own cluster's, of which the first is the widest.
-            yield Weight((c.d_model, narrow), used=int(i == 0))
-    for shape in ((width, c.d_model),) * 3 + ((c.d_model, width), (c.d_ff, c.d_model)):
-        yield Weight(shape, n, n)
-    yield Weight((c.d_model, c.d_ff), n, n)
-    yield Weight((width, c.d_model), n)  # of distances: once for all tokens
-    for _ in range(2):
-        yield Weight((c.n_heads, c.head_width), 1 if c.share_biases else n)
-    for size in (c.d_ff, *(c.d_model,) * 5):
-        yield Weight((size,), n)
-
-
-def _head(c: TransformerXLConfig, h: HeadConfig) -> Iterator[Weight]:
-    if h.kind != "lm":
-        yield Weight((h.outputs, c.d_model), used=int(h.kind == "token"))
-        return
-    parts, rest = c.clusters, len(c.cutoffs)
-    for table, narrow in zip(parts.tables, parts.widths, strict=True):
-        yield Weight((len(table), narrow), stored=int(c.tie_embeddings == "none"), used=1)
-        yield Weight((len(table),))
-    for i, tied in enumerate(c.tie_projections if parts.projected else ()):
-        narrow = parts.widths[parts.table_of(i)]
-        yield Weight((c.d_model, narrow), stored=int(not tied), used=1)
-    if rest:
-        yield Weight((rest, c.embedding_width), used=1)
-        yield Weight((rest,))
-
-
 TRANSFO_XL = Family(
     name="transfo-xl",
     vocabulary=WT103.vocab_size,
@@ -182,7 +137,6 @@ TRANSFO_XL = Family(
     presets={"wt103": WT103},
     positions="distances as sinusoids, sines first",
     module=TransformerXL,
-    plan=on_paper,
     base="transformer.",
     fields=FIELDS,
     required={"attn_type": 0, "pre_lnorm": False},

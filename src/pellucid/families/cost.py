@@ -1,0 +1,98 @@
+"""Parameters of a model and its floating-point operations per token, counted on the model itself.
+
+A model on torch's meta device has shapes and no memory, so the largest are counted in milliseconds.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from pellucid.config.head import HeadConfig
+from pellucid.config.model import ModelConfig
+from pellucid.errors import ConfigError
+from pellucid.families.family import Family, OwnFamily
+from pellucid.families.transformer_xl.adaptive import AdaptiveEmbedding, AdaptiveSoftmax
+from pellucid.families.transformer_xl.config import TransformerXLConfig
+from pellucid.families.transformer_xl.relative import RelativeAttention
+from pellucid.nn.base import Model
+from pellucid.nn.heads import Head
+from pellucid.nn.linear import Linear
+from pellucid.nn.weights import tie
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a model weighs and computes."""
+
+    parameters: int
+    """A shared one counts once."""
+    token_weights: int
+    """As of `token_weights`."""
+    d_keys: int
+    """Width of a layer's keys, all heads together."""
+    windows: tuple[int, ...]
+    """Keys that each attention of a token looks back on at most; 0 means all."""
+    products: int
+    """Vectors of that width that are multiplied for each key."""
+
+    def flops(self, context: int) -> int:
+        """Additions and multiplications for one token that sees `context` keys, forward.
+
+        Of an encoder-decoder: for one token on each side. Training takes three times as many.
+        Norms, activations and biases are left out. The tokens of a causal text see half of it in
+        the mean.
+        """
+        keys = sum(min(context, window or context) for window in self.windows)
+        return 2 * (self.token_weights + self.products * self.d_keys * keys)
+
+
+def build_on_meta(
+    family: Family | OwnFamily, c: ModelConfig, heads: Mapping[str, HeadConfig] | None = None
+) -> Model:
+    """A model of this shape without memory. Raises: ConfigError if the vocabulary is unknown."""
+    if not c.vocab_size:
+        raise ConfigError("vocab_size is 0: it comes from the tokenizer. Set it before counting.")
+    with torch.device("meta"):
+        model = family.module(c, heads)
+    tie(model)
+    return model
+
+
+def cost(model: Model) -> Cost:
+    """Count a Transformer or a Transformer-XL."""
+    c = model.config
+    stacks = [stack for stack in (model.encoder, model.decoder) if stack is not None]
+    if isinstance(c, TransformerXLConfig):
+        # A key takes a third product: with its distance.
+        windows, products = (c.seen,) * c.n_decoder_layers, 3
+    else:
+        cross = c.n_decoder_layers if len(stacks) == 2 else 0
+        windows, products = (*(w for stack in stacks for w in stack.windows), *[0] * cross), 2
+    return Cost(
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        token_weights=token_weights(model),
+        d_keys=c.n_heads * c.head_width,
+        windows=windows,
+        products=products,
+    )
+
+
+def token_weights(module: nn.Module) -> int:
+    """Weights that one token is multiplied by: a shared layer's each time, a tied output's too.
+
+    Tables from which a row is looked up do not count, nor heads that read one state of a text.
+    """
+    if isinstance(module, Head) and module.config.kind == "sequence":
+        return 0
+    if isinstance(module, Linear):
+        return module.weight.numel()
+    if isinstance(module, nn.RNNBase | AdaptiveSoftmax):
+        return sum(p.numel() for p in module.parameters() if p.dim() == 2)
+    if isinstance(module, AdaptiveEmbedding):
+        # A word's vector meets the projection of its own table; the first table has the widest.
+        return module.projections[0].numel() if len(module.projections) else 0
+    # Keys of distances are computed once for all tokens.
+    once = module.r if isinstance(module, RelativeAttention) else None
+    return sum(token_weights(child) for child in module.children() if child is not once)
