@@ -7,7 +7,7 @@ import torch
 
 from pellucid.config.decoding import Roles
 from pellucid.config.model import ModelConfig
-from pellucid.families.names import to_theirs
+from pellucid.families.conversion import export_tensors
 from pellucid.formats import marian_export
 from pellucid.nn.model import Transformer
 from pellucid.nn.weights import weights
@@ -51,9 +51,13 @@ def to_marian(model: Transformer) -> Any:
     ids = {"pad": PAD, "bos": BOS, "eos": EOS, "unk": UNK}
     published = marian_export.to_marian(model, Roles(), ids.__getitem__)
     theirs = marian(model.config)
-    table = published.family.table(published.model.config, published.family.heads["MarianMTModel"])
+    table = published.family.all_renames(
+        published.model.config, published.family.heads["MarianMTModel"]
+    )
     # What is missing there is aliases and sinusoids; `_check` sees if it were more.
-    unknown = theirs.load_state_dict(to_theirs(weights(published.model), table), strict=False)[1]
+    unknown = theirs.load_state_dict(export_tensors(weights(published.model), table), strict=False)[
+        1
+    ]
     assert not unknown, unknown
     theirs.eval()
     _check(model, theirs)

@@ -90,10 +90,10 @@ CLASSES = [
 def test_each_class_has_as_many_parameters_as_in_transformers(name, architecture):
     family = FAMILIES[name]
     heads = {head.name: head.config for head in family.heads[architecture]}
-    c = replace(family.preset, vocab_size=family.vocabulary)
+    c = replace(family.preset, vocab_size=family.vocab_size)
     if architecture in t5.ENCODERS:
         c = replace(c, n_decoder_layers=0)
-    config = family.their_config(c, heads, {"architectures": [architecture]})
+    config = family.write_config(c, heads, {"architectures": [architecture]})
     del config["model_type"]
     outputs = [head.outputs for head in heads.values() if head.kind in ("sequence", "token")]
     config["num_labels"] = max(outputs, default=0) or 2
@@ -137,18 +137,18 @@ GPT3_SIZES = {
 def test_families_are_as_large_as_their_papers_say(name, size):
     family = FAMILIES[name]
     heads = {head.name: head.config for head in list(family.heads.values())[-1]}
-    found = counted(replace(family.presets[size], vocab_size=family.vocabulary), heads, family)
+    found = counted(replace(family.presets[size], vocab_size=family.vocab_size), heads, family)
     assert abs(found.parameters / 1e6 / PUBLISHED[name, size] - 1) <= 0.05
 
 
 @pytest.mark.parametrize("name", GPT3_SIZES)
 def test_gpt3_is_as_large_as_its_paper_says(name):
-    c = replace(gpt3.PRESETS[name], vocab_size=gpt3.GPT3.vocabulary)
+    c = replace(gpt3.PRESETS[name], vocab_size=gpt3.GPT3.vocab_size)
     assert abs(counted(c).parameters / 1e6 / GPT3_SIZES[name] - 1) <= 0.03
 
 
 def test_the_largest_is_counted_without_its_memory():
-    c = replace(gpt3.PRESETS["175b"], vocab_size=gpt3.GPT3.vocabulary)
+    c = replace(gpt3.PRESETS["175b"], vocab_size=gpt3.GPT3.vocab_size)
     start = time.perf_counter()
     counted(c)
     assert time.perf_counter() - start < 2  # about 0.05 s on an idle machine

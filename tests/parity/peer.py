@@ -134,7 +134,7 @@ def gradients_reach_all(
 ) -> None:
     """A weight that is used has a gradient, under the sum of all heads."""
     heads = {head.name: head.config for found in family.heads.values() for head in found}
-    model = randomized(build(family.model_config(config, "CONFIG"), seed=0, heads=heads))
+    model = randomized(build(family.read_config(config, "CONFIG"), seed=0, heads=heads))
     published = PublishedModel(family, model, heads, "", {})
     sums = [head_logits(published, head, segments).square().sum() for head in heads]
     torch.stack(sums).sum().backward()

@@ -82,7 +82,7 @@ def test_base_class(groups, tmp_path):
 
 @torch.no_grad()
 def test_layers_of_their_own_are_groups_of_one(tmp_path):
-    c = replace(ALBERT.model_config(CONFIG, "CONFIG"), layer_groups=0)
+    c = replace(ALBERT.read_config(CONFIG, "CONFIG"), layer_groups=0)
     model = build(c, seed=0)
     randomized(model)
     published = PublishedModel(ALBERT, model, {}, "AlbertModel", {})
@@ -105,10 +105,10 @@ def test_several_layers_in_a_group_are_refused(tmp_path):
 
 def test_what_their_config_cannot_tell():
     with pytest.raises(ConfigError, match="d_embedding"):
-        ALBERT.their_config(replace(ALBERT.preset, d_embedding=0), {})
+        ALBERT.write_config(replace(ALBERT.preset, d_embedding=0), {})
 
 
 def test_defaults_are_theirs():  # authority: their class of configs, whose own are xxlarge
-    c = ALBERT.model_config({"vocab_size": 30000}, "nothing")
-    assert c == ALBERT.model_config(transformers.AlbertConfig().to_dict(), "theirs")
+    c = ALBERT.read_config({"vocab_size": 30000}, "nothing")
+    assert c == ALBERT.read_config(transformers.AlbertConfig().to_dict(), "theirs")
     assert c == replace(ALBERT.presets["xxlarge"], vocab_size=30000)

@@ -60,7 +60,7 @@ def test_an_eps_that_only_the_last_norm_would_obey(tmp_path):  # authority: thei
     with pytest.raises(ConfigError, match="layer_norm_epsilon"):
         open_published(tmp_path)
     with pytest.raises(ConfigError, match="norm_eps"):
-        CTRL.their_config(replace(CTRL.preset, norm_eps=1e-5), {})
+        CTRL.write_config(replace(CTRL.preset, norm_eps=1e-5), {})
 
 
 def test_the_outputs_bias_may_not_be_missing(tmp_path):

@@ -64,10 +64,10 @@ def test_gradients_reach_every_parameter():  # authority: a weight that is used 
 @pytest.mark.parametrize("changes", [{"norm_eps": 1e-5}, {"n_segments": 2}])
 def test_what_their_config_cannot_tell(changes):
     with pytest.raises(ConfigError, match="cannot say that"):
-        DISTILBERT.their_config(replace(DISTILBERT.preset, **changes), {})
+        DISTILBERT.write_config(replace(DISTILBERT.preset, **changes), {})
 
 
 def test_defaults_are_theirs():  # authority: their class of configs, whose own are base
-    c = DISTILBERT.model_config({"vocab_size": 30522}, "nothing")
-    assert c == DISTILBERT.model_config(transformers.DistilBertConfig().to_dict(), "theirs")
+    c = DISTILBERT.read_config({"vocab_size": 30522}, "nothing")
+    assert c == DISTILBERT.read_config(transformers.DistilBertConfig().to_dict(), "theirs")
     assert c == replace(DISTILBERT.presets["base"], vocab_size=30522)

@@ -72,10 +72,10 @@ def test_gradients_reach_every_parameter(width):  # authority: a weight that is 
 
 def test_what_their_config_cannot_tell():
     with pytest.raises(ConfigError, match="no projection"):
-        ELECTRA.their_config(replace(ELECTRA.preset, d_embedding=256), {})
+        ELECTRA.write_config(replace(ELECTRA.preset, d_embedding=256), {})
 
 
 def test_defaults_are_theirs():  # authority: their class of configs, whose own are small
-    c = ELECTRA.model_config({"vocab_size": 30522}, "nothing")
-    assert c == ELECTRA.model_config(transformers.ElectraConfig().to_dict(), "theirs")
+    c = ELECTRA.read_config({"vocab_size": 30522}, "nothing")
+    assert c == ELECTRA.read_config(transformers.ElectraConfig().to_dict(), "theirs")
     assert c == replace(ELECTRA.presets["small"], vocab_size=30522)

@@ -44,4 +44,4 @@ def test_old_files_without_prefix_and_with_buffers(tmp_path):  # authority: the 
 
 def test_other_feed_forwards_are_not_written():  # authority: their config has no such setting
     with pytest.raises(ConfigError, match=r"d_ff=1024 \(not 3072\)"):
-        GPT.their_config(replace(GPT.preset, d_ff=1024), {})
+        GPT.write_config(replace(GPT.preset, d_ff=1024), {})

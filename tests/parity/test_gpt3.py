@@ -71,7 +71,7 @@ def test_kinds_written_out_win(tmp_path):  # authority: their class reads a file
 def test_a_config_that_leaves_all_out():  # authority: their class's defaults
     theirs = transformers.GPTNeoConfig().to_dict()
     said = {"vocab_size": 50257}
-    assert GPT_NEO.model_config(said, "") == GPT_NEO.model_config(theirs, "")
+    assert GPT_NEO.read_config(said, "") == GPT_NEO.read_config(theirs, "")
 
 
 @pytest.mark.parametrize(
@@ -90,19 +90,19 @@ def test_a_config_that_leaves_all_out():  # authority: their class's defaults
 def test_kinds_that_make_no_sense(types):
     theirs = {**CONFIG, "attention_types": types}
     with pytest.raises(ConfigError, match="attention_types"):
-        GPT_NEO.model_config(theirs, "")
+        GPT_NEO.read_config(theirs, "")
 
 
 @pytest.mark.parametrize("band", [0, -3, "2", 1.5])
 def test_a_band_without_width(band):
     with pytest.raises(ConfigError, match="window"):
-        GPT_NEO.model_config({**CONFIG, "window_size": band}, "")
+        GPT_NEO.read_config({**CONFIG, "window_size": band}, "")
 
 
 def test_a_gpt3_is_not_written_as_a_gpt_neo():  # their config has no word for what differs
     for c in (gpt3.SMALL, replace(GPT_NEO.preset, windows=(0, 2, 3))):
         with pytest.raises(ConfigError, match="own layout"):
-            GPT_NEO.their_config(c, {})
+            GPT_NEO.write_config(c, {})
 
 
 def normed(x: np.ndarray, gain: np.ndarray, bias: np.ndarray) -> np.ndarray:

@@ -35,7 +35,7 @@ def model_of(case: str, **changes: Any) -> Any:
     settings = {**COMMON, **CASES[case], **changes}
     (kind,) = settings["architectures"]
     heads = {head.name: head.config for head in TRANSFO_XL.heads[kind]}
-    c = TRANSFO_XL.model_config(settings, case)
+    c = TRANSFO_XL.read_config(settings, case)
     return randomized(TRANSFO_XL.build(c, seed=0, heads=heads))
 
 
@@ -353,7 +353,7 @@ SETTINGS: dict[str, tuple[dict[str, Any], str]] = {
     "norms before": ({"pre_lnorm": True}, "pre_lnorm=True changes the numbers"),
     "falling cutoffs": ({"cutoffs": [20, 10]}, "must rise"),
     "cutoffs beyond": ({"cutoffs": [10, 40]}, "below vocab_size=40"),
-    "cutoffs of another kind": ({"cutoffs": 7}, "of another kind"),
+    "cutoffs of another type": ({"cutoffs": 7}, "of another type"),
     "ties without a cluster": ({"tie_projs": [False]}, "1 entries for 3 clusters"),
     "no width left": ({"div_val": 4}, "leaves the last cluster no width"),
     "no memory": ({"mem_len": 0}, "mem_len=0 must be at least 1"),
@@ -366,7 +366,7 @@ SETTINGS: dict[str, tuple[dict[str, Any], str]] = {
 def test_settings_that_cannot_be(name):
     changes, message = SETTINGS[name]
     with pytest.raises(ConfigError, match=message):
-        TRANSFO_XL.model_config({**COMMON, **changes}, "config.json")
+        TRANSFO_XL.read_config({**COMMON, **changes}, "config.json")
 
 
 WORDS = ["<eos>", "<unk>", ",", ".", *(f"word{i}" for i in range(36))]

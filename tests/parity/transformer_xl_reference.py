@@ -100,7 +100,7 @@ def write(directory: Path) -> float:
 
     for name, changes in CASES.items():
         settings = {**COMMON, **changes}
-        c, (kind,) = TRANSFO_XL.model_config(settings, name), settings["architectures"]
+        c, (kind,) = TRANSFO_XL.read_config(settings, name), settings["architectures"]
         heads = {head.name: head.config for head in TRANSFO_XL.heads[kind]}
         model = TRANSFO_XL.build(c, seed=0, heads=heads).eval()
         randomized(model)

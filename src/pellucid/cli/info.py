@@ -142,7 +142,7 @@ def about_family(name: str) -> dict[str, Any]:
     else:
         return {}
     for size, c in family.presets.items():
-        about |= {size: _size(family, c)} if family.vocabulary else asdict(c)
+        about |= {size: _size(family, c)} if family.vocab_size else asdict(c)
     return about
 
 
@@ -152,7 +152,7 @@ def _size(family: "Family | OwnFamily", c: Any) -> dict[str, int]:
 
     from pellucid.families.cost import build_on_meta, cost
 
-    counted = cost(build_on_meta(family, replace(c, vocab_size=family.vocabulary)))
+    counted = cost(build_on_meta(family, replace(c, vocab_size=family.vocab_size)))
     return {
         "parameters": counted.parameters,
         "memory in fp32 (bytes)": 4 * counted.parameters,

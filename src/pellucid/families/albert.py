@@ -13,10 +13,10 @@ from pellucid.config.head import HeadConfig
 from pellucid.config.model import ModelConfig
 from pellucid.errors import ConfigError
 from pellucid.families import bert
-from pellucid.families.family import Family, HeadNames
+from pellucid.families.common_heads import POOLED, fine_tuned, masked_words
+from pellucid.families.family import Family, PublishedHead
 from pellucid.families.fields import Field, with_defaults
-from pellucid.families.rows import Row, attention, feed_forward
-from pellucid.families.usual_heads import POOLED, fine_tuned, masked_words
+from pellucid.families.renames import Rename, attention_renames, feed_forward_renames
 
 BASE = replace(
     bert.BASE,
@@ -56,16 +56,18 @@ def write(c: ModelConfig, heads: Mapping[str, HeadConfig]) -> dict[str, Any]:
     return {"num_hidden_groups": n_groups(c)}
 
 
-def rows(c: ModelConfig) -> list[Row]:
+def rows(c: ModelConfig) -> list[Rename]:
     """Embeddings, and the layers whose weights are kept: the first of each group."""
-    widen = Row("albert.encoder.embedding_hidden_mapping_in", "encoder.embedding.widen")
+    widen = Rename("albert.encoder.embedding_hidden_mapping_in", "encoder.embedding.widen")
     found = [*bert.embeddings("albert."), widen]
     for group in range(n_groups(c)):
         theirs = f"albert.encoder.albert_layer_groups.{group}.albert_layers.0"
         ours = f"encoder.layers.{group * (c.n_encoder_layers // n_groups(c))}"
         maps = ("query", "key", "value", "dense")
-        found += attention(f"{theirs}.attention", f"{ours}.attention", *maps, norm="LayerNorm")
-        found += feed_forward(
+        found += attention_renames(
+            f"{theirs}.attention", f"{ours}.attention", *maps, norm="LayerNorm"
+        )
+        found += feed_forward_renames(
             theirs, f"{ours}.feed_forward", "ffn", "ffn_output", "full_layer_layer_norm"
         )
     return found
@@ -78,20 +80,20 @@ MLM = masked_words(
     bias="predictions.bias",
     activation=bert.ACTIVATION._replace(default="gelu_new"),
 )
-POOLER = Row("albert.pooler", "transform")
+POOLER = Rename("albert.pooler", "transform")
 DROPOUT = (Field("classifier_dropout_prob", "dropout"),)
 # The second label says that the two texts were swapped.
-SOP = HeadNames(
+SOP = PublishedHead(
     "sop",
     replace(POOLED, outputs=2, labels=("ordered", "swapped"), dropout=0.1),
-    (POOLER, Row("sop_classifier.classifier", "output")),
+    (POOLER, Rename("sop_classifier.classifier", "output")),
     DROPOUT,
 )
 TASKS = fine_tuned(POOLER, DROPOUT)
 
 ALBERT = Family(
     name="albert",
-    vocabulary=30_000,
+    vocab_size=30_000,
     objective="masked words and the order of two texts",
     preset=BASE,
     presets={  # d_model / 64 heads (section 3.1)
@@ -100,18 +102,18 @@ ALBERT = Family(
         "xlarge": replace(BASE, d_model=2048, n_encoder_layers=24, n_heads=32, d_ff=8192),
         "xxlarge": replace(BASE, d_model=4096, n_heads=64, d_ff=16384),
     },
-    base="albert.",
+    base_prefix="albert.",
     fields=FIELDS,
-    required={**bert.REQUIRED, "inner_group_num": 1},
-    extra=write,
-    rows=rows,
+    required_settings={**bert.REQUIRED, "inner_group_num": 1},
+    write_special=write,
+    renames=rows,
     heads={
         "AlbertForPreTraining": (MLM, SOP),
         "AlbertForMaskedLM": (MLM,),
         **{f"AlbertFor{task}": (head,) for task, head in TASKS.items()},
-        "AlbertModel": (HeadNames("pooled", POOLED, (POOLER,)),),
+        "AlbertModel": (PublishedHead("pooled", POOLED, (POOLER,)),),
     },
-    unused=(
+    ignored_tensors=(
         "albert.embeddings.position_ids",
         "albert.embeddings.token_type_ids",
         "albert.pooler",

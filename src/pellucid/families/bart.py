@@ -10,10 +10,10 @@ from dataclasses import replace
 from pellucid.config.decoding import Roles
 from pellucid.config.head import HeadConfig
 from pellucid.config.model import ModelConfig
-from pellucid.families.family import Family, HeadNames
+from pellucid.families.common_heads import END_CLASSIFIER, SPAN
+from pellucid.families.family import Family, PublishedHead
 from pellucid.families.fields import ACTIVATIONS, TIED, Field
-from pellucid.families.rows import Row, attention, feed_forward
-from pellucid.families.usual_heads import END_CLASSIFIER, SPAN
+from pellucid.families.renames import Rename, attention_renames, feed_forward_renames
 
 BASE = ModelConfig(
     d_model=768,
@@ -45,7 +45,7 @@ FIELDS = (
 )
 
 
-def rows(c: ModelConfig) -> list[Row]:
+def rows(c: ModelConfig) -> list[Rename]:
     """Both stacks as BART names them, and its followers too."""
     shared, first, second = (
         f"model.{name}.weight"
@@ -53,37 +53,40 @@ def rows(c: ModelConfig) -> list[Row]:
     )
     if c.tie_embeddings in ("all", "inputs"):
         found = [
-            Row(shared, "encoder.embedding.weight", also=first),
-            Row(second, "decoder.embedding.weight"),
+            Rename(shared, "encoder.embedding.weight", alternative=first),
+            Rename(second, "decoder.embedding.weight"),
         ]
     else:  # the shared table may lie in the file and mean nothing, or stand for both
         found = [
-            Row(first, "encoder.embedding.weight", also=shared, both=True),
-            Row(second, "decoder.embedding.weight", also=shared),
+            Rename(first, "encoder.embedding.weight", alternative=shared, writes_both=True),
+            Rename(second, "decoder.embedding.weight", alternative=shared),
         ]
     for side in ("encoder", "decoder"):
         layer, inner = f"model.{side}.layers.{{}}", f"{side}.layers.{{}}"
         found += [
-            Row(f"model.{side}.embed_positions.weight", f"{side}.embedding.positions.weight"),
-            Row(f"model.{side}.layernorm_embedding", f"{side}.embedding.norm"),
-            Row(f"model.{side}.layer_norm", f"{side}.norm"),
-            *feed_forward(layer, f"{inner}.feed_forward", "fc1", "fc2", "final_layer_norm"),
+            Rename(f"model.{side}.embed_positions.weight", f"{side}.embedding.positions.weight"),
+            Rename(f"model.{side}.layernorm_embedding", f"{side}.embedding.norm"),
+            Rename(f"model.{side}.layer_norm", f"{side}.norm"),
+            *feed_forward_renames(layer, f"{inner}.feed_forward", "fc1", "fc2", "final_layer_norm"),
         ]
         for part, own in (("self_attn", "attention"), ("encoder_attn", "cross")):
             maps = [f"{part}.{name}_proj" for name in ("q", "k", "v", "out")]
-            found += attention(layer, f"{inner}.{own}", *maps, norm=f"{part}_layer_norm")
+            found += attention_renames(layer, f"{inner}.{own}", *maps, norm=f"{part}_layer_norm")
     return found
 
 
-LM = HeadNames(
+LM = PublishedHead(
     "lm",
     HeadConfig(kind="lm"),
-    (Row("lm_head.weight", "output.weight"), Row("final_logits_bias", "output.bias", flat=True)),
+    (
+        Rename("lm_head.weight", "output.weight"),
+        Rename("final_logits_bias", "output.bias", leading_axis=True),
+    ),
 )
 
 BART = Family(
     name="bart",
-    vocabulary=50_265,
+    vocab_size=50_265,
     objective="denoising",
     preset=BASE,
     presets={
@@ -92,15 +95,15 @@ BART = Family(
             BASE, d_model=1024, n_encoder_layers=12, n_decoder_layers=12, n_heads=16, d_ff=4096
         ),
     },
-    base="model.",
+    base_prefix="model.",
     fields=FIELDS,
-    rows=rows,
+    renames=rows,
     heads={
         "BartForConditionalGeneration": (LM,),
         "BartForSequenceClassification": (END_CLASSIFIER,),
         "BartForQuestionAnswering": (SPAN,),
         "BartModel": (),
     },
-    unused=("model.encoder.version", "model.decoder.version"),
+    ignored_tensors=("model.encoder.version", "model.decoder.version"),
     roles=Roles(start="eos", banned=("pad",)),
 )

@@ -8,10 +8,10 @@ the first token, [CLS], is pooled through a tanh to stand for the whole text.
 from dataclasses import replace
 
 from pellucid.config.model import ModelConfig
-from pellucid.families.family import Family, HeadNames
+from pellucid.families.common_heads import POOLED, fine_tuned, masked_words
+from pellucid.families.family import Family, PublishedHead
 from pellucid.families.fields import ACTIVATIONS, TIED, Field
-from pellucid.families.rows import Row, attention, below, feed_forward
-from pellucid.families.usual_heads import POOLED, fine_tuned, masked_words
+from pellucid.families.renames import Rename, attention_renames, feed_forward_renames, renames_below
 
 BASE = ModelConfig(
     d_model=768,
@@ -59,7 +59,7 @@ REQUIRED = {"position_embedding_type": "absolute", "is_decoder": False}
 DROPOUT = (Field("hidden_dropout_prob", "dropout"), Field("classifier_dropout", "dropout"))
 
 
-def embeddings(base: str) -> list[Row]:
+def embeddings(base: str) -> list[Rename]:
     """Embeddings as BERT names them; its followers do so under a prefix of theirs."""
     parts = {
         "word_embeddings.weight": "weight",
@@ -67,22 +67,22 @@ def embeddings(base: str) -> list[Row]:
         "token_type_embeddings.weight": "segments",
         "LayerNorm": "norm",
     }
-    return below(f"{base}embeddings", "encoder.embedding", parts)
+    return renames_below(f"{base}embeddings", "encoder.embedding", parts)
 
 
-def trunk(base: str) -> tuple[Row, ...]:
+def trunk(base: str) -> tuple[Rename, ...]:
     """Embeddings and layers, likewise."""
     layer, inner = f"{base}encoder.layer.{{}}", "encoder.layers.{}"
     maps = ("self.query", "self.key", "self.value", "output.dense")
     up, down, norm = "intermediate.dense", "output.dense", "output.LayerNorm"
     return (
         *embeddings(base),
-        *attention(f"{layer}.attention", f"{inner}.attention", *maps, norm=norm),
-        *feed_forward(layer, f"{inner}.feed_forward", up, down, norm),
+        *attention_renames(f"{layer}.attention", f"{inner}.attention", *maps, norm=norm),
+        *feed_forward_renames(layer, f"{inner}.feed_forward", up, down, norm),
     )
 
 
-POOLER = Row("bert.pooler.dense", "transform")
+POOLER = Rename("bert.pooler.dense", "transform")
 MLM = masked_words(
     "cls.predictions.transform.dense",
     "cls.predictions.transform.LayerNorm",
@@ -91,16 +91,16 @@ MLM = masked_words(
     activation=ACTIVATION,
 )
 # The first label says that the second text is next (Devlin et al. 2019, released code).
-NSP = HeadNames(
+NSP = PublishedHead(
     "nsp",
     replace(POOLED, outputs=2, labels=("next", "random")),
-    (POOLER, Row("cls.seq_relationship", "output")),
+    (POOLER, Rename("cls.seq_relationship", "output")),
 )
 TASKS = fine_tuned(POOLER, DROPOUT)
 
 BERT = Family(
     name="bert",
-    vocabulary=30_522,
+    vocab_size=30_522,
     objective="masked words and next sentence",
     preset=BASE,
     presets={
@@ -108,16 +108,21 @@ BERT = Family(
         "base": BASE,
         "large": replace(BASE, d_model=1024, n_encoder_layers=24, n_heads=16, d_ff=4096),
     },
-    base="bert.",
+    base_prefix="bert.",
     fields=FIELDS,
-    required=REQUIRED,
-    rows=trunk("bert."),
+    required_settings=REQUIRED,
+    renames=trunk("bert."),
     heads={
         "BertForPreTraining": (MLM, NSP),
         "BertForMaskedLM": (MLM,),
         "BertForNextSentencePrediction": (NSP,),
         **{f"BertFor{task}": (head,) for task, head in TASKS.items()},
-        "BertModel": (HeadNames("pooled", POOLED, (POOLER,)),),
+        "BertModel": (PublishedHead("pooled", POOLED, (POOLER,)),),
     },
-    unused=("bert.embeddings.position_ids", "bert.embeddings.token_type_ids", "bert.pooler", "cls"),
+    ignored_tensors=(
+        "bert.embeddings.position_ids",
+        "bert.embeddings.token_type_ids",
+        "bert.pooler",
+        "cls",
+    ),
 )

@@ -9,9 +9,9 @@ vocabulary: a text must begin with one, and no token opens or ends it.
 from pellucid.config.decoding import Roles
 from pellucid.config.head import HeadConfig
 from pellucid.config.model import ModelConfig
-from pellucid.families.family import Family, HeadNames
+from pellucid.families.family import Family, PublishedHead
 from pellucid.families.fields import TIED, Field
-from pellucid.families.rows import Row, attention, feed_forward
+from pellucid.families.renames import Rename, attention_renames, feed_forward_renames
 
 LARGE = ModelConfig(
     d_model=1280,
@@ -41,27 +41,31 @@ MAPS = [f"multi_head_attention.{name}" for name in ("Wq", "Wk", "Wv", "dense")]
 
 CTRL = Family(
     name="ctrl",
-    vocabulary=246_534,
+    vocab_size=246_534,
     objective="next word",
     preset=LARGE,
     presets={"large": LARGE},
-    base="transformer.",
+    base_prefix="transformer.",
     fields=FIELDS,
-    required={"layer_norm_epsilon": LARGE.norm_eps},  # theirs obeys it in the last norm alone
-    extra=lambda c, heads: {"embd_pdrop": c.dropout},
-    rows=(
-        Row("transformer.w.weight", "decoder.embedding.weight"),
-        *attention(LAYER, f"{INNER}.attention", *MAPS, norm="layernorm1"),
-        *feed_forward(LAYER, f"{INNER}.feed_forward", "ffn.0", "ffn.2", "layernorm2"),
-        Row("transformer.layernorm", "decoder.norm"),
+    required_settings={
+        "layer_norm_epsilon": LARGE.norm_eps
+    },  # theirs obeys it in the last norm alone
+    write_special=lambda c, heads: {"embd_pdrop": c.dropout},
+    renames=(
+        Rename("transformer.w.weight", "decoder.embedding.weight"),
+        *attention_renames(LAYER, f"{INNER}.attention", *MAPS, norm="layernorm1"),
+        *feed_forward_renames(LAYER, f"{INNER}.feed_forward", "ffn.0", "ffn.2", "layernorm2"),
+        Rename("transformer.layernorm", "decoder.norm"),
     ),
     heads={
-        "CTRLLMHeadModel": (HeadNames("lm", HeadConfig(kind="lm"), (Row("lm_head", "output"),)),),
+        "CTRLLMHeadModel": (
+            PublishedHead("lm", HeadConfig(kind="lm"), (Rename("lm_head", "output"),)),
+        ),
         "CTRLForSequenceClassification": (
-            HeadNames(
+            PublishedHead(
                 "classifier",
                 HeadConfig(kind="sequence", outputs=2, bias=False, pool="last"),
-                (Row("classifier", "output"),),
+                (Rename("classifier", "output"),),
             ),
         ),
         "CTRLModel": (),

@@ -8,10 +8,10 @@ from dataclasses import replace
 
 from pellucid.config.head import HeadConfig
 from pellucid.families import bert
+from pellucid.families.common_heads import SPAN, fine_tuned, masked_words
 from pellucid.families.family import Family
 from pellucid.families.fields import ACTIVATIONS, TIED, Field
-from pellucid.families.rows import Row, attention, feed_forward
-from pellucid.families.usual_heads import SPAN, fine_tuned, masked_words
+from pellucid.families.renames import Rename, attention_renames, feed_forward_renames
 
 BASE = replace(bert.BASE, n_encoder_layers=6, n_segments=0)
 ACTIVATION = Field("activation", "activation", "gelu", ACTIVATIONS)
@@ -29,22 +29,22 @@ FIELDS = (
 )
 
 
-def trunk() -> tuple[Row, ...]:
+def trunk() -> tuple[Rename, ...]:
     """Embeddings and layers as DistilBERT names them."""
     embeddings, layer = "distilbert.embeddings", "distilbert.transformer.layer.{}"
     attended, fed = "encoder.layers.{}.attention", "encoder.layers.{}.feed_forward"
     maps = [f"attention.{name}_lin" for name in ("q", "k", "v", "out")]
     return (
-        Row(f"{embeddings}.word_embeddings.weight", "encoder.embedding.weight"),
-        Row(f"{embeddings}.position_embeddings.weight", "encoder.embedding.positions.weight"),
-        Row(f"{embeddings}.LayerNorm", "encoder.embedding.norm"),
-        *attention(layer, attended, *maps, norm="sa_layer_norm"),
-        *feed_forward(layer, fed, "ffn.lin1", "ffn.lin2", "output_layer_norm"),
+        Rename(f"{embeddings}.word_embeddings.weight", "encoder.embedding.weight"),
+        Rename(f"{embeddings}.position_embeddings.weight", "encoder.embedding.positions.weight"),
+        Rename(f"{embeddings}.LayerNorm", "encoder.embedding.norm"),
+        *attention_renames(layer, attended, *maps, norm="sa_layer_norm"),
+        *feed_forward_renames(layer, fed, "ffn.lin1", "ffn.lin2", "output_layer_norm"),
     )
 
 
 MLM = masked_words("vocab_transform", "vocab_layer_norm", "vocab_projector", activation=ACTIVATION)
-POOLER = Row("pre_classifier", "transform")
+POOLER = Rename("pre_classifier", "transform")
 TASKS = fine_tuned(POOLER, (Field("dropout", "dropout"),))
 CLASSIFIER = TASKS["SequenceClassification"]._replace(
     config=HeadConfig(kind="sequence", outputs=2, activation="relu", dropout=0.2),
@@ -56,13 +56,13 @@ ANSWER = SPAN._replace(
 
 DISTILBERT = Family(
     name="distilbert",
-    vocabulary=30_522,
+    vocab_size=30_522,
     objective="masked words and a teacher's predictions",
     preset=BASE,
     presets={"base": BASE},
-    base="distilbert.",
+    base_prefix="distilbert.",
     fields=FIELDS,
-    rows=trunk(),
+    renames=trunk(),
     heads={
         "DistilBertForMaskedLM": (MLM,),
         "DistilBertForSequenceClassification": (CLASSIFIER,),
@@ -70,7 +70,7 @@ DISTILBERT = Family(
         "DistilBertForQuestionAnswering": (ANSWER,),
         "DistilBertModel": (),
     },
-    unused=(
+    ignored_tensors=(
         "distilbert.embeddings.position_ids",
         "vocab_transform",
         "vocab_layer_norm",

@@ -13,10 +13,10 @@ from pellucid.config.head import HeadConfig
 from pellucid.config.model import ModelConfig
 from pellucid.errors import ConfigError
 from pellucid.families import bert, roberta
-from pellucid.families.family import Family, HeadNames
+from pellucid.families.common_heads import fine_tuned, masked_words
+from pellucid.families.family import Family, PublishedHead
 from pellucid.families.fields import Field, with_defaults
-from pellucid.families.rows import Row
-from pellucid.families.usual_heads import fine_tuned, masked_words
+from pellucid.families.renames import Rename
 
 # A generator has a fraction of these widths: 1/4, 1/3 and 1/4 (appendix A).
 SMALL = replace(bert.BASE, d_embedding=128, d_model=256, n_heads=4, d_ff=1024)
@@ -48,26 +48,26 @@ GENERATOR = masked_words(  # always gelu, as its classifier is
     "generator_predictions.dense", "generator_predictions.LayerNorm", "generator_lm_head"
 )
 # One logit a token: above 0 it was replaced (released code).
-DISCRIMINATOR = HeadNames(
+DISCRIMINATOR = PublishedHead(
     "replaced",
     HeadConfig(kind="score", outputs=1, activation="gelu"),
     (
-        Row("discriminator_predictions.dense", "transform"),
-        Row("discriminator_predictions.dense_prediction", "output"),
+        Rename("discriminator_predictions.dense", "transform"),
+        Rename("discriminator_predictions.dense_prediction", "output"),
     ),
     (bert.ACTIVATION,),
 )
-CLASSIFIER = HeadNames(
+CLASSIFIER = PublishedHead(
     "classifier",
     HeadConfig(kind="sequence", outputs=2, activation="gelu", dropout=0.1, input_dropout=0.1),
-    (Row("classifier.dense", "transform"), Row("classifier.out_proj", "output")),
+    (Rename("classifier.dense", "transform"), Rename("classifier.out_proj", "output")),
     roberta.BOTH_DROPOUTS,
 )
-TASKS = fine_tuned(CLASSIFIER.rows[0], bert.DROPOUT)
+TASKS = fine_tuned(CLASSIFIER.renames[0], bert.DROPOUT)
 
 ELECTRA = Family(
     name="electra",
-    vocabulary=30_522,
+    vocab_size=30_522,
     objective="replaced tokens",
     preset=SMALL,
     presets={
@@ -75,14 +75,14 @@ ELECTRA = Family(
         "base": BASE,
         "large": replace(BASE, d_model=1024, n_encoder_layers=24, n_heads=16, d_ff=4096),
     },
-    base="electra.",
+    base_prefix="electra.",
     fields=FIELDS,
-    required=bert.REQUIRED,
-    adjust=widened,
-    extra=write,
-    rows=(
+    required_settings=bert.REQUIRED,
+    read_special=widened,
+    write_special=write,
+    renames=(
         *bert.trunk("electra."),
-        Row("electra.embeddings_project", "encoder.embedding.widen"),
+        Rename("electra.embeddings_project", "encoder.embedding.widen"),
     ),
     heads={
         "ElectraForPreTraining": (DISCRIMINATOR,),
@@ -92,7 +92,7 @@ ELECTRA = Family(
         "ElectraForQuestionAnswering": (TASKS["QuestionAnswering"],),
         "ElectraModel": (),
     },
-    unused=(
+    ignored_tensors=(
         "electra.embeddings.position_ids",
         "electra.embeddings.token_type_ids",
         "discriminator_predictions",

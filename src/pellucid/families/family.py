@@ -1,4 +1,4 @@
-"""What a family file declares: presets, weight names, heads, and how its configs are written."""
+"""What a family file declares: sizes, weight names, heads, and how its configs read and write."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,161 +14,174 @@ from pellucid.config.model import ModelConfig
 from pellucid.config.read import build, merge
 from pellucid.errors import ConfigError
 from pellucid.families.fields import Field
-from pellucid.families.rows import Row
+from pellucid.families.renames import Rename
 from pellucid.nn.base import Model
 from pellucid.nn.model import Transformer, filled
 from pellucid.text.special_tokens import BERT_TOKENS, TRANSLATION_TOKENS, SpecialTokens
 
+ReadSpecial = Callable[[Mapping[str, Any], dict[str, Any]], dict[str, Any]]
+ReadHead = Callable[[Mapping[str, Any], HeadConfig], HeadConfig]
+WriteSpecial = Callable[[ModelConfig, Mapping[str, HeadConfig]], dict[str, Any]]
+
 
 @dataclass(frozen=True, kw_only=True)
 class OwnFamily:
-    """A model without a published layout: it is kept in ours."""
+    """A family without a published layout: its models are saved in pellucid's own."""
 
     name: str
-    config: type
-    """The dataclass of its settings."""
+    config_class: type
+    """The dataclass of its model's settings."""
     module: Callable[..., Model]
-    """What is built of its config and heads."""
+    """Builds the model from its config and its heads' configs."""
     presets: Mapping[str, Any]
-    """Its config by size."""
+    """Configs by size."""
     training: Mapping[str, Any] = field(default_factory=dict)
-    """Training settings where they are not those of the Transformer."""
-    vocabulary: int = 0
-    """Tokens of the paper's vocabulary."""
+    """Training settings that differ from the Transformer's."""
+    vocab_size: int = 0
+    """The paper's vocabulary; 0 if there is none."""
     special_tokens: SpecialTokens = TRANSLATION_TOKENS
-    """What a tokenizer for it is trained with."""
+    """Special tokens of a new tokenizer."""
 
 
-class HeadNames(NamedTuple):
-    """A head as one of their classes has it."""
+class PublishedHead(NamedTuple):
+    """A head of a published class."""
 
     name: str
     config: HeadConfig
-    rows: Sequence[Row]
-    """Their names, ours below `heads.NAME.`."""
+    renames: Sequence[Rename]
+    """Weight names; ours are those below `heads.NAME.`."""
     settings: Sequence[Field] = ()
-    """Numbers of its config that theirs may say; of two for one number the later counts."""
-    mark: str = ""
-    """A tensor of theirs by which the head is known, where files leave out what is tied."""
+    """Numbers of the head that a published config may set; the last of two for one number wins."""
+    marker: str = ""
+    """A published tensor that shows the head is there, for files that leave out tied tensors."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Family:
-    """A published model: all that sets it apart from the others."""
+    """A published architecture: everything in which it differs from the others.
+
+    "Published" is what `transformers` reads and writes: class names, config.json, tensor names.
+    """
 
     name: str
-    """What their config.json calls it: its model_type."""
+    """Its model_type in config.json."""
     preset: ModelConfig
-    """Its first published size, or the smallest; without vocabulary where that is a tokenizer's."""
+    """Its first published size, or the smallest; vocab_size is 0 if a tokenizer decides it."""
     presets: Mapping[str, ModelConfig] = field(default_factory=dict)
-    vocabulary: int
-    """Tokens of its published tokenizer, where sizes are reckoned with one."""
+    """Published sizes."""
+    vocab_size: int
+    """Tokens of its published tokenizer, used to count the parameters of a size."""
     objective: str
-    """What it was pretrained to predict, in a word or two."""
-    module: Callable[..., Model] = Transformer
-    """What is built of its config and heads."""
+    """What it was pretrained to predict, in a word or two, for the table of families."""
     positions: str = ""
-    """How it tells order, where the preset's word does not say it all."""
-    base: str
-    """Their prefix of all but the heads; files may lack it."""
+    """How it encodes positions, for the same table; empty if the preset's name of it says all."""
+    module: Callable[..., Model] = Transformer
+    """Builds the model from its config and its heads' configs."""
+
     fields: Sequence[Field]
-    required: Mapping[str, Any] = field(default_factory=dict)
-    """Settings of theirs that change numbers and that we honour at one value only."""
-    rows: Sequence[Row] | Callable[[ModelConfig], Sequence[Row]]
-    """Names of all but the heads; a function of the config where its numbers decide them."""
-    wrapped: Mapping[str, str] = field(default_factory=dict)
-    """Of some of their classes, the prefix that their files have before all but the heads."""
-    heads: Mapping[str, Sequence[HeadNames]]
-    """Their classes and the heads of each; what a file without class has decides, first to last."""
-    unused: Sequence[str] = ()
-    """Tensors and modules that carry nothing: buffers, and parts that a head leaves aside."""
-    adjust: Callable[[Mapping[str, Any], dict[str, Any]], dict[str, Any]] | None = None
-    """Our settings from their config and what `fields` gave, where a table cannot say it."""
-    head: Callable[[Mapping[str, Any], HeadConfig], HeadConfig] | None = None
-    """A head, where their config says more of it than its class does."""
-    extra: Callable[[ModelConfig, Mapping[str, HeadConfig]], dict[str, Any]] | None = None
-    """Settings of theirs from our configs, where a table cannot say it."""
-    untie: Callable[[ModelConfig, Collection[str]], ModelConfig] | None = None
-    """The config without the ties of these aliases, where `tie_embeddings` cannot say it."""
-    constants: Callable[[ModelConfig, str], Mapping[str, Tensor]] | None = None
-    """Tensors that follow from the config, but that files of a class (its name) must hold."""
+    """Settings that config.json and our config share."""
+    required_settings: Mapping[str, Any] = field(default_factory=dict)
+    """Settings of config.json that change the numbers, each with the one supported value."""
+    read_special: ReadSpecial | None = None
+    """(config.json, settings read by `fields`) -> our settings, if `fields` cannot express them."""
+    read_head: ReadHead | None = None
+    """(config.json, head) -> head, if config.json changes it beyond its `settings`."""
+    write_special: WriteSpecial | None = None
+    """(our config, heads) -> settings of config.json that `fields` cannot express."""
+
+    base_prefix: str
+    """Prefix of all published tensors but the heads'; a file may lack it."""
+    class_prefixes: Mapping[str, str] = field(default_factory=dict)
+    """Published classes whose files have a prefix before all but the heads, and that prefix."""
+    renames: Sequence[Rename] | Callable[[ModelConfig], Sequence[Rename]]
+    """Weight names of all but the heads; a function if they depend on the config."""
+    heads: Mapping[str, Sequence[PublishedHead]]
+    """Heads of each published class. A file that names no class is of the first one that fits."""
+    ignored_tensors: Sequence[str] = ()
+    """Published tensors and modules that a file may hold and the model does not use."""
+    fixed_tensors: Callable[[ModelConfig, str], Mapping[str, Tensor]] | None = None
+    """(config, published class) -> tensors that follow from the config and that files must hold."""
+    remove_ties: Callable[[ModelConfig, Collection[str]], ModelConfig] | None = None
+    """(config, aliases) -> the config without these ties, if `tie_embeddings` cannot express it."""
     roles: Roles = Roles()  # noqa: RUF009 (frozen)
+    """Roles of its special tokens in a search."""
     special_tokens: SpecialTokens = BERT_TOKENS
-    """What a new tokenizer for it is trained with."""
+    """Special tokens of a new tokenizer."""
 
     @property
-    def config(self) -> type:
-        """The dataclass of its settings."""
+    def config_class(self) -> type:
+        """The dataclass of its model's settings."""
         return type(self.preset)
 
     @property
     def base_class(self) -> str:
-        """The published class of the model without a task's heads."""
+        """The published class without a task's head."""
         return list(self.heads)[-1]
 
-    def model_config(self, theirs: Mapping[str, Any], where: str) -> ModelConfig:
-        """Our config from their config.json.
+    def read_config(self, config: Mapping[str, Any], where: str) -> ModelConfig:
+        """Return our config from a config.json's content.
 
-        Raises: ConfigError naming a setting that is missing, or that we do not honour.
+        Raises: ConfigError naming a setting that is missing or not supported.
         """
-        for name, value in self.required.items():
-            if theirs.get(name, value) not in (value, None):
+        for name, value in self.required_settings.items():
+            if config.get(name, value) not in (value, None):
                 raise ConfigError(
-                    f"{where}: {name}={str(theirs[name])[:80]} changes the numbers, and only"
+                    f"{where}: {name}={str(config[name])[:80]} changes the numbers, and only"
                     f" {value!r} is supported here. This model cannot be opened."
                 )
-        found: dict[str, Any] = {}
+        settings: dict[str, Any] = {}
         for each in self.fields:
-            found |= each.read(theirs, where)
-        if self.adjust is not None:
-            with _of_their_kinds(where):
-                found = self.adjust(theirs, found)
-        return build(type(self.preset), merge(asdict(self.preset), found), where)
+            settings |= each.read(config, where)
+        if self.read_special is not None:
+            with _settings_errors(where):
+                settings = self.read_special(config, settings)
+        return build(type(self.preset), merge(asdict(self.preset), settings), where)
 
     def build(
         self, c: ModelConfig, seed: int | None = None, heads: Mapping[str, HeadConfig] | None = None
     ) -> Model:
-        """A model of this shape, initialised from `seed`, or left to be loaded if that is None."""
+        """Build a model, initialised from `seed`; with None its weights must be loaded."""
         with torch.device("meta"):
             model = self.module(c, heads)
         return filled(model, seed)
 
-    def table(self, c: ModelConfig, heads: Sequence[HeadNames]) -> list[Row]:
-        """All renames of a model with these heads.
+    def all_renames(self, c: ModelConfig, heads: Sequence[PublishedHead]) -> list[Rename]:
+        """Return the weight names of a model with these heads.
 
-        Tied, an output's bias lies in a file by itself; untied, in the output that is used.
+        If the output is tied, its bias is a tensor of its own in a file; if not, it is the output
+        module's bias.
         """
-        rows = list(self.rows(c) if callable(self.rows) else self.rows)
+        renames = list(self.renames(c) if callable(self.renames) else self.renames)
         for head in heads:
-            for row in head.rows:
-                own = row.turned() if c.tie_embeddings == "none" else row
-                rows.append(own._replace(ours=f"heads.{head.name}.{row.ours}"))
-        return rows
+            for rename in head.renames:
+                used = rename.swapped() if c.tie_embeddings == "none" else rename
+                renames.append(used._replace(ours=f"heads.{head.name}.{rename.ours}"))
+        return renames
 
-    def their_config(
+    def write_config(
         self,
         c: ModelConfig,
         heads: Mapping[str, HeadConfig],
         more: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
-        """Their config.json of our configs, with `more` of it: classes and token ids.
+        """Return the content of config.json; `more` are its further settings, such as token ids.
 
-        Raises: ConfigError at a value that they have no word for.
+        Raises: ConfigError naming what it cannot express.
         """
-        found: dict[str, Any] = {"model_type": self.name, **self.required}
+        config: dict[str, Any] = {"model_type": self.name, **self.required_settings}
         for each in self.fields:
-            found |= each.write(c, self.name)
-        if self.extra is not None:
-            found |= self.extra(c, heads)
-        found |= more or {}
-        self._check_returns(c, found)
-        return found
+            config |= each.write(c, self.name)
+        if self.write_special is not None:
+            config |= self.write_special(c, heads)
+        config |= more or {}
+        self._check_round_trip(c, config)
+        return config
 
-    def _check_returns(self, c: ModelConfig, written: Mapping[str, Any]) -> None:
-        """Raises: ConfigError where their config, read again, does not say what ours does."""
-        read = self.model_config(written, self.name)
+    def _check_round_trip(self, c: ModelConfig, config: Mapping[str, Any]) -> None:
+        """Raises: ConfigError if the written config reads back as another one."""
+        read = self.read_config(config, self.name)
         layers = max(c.n_encoder_layers, c.n_decoder_layers)
-        means_the_same = {
+        is_equal = {  # two values of these settings can mean the same
             "d_head": read.head_width == c.head_width,
             "d_embedding": read.embedding_width == c.embedding_width,
             "layer_groups": (read.layer_groups or layers) == (c.layer_groups or layers),
@@ -182,7 +195,7 @@ class Family:
             for name in type(c).__dataclass_fields__
             if getattr(read, name) != getattr(c, name)
             and not name.endswith("dropout")
-            and not means_the_same.get(name, False)
+            and not is_equal.get(name, False)
         ]
         if lost:
             raise ConfigError(
@@ -192,12 +205,12 @@ class Family:
 
 
 @contextmanager
-def _of_their_kinds(where: str) -> Iterator[None]:
-    """A family reads settings as the kinds that they have in sound files; others are refused."""
+def _settings_errors(where: str) -> Iterator[None]:
+    """Turn the errors of a setting of the wrong type into one that names the file."""
     try:
         yield
     except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
         raise ConfigError(
-            f"{where}: a setting is missing, or of another kind than it must be ({error})."
-            " Get the directory anew."
+            f"{where}: a setting is missing, or of another type than it must be ({error})."
+            " Download the directory again."
         ) from error

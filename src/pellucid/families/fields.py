@@ -1,4 +1,4 @@
-"""Settings that both configs have, as a family's file writes them down."""
+"""Settings that a published config.json and our config share, as a family's file lists them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -8,30 +8,30 @@ from pellucid.errors import ConfigError
 
 
 class Field(NamedTuple):
-    """One setting of theirs, and ours."""
+    """One published setting, and ours."""
 
-    theirs: str | tuple[str, ...]
-    """Of several, all must say the same."""
+    published: str | tuple[str, ...]
+    """Of several, all must have the same value."""
     ours: str | tuple[str, ...]
-    """Of several, each has the same value, or its own part of what `values` says."""
+    """Of several, each has the same value, or its own part of what `values` maps to."""
     default: Any = None
-    """Its value where a file leaves it out; None if no file may."""
+    """The published setting's value if a file lacks it; None if no file may."""
     values: Mapping[Any, Any] | None = None
-    """Their values and ours, where those differ; the first of theirs is written."""
+    """Published values and ours, where those differ; the first that fits is written."""
 
-    def is_in(self, theirs: Mapping[str, Any]) -> bool:
-        """Whether their config says it."""
-        return any(theirs.get(name) is not None for name in several(self.theirs))
+    def is_set(self, config: Mapping[str, Any]) -> bool:
+        """Whether a published config has a value for it."""
+        return any(config.get(name) is not None for name in as_names(self.published))
 
-    def read(self, theirs: Mapping[str, Any], where: str) -> dict[str, Any]:
-        """Our settings, from their config.
+    def read(self, config: Mapping[str, Any], where: str) -> dict[str, Any]:
+        """Our settings, from a published config.
 
-        Raises: ConfigError where it is missing, or is not one value that we honour.
+        Raises: ConfigError if it is missing, or is not one supported value.
         """
-        said = {name: theirs.get(name, self.default) for name in several(self.theirs)}
-        for name, value in said.items():
+        settings = {name: config.get(name, self.default) for name in as_names(self.published)}
+        for name, value in settings.items():
             if value is None:
-                raise ConfigError(f"{where}: {name} is missing. Get the directory anew.")
+                raise ConfigError(f"{where}: {name} is missing. Download the directory again.")
             if isinstance(value, list | dict):
                 raise ConfigError(f"{where}: {name} is {str(value)[:80]}, not one value.")
             if self.values is not None and value not in self.values:
@@ -39,47 +39,51 @@ class Field(NamedTuple):
                     f"{where}: {name}={str(value)[:80]!r} is not supported here. Known:"
                     f" {', '.join(map(str, self.values))}."
                 )
-        if len(set(said.values())) > 1:
-            shown = " and ".join(f"{name}={str(value)[:80]}" for name, value in said.items())
+        if len(set(settings.values())) > 1:
+            shown = " and ".join(f"{name}={str(value)[:80]}" for name, value in settings.items())
             raise ConfigError(
                 f"{where}: {shown}, but stacks of different shape are not supported here. This"
                 " model cannot be opened."
             )
-        value = next(iter(said.values()))
+        value = next(iter(settings.values()))
         if self.values is None:
-            return dict.fromkeys(several(self.ours), value)
-        own = self.values[value]
-        return (
-            {self.ours: own}
-            if isinstance(self.ours, str)
-            else dict(zip(self.ours, own, strict=True))
-        )
+            return dict.fromkeys(as_names(self.ours), value)
+        value = self.values[value]
+        if isinstance(self.ours, str):
+            return {self.ours: value}
+        return dict(zip(self.ours, value, strict=True))
 
-    def write(self, ours: object, family: str) -> dict[str, Any]:
-        """Their settings, from our config. Raises: ConfigError where they have no word for it."""
-        names = several(self.ours)
-        value = getattr(ours, names[0])
+    def write(self, config: object, family: str) -> dict[str, Any]:
+        """The published settings, from our config.
+
+        Raises: ConfigError if they cannot express its value.
+        """
+        names = as_names(self.ours)
+        value = getattr(config, names[0])
         if self.values is not None:
             if len(names) > 1:
-                value = tuple(getattr(ours, name) for name in names)
-            words = [theirs for theirs, own in self.values.items() if own == value]
-            if not words:
+                value = tuple(getattr(config, name) for name in names)
+            published = [key for key, ours in self.values.items() if ours == value]
+            if not published:
                 known = ", ".join(map(str, dict.fromkeys(self.values.values())))
                 raise ConfigError(
-                    f"{', '.join(names)}={value} cannot be told in a {family}'s config.json, so"
-                    f" this model cannot be written as one. What can: {known}."
+                    f"a {family}'s config.json cannot express {', '.join(names)}={value}, so this"
+                    f" model cannot be written as one. Supported: {known}."
                 )
-            value = words[0]
-        return dict.fromkeys(several(self.theirs), value)
+            value = published[0]
+        return dict.fromkeys(as_names(self.published), value)
 
 
 def with_defaults(fields: Sequence[Field], defaults: Mapping[str, Any]) -> list[Field]:
-    """The settings of another class of theirs, whose defaults differ in these."""
-    return [each._replace(default=defaults.get(str(each.theirs), each.default)) for each in fields]
+    """Return the same settings with other defaults, by published name."""
+    return [
+        field._replace(default=defaults.get(str(field.published), field.default))
+        for field in fields
+    ]
 
 
-def several(names: str | tuple[str, ...]) -> tuple[str, ...]:
-    """One name or several, as a tuple."""
+def as_names(names: str | tuple[str, ...]) -> tuple[str, ...]:
+    """Return one name or several as a tuple."""
     return (names,) if isinstance(names, str) else names
 
 
@@ -92,6 +96,6 @@ ACTIVATIONS: dict[str, Activation] = {
     "silu": "swish",
     "tanh": "tanh",
 }
-"""Their names of activations, and ours."""
+"""Published names of activations, and ours."""
 TIED = Field("tie_word_embeddings", "tie_embeddings", True, {True: "all", False: "none"})
-"""Whether the output is the embedding, as nearly all of them say it."""
+"""Whether the output is the embedding, as nearly all families write it."""

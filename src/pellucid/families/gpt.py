@@ -9,10 +9,10 @@ from dataclasses import replace
 
 from pellucid.config.decoding import Roles
 from pellucid.families import gpt2
+from pellucid.families.common_heads import LM
 from pellucid.families.family import Family
 from pellucid.families.fields import TIED, Field
-from pellucid.families.rows import Row
-from pellucid.families.usual_heads import LM
+from pellucid.families.renames import Rename
 
 BASE = replace(gpt2.SMALL, max_length=512, norm_place="post")
 FIELDS = (
@@ -36,17 +36,17 @@ FIELDS = (
 
 GPT = Family(
     name="openai-gpt",
-    vocabulary=40_478,
+    vocab_size=40_478,
     objective="next word",
     preset=BASE,
     presets={"base": BASE},
-    base="transformer.",
+    base_prefix="transformer.",
     fields=FIELDS,
-    adjust=lambda theirs, found: {**found, "d_ff": 4 * found["d_model"]},
-    extra=lambda c, heads: {"embd_pdrop": c.dropout},
-    rows=(
-        Row("transformer.tokens_embed.weight", "decoder.embedding.weight"),
-        Row("transformer.positions_embed.weight", "decoder.embedding.positions.weight"),
+    read_special=lambda theirs, found: {**found, "d_ff": 4 * found["d_model"]},
+    write_special=lambda c, heads: {"embd_pdrop": c.dropout},
+    renames=(
+        Rename("transformer.tokens_embed.weight", "decoder.embedding.weight"),
+        Rename("transformer.positions_embed.weight", "decoder.embedding.positions.weight"),
         *gpt2.layers("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj"),
     ),
     heads={
@@ -54,6 +54,6 @@ GPT = Family(
         "OpenAIGPTForSequenceClassification": (gpt2.CLASSIFIER,),
         "OpenAIGPTModel": (),
     },
-    unused=("transformer.h.{}.attn.bias", "transformer.position_ids"),
+    ignored_tensors=("transformer.h.{}.attn.bias", "transformer.position_ids"),
     roles=Roles(start="", end="", banned=()),
 )

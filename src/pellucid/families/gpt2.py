@@ -11,10 +11,10 @@ from typing import Any
 from pellucid.config.decoding import Roles
 from pellucid.config.head import HeadConfig
 from pellucid.config.model import ModelConfig
-from pellucid.families.family import Family, HeadNames
+from pellucid.families.common_heads import LM, SPAN, TAGGER
+from pellucid.families.family import Family, PublishedHead
 from pellucid.families.fields import ACTIVATIONS, TIED, Field
-from pellucid.families.rows import Row
-from pellucid.families.usual_heads import LM, SPAN, TAGGER
+from pellucid.families.renames import Rename
 
 SMALL = ModelConfig(
     d_model=768,
@@ -49,30 +49,30 @@ def inner_width(theirs: Mapping[str, Any], found: dict[str, Any]) -> dict[str, A
     return {**found, "d_ff": theirs.get("n_inner") or 4 * found["d_model"]}
 
 
-def layers(qkv: str, out: str, up: str, down: str) -> tuple[Row, ...]:
+def layers(qkv: str, out: str, up: str, down: str) -> tuple[Rename, ...]:
     """A layer of the first two GPTs, whose parts bear these names."""
     layer, inner = "transformer.h.{}.", "decoder.layers.{}."
     attention = f"{inner}attention.inner."
     return (
-        Row(layer + qkv, (f"{attention}q", f"{attention}k", f"{attention}v"), transpose=True),
-        Row(layer + out, f"{attention}o", transpose=True),
-        Row(layer + up, f"{inner}feed_forward.inner.up", transpose=True),
-        Row(layer + down, f"{inner}feed_forward.inner.down", transpose=True),
-        Row(f"{layer}ln_1", f"{inner}attention.norm"),
-        Row(f"{layer}ln_2", f"{inner}feed_forward.norm"),
+        Rename(layer + qkv, (f"{attention}q", f"{attention}k", f"{attention}v"), transposed=True),
+        Rename(layer + out, f"{attention}o", transposed=True),
+        Rename(layer + up, f"{inner}feed_forward.inner.up", transposed=True),
+        Rename(layer + down, f"{inner}feed_forward.inner.down", transposed=True),
+        Rename(f"{layer}ln_1", f"{inner}attention.norm"),
+        Rename(f"{layer}ln_2", f"{inner}feed_forward.norm"),
     )
 
 
 # A decoder's last token is the only one that has seen the whole text.
-CLASSIFIER = HeadNames(
+CLASSIFIER = PublishedHead(
     "classifier",
     HeadConfig(kind="sequence", outputs=2, bias=False, pool="last"),
-    (Row("score", "output"),),
+    (Rename("score", "output"),),
 )
 
 GPT2 = Family(
     name="gpt2",
-    vocabulary=50_257,
+    vocab_size=50_257,
     objective="next word",
     preset=SMALL,
     presets={
@@ -81,20 +81,20 @@ GPT2 = Family(
         "large": replace(SMALL, d_model=1280, n_decoder_layers=36, n_heads=20, d_ff=5120),
         "xl": replace(SMALL, d_model=1600, n_decoder_layers=48, n_heads=25, d_ff=6400),
     },
-    base="transformer.",
+    base_prefix="transformer.",
     fields=FIELDS,
-    required={
+    required_settings={
         "scale_attn_by_inverse_layer_idx": False,
         "reorder_and_upcast_attn": False,
         "add_cross_attention": False,
     },
-    adjust=inner_width,
-    extra=lambda c, heads: {"n_inner": c.d_ff, "embd_pdrop": c.dropout},
-    rows=(
-        Row("transformer.wte.weight", "decoder.embedding.weight"),
-        Row("transformer.wpe.weight", "decoder.embedding.positions.weight"),
+    read_special=inner_width,
+    write_special=lambda c, heads: {"n_inner": c.d_ff, "embd_pdrop": c.dropout},
+    renames=(
+        Rename("transformer.wte.weight", "decoder.embedding.weight"),
+        Rename("transformer.wpe.weight", "decoder.embedding.positions.weight"),
         *layers("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj"),
-        Row("transformer.ln_f", "decoder.norm"),
+        Rename("transformer.ln_f", "decoder.norm"),
     ),
     heads={
         "GPT2LMHeadModel": (LM,),
@@ -103,6 +103,6 @@ GPT2 = Family(
         "GPT2ForQuestionAnswering": (SPAN,),
         "GPT2Model": (),
     },
-    unused=("transformer.h.{}.attn.bias", "transformer.h.{}.attn.masked_bias"),
+    ignored_tensors=("transformer.h.{}.attn.bias", "transformer.h.{}.attn.masked_bias"),
     roles=Roles(start="eos", banned=()),  # one special token ends a text and begins the next
 )

@@ -43,8 +43,8 @@ PRESETS = {
 
 GPT3 = OwnFamily(
     name="gpt3",
-    config=ModelConfig,
+    config_class=ModelConfig,
     module=Transformer,
     presets=PRESETS,
-    vocabulary=gpt2.GPT2.vocabulary,
+    vocab_size=gpt2.GPT2.vocab_size,
 )

@@ -13,10 +13,10 @@ from pellucid.config.head import HeadConfig
 from pellucid.config.model import MOST_LAYERS, ModelConfig
 from pellucid.errors import ConfigError
 from pellucid.families import gpt2, gpt3
+from pellucid.families.common_heads import LM, SPAN, TAGGER
 from pellucid.families.family import Family
 from pellucid.families.fields import ACTIVATIONS, TIED, Field
-from pellucid.families.rows import Row, attention, feed_forward
-from pellucid.families.usual_heads import LM, SPAN, TAGGER
+from pellucid.families.renames import Rename, attention_renames, feed_forward_renames
 
 BASE = replace(
     gpt3.SMALL, attention_scale="none", bias="no-qkv", dropout=0.0, attention_dropout=0.0
@@ -85,7 +85,7 @@ MAPS = [f"attn.attention.{name}" for name in ("q_proj", "k_proj", "v_proj", "out
 
 GPT_NEO = Family(
     name="gpt_neo",
-    vocabulary=50_257,
+    vocab_size=50_257,
     objective="next word",
     preset=BASE,
     presets={
@@ -93,16 +93,16 @@ GPT_NEO = Family(
         "1.3b": replace(BASE, d_model=2048, n_decoder_layers=24, n_heads=16, d_ff=8192),
         "2.7b": replace(BASE, d_model=2560, n_decoder_layers=32, n_heads=20, d_ff=10240),
     },
-    base="transformer.",
+    base_prefix="transformer.",
     fields=FIELDS,
-    adjust=read,
-    extra=write,
-    rows=(
-        Row("transformer.wte.weight", "decoder.embedding.weight"),
-        Row("transformer.wpe.weight", "decoder.embedding.positions.weight"),
-        *attention(LAYER, f"{INNER}.attention", *MAPS, norm="ln_1"),
-        *feed_forward(LAYER, f"{INNER}.feed_forward", "mlp.c_fc", "mlp.c_proj", "ln_2"),
-        Row("transformer.ln_f", "decoder.norm"),
+    read_special=read,
+    write_special=write,
+    renames=(
+        Rename("transformer.wte.weight", "decoder.embedding.weight"),
+        Rename("transformer.wpe.weight", "decoder.embedding.positions.weight"),
+        *attention_renames(LAYER, f"{INNER}.attention", *MAPS, norm="ln_1"),
+        *feed_forward_renames(LAYER, f"{INNER}.feed_forward", "mlp.c_fc", "mlp.c_proj", "ln_2"),
+        Rename("transformer.ln_f", "decoder.norm"),
     ),
     heads={
         "GPTNeoForCausalLM": (LM,),
@@ -111,7 +111,7 @@ GPT_NEO = Family(
         "GPTNeoForQuestionAnswering": (SPAN,),
         "GPTNeoModel": (),
     },
-    unused=(
+    ignored_tensors=(
         "transformer.h.{}.attn.attention.bias",
         "transformer.h.{}.attn.attention.masked_bias",
     ),

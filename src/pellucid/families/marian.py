@@ -16,7 +16,7 @@ from pellucid.config.model import ModelConfig
 from pellucid.errors import ConfigError
 from pellucid.families import bart
 from pellucid.families.family import Family
-from pellucid.families.rows import Row
+from pellucid.families.renames import Rename
 from pellucid.nn.positions import sinusoids
 
 BASE = ModelConfig(positions="sinusoid-halves", activation="swish")
@@ -49,9 +49,9 @@ def write(c: ModelConfig, heads: Mapping[str, HeadConfig]) -> dict[str, Any]:
     }
 
 
-def rows(c: ModelConfig) -> list[Row]:
+def rows(c: ModelConfig) -> list[Rename]:
     """BART's; but two tables have no third beside them."""
-    return [row._replace(both=False) for row in bart.rows(c)]
+    return [row._replace(writes_both=False) for row in bart.rows(c)]
 
 
 def position_tables(c: ModelConfig, architecture: str) -> dict[str, Tensor]:
@@ -66,18 +66,18 @@ def position_tables(c: ModelConfig, architecture: str) -> dict[str, Tensor]:
 
 MARIAN = Family(
     name="marian",
-    vocabulary=58_101,
+    vocab_size=58_101,
     objective="translation",
     preset=BASE,
     presets={"base": BASE},
-    base="model.",
+    base_prefix="model.",
     fields=tuple(field for field in bart.FIELDS if field.ours != "tie_embeddings"),
-    adjust=read,
-    extra=write,
-    rows=rows,
+    read_special=read,
+    write_special=write,
+    renames=rows,
     heads={"MarianMTModel": (bart.LM,), "MarianModel": ()},
-    constants=position_tables,
+    fixed_tensors=position_tables,
     # Sinusoids are computed here, whatever a file says they are.
-    unused=("model.encoder.embed_positions", "model.decoder.embed_positions"),
+    ignored_tensors=("model.encoder.embed_positions", "model.decoder.embed_positions"),
     roles=Roles(start="pad", banned=("pad",)),
 )

@@ -17,7 +17,7 @@ LARGE = replace(BART.presets["large"], norm_place="pre", scale_embeddings=True)
 MBART = replace(
     BART,
     name="mbart",
-    vocabulary=250_027,
+    vocab_size=250_027,
     preset=LARGE,
     presets={"large": LARGE},
     heads={f"M{architecture}": heads for architecture, heads in BART.heads.items()},

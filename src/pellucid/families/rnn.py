@@ -6,7 +6,7 @@ from pellucid.nn.rnn import RecurrentTranslator
 
 RNN = OwnFamily(
     name="rnn",
-    config=RNNConfig,
+    config_class=RNNConfig,
     module=RecurrentTranslator,
     # As wide as `small` of the Transformer, with as much dropout as `tiny`: it has fewer weights.
     presets={"rnn": RNNConfig(dropout=0.3)},

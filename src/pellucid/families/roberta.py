@@ -12,9 +12,9 @@ from typing import Any
 from pellucid.config.head import HeadConfig
 from pellucid.config.model import ModelConfig
 from pellucid.families import bert
-from pellucid.families.family import Family, HeadNames
-from pellucid.families.rows import Row
-from pellucid.families.usual_heads import POOLED, fine_tuned, masked_words
+from pellucid.families.common_heads import POOLED, fine_tuned, masked_words
+from pellucid.families.family import Family, PublishedHead
+from pellucid.families.renames import Rename
 from pellucid.text.special_tokens import ROBERTA_TOKENS
 
 BASE = replace(
@@ -41,41 +41,41 @@ def write(c: ModelConfig, heads: Mapping[str, HeadConfig]) -> dict[str, Any]:
 
 
 MLM = masked_words("lm_head.dense", "lm_head.layer_norm", "lm_head.decoder", bias="lm_head.bias")
-POOLER = Row("roberta.pooler.dense", "transform")
+POOLER = Rename("roberta.pooler.dense", "transform")
 TASKS = fine_tuned(POOLER, bert.DROPOUT)
 # Unlike a pooler, this head's own transform reads states that dropout has thinned.
 BOTH_DROPOUTS = (*bert.DROPOUT, *(f._replace(ours="input_dropout") for f in bert.DROPOUT))
-CLASSIFIER = HeadNames(
+CLASSIFIER = PublishedHead(
     "classifier",
     replace(TASKS["SequenceClassification"].config, input_dropout=0.1),
-    (Row("classifier.dense", "transform"), Row("classifier.out_proj", "output")),
+    (Rename("classifier.dense", "transform"), Rename("classifier.out_proj", "output")),
     BOTH_DROPOUTS,
 )
 
 ROBERTA = Family(
     name="roberta",
-    vocabulary=50_265,
+    vocab_size=50_265,
     objective="masked words",
     preset=BASE,
     presets={
         "base": BASE,
         "large": replace(BASE, d_model=1024, n_encoder_layers=24, n_heads=16, d_ff=4096),
     },
-    base="roberta.",
+    base_prefix="roberta.",
     special_tokens=ROBERTA_TOKENS,
     fields=bert.FIELDS,
-    required=bert.REQUIRED,
-    adjust=behind_padding,
-    extra=write,
-    rows=bert.trunk("roberta."),
+    required_settings=bert.REQUIRED,
+    read_special=behind_padding,
+    write_special=write,
+    renames=bert.trunk("roberta."),
     heads={
         "RobertaForMaskedLM": (MLM,),
         "RobertaForSequenceClassification": (CLASSIFIER,),
         "RobertaForTokenClassification": (TASKS["TokenClassification"],),
         "RobertaForQuestionAnswering": (TASKS["QuestionAnswering"],),
-        "RobertaModel": (HeadNames("pooled", POOLED, (POOLER,)),),
+        "RobertaModel": (PublishedHead("pooled", POOLED, (POOLER,)),),
     },
-    unused=(
+    ignored_tensors=(
         "roberta.embeddings.position_ids",
         "roberta.embeddings.token_type_ids",
         "roberta.pooler",

@@ -21,15 +21,15 @@ def build_run(mapping: Mapping[str, Any], where: str) -> RunConfig:
     family = ALL_FAMILIES[name]
     model = mapping.get("model")
     for setting in model if isinstance(model, Mapping) else ():
-        if setting in family.config.__dataclass_fields__:
+        if setting in family.config_class.__dataclass_fields__:
             continue
         for other in OWN_FAMILIES.values():
-            if setting in other.config.__dataclass_fields__:
+            if setting in other.config_class.__dataclass_fields__:
                 raise ConfigError(
                     f"{where}: model.{setting} is a setting of family {other.name}, but this model"
                     f" is of family {name}. Leave it out, or use size: {', '.join(other.presets)}."
                 )
-    kinds = {"model": family.config, "objective": task}
+    kinds = {"model": family.config_class, "objective": task}
     return build(RunConfig, dict.fromkeys(kinds) | dict(mapping), where, kinds)
 
 

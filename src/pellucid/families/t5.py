@@ -13,10 +13,10 @@ from typing import Any
 from pellucid.config.decoding import Roles
 from pellucid.config.head import HeadConfig
 from pellucid.config.model import ModelConfig
+from pellucid.families.common_heads import END_CLASSIFIER, LM, SPAN, TAGGER
 from pellucid.families.family import Family
 from pellucid.families.fields import Field
-from pellucid.families.rows import Row, below
-from pellucid.families.usual_heads import END_CLASSIFIER, LM, SPAN, TAGGER
+from pellucid.families.renames import Rename, renames_below
 
 SMALL = ModelConfig(
     d_model=512,
@@ -83,7 +83,7 @@ def write(c: ModelConfig, heads: Mapping[str, HeadConfig]) -> dict[str, Any]:
     }
 
 
-def rows(c: ModelConfig) -> list[Row]:
+def rows(c: ModelConfig) -> list[Rename]:
     """Both stacks; of each block's sublayers, T5 numbers the places."""
     maps = {"wi_0": "gate", "wi_1": "up", "wo": "down"} if c.gated else {"wi": "up", "wo": "down"}
     attended = {name: name for name in "qkvo"}
@@ -91,23 +91,25 @@ def rows(c: ModelConfig) -> list[Row]:
     cross = ("EncDecAttention", "cross", attended)
     fed = ("DenseReluDense", "feed_forward", maps)
     found = [
-        Row("shared.weight", "encoder.embedding.weight", also="encoder.embed_tokens.weight"),
-        Row("decoder.embed_tokens.weight", "decoder.embedding.weight"),
+        Rename(
+            "shared.weight", "encoder.embedding.weight", alternative="encoder.embed_tokens.weight"
+        ),
+        Rename("decoder.embed_tokens.weight", "decoder.embedding.weight"),
     ]
     for side, sublayers in (("encoder", (read, fed)), ("decoder", (read, cross, fed))):
         distances = "block.0.layer.0.SelfAttention.relative_attention_bias.weight"
-        found.append(Row(f"{side}.{distances}", f"{side}.distances.weight"))
-        found.append(Row(f"{side}.final_layer_norm", f"{side}.norm"))
+        found.append(Rename(f"{side}.{distances}", f"{side}.distances.weight"))
+        found.append(Rename(f"{side}.final_layer_norm", f"{side}.norm"))
         for place, (theirs, ours, parts) in enumerate(sublayers):
             sublayer, own = f"{side}.block.{{}}.layer.{place}", f"{side}.layers.{{}}.{ours}"
-            found.append(Row(f"{sublayer}.layer_norm", f"{own}.norm"))
-            found += below(f"{sublayer}.{theirs}", f"{own}.inner", parts)
+            found.append(Rename(f"{sublayer}.layer_norm", f"{own}.norm"))
+            found += renames_below(f"{sublayer}.{theirs}", f"{own}.inner", parts)
     return found
 
 
 T5 = Family(
     name="t5",
-    vocabulary=32_128,
+    vocab_size=32_128,
     objective="span corruption",
     preset=SMALL,
     presets={
@@ -120,12 +122,12 @@ T5 = Family(
             BASE, d_ff=2048, activation="gelu-tanh", gated=True, tie_embeddings="inputs"
         ),
     },
-    base="",
+    base_prefix="",
     fields=FIELDS,
-    adjust=depth,
-    head=scaled,
-    extra=write,
-    rows=rows,
+    read_special=depth,
+    read_head=scaled,
+    write_special=write,
+    renames=rows,
     heads={
         "T5ForConditionalGeneration": (LM,),
         "T5WithLMHeadModel": (LM,),  # what the first files called it
@@ -135,7 +137,7 @@ T5 = Family(
         "T5EncoderModel": (),
         "T5Model": (),
     },
-    wrapped={f"T5For{kind}Classification": "transformer." for kind in ("Sequence", "Token")},
-    unused=("decoder.block.0.layer.1.EncDecAttention.relative_attention_bias",),
+    class_prefixes={f"T5For{kind}Classification": "transformer." for kind in ("Sequence", "Token")},
+    ignored_tensors=("decoder.block.0.layer.1.EncDecAttention.relative_attention_bias",),
     roles=Roles(start="pad", banned=("pad",)),
 )

@@ -22,8 +22,8 @@ PRESETS = {
 
 TRANSFORMER = OwnFamily(
     name="transformer",
-    config=ModelConfig,
+    config_class=ModelConfig,
     module=Transformer,
     presets=PRESETS,
-    vocabulary=37_000,  # section 5.1
+    vocab_size=37_000,  # section 5.1
 )

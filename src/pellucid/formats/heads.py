@@ -10,10 +10,10 @@ from pellucid.config.head import HeadConfig
 from pellucid.config.model import ModelConfig
 from pellucid.config.read import build
 from pellucid.errors import ConfigError
-from pellucid.families.family import Family, HeadNames
-from pellucid.families.fields import several
-from pellucid.families.names import match, sources
-from pellucid.families.rows import Row
+from pellucid.families.conversion import find_origins, match_name
+from pellucid.families.family import Family, PublishedHead
+from pellucid.families.fields import as_names
+from pellucid.families.renames import Rename
 from pellucid.formats.shards import Shards
 from pellucid.nn.base import Model
 
@@ -27,7 +27,7 @@ def find_heads(
     c: ModelConfig,
     names: Mapping[str, str],
     where: str,
-) -> tuple[str, Sequence[HeadNames]]:
+) -> tuple[str, Sequence[PublishedHead]]:
     """The published class and its heads: as the config says, else as the weights show.
 
     A base class, whose heads the weights decide, also generates text where its output is the
@@ -61,48 +61,48 @@ def find_heads(
     return architecture or name, [_without_absent_bias(head, names) for head in heads]
 
 
-def _is_only_output(heads: Sequence[HeadNames]) -> bool:
+def _is_only_output(heads: Sequence[PublishedHead]) -> bool:
     """Whether a class has one head, a language model's, and that is nothing but an output."""
     (head, *others) = heads or (None,)
     return (
         head is not None
         and not others
         and head.config.kind == "lm"
-        and all(_is_output(row) for row in head.rows)
+        and all(_is_output(row) for row in head.renames)
     )
 
 
-def _without_absent_bias(head: HeadNames, names: Mapping[str, str]) -> HeadNames:
+def _without_absent_bias(head: PublishedHead, names: Mapping[str, str]) -> PublishedHead:
     """The head without the output's bias, which is zero, if no file holds it."""
-    biases = [name for row in head.rows if row.ours == "output.bias" for name in row.names()]
-    biases += [f"{row.theirs}.bias" for row in head.rows if row.ours == "output"]
+    biases = [name for row in head.renames if row.ours == "output.bias" for name in row.names()]
+    biases += [f"{row.published}.bias" for row in head.renames if row.ours == "output"]
     if head.config.kind != "lm" or any(name in names for name in biases):
         return head
     return head._replace(config=replace(head.config, bias=False))
 
 
-def _is_there(head: HeadNames, c: ModelConfig, names: Mapping[str, str]) -> bool:
+def _is_there(head: PublishedHead, c: ModelConfig, names: Mapping[str, str]) -> bool:
     """Whether the weights have all of a head, but for an output that the embedding stands for."""
-    if head.mark:
-        return any(match(head.mark, name) for name in names)
+    if head.marker:
+        return any(match_name(head.marker, name) for name in names)
     is_tied = head.config.kind == "lm" and c.tie_embeddings != "none"
-    rows = [row for row in head.rows if not (is_tied and _is_output(row))]
-    return all(any(match(row.theirs, name) for name in names) for row in rows)
+    rows = [row for row in head.renames if not (is_tied and _is_output(row))]
+    return all(any(match_name(row.published, name) for name in names) for row in rows)
 
 
-def _is_output(row: Row) -> bool:
+def _is_output(row: Rename) -> bool:
     """Whether a rename is the output's: its weight, or a bias, which is zero where it is absent."""
     return row.ours in ("output", "output.weight", "output.bias")
 
 
-def _count_tensors(heads: Sequence[HeadNames], names: Mapping[str, str]) -> int:
+def _count_tensors(heads: Sequence[PublishedHead], names: Mapping[str, str]) -> int:
     """How many of the weights belong to these heads."""
-    patterns = [pattern for head in heads for row in head.rows for pattern in row.names()]
-    return sum(any(match(pattern, name) for pattern in patterns) for name in names)
+    patterns = [pattern for head in heads for row in head.renames for pattern in row.names()]
+    return sum(any(match_name(pattern, name) for pattern in patterns) for name in names)
 
 
 def as_stored(
-    head: HeadNames,
+    head: PublishedHead,
     theirs: Mapping[str, Any],
     names: Mapping[str, str],
     shapes: Mapping[str, tuple[int, ...]],
@@ -114,14 +114,14 @@ def as_stored(
     """
     said: dict[str, Any] = {}
     for each in head.settings:
-        if each.is_in(theirs):
+        if each.is_set(theirs):
             said |= each.read(theirs, f"{where}: head {head.name}")
     sized = _labelled(_sized(head, names, shapes), theirs)
     return build(HeadConfig, {**asdict(sized), **said}, f"{where}: head {head.name}")
 
 
 def their_settings(
-    heads: Sequence[HeadNames], configs: Mapping[str, HeadConfig], family: str
+    heads: Sequence[PublishedHead], configs: Mapping[str, HeadConfig], family: str
 ) -> dict[str, Any]:
     """What their config says of these heads. Raises: ConfigError where it has no word for it."""
     found: dict[str, Any] = {}
@@ -136,11 +136,11 @@ def their_settings(
     return found
 
 
-def check_expressible(head: HeadNames, config: HeadConfig, family: Family) -> None:
+def check_expressible(head: PublishedHead, config: HeadConfig, family: Family) -> None:
     """Raises: ConfigError if a published class's head of this name computes something else."""
     free = {"outputs", "labels", "dropout", "input_dropout"}
-    free |= {name for each in head.settings for name in several(each.ours)}
-    if family.head is not None:  # the family's config.json says it
+    free |= {name for each in head.settings for name in as_names(each.ours)}
+    if family.read_head is not None:  # the family's config.json says it
         free.add("scale")
     if head.config.kind == "lm" and head.config.bias:  # none is a bias of zeros
         free.add("bias")
@@ -163,16 +163,16 @@ def _their_labels(head: HeadConfig) -> dict[str, Any]:
 
 
 def _sized(
-    head: HeadNames, names: Mapping[str, str], shapes: Mapping[str, tuple[int, ...]]
+    head: PublishedHead, names: Mapping[str, str], shapes: Mapping[str, tuple[int, ...]]
 ) -> HeadConfig:
     """The head with as many outputs as the weights have rows for."""
     if head.config.kind == "lm":
-        biases = [n for row in head.rows if row.ours == "output.bias" for n in row.names()]
+        biases = [n for row in head.renames if row.ours == "output.bias" for n in row.names()]
         absent = bool(biases) and not any(name in names for name in biases)
         return replace(head.config, bias=head.config.bias and not absent)
-    for row in head.rows:
+    for row in head.renames:
         if row.ours == "output":
-            name = names.get(f"{row.theirs}.weight")
+            name = names.get(f"{row.published}.weight")
             if name is not None:
                 n = shapes[name][0]
                 labels = head.config.labels if len(head.config.labels) == n else ()
@@ -192,11 +192,11 @@ def _labelled(head: HeadConfig, theirs: Mapping[str, Any]) -> HeadConfig:
 
 
 def untied(
-    model: Model, family: Family, table: Sequence[Row], names: Mapping[str, str], shards: Shards
+    model: Model, family: Family, table: Sequence[Rename], names: Mapping[str, str], shards: Shards
 ) -> ModelConfig:
     """The config without those ties whose two tensors are both in the file, and differ."""
     c, pairs = model.config, model.ties()
-    where = sources([name for pair in pairs for name in pair], table)
+    where = find_origins([name for pair in pairs for name in pair], table)
     differing = []
     for kept, alias in pairs:
         if kept not in where or alias not in where or ".layers." in alias:
@@ -205,27 +205,32 @@ def untied(
             differing.append(alias)
     if not differing:
         return c
-    if family.untie is not None:
-        return family.untie(c, differing)
+    if family.remove_ties is not None:
+        return family.remove_ties(c, differing)
     only_output = all(alias.startswith("heads.") for alias in differing)
     both = c.n_encoder_layers and c.n_decoder_layers and not c.target_vocab_size
     return replace(c, tie_embeddings="inputs" if only_output and both else "none")
 
 
-def used_biases(table: Sequence[Row], names: Mapping[str, str], shards: Shards) -> Sequence[Row]:
+def used_biases(
+    table: Sequence[Rename], names: Mapping[str, str], shards: Shards
+) -> Sequence[Rename]:
     """The table, a head's own bias before one that lies by itself, where both are there and differ.
 
     Equal ones are tied in `transformers`, different ones are not, and the head's own is added.
     """
     return [
-        row.turned()
-        if row.also and not row.both and _is_a_heads(row) and _differ(row.names(), names, shards)
+        row.swapped()
+        if row.alternative
+        and not row.writes_both
+        and _is_a_heads(row)
+        and _differ(row.names(), names, shards)
         else row
         for row in table
     ]
 
 
-def _is_a_heads(row: Row) -> bool:
+def _is_a_heads(row: Rename) -> bool:
     return isinstance(row.ours, str) and row.ours.startswith("heads.")
 
 

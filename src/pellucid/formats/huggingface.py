@@ -11,9 +11,9 @@ import torch
 from pellucid.config.head import HeadConfig
 from pellucid.errors import ConfigError, VerificationError
 from pellucid.families.catalog import FAMILIES
+from pellucid.families.conversion import export_tensors, find_origins, match_name
 from pellucid.families.family import Family
-from pellucid.families.names import match, sources, to_theirs
-from pellucid.families.rows import Row
+from pellucid.families.renames import Rename
 from pellucid.formats.heads import as_stored, find_heads, their_settings, untied, used_biases
 from pellucid.formats.shards import Shards
 from pellucid.manifest import dump_json, read_json
@@ -55,18 +55,18 @@ def open_published(directory: Path, config: Any = None) -> PublishedModel:
             f"{where}: quantization_config says that the weights stand for others, which only the"
             " library that made them can tell. Get the model as it was before."
         )
-    c = family.model_config(theirs, str(where))
+    c = family.read_config(theirs, str(where))
     shards = Shards(directory)
     names = _named(shards.shapes, family)
     architecture, found = find_heads(theirs, family, c, names, str(where))
     heads = {h.name: as_stored(h, theirs, names, shards.shapes, str(where)) for h in found}
-    if family.head is not None:
-        heads = {name: family.head(theirs, head) for name, head in heads.items()}
+    if family.read_head is not None:
+        heads = {name: family.read_head(theirs, head) for name, head in heads.items()}
     with torch.device("meta"):
-        model, table = family.module(c, heads), family.table(c, found)
+        model, table = family.module(c, heads), family.all_renames(c, found)
         fitting = untied(model, family, table, names, shards)
         if fitting != c:
-            model, table = family.module(fitting, heads), family.table(fitting, found)
+            model, table = family.module(fitting, heads), family.all_renames(fitting, found)
     table = used_biases(table, names, shards)
     load_weights(model, _checked(model, table, names, shards, family))
     token_ids = {k: v for k, v in theirs.items() if k.endswith("token_id") and isinstance(v, int)}
@@ -78,17 +78,17 @@ def hf_config(published: PublishedModel) -> dict[str, Any]:
     family = published.family
     of_heads = their_settings(family.heads[published.architecture], published.heads, family.name)
     more = {"architectures": [published.architecture], **published.token_ids}
-    return {**of_heads, **family.their_config(published.model.config, published.heads, more)}
+    return {**of_heads, **family.write_config(published.model.config, published.heads, more)}
 
 
 def write_published(directory: Path, published: PublishedModel, dtype: Kind = "fp32") -> None:
     """Write config.json and model.safetensors into a directory, as `transformers` writes them."""
     family, c = published.family, published.model.config
-    table = family.table(c, family.heads[published.architecture])
-    tensors = to_theirs(_with_biases(published), table)
-    if family.constants is not None:
-        tensors |= family.constants(c, published.architecture)
-    if published.architecture in family.wrapped:
+    table = family.all_renames(c, family.heads[published.architecture])
+    tensors = export_tensors(_with_biases(published), table)
+    if family.fixed_tensors is not None:
+        tensors |= family.fixed_tensors(c, published.architecture)
+    if published.architecture in family.class_prefixes:
         tensors = _wrapped(tensors, family, published.architecture)
     (directory / "config.json").write_bytes(dump_json(hf_config(published)))
     save_weights(tensors, directory / "model.safetensors", dtype)
@@ -124,16 +124,16 @@ def _family(theirs: Any, where: Path) -> Family:
 def _named(shapes: Iterable[str], family: Family) -> dict[str, str]:
     """The family's full names of the tensors in a file, and what the file calls each."""
     files = list(shapes)
-    bare = not any(name.startswith(family.base) for name in files)
+    bare = not any(name.startswith(family.base_prefix) for name in files)
     found = {}
     for name in files:
         full = name
         for old, new in LEGACY:
             full = full.replace(old, new)
-        for prefix in family.wrapped.values():
+        for prefix in family.class_prefixes.values():
             full = full.removeprefix(prefix)
         if bare and not _belongs_to_a_head(full, family):
-            full = family.base + full
+            full = family.base_prefix + full
         found[full] = name
     return found
 
@@ -142,28 +142,28 @@ def _wrapped(
     tensors: Mapping[str, torch.Tensor], family: Family, architecture: str
 ) -> dict[str, torch.Tensor]:
     """The tensors as the files of this class of theirs name them."""
-    rows = [row for head in family.heads[architecture] for row in head.rows]
-    prefix = family.wrapped[architecture]
+    rows = [row for head in family.heads[architecture] for row in head.renames]
+    prefix = family.class_prefixes[architecture]
     return {
-        name if any(match(row.theirs, name) for row in rows) else prefix + name: tensor
+        name if any(match_name(row.published, name) for row in rows) else prefix + name: tensor
         for name, tensor in tensors.items()
     }
 
 
 def _belongs_to_a_head(name: str, family: Family) -> bool:
     return any(
-        match(pattern, name)
+        match_name(pattern, name)
         for heads in family.heads.values()
         for head in heads
-        for row in head.rows
+        for row in head.renames
         for pattern in row.names()
-        if not pattern.startswith(family.base)
+        if not pattern.startswith(family.base_prefix)
     )
 
 
 def _checked(
     model: Model,
-    table: Sequence[Row],
+    table: Sequence[Rename],
     names: Mapping[str, str],
     shards: Shards,
     family: Family,
@@ -171,7 +171,7 @@ def _checked(
     """Our tensors, after their names, shapes and types were found to be right."""
     aliases = {alias for _, alias in model.ties()}
     wanted = [name for name in model.state_dict() if name not in aliases]
-    where = sources([*wanted, *aliases], table)
+    where = find_origins([*wanted, *aliases], table)
     found = {name: [n for n in where[name].names if n in names][:1] for name in wanted}
     missing = [where[name].names[0] for name in wanted if not found[name]]
     taken = {n for each in found.values() for n in each}
@@ -180,7 +180,7 @@ def _checked(
     unused = sorted(
         name
         for name in names.keys() - taken - spare
-        if not any(match(pattern, name) for pattern in family.unused)
+        if not any(match_name(pattern, name) for pattern in family.ignored_tensors)
     )
     if missing or unused:
         _refuse(shards.directory, missing, unused, family)
@@ -189,7 +189,7 @@ def _checked(
     check_names(model, shapes, str(shards.directory))
     _check_types(shards, read.values())
     return {
-        name: finite(shards.tensor(stored, where[name].take), f"{shards.directory}: {stored}")
+        name: finite(shards.tensor(stored, where[name].read), f"{shards.directory}: {stored}")
         for name, stored in read.items()
     }
 

@@ -70,7 +70,7 @@ def _their_form(c: ModelConfig) -> ModelConfig:
         target_vocab_size=0 if shared else c.target_vocab_size or c.vocab_size,
         d_head=0 if c.d_head * c.n_heads == c.d_model else c.d_head,
     )
-    MARIAN.their_config(wanted, {})  # refuses what it cannot say
+    MARIAN.write_config(wanted, {})  # refuses what it cannot say
     return wanted
 
 

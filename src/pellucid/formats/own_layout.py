@@ -138,7 +138,7 @@ def _read_config(path: Path) -> ConfigFile:
             f"{path}: family {str(family)[:100]!r} is not known. Known: {', '.join(ALL_FAMILIES)}."
             " Download or make the directory again."
         )
-    config = build(ConfigFile, rest, str(path), {"model": ALL_FAMILIES[family].config})
+    config = build(ConfigFile, rest, str(path), {"model": ALL_FAMILIES[family].config_class})
     return replace(config, heads=made)
 
 

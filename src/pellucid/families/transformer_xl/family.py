@@ -17,9 +17,9 @@ from torch import Tensor
 from pellucid.config.decoding import Roles
 from pellucid.config.head import LANGUAGE_MODEL, HeadConfig
 from pellucid.config.model import ModelConfig
-from pellucid.families.family import Family, HeadNames
+from pellucid.families.family import Family, PublishedHead
 from pellucid.families.fields import TIED, Field
-from pellucid.families.rows import Row
+from pellucid.families.renames import Rename
 from pellucid.families.transformer_xl.config import TransformerXLConfig
 from pellucid.families.transformer_xl.model import TransformerXL
 
@@ -96,7 +96,7 @@ def untie(c: ModelConfig, differing: Collection[str]) -> ModelConfig:
     return replace(c, tie_embeddings=tied, tie_projections=tuple(ties))
 
 
-def rows(c: ModelConfig) -> list[Row]:
+def rows(c: ModelConfig) -> list[Rename]:
     """Its names; biases that all layers share stand beside them."""
     assert isinstance(c, TransformerXLConfig)
     layer, inner = "transformer.layers.{}.", "decoder.layers.{}."
@@ -106,20 +106,20 @@ def rows(c: ModelConfig) -> list[Row]:
         if c.share_biases:
             first = f"transformer.layers.0.dec_attn.{name}"
             there = f"decoder.layers.0.attention.inner.{own}"
-            shared.append(Row(f"transformer.{name}", there, also=first))
+            shared.append(Rename(f"transformer.{name}", there, alternative=first))
     return [
-        Row("transformer.word_emb.emb_layers.{}.weight", "decoder.embedding.tables.{}"),
-        Row("transformer.word_emb.emb_projs.{}", "decoder.embedding.projections.{}"),
+        Rename("transformer.word_emb.emb_layers.{}.weight", "decoder.embedding.tables.{}"),
+        Rename("transformer.word_emb.emb_projs.{}", "decoder.embedding.projections.{}"),
         *shared,
-        Row(f"{theirs}r_w_bias", f"{ours}content_bias"),
-        Row(f"{theirs}r_r_bias", f"{ours}distance_bias"),
-        Row(f"{theirs}qkv_net", (f"{ours}q", f"{ours}k", f"{ours}v")),
-        Row(f"{theirs}r_net", f"{ours}r"),
-        Row(f"{theirs}o_net", f"{ours}o"),
-        Row(f"{theirs}layer_norm", f"{inner}attention.norm"),
-        Row(f"{layer}pos_ff.CoreNet.0", f"{inner}feed_forward.inner.up"),
-        Row(f"{layer}pos_ff.CoreNet.3", f"{inner}feed_forward.inner.down"),
-        Row(f"{layer}pos_ff.layer_norm", f"{inner}feed_forward.norm"),
+        Rename(f"{theirs}r_w_bias", f"{ours}content_bias"),
+        Rename(f"{theirs}r_r_bias", f"{ours}distance_bias"),
+        Rename(f"{theirs}qkv_net", (f"{ours}q", f"{ours}k", f"{ours}v")),
+        Rename(f"{theirs}r_net", f"{ours}r"),
+        Rename(f"{theirs}o_net", f"{ours}o"),
+        Rename(f"{theirs}layer_norm", f"{inner}attention.norm"),
+        Rename(f"{layer}pos_ff.CoreNet.0", f"{inner}feed_forward.inner.up"),
+        Rename(f"{layer}pos_ff.CoreNet.3", f"{inner}feed_forward.inner.down"),
+        Rename(f"{layer}pos_ff.layer_norm", f"{inner}feed_forward.norm"),
     ]
 
 
@@ -131,44 +131,44 @@ def frequencies(c: ModelConfig, architecture: str) -> dict[str, Tensor]:
 
 TRANSFO_XL = Family(
     name="transfo-xl",
-    vocabulary=WT103.vocab_size,
+    vocab_size=WT103.vocab_size,
     objective="next word",
     preset=WT103,
     presets={"wt103": WT103},
     positions="distances as sinusoids, sines first",
     module=TransformerXL,
-    base="transformer.",
+    base_prefix="transformer.",
     fields=FIELDS,
-    required={"attn_type": 0, "pre_lnorm": False},
-    adjust=read,
-    extra=write,
-    untie=untie,
-    rows=rows,
-    constants=frequencies,
+    required_settings={"attn_type": 0, "pre_lnorm": False},
+    read_special=read,
+    write_special=write,
+    remove_ties=untie,
+    renames=rows,
+    fixed_tensors=frequencies,
     heads={
         "TransfoXLLMHeadModel": (
-            HeadNames(
+            PublishedHead(
                 "lm",
                 LANGUAGE_MODEL,
                 (
-                    Row("crit.out_layers.{}.weight", "tables.{}"),
-                    Row("crit.out_layers.{}.bias", "biases.{}"),
-                    Row("crit.out_projs.{}", "projections.{}"),
-                    Row("crit.cluster_weight", "cluster_weight"),
-                    Row("crit.cluster_bias", "cluster_bias"),
+                    Rename("crit.out_layers.{}.weight", "tables.{}"),
+                    Rename("crit.out_layers.{}.bias", "biases.{}"),
+                    Rename("crit.out_projs.{}", "projections.{}"),
+                    Rename("crit.cluster_weight", "cluster_weight"),
+                    Rename("crit.cluster_bias", "cluster_bias"),
                 ),
-                mark="crit.out_layers.{}.bias",
+                marker="crit.out_layers.{}.bias",
             ),
         ),
         "TransfoXLForSequenceClassification": (
-            HeadNames(
+            PublishedHead(
                 "classifier",
                 HeadConfig(kind="sequence", outputs=2, bias=False, pool="last"),
-                (Row("score", "output"),),
+                (Rename("score", "output"),),
             ),
         ),
         "TransfoXLModel": (),
     },
-    unused=("transformer.pos_emb.inv_freq",),
+    ignored_tensors=("transformer.pos_emb.inv_freq",),
     roles=Roles(start="eos", banned=()),
 )

@@ -4,60 +4,65 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pellucid.config.head import LANGUAGE_MODEL, HeadConfig
-from pellucid.families.family import HeadNames
+from pellucid.families.family import PublishedHead
 from pellucid.families.fields import ACTIVATIONS, Field
-from pellucid.families.rows import Row
+from pellucid.families.renames import Rename
 
-LM = HeadNames("lm", LANGUAGE_MODEL, (Row("lm_head", "output"),))
+LM = PublishedHead("lm", LANGUAGE_MODEL, (Rename("lm_head", "output"),))
 POOLED = HeadConfig(kind="sequence", activation="tanh")
 """A text's first state through a map and a tanh."""
 # The end token is the one that has seen the whole text, in a decoder that reads it again.
-END_CLASSIFIER = HeadNames(
+END_CLASSIFIER = PublishedHead(
     "classifier",
     HeadConfig(kind="sequence", outputs=3, activation="tanh", pool="end"),
-    (Row("classification_head.dense", "transform"), Row("classification_head.out_proj", "output")),
+    (
+        Rename("classification_head.dense", "transform"),
+        Rename("classification_head.out_proj", "output"),
+    ),
     (Field("classifier_dropout", "dropout"), Field("classifier_dropout", "input_dropout")),
 )
-TAGGER = HeadNames(
+TAGGER = PublishedHead(
     "tagger",
     HeadConfig(kind="token", outputs=2, dropout=0.1),
-    (Row("classifier", "output"),),
+    (Rename("classifier", "output"),),
     (Field("classifier_dropout", "dropout"),),
 )
-SPAN = HeadNames(
+SPAN = PublishedHead(
     "span",
     HeadConfig(kind="token", outputs=2, labels=("start", "end")),
-    (Row("qa_outputs", "output"),),
+    (Rename("qa_outputs", "output"),),
 )
 """Where an answer starts and ends."""
 
 
 def masked_words(
     transform: str, norm: str, output: str, bias: str = "", activation: Field | None = None
-) -> HeadNames:
+) -> PublishedHead:
     """Logits for hidden words, of states that pass a map, an activation and a norm.
 
     `bias`: the name under which files hold the output's bias by itself. `activation`: where their
     config names it; without, it is always the exact gelu.
     """
-    last = (Row(output, "output"),)
+    last = (Rename(output, "output"),)
     if bias:
-        own = Row(bias, "output.bias", also=f"{output}.bias")
-        last = (Row(f"{output}.weight", "output.weight"), own)
+        own = Rename(bias, "output.bias", alternative=f"{output}.bias")
+        last = (Rename(f"{output}.weight", "output.weight"), own)
     name = ACTIVATIONS[activation.default] if activation else "gelu"
-    return HeadNames(
+    return PublishedHead(
         "mlm",
         HeadConfig(kind="lm", activation=name, norm=True),
-        (Row(transform, "transform"), Row(norm, "norm"), *last),
+        (Rename(transform, "transform"), Rename(norm, "norm"), *last),
         (activation,) if activation else (),
     )
 
 
-def fine_tuned(pooler: Row, settings: Sequence[Field]) -> dict[str, HeadNames]:
+def fine_tuned(pooler: Rename, settings: Sequence[Field]) -> dict[str, PublishedHead]:
     """What encoders are fine-tuned for: a text's label, each token's, and where an answer is."""
     text = replace(POOLED, outputs=2, dropout=0.1)
     return {
-        "SequenceClassification": HeadNames("classifier", text, (pooler, *TAGGER.rows), settings),
+        "SequenceClassification": PublishedHead(
+            "classifier", text, (pooler, *TAGGER.renames), settings
+        ),
         "TokenClassification": TAGGER._replace(settings=settings),
         "QuestionAnswering": SPAN,
     }

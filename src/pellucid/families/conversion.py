@@ -1,0 +1,102 @@
+"""Tensors of a published model to ours and back, by a family's table of renames."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from pellucid.families.renames import Rename
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The published tensor that one of ours comes from: part `index` of its `parts` parts."""
+
+    names: Sequence[str]
+    """Its published names, in the order in which they are read."""
+    rename: Rename
+    index: int
+    parts: int
+
+    def shape(self, published: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of our tensor, from the published one's."""
+        if self.rename.leading_axis and len(published) == 2 and published[0] == 1:
+            return published[1:]
+        is_transposed = self.rename.transposed and len(published) == 2
+        shape = published[::-1] if is_transposed else published
+        return (shape[0] // self.parts, *shape[1:]) if self.parts > 1 else shape
+
+    def read(self, published: Tensor) -> Tensor:
+        """Our tensor, from the published one, in float32."""
+        if self.rename.leading_axis:
+            return published.flatten().float()
+        is_transposed = self.rename.transposed and published.dim() == 2
+        tensor = published.T if is_transposed else published
+        part = tensor.chunk(self.parts)[self.index] if self.parts > 1 else tensor
+        return part.float()
+
+    def write(self, ours: Tensor) -> Tensor:
+        """The published tensor, or the part of it that ours is."""
+        if self.rename.leading_axis:
+            return ours[None]
+        return ours.T if self.rename.transposed and ours.dim() == 2 else ours
+
+
+def find_origins(ours: Iterable[str], renames: Sequence[Rename]) -> dict[str, Origin]:
+    """Return where each of our tensors comes from; a name without a rename is left out."""
+    patterns = [
+        (name, rename, index, len(names))
+        for rename in renames
+        for names in [rename.ours if isinstance(rename.ours, tuple) else (rename.ours,)]
+        for index, name in enumerate(names)
+    ]
+    origins = {}
+    for name in ours:
+        for pattern, rename, index, parts in patterns:
+            match = match_name(pattern, name)
+            if match is not None and len(match.rest) <= 1:
+                names = [".".join((n.format(*match.numbers), *match.rest)) for n in rename.names()]
+                origins[name] = Origin(names, rename, index, parts)
+                break
+    return origins
+
+
+def export_tensors(tensors: Mapping[str, Tensor], renames: Sequence[Rename]) -> dict[str, Tensor]:
+    """Return our tensors under their published names, in the published layout."""
+    parts: dict[str, dict[int, Tensor]] = {}
+    axis: dict[str, int] = {}
+    origins = find_origins(tensors, renames)
+    for name, tensor in tensors.items():
+        origin = origins[name]
+        for published in origin.names if origin.rename.writes_both else origin.names[:1]:
+            parts.setdefault(published, {})[origin.index] = origin.write(tensor)
+            axis[published] = -1 if origin.rename.transposed else 0
+    return {
+        name: torch.cat([by_index[i] for i in sorted(by_index)], dim=axis[name])
+        for name, by_index in parts.items()
+    }
+
+
+class Match(NamedTuple):
+    """How a name fits a pattern."""
+
+    numbers: tuple[str, ...]
+    """What the name has where the pattern has `{}`."""
+    rest: tuple[str, ...]
+    """The parts of the name after the pattern."""
+
+
+def match_name(pattern: str, name: str) -> Match | None:
+    """Match a tensor's name with a pattern of it or of a module above it; `{}` is any number."""
+    expected, parts = pattern.split("."), name.split(".")
+    if len(expected) > len(parts):
+        return None
+    numbers = []
+    for wildcard, part in zip(expected, parts, strict=False):
+        if wildcard == "{}" and part.isdecimal():
+            numbers.append(part)
+        elif wildcard != part:
+            return None
+    return Match(tuple(numbers), tuple(parts[len(expected) :]))
