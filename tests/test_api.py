@@ -65,8 +65,7 @@ def test_results_have_text_score_tokens_and_alignment(model):
 def test_alignments_are_those_of_one_text_alone(model):  # authority: one pass a text
     start = model.tokenizer.target.id("bos")
     for result in model.translate(TEXTS, beam=2):
-        detail = result.detail
-        (weights,) = align(model.model, [detail.source_ids], [detail.ids], start=start)
+        (weights,) = align(model.model, [result.source_ids], [result.ids], start=start)
         assert result.alignment == tuple((s, t) for t, s in hard_alignment(weights))
 
 
@@ -108,7 +107,7 @@ def test_draws_hang_on_a_texts_number_and_not_on_its_neighbours(model):  # autho
     found = model.translate(texts, **draw)
     alone = [model.translate([text], first=n, **draw)[0] for n, text in enumerate(texts)]
     assert [[t.text for t in ts] for ts in found] == [[t.text for t in ts] for ts in alone]
-    one = found[2][0].detail
+    one = found[2][0]
     assert one.parts == 4
     assert one.ids != one.ids[: len(one.ids) // 4] * 4, "a part's draws are no other part's"
     assert len({t.text for n in (2, 5) for t in found[n]}) == 4
@@ -162,7 +161,7 @@ def test_the_layer_asked_for_aligns(model: Loaded):  # authority: `align` of tha
     start = model.tokenizer.target.id("bos")
     found = model.translate(TEXTS, alignment_layer=-1)
     for result in found:
-        ids = [result.detail.source_ids], [result.detail.ids]
+        ids = [result.source_ids], [result.ids]
         (weights,) = align(model.model, *ids, start=start, layer=-1)
         assert result.alignment == tuple((s, t) for t, s in hard_alignment(weights))
     assert any(

@@ -17,7 +17,7 @@ from pellucid.errors import UsageError
 from pellucid.formats.bundle import Bundle
 from pellucid.formats.locate import locate
 from pellucid.formats.open_model import open_model
-from pellucid.inference.align import aligned
+from pellucid.inference.align import add_alignments
 from pellucid.inference.call import Call
 from pellucid.inference.embed import embed
 from pellucid.inference.fill import Filled, fill, filled_in
@@ -53,6 +53,8 @@ class Loaded:
         texts: Sequence[str],
         *,
         alignment: bool = True,
+        prefix: str | Sequence[str] = "",
+        banned: Sequence[str] = (),
         ensemble: Sequence["Loaded"] = (),
         first: int = 0,
         progress: Callable[[int], None] | None = None,
@@ -60,21 +62,27 @@ class Loaded:
     ) -> list[Any]:
         """One `Translation` a text; with `n_best` above 1, a list of them a text, best first.
 
-        ensemble: models that translate together with this one: probabilities are averaged, and so
-        is the attention that aligns. first: number of the first text, which draws hang on.
-        settings: fields of `DecodingConfig`, e.g. beam=5; prefix, what texts begin with, one string
-        for all or one a text; banned, strings that are not written. See docs/decoding.md.
+        prefix: what translations begin with, one string for all or one a text. banned: strings that
+        are not generated. ensemble: models whose probabilities and attention are averaged with this
+        one's. first: number of the first text; samples depend on it and the seed.
+        progress: called with how many more texts are done.
+        settings: fields of `DecodingConfig`, e.g. beam=5. See docs/decoding.md.
         Raises: ConfigError on impossible settings; UsageError if texts is one string, or a model of
         the ensemble has another vocabulary.
         """
         check_many(texts, "translate")
-        words = _words(settings)
         config = self.decoding(**settings)
-        others = _others(ensemble)
-        call = Call(ensemble=others, first=first, progress=progress, **words)
-        found = translate(self._prepared, texts, config, call)
-        mine = replace(self.bundle, decoding=config)
-        ranked = aligned([mine, *(m.bundle for m in ensemble)], found, alignment)
+        call = Call(
+            ensemble=_prepared_bundles(ensemble),
+            prefix=prefix,
+            banned=banned,
+            first=first,
+            progress=progress,
+        )
+        ranked = translate(self._prepared, texts, config, call)
+        if alignment:
+            plain = replace(self.bundle, decoding=config)
+            ranked = add_alignments([plain, *(m.bundle for m in ensemble)], ranked)
         return ranked if config.n_best > 1 else [best for best, *_ in ranked]
 
     def logits(
@@ -98,6 +106,8 @@ class Loaded:
         prompts: Sequence[str],
         *,
         stop_at: Sequence[str] = (),
+        prefix: str | Sequence[str] = "",
+        banned: Sequence[str] = (),
         draft: "Loaded | None" = None,
         ensemble: Sequence["Loaded"] = (),
         first: int = 0,
@@ -106,22 +116,22 @@ class Loaded:
         """One `Generated` a prompt; with `n_best` above 1, a list of them a prompt, best first.
 
         stop_at: strings that end a text. draft: a smaller model that guesses ahead, for one open
-        text: greedy unless method="sample". ensemble, first: as of `translate`.
-        settings: fields of `DecodingConfig`, e.g. method="sample"; prefix and banned.
-        Raises: ConfigError on impossible settings; UsageError if the model writes no text, or
-        another model does not fit.
+        text: greedy unless method="sample". prefix, banned, ensemble, first: as in `translate`.
+        settings: fields of `DecodingConfig`, e.g. method="sample".
+        Raises: ConfigError on impossible settings; UsageError if the model generates no text, a
+        prompt has more tokens than it reads, or another model does not fit.
         """
         check_many(prompts, "generate")
-        words = _words(settings)
         config = self.decoding(**(ONE_TEXT if draft else {}) | settings)
         if draft is not None and not isinstance(draft, Loaded):
             raise UsageError("draft takes a loaded model. Write draft=pellucid.load(NAME).")
         call = Call(
-            ensemble=_others(ensemble),
+            ensemble=_prepared_bundles(ensemble),
             draft=draft._prepared if draft else None,
             stop_at=stop_at,
+            prefix=prefix,
+            banned=banned,
             first=first,
-            **words,
         )
         ranked = write(self._prepared, prompts, config, call)
         return ranked if config.n_best > 1 else [best for best, *_ in ranked]
@@ -131,18 +141,25 @@ class Loaded:
         prompt: str,
         *,
         stop_at: Sequence[str] = (),
+        prefix: str = "",
+        banned: Sequence[str] = (),
         ensemble: Sequence["Loaded"] = (),
         first: int = 0,
         **settings: Any,
     ) -> Iterator[str]:
-        """The text that `generate` gives for a prompt, piece by piece as it comes.
+        """The text that `generate` returns for a prompt, piece by piece.
 
-        Greedy search, or with method="sample" one draw. The rest is as of `generate`.
+        Greedy search, or with method="sample" one sample. The rest is as in `generate`.
         Raises: UsageError at once if the settings keep more than one text open.
         """
-        words = _words(settings)
         config = self.decoding(**ONE_TEXT | settings)
-        call = Call(ensemble=_others(ensemble), stop_at=stop_at, first=first, **words)
+        call = Call(
+            ensemble=_prepared_bundles(ensemble),
+            stop_at=stop_at,
+            prefix=prefix,
+            banned=banned,
+            first=first,
+        )
         return speak(self._prepared, prompt, config, call)
 
     def fill(self, texts: Sequence[str], top: int = 5) -> list[list[list[Filled]]]:
@@ -203,13 +220,8 @@ class Loaded:
         return self.bundle.decoding.changed(settings)
 
 
-def _words(settings: dict[str, Any]) -> dict[str, Any]:
-    """Taken out of the settings: what is of the call, and not of `DecodingConfig`."""
-    return {name: settings.pop(name) for name in ("prefix", "banned") if name in settings}
-
-
-def _others(ensemble: Sequence[Loaded]) -> list[Bundle]:
-    """The models of an ensemble. Raises: UsageError if it is anything but a list of handles."""
+def _prepared_bundles(ensemble: Sequence[Loaded]) -> list[Bundle]:
+    """The models of an ensemble. Raises: UsageError if it is not a list of loaded models."""
     if not isinstance(ensemble, (list, tuple)) or not all(isinstance(m, Loaded) for m in ensemble):
         raise UsageError("ensemble takes loaded models. Write ensemble=[pellucid.load(NAME)].")
     return [m._prepared for m in ensemble]

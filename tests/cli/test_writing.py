@@ -38,7 +38,6 @@ def test_lines_are_those_of_python(written, writers):
     cases: list[tuple[tuple[Any, ...], dict[str, Any]]] = [
         (("--draft", writers.second), {"draft": second}),
         (("--ensemble", writers.second, "--beam", "2"), {"ensemble": [second], "beam": 2}),
-        (("--method", "contrastive"), {"method": "contrastive"}),
         (("--method", "mbr", "--samples", "6"), {"method": "mbr", "samples": 6}),
     ]
     for args, settings in cases:
@@ -106,11 +105,10 @@ def test_a_line_without_a_gap_is_named(pellucid, writers):
         (["--draft", "SECOND", "--stream"], USAGE, "--stream and --draft"),
         (["--stream", "--jsonl"], USAGE, "--stream and --jsonl"),
         (["--stream", "--beam", "3"], USAGE, "keeps 3"),
-        (["--stream", "--method", "contrastive"], USAGE, "method=contrastive here keeps 4"),
         (["--stop-at", ""], USAGE, "an empty stop string"),
         (["--stream", "--stop-at", "a", ""], USAGE, "an empty stop string"),
-        (["--method", "contrastive", "--contrast", "1.5"], CONFIG, "contrast=1.5"),
-        (["--contrast", "0.5"], CONFIG, "Use method=contrastive"),
+        (["--top-p", "1.5"], CONFIG, "top_p=1.5"),
+        (["--utility", "bleu"], CONFIG, "Use method=mbr"),
         (["--method", "mbr", "--samples", "3", "--n-best", "4"], CONFIG, "Use samples=4"),
         (["--method", "mbr", "--utility", "rouge"], USAGE, "rouge"),
     ],

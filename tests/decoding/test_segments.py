@@ -5,7 +5,6 @@ import torch
 
 from parity.peer import talkative
 from pellucid.config.decoding import DecodingConfig
-from pellucid.decoding.contrastive import contrastive
 from pellucid.decoding.generate import Request, generate
 from pellucid.decoding.search import SpecialIds
 from pellucid.decoding.speculative import Draft, speculate
@@ -99,14 +98,6 @@ def test_greedy_search_is_the_recurrence(model, prompts):
                 log_probs = model.heads["lm"](state)[0, -1]
             log_probs[PAD] = -torch.inf
             assert i + 1 < len(prompt) or int(log_probs.argmax()) == text[i + 1]
-
-
-def test_contrast_of_nothing_is_greedy_search(model, prompts):
-    request, config = Request(prompts[:4], continued=True), DecodingConfig(beam=1, max_length=8)
-    greedy = [best.ids for best, *_ in generate(model, request, SPECIAL_IDS, config)]
-    plain = DecodingConfig(method="contrastive", contrast=0.0, max_length=8)
-    found = contrastive(model, request, SPECIAL_IDS, plain)
-    assert [h.ids for h in found] == greedy
 
 
 def test_guesses_cannot_be_taken_back(model, prompts):

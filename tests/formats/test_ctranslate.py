@@ -274,7 +274,7 @@ def test_shipped_translators(name, tmp_path):
     for mine, other in zip(found, theirs, strict=True):
         assert list(mine.tokens) == other.hypotheses[0]
         assert mine.score == pytest.approx(other.scores[0], abs=1e-3)
-        assert target.decode(mine.detail.ids) == mine.text
+        assert target.decode(mine.ids) == mine.text
 
 
 REFUSED: dict[str, dict[str, Any]] = {

@@ -90,7 +90,7 @@ def same(ours: Any, theirs: Any, **given: Any) -> None:
         assert list(found.ids) == [i for i in wanted if i not in (PAD, END)]
     assert len({text.ids for text in texts}) > 2, "equal texts prove little"
     translated = ours.translate(TEXTS)
-    assert [t.detail.ids for t in translated] == [text.ids for text in texts]
+    assert [t.ids for t in translated] == [text.ids for text in texts]
     pairs = [place for t in translated for place in t.alignment]
     assert len(pairs) == sum(len(t.tokens) for t in translated)
 
@@ -118,7 +118,7 @@ def test_a_text_is_split_where_its_translation_would_not_fit(directory):
         text = "a" + " a" * (n - 1)
         assert len(model.tokenizer.source.encode(text).ids) == n
         (found,) = model.translate([text], alignment=False, beam=1, max_length=0, min_length=99)
-        assert found.detail.parts == parts
+        assert found.parts == parts
     # A prompt is not split: its text is cut, the start token being the first of the 80.
     text = "a" * 30 + " a" * 20
     row = model.tokenizer.source.encode(text).ids

@@ -126,7 +126,6 @@ def test_draws_drafts_and_streams_hold_to_it(wide):  # authority: the pieces the
     asked: dict[str, Any] = {"prefix": "the old", "banned": banned}
     ways: list[dict[str, Any]] = [
         {"method": "sample", "n_best": 3},
-        {"method": "contrastive"},
         {"method": "mbr", "samples": 3},
         {"beam": 4, "groups": 2, "diversity": 0.5},
         {"draft": model},

@@ -9,7 +9,7 @@ import transformers
 import pellucid
 from parity.peer import randomized
 from pellucid.errors import UsageError
-from pellucid.inference import batches
+from pellucid.inference import fill
 from text.published.samples import FAIRSEQ, albert, byte_bpe, wordpiece
 
 
@@ -39,7 +39,7 @@ def test_gaps_in_batches_and_alone(bert, monkeypatch):  # authority: algebra, no
     model = pellucid.load(bert[1], device="cpu")
     text = "The old [MASK] sat on the table because [MASK] was tired"
     texts = [text.rsplit(maxsplit=n % 9)[0] for n in range(40)]
-    monkeypatch.setattr(batches, "MOST_LOGITS", 40 * model.config.vocab_size)
+    monkeypatch.setattr(fill, "MAX_LOGITS", 40 * model.config.vocab_size)
     together = model.fill(texts, top=3)
     for text, gaps in zip(texts, together, strict=True):
         (alone,) = model.fill([text], top=3)

@@ -59,6 +59,6 @@ def test_ids_have_the_special_tokens_that_the_model_reads(name, tmp_path):
 def test_ids_are_those_of_a_translation():  # authority: what `translate` itself reads and writes
     model: Loaded = pellucid.load("en-de", device="cpu")
     (result,) = model.translate(TEXTS[:1])
-    assert model.ids(TEXTS[0]) == list(result.detail.source_ids)
-    assert model.text(result.detail.ids) == result.text
-    assert model.text([*result.detail.ids, model.tokenizer.target.id("eos")]) == result.text
+    assert model.ids(TEXTS[0]) == list(result.source_ids)
+    assert model.text(result.ids) == result.text
+    assert model.text([*result.ids, model.tokenizer.target.id("eos")]) == result.text

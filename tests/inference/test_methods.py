@@ -99,13 +99,6 @@ def test_likeness_is_sacrebleus():
     assert likeness("bleu", "zh")("我爱你们", "我爱你") == chinese
 
 
-def test_without_contrast_it_is_greedy(models):
-    found = models[0].generate(PROMPTS, method="contrastive", contrast=0.0, max_length=SIZE)
-    assert [list(t.ids) for t in found] == [greedy(models[:1], p, SIZE)[0] for p in PROMPTS]
-    other = models[0].generate(PROMPTS, method="contrastive", max_length=SIZE)
-    assert [t.ids for t in other] != [t.ids for t in found]
-
-
 @pytest.mark.parametrize("seed", range(6))
 def test_pieces_hold_no_half_characters_and_no_stop_string(models, seed):
     """Authority: `generate`, whose whole text they must make up."""
@@ -148,7 +141,7 @@ def test_settings_of_a_stream_are_checked_at_the_call(models):
 
 def test_what_keeps_many_texts_open_is_told_the_way_out(models):
     with pytest.raises(UsageError, match="Use method=beam with beam=1, or method=sample"):
-        models[0].stream("a", method="contrastive")
+        models[0].stream("a", beam=2)
     with pytest.raises(UsageError, match="Use method=beam with beam=1, or method=sample"):
         models[0].generate(["a"], draft=models[1], method="mbr")
 
@@ -192,7 +185,7 @@ def test_an_ensembles_alignment_is_its_mean_attention():
     differing = 0
     for t in model.translate(texts, ensemble=[other], beam=2, max_length=12):
         if t.text:
-            pair = [t.detail.source_ids], [t.detail.ids]
+            pair = [t.source_ids], [t.ids]
             weights = [align(m.model, *pair, start=start)[0] for m in (model, other)]
             wanted = hard_alignment((weights[0] + weights[1]) / 2)
             assert t.alignment == tuple((s, i) for i, s in wanted)

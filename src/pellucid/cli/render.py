@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pellucid.api import Loaded
-    from pellucid.inference.align import Translation
+    from pellucid.inference.translate import Translation
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,9 @@ def _plain(t: "Translation", f: Format) -> str:
 
 
 def _moses(number: int, t: "Translation", f: Format) -> str:
-    features = f"log_prob= {sum(t.detail.token_log_probs):.4f} length= {len(t.tokens)}"
-    if t.detail.utility is not None:
-        features += f" utility= {t.detail.utility:.4f}"
+    features = f"log_prob= {sum(t.token_log_probs):.4f} length= {len(t.tokens)}"
+    if t.utility is not None:
+        features += f" utility= {t.utility:.4f}"
     line = f"{number} ||| {one_line(t.text)} ||| {features} ||| {t.score:.4f}"
     return f"{line} ||| {_pharaoh(t)}" if f.alignment else line
 
@@ -59,16 +59,15 @@ def _pharaoh(t: "Translation") -> str:
 
 
 def _object(model: "Loaded", t: "Translation") -> dict[str, Any]:
-    detail = t.detail
     found = {
         "text": t.text,
         "score": round(t.score, 6),
         "tokens": list(t.tokens),
-        "token_log_probs": [round(p, 6) for p in detail.token_log_probs],
-        "source_tokens": model.tokenizer.source.pieces(detail.source_ids),
-        "finished": detail.finished,
-        "parts": detail.parts,
+        "token_log_probs": [round(p, 6) for p in t.token_log_probs],
+        "source_tokens": model.tokenizer.source.pieces(t.source_ids),
+        "finished": t.finished,
+        "parts": t.parts,
     }
-    if detail.utility is not None:
-        found["utility"] = round(detail.utility, 4)
+    if t.utility is not None:
+        found["utility"] = round(t.utility, 4)
     return found | ({"alignment": [list(pair) for pair in t.alignment]} if t.alignment else {})

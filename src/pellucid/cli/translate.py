@@ -103,7 +103,7 @@ def translated(model: "Loaded", chunk: "Chunk", settings: dict[str, Any], form: 
     """The lines of a chunk, translated and written out."""
     found = model.translate(chunk.lines, alignment=form.alignment, first=chunk.first, **settings)
     ranked = [t if isinstance(t, list) else [t] for t in found]
-    split = sum(hypotheses[0].detail.parts > 1 for hypotheses in ranked)
+    split = sum(hypotheses[0].parts > 1 for hypotheses in ranked)
     return Part(render(model, chunk.first, ranked, form), split)
 
 

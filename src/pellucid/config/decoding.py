@@ -16,7 +16,6 @@ MOST_DRAWN = {"n_best": 65_536, "samples": 512}
 SETTINGS_OF = {
     ("beam",): ("groups", "diversity"),
     ("sample", "mbr"): ("temperature", "top_k", "top_p", "min_p", "typical_p"),
-    ("contrastive",): ("candidates", "contrast"),
     ("mbr",): ("samples", "utility"),
 }
 """Methods, and what has a meaning for them alone."""
@@ -26,9 +25,9 @@ SETTINGS_OF = {
 class DecodingConfig:
     """Search settings; the paper's recipe is beam 4, gnmt, alpha 0.6 (section 6.1)."""
 
-    method: Literal["beam", "sample", "contrastive", "mbr"] = "beam"
-    """Look for a probable text; draw one token after another; choose tokens that are probable and
-    unlike what was said; or draw many texts and keep the one most like the others."""
+    method: Literal["beam", "sample", "mbr"] = "beam"
+    """Search for a probable text; sample one token after another; or sample many texts and keep the
+    one most similar to the others."""
     beam: int = 5
     """1 is greedy search; drawing texts takes no notice of it."""
     length_norm: Literal["power", "gnmt"] = "power"
@@ -69,10 +68,6 @@ class DecodingConfig:
     """Draw from tokens at least this fraction as probable as the best (Nguyen et al. 2025)."""
     typical_p: float = 1.0
     """Draw from the fewest tokens nearest the entropy that have this mass (Meister et al. 2023)."""
-    candidates: int = 4
-    """Of method contrastive: the most probable tokens, which are all tried (Su et al. 2022)."""
-    contrast: float = 0.6
-    """What likeness to earlier states takes off a token, and 1 less this its probability's part."""
     samples: int = 32
     """Of method mbr: texts drawn for each source, compared each with each."""
     utility: Literal["chrf", "bleu"] = "chrf"
@@ -81,8 +76,7 @@ class DecodingConfig:
     @property
     def width(self) -> int:
         """Open texts that compete with one another."""
-        widths = {"beam": self.beam // self.groups, "contrastive": self.candidates}
-        return widths.get(self.method, 1)
+        return self.beam // self.groups if self.method == "beam" else 1
 
     @property
     def copies(self) -> int:
@@ -105,10 +99,10 @@ class DecodingConfig:
     def __post_init__(self) -> None:
         at_least(1, self, "beam", "n_best", "batch_size", "groups")
         at_least(0, self, "min_length", "max_length", "alpha", "no_repeat_ngram", "diversity")
-        at_least(0, self, "seed", "top_k", "min_p", "contrast")
-        at_least(2, self, "candidates", "samples")
+        at_least(0, self, "seed", "top_k", "min_p")
+        at_least(2, self, "samples")
         at_least(MINUTE, self, "repetition_penalty", "temperature", "top_p", "typical_p")
-        for name in ("top_p", "min_p", "typical_p", "contrast"):
+        for name in ("top_p", "min_p", "typical_p"):
             if getattr(self, name) > 1:
                 raise ConfigError(f"{name}={getattr(self, name)} is a share of 1. Use 1 or less.")
         if self.method in ("sample", "mbr"):
@@ -137,11 +131,6 @@ class DecodingConfig:
             raise ConfigError(
                 f"n_best={self.n_best} asks for more hypotheses than {name}={getattr(self, name)}"
                 f" keeps. Use {name}={self.n_best} or more."
-            )
-        if self.n_best > 1 and self.method == "contrastive":
-            raise ConfigError(
-                f"n_best={self.n_best}, but method=contrastive finds one text. Use n_best=1, or"
-                " another method."
             )
 
     def _check_groups(self) -> None:

@@ -8,7 +8,7 @@ from torch import Tensor
 from pellucid.decoding.search import device_of
 from pellucid.errors import UsageError
 from pellucid.nn.base import Model
-from pellucid.nn.padding import padded
+from pellucid.nn.padding import pad_batch
 from pellucid.taps import record
 
 Pairs = list[tuple[int, int]]
@@ -34,9 +34,11 @@ def align(
     if not sources:
         return []
     device = device_of(model)
-    ids, keep = padded(sources, 0, device)  # (B, S)
+    ids, keep = pad_batch(sources, 0, device)  # (B, S)
     # Padding needs no mask: it stands on the right, where a causal decoder does not look.
-    target_ids, _ = padded([[start, *target[:-1]] for target in targets], start, device)  # (B, T)
+    target_ids, _ = pad_batch(
+        [[start, *target[:-1]] for target in targets], start, device
+    )  # (B, T)
     path = source_tap(model, layer)
     with record(model, path) as seen:
         model(ids, keep, target_ids)

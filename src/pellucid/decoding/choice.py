@@ -24,7 +24,6 @@ def choice(
 ) -> Choice:
     """What the config asks for."""
     rules = Rules(config, special_ids, device)
-    assert config.method != "contrastive"
     if config.method != "beam":
         return _Draw(Law(rules, config), config, limits)
     return _Groups(rules, config) if config.groups > 1 else _Best(rules, config)

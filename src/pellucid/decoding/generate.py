@@ -8,13 +8,12 @@ import torch
 
 from pellucid.config.decoding import DecodingConfig
 from pellucid.decoding.ensemble import Ensemble
-from pellucid.decoding.ledger import Hypothesis, Ledger, Limits, SpecialIds, left_padded
+from pellucid.decoding.ledger import Hypothesis, Ledger, Limits, SpecialIds
 from pellucid.decoding.search import device_of, search, walk
 from pellucid.errors import UsageError
 from pellucid.nn.base import Model
 from pellucid.nn.cache import Cache, Decoder
-from pellucid.nn.masks import keep_from
-from pellucid.nn.padding import padded
+from pellucid.nn.padding import batches, pad_batch
 
 SLACK = 20
 """Tokens that a text may have beyond twice its source's, where no longest length is set."""
@@ -71,7 +70,7 @@ def generate(
     """
     check(model, request, config)
     results: list[list[Hypothesis]] = [[] for _ in request.sources]
-    for chosen in _batches(request, config):
+    for chosen in batches([len(s) for s in request.sources], max_rows=config.batch_size):
         repeated = [i for i in chosen for _ in range(config.copies)]
         cache, limits = begun(model, request, special_ids, config, repeated)
         found = search(model, cache, special_ids, config, limits)
@@ -92,7 +91,7 @@ def stream(
     """
     one_text(config)
     check(model, request, config)
-    for chosen in _batches(request, config):
+    for chosen in batches([len(s) for s in request.sources], max_rows=config.batch_size):
         cache, limits = begun(model, request, special_ids, config, chosen)
         open_texts = range(len(chosen))
         for book in walk(model, cache, special_ids, config, limits):
@@ -128,11 +127,9 @@ def one_text(config: DecodingConfig) -> None:
 def begin(model: Decoder, rows: Sequence[Sequence[int]], pad: int) -> Cache:
     """A cache that has read all but the last token of each prompt, padded on the left."""
     read = [row[:-1] for row in rows]
-    ids = torch.from_numpy(left_padded(read, pad)).to(device_of(model))  # (B, T)
-    if not ids.shape[1]:
+    if not any(read):
         return model.prefill(None, None, len(rows))
-    keep = keep_from(torch.tensor([len(row) for row in read]), ids.shape[1])
-    return model.prefill(ids, None if keep is None else keep.flip(1).to(ids.device), len(rows))
+    return model.prefill(*pad_batch(read, pad, device_of(model), left=True), len(rows))
 
 
 def check(model: Decoder, request: Request, config: DecodingConfig) -> None:
@@ -164,13 +161,6 @@ def check(model: Decoder, request: Request, config: DecodingConfig) -> None:
         )
 
 
-def _batches(request: Request, config: DecodingConfig) -> Iterator[list[int]]:
-    """Numbers of the sources that are decoded together: those of like length."""
-    order = sorted(range(len(request.sources)), key=lambda i: -len(request.sources[i]))
-    for at in range(0, len(order), config.batch_size):
-        yield order[at : at + config.batch_size]
-
-
 def begun(
     model: Decoder,
     request: Request,
@@ -183,7 +173,7 @@ def begun(
     if request.continued:
         return begin(model, limits.beginnings, request.pad), limits
     batch = [request.sources[i] for i in chosen]
-    return model.prefill(*padded(batch, request.pad, device_of(model)), len(batch)), limits
+    return model.prefill(*pad_batch(batch, request.pad, device_of(model)), len(batch)), limits
 
 
 def limits_of(

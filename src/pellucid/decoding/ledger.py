@@ -13,6 +13,7 @@ import numpy as np
 from pellucid.config.decoding import DecodingConfig
 from pellucid.decoding.top_k import Candidates
 from pellucid.errors import UsageError
+from pellucid.nn.padding import pad_rows
 
 NONE = -1
 """Stands in a text where there is no token: at the left of those that begin later."""
@@ -97,7 +98,9 @@ class Ledger:
         self.nearest = int(self.max_lengths.min())
         self.ended: list[list[_Ended]] = [[] for _ in self.active]
         self.steps: list[tuple[np.ndarray, Onward]] = []
-        self._texts = left_padded(limits.beginnings or [()] * len(self.active))[:, None]
+        self._texts = pad_rows(limits.beginnings or [()] * len(self.active), NONE, left=True)[
+            :, None
+        ]
         self._beginning, self._n_read = self._texts.shape[2], 0
 
     def texts(self) -> np.ndarray:
@@ -232,12 +235,6 @@ class Ledger:
             token_log_probs=tuple(b - a for a, b in pairwise(sums)),
             finished=ended.finished,
         )
-
-
-def left_padded(rows: Sequence[Sequence[int]], pad: int = NONE) -> np.ndarray:
-    """(B, longest) int64, short rows filled with `pad` at the left."""
-    longest = max(map(len, rows), default=0)
-    return np.array([[*[pad] * (longest - len(row)), *row] for row in rows], dtype=np.int64)
 
 
 def length_norm(length: int, config: DecodingConfig) -> float:

@@ -1,68 +1,78 @@
 """Which source token each token of finished translations came from."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
 import torch
 
 from pellucid.decoding.alignment import align, hard_alignment, source_tap
 from pellucid.formats.bundle import Bundle
-from pellucid.inference.translate import Translated
+from pellucid.inference.translate import Translation
+from pellucid.nn.padding import batches
 
 Alignment = tuple[tuple[int, int], ...]
 
 
-@dataclass(frozen=True)
-class Translation:
-    """A translation, and where each of its tokens came from."""
-
-    text: str
-    score: float
-    """Length-normalised log-probability."""
-    tokens: tuple[str, ...]
-    alignment: Alignment
-    """Pairs (source token, target token), one for each target token; empty unless asked for."""
-    detail: Translated
-    """Log-probabilities by token, ids, and whether the text was cut or split."""
-
-
-def aligned(
-    directories: Sequence[Bundle], found: Sequence[Sequence[Translated]], asked: bool
+def add_alignments(
+    bundles: Sequence[Bundle], ranked: Sequence[Sequence[Translation]]
 ) -> list[list[Translation]]:
-    """Each with its alignment if that is asked for. Raises: as `alignments`."""
-    flat = [t for hypotheses in found for t in hypotheses]
-    pairs = iter(alignments(directories, flat) if asked else [()] * len(flat))
+    """The translations with their alignments, computed in batches of forced decoding.
+
+    A source that was split is aligned as it was translated: part by part.
+    Of an ensemble the mean of all models' attention counts, each in the layer its bundle names;
+    nothing is aligned where no model attends to its source.
+    The models must be plain ones, as trained: a prepared copy records no attention.
+    Raises: UsageError if a decoder has no such layer.
+    """
+    attending = [b for b in bundles if b.model.source_weights]
+    if not attending:
+        return [list(translations) for translations in ranked]
+    for b in attending:  # a wrong layer is an error before there is any text
+        source_tap(b.model, b.decoding.alignment_layer)
+    parts = [part for translations in ranked for t in translations for part in _parts(t)]
+    aligned = iter(_align(attending, parts))
     return [
-        [Translation(t.text, t.score, t.tokens, next(pairs), t) for t in hypotheses]
-        for hypotheses in found
+        [
+            replace(t, alignment=tuple(pair for _ in t.part_lengths for pair in next(aligned)))
+            for t in translations
+        ]
+        for translations in ranked
     ]
 
 
-def alignments(directories: Sequence[Bundle], found: Sequence[Translated]) -> list[Alignment]:
-    """(source token, target token) pairs of each, by forced passes over batches of them.
+class _Part(NamedTuple):
+    source_ids: Sequence[int]
+    ids: Sequence[int]
+    source_start: int
+    """Source tokens of the parts before this one."""
+    start: int
+    """Target tokens of the parts before this one."""
 
-    Of an ensemble the mean of all models' attention counts, each in the layer its directory names;
-    nothing is aligned where no model looks at its source.
-    The models must be plain ones, as trained: a prepared copy shows no attention.
-    Raises: UsageError if a decoder has no such layer.
-    """
-    first = directories[0]
+
+def _parts(text: Translation) -> Iterator[_Part]:
+    source_start = start = 0
+    for n_source, n in text.part_lengths:
+        source_ids = text.source_ids[source_start : source_start + n_source]
+        yield _Part(source_ids, text.ids[start : start + n], source_start, start)
+        source_start, start = source_start + n_source, start + n
+
+
+def _align(bundles: Sequence[Bundle], parts: Sequence[_Part]) -> list[Alignment]:
+    """The alignment of each part, its token numbers counted from the whole text's beginning."""
+    first = bundles[0]
     start, size = first.special_ids.start, first.decoding.batch_size
-    pairs_of: list[Alignment] = [()] * len(found)
-    looking = [d for d in directories if d.model.source_weights]
-    if not looking:
-        return pairs_of
-    for d in looking:  # a wrong layer is known before there is any text
-        source_tap(d.model, d.decoding.alignment_layer)
-    todo = sorted((i for i, t in enumerate(found) if t.ids), key=lambda i: len(found[i].ids))
-    for at in range(0, len(todo), size):
-        batch = [found[i] for i in todo[at : at + size]]
-        sources, targets = [t.source_ids for t in batch], [t.ids for t in batch]
-        each = [
-            align(d.model, sources, targets, start=start, layer=d.decoding.alignment_layer)
-            for d in looking
+    aligned: list[Alignment] = [()] * len(parts)
+    todo = [i for i, part in enumerate(parts) if part.ids]
+    for batch in batches([len(parts[i].ids) for i in todo], max_rows=size):
+        chosen = [todo[i] for i in batch]
+        sources, targets = [parts[i].source_ids for i in chosen], [parts[i].ids for i in chosen]
+        weights = [
+            align(b.model, sources, targets, start=start, layer=b.decoding.alignment_layer)
+            for b in bundles
         ]
-        for i, *weights in zip(todo[at : at + size], *each, strict=True):
-            pairs = hard_alignment(torch.stack(weights).mean(0))
-            pairs_of[i] = tuple((source, target) for target, source in pairs)
-    return pairs_of
+        for i, *each in zip(chosen, *weights, strict=True):
+            pairs = hard_alignment(torch.stack(each).mean(0))  # of (T, S)
+            part = parts[i]
+            aligned[i] = tuple((part.source_start + s, part.start + t) for t, s in pairs)
+    return aligned

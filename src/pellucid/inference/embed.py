@@ -10,7 +10,7 @@ from pellucid.config.embedding import EmbeddingConfig
 from pellucid.formats.bundle import Bundle
 from pellucid.inference.ids import text_rows
 from pellucid.nn.masks import Mask
-from pellucid.nn.padding import padded
+from pellucid.nn.padding import batches, pad_batch
 from pellucid.text.guard import guarded
 
 
@@ -23,15 +23,13 @@ def embed(directory: Bundle, texts: Sequence[str], config: EmbeddingConfig | Non
     config = config or directory.embedding
     rows = _rows(directory, texts, config)
     skipped = 0 if config.pool_prompt else _prompt_length(directory, config)
-    order = sorted(range(len(rows)), key=lambda i: -len(rows[i]))
-    found = torch.empty(len(rows), directory.model_config.d_model)
-    for at in range(0, len(order), config.batch_size):
-        chosen = order[at : at + config.batch_size]
-        vectors = _pooled(directory, [rows[i] for i in chosen], config, skipped)
-        found[chosen] = vectors.float().cpu()
+    vectors = torch.empty(len(rows), directory.model_config.d_model)  # (N, D)
+    for batch in batches([len(row) for row in rows], max_rows=config.batch_size):
+        pooled = _pooled(directory, [rows[i] for i in batch], config, skipped)
+        vectors[batch] = pooled.float().cpu()
     for dense in directory.dense:
-        found = dense(found)  # (N, its width)
-    return F.normalize(found, dim=-1) if config.normalize else found
+        vectors = dense(vectors)  # (N, its width)
+    return F.normalize(vectors, dim=-1) if config.normalize else vectors
 
 
 def _rows(directory: Bundle, texts: Sequence[str], config: EmbeddingConfig) -> list[Sequence[int]]:
@@ -65,7 +63,7 @@ def _pooled(
     """One vector (B, D) of the states of each row, its first `skipped` tokens left out."""
     model = directory.model
     pad = directory.tokenizers.source.roles.get("pad", 0)
-    ids, keep = padded(rows, pad, next(model.parameters()).device)  # (B, T)
+    ids, keep = pad_batch(rows, pad, next(model.parameters()).device)  # (B, T)
     state = model(ids, keep) if model.encoder is None else model.encoder(ids, Mask(keep=keep))
     keep = torch.ones_like(ids, dtype=torch.bool) if keep is None else keep
     keep = keep & (torch.arange(ids.shape[1], device=ids.device) >= skipped)

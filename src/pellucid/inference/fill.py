@@ -7,9 +7,8 @@ import torch
 
 from pellucid.errors import UsageError
 from pellucid.formats.bundle import Bundle
-from pellucid.inference.batches import batches
 from pellucid.inference.logits import Inputs, choose, logits
-from pellucid.nn.padding import padded
+from pellucid.nn.padding import MAX_LOGITS, batches, pad_batch
 from pellucid.text.guard import guarded
 
 
@@ -36,8 +35,9 @@ def fill(directory: Bundle, texts: Sequence[str], top: int = 5) -> list[list[lis
     tokenizer = directory.tokenizers.source
     mask, pad = tokenizer.id("mask"), tokenizer.roles.get("pad", 0)
     results: list[list[list[Filled]]] = [[] for _ in rows]
-    for chosen in batches([(len(row),) for row in rows], directory.model_config.vocab_size):
-        ids, keep = padded([rows[i] for i in chosen], pad, torch.device("cpu"))  # (B, T)
+    max_tokens = MAX_LOGITS // directory.model_config.vocab_size
+    for chosen in batches([len(row) for row in rows], max_tokens=max_tokens):
+        ids, keep = pad_batch([rows[i] for i in chosen], pad, torch.device("cpu"))  # (B, T)
         places = (ids == mask).nonzero()  # (G, 2), row by row
         found = logits(directory, Inputs(ids, keep), head)  # (B, T, V)
         gaps = found[*places.to(found.device).unbind(1)].softmax(-1).cpu()  # (G, V)

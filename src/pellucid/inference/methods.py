@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from pellucid.config.decoding import DecodingConfig
-from pellucid.decoding.contrastive import contrastive
 from pellucid.decoding.ensemble import Ensemble
 from pellucid.decoding.generate import Request, generate, one_text, stream
 from pellucid.decoding.minimum_risk import minimum_risk
@@ -76,11 +75,6 @@ def search(
     if team.draft is not None:
         one_text(config)
         return [[_speculated(team, one, config)] for one in _singles(request, progress)]
-    if config.method == "contrastive":
-        return [
-            contrastive(team.model, one, team.special_ids, config)
-            for one in _singles(request, progress)
-        ]
     found = generate(team.model, request, team.special_ids, config, progress)
     return (
         [_least_risk(team, drawn, config) for drawn in found] if config.method == "mbr" else found

@@ -9,9 +9,8 @@ from torch import Tensor
 from pellucid.decoding.search import device_of
 from pellucid.formats.bundle import Bundle
 from pellucid.formats.special_ids import source_row, target_row
-from pellucid.inference.batches import batches
 from pellucid.inference.methods import check_translates
-from pellucid.nn.padding import padded
+from pellucid.nn.padding import MAX_LOGITS, batches, pad_batch
 
 
 class Scored(NamedTuple):
@@ -39,15 +38,14 @@ def score(directory: Bundle, pairs: Sequence[tuple[str, str]]) -> list[Scored]:
     source, target = directory.tokenizers.source, directory.tokenizers.target
     sources = [source_row(directory, ids) for ids in source.encode_batch([s for s, _ in pairs])]
     targets = [target_row(directory, ids) for ids in target.encode_batch([t for _, t in pairs])]
-    lengths = [(len(t), len(s)) for s, t in zip(sources, targets, strict=True)]
     c = directory.model_config
-    width = c.target_vocab_size or c.vocab_size
-    found = [Scored(0.0, 0)] * len(pairs)
-    for chosen in batches(lengths, width):
-        sums = _sums(directory, [sources[i] for i in chosen], [targets[i] for i in chosen])
-        for i, log_prob in zip(chosen, sums.tolist(), strict=True):
-            found[i] = Scored(log_prob, len(targets[i]))
-    return found
+    max_tokens = MAX_LOGITS // (c.target_vocab_size or c.vocab_size)
+    scored = [Scored(0.0, 0)] * len(pairs)
+    for batch in batches([len(target) for target in targets], max_tokens=max_tokens):
+        sums = _sums(directory, [sources[i] for i in batch], [targets[i] for i in batch])
+        for i, log_prob in zip(batch, sums.tolist(), strict=True):
+            scored[i] = Scored(log_prob, len(targets[i]))
+    return scored
 
 
 def _sums(directory: Bundle, sources: Sequence[list[int]], targets: Sequence[list[int]]) -> Tensor:
@@ -55,9 +53,9 @@ def _sums(directory: Bundle, sources: Sequence[list[int]], targets: Sequence[lis
     model = directory.model
     device = device_of(model)
     start = directory.special_ids.start
-    ids, keep = padded(sources, directory.tokenizers.source.id("pad"), device)  # (B, S)
-    inputs, real = padded([[start, *target[:-1]] for target in targets], start, device)  # (B, T)
-    labels, _ = padded(targets, start, device)  # (B, T)
+    ids, keep = pad_batch(sources, directory.tokenizers.source.id("pad"), device)  # (B, S)
+    inputs, real = pad_batch([[start, *target[:-1]] for target in targets], start, device)  # (B, T)
+    labels, _ = pad_batch(targets, start, device)  # (B, T)
     logits = model.heads["lm"](model(ids, keep, inputs))  # (B, T, V)
     chosen = logits.gather(-1, labels[..., None])[..., 0] - logits.logsumexp(-1)  # (B, T)
     return (chosen if real is None else chosen.masked_fill(~real, 0.0)).double().sum(-1)

@@ -1,4 +1,4 @@
-"""Text to text with a trained model: the one road of validation, command line and server."""
+"""Text to text with a trained model: validation, command line and server translate with it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,93 +15,116 @@ from pellucid.text.guard import guarded
 
 
 @dataclass(frozen=True)
-class Translated:
+class Translation:
     """One translation of a text."""
 
     text: str
     score: float
-    """Length-normalised log-probability, by which hypotheses are ranked."""
+    """Length-normalised log-probability, which ranks hypotheses."""
     tokens: tuple[str, ...]
     """The pieces that were generated."""
     token_log_probs: tuple[float, ...]
+    """One for each token, and one for the end token of each finished part."""
     ids: tuple[int, ...]
     source_ids: tuple[int, ...]
+    """Ids that the encoder read; of a split source those of all parts, one after another."""
     finished: bool
-    """Whether the model ended the text; if not, it was cut at the longest length allowed."""
-    parts: int = 1
-    """More than 1: the source was longer than training saw, split, and rejoined."""
+    """False if the text was cut at its maximum length."""
+    part_lengths: tuple[tuple[int, int], ...]
+    """(source tokens, target tokens) of each part. A source longer than training saw is split."""
+    alignment: tuple[tuple[int, int], ...] = ()
+    """(source token, target token), one pair for each target token; empty unless requested."""
     utility: float | None = None
-    """Mean likeness to all texts drawn, by which `mbr` ranks; none of other methods."""
+    """Mean similarity to all sampled texts, which ranks those of method `mbr`; else None."""
+
+    @property
+    def parts(self) -> int:
+        """How many parts were translated one by one."""
+        return max(1, len(self.part_lengths))
 
 
 def translate(
-    directory: Bundle,
+    bundle: Bundle,
     texts: Sequence[str],
     config: DecodingConfig | None = None,
     call: Call = ALONE,
-) -> list[list[Translated]]:
+) -> list[list[Translation]]:
     """`n_best` translations of each text, best first. An empty text gives an empty one.
 
     Raises: UsageError if the model translates nothing, or as `gather` and `guarded`.
     """
-    check_translates(directory)
-    config = config or directory.decoding
-    tokenizer = directory.tokenizers.source
-    parts = [_parts(directory, guarded(text)) for text in texts]
-    rows = tokenizer.encode_batch([p for ps in parts for p in ps])
-    sources = [source_row(directory, ids) for ids in rows]
-    bound, begun = most_places(directory, call), prefixes(directory, call, len(texts))
-    # Blank texts have no part and long ones many, so draws must not hang on a part's place.
-    keys = [(n, part) for n, ps in enumerate(parts, call.first) for part in range(len(ps))]
-    firsts = [[] if part else begun[n - call.first] for n, part in keys] if begun else []
-    request = Request(sources, firsts, pad=tokenizer.id("pad"), keys=keys, bound=bound)
-    found = search(gather(directory, call), request, config, call.progress)
-    results, at = [], 0
-    for mine in parts:
-        span = slice(at, at + len(mine))
-        ranked = [
-            [_translated(directory, source, h) for h in hypotheses]
-            for source, hypotheses in zip(sources[span], found[span], strict=True)
-        ]
-        results.append(_joined(ranked, directory.languages[1], config.n_best))
-        at += len(mine)
-    return results
-
-
-def _parts(directory: Bundle, text: str) -> list[str]:
-    """The text whole if training saw texts as long, else its sentences; none if it is blank."""
-    if not text.strip():
-        return []
-    most, tokenizer = directory.longest_source, directory.tokenizers.source
-    bound = directory.model_config.most_tokens
-    if bound:  # the output, twice as long, must fit too
-        most = min(most, (bound - SLACK) // 2 - len(source_row(directory, [])))
-    if len(text.encode()) <= most:  # there are no more pieces than bytes
-        return [text]
-    return split_long(text, lambda part: len(tokenizer.encode_batch([part])[0]) <= most)
-
-
-def _translated(directory: Bundle, source: list[int], h: Hypothesis) -> Translated:
-    target = directory.tokenizers.target
-    return Translated(
-        text=target.said(h.ids),
-        score=h.score,
-        tokens=tuple(target.said_pieces(h.ids)),
-        token_log_probs=h.token_log_probs,
-        ids=h.ids,
-        source_ids=tuple(source),
-        finished=h.finished,
-        utility=h.utility,
+    check_translates(bundle)
+    config = config or bundle.decoding
+    limit = most_places(bundle, call)
+    sources = _sources(bundle, texts, limit)  # of each text, its parts
+    begun = prefixes(bundle, call, len(texts))
+    # A text may have no part or many, so samples must not depend on how many parts came before.
+    keys = [(n, part) for n, parts in enumerate(sources, call.first) for part in range(len(parts))]
+    request = Request(
+        [ids for parts in sources for ids in parts],
+        [[] if part else begun[n - call.first] for n, part in keys] if begun else [],
+        pad=bundle.tokenizers.source.id("pad"),
+        keys=keys,
+        bound=limit,
     )
+    found = iter(search(gather(bundle, call), request, config, call.progress))
+    language, n_best = bundle.languages[1], config.n_best
+    return [
+        _join([_ranked(bundle, source, next(found)) for source in parts], language, n_best)
+        for parts in sources
+    ]
 
 
-def _joined(ranked: list[list[Translated]], language: str, n_best: int) -> list[Translated]:
-    """Part by part, the first with the first, the second with the second."""
-    if not ranked:
-        return [Translated("", 0.0, (), (), (), (), True)] * n_best
-    if len(ranked) == 1:
-        return ranked[0]
-    rows = zip(*ranked, strict=False)
+def _sources(bundle: Bundle, texts: Sequence[str], limit: int) -> list[list[list[int]]]:
+    """Ids of each text's parts: the whole text if training saw texts as long, else its sentences.
+
+    A blank text has no part.
+    """
+    tokenizer, around = bundle.tokenizers.source, len(source_row(bundle, []))
+    longest = bundle.longest_source
+    if limit:  # the output may be twice as long, and must have positions too
+        longest = min(longest, (limit - SLACK) // 2 - around)
+
+    def fits(part: str) -> bool:
+        return len(tokenizer.encode_batch([part])[0]) <= longest
+
+    def parts_of(text: str, ids: list[int]) -> list[list[int]]:
+        if not text.strip():
+            return []
+        # Only its pieces tell how long a text is: a normalizer may turn one character into many.
+        return [ids] if len(ids) <= longest else tokenizer.encode_batch(split_long(text, fits))
+
+    texts = [guarded(text) for text in texts]
+    rows = zip(texts, tokenizer.encode_batch(texts), strict=True)
+    return [[source_row(bundle, ids) for ids in parts_of(text, row)] for text, row in rows]
+
+
+def _ranked(bundle: Bundle, source: list[int], found: Sequence[Hypothesis]) -> list[Translation]:
+    """Translations of one part."""
+    target = bundle.tokenizers.target
+    return [
+        Translation(
+            text=target.said(h.ids),
+            score=h.score,
+            tokens=tuple(target.said_pieces(h.ids)),
+            token_log_probs=h.token_log_probs,
+            ids=h.ids,
+            source_ids=tuple(source),
+            finished=h.finished,
+            part_lengths=((len(source), len(h.ids)),),
+            utility=h.utility,
+        )
+        for h in found
+    ]
+
+
+def _join(parts: list[list[Translation]], language: str, n_best: int) -> list[Translation]:
+    """The best of all parts as one, the second best as one, and so on."""
+    if not parts:
+        return [Translation("", 0.0, (), (), (), (), True, ())] * n_best
+    if len(parts) == 1:
+        return parts[0]
+    rows = zip(*parts, strict=False)
     return [
         replace(
             row[0],
@@ -112,7 +135,7 @@ def _joined(ranked: list[list[Translated]], language: str, n_best: int) -> list[
             ids=tuple(i for part in row for i in part.ids),
             source_ids=tuple(i for part in row for i in part.source_ids),
             finished=all(part.finished for part in row),
-            parts=len(row),
+            part_lengths=tuple(lengths for part in row for lengths in part.part_lengths),
             utility=None if row[0].utility is None else sum(p.utility or 0 for p in row) / len(row),
         )
         for row in rows

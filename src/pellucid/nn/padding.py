@@ -1,18 +1,51 @@
-"""Rows of ids to one padded tensor."""
+"""Rows of ids in any order, of any length: which are computed together, and as one tensor."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from pellucid.nn.masks import keep_from
 
+MAX_LOGITS = 1 << 24
+"""Logits of one batch, where all are kept: 64 MiB in float32."""
 
-def padded(
-    rows: Sequence[Sequence[int]], pad: int, device: torch.device
+
+def batches(
+    lengths: Sequence[int], *, max_rows: int = 0, max_tokens: int = 0
+) -> Iterator[list[int]]:
+    """Indices of rows that share a batch: rows of similar length, the longest first.
+
+    A batch has at most `max_rows` rows and `max_tokens` tokens, padding counted; 0 means any
+    number. A row of more tokens has a batch of its own.
+    """
+    order = sorted(range(len(lengths)), key=lambda i: -lengths[i])
+    start = 0
+    while start < len(order):
+        n = max_rows or len(order)
+        if max_tokens:
+            n = min(n, max(1, max_tokens // max(1, lengths[order[start]])))
+        yield order[start : start + n]
+        start += n
+
+
+def pad_rows(rows: Sequence[Sequence[int]], value: int, *, left: bool = False) -> np.ndarray:
+    """(B, longest) int64: short rows filled with `value` on the right, or on the left."""
+    longest = max(map(len, rows), default=0)
+    padded = np.full((len(rows), longest), value, dtype=np.int64)
+    for i, row in enumerate(rows):
+        start = longest - len(row) if left else 0
+        padded[i, start : start + len(row)] = row
+    return padded
+
+
+def pad_batch(
+    rows: Sequence[Sequence[int]], value: int, device: torch.device, *, left: bool = False
 ) -> tuple[Tensor, Tensor | None]:
-    """Ids (B, longest) padded on the right, and keep (B, longest), None if nothing is padded."""
-    longest = max(map(len, rows))
-    ids = torch.tensor([[*row, *[pad] * (longest - len(row))] for row in rows], dtype=torch.int64)
-    keep = keep_from(torch.tensor([len(row) for row in rows]), longest)
+    """Ids (B, longest) as by `pad_rows`; and keep (B, longest), None if no row is padded."""
+    ids = torch.from_numpy(pad_rows(rows, value, left=left))
+    keep = keep_from(torch.tensor([len(row) for row in rows]), ids.shape[1])
+    if keep is not None and left:
+        keep = keep.flip(1)
     return ids.to(device), None if keep is None else keep.to(device)
