@@ -183,15 +183,22 @@ class Loaded:
         check_many(sentences, "tag")
         return tag(self._prepared, [split_words(sentence) for sentence in sentences])
 
-    def embed(self, texts: Sequence[str], **settings: Any) -> Tensor:
+    def embed(
+        self,
+        texts: Sequence[str],
+        *,
+        on_cut: Callable[[int], None] | None = None,
+        **settings: Any,
+    ) -> Tensor:
         """A vector for each text, (N, D) in float32 on the CPU.
 
+        on_cut: called with the number of texts that are longer than the model reads, if any.
         settings: fields of `EmbeddingConfig`, e.g. pooling="first"; the rest is as the directory
         says. Raises: ConfigError on impossible settings; UsageError if texts is one string.
         """
         check_many(texts, "embed")
         config = build(EmbeddingConfig, asdict(self.bundle.embedding) | settings, "embed")
-        return embed(self._prepared, texts, config)
+        return embed(self._prepared, texts, config, on_cut)
 
     def ids(self, text: str, pair: str | None = None) -> list[int]:
         """The ids of a text, or of two as one row, as the model reads them.

@@ -5,7 +5,8 @@ import re
 
 import pytest
 
-from pellucid.cli.render import one_line
+from pellucid.cli.render import Format, as_field, one_line, render
+from pellucid.inference.translate import Translation
 
 TEXT = b"The dog sleeps.\n\nThe old cat sees the house .\n"
 ARGS = ("--max-length", "8", "--beam", "3")
@@ -57,6 +58,23 @@ def test_alignments_name_real_tokens(translate):
 def test_a_text_is_one_line(text, line):
     """Authority: `wc -l` counts newlines alone."""
     assert one_line(text) == line
+
+
+@pytest.mark.parametrize("text", ["a ||| b", "|||", "a|||||| b ||", "||| a |", "x &#124; y"])
+def test_fields_can_be_split_whatever_the_text(text):
+    """Authority: a reader that splits at ` ||| ` and undoes Moses' escape of `|`."""
+    t = Translation(text, -0.5, ("a", "b"), (-0.5, -0.5), (1, 2), (3,), True, ((1, 2),), ((0, 1),))
+    moses = render(None, 7, [[t]], Format(n_best=True, alignment=True))  # type: ignore[arg-type]
+    number, found, features, score, pairs = moses.removesuffix("\n").split(" ||| ")
+    assert (number, score, pairs) == ("7", "-0.5000", "0-1")
+    assert features == "log_prob= -1.0000 length= 2"
+    plain = render(None, 7, [[t]], Format(alignment=True))  # type: ignore[arg-type]
+    assert plain.removesuffix("\n").split(" ||| ") == [found, "0-1"]
+    assert found == as_field(text)
+    if "&#124;" not in text:
+        assert found.replace("&#124;", "|") == text
+    whole = render(None, 7, [[t]], Format())  # type: ignore[arg-type]
+    assert whole == f"{text}\n"
 
 
 def test_long_sources_are_split_and_said_once(pellucid, ready):

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pellucid.cli.stream import chunks
+from pellucid.cli.stream import chunks, poll_chunks
 from pellucid.errors import ConfigError, DataError
 
 
@@ -46,7 +46,7 @@ def test_all_lines_in_order(lines, ended, most):
     with Pipe() as pipe:
         pipe.write(data)
         pipe.close()
-        found = [chunk for chunk in chunks(most, 100) if chunk is not None]
+        found = list(chunks(most, 100))
     assert [line for chunk in found for line in chunk.lines] == expected
     assert [chunk.first for chunk in found] == list(range(0, len(expected), most))
 
@@ -81,7 +81,7 @@ def test_plenty_of_input_comes_in_full_chunks():
 
 def test_the_impatient_are_told_that_there_is_nothing_yet():
     with Pipe() as pipe:
-        stream = chunks(10, 100, patient=False)
+        stream = poll_chunks(10, 100)
         started = time.monotonic()
         assert next(stream) is None
         assert time.monotonic() - started < 1

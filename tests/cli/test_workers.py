@@ -8,7 +8,7 @@ import time
 import pytest
 
 from pellucid.cli.workers import in_order
-from pellucid.errors import ConfigError, PellucidError, ResourceError
+from pellucid.errors import ConfigError, DataError, PellucidError, ResourceError
 
 
 def slow_square(x):
@@ -77,10 +77,40 @@ def test_an_error_is_the_parents():
     assert raised.value.exit_code == 1
 
 
+def test_an_error_waits_for_all_results_before_it():
+    def work(x):
+        time.sleep(0.2 * (x == 0))  # job 1 fails while job 0 is still at work
+        if x == 1:
+            raise ConfigError("one")
+        return x
+
+    def jobs():
+        yield from range(5)
+        raise DataError("the input")
+
+    results = in_order(2, work, range(9))
+    assert next(results) == 0
+    with pytest.raises(ConfigError, match="one"):
+        next(results)
+    results = in_order(2, lambda x: time.sleep(0.05) or x, jobs())
+    assert [next(results) for _ in range(5)] == list(range(5))
+    with pytest.raises(DataError, match="the input"):
+        next(results)
+
+
 @pytest.mark.timeout(30)
 def test_a_dead_worker_is_an_error_and_no_hang():
     with pytest.raises(ResourceError, match="died"):
         list(in_order(2, lambda x: os.kill(os.getpid(), signal.SIGKILL), range(9)))
+
+    def work(x):
+        time.sleep(0.2 * (x == 0))
+        return x if x != 1 else os.kill(os.getpid(), signal.SIGKILL)
+
+    results = in_order(2, work, range(9))
+    assert next(results) == 0
+    with pytest.raises(ResourceError, match="Lines up to here are complete"):
+        next(results)
 
 
 def test_no_worker_is_left_behind():

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from pellucid.cli.evaluate import only_best
-from pellucid.cli.models import opened
+from pellucid.cli.models import load_model
 from pellucid.cli.parse import config_flags, positional
 from pellucid.config.decoding import DecodingConfig
 from pellucid.errors import UsageError
@@ -37,7 +37,7 @@ def run(options: Options) -> int:
         raise UsageError("--lines and --repeat must be at least 1.")
     settings = only_best(options.search)
     began = time.perf_counter()
-    model = opened(options.model, options.device, options.dtype)
+    model = load_model(options.model, options.device, options.dtype)
     loaded = time.perf_counter() - began
     texts = _texts(options, model.bundle.languages[0])
     model.translate(texts[:2], alignment=False, **settings)

@@ -3,11 +3,15 @@
 import json
 import sys
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from pellucid.cli.models import opened
+from pellucid.cli.models import load_model
 from pellucid.cli.parse import positional
+from pellucid.cli.render import about_cut
 from pellucid.config.data import DataConfig
+
+if TYPE_CHECKING:
+    from pellucid.cli.stream import Chunk
 
 CHUNK_LINES = 2000
 
@@ -35,17 +39,21 @@ class Options:
 
 def run(options: Options) -> int:
     """Embed until standard input ends."""
-    from pellucid.cli.stream import chunks
+    from pellucid.cli.convert import Part, convert_input
 
-    model = opened(options.model, options.device, options.dtype, decodes=False)
+    model = load_model(options.model, options.device, options.dtype, decodes=False)
     settings: dict[str, object] = {}
     if options.pooling != "auto":
         settings["pooling"] = options.pooling
     if options.normalize != "auto":
         settings["normalize"] = options.normalize == "yes"
-    for chunk in chunks(CHUNK_LINES, options.max_line_bytes):
-        if chunk is not None:
-            vectors = model.embed(chunk.lines, **settings).tolist()
-            sys.stdout.write("".join(json.dumps(vector) + "\n" for vector in vectors))
-            sys.stdout.flush()
+
+    def embed(chunk: "Chunk") -> Part:
+        cut: list[int] = []
+        vectors = model.embed(chunk.lines, on_cut=cut.append, **settings).tolist()
+        return Part("".join(json.dumps(vector) + "\n" for vector in vectors), sum(cut))
+
+    n_cut = convert_input(embed, CHUNK_LINES, options.max_line_bytes)
+    if n_cut:
+        print(about_cut(n_cut), file=sys.stderr)
     return 0

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pellucid.cli.evaluate_task import measure_task
-from pellucid.cli.models import opened
+from pellucid.cli.models import load_model
 from pellucid.cli.pairs import languages_of, lines_of, pairs_of
 from pellucid.cli.parse import config_flags, positional
 from pellucid.cli.render import one_line
@@ -136,7 +136,7 @@ def _check(options: Options) -> None:
 
 
 def _open(name: str, options: Options) -> "Loaded":
-    return opened(name, options.device, options.dtype)
+    return load_model(name, options.device, options.dtype)
 
 
 def _given(options: Options) -> list[str]:

@@ -1,18 +1,18 @@
 """`pellucid fill`: words for the gaps of each line."""
 
 import json
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from pellucid.cli.models import opened
+from pellucid.cli.models import load_model
 from pellucid.cli.parse import positional
-from pellucid.cli.render import one_line
+from pellucid.cli.render import SEPARATOR, as_field, one_line
 from pellucid.config.data import DataConfig
-from pellucid.errors import DataError, UsageError
+from pellucid.errors import UsageError
 
 if TYPE_CHECKING:
     from pellucid.api import Loaded
+    from pellucid.cli.convert import Part
     from pellucid.cli.stream import Chunk
     from pellucid.inference.fill import Filled
 
@@ -43,33 +43,25 @@ class Options:
 
 def run(options: Options) -> int:
     """Fill until standard input ends."""
-    from pellucid.cli.stream import chunks
+    from pellucid.cli.convert import convert_input
 
     if options.top < 0:
         raise UsageError(f"--top {options.top}: give 1 or more words, or leave it out.")
-    model = opened(options.model, options.device, options.dtype, decodes=False)
-    model.fill([])  # a model that fills no gaps is known before any text is read
-    for chunk in chunks(CHUNK_LINES, options.max_line_bytes):
-        if chunk is not None:
-            _write(model, chunk, options)
+    model = load_model(options.model, options.device, options.dtype, decodes=False)
+    model.fill([])  # a model that fills no gaps is an error before any text is read
+    convert_input(lambda chunk: _fill(model, chunk, options), CHUNK_LINES, options.max_line_bytes)
     return 0
 
 
-def _write(model: "Loaded", chunk: "Chunk", options: Options) -> None:
-    """The lines of a chunk, up to one that cannot be filled."""
-    real = [line for line in chunk.lines if line.strip()]
-    try:
-        found = iter(model.fill(real, options.top or DEFAULT_TOP))
-    except UsageError as error:
-        if len(chunk.lines) == 1:
-            raise DataError(f"standard input:{chunk.first + 1}: {error}") from error
-        for place, line in enumerate(chunk.lines, chunk.first):  # which line, and those before it
-            _write(model, chunk._replace(first=place, lines=[line]), options)
-        return
-    for line in chunk.lines:
-        gaps = next(found) if line.strip() else []
-        sys.stdout.write(one_line(_line(model, line, gaps, options)) + "\n")
-    sys.stdout.flush()
+def _fill(model: "Loaded", chunk: "Chunk", options: Options) -> "Part":
+    from pellucid.cli.convert import Part
+
+    filled = iter(
+        model.fill([line for line in chunk.lines if line.strip()], options.top or DEFAULT_TOP)
+    )
+    gaps = [next(filled) if line.strip() else [] for line in chunk.lines]
+    lines = [_line(model, *each, options) for each in zip(chunk.lines, gaps, strict=True)]
+    return Part("".join(one_line(line) + "\n" for line in lines))
 
 
 def _line(model: "Loaded", line: str, gaps: list[list["Filled"]], options: Options) -> str:
@@ -79,6 +71,7 @@ def _line(model: "Loaded", line: str, gaps: list[list["Filled"]], options: Optio
         return json.dumps({"text": text, "gaps": words}, ensure_ascii=False)
     if not options.top:
         return text
-    return " ||| ".join(
-        " ".join(f"{word.token.strip()} {word.probability:.4f}" for word in words) for words in gaps
+    return SEPARATOR.join(
+        " ".join(f"{as_field(word.token.strip())} {word.probability:.4f}" for word in words)
+        for words in gaps
     )

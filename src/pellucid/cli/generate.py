@@ -5,15 +5,16 @@ import sys
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from pellucid.cli.models import opened
+from pellucid.cli.models import load_model
 from pellucid.cli.parse import config_flags, positional
-from pellucid.cli.render import one_line
+from pellucid.cli.render import about_cut, one_line
 from pellucid.config.data import DataConfig
 from pellucid.config.decoding import DecodingConfig
 from pellucid.errors import UsageError
 
 if TYPE_CHECKING:
     from pellucid.api import Loaded
+    from pellucid.cli.convert import Part
     from pellucid.cli.stream import Chunk
     from pellucid.inference.generate import Generated
 
@@ -53,8 +54,8 @@ class Options:
 
 
 def run(options: Options) -> int:
-    """Write until standard input ends."""
-    from pellucid.cli.stream import chunks
+    """Generate until standard input ends."""
+    from pellucid.cli.convert import convert_input
 
     if options.stream and (options.jsonl or options.draft):
         other = "--jsonl" if options.jsonl else "--draft"
@@ -62,8 +63,8 @@ def run(options: Options) -> int:
             f"--stream and {other}: one writes pieces, the other whole texts. Use one."
         )
     names = (options.model, *options.ensemble)
-    model, *others = [opened(name, options.device, options.dtype) for name in names]
-    asked: dict[str, Any] = {
+    model, *others = [load_model(name, options.device, options.dtype) for name in names]
+    settings: dict[str, Any] = {
         "stop_at": options.stop_at,
         "prefix": options.prefix,
         "banned": options.banned,
@@ -71,34 +72,46 @@ def run(options: Options) -> int:
         **options.search,
     }
     if options.draft:
-        asked["draft"] = opened(options.draft, options.device, options.dtype)
-    # What cannot be is known before any text is read.
-    _ = model.stream("", **asked) if options.stream else model.generate([], **asked)
-    one_by_one = options.stream or options.draft
-    for chunk in chunks(1 if one_by_one else CHUNK_LINES, options.max_line_bytes):
-        if chunk is not None:
-            if options.stream:
-                _stream(model, chunk, asked)
-            else:
-                _write(model, chunk, asked, options.jsonl)
-            sys.stdout.flush()
+        settings["draft"] = load_model(options.draft, options.device, options.dtype)
+    # Impossible settings are an error before any text is read.
+    _ = model.stream("", **settings) if options.stream else model.generate([], **settings)
+    if options.stream:
+        convert_input(lambda chunk: _stream(model, chunk, settings), 1, options.max_line_bytes)
+        return 0
+    n_cut = convert_input(
+        lambda chunk: _generate(model, chunk, settings, options.jsonl),
+        1 if options.draft else CHUNK_LINES,
+        options.max_line_bytes,
+    )
+    if n_cut:
+        print(about_cut(n_cut), file=sys.stderr)
     return 0
 
 
-def _write(model: "Loaded", chunk: "Chunk", asked: dict[str, Any], jsonl: bool) -> None:
-    for texts in model.generate(chunk.lines, first=chunk.first, **asked):
-        for text in texts if isinstance(texts, list) else [texts]:
-            line = json.dumps(_object(text), ensure_ascii=False) if jsonl else text.text
-            sys.stdout.write(one_line(line) + "\n")
+def _generate(model: "Loaded", chunk: "Chunk", settings: dict[str, Any], jsonl: bool) -> "Part":
+    from pellucid.cli.convert import Part
+
+    results = model.generate(chunk.lines, first=chunk.first, **settings)
+    ranked = [result if isinstance(result, list) else [result] for result in results]
+    lines = [
+        one_line(json.dumps(_record(text), ensure_ascii=False) if jsonl else text.text)
+        for texts in ranked
+        for text in texts
+    ]
+    n_cut = sum(best.source_cut > 0 for best, *_ in ranked)
+    return Part("".join(f"{line}\n" for line in lines), n_cut)
 
 
-def _stream(model: "Loaded", chunk: "Chunk", asked: dict[str, Any]) -> None:
+def _stream(model: "Loaded", chunk: "Chunk", settings: dict[str, Any]) -> "Part":
+    """Write the pieces of a chunk's one line as they come."""
+    from pellucid.cli.convert import Part
+
     for number, line in enumerate(chunk.lines, chunk.first):
-        for piece in model.stream(line, first=number, **asked):
+        for piece in model.stream(line, first=number, **settings):
             sys.stdout.write(one_line(piece))
             sys.stdout.flush()
-        sys.stdout.write("\n")
+    return Part("\n" * len(chunk.lines))
 
 
-def _object(text: "Generated") -> dict[str, Any]:
+def _record(text: "Generated") -> dict[str, Any]:
     return {name: value for name, value in asdict(text).items() if value is not None}

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from pellucid.api import Loaded
 
 
-def opened(
+def load_model(
     name: str,
     device: str,
     dtype: Literal["fp32", "bf16", "int8"] = "fp32",

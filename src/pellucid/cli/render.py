@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from pellucid.api import Loaded
     from pellucid.inference.translate import Translation
 
+SEPARATOR = " ||| "
+
 
 @dataclass(frozen=True)
 class Format:
@@ -42,16 +44,27 @@ def one_line(text: str) -> str:
     return text.replace("\n", " ").replace("\r", " ") if "\n" in text or "\r" in text else text
 
 
+def as_field(text: str) -> str:
+    """The text on one line, each `|||` in it as Moses escapes it, so that fields can be split."""
+    return one_line(text).replace("|||", "&#124;&#124;&#124;")
+
+
+def about_cut(n: int) -> str:
+    """What a verb reports of lines that are longer than its model reads."""
+    lines = "1 line was" if n == 1 else f"{n:,} lines were"
+    return f"{lines} longer than this model reads; cut at the end"
+
+
 def _plain(t: "Translation", f: Format) -> str:
-    return f"{one_line(t.text)} ||| {_pharaoh(t)}" if f.alignment else one_line(t.text)
+    return f"{as_field(t.text)}{SEPARATOR}{_pharaoh(t)}" if f.alignment else one_line(t.text)
 
 
 def _moses(number: int, t: "Translation", f: Format) -> str:
     features = f"log_prob= {sum(t.token_log_probs):.4f} length= {len(t.tokens)}"
     if t.utility is not None:
         features += f" utility= {t.utility:.4f}"
-    line = f"{number} ||| {one_line(t.text)} ||| {features} ||| {t.score:.4f}"
-    return f"{line} ||| {_pharaoh(t)}" if f.alignment else line
+    fields = [str(number), as_field(t.text), features, f"{t.score:.4f}"]
+    return SEPARATOR.join([*fields, _pharaoh(t)] if f.alignment else fields)
 
 
 def _pharaoh(t: "Translation") -> str:

@@ -1,4 +1,4 @@
-"""Lines of a stream in chunks: large where input is plenty, a single line where one is typed."""
+"""Lines of standard input in chunks: many lines of a file, a single line that is typed."""
 
 import os
 import select
@@ -11,7 +11,7 @@ from pellucid.config.data import DataConfig
 from pellucid.data.lines import CHUNK, read_line
 from pellucid.errors import DataError
 
-PAUSE = 0.02  # seconds without input after which what is there goes on its way
+PAUSE = 0.02  # seconds without input after which the lines read so far are a chunk
 GZIP = b"\x1f\x8b"
 NAME = "standard input"
 
@@ -23,28 +23,32 @@ class Chunk(NamedTuple):
     lines: list[str]
 
 
-def chunks(most_lines: int, max_bytes: int, patient: bool = True) -> Iterator[Chunk | None]:
-    """The lines of standard input, at most `most_lines` at once, each as soon as it is there.
+def chunks(max_lines: int, max_bytes: int) -> Iterator[Chunk]:
+    """The lines of standard input, at most `max_lines` at once, each as soon as it can be read.
 
-    Not `patient`: None wherever one would have to wait, so that the caller can do other things.
     Raises: ConfigError at an impossible limit; DataError naming line and byte at the first fault,
     after all lines before it.
     """
+    return (chunk for chunk in poll_chunks(max_lines, max_bytes, wait=True) if chunk is not None)
+
+
+def poll_chunks(max_lines: int, max_bytes: int, *, wait: bool = False) -> Iterator[Chunk | None]:
+    """As `chunks`, but None where the next line would have to be waited for, unless `wait`."""
     max_bytes = DataConfig(max_line_bytes=max_bytes).max_line_bytes  # the same bounds everywhere
     if sys.stdin is None:
         raise DataError("standard input is closed. Pipe text in: pellucid translate MODEL < FILE.")
     fd, count = sys.stdin.fileno(), 0
-    found = _Lines(max_bytes)
-    while not (found.ended and not found.raw):
-        waits = not found.ended and len(found.raw) < most_lines
-        if waits and ((patient and not found.raw) or _has_input(fd)):
-            found.take(os.read(fd, CHUNK))
-        elif found.raw:
-            chunk = found.chunk(count, most_lines)
+    lines = _Lines(max_bytes)
+    while not (lines.ended and not lines.raw):
+        more = not lines.ended and len(lines.raw) < max_lines
+        if more and ((wait and not lines.raw) or _has_input(fd)):
+            lines.read(os.read(fd, CHUNK))
+        elif lines.raw:
+            chunk = lines.chunk(count, max_lines)
             count += len(chunk.lines)
             yield chunk
-            if found.fault:
-                raise DataError(found.fault)
+            if lines.fault:
+                raise DataError(lines.fault)
         else:
             yield None
 
@@ -60,7 +64,8 @@ class _Lines:
         self.ended = False
         self.fault = ""
 
-    def take(self, data: bytes) -> None:
+    def read(self, data: bytes) -> None:
+        """Add bytes; none at the end of the input."""
         if not data:
             self.ended = True
         first, *rest = data.split(b"\n") if data else (b"",)
@@ -73,10 +78,10 @@ class _Lines:
             self.raw.append(b"".join(self.parts))
             self.parts, self.size = [], 0
 
-    def chunk(self, first: int, most: int) -> Chunk:
-        """Lines up to a fault, if there is one among them."""
+    def chunk(self, first: int, max_lines: int) -> Chunk:
+        """The next lines, up to a fault if one has it."""
         lines: list[str] = []
-        while self.raw and len(lines) < most and not self.fault:
+        while self.raw and len(lines) < max_lines and not self.fault:
             raw = self.raw.popleft()
             number = first + len(lines) + 1
             if number == 1 and raw.startswith(GZIP):

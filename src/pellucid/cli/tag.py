@@ -1,17 +1,16 @@
 """`pellucid tag`: a tag for each word of each line."""
 
 import json
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from pellucid.cli.models import opened
+from pellucid.cli.models import load_model
 from pellucid.cli.parse import positional
 from pellucid.config.data import DataConfig
-from pellucid.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from pellucid.api import Loaded
+    from pellucid.cli.convert import Part
     from pellucid.cli.stream import Chunk
 
 CHUNK_LINES = 2000
@@ -38,34 +37,28 @@ class Options:
 
 def run(options: Options) -> int:
     """Tag until standard input ends."""
-    from pellucid.cli.stream import chunks
+    from pellucid.cli.convert import convert_input
 
-    model = opened(options.model, options.device, options.dtype, decodes=False)
+    model = load_model(options.model, options.device, options.dtype, decodes=False)
     model.tag([])  # a model without a head for tags is refused before any text is read
-    for chunk in chunks(CHUNK_LINES, options.max_line_bytes):
-        if chunk is not None:
-            _write(model, chunk, options.jsonl)
+    convert_input(
+        lambda chunk: _tag(model, chunk, options.jsonl), CHUNK_LINES, options.max_line_bytes
+    )
     return 0
 
 
-def _write(model: "Loaded", chunk: "Chunk", jsonl: bool) -> None:
-    """Write the tags of a chunk's lines, up to one that cannot be read."""
+def _tag(model: "Loaded", chunk: "Chunk", jsonl: bool) -> "Part":
+    """The tags of a chunk's lines, as lines of output."""
+    from pellucid.cli.convert import Part
     from pellucid.text.words import split_words
 
+    lines = []
     sentences = [split_words(line) for line in chunk.lines]
-    try:
-        tagged = model.tag(sentences)
-    except (DataError, UsageError) as error:
-        if len(sentences) == 1:
-            raise DataError(f"standard input:{chunk.first + 1}: {error}") from error
-        for number, line in enumerate(chunk.lines, chunk.first):
-            _write(model, chunk._replace(first=number, lines=[line]), jsonl)
-        return
-    for words, (tags, probabilities) in zip(sentences, tagged, strict=True):
+    for words, (tags, probabilities) in zip(sentences, model.tag(sentences), strict=True):
         line = " ".join(tags)
         if jsonl:
             rounded = [round(p, 6) for p in probabilities]
             record = {"words": words, "tags": tags, "probabilities": rounded}
             line = json.dumps(record, ensure_ascii=False)
-        sys.stdout.write(line + "\n")
-    sys.stdout.flush()
+        lines.append(line + "\n")
+    return Part("".join(lines))

@@ -1,12 +1,10 @@
-"""`pellucid translate`: one line out for each line in, in order, as soon as it is done."""
+"""`pellucid translate`: one line out for each line in, in order."""
 
-import os
 import sys
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
-from pellucid.cli.models import opened
+from pellucid.cli.models import load_model
 from pellucid.cli.parse import config_flags, positional
 from pellucid.cli.render import Format, render
 from pellucid.config.data import DataConfig
@@ -15,11 +13,12 @@ from pellucid.errors import UsageError
 
 if TYPE_CHECKING:
     from pellucid.api import Loaded
+    from pellucid.cli.convert import Part, Work
     from pellucid.cli.stream import Chunk
 
 CHUNK_LINES = 2000
-MOST_WORKERS = 64
-WORKER_LINES = 256  # small enough that no worker is long without a chunk at the end
+MAX_WORKERS = 64
+WORKER_LINES = 256  # few, so that all workers have a chunk until shortly before the end
 
 
 @dataclass(frozen=True)
@@ -52,86 +51,67 @@ class Options:
     """A longer line is an error: it is more likely a broken file than a sentence."""
 
 
-class Part(NamedTuple):
-    """What a chunk of lines became."""
-
-    text: str
-    split: int
-    """How many of its lines were longer than training saw."""
-
-
 def run(options: Options) -> int:
     """Translate until standard input ends."""
-    from pellucid.cli.stream import chunks
+    from pellucid.cli.convert import convert, convert_input, write_parts
 
-    n = _checked(options)
-    work = worker(options)
-    if n > 1:
+    n_workers = _n_workers(options)
+    work = translator(options)
+    if n_workers > 1:
+        from pellucid.cli.stream import poll_chunks
         from pellucid.cli.workers import in_order
 
-        lines = chunks(WORKER_LINES, options.max_line_bytes, patient=False)
-        split = _written(in_order(n, work, lines))
+        lines = poll_chunks(WORKER_LINES, options.max_line_bytes)
+        n_split = write_parts(in_order(n_workers, lambda chunk: convert(work, chunk), lines))
     else:
-        lines = chunks(CHUNK_LINES, options.max_line_bytes)
-        split = _written(work(chunk) for chunk in lines if chunk is not None)
-    if split:
-        print(_about_split(split), file=sys.stderr)
+        n_split = convert_input(work, CHUNK_LINES, options.max_line_bytes)
+    if n_split:
+        lines_were = "1 line was" if n_split == 1 else f"{n_split:,} lines were"
+        print(f"{lines_were} longer than training saw; split and rejoined", file=sys.stderr)
     return 0
 
 
-def worker(options: Options) -> Callable[["Chunk"], Part]:
-    """Load the model, and give what turns lines into lines."""
+def translator(options: Options) -> "Work":
+    """Load the model; return the function that translates a chunk of lines.
+
+    Raises: UsageError, ConfigError if the options do not fit the model.
+    """
     device = "cpu" if options.workers > 1 else options.device  # a GPU cannot be forked
     names = (options.model, *options.ensemble)
-    model, *others = [opened(name, device, options.dtype) for name in names]
+    model, *others = [load_model(name, device, options.dtype) for name in names]
     settings: dict[str, Any] = {
         "ensemble": others,
         "prefix": options.prefix,
         "banned": options.banned,
         **options.search,
     }
-    model.translate([], **settings)  # what cannot be is known before any text is read
+    model.translate([], **settings)  # impossible settings are an error before any text is read
     if options.alignment and not any(m.model.source_weights for m in (model, *others)):
         raise UsageError(
             "--alignment reads the attention to the source, but this model has none. Leave it out."
         )
-    form = Format("n_best" in settings, options.alignment, options.jsonl)
-    return lambda chunk: translated(model, chunk, settings, form)
+    output = Format("n_best" in settings, options.alignment, options.jsonl)
+    return lambda chunk: translate_chunk(model, chunk, settings, output)
 
 
-def translated(model: "Loaded", chunk: "Chunk", settings: dict[str, Any], form: Format) -> Part:
-    """The lines of a chunk, translated and written out."""
-    found = model.translate(chunk.lines, alignment=form.alignment, first=chunk.first, **settings)
-    ranked = [t if isinstance(t, list) else [t] for t in found]
-    split = sum(hypotheses[0].parts > 1 for hypotheses in ranked)
-    return Part(render(model, chunk.first, ranked, form), split)
+def translate_chunk(
+    model: "Loaded", chunk: "Chunk", settings: dict[str, Any], output: Format
+) -> "Part":
+    """The translations of a chunk's lines, as lines of output."""
+    from pellucid.cli.convert import Part
+
+    results = model.translate(
+        chunk.lines, alignment=output.alignment, first=chunk.first, **settings
+    )
+    ranked = [result if isinstance(result, list) else [result] for result in results]
+    n_split = sum(best.parts > 1 for best, *_ in ranked)
+    return Part(render(model, chunk.first, ranked, output), n_split)
 
 
-def _written(parts: Iterable[Part]) -> int:
-    """Write each part at once; how many lines were split."""
-    split = 0
-    for part in parts:
-        sys.stdout.write(part.text)
-        sys.stdout.flush()
-        split += part.split
-    return split
-
-
-def _checked(options: Options) -> int:
-    """The number of workers."""
-    if not 1 <= options.workers <= MOST_WORKERS:
-        raise UsageError(
-            f"--workers {options.workers}: at least one must translate, and {MOST_WORKERS} at most."
-        )
-    if options.workers > 1 and not hasattr(os, "fork"):
-        raise UsageError(
-            "--workers: this system has no fork(), by which workers share a model. Leave it out."
-        )
+def _n_workers(options: Options) -> int:
+    """Raises: UsageError if the number is out of range, or the device is no CPU."""
+    if not 1 <= options.workers <= MAX_WORKERS:
+        raise UsageError(f"--workers {options.workers}: give a number from 1 to {MAX_WORKERS}.")
     if options.workers > 1 and options.device not in ("auto", "cpu"):
         raise UsageError("--workers is for the CPU: leave it out, or set --device cpu.")
     return options.workers
-
-
-def _about_split(n: int) -> str:
-    lines = "1 line was" if n == 1 else f"{n:,} lines were"
-    return f"{lines} longer than training saw; split and rejoined"

@@ -5,7 +5,7 @@ import os
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from multiprocessing.connection import Connection, wait
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from pellucid.cli.faults import explained
 from pellucid.errors import PellucidError, ResourceError
@@ -13,26 +13,36 @@ from pellucid.errors import PellucidError, ResourceError
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 PAUSE = 0.02  # seconds between looks at the input while workers are busy
-AHEAD = 8  # finished chunks a worker may lie waiting for an earlier one
+AHEAD = 8  # jobs for each worker that may be finished and wait for an earlier one
+NO_MORE = object()
+
+
+class Outcome(NamedTuple):
+    """What became of one job."""
+
+    result: Any = None
+    error: PellucidError | None = None
 
 
 def in_order(n: int, work: Callable[[Job], Result], jobs: Iterable[Job | None]) -> Iterator[Result]:
-    """`work(job)` of each job in their order, done by n processes; None: no job is there yet.
+    """`work(job)` of each job in their order, computed by n processes; None: no job is ready yet.
 
-    Raises: what a worker raised; ResourceError if one died.
+    Raises, after the results of all earlier jobs: what a worker raised, ResourceError if one died,
+    what `jobs` raised.
     """
     ends, processes = [], []
     context = multiprocessing.get_context("fork")
     try:
         for _ in range(n):
-            ours, theirs = context.Pipe()
-            ends.append(ours)
-            # A worker that kept another's end open would outlive us without noticing.
-            process = context.Process(target=_serve, args=(theirs, work, list(ends)), daemon=True)
+            end, worker_end = context.Pipe()
+            ends.append(end)
+            # A worker that kept another's end open would not notice when this process ends.
+            arguments = (worker_end, work, list(ends))
+            process = context.Process(target=_serve, args=arguments, daemon=True)
             process.start()
-            theirs.close()
+            worker_end.close()
             processes.append(process)
-        yield from _dealt(ends, jobs)
+        yield from _Dealer(ends, jobs).results()
     finally:
         for end in ends:
             end.close()
@@ -41,60 +51,82 @@ def in_order(n: int, work: Callable[[Job], Result], jobs: Iterable[Job | None]) 
             process.join()
 
 
-def _dealt(ends: list[Connection], jobs: Iterable[Any]) -> Iterator[Any]:
-    stream = iter(jobs)
-    idle, busy = list(ends), {}  # connection -> number of its job
-    done: dict[int, Any] = {}
-    dealt = given = 0
-    more = True
-    while more or busy:
-        if more and idle and dealt - given < AHEAD * len(ends):
+class _Dealer:
+    """Sends jobs to idle workers, and returns their results in order."""
+
+    def __init__(self, ends: list[Connection], jobs: Iterable[Any]) -> None:
+        self.jobs = iter(jobs)
+        self.idle = list(ends)
+        self.busy: dict[Any, int] = {}  # connection -> number of its job
+        self.outcomes: dict[int, Outcome] = {}  # of jobs that wait for an earlier one
+        self.max_ahead = AHEAD * len(ends)
+        self.n_sent = self.n_returned = 0
+        self.ended = False
+
+    def results(self) -> Iterator[Any]:
+        """Raises: the first error, in the order of the jobs."""
+        while not self.ended or self.busy or self.outcomes:
+            if self._can_send():
+                self._send_next()
+            if self.busy:
+                for end in wait(list(self.busy), PAUSE if self._can_send() else None):
+                    self._receive(end)
+            while self.n_returned in self.outcomes:
+                outcome = self.outcomes.pop(self.n_returned)
+                self.n_returned += 1
+                if outcome.error:
+                    raise outcome.error
+                yield outcome.result
+
+    def _can_send(self) -> bool:
+        ahead = self.n_sent - self.n_returned
+        return not self.ended and bool(self.idle) and ahead < self.max_ahead
+
+    def _send_next(self) -> None:
+        """Send the next job if there is one. An error in its place is raised in its turn."""
+        number = self.n_sent
+        try:
+            with explained():
+                job = next(self.jobs, NO_MORE)
+        except PellucidError as error:
+            self._note(number, Outcome(error=error))
+            return
+        if job is NO_MORE:
+            self.ended = True
+        elif job is not None:
+            end = self.idle.pop()
+            self.n_sent += 1
             try:
-                job = next(stream)
-            except StopIteration:
-                more = False
+                end.send(job)
+            except (BrokenPipeError, ConnectionResetError):
+                self._note(number, Outcome(error=_died()))
             else:
-                if job is not None:
-                    end = idle.pop()
-                    _send(end, job)
-                    busy[end] = dealt
-                    dealt += 1
-        at_once = more and idle and dealt - given < AHEAD * len(ends)
-        for end in wait(list(busy), PAUSE if at_once else None) if busy else ():
-            done[busy.pop(end)] = _received(end)  # type: ignore[index, arg-type]
-            idle.append(end)  # type: ignore[arg-type]
-        while given in done:
-            yield done.pop(given)
-            given += 1
+                self.busy[end] = number
 
+    def _receive(self, end: Any) -> None:
+        number = self.busy.pop(end)
+        try:
+            outcome = end.recv()
+        except (EOFError, ConnectionResetError):
+            outcome = Outcome(error=_died())
+        else:
+            self.idle.append(end)
+        self._note(number, outcome)
 
-def _send(end: Connection, job: Any) -> None:
-    try:
-        end.send(job)
-    except BrokenPipeError:
-        raise _died() from None
-
-
-def _received(end: Connection) -> Any:
-    try:
-        fine, result = end.recv()
-    except (EOFError, ConnectionResetError):
-        raise _died() from None
-    if not fine:
-        kind, message = result
-        raise kind(message)
-    return result
+    def _note(self, number: int, outcome: Outcome) -> None:
+        self.outcomes[number] = outcome
+        self.ended = self.ended or outcome.error is not None
 
 
 def _died() -> ResourceError:
     return ResourceError(
-        "a worker process died: it was killed, most likely for want of memory. Lines up to here"
-        " are complete. Use fewer --workers or a smaller --batch-size."
+        "a worker process died: it was killed, most likely because memory ran out. Lines up to"
+        " here are complete. Use fewer --workers or a smaller --batch-size."
     )
 
 
 def _serve(end: Connection, work: Callable[[Any], Any], others: list[Connection]) -> None:
-    """A worker's life: job in, result out, until its parent is gone."""
+    """Run a worker: job in, outcome out, until its parent ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the parent decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     for other in others:
@@ -104,9 +136,9 @@ def _serve(end: Connection, work: Callable[[Any], Any], others: list[Connection]
             job = end.recv()
             try:
                 with explained():
-                    answer = True, work(job)
+                    outcome = Outcome(work(job))
             except PellucidError as error:
-                answer = False, (type(error), str(error))
-            end.send(answer)
+                outcome = Outcome(error=error)
+            end.send(outcome)
     except (EOFError, OSError):
-        os._exit(0)  # whatever of the parent's output is buffered here is the parent's to write
+        os._exit(0)  # output of the parent that is buffered here is the parent's to write

@@ -1,6 +1,6 @@
 """Texts to vectors: near each other where a model finds texts alike."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -8,20 +8,30 @@ from torch import Tensor
 
 from pellucid.config.embedding import EmbeddingConfig
 from pellucid.formats.bundle import Bundle
-from pellucid.inference.ids import text_rows
+from pellucid.inference.ids import Row, text_rows
 from pellucid.nn.masks import Mask
 from pellucid.nn.padding import batches, pad_batch
 from pellucid.text.guard import guarded
 
 
 @torch.inference_mode()
-def embed(directory: Bundle, texts: Sequence[str], config: EmbeddingConfig | None = None) -> Tensor:
+def embed(
+    directory: Bundle,
+    texts: Sequence[str],
+    config: EmbeddingConfig | None = None,
+    on_cut: Callable[[int], None] | None = None,
+) -> Tensor:
     """A vector for each text, (N, D) in float32 on the CPU, in the order of the texts.
 
-    Of an encoder-decoder the encoder reads. A text longer than `config.longest` is cut.
+    Of an encoder-decoder the encoder reads. A text of more tokens than `config.longest`, or than
+    the model reads, is cut. on_cut: called with the number of such texts if there are any.
     """
     config = config or directory.embedding
-    rows = _rows(directory, texts, config)
+    read = _rows(directory, texts, config)
+    n_cut = sum(row.n_cut > 0 for row in read)
+    if on_cut is not None and n_cut:
+        on_cut(n_cut)
+    rows = [row.ids or [directory.special_ids.start] for row in read]
     skipped = 0 if config.pool_prompt else _prompt_length(directory, config)
     vectors = torch.empty(len(rows), directory.model_config.d_model)  # (N, D)
     for batch in batches([len(row) for row in rows], max_rows=config.batch_size):
@@ -32,12 +42,11 @@ def embed(directory: Bundle, texts: Sequence[str], config: EmbeddingConfig | Non
     return F.normalize(vectors, dim=-1) if config.normalize else vectors
 
 
-def _rows(directory: Bundle, texts: Sequence[str], config: EmbeddingConfig) -> list[Sequence[int]]:
+def _rows(directory: Bundle, texts: Sequence[str], config: EmbeddingConfig) -> list[Row]:
     """The ids of each text, with its prompt and the special tokens that the model reads."""
     prompted = [_prepared(text, config) for text in texts]
     limit = min((n for n in (config.longest, directory.model_config.most_tokens) if n), default=0)
-    rows = text_rows(directory, prompted, limit)
-    return [row.ids or [directory.special_ids.start] for row in rows]
+    return text_rows(directory, prompted, limit)
 
 
 def _prepared(text: str, config: EmbeddingConfig) -> str:
@@ -54,7 +63,7 @@ def _prompt_length(directory: Bundle, config: EmbeddingConfig) -> int:
     (row,) = _rows(directory, [""], config)
     tokenizer = directory.tokenizers.source
     special = {*tokenizer.roles.values(), *tokenizer.extra.values()}
-    return len(row) - (row[-1] in special)
+    return len(row.ids) - (row.ids[-1] in special)
 
 
 def _pooled(

@@ -9,11 +9,10 @@ from torch.nn.utils.rnn import pad_sequence
 
 from pellucid.formats.bundle import Bundle
 from pellucid.formats.special_ids import template_ids
-from pellucid.inference.batches import batches
 from pellucid.inference.logits import Inputs, choose, logits
 from pellucid.inference.windows import word_windows
 from pellucid.nn.crf import CRF
-from pellucid.nn.padding import padded
+from pellucid.nn.padding import MAX_LOGITS, batches, pad_batch
 from pellucid.text.words import WordPieces, encode_words
 
 
@@ -61,10 +60,11 @@ def _scores(bundle: Bundle, sentences: Sequence[Sequence[str]], n_labels: int) -
     inputs = [each for i, pieces in enumerate(encoded) for each in _inputs(bundle, i, pieces)]
     scores = [torch.empty(len(pieces.first), n_labels) for pieces in encoded]
     # A feed-forward's states are wider than a tagger's logits.
-    for chosen in batches([(len(each.ids),) for each in inputs], max(n_labels, 4 * c.d_model)):
+    max_tokens = MAX_LOGITS // max(n_labels, 4 * c.d_model)
+    for chosen in batches([len(each.ids) for each in inputs], max_tokens=max_tokens):
         batch = [inputs[i] for i in chosen]
         pad = tokenizer.roles.get("pad", 0)
-        ids, keep = padded([each.ids for each in batch], pad, torch.device("cpu"))  # (B, T)
+        ids, keep = pad_batch([each.ids for each in batch], pad, torch.device("cpu"))  # (B, T)
         output = logits(bundle, Inputs(ids, keep), "tagger").cpu()  # (B, T, C)
         for each, row in zip(batch, output, strict=True):
             scores[each.sentence][each.words] = row[each.first]
@@ -96,7 +96,8 @@ def _decode(crf: CRF, scores: Sequence[Tensor], labels: tuple[str, ...]) -> list
     tagged = [Tagged((), ()) for _ in scores]
     real = [i for i, each in enumerate(scores) if len(each)]
     n_labels = len(labels)
-    for chosen in batches([(len(scores[i]),) for i in real], n_labels * n_labels):
+    max_tokens = MAX_LOGITS // (n_labels * n_labels)
+    for chosen in batches([len(scores[i]) for i in real], max_tokens=max_tokens):
         numbers = [real[i] for i in chosen]
         emissions = pad_sequence([scores[i] for i in numbers], batch_first=True)  # (B, W, C)
         emissions = emissions.to(crf.start.device)
