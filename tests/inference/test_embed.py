@@ -48,7 +48,12 @@ def test_a_directory_says_how_to_pool(bert, tmp_path):
     theirs, directory = bert
     wordpiece(tmp_path, tokenizer_class="BertTokenizer")
     theirs.save_pretrained(tmp_path)
-    (tmp_path / "modules.json").write_text(json.dumps([{"type": "x.models.Normalize"}]))
+    kinds = {"Transformer": "", "Pooling": "1_Pooling", "Normalize": "2_Normalize"}
+    modules = [
+        {"type": f"sentence_transformers.models.{kind}", "path": path}
+        for kind, path in kinds.items()
+    ]
+    (tmp_path / "modules.json").write_text(json.dumps(modules))
     (tmp_path / "1_Pooling").mkdir()
     pooling = {"word_embedding_dimension": 16, "pooling_mode_cls_token": True}
     (tmp_path / "1_Pooling" / "config.json").write_text(json.dumps(pooling))
