@@ -1,9 +1,8 @@
-"""`pellucid.load`: a finished model as a handle with verbs."""
+"""A finished model as an object whose methods are its verbs."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,12 +10,9 @@ from torch import Tensor
 
 from pellucid.config.decoding import DecodingConfig
 from pellucid.config.embedding import EmbeddingConfig
-from pellucid.config.paths import with_absolute_paths
-from pellucid.config.read import build, read_yaml
+from pellucid.config.read import build
 from pellucid.errors import UsageError
 from pellucid.formats.bundle import Bundle
-from pellucid.formats.locate import locate
-from pellucid.formats.open_model import open_model
 from pellucid.inference.align import add_alignments
 from pellucid.inference.call import Call
 from pellucid.inference.embed import embed
@@ -26,9 +22,8 @@ from pellucid.inference.ids import pair_ids, text_rows
 from pellucid.inference.logits import Inputs, logits
 from pellucid.inference.tag import Tagged, tag
 from pellucid.inference.translate import translate
-from pellucid.nn.device import choose_device
 from pellucid.nn.kernels import PackedType
-from pellucid.nn.prepare import checked_type, prepare
+from pellucid.nn.prepare import prepare
 from pellucid.text.guard import check_many
 from pellucid.text.pair import Tokenizers
 from pellucid.text.words import split_words
@@ -232,36 +227,3 @@ def _prepared_bundles(ensemble: Sequence[Loaded]) -> list[Bundle]:
     if not isinstance(ensemble, (list, tuple)) or not all(isinstance(m, Loaded) for m in ensemble):
         raise UsageError("ensemble takes loaded models. Write ensemble=[pellucid.load(NAME)].")
     return [m._prepared for m in ensemble]
-
-
-def load(
-    name: str | Path,
-    *,
-    device: str = "auto",
-    dtype: PackedType = "fp32",
-    require_checksum: bool = False,
-) -> Loaded:
-    """The model in a directory, in a run's directory, shipped under this name, or at hf://.
-
-    require_checksum: refuse a directory without a manifest, whose bytes nothing vouches for.
-    Raises: DataError if there is no such model; VerificationError if its files are damaged.
-    """
-    place, dtype = choose_device(device), checked_type(dtype)
-    return Loaded(open_model(locate(name), require_checksum), place, dtype)
-
-
-def train(settings: Mapping[str, Any] | str | Path) -> Loaded:
-    """Train what a mapping of settings or a YAML file says, or go on with it; the finished model.
-
-    Raises: DataError, ConfigError, ResourceError; KeyboardInterrupt if a signal stopped it, after
-    its state was saved.
-    """
-    from pellucid.training.pipeline import train as run_training  # a translator needs it never
-
-    if isinstance(settings, Mapping):
-        trained = run_training(with_absolute_paths(settings))
-    else:
-        trained = run_training(with_absolute_paths(read_yaml(settings)), where=str(settings))
-    if trained.signal is not None:
-        raise KeyboardInterrupt
-    return load(trained.run.path)

@@ -1,0 +1,50 @@
+"""`pellucid.load` and `pellucid.train`."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pellucid.api.loaded import Loaded
+from pellucid.config.paths import with_absolute_paths
+from pellucid.config.read import read_yaml
+from pellucid.formats.locate import locate
+from pellucid.formats.open_model import open_model
+from pellucid.nn.device import choose_device
+from pellucid.nn.kernels import PackedType
+from pellucid.nn.prepare import checked_type
+
+__all__ = ["Loaded", "load", "train"]
+
+
+def load(
+    name: str | Path,
+    *,
+    device: str = "auto",
+    dtype: PackedType = "fp32",
+    require_checksum: bool = False,
+) -> Loaded:
+    """Open the model of a directory, of a finished run, of a shipped name, or at hf://.
+
+    require_checksum: refuse a directory without a checksum manifest.
+    Raises: DataError if there is no such model; VerificationError if its files are damaged.
+    """
+    dtype = checked_type(dtype)
+    bundle = open_model(locate(name), require_checksum)
+    return Loaded(bundle, choose_device(device), dtype)
+
+
+def train(settings: Mapping[str, Any] | str | Path) -> Loaded:
+    """Train by a mapping of settings or a YAML file, or resume; return the finished model.
+
+    Raises: DataError, ConfigError, ResourceError; KeyboardInterrupt if a signal stopped it, after
+    its state was saved.
+    """
+    from pellucid.training.pipeline import train as run_training  # only training needs it
+
+    if isinstance(settings, Mapping):
+        trained = run_training(with_absolute_paths(settings))
+    else:
+        trained = run_training(with_absolute_paths(read_yaml(settings)), where=str(settings))
+    if trained.signal is not None:
+        raise KeyboardInterrupt
+    return load(trained.run.path)
