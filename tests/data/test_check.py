@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from pellucid.config.columns import Column
+from pellucid.config.columns import PAIR, Column
 from pellucid.config.data import DataConfig
 from pellucid.data.check import LISTED, check
-from pellucid.data.read import read_pairs
+from pellucid.data.records import read_records
 from pellucid.errors import DataError
 
 
@@ -71,9 +71,9 @@ def test_fatal_is_what_stops_reading(fatal, tmp_path):
     assert check(both, DataConfig()).fatal is fatal
     if fatal:
         with pytest.raises(DataError):
-            list(read_pairs(both, DataConfig()))
+            list(read_records(both, PAIR, DataConfig()))
     else:
-        assert len(list(read_pairs(both, DataConfig()))) == 3
+        assert len(list(read_records(both, PAIR, DataConfig()))) == 3
 
 
 @pytest.mark.parametrize("kind", ["missing", "gzip", "UTF-16"])

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from pellucid.data.check import BREAKS
-from pellucid.data.read import CODE, TWO_CODES
+from pellucid.data.languages import CODE, TWO_CODES
 from pellucid.errors import DataError
 from pellucid.text.guard import LONGEST, SURROGATE, repair
 from pellucid.text.kinds import KINDS, RUNS, SPELLED

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from pellucid.config.columns import PAIR
 from pellucid.config.data import DataConfig, TokenizerConfig
 from pellucid.config.read import merge
-from pellucid.data.read import read_pairs
+from pellucid.data.records import read_records
 from pellucid.errors import ConfigError, DataError
 from pellucid.formats.own_layout import load_model
 from pellucid.text.train import train_tokenizers
@@ -39,7 +40,11 @@ def learn(directory, text, vocab_size):
     """A tokenizer in a directory, in place of what was there."""
     shutil.rmtree(directory, ignore_errors=True)
     config = TokenizerConfig(vocab_size=vocab_size)
-    learned = train_tokenizers(lambda: read_pairs([str(text)], DataConfig()), config)
+
+    def pairs():
+        return (record.values for record in read_records([str(text)], PAIR, DataConfig()))
+
+    learned = train_tokenizers(pairs, config)
     learned.save(directory)
 
 

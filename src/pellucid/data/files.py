@@ -78,12 +78,17 @@ def expand_names(files: Sequence[str]) -> list[str]:
     return names
 
 
+def has_known_ending(name: str) -> bool:
+    """Return whether a file's ending says that it has data."""
+    return _ending(name) in (*READERS, TEXT_ENDING)
+
+
 def _in_folder(folder: Path) -> list[str]:
     hidden = len(folder.parts)
     names = [
         str(path)
         for path in sorted(folder.rglob("*"))
-        if _ending(path.name) in (*READERS, TEXT_ENDING)
+        if has_known_ending(path.name)
         and path.is_file()
         and not any(part.startswith(".") for part in path.parts[hidden:])
     ]

@@ -13,7 +13,7 @@ from pellucid.config.read import build, merge
 from pellucid.config.run import RunConfig
 from pellucid.config.tasks.catalog import task_config
 from pellucid.data.examples import HeldOut, TrainingData
-from pellucid.data.read import languages
+from pellucid.data.languages import languages
 from pellucid.data.records import Record
 from pellucid.data.store import ExampleStore, build_store, content_key
 from pellucid.errors import ConfigError, DataError

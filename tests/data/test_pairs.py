@@ -10,12 +10,23 @@ from pathlib import Path
 
 import pytest
 
+from pellucid.config.columns import PAIR
 from pellucid.config.data import DataConfig
 from pellucid.data.check import check
-from pellucid.data.read import BLANK, languages, read_pairs
+from pellucid.data.records import read_records, scan_records
 from pellucid.errors import DataError, UsageError
 
 CONFIG = DataConfig(max_line_bytes=1000)
+BLANK = ("", "")
+
+
+def read_pairs(files, config=CONFIG):
+    """The pair of each line, `BLANK` for a blank one.  Raises: DataError at the first fault."""
+    records = read_records(files, PAIR, config)
+    lines = {record.line: record.values for record in records}
+    scanned = list(scan_records(files, PAIR, config))
+    assert [s.line for s in scanned] == list(range(1, len(scanned) + 1))
+    return [lines.get(s.line, BLANK) for s in scanned]
 
 
 @pytest.fixture
@@ -155,28 +166,9 @@ def test_files_that_make_no_sense_together(write):
             list(read_pairs(files, CONFIG))
 
 
-@pytest.mark.parametrize(
-    ("files", "found"),
-    [
-        (("a/train.en", "b/train.de"), ("en", "de")),
-        (("train.lc.norm.tok.en.gz", "train.lc.norm.tok.de.gz"), ("en", "de")),
-        (("x.pt-BR", "x.zh_Hant"), ("pt-br", "zh_hant")),
-        (("a.txt", "b.txt"), ("", "")),
-        (("plain", "b.zh"), ("", "zh")),
-        (("tatoeba.zh-en.tsv.gz",), ("zh", "en")),
-        (("data.tsv",), ("", "")),
-        (("garden",), ("en", "de")),
-    ],
-)
-def test_languages(files, found):
-    assert languages(files, DataConfig()) == found
-    assert languages(files, DataConfig(target_language="fr")) == (found[0], "fr")
-    chosen = DataConfig(source_language="ja", target_language="fr")
-    assert languages(files, chosen) == ("ja", "fr")
-
-
 def test_garden():
     config = DataConfig(source_language="de", target_language="zh")
-    pairs = list(itertools.islice(read_pairs(("garden",), config), 20))
-    assert len(set(pairs)) == 20
-    assert all(any("\u4e00" < c < "\u9fff" for c in target) for _, target in pairs)
+    records = list(itertools.islice(read_records(("garden",), PAIR, config), 20))
+    assert [record.line for record in records] == list(range(1, 21))
+    assert len({record.values for record in records}) == 20
+    assert all(any("\u4e00" < c < "\u9fff" for c in r.values[1]) for r in records)

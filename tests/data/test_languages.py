@@ -1,0 +1,30 @@
+"""Languages of file names. Authority: the names, by hand."""
+
+import pytest
+
+from pellucid.config.data import DataConfig
+from pellucid.data.languages import languages
+
+
+@pytest.mark.parametrize(
+    ("files", "found"),
+    [
+        (("a/train.en", "b/train.de"), ("en", "de")),
+        (("train.lc.norm.tok.en.gz", "train.lc.norm.tok.de.gz"), ("en", "de")),
+        (("x.pt-BR", "x.zh_Hant"), ("pt-br", "zh_hant")),
+        (("a.txt", "b.txt"), ("", "")),
+        (("plain", "b.zh"), ("", "zh")),
+        (("tatoeba.zh-en.tsv.gz",), ("zh", "en")),
+        (("data.tsv",), ("", "")),
+        (("a.tsv", "b.tsv"), ("", "")),
+        (("a.en-de.csv", "b.csv"), ("en", "de")),
+        (("train.en.gz",), ("en", "")),
+        (("text", "-"), ("", "")),
+        (("garden",), ("en", "de")),
+    ],
+)
+def test_languages(files, found):
+    assert languages(files, DataConfig()) == found
+    assert languages(files, DataConfig(target_language="fr")) == (found[0], "fr")
+    chosen = DataConfig(source_language="ja", target_language="fr")
+    assert languages(files, chosen) == ("ja", "fr")
