@@ -11,7 +11,8 @@ import torch
 import transformers
 from safetensors.torch import load_file, save_file
 
-from parity.peer import IDS, KEEP, both_ways, by_head, close, head_logits, randomized
+from parity.classes import logits_of
+from parity.peer import IDS, KEEP, both_ways, close, head_logits, randomized
 from pellucid.errors import ConfigError, VerificationError
 from pellucid.formats.huggingface import open_published
 
@@ -103,7 +104,7 @@ def test_a_tagger_with_one_label(name, settings, tmp_path):
     config = getattr(transformers, f"{name}Config")(**settings, num_labels=1)
 
     def outputs(theirs: Any) -> dict[str, torch.Tensor]:
-        return by_head("tagger", theirs(IDS, attention_mask=KEEP.long()))
+        return logits_of(theirs, theirs(IDS, attention_mask=KEEP.long()), KEEP)
 
     theirs = getattr(transformers, f"{name}ForTokenClassification")(config)
     published = both_ways(theirs, tmp_path, outputs, head_logits)

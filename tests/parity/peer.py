@@ -108,13 +108,6 @@ def head_logits(published: PublishedModel, head: str, segments: Tensor | None = 
     return module(state)[KEEP]
 
 
-def by_head(name: str, found: Any) -> dict[str, Tensor]:
-    """Theirs by our name of the head, at the same places."""
-    if name == "span":
-        return {name: torch.stack([found.start_logits, found.end_logits], -1)[KEEP]}
-    return {name: found.logits if name in ("classifier", "nsp") else found.logits[KEEP]}
-
-
 @torch.no_grad()
 def same_states(theirs: Any, base: str, directory: Path, segments: Tensor | None = None) -> None:
     """A base class, whose files lack the prefix `base`: the same states here, and there again."""

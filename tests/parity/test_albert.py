@@ -7,12 +7,12 @@ import pytest
 import torch
 import transformers
 
+from parity.classes import logits_of
 from parity.peer import (
     IDS,
     KEEP,
     SEGMENTS,
     both_ways,
-    by_head,
     close,
     gradients_reach_all,
     head_logits,
@@ -34,12 +34,14 @@ CONFIG: dict[str, Any] = {
     "intermediate_size": 16,
     "max_position_embeddings": 20,
 }
-NAMES = {
-    "AlbertForMaskedLM": "mlm",
-    "AlbertForSequenceClassification": "classifier",
-    "AlbertForTokenClassification": "tagger",
-    "AlbertForQuestionAnswering": "span",
-}
+KINDS = (
+    "PreTraining",
+    "MaskedLM",
+    "SequenceClassification",
+    "TokenClassification",
+    "QuestionAnswering",
+)
+NAMES = (*(f"AlbertFor{kind}" for kind in KINDS), "AlbertModel")
 
 
 def ours(published: PublishedModel, head: str) -> torch.Tensor:
@@ -48,16 +50,10 @@ def ours(published: PublishedModel, head: str) -> torch.Tensor:
 
 def outputs(theirs) -> dict[str, torch.Tensor]:
     found = theirs(IDS, attention_mask=KEEP.long(), token_type_ids=SEGMENTS)
-    kind = type(theirs).__name__
-    if kind == "AlbertForPreTraining":
-        return {"mlm": found.prediction_logits[KEEP], "sop": found.sop_logits}
-    if kind == "AlbertModel":
-        return {"pooled": found.pooler_output}
-    name = NAMES[kind]
-    return by_head(name, found)
+    return logits_of(theirs, found, KEEP)
 
 
-@pytest.mark.parametrize("kind", ["AlbertForPreTraining", *NAMES, "AlbertModel"])
+@pytest.mark.parametrize("kind", NAMES)
 @pytest.mark.parametrize(
     "changes",
     [

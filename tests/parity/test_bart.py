@@ -6,6 +6,7 @@ import pytest
 import torch
 import transformers
 
+from parity.classes import logits_of
 from parity.peer import IDS, KEEP, both_ways, close, opened, randomized, returned
 from pellucid.formats.huggingface import PublishedModel
 from pellucid.nn.heads import pooled
@@ -25,11 +26,10 @@ CONFIG: dict[str, Any] = {
     "decoder_start_token_id": 2,
 }
 TARGET = torch.tensor([[2, 9, 7, 3], [2, 4, 6, 2], [2, 5, 8, 9]])
-NAMES = {
-    "BartForConditionalGeneration": "lm",
-    "BartForSequenceClassification": "classifier",
-    "BartForQuestionAnswering": "span",
-}
+NAMES = tuple(
+    f"BartFor{kind}"
+    for kind in ("ConditionalGeneration", "SequenceClassification", "QuestionAnswering")
+)
 
 
 def shifted() -> torch.Tensor:
@@ -46,12 +46,9 @@ def ours(published: PublishedModel, head: str) -> torch.Tensor:
 
 
 def outputs(theirs) -> dict[str, torch.Tensor]:
-    name = NAMES[type(theirs).__name__]
-    given = {"decoder_input_ids": TARGET} if name == "lm" else {}
-    found = theirs(IDS, attention_mask=KEEP.long(), **given)
-    if name == "span":
-        return {name: torch.stack([found.start_logits, found.end_logits], -1)[KEEP]}
-    return {name: found.logits}
+    generates = type(theirs).__name__.endswith("ConditionalGeneration")
+    given = {"decoder_input_ids": TARGET} if generates else {}
+    return logits_of(theirs, theirs(IDS, attention_mask=KEEP.long(), **given), KEEP)
 
 
 @pytest.mark.parametrize("kind", NAMES)

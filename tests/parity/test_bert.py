@@ -6,12 +6,12 @@ import pytest
 import torch
 import transformers
 
+from parity.classes import logits_of
 from parity.peer import (
     IDS,
     KEEP,
     SEGMENTS,
     both_ways,
-    by_head,
     head_logits,
 )
 from pellucid.formats.huggingface import PublishedModel
@@ -32,19 +32,7 @@ def ours(published: PublishedModel, head: str) -> torch.Tensor:
 
 def outputs(theirs) -> dict[str, torch.Tensor]:
     found = theirs(IDS, attention_mask=KEEP.long(), token_type_ids=SEGMENTS)
-    kind = type(theirs).__name__
-    if kind == "BertForPreTraining":
-        return {"mlm": found.prediction_logits[KEEP], "nsp": found.seq_relationship_logits}
-    if kind == "BertModel":
-        return {"pooled": found.pooler_output}
-    name = {
-        "BertForMaskedLM": "mlm",
-        "BertForNextSentencePrediction": "nsp",
-        "BertForSequenceClassification": "classifier",
-        "BertForTokenClassification": "tagger",
-        "BertForQuestionAnswering": "span",
-    }[kind]
-    return by_head(name, found)
+    return logits_of(theirs, found, KEEP)
 
 
 @pytest.mark.parametrize(

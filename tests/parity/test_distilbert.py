@@ -7,11 +7,11 @@ import pytest
 import torch
 import transformers
 
+from parity.classes import logits_of
 from parity.peer import (
     IDS,
     KEEP,
     both_ways,
-    by_head,
     gradients_reach_all,
     head_logits,
     same_states,
@@ -27,18 +27,17 @@ CONFIG: dict[str, Any] = {
     "hidden_dim": 16,
     "max_position_embeddings": 20,
 }
-NAMES = {
-    "DistilBertForMaskedLM": "mlm",
-    "DistilBertForSequenceClassification": "classifier",
-    "DistilBertForTokenClassification": "tagger",
-    "DistilBertForQuestionAnswering": "span",
-}
+NAMES = (
+    "DistilBertForMaskedLM",
+    "DistilBertForSequenceClassification",
+    "DistilBertForTokenClassification",
+    "DistilBertForQuestionAnswering",
+)
 
 
 def outputs(theirs) -> dict[str, torch.Tensor]:
     found = theirs(IDS, attention_mask=KEEP.long())
-    name = NAMES[type(theirs).__name__]
-    return by_head(name, found)
+    return logits_of(theirs, found, KEEP)
 
 
 @pytest.mark.parametrize("kind", NAMES)

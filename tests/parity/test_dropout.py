@@ -14,7 +14,8 @@ import torch.nn.functional as F
 import transformers
 from torch import Tensor
 
-from parity.peer import IDS, KEEP, by_head, close, opened, randomized, returned
+from parity.classes import fields_of, logits_of
+from parity.peer import IDS, KEEP, close, opened, randomized, returned
 from pellucid.errors import ConfigError
 from pellucid.formats.huggingface import PublishedModel, open_published
 from pellucid.nn import kernels
@@ -46,11 +47,11 @@ class Kind(NamedTuple):
     shape: dict[str, Any]
     stack: tuple[str, ...]  # their settings of the layers' dropout
     own: dict[str, str]  # head -> their setting of its dropout
-    heads: dict[str, str]  # their class -> the head
+    classes: tuple[str, ...]  # their classes, by what follows NAMEFor
 
 
-CLASSES = {"SequenceClassification": "classifier", "TokenClassification": "tagger"}
-WITH_SPAN = {**CLASSES, "QuestionAnswering": "span"}
+LABELS = ("SequenceClassification", "TokenClassification")
+WITH_SPAN = (*LABELS, "QuestionAnswering")
 CLASSIFIER = dict.fromkeys(("classifier", "tagger"), "classifier_dropout")
 KINDS = {
     "Bert": Kind("Bert", BERTS, ("hidden_dropout_prob",), CLASSIFIER, WITH_SPAN),
@@ -75,22 +76,25 @@ KINDS = {
         GPTS,
         ("resid_pdrop", "embd_pdrop"),
         {"tagger": "classifier_dropout"},
-        {"TokenClassification": "tagger"},
+        ("TokenClassification",),
     ),
     "GPTNeo": Kind(
         "GPTNeo",
         NEO,
         ("resid_dropout", "embed_dropout"),
         {"tagger": "classifier_dropout"},
-        {"TokenClassification": "tagger"},
+        ("TokenClassification",),
     ),
-    "Bart": Kind("Bart", BARTS, ("dropout",), CLASSIFIER, {"SequenceClassification": "classifier"}),
-    "MBart": Kind(
-        "MBart", BARTS, ("dropout",), CLASSIFIER, {"SequenceClassification": "classifier"}
-    ),
+    "Bart": Kind("Bart", BARTS, ("dropout",), CLASSIFIER, ("SequenceClassification",)),
+    "MBart": Kind("MBart", BARTS, ("dropout",), CLASSIFIER, ("SequenceClassification",)),
 }
-CASES = [(name, kind) for name in KINDS for kind in KINDS[name].heads]
-WITHOUT = [(name, kind) for name in ("Bert", "Roberta", "Electra") for kind in CLASSES]
+CASES = [(name, kind) for name in KINDS for kind in KINDS[name].classes]
+WITHOUT = [(name, kind) for name in ("Bert", "Roberta", "Electra") for kind in LABELS]
+
+
+def head_of(name: str, kind: str) -> str:
+    (head,) = fields_of(f"{name}For{kind}")
+    return head
 
 
 def made(name: str, kind: str, **settings: Any) -> Any:
@@ -113,13 +117,13 @@ def ours(published: PublishedModel, head: str) -> Tensor:
 
 
 def theirs(model: Any, head: str) -> Tensor:
-    return by_head(head, model(IDS, attention_mask=KEEP.long()))[head]
+    return logits_of(model, model(IDS, attention_mask=KEEP.long()), KEEP)[head]
 
 
 @torch.no_grad()
 def same_stream(name: str, kind: str, directory: Path, **settings: Any) -> float:
     """Theirs, ours and theirs again in training; how far dropout has moved the logits."""
-    peer, head = made(name, kind, **settings), KINDS[name].heads[kind]
+    peer, head = made(name, kind, **settings), head_of(name, kind)
     published = opened(peer, directory / "theirs")
     again = returned(published, type(peer), directory / "ours")
     still = theirs(peer, head)
@@ -141,7 +145,7 @@ def torchs_dropout(monkeypatch):
 @pytest.mark.usefixtures("torchs_dropout")
 @pytest.mark.parametrize(("name", "kind"), CASES)
 def test_a_head_drops_where_theirs_does(name, kind, tmp_path):
-    own = KINDS[name].own.get(KINDS[name].heads[kind])
+    own = KINDS[name].own.get(head_of(name, kind))
     settings = {**dict.fromkeys(KINDS[name].stack, 0.0), **({own: 0.4} if own else {})}
     moved = same_stream(name, kind, tmp_path, **settings)
     assert (moved > 1e-3) == (own is not None)

@@ -7,12 +7,12 @@ import pytest
 import torch
 import transformers
 
+from parity.classes import logits_of
 from parity.peer import (
     IDS,
     KEEP,
     SEGMENTS,
     both_ways,
-    by_head,
     gradients_reach_all,
     head_logits,
     same_states,
@@ -30,13 +30,13 @@ CONFIG: dict[str, Any] = {
     "intermediate_size": 16,
     "max_position_embeddings": 20,
 }
-NAMES = {
-    "ElectraForPreTraining": "replaced",
-    "ElectraForMaskedLM": "mlm",
-    "ElectraForSequenceClassification": "classifier",
-    "ElectraForTokenClassification": "tagger",
-    "ElectraForQuestionAnswering": "span",
-}
+NAMES = (
+    "ElectraForPreTraining",
+    "ElectraForMaskedLM",
+    "ElectraForSequenceClassification",
+    "ElectraForTokenClassification",
+    "ElectraForQuestionAnswering",
+)
 
 
 def ours(published: PublishedModel, head: str) -> torch.Tensor:
@@ -45,8 +45,7 @@ def ours(published: PublishedModel, head: str) -> torch.Tensor:
 
 def outputs(theirs) -> dict[str, torch.Tensor]:
     found = theirs(IDS, attention_mask=KEEP.long(), token_type_ids=SEGMENTS)
-    name = NAMES[type(theirs).__name__]
-    return by_head(name, found)
+    return logits_of(theirs, found, KEEP)
 
 
 @pytest.mark.parametrize("kind", NAMES)

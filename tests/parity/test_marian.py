@@ -8,6 +8,7 @@ import torch
 import transformers
 from safetensors.torch import load_file, save_file
 
+from parity.classes import logits_of
 from parity.peer import IDS, KEEP, both_ways, close, opened, randomized, same_texts, talkative
 from pellucid.decoding.search import SpecialIds
 from pellucid.errors import ConfigError
@@ -52,7 +53,7 @@ def made(**changes: Any) -> Any:
 
 def outputs(theirs) -> dict[str, torch.Tensor]:
     found = theirs(IDS, attention_mask=KEEP.long(), decoder_input_ids=TARGET)
-    return {"lm": found.logits}
+    return logits_of(theirs, found, KEEP)
 
 
 def ours(published: PublishedModel, head: str) -> torch.Tensor:

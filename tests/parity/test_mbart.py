@@ -7,6 +7,7 @@ import torch
 import transformers
 from transformers.models.mbart.modeling_mbart import shift_tokens_right
 
+from parity.classes import logits_of
 from parity.peer import IDS, KEEP, both_ways, close, opened, randomized, same_texts, talkative
 from pellucid.decoding.search import SpecialIds
 from pellucid.formats.huggingface import PublishedModel
@@ -30,11 +31,10 @@ CONFIG: dict[str, Any] = {
     "eos_token_id": END,
 }
 TARGET = torch.tensor([[LANGUAGE, 9, 7, 3], [LANGUAGE, 4, 6, 2], [LANGUAGE, 5, 8, 9]])
-NAMES = {
-    "MBartForConditionalGeneration": "lm",
-    "MBartForSequenceClassification": "classifier",
-    "MBartForQuestionAnswering": "span",
-}
+NAMES = tuple(
+    f"MBartFor{kind}"
+    for kind in ("ConditionalGeneration", "SequenceClassification", "QuestionAnswering")
+)
 AGAIN = shift_tokens_right(IDS, PAD)
 """What the decoder of a classifier reads: the text, its last token first."""
 
@@ -48,12 +48,9 @@ def ours(published: PublishedModel, head: str) -> torch.Tensor:
 
 
 def outputs(theirs) -> dict[str, torch.Tensor]:
-    name = NAMES[type(theirs).__name__]
-    given = {"decoder_input_ids": TARGET} if name == "lm" else {}
-    found = theirs(IDS, attention_mask=KEEP.long(), **given)
-    if name == "span":
-        return {name: torch.stack([found.start_logits, found.end_logits], -1)[KEEP]}
-    return {name: found.logits}
+    generates = type(theirs).__name__.endswith("ConditionalGeneration")
+    given = {"decoder_input_ids": TARGET} if generates else {}
+    return logits_of(theirs, theirs(IDS, attention_mask=KEEP.long(), **given), KEEP)
 
 
 @pytest.mark.parametrize("kind", NAMES)

@@ -7,12 +7,12 @@ import pytest
 import torch
 import transformers
 
+from parity.classes import logits_of
 from parity.peer import (
     IDS,
     KEEP,
     SEGMENTS,
     both_ways,
-    by_head,
     close,
     gradients_reach_all,
     head_logits,
@@ -34,13 +34,13 @@ CONFIG: dict[str, Any] = {
     "type_vocab_size": 1,
     "layer_norm_eps": 1e-5,
 }
-NAMES = {
-    "RobertaForMaskedLM": "mlm",
-    "RobertaForSequenceClassification": "classifier",
-    "RobertaForTokenClassification": "tagger",
-    "RobertaForQuestionAnswering": "span",
-    "RobertaModel": "pooled",
-}
+NAMES = (
+    "RobertaForMaskedLM",
+    "RobertaForSequenceClassification",
+    "RobertaForTokenClassification",
+    "RobertaForQuestionAnswering",
+    "RobertaModel",
+)
 
 
 def segments(published: PublishedModel) -> torch.Tensor | None:
@@ -53,11 +53,7 @@ def ours(published: PublishedModel, head: str) -> torch.Tensor:
 
 def outputs(theirs) -> dict[str, torch.Tensor]:
     given = {"token_type_ids": SEGMENTS} if theirs.config.type_vocab_size > 1 else {}
-    found = theirs(IDS, attention_mask=KEEP.long(), **given)
-    name = NAMES[type(theirs).__name__]
-    if name == "pooled":
-        return {name: found.pooler_output}
-    return by_head(name, found)
+    return logits_of(theirs, theirs(IDS, attention_mask=KEEP.long(), **given), KEEP)
 
 
 @pytest.mark.parametrize("kind", NAMES)

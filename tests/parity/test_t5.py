@@ -6,6 +6,7 @@ import pytest
 import torch
 import transformers
 
+from parity.classes import logits_of
 from parity.peer import IDS, KEEP, both_ways, same_states
 from pellucid.formats.huggingface import PublishedModel
 from pellucid.nn.heads import pooled
@@ -29,7 +30,8 @@ def ours(published: PublishedModel, head: str) -> torch.Tensor:
 
 
 def outputs(theirs) -> dict[str, torch.Tensor]:
-    return {"lm": theirs(IDS, attention_mask=KEEP.long(), decoder_input_ids=TARGET).logits}
+    found = theirs(IDS, attention_mask=KEEP.long(), decoder_input_ids=TARGET)
+    return logits_of(theirs, found, KEEP)
 
 
 @pytest.mark.parametrize("kind", ["relu", "gelu", "gated-gelu", "gated-silu"])
@@ -40,11 +42,7 @@ def test_both_versions(kind, tied, tmp_path):
     both_ways(transformers.T5ForConditionalGeneration(config), tmp_path, outputs, ours)
 
 
-HEADS = {
-    "T5ForSequenceClassification": "classifier",
-    "T5ForTokenClassification": "tagger",
-    "T5ForQuestionAnswering": "span",
-}
+HEADS = ("T5ForSequenceClassification", "T5ForTokenClassification", "T5ForQuestionAnswering")
 IDS_OF: dict[str, Any] = {"pad_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 0}
 
 
@@ -59,11 +57,7 @@ def labels(published: PublishedModel, head: str) -> torch.Tensor:
 
 
 def their_labels(theirs) -> dict[str, torch.Tensor]:
-    name = HEADS[type(theirs).__name__]
-    found = theirs(IDS, attention_mask=KEEP.long())
-    if name == "span":
-        return {name: torch.stack([found.start_logits, found.end_logits], -1)[KEEP]}
-    return {name: found.logits if name == "classifier" else found.logits[KEEP]}
+    return logits_of(theirs, theirs(IDS, attention_mask=KEEP.long()), KEEP)
 
 
 @pytest.mark.parametrize("kind", HEADS)
