@@ -21,6 +21,7 @@ ROWS = (
     ("text",),
     ("config", "garden", "files"),
     ("manifest", "locks", "taps", "allocator"),
+    ("json_files",),
     ("errors",),
 )
 ROW = {package: row for row, packages in enumerate(ROWS) for package in packages}
@@ -29,6 +30,7 @@ WITHOUT_TORCH = (
     "errors",
     "files",
     "taps",
+    "json_files",
     "manifest",
     "locks",
     "allocator",

@@ -8,7 +8,7 @@ import transformers
 
 from cli.writers import END
 from parity.peer import randomized
-from pellucid.manifest import read_json
+from pellucid.json_files import read_json
 from text.published.samples import byte_bpe, wordpiece
 
 

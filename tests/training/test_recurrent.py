@@ -22,7 +22,7 @@ from pellucid.files import publish
 from pellucid.formats.own_layout import load_model
 from pellucid.formats.save_bundle import export_published, save_bundle
 from pellucid.inference.score import score
-from pellucid.manifest import dump_json
+from pellucid.json_files import dump_json
 from pellucid.nn.model import build
 from pellucid.nn.rnn import RecurrentTranslator
 from pellucid.training.defaults import Situation, complete

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 from pellucid.cli.parse import positional
 from pellucid.errors import UsageError
@@ -30,5 +31,5 @@ def run(options: Options) -> int:
     paths = [path for source in options.sources for path in checkpoints_of(Path(source))]
     save_bundle(Path(options.out), averaged(paths))
     n = "1 checkpoint" if len(paths) == 1 else f"{len(paths)} checkpoints"
-    print(f"The mean of {n} is in {options.out}. Next: pellucid info {options.out}")
+    print(f"The mean of {n} is in {options.out}. Next: pellucid info {quote(options.out)}")
     return 0

@@ -1,6 +1,7 @@
 """`pellucid data build`: what a training would read, made beforehand."""
 
 from dataclasses import dataclass
+from shlex import quote
 from typing import Any
 
 from pellucid.cli.parse import config_flags, positional
@@ -28,5 +29,5 @@ def run(options: Options) -> int:
     from pellucid.training.reporter import reporter
 
     made = build_data(settings, where=where, reporter=reporter())
-    print(f"Tokenizer and ids are in {made.path}. Next: pellucid train {made.path}")
+    print(f"Tokenizer and ids are in {made.path}. Next: pellucid train {quote(str(made.path))}")
     return 0

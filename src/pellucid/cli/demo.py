@@ -6,6 +6,7 @@ usage: python -m pellucid.cli.demo [RUN_DIR]
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from pellucid import allocator, garden
@@ -56,7 +57,7 @@ def main(run_dir: str = "runs/demo") -> int:
             print("stopped; the same command goes on from here", file=sys.stderr)
             return 128 + trained.signal
     show(run_dir)
-    print(NEXT.format(run=run_dir))
+    print(NEXT.format(run=quote(run_dir)))
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 from pellucid.cli.parse import positional
 
@@ -33,6 +34,6 @@ def run(options: Options) -> int:
     heads = ", ".join(found.heads) or "none"
     print(
         f"{options.out}: {found.family.name}, {parameters:,} parameters, heads: {heads}."
-        f" Next: pellucid info {options.out}"
+        f" Next: pellucid info {quote(options.out)}"
     )
     return 0

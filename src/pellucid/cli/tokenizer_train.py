@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from pellucid.cli.parse import config_flags, positional
@@ -44,7 +45,7 @@ def run(options: Options) -> int:
         tokenizer.save(temp)
     print(
         f"{tokenizer.vocab_size:,} pieces are in {options.out}."
-        f" Next: pellucid train ... --tokenizer.path {options.out}"
+        f" Next: pellucid train ... --tokenizer.path {quote(options.out)}"
     )
     return 0
 

@@ -96,7 +96,7 @@ def _how_to_resume(trained: "Trained") -> str:
     name = signal.Signals(trained.signal or 0).name
     return (
         f"stopped by {name} after update {trained.progress.step:,}; everything is saved."
-        f" Go on: pellucid train {trained.run.path}"
+        f" Go on: pellucid train {shlex.quote(str(trained.run.path))}"
     )
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from pellucid.cli.parse import positional
 from pellucid.errors import ConfigError, DataError, PellucidError, VerificationError
-from pellucid.manifest import NAME, read_json, verify
+from pellucid.json_files import read_json
+from pellucid.manifest import NAME, verify
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from pellucid.config.decoding import DecodingConfig
 from pellucid.config.model import ModelConfig
 from pellucid.config.read import build
 from pellucid.errors import ConfigError
-from pellucid.manifest import read_json
+from pellucid.json_files import read_json
 
 
 def names(text: str) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from pellucid.families.family import Family
 from pellucid.families.renames import Rename
 from pellucid.formats.heads import as_stored, find_heads, their_settings, untied, used_biases
 from pellucid.formats.shards import Shards
-from pellucid.manifest import dump_json, read_json
+from pellucid.json_files import dump_json, read_json
 from pellucid.nn.base import Model
 from pellucid.nn.weights import Kind, check_names, finite, load_weights, save_weights, weights
 

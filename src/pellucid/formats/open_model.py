@@ -13,7 +13,8 @@ from pellucid.formats.huggingface import open_published
 from pellucid.formats.own_layout import load_model
 from pellucid.formats.sentence_transformers import read_steps
 from pellucid.formats.sidecar import read_sidecar
-from pellucid.manifest import read_json, read_text, verified
+from pellucid.json_files import read_json, read_text
+from pellucid.manifest import verified
 from pellucid.text.pair import Tokenizers
 from pellucid.text.published.open import MODELS, open_tokenizers
 

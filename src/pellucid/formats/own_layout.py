@@ -20,7 +20,8 @@ from pellucid.config.rnn import RNNConfig
 from pellucid.errors import VerificationError
 from pellucid.families.catalog import ALL_FAMILIES
 from pellucid.formats.bundle import Bundle
-from pellucid.manifest import dump_json, read_json, read_text, verify
+from pellucid.json_files import dump_json, read_json, read_text
+from pellucid.manifest import verify
 from pellucid.nn.weights import (
     Kind,
     check_names,

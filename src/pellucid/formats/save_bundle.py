@@ -14,7 +14,8 @@ from pellucid.formats.huggingface import PublishedModel, write_published
 from pellucid.formats.sentence_transformers import SentenceSteps, write_steps
 from pellucid.formats.sidecar import write_sidecar
 from pellucid.formats.to_published import to_published
-from pellucid.manifest import dump_json, verify
+from pellucid.json_files import dump_json
+from pellucid.manifest import verify
 from pellucid.nn.weights import Kind
 
 WEIGHTS = "model.safetensors"

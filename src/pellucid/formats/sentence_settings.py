@@ -13,7 +13,7 @@ from torch import nn
 
 from pellucid.config.embedding import Pooling
 from pellucid.errors import ConfigError
-from pellucid.manifest import read_json
+from pellucid.json_files import read_json
 from pellucid.nn.dense import Dense
 from pellucid.nn.weights import load_weights, read_weights
 

@@ -23,7 +23,7 @@ from pellucid.formats.sentence_settings import (
     read_pooling,
     read_prompts,
 )
-from pellucid.manifest import dump_json, read_json
+from pellucid.json_files import dump_json, read_json
 from pellucid.nn.dense import Dense
 from pellucid.nn.weights import weights, write_tensors
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from torch import Tensor
 
 from pellucid.errors import DataError, VerificationError
-from pellucid.manifest import read_json
+from pellucid.json_files import read_json
 from pellucid.nn.tensor_file import TensorFile
 
 WEIGHTS = "model.safetensors"

@@ -10,7 +10,7 @@ from pellucid.config.decoding import DecodingConfig, Roles
 from pellucid.config.read import build
 from pellucid.errors import VerificationError
 from pellucid.formats.bundle import Bundle
-from pellucid.manifest import dump_json, read_json
+from pellucid.json_files import dump_json, read_json
 
 NAME = "pellucid.json"
 FORMAT = 1

@@ -11,7 +11,7 @@ import torch
 
 from pellucid.errors import DataError, PellucidError, ResourceError
 from pellucid.files import atomic_write, user_cache
-from pellucid.manifest import dump_json, read_json
+from pellucid.json_files import dump_json, read_json
 from pellucid.nn.kernel_choice import VARIABLE, KernelChoices, choose, pinned
 from pellucid.nn.kernel_speeds import Speeds, measure
 

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from pellucid.errors import DataError, UsageError, VerificationError
 from pellucid.files import publish, remove
-from pellucid.manifest import dump_json, read_json, verify
+from pellucid.json_files import dump_json, read_json
+from pellucid.manifest import verify
 from pellucid.nn.weights import read_tensors, write_tensors
 
 

@@ -13,7 +13,7 @@ from pellucid.config.write import dump_yaml
 from pellucid.errors import ConfigError, DataError
 from pellucid.families.run_config import build_run
 from pellucid.files import atomic_write, remove
-from pellucid.manifest import dump_json, read_json
+from pellucid.json_files import dump_json, read_json
 from pellucid.nn.kernel_choice import KernelChoices
 
 FREE = {
