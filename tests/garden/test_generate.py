@@ -7,9 +7,9 @@ import pytest
 
 from pellucid.errors import DataError, UsageError
 from pellucid.garden import LANGUAGES, Sentence, generate, pairs, sentences
-from pellucid.garden.draw import Draw, predicates
 from pellucid.garden.lexicon import adjectives, named, nouns, verbs
-from pellucid.garden.plan import Phrase, Plan, State
+from pellucid.garden.outline import Outline, Phrase, State
+from pellucid.garden.sampler import Sampler, predicates
 from pellucid.garden.split import split_of
 
 
@@ -77,8 +77,8 @@ def clause_texts(s: Sentence, language: str) -> list[str]:
     """The words of each full main or subordinate clause: not one whose subject is a pronoun."""
     side = s.sides[language]
     clauses = defaultdict(list)
-    for word, says in zip(side.words, side.says, strict=True):
-        for number in {part[0] for part in says if part[0] in "12"}:
+    for word, parts in zip(side.words, side.parts, strict=True):
+        for number in {part[0] for part in parts if part[0] in "12"}:
             clauses[number].append(word.lower())
     if s.coreference and side.words[s.coreference.pronoun[language]] in PRONOUNS:
         del clauses["2"]
@@ -94,8 +94,8 @@ def test_no_noun_comes_twice_in_a_sentence(corpus):  # authority: counting; a pr
         english = s.sides["en"]
         said = [
             names[word.lower()]
-            for word, says in zip(english.words, english.says, strict=True)
-            if word.lower() in names and any(part.endswith(".noun") for part in says)
+            for word, parts in zip(english.words, english.parts, strict=True)
+            if word.lower() in names and any(part.endswith(".noun") for part in parts)
         ]
         assert len(set(said)) == len(said), english.text
 
@@ -133,7 +133,7 @@ def test_words_and_spans_rebuild_the_text(corpus):  # authority: slicing
             assert side.spans[0][0] == 0
             assert side.spans[-1][1] == len(side.text)
             assert "  " not in side.text
-            assert len(side.says) == len(side.words)
+            assert len(side.parts) == len(side.words)
 
 
 def test_alignment_is_symmetric_and_covers_content(corpus):  # authority: algebra
@@ -144,7 +144,7 @@ def test_alignment_is_symmetric_and_covers_content(corpus):  # authority: algebr
             assert forth == {(i, j) for j, i in back}
         english = s.sides["en"]
         nouns_of = {
-            i for i, says in enumerate(english.says) if any(p.endswith("noun") for p in says)
+            i for i, parts in enumerate(english.parts) if any(p.endswith("noun") for p in parts)
         }
         to_german = s.alignment("en", "de")
         assert nouns_of <= {i for i, _ in to_german}
@@ -164,9 +164,9 @@ def test_every_kind_has_its_share(corpus):  # authority: the table of shares, 4 
 def test_an_exhausted_split_says_so(monkeypatch):  # authority: counting what can be said
     fruit = named("fruit")
 
-    def fresh(draw: Draw) -> Plan:
-        noun = draw.choice(fruit)
-        return Plan("description", State(Phrase(noun), predicates(noun)[0]))
+    def fresh(sampler: Sampler) -> Outline:
+        noun = sampler.choice(fruit)
+        return Outline("description", State(Phrase(noun), predicates(noun)[0]))
 
     monkeypatch.setattr(generate, "KINDS", ((fresh, 1),))
     with pytest.raises(DataError, match=f"'valid' split holds only about {len(fruit)} sentences"):

@@ -4,7 +4,7 @@ import pytest
 
 from pellucid.garden import german_forms as forms
 from pellucid.garden.lexicon import adjectives, nouns, verbs
-from pellucid.garden.plan import Phrase
+from pellucid.garden.outline import Phrase
 
 PARADIGMS = [
     ("chair", "the", "der alte Stuhl, den alten Stuhl, dem alten Stuhl"),

@@ -1,17 +1,17 @@
-"""What each language makes of a plan. Authority: the sentences, written by hand."""
+"""What each language makes of an outline. Authority: the sentences, written by hand."""
 
 import pytest
 
 from pellucid.garden import Sentence, chinese, english, german
 from pellucid.garden.lexicon import adjectives, nouns, verbs
-from pellucid.garden.plan import (
+from pellucid.garden.outline import (
     Action,
     Existence,
+    Outline,
     Passive,
     Person,
     Phrase,
     Place,
-    Plan,
     Reference,
     State,
 )
@@ -39,17 +39,17 @@ def lies(thing: str, place: str, preposition: str = "in") -> Existence:
     return Existence(the(thing, determiner="a"), Place(preposition, the(place)))
 
 
-def say(clause, **more) -> Plan:
-    return Plan("by hand", clause, **more)
+def say(clause, **more) -> Outline:
+    return Outline("by hand", clause, **more)
 
 
-def said(plan: Plan) -> Sentence:
+def said(outline: Outline) -> Sentence:
     sides = {
-        "en": side(english.sentence(plan), spaced=True),
-        "de": side(german.sentence(plan), spaced=True),
-        "zh": side(chinese.sentence(plan), spaced=False),
+        "en": side(english.sentence(outline), spaced=True),
+        "de": side(german.sentence(outline), spaced=True),
+        "zh": side(chinese.sentence(outline), spaced=False),
     }
-    return Sentence(plan.kind, sides, None, plan.keys())
+    return Sentence(outline.kind, sides, None, outline.keys())
 
 
 CASES = [
@@ -122,9 +122,9 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("plan", "en", "de", "zh"), CASES, ids=[c[1] for c in CASES])
-def test_a_plan_is_said_as_people_say_it(plan, en, de, zh):
-    assert [s.text for s in said(plan).sides.values()] == [en, de, zh]
+@pytest.mark.parametrize(("outline", "en", "de", "zh"), CASES, ids=[c[1] for c in CASES])
+def test_a_plan_is_said_as_people_say_it(outline, en, de, zh):
+    assert [s.text for s in said(outline).sides.values()] == [en, de, zh]
 
 
 def test_words_are_aligned_as_a_translator_would():

@@ -1,4 +1,4 @@
-"""How Chinese says a plan: measure words, aspect, what stands before the verb, 把 被 给 的."""
+"""Chinese sentences from outlines: measure words, aspect, words before the verb, 把 被 给 的."""
 
 from pellucid.garden.chinese_words import (
     DEGREES,
@@ -9,18 +9,18 @@ from pellucid.garden.chinese_words import (
     TIMES,
     determiner,
 )
-from pellucid.garden.plan import (
+from pellucid.garden.outline import (
     Action,
-    Asked,
     Both,
     Clause,
     Comparison,
     Existence,
+    Outline,
     Passive,
     Person,
     Phrase,
     Place,
-    Plan,
+    QuestionWord,
     Reference,
     State,
     Subject,
@@ -28,31 +28,31 @@ from pellucid.garden.plan import (
 from pellucid.garden.words import Word
 
 
-def sentence(plan: Plan) -> list[Word]:
-    """The words of a plan, in order."""
-    end = Word("？" if plan.question else "。", ("end",))
-    if plan.question:
-        # 深吗, not 很深吗: the degree is what is asked for.
-        words = [w for w in _clause(plan.first, "1.") if w != Word("很", ("1.verb",))]
-        asked = isinstance(plan.first, Action) and any(
-            isinstance(part, Asked)
-            for part in (plan.first.subject, plan.first.object, plan.first.place)
+def sentence(outline: Outline) -> list[Word]:
+    """The words of an outline, in order."""
+    end = Word("？" if outline.question else "。", ("end",))
+    if outline.question:
+        # 深吗, not 很深吗: the degree is what is asked.
+        words = [w for w in _clause(outline.first, "1.") if w != Word("很", ("1.verb",))]
+        has_question_word = isinstance(outline.first, Action) and any(
+            isinstance(part, QuestionWord)
+            for part in (outline.first.subject, outline.first.object, outline.first.place)
         )
-        return [*words, end] if asked else [*words, Word("吗", ("question",)), end]
-    if plan.second is None:
-        return [*_clause(plan.first, "1."), end]
-    return [*_joined(plan), end]
+        return [*words, end] if has_question_word else [*words, Word("吗", ("question",)), end]
+    if outline.second is None:
+        return [*_clause(outline.first, "1."), end]
+    return [*_joined(outline), end]
 
 
-def _joined(plan: Plan) -> list[Word]:
-    assert plan.second is not None
-    first, joint, comma = _clause(plan.first, "1."), ("conjunction",), Word("，", ("comma",))
-    if plan.conjunction in ("while", "when"):
+def _joined(outline: Outline) -> list[Word]:
+    assert outline.second is not None
+    first, joint, comma = _clause(outline.first, "1."), ("conjunction",), Word("，", ("comma",))
+    if outline.conjunction in ("while", "when"):
         # The time comes first, and its clause carries no aspect of its own.
-        time = _clause(plan.second, "2.", aspect=False)
+        time = _clause(outline.second, "2.", aspect=False)
         return [*time, Word("的时候", joint), comma, *first]
-    second = _clause(plan.second, "2.")
-    match plan.conjunction:
+    second = _clause(outline.second, "2.")
+    match outline.conjunction:
         case "although":
             return [Word("虽然", joint), *second, comma, Word("但是", joint), *first]
         case "that":
@@ -83,10 +83,10 @@ def _clause(clause: Clause, path: str, aspect: bool = True) -> list[Word]:
             return [*subject, *agent, *done]
         case Action():
             time = [Word(TIMES[clause.time], (path + "time",))] if clause.time else []
-            said = _action(clause, path, aspect)
+            predicate = _action(clause, path, aspect)
             if clause.time_first:
-                return [*time, *subject, *said]
-            return [*subject, *time, *said]
+                return [*time, *subject, *predicate]
+            return [*subject, *time, *predicate]
     raise AssertionError(clause)
 
 
@@ -98,9 +98,9 @@ def _state(clause: State, path: str) -> list[Word]:
         return [*no, Word("是", (verb,)), adjective, Word("的", (verb,))]
     if clause.negated and not clause.degree:
         return [*no, adjective]
-    says = path + "degree" if clause.degree else verb
-    words = [*no, Word(DEGREES[clause.degree], (says,)), adjective]
-    return [*words, Word("了", (says,))] if clause.degree == "too" else words
+    parts = path + "degree" if clause.degree else verb
+    words = [*no, Word(DEGREES[clause.degree], (parts,)), adjective]
+    return [*words, Word("了", (parts,))] if clause.degree == "too" else words
 
 
 def _action(clause: Action, path: str, aspect: bool) -> list[Word]:
@@ -108,14 +108,14 @@ def _action(clause: Action, path: str, aspect: bool) -> list[Word]:
     words = [Word(OFTEN[clause.often], (path + "often",))] if clause.often else []
     place, verb = clause.place, clause.verb
     auxiliary = _auxiliary(clause) if aspect else []
-    words += [Word(text, tuple(path + s for s in says)) for text, says in auxiliary]
+    words += [Word(text, tuple(path + s for s in parts)) for text, parts in auxiliary]
     if verb.key in ("put", "hang", "hide"):
         return [*words, *_putting(clause, path, aspect)]
     after = verb.aspect in ("posture", "dwell")
     if place is not None and not after:
         # 正在 and the 在 of a place are one: 猫正在桌子下面睡觉.
         if words and words[-1].text == "正在":
-            words[-1] = Word("正在", (*words[-1].says, path + "place.on"))
+            words[-1] = Word("正在", (*words[-1].parts, path + "place.on"))
         else:
             words.append(Word("在", (path + "place.on",)))
         words += _where(place, path)
@@ -127,7 +127,7 @@ def _action(clause: Action, path: str, aspect: bool) -> list[Word]:
 
 
 def _auxiliary(clause: Action) -> list[tuple[str, tuple[str, ...]]]:
-    """What stands before the verb for tense, mood and negation, with what each word says."""
+    """The words before the verb for tense, mood and negation, each with its parts."""
     verb, no = clause.verb, [("不", ("not",))] if clause.negated else []
     if clause.modal:
         return [*no, (MODALS[clause.modal], ("modal",))]
@@ -136,8 +136,8 @@ def _auxiliary(clause: Action) -> list[tuple[str, tuple[str, ...]]]:
     if clause.tense == "past":
         return [("没有", ("not",))] if no else []
     if verb.aspect in ("act", "lasting") and not clause.often:
-        asked = isinstance(clause.place, Asked)
-        return [] if asked else [("正在", ("tense",))]
+        asks_where = isinstance(clause.place, QuestionWord)
+        return [] if asks_where else [("正在", ("tense",))]
     return no
 
 
@@ -150,7 +150,7 @@ def _finished(clause: Action) -> bool:
 
 def _core(clause: Action, path: str, marked: bool) -> list[Word]:
     """Verb and objects; a "给 ~" in the verb puts its person before the verb itself."""
-    says, verb = path + "verb", clause.verb
+    parts, verb = path + "verb", clause.verb
     past = clause.tense == "past" and not clause.modal
     before, slot, bare = (verb.done if past else verb.zh).rpartition("~")
     main, *rest = bare.split()
@@ -160,19 +160,19 @@ def _core(clause: Action, path: str, marked: bool) -> list[Word]:
     if clause.recipient:
         person = _phrase(clause.recipient, path + "recipient")
         if slot:
-            return [*words, *person, Word(main, (says,)), *le, *thing]
-        return [Word(main, (says,)), *le, *person, *thing]
+            return [*words, *person, Word(main, (parts,)), *le, *thing]
+        return [Word(main, (parts,)), *le, *person, *thing]
     if slot:
         person = _subject(clause.object, path + "object") if clause.object else []
-        end = [Word(w, (says,)) for w in rest]
-        return [*words, *person, Word(main, (says,)), *le, *end]
-    return [Word(main, (says,)), *le, *thing]
+        end = [Word(w, (parts,)) for w in rest]
+        return [*words, *person, Word(main, (parts,)), *le, *end]
+    return [Word(main, (parts,)), *le, *thing]
 
 
 def _object(clause: Action, path: str) -> list[Word]:
     thing = clause.object
-    if isinstance(thing, Asked):
-        return [Word("什么", (path + "asked",))]
+    if isinstance(thing, QuestionWord):
+        return [Word("什么", (path + "question_word",))]
     if thing is None or isinstance(thing, Reference):
         return []
     if isinstance(thing, Phrase) and clause.negated and thing.determiner == "a":
@@ -192,9 +192,9 @@ def _putting(clause: Action, path: str, aspect: bool) -> list[Word]:
     return [*thing, *verb, *_location(clause.place, path + "place")]
 
 
-def _where(place: Place | Asked, path: str) -> list[Word]:
-    if isinstance(place, Asked):
-        return [Word("哪里", (path + "asked",))]
+def _where(place: Place | QuestionWord, path: str) -> list[Word]:
+    if isinstance(place, QuestionWord):
+        return [Word("哪里", (path + "question_word",))]
     return _location(place, path + "place")
 
 
@@ -210,7 +210,7 @@ def _subject(subject: Subject, path: str, after: bool = False) -> list[Word]:
         case Person():
             return [Word(PERSONS[subject.word], (path + ".noun",))]
         case Reference():
-            # 它 for a thing would sound odd: the noun is said again.
+            # 它 for a thing would sound odd: the noun is repeated.
             animal = "animal" in subject.noun.classes
             return [Word("它" if animal else subject.noun.zh, (path + ".noun",))]
         case Both():
@@ -219,21 +219,21 @@ def _subject(subject: Subject, path: str, after: bool = False) -> list[Word]:
             return [*first, joint, *_phrase(subject.second, path + ".second", after)]
         case Phrase():
             return _phrase(subject, path, after)
-    return [Word("谁", (path.removesuffix("subject") + "asked",))]
+    return [Word("谁", (path.removesuffix("subject") + "question_word",))]
 
 
 def _phrase(phrase: Phrase, path: str, after: bool = False, bare: bool = False) -> list[Word]:
-    """A noun phrase; "the" is 那 after the verb or where more is said of the noun, else nothing."""
+    """A noun phrase; "the" is 那 after the verb or where the noun has a modifier, else nothing."""
     noun = Word(phrase.noun.zh, (path + ".noun",))
-    said = [] if bare else determiner(phrase, after)
-    words = [Word(text, (path + ".determiner",)) for text in said]
+    determiners = [] if bare else determiner(phrase, after)
+    words = [Word(text, (path + ".determiner",)) for text in determiners]
     if phrase.adjective:
         words += [Word(w, (path + ".adjective",)) for w in phrase.adjective.zh_attributive]
     if phrase.relative is None:
         return [*words, noun]
     inner = path + ".relative."
     clause = phrase.relative
-    said = _action(clause, inner, aspect=phrase.gap == "subject")
+    relative = _action(clause, inner, aspect=phrase.gap == "subject")
     if phrase.gap != "subject":
-        said = [*_subject(clause.subject, inner + "subject"), *said]
-    return [*said, Word("的", (inner + "that",)), *words, noun]
+        relative = [*_subject(clause.subject, inner + "subject"), *relative]
+    return [*relative, Word("的", (inner + "that",)), *words, noun]

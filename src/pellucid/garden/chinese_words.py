@@ -1,6 +1,6 @@
 """The small words of Chinese: where, when, how often, who, how many."""
 
-from pellucid.garden.plan import NUMBERS, Phrase
+from pellucid.garden.outline import NUMBERS, Phrase
 
 # What follows the noun of a place: 在 桌子 下面.
 LOCATIONS = {
@@ -39,9 +39,9 @@ def determiner(phrase: Phrase, after: bool) -> list[str]:
     measure = "些" if phrase.plural else phrase.noun.measure
     match phrase.determiner:
         case "the":
-            said = after or phrase.plural or phrase.adjective or phrase.relative
-            said = said or phrase.noun.zh in _GENERIC
-            return ["那", measure] if said else []
+            is_overt = after or phrase.plural or phrase.adjective or phrase.relative
+            is_overt = is_overt or phrase.noun.zh in _GENERIC
+            return ["那", measure] if is_overt else []
         case "this":
             return ["这", measure]
         case "a":

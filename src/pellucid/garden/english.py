@@ -1,20 +1,20 @@
-"""How English says a plan: agreement, tense, do-support, articles."""
+"""English sentences from outlines: agreement, tense, do-support, articles."""
 
 import re
 
 from pellucid.garden.lexicon import Verb
-from pellucid.garden.plan import (
+from pellucid.garden.outline import (
     Action,
-    Asked,
     Both,
     Clause,
     Comparison,
     Existence,
+    Outline,
     Passive,
     Person,
     Phrase,
     Place,
-    Plan,
+    QuestionWord,
     Reference,
     State,
     Subject,
@@ -41,19 +41,19 @@ BE = {
 _DOUBLES = re.compile(r"^[^aeiou]*[aeiou][^aeiouwxy]$")
 
 
-def sentence(plan: Plan) -> list[Word]:
-    """The words of a plan, in order."""
-    end = Word("?" if plan.question else ".", ("end",))
-    if plan.question:
-        return [*_question(plan.first, "1."), end]
-    first = _clause(plan.first, "1.")
-    if plan.second is None:
+def sentence(outline: Outline) -> list[Word]:
+    """The words of an outline, in order."""
+    end = Word("?" if outline.question else ".", ("end",))
+    if outline.question:
+        return [*_question(outline.first, "1."), end]
+    first = _clause(outline.first, "1.")
+    if outline.second is None:
         return [*first, end]
-    joint = [Word(plan.conjunction, ("conjunction",))]
-    second = _clause(plan.second, "2.")
-    if plan.fronted:
+    joint = [Word(outline.conjunction, ("conjunction",))]
+    second = _clause(outline.second, "2.")
+    if outline.fronted:
         return [*joint, *second, Word(",", ("comma",)), *first, end]
-    if plan.conjunction == "but":
+    if outline.conjunction == "but":
         joint.insert(0, Word(",", ("comma",)))
     return [*first, *joint, *second, end]
 
@@ -72,15 +72,15 @@ def _clause(clause: Clause, path: str) -> list[Word]:
 
 def _question(clause: Clause, path: str) -> list[Word]:
     auxiliary, rest = _predicate(clause, path, question=True)
-    asked = []
+    question_words = []
     if isinstance(clause, Action):
         for part in (clause.subject, clause.object, clause.place):
-            if isinstance(part, Asked):
-                asked = [Word(part.word, (path + "asked",))]
-    if isinstance(clause.subject, Asked):
+            if isinstance(part, QuestionWord):
+                question_words = [Word(part.word, (path + "question_word",))]
+    if isinstance(clause.subject, QuestionWord):
         auxiliary, rest = _predicate(clause, path)
-        return [*asked, *auxiliary, *rest]
-    return [*asked, *auxiliary, *_subject(clause.subject, path + "subject"), *rest]
+        return [*question_words, *auxiliary, *rest]
+    return [*question_words, *auxiliary, *_subject(clause.subject, path + "subject"), *rest]
 
 
 def _existence(clause: Existence, path: str) -> list[Word]:
@@ -96,10 +96,10 @@ def _predicate(clause: Clause, path: str, question: bool = False) -> tuple[list[
     match clause:
         case State():
             be = BE[clause.past][who]
-            says = (path + "verb", path + "not") if clause.negated else (path + "verb",)
+            parts = (path + "verb", path + "not") if clause.negated else (path + "verb",)
             degree = [Word(clause.degree, (path + "degree",))] if clause.degree else []
             adjective = Word(clause.adjective.name, (path + "adjective",))
-            return [Word(be + "n't" * clause.negated, says)], [*degree, adjective]
+            return [Word(be + "n't" * clause.negated, parts)], [*degree, adjective]
         case Comparison():
             words = clause.adjective.comparative.split()
             more = [Word(w, (path + "adjective",)) for w in words]
@@ -203,8 +203,8 @@ def _relative(phrase: Phrase, path: str) -> list[Word]:
     return [that, *_subject(clause.subject, inner + "subject"), *auxiliary, *rest]
 
 
-def _words(text: str, *says: str) -> list[Word]:
-    return [Word(word, says) for word in text.split()]
+def _words(text: str, *parts: str) -> list[Word]:
+    return [Word(word, parts) for word in text.split()]
 
 
 def _not(word: str, negated: bool) -> str:

@@ -1,4 +1,4 @@
-"""From plans to sentences in three languages with alignments and antecedents."""
+"""From outlines to sentences in three languages with alignments and antecedents."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -8,17 +8,17 @@ from types import MappingProxyType
 from pellucid.errors import DataError, UsageError
 from pellucid.garden import chinese, english, german, kinds, linked
 from pellucid.garden.because import because
-from pellucid.garden.draw import Draw, NothingFitsError
 from pellucid.garden.german_forms import PRONOUNS
-from pellucid.garden.plan import Plan, Reference, State
+from pellucid.garden.outline import Outline, Reference, State
 from pellucid.garden.questions import question
+from pellucid.garden.sampler import NothingFitsError, Sampler
 from pellucid.garden.split import SPLITS
 from pellucid.garden.words import Side, side
 
 LANGUAGES = ("en", "de", "zh")
-_SAY = {"en": english.sentence, "de": german.sentence, "zh": chinese.sentence}
+_WRITERS = {"en": english.sentence, "de": german.sentence, "zh": chinese.sentence}
 # Each construction with its share of all sentences, in hundredths.
-KINDS: tuple[tuple[Callable[[Draw], Plan], int], ...] = (
+KINDS: tuple[tuple[Callable[[Sampler], Outline], int], ...] = (
     (because, 20),
     (kinds.statement, 10),
     (kinds.negation, 7),
@@ -43,7 +43,7 @@ _TRIES = 3000  # at one sentence of a construction, before it counts as exhauste
 class Coreference:
     """What the pronoun of a because-sentence stands for.
 
-    pronoun: word index by language (in Chinese it can be the noun, said again).
+    pronoun: word index by language (in Chinese it can be the repeated noun).
     antecedent, distractor: the word indices of the right and the wrong phrase, by language.
     german: the right pronoun; wrong: the one that the distractor would need.
     """
@@ -62,19 +62,19 @@ class Sentence:
     kind: str
     sides: Mapping[str, Side]
     coreference: Coreference | None
-    clauses: tuple[str, ...]  # the keys of its clauses: what the split goes by
+    clauses: tuple[str, ...]  # the keys of its clauses, which decide the split
 
     def alignment(self, source: str, target: str) -> frozenset[tuple[int, int]]:
-        """The (source word, target word) pairs that say the same part of the plan."""
-        places: dict[str, list[int]] = {}
-        for j, says in enumerate(self.sides[target].says):
-            for part in says:
-                places.setdefault(part, []).append(j)
+        """The (source word, target word) pairs that express the same part of the outline."""
+        positions: dict[str, list[int]] = {}
+        for j, parts in enumerate(self.sides[target].parts):
+            for part in parts:
+                positions.setdefault(part, []).append(j)
         return frozenset(
             (i, j)
-            for i, says in enumerate(self.sides[source].says)
-            for part in says
-            for j in places.get(part, ())
+            for i, parts in enumerate(self.sides[source].parts)
+            for part in parts
+            for j in positions.get(part, ())
         )
 
 
@@ -96,91 +96,95 @@ def pairs(
     for language in (source, target):
         if language not in LANGUAGES:
             known = ", ".join(LANGUAGES)
-            raise UsageError(f"the garden does not speak {language!r}. Use two of {known}.")
+            raise UsageError(f"the garden has no language {language!r}. Use two of {known}.")
     chosen = sentences(n, seed, split)
     return ((s.sides[source].text, s.sides[target].text) for s in chosen)
 
 
 def _generate(n: int, seed: int, split: str) -> Iterator[Sentence]:
     rng = Random(f"garden {seed} {split}")
-    draw = Draw(rng, split)
+    sampler = Sampler(rng, split)
     shares = dict(KINDS)
     seen: set[str] = set()
-    made = 0
-    while made < n:
+    count = 0
+    while count < n:
         if not shares:
             raise DataError(
-                f"the garden's {split!r} split holds only about {made} sentences, "
+                f"the garden's {split!r} split holds only about {count} sentences, "
                 f"fewer than n={n}. Ask for fewer."
             )
-        maker = rng.choices(list(shares), list(shares.values()))[0]
-        sentence = _attempt(draw, maker, seen)
-        if sentence is None:  # exhausted: the other constructions go on
-            del shares[maker]
+        construction = rng.choices(list(shares), list(shares.values()))[0]
+        sentence = _attempt(sampler, construction, seen)
+        if sentence is None:  # exhausted: continue with the others
+            del shares[construction]
             continue
-        made += 1
+        count += 1
         yield sentence
 
 
-def _attempt(draw: Draw, maker: Callable[[Draw], Plan], seen: set[str]) -> Sentence | None:
-    """A new sentence of a construction: drawn again until it fits, so that shares are kept."""
+def _attempt(
+    sampler: Sampler, construction: Callable[[Sampler], Outline], seen: set[str]
+) -> Sentence | None:
+    """A new sentence of a construction, sampled until it fits, so that the shares hold."""
     for _ in range(_TRIES):
         try:
-            plan = maker(draw)
+            outline = construction(sampler)
         except NothingFitsError:
             continue
-        english_side = side(_SAY["en"](plan), spaced=True)
-        if (said := _identity(english_side.text)) not in seen:
-            seen.add(said)
-            return _realise(plan, english_side)
+        english_side = side(_WRITERS["en"](outline), spaced=True)
+        if (identity := _identity(english_side.text)) not in seen:
+            seen.add(identity)
+            return _realise(outline, english_side)
     return None
 
 
 def _identity(text: str) -> str:
-    """What may not come twice: the sentence, but of a because-sentence the main clause.
+    """The part of a text that may not occur twice: all of it, or a because-sentence's main clause.
 
-    Were it the whole, a candidate of few adjectives would run out of new sentences before the
-    other, and the nouns would tell which of the two is right.
+    With the whole sentence, a candidate with few adjectives would run out of new sentences before
+    the other, and the nouns would give away which of the two is right.
     """
     return text.partition(" because ")[0]
 
 
-def _realise(plan: Plan, english_side: Side) -> Sentence:
+def _realise(outline: Outline, english_side: Side) -> Sentence:
     sides = {
         "en": english_side,
-        "de": side(_SAY["de"](plan), spaced=True),
-        "zh": side(_SAY["zh"](plan), spaced=False),
+        "de": side(_WRITERS["de"](outline), spaced=True),
+        "zh": side(_WRITERS["zh"](outline), spaced=False),
     }
     return Sentence(
-        kind=plan.kind,
+        kind=outline.kind,
         sides=MappingProxyType(sides),
-        coreference=_coreference(plan, sides) if plan.antecedent else None,
-        clauses=plan.keys(),
+        coreference=_coreference(outline, sides) if outline.antecedent else None,
+        clauses=outline.keys(),
     )
 
 
-def _coreference(plan: Plan, sides: Mapping[str, Side]) -> Coreference:
-    assert isinstance(plan.second, State)
-    assert isinstance(plan.second.subject, Reference)
-    right, wrong = plan.second.subject.noun, plan.candidate(plan.distractor).noun
+def _coreference(outline: Outline, sides: Mapping[str, Side]) -> Coreference:
+    assert isinstance(outline.second, State)
+    assert isinstance(outline.second.subject, Reference)
+    right, wrong = outline.second.subject.noun, outline.candidate(outline.distractor).noun
 
     def words(role: str) -> dict[str, tuple[int, ...]]:
         path = f"1.{role}."
         return {
             language: tuple(
-                i for i, says in enumerate(one.says) if any(part.startswith(path) for part in says)
+                i
+                for i, parts in enumerate(one.parts)
+                if any(part.startswith(path) for part in parts)
             )
             for language, one in sides.items()
         }
 
     return Coreference(
         pronoun={language: _index(one, "2.subject.noun") for language, one in sides.items()},
-        antecedent=words(plan.antecedent),
-        distractor=words(plan.distractor),
+        antecedent=words(outline.antecedent),
+        distractor=words(outline.distractor),
         german=PRONOUNS[right.gender],
         wrong=PRONOUNS[wrong.gender],
     )
 
 
 def _index(one: Side, part: str) -> int:
-    return next(i for i, says in enumerate(one.says) if part in says)
+    return next(i for i, parts in enumerate(one.parts) if part in parts)

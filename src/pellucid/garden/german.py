@@ -1,30 +1,30 @@
-"""How German says a plan: case, verb second and verb last, separable prefixes, kein and nicht."""
+"""German sentences from outlines: case, verb position, separable prefixes, kein and nicht."""
 
 from itertools import pairwise
 from typing import NamedTuple
 
 from pellucid.garden import german_forms as forms
 from pellucid.garden.german_words import (
-    ASKED,
     CONJUNCTIONS,
     DEGREES,
     OFTEN,
     PERSONS,
     PREPOSITIONS,
+    QUESTION_WORDS,
     TIMES,
 )
-from pellucid.garden.plan import (
+from pellucid.garden.outline import (
     Action,
-    Asked,
     Both,
     Clause,
     Comparison,
     Existence,
+    Outline,
     Passive,
     Person,
     Phrase,
     Place,
-    Plan,
+    QuestionWord,
     Reference,
     State,
     Subject,
@@ -33,7 +33,7 @@ from pellucid.garden.plan import (
 from pellucid.garden.words import CLOSING, Word
 
 
-class Parts(NamedTuple):
+class ClauseFields(NamedTuple):
     """A clause before its words are put in order."""
 
     subject: list[Word]
@@ -44,9 +44,9 @@ class Parts(NamedTuple):
     end: list[Word]  # participle or infinitive
 
 
-def sentence(plan: Plan) -> list[Word]:
-    """The words of a plan, in order; one comma or stop where two would meet."""
-    words = _sentence(plan)
+def sentence(outline: Outline) -> list[Word]:
+    """The words of an outline, in order; one comma or stop where two would meet."""
+    words = _sentence(outline)
     return [w for w, following in pairwise([*words, words[-1]]) if not _swallowed(w, following)]
 
 
@@ -54,59 +54,69 @@ def _swallowed(word: Word, following: Word) -> bool:
     return word.text == "," and word is not following and following.text in CLOSING
 
 
-def _sentence(plan: Plan) -> list[Word]:
-    end = Word("?" if plan.question else ".", ("end",))
-    if plan.question:
-        return [*_question(plan.first, "1."), end]
-    if plan.second is None:
-        return [*_main(plan.first, "1."), end]
-    joint = Word(CONJUNCTIONS[plan.conjunction], ("conjunction",))
+def _sentence(outline: Outline) -> list[Word]:
+    end = Word("?" if outline.question else ".", ("end",))
+    if outline.question:
+        return [*_question(outline.first, "1."), end]
+    if outline.second is None:
+        return [*_main(outline.first, "1."), end]
+    joint = Word(CONJUNCTIONS[outline.conjunction], ("conjunction",))
     comma = Word(",", ("comma",))
-    if plan.conjunction == "and":
-        return [*_main(plan.first, "1."), joint, *_main(plan.second, "2."), end]
-    if plan.conjunction == "but":
-        return [*_main(plan.first, "1."), comma, joint, *_main(plan.second, "2."), end]
-    last = _last(_parts(plan.second, "2."))
-    if plan.fronted:
-        return [joint, *last, comma, *_inverted(_parts(plan.first, "1.")), end]
-    return [*_main(plan.first, "1."), comma, joint, *last, end]
+    if outline.conjunction == "and":
+        return [*_main(outline.first, "1."), joint, *_main(outline.second, "2."), end]
+    if outline.conjunction == "but":
+        return [*_main(outline.first, "1."), comma, joint, *_main(outline.second, "2."), end]
+    last = _last(_fields(outline.second, "2."))
+    if outline.fronted:
+        return [joint, *last, comma, *_inverted(_fields(outline.first, "1.")), end]
+    return [*_main(outline.first, "1."), comma, joint, *last, end]
 
 
 def _main(clause: Clause, path: str) -> list[Word]:
-    parts = _parts(clause, path)
+    fields = _fields(clause, path)
     if isinstance(clause, Existence):
-        return [*parts.middle, parts.finite, *parts.subject]
+        return [*fields.middle, fields.finite, *fields.subject]
     if isinstance(clause, Action) and clause.time_first:
-        return [*parts.time, *_inverted(parts._replace(time=[]))]
+        return [*fields.time, *_inverted(fields._replace(time=[]))]
     # The verb closes before a relative clause: "zog den Mantel an, den …".
-    relative = [w for w in parts.middle if ".relative." in w.says[0]]
-    middle = [w for w in parts.middle if ".relative." not in w.says[0]]
-    closing = [*parts.time, *middle, *parts.prefix, *parts.end, *relative]
-    return [*parts.subject, parts.finite, *closing]
+    relative = [w for w in fields.middle if ".relative." in w.parts[0]]
+    middle = [w for w in fields.middle if ".relative." not in w.parts[0]]
+    closing = [*fields.time, *middle, *fields.prefix, *fields.end, *relative]
+    return [*fields.subject, fields.finite, *closing]
 
 
-def _inverted(p: Parts) -> list[Word]:
-    return [p.finite, *p.subject, *p.time, *p.middle, *p.prefix, *p.end]
+def _inverted(fields: ClauseFields) -> list[Word]:
+    return [
+        fields.finite,
+        *fields.subject,
+        *fields.time,
+        *fields.middle,
+        *fields.prefix,
+        *fields.end,
+    ]
 
 
-def _last(p: Parts) -> list[Word]:
-    finite = p.finite
-    if p.prefix:
-        prefix = p.prefix[0]
-        finite = Word(prefix.text + finite.text, (*finite.says, *prefix.says))
-    return [*p.subject, *p.time, *p.middle, *p.end, finite]
+def _last(fields: ClauseFields) -> list[Word]:
+    finite = fields.finite
+    if fields.prefix:
+        prefix = fields.prefix[0]
+        finite = Word(prefix.text + finite.text, (*finite.parts, *prefix.parts))
+    return [*fields.subject, *fields.time, *fields.middle, *fields.end, finite]
 
 
 def _question(clause: Clause, path: str) -> list[Word]:
-    parts = _parts(clause, path, question=True)
+    fields = _fields(clause, path, question=True)
     if isinstance(clause, Action):
         for part in (clause.subject, clause.object, clause.place):
-            if isinstance(part, Asked):
-                return [Word(ASKED[part.word], (path + "asked",)), *_inverted(parts)]
-    return _inverted(parts)
+            if isinstance(part, QuestionWord):
+                return [
+                    Word(QUESTION_WORDS[part.word], (path + "question_word",)),
+                    *_inverted(fields),
+                ]
+    return _inverted(fields)
 
 
-def _parts(clause: Clause, path: str, question: bool = False) -> Parts:
+def _fields(clause: Clause, path: str, question: bool = False) -> ClauseFields:
     subject = _subject(clause.subject, path + "subject", "nom")
     who = agreement(clause.subject)
     verb = path + "verb"
@@ -117,25 +127,25 @@ def _parts(clause: Clause, path: str, question: bool = False) -> Parts:
                 middle.append(Word(DEGREES[clause.degree], (path + "degree",)))
             middle.append(Word(clause.adjective.de, (path + "adjective",)))
             be = Word(forms.auxiliary("waren" if clause.past else "sein", who), (verb,))
-            return Parts(subject, [], be, middle, [], [])
+            return ClauseFields(subject, [], be, middle, [], [])
         case Comparison():
             other = _phrase(clause.than, path + "other", "nom")
             more = Word(clause.adjective.de_comparative, (path + "adjective",))
             middle = [more, Word("als", (path + "than",)), *other]
             be = Word(forms.auxiliary("sein", who), (verb,))
-            return Parts(subject, [], be, middle, [], [])
+            return ClauseFields(subject, [], be, middle, [], [])
         case Existence():
             place = _place(clause.place, path + "place", "dat")
-            return Parts(subject, [], Word(_existing(clause), (verb,)), place, [], [])
+            return ClauseFields(subject, [], Word(_existing(clause), (verb,)), place, [], [])
         case Passive():
             agent = _prepositional("von", clause.agent, path + "agent", "dat", path + "by")
             done = [Word(clause.verb.participle, (verb,))]
             was = Word(forms.auxiliary("wurden", who), (path + "passive",))
-            return Parts(subject, [], was, agent, [], done)
+            return ClauseFields(subject, [], was, agent, [], done)
         case Action():
             finite, prefix, end = _verb(clause, path, who, question)
             time = [Word(t, (path + "time",)) for t in TIMES.get(clause.time, "").split()]
-            return Parts(subject, time, finite, _middle(clause, path), prefix, end)
+            return ClauseFields(subject, time, finite, _middle(clause, path), prefix, end)
     raise AssertionError(clause)
 
 
@@ -151,19 +161,19 @@ def _verb(
     clause: Action, path: str, who: str, question: bool
 ) -> tuple[Word, list[Word], list[Word]]:
     """Finite verb, separated prefix, and what closes the clause."""
-    verb, says, tense = clause.verb, path + "verb", path + "tense"
-    infinitive = [Word(verb.prefix + verb.infinitive, (says,))]
+    verb, parts, tense = clause.verb, path + "verb", path + "tense"
+    infinitive = [Word(verb.prefix + verb.infinitive, (parts,))]
     if clause.modal:
         return Word(forms.auxiliary(clause.modal, who), (path + "modal",)), [], infinitive
     if clause.tense == "future":
         return Word(forms.auxiliary("werden", who), (tense,)), [], infinitive
-    # A question about the past is asked in the perfect, as people speak.
+    # Questions about the past use the perfect, as spoken German does.
     if question and clause.tense == "past":
-        participle = [Word(verb.participle, (says,))]
+        participle = [Word(verb.participle, (parts,))]
         return Word(forms.auxiliary(verb.auxiliary, who), (tense,)), [], participle
     form = forms.past if clause.tense == "past" else forms.present
-    prefix = [Word(verb.prefix, (says,))] if verb.prefix else []
-    return Word(form(verb, who), (says, tense)), prefix, []
+    prefix = [Word(verb.prefix, (parts,))] if verb.prefix else []
+    return Word(form(verb, who), (parts, tense)), prefix, []
 
 
 def _middle(clause: Action, path: str) -> list[Word]:
@@ -195,13 +205,15 @@ def _place(place: Place, path: str, case: str) -> list[Word]:
     return _prepositional(preposition, place.phrase, path + ".phrase", case, path + ".on")
 
 
-def _prepositional(preposition: str, phrase: Phrase, path: str, case: str, says: str) -> list[Word]:
+def _prepositional(
+    preposition: str, phrase: Phrase, path: str, case: str, parts: str
+) -> list[Word]:
     words = _phrase(phrase, path, case)
     if phrase.determiner == "the":
         article, *rest = words
         if joined := forms.contraction(preposition, article.text):
-            return [Word(joined, (says, *article.says)), *rest]
-    return [Word(preposition, (says,)), *words]
+            return [Word(joined, (parts, *article.parts)), *rest]
+    return [Word(preposition, (parts,)), *words]
 
 
 def _subject(subject: Subject, path: str, case: str) -> list[Word]:
@@ -228,8 +240,8 @@ def _phrase(phrase: Phrase, path: str, case: str, no: str = "") -> list[Word]:
         adjective = forms.adjective_form(phrase.adjective, determiner, gender, case)
         words.insert(0, Word(adjective, (path + ".adjective",)))
     if article := forms.determiner_form(determiner, gender, case):
-        says = (path + ".determiner", no) if no else (path + ".determiner",)
-        words.insert(0, Word(article, says))
+        parts = (path + ".determiner", no) if no else (path + ".determiner",)
+        words.insert(0, Word(article, parts))
     if phrase.relative:
         words += _relative(phrase, path)
     return words
@@ -241,8 +253,8 @@ def _relative(phrase: Phrase, path: str) -> list[Word]:
     assert clause is not None
     case = "nom" if phrase.gap == "subject" else clause.verb.case
     pronoun = forms.relative_pronoun(forms.column(phrase), case)
-    parts = _parts(clause, inner)
+    fields = _fields(clause, inner)
     if phrase.gap == "subject":
-        parts = parts._replace(subject=[])
+        fields = fields._replace(subject=[])
     comma, close = Word(",", (inner + "comma",)), Word(",", (inner + "close",))
-    return [comma, Word(pronoun, (inner + "that",)), *_last(parts), close]
+    return [comma, Word(pronoun, (inner + "that",)), *_last(fields), close]

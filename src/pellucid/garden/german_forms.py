@@ -1,7 +1,7 @@
 """German inflection: articles, adjective endings, nouns by case, verbs by person."""
 
 from pellucid.garden.lexicon import Adjective, Verb
-from pellucid.garden.plan import NUMBERS, Phrase
+from pellucid.garden.outline import NUMBERS, Phrase
 
 # Endings by case, in the order masculine, feminine, neuter, plural.
 _COLUMNS = {"m": 0, "f": 1, "n": 2, "pl": 3}

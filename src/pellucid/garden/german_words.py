@@ -33,4 +33,4 @@ TIMES = {
 OFTEN = {"often": "oft", "always": "immer", "sometimes": "manchmal", "rarely": "selten"}
 DEGREES = {"very": "sehr", "too": "zu", "so": "so"}
 PERSONS = {"I": "ich", "he": "er", "she": "sie", "we": "wir", "they": "sie"}
-ASKED = {"who": "wer", "what": "was", "where": "wo"}
+QUESTION_WORDS = {"who": "wer", "what": "was", "where": "wo"}

@@ -1,4 +1,4 @@
-"""The words of the garden, read from the tables beside this file."""
+"""The words of the garden, read from the folder `tables`."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -60,8 +60,8 @@ class Adjective:
     stem: str  # before an ending: "hoh" for "hoch"
     de_comparative: str
     zh: str
-    zh_attributive: tuple[str, ...]  # empty: not said before a noun
-    absolute: bool  # red, round, empty: not a matter of degree, in Chinese said with 是 … 的
+    zh_attributive: tuple[str, ...]  # empty: not used before a noun
+    absolute: bool  # red, round, empty: not a matter of degree, with 是 … 的 in Chinese
     of: tuple[Noun, ...]
     compared: tuple[tuple[Noun, ...], ...]
 
@@ -115,11 +115,13 @@ def reasons() -> tuple[Reason, ...]:
 @cache
 def named(names: str) -> tuple[Noun, ...]:
     """The nouns of a list of classes and nouns, in the order of the table."""
-    wanted = set(names.split()) - {"-"}
+    requested = set(names.split()) - {"-"}
     classes = {c for noun in nouns().values() for c in noun.classes}
-    if unknown := wanted - classes - nouns().keys():
+    if unknown := requested - classes - nouns().keys():
         raise KeyError(f"{sorted(unknown)} in {names!r} is neither a noun nor a class of nouns")
-    return tuple(n for n in nouns().values() if n.classes & wanted or n.name in wanted - classes)
+    return tuple(
+        n for n in nouns().values() if n.classes & requested or n.name in requested - classes
+    )
 
 
 @cache

@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from pellucid.garden.draw import UNWILLED, Draw, NothingFitsError, differ, predicates
 from pellucid.garden.kinds import state
 from pellucid.garden.lexicon import Noun
-from pellucid.garden.plan import Action, Both, Phrase, Place, Plan, Reference, State
+from pellucid.garden.outline import Action, Both, Outline, Phrase, Place, Reference, State
+from pellucid.garden.sampler import UNWILLED, NothingFitsError, Sampler, differ, predicates
 
 # "Although" joins what is quiet with what disturbs it, "when" what was done with what happened.
 _QUIET = ("sleep", "read", "write", "work", "lie")
@@ -13,39 +13,39 @@ _LOUD = ("bark", "sing", "cry", "laugh", "dance", "play")
 _HAPPENINGS = ("arrive", "wake", "fall asleep", "fall", "come back", "run away")
 
 
-def coordination(draw: Draw) -> Plan:
+def coordination(sampler: Sampler) -> Outline:
     """Two phrases with "and", or two clauses with "and" or "but"."""
-    if draw.chance(0.5):
-        return Plan("coordination", draw.until_kept(lambda: _joined_phrases(draw)))
-    if draw.chance(0.5):
-        first = _doing(draw, "past")
-        second = replace(_doing(draw, "past", (first.verb.key,)), negated=True)
+    if sampler.chance(0.5):
+        return Outline("coordination", sampler.sample_in_split(lambda: _joined_phrases(sampler)))
+    if sampler.chance(0.5):
+        first = _doing(sampler, "past")
+        second = replace(_doing(sampler, "past", (first.verb.key,)), negated=True)
         _apart(first, second)
-        return Plan("coordination", first, "but", second)
-    first, second = _doing(draw, "present"), _doing(draw, "present")
+        return Outline("coordination", first, "but", second)
+    first, second = _doing(sampler, "present"), _doing(sampler, "present")
     _apart(first, second)
-    return Plan("coordination", first, "and", second)
+    return Outline("coordination", first, "and", second)
 
 
-def subordinate(draw: Draw) -> Plan:
+def subordinate(sampler: Sampler) -> Outline:
     """A clause with that, although, while or when: the German verb goes last."""
-    word = draw.choice(("that", "that", "although", "while", "when"))
+    word = sampler.choice(("that", "that", "although", "while", "when"))
     if word == "that":
-        return _that(draw)
+        return _that(sampler)
     if word == "when":
-        first, second = _doing(draw, "past"), _doing(draw, "past", _HAPPENINGS)
+        first, second = _doing(sampler, "past"), _doing(sampler, "past", _HAPPENINGS)
     elif word == "although":
-        first, second = _doing(draw, "present", _QUIET), _doing(draw, "present", _LOUD)
+        first, second = _doing(sampler, "present", _QUIET), _doing(sampler, "present", _LOUD)
     else:
-        first, second = _doing(draw, "present"), _doing(draw, "present")
+        first, second = _doing(sampler, "present"), _doing(sampler, "present")
     _apart(first, second)
-    return Plan("subordinate", first, word, second, fronted=draw.chance(0.4))
+    return Outline("subordinate", first, word, second, fronted=sampler.chance(0.4))
 
 
-def relative(draw: Draw) -> Plan:
+def relative(sampler: Sampler) -> Outline:
     """A phrase with a relative clause: behind the noun, before it in Chinese."""
-    inner = draw.until_kept(lambda: _plain(draw.transitive(), "past"))
-    gap = draw.choice(("subject", "object"))
+    inner = sampler.sample_in_split(lambda: _plain(sampler.transitive(), "past"))
+    gap = sampler.choice(("subject", "object"))
     head = inner.subject if gap == "subject" else inner.object
     if not isinstance(head, Phrase) or head.noun.mass:
         raise NothingFitsError
@@ -54,7 +54,7 @@ def relative(draw: Draw) -> Plan:
         inner.verb.de_preposition or inner.verb.key in ("call", "bite", "frighten")
     ):
         raise NothingFitsError
-    plural = "single" not in head.noun.classes and draw.chance(0.25)
+    plural = "single" not in head.noun.classes and sampler.chance(0.25)
     reference = Reference(head.noun, plural)
     if gap == "subject":
         inner = replace(inner, subject=reference)
@@ -63,50 +63,50 @@ def relative(draw: Draw) -> Plan:
     if gap == "object" and _either_way(head.noun, plural, inner):
         raise NothingFitsError
     head = Phrase(head.noun, "the", plural, relative=inner, gap=gap)
-    if gap == "object" and draw.chance(0.4):
-        return Plan("relative", draw.until_kept(lambda: _seeing(draw, head)))
-    return Plan("relative", draw.until_kept(lambda: _said_of(draw, head)))
+    if gap == "object" and sampler.chance(0.4):
+        return Outline("relative", sampler.sample_in_split(lambda: _seeing(sampler, head)))
+    return Outline("relative", sampler.sample_in_split(lambda: _predicated(sampler, head)))
 
 
 def _either_way(noun: Noun, plural: bool, clause: Action) -> bool:
-    """Whether German would not tell who does it to whom: "die Frau, die das Kind traf"."""
+    """Whether German leaves open who acts on whom: "die Frau, die das Kind traf"."""
     subject = clause.subject
     assert isinstance(subject, Phrase)
-    told = clause.verb.case == "dat" or subject.plural != plural
+    is_marked = clause.verb.case == "dat" or subject.plural != plural
     masculine = not plural and "m" in (noun.gender, subject.noun.gender)
-    return bool(noun.classes & {"person", "animal"}) and not told and not masculine
+    return bool(noun.classes & {"person", "animal"}) and not is_marked and not masculine
 
 
-def _that(draw: Draw) -> Plan:
-    verb = draw.verb("that")
-    main = draw.until_kept(lambda: Action(verb, draw.subject(verb.who), tense="present"))
+def _that(sampler: Sampler) -> Outline:
+    verb = sampler.verb("that")
+    main = sampler.sample_in_split(lambda: Action(verb, sampler.subject(verb.who), tense="present"))
     if verb.key == "hope":
-        second = draw.until_kept(lambda: _hoped(draw))
-    elif draw.chance(0.3):
-        second = draw.until_kept(lambda: state(draw))
+        second = sampler.sample_in_split(lambda: _hoped(sampler))
+    elif sampler.chance(0.3):
+        second = sampler.sample_in_split(lambda: state(sampler))
     else:
-        second = _doing(draw, draw.choice(("past", "present")))
+        second = _doing(sampler, sampler.choice(("past", "present")))
     _apart(main, second)
-    return Plan("subordinate", main, "that", second)
+    return Outline("subordinate", main, "that", second)
 
 
-def _hoped(draw: Draw) -> Action:
-    clause = _doing(draw, "future")
+def _hoped(sampler: Sampler) -> Action:
+    clause = _doing(sampler, "future")
     if clause.verb.name in UNWILLED:
         raise NothingFitsError
     return clause
 
 
-def _doing(draw: Draw, tense: str, keys: tuple[str, ...] = ()) -> Action:
+def _doing(sampler: Sampler, tense: str, keys: tuple[str, ...] = ()) -> Action:
     """Someone definite does something, in this tense, with one of these verbs if given."""
 
     def make() -> Action:
-        clause = draw.transitive() if draw.chance(0.6) else draw.intransitive()
+        clause = sampler.transitive() if sampler.chance(0.6) else sampler.intransitive()
         if keys and clause.verb.key not in keys:
             raise NothingFitsError
         return _plain(clause, tense)
 
-    return draw.until_kept(make)
+    return sampler.sample_in_split(make)
 
 
 def _plain(clause: Action, tense: str) -> Action:
@@ -127,18 +127,21 @@ def _plain(clause: Action, tense: str) -> Action:
     return replace(clause, subject=subject, object=thing, tense=tense)
 
 
-def _joined_phrases(draw: Draw) -> Action:
-    if draw.chance(0.5):
-        clause = draw.intransitive()
+def _joined_phrases(sampler: Sampler) -> Action:
+    if sampler.chance(0.5):
+        clause = sampler.intransitive()
         options = clause.verb.who
-        one, other = draw.definite(draw.choice(options)), draw.definite(draw.choice(options))
+        one, other = (
+            sampler.definite(sampler.choice(options)),
+            sampler.definite(sampler.choice(options)),
+        )
         _alike(one, other)
         if clause.verb.aspect not in ("act", "posture", "dwell"):
             raise NothingFitsError
         return replace(clause, subject=Both(one, other), tense="present")
-    clause = draw.transitive()
+    clause = sampler.transitive()
     nouns = [n for n in clause.verb.what if not n.mass]
-    one, other = (Phrase(draw.choice(nouns), "a") for _ in range(2))
+    one, other = (Phrase(sampler.choice(nouns), "a") for _ in range(2))
     _alike(one, other)
     differ(clause.subject, one, other)
     if clause.verb.aspect == "state" or clause.verb.case == "dat" or clause.verb.key in ("call",):
@@ -153,11 +156,11 @@ def _alike(one: Phrase, other: Phrase) -> None:
         raise NothingFitsError
 
 
-def _said_of(draw: Draw, head: Phrase) -> State | Action:
+def _predicated(sampler: Sampler, head: Phrase) -> State | Action:
     """What the noun with the relative clause is or does."""
-    if draw.chance(0.5):
-        return State(head, draw.choice(predicates(head.noun)))
-    clause = draw.intransitive()
+    if sampler.chance(0.5):
+        return State(head, sampler.choice(predicates(head.noun)))
+    clause = sampler.intransitive()
     if head.noun not in clause.verb.who or clause.verb.aspect not in ("act", "posture"):
         raise NothingFitsError
     assert head.relative is not None
@@ -166,9 +169,9 @@ def _said_of(draw: Draw, head: Phrase) -> State | Action:
     return replace(clause, subject=head, tense="present")
 
 
-def _seeing(draw: Draw, head: Phrase) -> Action:
+def _seeing(sampler: Sampler, head: Phrase) -> Action:
     """What someone does with the thing of the relative clause."""
-    clause = _plain(draw.transitive(), "past")
+    clause = _plain(sampler.transitive(), "past")
     assert head.relative is not None
     if head.noun not in clause.verb.what or clause.verb.key == head.relative.verb.key:
         raise NothingFitsError

@@ -2,19 +2,19 @@
 
 from dataclasses import replace
 
-from pellucid.garden.draw import Draw, NothingFitsError
 from pellucid.garden.kinds import about_someone, state
-from pellucid.garden.plan import Action, Asked, Person, Phrase, Plan, State
+from pellucid.garden.outline import Action, Outline, Person, Phrase, QuestionWord, State
+from pellucid.garden.sampler import NothingFitsError, Sampler
 
 
-def question(draw: Draw) -> Plan:
+def question(sampler: Sampler) -> Outline:
     """Yes or no, who, what, where."""
-    ask = draw.choice((_whether, _whether, _whether, _is_it, _who, _what, _where))
-    return Plan("question", draw.until_kept(lambda: ask(draw)), question=True)
+    ask = sampler.choice((_whether, _whether, _whether, _is_it, _who, _what, _where))
+    return Outline("question", sampler.sample_in_split(lambda: ask(sampler)), question=True)
 
 
-def _whether(draw: Draw) -> Action:
-    clause = draw.transitive() if draw.chance(0.7) else draw.intransitive()
+def _whether(sampler: Sampler) -> Action:
+    clause = sampler.transitive() if sampler.chance(0.7) else sampler.intransitive()
     if clause.place is not None and clause.tense == "past":
         raise NothingFitsError
     if clause.subject in (Person("I"), Person("we")):  # who asks that knows the answer
@@ -22,20 +22,20 @@ def _whether(draw: Draw) -> Action:
     return about_someone(clause)
 
 
-def _is_it(draw: Draw) -> State:
-    clause = state(draw)
+def _is_it(sampler: Sampler) -> State:
+    clause = state(sampler)
     return replace(clause, degree="")
 
 
-def _who(draw: Draw) -> Action:
-    clause = draw.transitive()
+def _who(sampler: Sampler) -> Action:
+    clause = sampler.transitive()
     if "person" not in clause.verb.who[0].classes:
         raise NothingFitsError
-    return replace(clause, subject=Asked("who"))
+    return replace(clause, subject=QuestionWord("who"))
 
 
-def _what(draw: Draw) -> Action:
-    clause = _whether(draw)
+def _what(sampler: Sampler) -> Action:
+    clause = _whether(sampler)
     thing, verb = clause.object, clause.verb
     if not isinstance(thing, Phrase) or thing.noun.classes & {"person", "animal"}:
         raise NothingFitsError
@@ -48,11 +48,11 @@ def _what(draw: Draw) -> Action:
         or verb.case == "dat"
     ):
         raise NothingFitsError
-    return replace(clause, object=Asked("what"))
+    return replace(clause, object=QuestionWord("what"))
 
 
-def _where(draw: Draw) -> Action:
-    clause = draw.intransitive()
+def _where(sampler: Sampler) -> Action:
+    clause = sampler.intransitive()
     if not clause.verb.where or isinstance(clause.subject, Person):
         raise NothingFitsError
-    return replace(about_someone(clause), place=Asked("where"), tense="present")
+    return replace(about_someone(clause), place=QuestionWord("where"), tense="present")

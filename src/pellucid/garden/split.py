@@ -1,4 +1,4 @@
-"""Which clauses belong to training, validation and test: a property of what a clause says."""
+"""Which clauses belong to training, validation and test: a property of a clause's content."""
 
 from functools import lru_cache
 from hashlib import blake2b

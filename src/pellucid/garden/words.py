@@ -1,4 +1,4 @@
-"""Words that remember what they say, and the text that they make together."""
+"""Words with the parts of the outline that they express, and the text that they form."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -7,13 +7,13 @@ CLOSING = frozenset(",.?，。？")
 
 
 class Word(NamedTuple):
-    """A word and the paths of the plan's parts that it expresses ("1.subject.noun").
+    """A word and the paths of the outline's parts that it expresses ("1.subject.noun").
 
     Words of two languages are aligned where they share a path.
     """
 
     text: str
-    says: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -21,13 +21,13 @@ class Side:
     """A sentence in one language.
 
     words: the units of alignment, punctuation included.  spans: the character span of each
-    word in `text`.  says: for each word the parts of the plan that it expresses.
+    word in `text`.  parts: for each word the parts of the outline that it expresses.
     """
 
     text: str
     words: tuple[str, ...]
     spans: tuple[tuple[int, int], ...]
-    says: tuple[tuple[str, ...], ...]
+    parts: tuple[tuple[str, ...], ...]
 
 
 def side(words: list[Word], spaced: bool) -> Side:
@@ -45,5 +45,5 @@ def side(words: list[Word], spaced: bool) -> Side:
         text=text,
         words=tuple(text[a:b] for a, b in spans),
         spans=tuple(spans),
-        says=tuple(word.says for word in words),
+        parts=tuple(word.parts for word in words),
     )

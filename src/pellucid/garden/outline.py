@@ -1,4 +1,4 @@
-"""What a sentence says, before any language says it: frozen trees of noun phrases and clauses."""
+"""The content of a sentence before it has a language: trees of noun phrases and clauses."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Person:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What a question asks for: "who", "what" or "where"."""
+class QuestionWord:
+    """The word for what a question asks: "who", "what" or "where"."""
 
     word: str
 
@@ -60,7 +60,7 @@ class Place:
     phrase: Phrase
 
 
-Subject = Phrase | Both | Person | Asked | Reference
+Subject = Phrase | Both | Person | QuestionWord | Reference
 
 
 @dataclass(frozen=True)
@@ -72,9 +72,9 @@ class Action:
 
     verb: Verb
     subject: Subject
-    object: Phrase | Both | Asked | Reference | None = None
+    object: Phrase | Both | QuestionWord | Reference | None = None
     recipient: Phrase | None = None
-    place: Place | Asked | None = None
+    place: Place | QuestionWord | None = None
     tense: str = "past"
     negated: bool = False
     modal: str = ""
@@ -85,7 +85,7 @@ class Action:
 
 @dataclass(frozen=True)
 class State:
-    """Something is so; `degree` is "", "very", "too" or "so"."""
+    """The subject has a property; `degree` is "", "very", "too" or "so"."""
 
     subject: Subject
     adjective: Adjective
@@ -96,7 +96,7 @@ class State:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One thing is more so than another."""
+    """The subject has more of a property than another phrase."""
 
     subject: Phrase
     adjective: Adjective
@@ -124,7 +124,7 @@ Clause = Action | State | Comparison | Existence | Passive
 
 
 @dataclass(frozen=True)
-class Plan:
+class Outline:
     """A sentence: one clause, or two with a conjunction between them (or first, if `fronted`)."""
 
     kind: str

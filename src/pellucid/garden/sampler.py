@@ -1,4 +1,4 @@
-"""Draws clauses that make sense, each within one split."""
+"""Samples clauses that make sense, each within one split."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from random import Random
 from typing import TypeVar
 
 from pellucid.garden.lexicon import Adjective, Noun, Verb, adjectives, verbs
-from pellucid.garden.plan import NUMBERS, PERSONS, Action, Clause, Person, Phrase, Place, key
+from pellucid.garden.outline import NUMBERS, PERSONS, Action, Clause, Person, Phrase, Place, key
 from pellucid.garden.split import split_of
 
 C = TypeVar("C", bound=Clause)
 PAST = ("yesterday", "this morning", "last night", "last week")
 FUTURE = ("tomorrow", "next week")
 _TRIES = 2000
-# What "my" is said of; what is done to a portion of food or drink ("the milk": 那杯牛奶); and what
-# nobody plans to do.
+# Classes that "my" suits; verbs for a portion of food or drink ("the milk": 那杯牛奶); and verbs
+# for what nobody intends.
 _OWNED = frozenset({"kin", "pet", "ware", "vehicle", "clothing", "small"})
 _CONSUMING = ("eat", "drink", "cut")
 _WORN = "put on"  # one at a time
@@ -27,10 +27,10 @@ UNWILLED = (
 
 
 class NothingFitsError(Exception):
-    """No clause of this split was found: the caller draws something else."""
+    """No clause of this split fits: the caller samples something else."""
 
 
-class Draw:
+class Sampler:
     """A source of random phrases and clauses of one split."""
 
     def __init__(self, rng: Random, split: str) -> None:
@@ -47,18 +47,18 @@ class Draw:
         """True with this probability."""
         return self.rng.random() < probability
 
-    def keeps(self, clause: Clause) -> bool:
+    def is_in_split(self, clause: Clause) -> bool:
         """Whether the clause belongs to this split."""
         return split_of(key(clause)) == self.split
 
-    def until_kept(self, make: Callable[[], C]) -> C:
+    def sample_in_split(self, make: Callable[[], C]) -> C:
         """The first clause that belongs to this split."""
         for _ in range(_TRIES):
             try:
                 clause = make()
             except NothingFitsError:
                 continue
-            if self.keeps(clause):
+            if self.is_in_split(clause):
                 return clause
         raise NothingFitsError
 
@@ -111,12 +111,12 @@ class Draw:
         options = attributes(noun)
         if not options:
             return None
-        # What few nouns can be is said the more often of each.
+        # The fewer nouns an adjective suits, the more often it is used with each.
         return self.rng.choices(options, [1 / len(a.of) for a in options])[0]
 
     def place(self, options: tuple[tuple[str, Noun], ...]) -> Place:
         """A place with "the"."""
-        # The preposition first: else the rare places behind a rare one would hardly be drawn.
+        # The preposition first; otherwise places with a rare one would hardly be sampled.
         preposition = self.choice(tuple(dict.fromkeys(p for p, _ in options)))
         noun = self.choice([noun for p, noun in options if p == preposition])
         adjective = self.attribute(noun) if self.chance(0.1) else None
@@ -178,7 +178,7 @@ def attributes(noun: Noun) -> tuple[Adjective, ...]:
 
 @cache
 def predicates(noun: Noun) -> tuple[Adjective, ...]:
-    """The adjectives that can be said of a noun."""
+    """The adjectives that can be true of a noun."""
     return tuple(a for a in adjectives() if noun in a.of)
 
 
