@@ -21,7 +21,8 @@ from pellucid.data.lines import reads_twice
 from pellucid.data.records import Record
 from pellucid.errors import DataError, VerificationError
 from pellucid.files import atomic_write, publish, remove
-from pellucid.manifest import dump_json, read_json, verify
+from pellucid.json_files import dump_json, read_json
+from pellucid.manifest import verify
 
 FORMAT = 2
 INDEX = "index.json"

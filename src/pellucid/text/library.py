@@ -9,7 +9,7 @@ import tokenizers
 from tokenizers import models
 
 from pellucid.errors import VerificationError
-from pellucid.manifest import read_json
+from pellucid.json_files import read_json
 
 LARGEST = 1 << 26  # bytes of a tokenizer.json; the largest in use has a third of it
 

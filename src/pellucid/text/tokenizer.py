@@ -10,7 +10,7 @@ from tokenizers import models
 
 from pellucid.errors import DataError, UsageError, VerificationError
 from pellucid.files import atomic_write
-from pellucid.manifest import dump_json, read_json
+from pellucid.json_files import dump_json, read_json
 from pellucid.text.display import DISPLAYS, display
 from pellucid.text.guard import guarded
 from pellucid.text.library import read_library, roles_of, without_special

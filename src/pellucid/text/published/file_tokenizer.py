@@ -11,7 +11,7 @@ import tokenizers
 
 from pellucid.errors import UsageError
 from pellucid.files import atomic_write
-from pellucid.manifest import dump_json
+from pellucid.json_files import dump_json
 from pellucid.text.guard import guarded
 from pellucid.text.template import Template
 from pellucid.text.tokenizer import Encoding, Tokenizer

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pellucid.errors import DataError, UsageError, VerificationError
-from pellucid.manifest import dump_json
+from pellucid.json_files import dump_json
 from pellucid.text.library import library_errors
 from pellucid.text.pair import Tokenizers
 from pellucid.text.published import layouts

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pellucid.errors import VerificationError
-from pellucid.manifest import read_json
+from pellucid.json_files import read_json
 from pellucid.text.library import LARGEST, roles_of
 from pellucid.text.published.classes import (
     ALIASES,

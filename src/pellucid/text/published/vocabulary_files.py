@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from pellucid.errors import VerificationError
-from pellucid.manifest import read_json, read_text
+from pellucid.json_files import read_json, read_text
 from pellucid.text.library import LARGEST
 
 BROKEN = "The file is damaged: download it again."
