@@ -1,6 +1,6 @@
 """German sentences from outlines: case, verb position, separable prefixes, kein and nicht."""
 
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import NamedTuple
 
 from pellucid.garden import german_forms as forms
@@ -47,11 +47,8 @@ class ClauseFields(NamedTuple):
 def sentence(outline: Outline) -> list[Word]:
     """The words of an outline, in order; one comma or stop where two would meet."""
     words = _sentence(outline)
-    return [w for w, following in pairwise([*words, words[-1]]) if not _swallowed(w, following)]
-
-
-def _swallowed(word: Word, following: Word) -> bool:
-    return word.text == "," and word is not following and following.text in CLOSING
+    kept = [w for w, next_ in pairwise(words) if w.text != "," or next_.text not in CLOSING]
+    return [*kept, words[-1]]
 
 
 def _sentence(outline: Outline) -> list[Word]:
@@ -86,14 +83,8 @@ def _main(clause: Clause, path: str) -> list[Word]:
 
 
 def _inverted(fields: ClauseFields) -> list[Word]:
-    return [
-        fields.finite,
-        *fields.subject,
-        *fields.time,
-        *fields.middle,
-        *fields.prefix,
-        *fields.end,
-    ]
+    subject, time, finite, *rest = fields
+    return [finite, *subject, *time, *chain.from_iterable(rest)]
 
 
 def _last(fields: ClauseFields) -> list[Word]:
@@ -205,15 +196,13 @@ def _place(place: Place, path: str, case: str) -> list[Word]:
     return _prepositional(preposition, place.phrase, path + ".phrase", case, path + ".on")
 
 
-def _prepositional(
-    preposition: str, phrase: Phrase, path: str, case: str, parts: str
-) -> list[Word]:
+def _prepositional(preposition: str, phrase: Phrase, path: str, case: str, part: str) -> list[Word]:
     words = _phrase(phrase, path, case)
     if phrase.determiner == "the":
         article, *rest = words
         if joined := forms.contraction(preposition, article.text):
-            return [Word(joined, (parts, *article.parts)), *rest]
-    return [Word(preposition, (parts,)), *words]
+            return [Word(joined, (part, *article.parts)), *rest]
+    return [Word(preposition, (part,)), *words]
 
 
 def _subject(subject: Subject, path: str, case: str) -> list[Word]:
