@@ -1,7 +1,7 @@
 """What a run's settings are where the user left them open."""
 
 import itertools
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from types import SimpleNamespace
 
 import pytest
@@ -140,7 +140,7 @@ def directory(family, **changes):
 @pytest.mark.parametrize("task", TASK_CONFIGS)
 def test_settings_of_another_task_are_refused(task):
     other = next(name for name in TASK_CONFIGS if name != task)
-    setting = next(f for f in TASK_CONFIGS[other].__dataclass_fields__)
+    setting = fields(TASK_CONFIGS[other])[0].name
     with pytest.raises(ConfigError, match=rf"objective\.{setting}"):
         complete({"task": task, "objective": {setting: 0.1}}, Situation(100, True))
     with pytest.raises(ConfigError, match="task='juggling' is not known"):
