@@ -51,17 +51,17 @@ def test_wanted_words_have_the_files_numbers(tmp_path, name, head, end):
 
 
 FAULTS = {
-    "ragged": (["a 1 2 3", "b 1 2", "c 1 2 3"], r":2: 2 fields behind the word 'b' instead of 3"),
-    "blank": (["a 1 2 3", "", "c 1 2 3"], r":2: 0 fields behind"),
-    "cut off": (["a 1 2 3", "c 1"], r":2: 1 fields .* get it anew"),
-    "too many": (["a 1 2 3", "c 1 2 3 4"], r":2: more than 3 numbers behind 'c 1'"),
+    "ragged": (["a 1 2 3", "b 1 2", "c 1 2 3"], r":2: 2 fields after the word 'b' instead of 3"),
+    "blank": (["a 1 2 3", "", "c 1 2 3"], r":2: 0 fields after"),
+    "cut off": (["a 1 2 3", "c 1"], r":2: 1 fields .* download it again"),
+    "too many": (["a 1 2 3", "c 1 2 3 4"], r":2: more than 3 numbers after 'c 1'"),
     "no number": (["a 1 2 3", "c 1 x 3"], r":2: in the vector of 'c', could not convert .* 'x'"),
     "nan": (["a 1 2 3", "c 1 nan 3"], r":2: the vector of 'c' holds a number that is not finite"),
     "inf": (["c -inf 1 3"], r":1: the vector of 'c' .* not finite"),
     "float64": (["c 1 1e39 3"], r":1: the vector of 'c' .* not finite in float32"),
-    "twice": (["c 1 2 3", "a 1 2 3", "c 4 5 6"], r":3: 'c' stands here again"),
+    "twice": (["c 1 2 3", "a 1 2 3", "c 4 5 6"], r":3: 'c' appears again"),
     "empty": ([], r" is empty"),
-    "prose": (["this is no vector"], r":1: 'this is no vector' is no word with numbers"),
+    "prose": (["this is no vector"], r":1: 'this is no vector' is not a word followed by numbers"),
     "wide": (["a 1 2 3 4"], r":1: its vectors have 4 numbers, the embedding 3.*model.d_model=4"),
     "narrow": (["a 1 2"], r":1: its vectors have 2 numbers, the embedding 3"),
     "narrow by header": (["2 2", "a 1 2", "c 1 2"], r":1: its vectors have 2 numbers"),

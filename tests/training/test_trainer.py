@@ -216,7 +216,7 @@ def test_patience_stops_early(tmp_path):  # authority: the definition
     class Worsening(Corruption):
         calls = 0
 
-        def validate(self, module, device):
+        def validate(self, module, held_out, device):
             Worsening.calls += 1
             return {"loss": abs(Worsening.calls - 3.0)}
 

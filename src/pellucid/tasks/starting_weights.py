@@ -25,9 +25,9 @@ def lay_starting_weights(model: Model, inputs: TaskInputs) -> None:
 
 @torch.no_grad()
 def _copy(start: nn.Module, model: nn.Module) -> None:
-    given = dict(start.named_parameters())
+    weights = dict(start.named_parameters())
     for name, parameter in model.named_parameters():
-        known = given.get(name)
+        known = weights.get(name)
         if known is not None and known.shape == parameter.shape:
             parameter.copy_(known)
         elif not name.startswith("heads."):

@@ -129,11 +129,11 @@ class TaggingTask(Task):
                 predicted += self._words(best, batch.is_word)
                 gold += self._words(batch.labels, batch.is_word)
         accuracy = token_accuracy(predicted, gold)
-        found = {"loss": total / max(count, 1), "accuracy": accuracy}
+        result = {"loss": total / max(count, 1), "accuracy": accuracy}
         if not are_entity_tags(self.labels):
-            return {**found, "precision": accuracy, "recall": accuracy, "f1": accuracy}
+            return {**result, "precision": accuracy, "recall": accuracy, "f1": accuracy}
         micro = entity_scores(predicted, gold).micro
-        return {**found, "precision": micro.precision, "recall": micro.recall, "f1": micro.f1}
+        return {**result, "precision": micro.precision, "recall": micro.recall, "f1": micro.f1}
 
     def export(self, module: nn.Module) -> Mapping[str, Bundle]:
         """The one model of this task."""

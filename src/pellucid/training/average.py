@@ -15,34 +15,36 @@ from pellucid.training.run_directory import RunDirectory
 
 
 def checkpoints_of(path: Path) -> list[Path]:
-    """The checkpoints that a name means: all of a run's, oldest first, or that one itself.
+    """Return the checkpoints that a path names: all of a run, oldest first, or itself.
 
     Raises: DataError if it is neither; VerificationError if one is damaged.
     """
     if (path / "config.yaml").is_file():
-        found = sorted((path / "checkpoints").glob("step-*"))
+        paths = sorted((path / "checkpoints").glob("step-*"))
     else:
-        found = [path] if (path / "state.json").is_file() else []
-    if not found:
-        raise DataError(f"{path} is no checkpoint and no run that has one. Check the name.")
-    for checkpoint in found:
+        paths = [path] if (path / "state.json").is_file() else []
+    if not paths:
+        raise DataError(
+            f"{path} is neither a checkpoint nor a run with checkpoints. Check the name."
+        )
+    for checkpoint in paths:
         verify(checkpoint)
-    return found
+    return paths
 
 
 def averaged(paths: Sequence[Path]) -> Bundle:
-    """The model whose weights are the mean of these checkpoints, all of one run.
+    """Return the model whose weights are the mean of these checkpoints of one run.
 
     Raises: UsageError if they are of several runs, or one is named twice; DataError if the run
     lacks what a model needs.
     """
     if len({path.resolve() for path in paths}) < len(paths):
-        raise UsageError("a checkpoint is named twice and would count twice. Name each but once.")
+        raise UsageError("a checkpoint is named twice and would count twice. Name each once.")
     runs = {path.resolve().parent.parent for path in paths}
     if len(runs) != 1:
         raise UsageError(
-            "these checkpoints are of several runs, whose weights have nothing to do with each"
-            " other. Average those of one."
+            "these checkpoints belong to several runs, whose weights are unrelated. Average the"
+            " checkpoints of one run."
         )
     run = RunDirectory(runs.pop())
     inputs = inputs_of(run)

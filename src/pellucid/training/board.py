@@ -1,4 +1,4 @@
-"""Figures for TensorBoard, of the `[track]` extra."""
+"""Metrics for TensorBoard, from the `[track]` extra."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from pellucid.training.reporter import Quiet
 
 
 class Board(Quiet):
-    """Writes every figure of `metrics.jsonl` as a scalar under `RUN_DIR/tensorboard`."""
+    """Writes every metric of `metrics.jsonl` as a scalar under `RUN_DIR/tensorboard`."""
 
     def __init__(self, run_dir: Path) -> None:
         """Raises: ResourceError if tensorboard is not installed."""

@@ -1,4 +1,4 @@
-"""A run's checkpoints: whole or absent, verified before use, the newest found by looking.
+"""A run's checkpoints: whole or absent, and verified before use.
 
 `run_dir/checkpoints/step-00001000/` holds one safetensors file for each group of tensors (weights,
 optimizer, ema ...), `state.json` with the counters, and the manifest.
@@ -19,7 +19,7 @@ from pellucid.manifest import verify
 from pellucid.nn.weights import read_tensors, write_tensors
 
 
-class Found(NamedTuple):
+class Latest(NamedTuple):
     """The newest checkpoint that verifies, and why newer ones do not."""
 
     path: Path | None
@@ -45,8 +45,8 @@ def save_checkpoint(
     return path
 
 
-def latest_checkpoint(run_dir: Path) -> Found:
-    """The newest checkpoint whose every byte verifies. Never stored, always looked for."""
+def latest_checkpoint(run_dir: Path) -> Latest:
+    """Return the newest checkpoint whose every byte verifies."""
     skipped = []
     for path in reversed(_checkpoints(run_dir)):
         try:
@@ -54,12 +54,12 @@ def latest_checkpoint(run_dir: Path) -> Found:
         except (DataError, VerificationError) as error:
             skipped.append(f"skipped {path.name}: {error}")
         else:
-            return Found(path, skipped)
-    return Found(None, skipped)
+            return Latest(path, skipped)
+    return Latest(None, skipped)
 
 
 def load_checkpoint(path: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
-    """Verify a checkpoint; its tensors by group and name, and its state.
+    """Verify a checkpoint; return its tensors by group and name, and its state.
 
     Raises: DataError, VerificationError naming the file at fault.
     """
@@ -69,19 +69,19 @@ def load_checkpoint(path: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str,
 
 
 def path_of(run_dir: Path, step: int) -> Path:
-    """Where the checkpoint after `step` updates lies."""
+    """Return the path of the checkpoint after `step` updates."""
     return run_dir / "checkpoints" / f"step-{step:08d}"
 
 
 def step_of(path: Path) -> int:
-    """The number of updates before this checkpoint."""
+    """Return the number of updates before a checkpoint."""
     return int(path.name.removeprefix("step-"))
 
 
 def prune(run_dir: Path, keep: int, always: Sequence[int] = ()) -> list[Path]:
-    """Delete checkpoints older than the `keep` newest, once the newest verifies; says which.
+    """Delete checkpoints older than the `keep` newest, once the newest verifies; return them.
 
-    Those of the steps `always` stay. Damaged ones do not count among the kept.
+    always: steps whose checkpoints stay. Damaged checkpoints are not counted as kept.
     """
     newest, _ = latest_checkpoint(run_dir)
     if newest is None:
@@ -92,7 +92,7 @@ def prune(run_dir: Path, keep: int, always: Sequence[int] = ()) -> list[Path]:
     for path in reversed(older):
         if step_of(path) in always:
             continue
-        if kept < keep and _whole(path):
+        if kept < keep and _is_whole(path):
             kept += 1
         else:
             remove(path)
@@ -101,7 +101,7 @@ def prune(run_dir: Path, keep: int, always: Sequence[int] = ()) -> list[Path]:
 
 
 def average(paths: Sequence[Path], group: str = "weights") -> dict[str, Tensor]:
-    """The mean of one group over checkpoints, summed in float64; dtypes stay as they are.
+    """Return the mean of one group over checkpoints, summed in float64 and kept in its dtypes.
 
     Raises: UsageError if there is nothing to average; VerificationError if they do not match.
     """
@@ -133,7 +133,7 @@ def _checkpoints(run_dir: Path) -> list[Path]:
     return sorted((p for p in paths if re.fullmatch(r"step-\d+", p.name)), key=step_of)
 
 
-def _whole(path: Path) -> bool:
+def _is_whole(path: Path) -> bool:
     try:
         verify(path)
     except (DataError, VerificationError):

@@ -1,22 +1,22 @@
-"""Wall time, for speeds."""
+"""Wall time of training, to report speeds."""
 
 import time
 
 
 class Clock:
-    """Wall time of training alone."""
+    """A clock that can be paused."""
 
     def __init__(self) -> None:
         self.start = time.perf_counter()
 
     def lap(self, tokens: float) -> dict[str, float]:
-        """Speed since the last lap."""
+        """Return speed and seconds since the last lap."""
         now = time.perf_counter()
         seconds, self.start = now - self.start, now
         return {"tokens_per_second": tokens / max(seconds, 1e-9), "seconds": seconds}
 
     def paused(self) -> "Clock":
-        """Time inside `with clock.paused()` is not counted."""
+        """Return a context in which time is not counted."""
         return self
 
     def __enter__(self) -> None:

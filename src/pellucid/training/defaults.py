@@ -21,7 +21,7 @@ FEWEST_BETWEEN = 25
 
 
 class Situation(NamedTuple):
-    """What settings are chosen by, besides those that are given."""
+    """What settings are chosen by, besides those that are settings."""
 
     n_examples: int
     """Training examples."""
@@ -31,20 +31,20 @@ class Situation(NamedTuple):
 
 
 def complete(
-    given: Mapping[str, Any], situation: Situation, where: str = "settings"
+    settings: Mapping[str, Any], situation: Situation, where: str = "settings"
 ) -> tuple[RunConfig, list[str]]:
-    """The full config of a run from what the user gave, and notes on what was chosen and why.
+    """Return the full config of a run from the user's settings, and notes on what was chosen.
 
-    Raises: ConfigError if a given setting is unknown or impossible.
+    Raises: ConfigError if a setting is unknown or impossible.
     """
-    task = task_config(given.get("task", "translation"), where)
-    starts = bool(given.get("start_from"))
+    task = task_config(settings.get("task", "translation"), where)
+    starts = bool(settings.get("start_from"))
     defaults = task.defaults(situation.n_examples, situation.on_cpu, starts)
-    model, notes = _model(given, task, situation, where)
+    model, notes = _model(settings, task, situation, where)
     size = model["size"]
     recipe = OWN_FAMILIES[model["family"]].training if model["family"] in OWN_FAMILIES else {}
     chosen = merge(dict(defaults.settings), {**model, "training": recipe})
-    training = given.get("training")
+    training = settings.get("training")
     training = training if isinstance(training, Mapping) else {}  # the reader reports the fault
     chosen_training = chosen["training"]
     if training.get("schedule") == "noam":
@@ -60,26 +60,26 @@ def complete(
         "validate_every": often,
         "checkpoint_every": often,
     }
-    return build_run(merge(merge(chosen, given), {"size": size}), where), notes
+    return build_run(merge(merge(chosen, settings), {"size": size}), where), notes
 
 
 def _model(
-    given: Mapping[str, Any], task: type[TaskConfig], situation: Situation, where: str
+    settings: Mapping[str, Any], task: type[TaskConfig], situation: Situation, where: str
 ) -> tuple[dict[str, Any], list[str]]:
     """The sections `size`, `family` and `model`, and why they were chosen."""
-    size = given.get("size") or "auto"
-    if given.get("start_from"):
+    size = settings.get("size") or "auto"
+    if settings.get("start_from"):
         if size != "auto":
             raise ConfigError(
-                f"{where}: size={size!r} and start_from={given['start_from']!r}: the model that"
+                f"{where}: size={size!r} and start_from={settings['start_from']!r}: the model that"
                 " training starts from has a size. Leave one of them out."
             )
         if situation.start is None:  # a run that goes on: its config has them
-            return {"size": size, "family": given["family"], "model": given["model"]}, []
+            return {"size": size, "family": settings["family"], "model": settings["model"]}, []
         start = situation.start
         model = {"size": size, "family": start.family, "model": asdict(start.model_config)}
-        _refuse_other_shape(given, model["model"], where)
-        return model, [f"starting from {given['start_from']}: family {start.family}"]
+        _refuse_other_shape(settings, model["model"], where)
+        return model, [f"starting from {settings['start_from']}: family {start.family}"]
     notes = []
     if size == "auto":
         chosen = task.defaults(situation.n_examples, situation.on_cpu, False).size
@@ -95,10 +95,10 @@ def _model(
     return {"size": size, "family": family, "model": asdict(config)}, notes
 
 
-def _refuse_other_shape(given: Mapping[str, Any], model: Mapping[str, Any], where: str) -> None:
-    """Raises: ConfigError if a given setting would change the shape of the model to start from."""
-    wanted = given.get("model")
-    for name, value in wanted.items() if isinstance(wanted, Mapping) else ():
+def _refuse_other_shape(settings: Mapping[str, Any], model: Mapping[str, Any], where: str) -> None:
+    """Raises: ConfigError if a setting would change the shape of the model to start from."""
+    section = settings.get("model")
+    for name, value in section.items() if isinstance(section, Mapping) else ():
         if name in model and not name.endswith("dropout") and model[name] != value:
             raise ConfigError(
                 f"{where}: model.{name}={value!r}, but the model to start from has {model[name]!r},"

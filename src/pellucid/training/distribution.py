@@ -1,4 +1,4 @@
-"""One process or many: who this one is, and what all must agree on."""
+"""The processes of a training: one, or those that `torchrun` started."""
 
 import os
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from pellucid.errors import ConfigError
 
 @dataclass(frozen=True)
 class World:
-    """This process among those that `torchrun` started; alone without it."""
+    """This process and how many there are."""
 
     rank: int = 0
     size: int = 1
@@ -25,9 +25,9 @@ class World:
         return self.rank == 0
 
     def share(self, accumulate: int) -> range:
-        """Which micro-batches of an update are this process's: every size-th.
+        """Return the micro-batches of an update that this process computes: every size-th.
 
-        Raises: ConfigError if they cannot be shared out evenly.
+        Raises: ConfigError if they cannot be shared evenly.
         """
         if accumulate % self.size:
             raise ConfigError(
@@ -37,30 +37,30 @@ class World:
         return range(self.rank, accumulate, self.size)
 
     def wrap(self, module: nn.Module) -> nn.Module:
-        """The module whose backward sums gradients over processes."""
+        """Return a module whose backward sums gradients over processes."""
         return module if self.size == 1 else DistributedDataParallel(module)
 
-    def summed(self, values: Tensor) -> Tensor:
-        """Elementwise sum over all processes."""
+    def sum(self, values: Tensor) -> Tensor:
+        """Return the elementwise sum over all processes, in place."""
         if self.size > 1:
             dist.all_reduce(values)
         return values
 
-    def agree(self, flag: bool) -> bool:
-        """Whether any process says so: all must leave a loop at the same update."""
+    def any(self, flag: bool) -> bool:
+        """Return whether the flag is set in any process, so that all leave a loop together."""
         if self.size == 1:
             return flag
-        return bool(self.summed(torch.tensor(float(flag))).item())
+        return bool(self.sum(torch.tensor(float(flag))).item())
 
     def wait(self) -> None:
-        """Until every process is here."""
+        """Wait until every process is here."""
         if self.size > 1:
             dist.barrier()
 
 
 @contextmanager
 def world() -> Iterator[World]:
-    """The processes of this run, joined for as long as the context lasts."""
+    """Join the processes of this run for as long as the context lasts."""
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
         yield World()

@@ -15,18 +15,18 @@ class Average:
         self.shadow = {name: p.detach().clone() for name, p in module.named_parameters()}
 
     def update(self, module: nn.Module) -> None:
-        """Move towards the module's present weights."""
+        """Move towards the module's weights."""
         for name, parameter in module.named_parameters():
             self.shadow[name].lerp_(parameter.detach(), 1 - self.decay)
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
-        """Put back a saved shadow."""
+        """Restore a saved average."""
         for name, shadow in self.shadow.items():
             shadow.copy_(tensors[name])
 
     @contextmanager
     def in_place_of(self, module: nn.Module) -> Iterator[None]:
-        """Let the module hold the average while the context lasts."""
+        """Put the average into the module while the context lasts."""
         kept = {name: p.detach().clone() for name, p in module.named_parameters()}
         _fill(module, self.shadow)
         try:

@@ -1,4 +1,4 @@
-"""The optimizer over a module's parameters, and its state by name."""
+"""Optimizers, and their state by parameter name."""
 
 import torch
 from torch import Tensor, nn
@@ -9,7 +9,7 @@ OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 
 
 def build_optimizer(module: nn.Module, c: TrainingConfig) -> torch.optim.Optimizer:
-    """Adam with L2 decay, or AdamW with decoupled decay; vectors (biases, gains) never decay."""
+    """Return Adam with L2 decay or AdamW with decoupled decay; biases and gains never decay."""
     parameters = [p for p in module.parameters() if p.requires_grad]
     groups = [
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": c.weight_decay},
@@ -21,13 +21,13 @@ def build_optimizer(module: nn.Module, c: TrainingConfig) -> torch.optim.Optimiz
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Use this learning rate from the next update on."""
+    """Set the learning rate."""
     for group in optimizer.param_groups:
         group["lr"] = rate
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer, module: nn.Module) -> dict[str, Tensor]:
-    """The optimizer's state as `<parameter>.<slot>` tensors, for a checkpoint."""
+    """Return the optimizer's state as `<parameter>.<slot>` tensors, for a checkpoint."""
     return {
         f"{name}.{slot}": torch.as_tensor(value)
         for name, parameter in module.named_parameters()
@@ -38,7 +38,7 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer, module: nn.Module) -> di
 def restore_optimizer(
     optimizer: torch.optim.Optimizer, module: nn.Module, tensors: dict[str, Tensor]
 ) -> None:
-    """Put back what `optimizer_tensors` gave."""
+    """Restore the state that `optimizer_tensors` returned."""
     for name, parameter in module.named_parameters():
         slots = {
             key.removeprefix(f"{name}."): value

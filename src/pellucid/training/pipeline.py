@@ -22,7 +22,7 @@ from pellucid.training.reporter import LogFile, Quiet, Reporter, Tee
 from pellucid.training.run_directory import RunDirectory
 from pellucid.training.run_kernels import run_kernels
 from pellucid.training.state import Progress, averaged_steps
-from pellucid.training.trainer import Place, Trainer
+from pellucid.training.trainer import Runtime, Trainer
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Trained:
 
 
 def train(
-    given: Mapping[str, Any], *, where: str = "settings", reporter: Reporter | None = None
+    settings: Mapping[str, Any], *, where: str = "settings", reporter: Reporter | None = None
 ) -> Trained:
     """Train what the settings say, or go on with it, in their run directory.
 
@@ -46,22 +46,22 @@ def train(
     """
     pinned()  # a wrong PELLUCID_KERNELS is refused before any work is done
     with world() as w:
-        given, run = locate(given, where)
+        settings, run = locate(settings, where)
         with RunLock(run.path) if w.is_main else nullcontext():
             listener = _reporter(run, reporter) if w.is_main else Quiet()
-            return _train(prepare(given, run, w, where, listener), run, w, listener)
+            return _train(prepare(settings, run, w, where, listener), run, w, listener)
 
 
 def build_data(
-    given: Mapping[str, Any], *, where: str = "settings", reporter: Reporter | None = None
+    settings: Mapping[str, Any], *, where: str = "settings", reporter: Reporter | None = None
 ) -> RunDirectory:
     """Make a run's directory with its config, tokenizers and ids, for `train` to go on from there.
 
     Raises: as `train`.
     """
-    given, run = locate(given, where)
+    settings, run = locate(settings, where)
     with RunLock(run.path):
-        prepare(given, run, World(), where, _reporter(run, reporter))
+        prepare(settings, run, World(), where, _reporter(run, reporter))
     return run
 
 
@@ -71,8 +71,8 @@ def _train(prepared: Prepared, run: RunDirectory, w: World, reporter: Reporter) 
     if config.training.tensorboard and w.is_main:
         reporter = Tee(reporter, Board(run.path))
     with use_kernels(run_kernels(run, device, w, reporter)):
-        place = Place(device, w, reporter)
-        trainer = Trainer(prepared.task, prepared.data, config, run, place)
+        runtime = Runtime(device, w, reporter)
+        trainer = Trainer(prepared.task, prepared.data, config, run, runtime)
         outcome = trainer.fit()
         if outcome.signal is None and w.is_main:
             _finish(config, trainer, run)

@@ -51,36 +51,36 @@ class Prepared(NamedTuple):
     data: TrainingData
 
 
-def locate(given: Mapping[str, Any], where: str) -> tuple[dict[str, Any], RunDirectory]:
+def locate(settings: Mapping[str, Any], where: str) -> tuple[dict[str, Any], RunDirectory]:
     """The settings with what the data files' names say, and the run's directory.
 
     Settings that are left open stay as they are in a run that goes on.
     """
-    data = _with_languages(build(DataConfig, given.get("data") or {}, where))
-    run = RunDirectory(Path(given.get("run_dir") or _default_directory(given, data)))
+    data = _with_languages(build(DataConfig, settings.get("data") or {}, where))
+    run = RunDirectory(Path(settings.get("run_dir") or _default_directory(settings, data)))
     kept = run.kept()
-    if kept is not None and given.get("size") in (None, "auto", kept.size):
-        given = merge(asdict(kept), given)
-        data = _with_languages(build(DataConfig, given["data"], where))
-    return {**given, "data": asdict(data)}, run
+    if kept is not None and settings.get("size") in (None, "auto", kept.size):
+        settings = merge(asdict(kept), settings)
+        data = _with_languages(build(DataConfig, settings["data"], where))
+    return {**settings, "data": asdict(data)}, run
 
 
 def prepare(
-    given: Mapping[str, Any], run: RunDirectory, world: World, where: str, reporter: Reporter
+    settings: Mapping[str, Any], run: RunDirectory, world: World, where: str, reporter: Reporter
 ) -> Prepared:
     """Complete the config, record it, and make what training reads.
 
     Everything that can be known before the first update is checked here.
     Raises: DataError, ConfigError naming the file or setting at fault.
     """
-    on_cpu = choose_device(given.get("device") or "auto").type == "cpu"
+    on_cpu = choose_device(settings.get("device") or "auto").type == "cpu"
     resumes = checkpoints.latest_checkpoint(run.path).path is not None
-    start = _start(given, resumes, where)
-    complete(given, Situation(ANY_NUMBER, on_cpu, start), where)  # faults, before any reading
-    task = task_config(given.get("task", "translation"), where)
-    objective = build(task, given.get("objective") or {}, where)
-    corpus = Corpus(build(DataConfig, given["data"], where), objective)
-    config, notes = complete(given, Situation(corpus.n_read, on_cpu, start), where)
+    start = _start(settings, resumes, where)
+    complete(settings, Situation(ANY_NUMBER, on_cpu, start), where)  # faults, before any reading
+    task = task_config(settings.get("task", "translation"), where)
+    objective = build(task, settings.get("objective") or {}, where)
+    corpus = Corpus(build(DataConfig, settings["data"], where), objective)
+    config, notes = complete(settings, Situation(corpus.n_read, on_cpu, start), where)
     config = replace(config, run_dir=str(run.path))
     if not resumes:
         check_files(config)
@@ -110,9 +110,9 @@ def prepare(
     return Prepared(config, inputs, build_task(inputs), data)
 
 
-def _start(given: Mapping[str, Any], resumes: bool, where: str) -> Bundle | None:
+def _start(settings: Mapping[str, Any], resumes: bool, where: str) -> Bundle | None:
     """The model that training begins from; None if there is none, or a checkpoint is there."""
-    directory = given.get("start_from")
+    directory = settings.get("start_from")
     if not directory or resumes:
         return None
     if not isinstance(directory, str):
@@ -196,8 +196,8 @@ def _with_languages(data: DataConfig) -> DataConfig:
     return replace(data, source_language=source, target_language=target)
 
 
-def _default_directory(given: Mapping[str, Any], data: DataConfig) -> str:
-    task = given.get("task", "translation")
+def _default_directory(settings: Mapping[str, Any], data: DataConfig) -> str:
+    task = settings.get("task", "translation")
     names = [name for name in (data.source_language, data.target_language) if name]
     if task != "translation":
         names = [str(task), *names[:1]]

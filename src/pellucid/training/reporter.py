@@ -1,4 +1,4 @@
-"""How a run tells what it does: bars on a terminal, plain lines elsewhere, or JSON lines."""
+"""How a run reports: progress bars on a terminal, plain lines elsewhere, or JSON lines."""
 
 import contextlib
 import json
@@ -51,25 +51,25 @@ class Reporter:
     """Plain lines on stderr; the base of the others, and what a log file or a pipe sees."""
 
     def begin(self, what: str, done: int, total: int) -> None:
-        """Work that goes from `done` to `total` begins, e.g. training, counted in updates."""
+        """Begin work that goes from `done` to `total`, e.g. training, counted in updates."""
 
     def advance(self, done: int) -> None:
-        """So much of it is done."""
+        """Report how much is done."""
 
     def say(self, message: str) -> None:
-        """Something worth a line."""
+        """Report a message."""
         print(message, file=SafeStderr(), flush=True)
 
     def scores(self, record: dict[str, float]) -> None:
-        """Figures of training or validation."""
+        """Report metrics of training or validation."""
         self.say(line_of(record))
 
     def end(self) -> None:
-        """The work is over, well or not."""
+        """End the work, whether it succeeded or not."""
 
 
 class Quiet(Reporter):
-    """Says nothing: for processes other than the first, and for callers from Python."""
+    """Reports nothing: for processes other than the first, and for callers from Python."""
 
     def say(self, message: str) -> None:
         pass
@@ -99,7 +99,7 @@ class LogFile(Quiet):
 
 
 class Tee(Reporter):
-    """Tells several reporters the same."""
+    """Several reporters as one."""
 
     def __init__(self, *reporters: Reporter) -> None:
         self.reporters = reporters
@@ -126,7 +126,7 @@ class Tee(Reporter):
 
 
 class Bar(Reporter):
-    """A progress bar with the time to go, and the latest figures beside it."""
+    """A progress bar with the remaining time and the latest metrics."""
 
     def __init__(self) -> None:
         self.console = Console(file=cast(IO[str], SafeStderr()))
@@ -168,14 +168,14 @@ class Bar(Reporter):
 
 
 def reporter(log_format: LogFormat = "text") -> Reporter:
-    """The one that fits where stderr goes."""
+    """Return the reporter that fits where stderr goes."""
     if log_format == "json":
         return JsonLines()
     return Bar() if SafeStderr().isatty() else Reporter()
 
 
 def line_of(record: dict[str, float]) -> str:
-    """`step 100  loss 4.123  ...`, numbers at a width that can be read."""
+    """Format metrics as `step 100  loss 4.123  ...`."""
     return "  ".join(f"{name.replace('_', ' ')} {_short(value)}" for name, value in record.items())
 
 

@@ -1,4 +1,4 @@
-"""Where a run keeps everything: config, metrics, log, checkpoints, final model."""
+"""The directory of a run: config, metrics, log, checkpoints, final model."""
 
 import json
 import os
@@ -33,7 +33,7 @@ have other names, but must have the same content."""
 
 
 class RunDirectory:
-    """Paths of one run, and its line-by-line records."""
+    """Paths and records of one run."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

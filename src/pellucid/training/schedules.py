@@ -6,7 +6,7 @@ from pellucid.config.training import TrainingConfig
 
 
 def noam(step: int, d_model: int, warmup: int) -> float:
-    """The paper's rate: linear warm-up for `warmup` updates, then decay as step ** -0.5.
+    """Return the learning rate: linear warm-up for `warmup` updates, then decay as step ** -0.5.
 
     Raises: ValueError if step < 1.  Source: Vaswani et al. 2017, eq. 3.
     """
@@ -48,7 +48,7 @@ def constant(step: int, warmup: int) -> float:
 
 
 def learning_rate(step: int, c: TrainingConfig, d_model: int) -> float:
-    """The rate of an update under a training config."""
+    """Return the learning rate of an update."""
     schedules = {
         "noam": lambda: noam(step, d_model, c.warmup),
         "inverse-sqrt": lambda: inverse_sqrt(step, c.warmup),

@@ -1,4 +1,4 @@
-"""Asked to stop, or to save: remembered until the update at hand is done."""
+"""Signals that ask to stop or to save, kept until the current update is done."""
 
 import signal
 import threading
@@ -8,14 +8,14 @@ from types import FrameType
 
 
 class Requests:
-    """What signals have asked for since they were last looked at."""
+    """What signals have requested since the trainer last looked."""
 
     def __init__(self) -> None:
         self.stop: int | None = None  # the signal's number
         self.save = False
 
     def _on_stop(self, number: int, frame: FrameType | None) -> None:
-        if self.stop is not None:  # asked twice: the user will not wait for the update
+        if self.stop is not None:  # the second signal: do not wait for the update
             raise KeyboardInterrupt
         self.stop = number
 
@@ -28,28 +28,28 @@ def requests() -> Iterator[Requests]:
     """SIGINT, SIGTERM and SIGHUP ask to stop, SIGUSR1 to save; a second one stops at once.
 
     A signal that is ignored stays ignored: `nohup` ignores SIGHUP. Outside the main thread, where
-    Python receives no signals, nothing is ever asked.
+    Python receives no signals, nothing is requested.
     """
-    asked = Requests()
-    wanted = {
-        "SIGINT": asked._on_stop,
-        "SIGTERM": asked._on_stop,
-        "SIGHUP": asked._on_stop,
-        "SIGUSR1": asked._on_save,
+    received = Requests()
+    handlers = {
+        "SIGINT": received._on_stop,
+        "SIGTERM": received._on_stop,
+        "SIGHUP": received._on_stop,
+        "SIGUSR1": received._on_save,
     }
     # Windows has neither SIGHUP nor SIGUSR1.
-    numbers = {name: getattr(signal, name) for name in wanted if hasattr(signal, name)}
-    handlers = {
-        number: wanted[name]
+    numbers = {name: getattr(signal, name) for name in handlers if hasattr(signal, name)}
+    active = {
+        number: handlers[name]
         for name, number in numbers.items()
         if signal.getsignal(number) != signal.SIG_IGN
     }
     if threading.current_thread() is not threading.main_thread():
-        yield asked
+        yield received
         return
-    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    before = {number: signal.signal(number, handler) for number, handler in active.items()}
     try:
-        yield asked
+        yield received
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -1,6 +1,6 @@
-"""All that training changes: weights, optimizer, their average, and how far it has come."""
+"""What training changes: weights, optimizer, averaged weights, and progress."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -60,7 +60,7 @@ class Progress:
 
 
 class State:
-    """A module in training, as one thing that is saved and restored."""
+    """A module in training, saved and restored as one."""
 
     def __init__(self, module: nn.Module, config: TrainingConfig) -> None:
         self.module = module
@@ -69,10 +69,10 @@ class State:
         self.progress = Progress()
 
     def save(self, run: RunDirectory, c: TrainingConfig) -> None:
-        """Publish a checkpoint; of older ones stay the newest, the best, and those to average."""
+        """Publish a checkpoint; of older ones the newest, the best and those to average stay."""
         tensors = {
             "weights": dict(self.module.named_parameters()),
-            "buffers": self._buffers(),
+            "buffers": self.buffers(),
             "optimizer": optimizer_tensors(self.optimizer, self.module),
         }
         if self.average is not None:
@@ -84,20 +84,19 @@ class State:
         checkpoints.prune(run.path, c.keep, always)
 
     def restore(self, run: RunDirectory) -> list[str]:
-        """Go on from the newest valid checkpoint, if there is any; what is worth saying of it."""
-        found = checkpoints.latest_checkpoint(run.path)
-        messages = list(found.skipped)
-        if found.path is None:
+        """Restore the newest valid checkpoint, if there is one; return messages about it."""
+        latest = checkpoints.latest_checkpoint(run.path)
+        messages = list(latest.skipped)
+        if latest.path is None:
             return messages
-        tensors, state = checkpoints.load_checkpoint(found.path)
+        tensors, state = checkpoints.load_checkpoint(latest.path)
         checkpoints.load_parameters(self.module, tensors["weights"])
-        for name, buffer in self._buffers().items():
-            buffer.copy_(tensors["buffers"][name])
+        self.restore_buffers(tensors["buffers"])
         restore_optimizer(self.optimizer, self.module, tensors["optimizer"])
         if self.average is not None:
             self.average.restore(tensors["ema"])
         self.progress = Progress(**state["progress"])
-        messages.append(f"resuming from {found.path.name}")
+        messages.append(f"resuming from {latest.path.name}")
         if state["threads"] != torch.get_num_threads():
             messages.append(
                 f"note: {state['threads']} threads then, {torch.get_num_threads()} now:"
@@ -105,14 +104,19 @@ class State:
             )
         return messages
 
-    def _buffers(self) -> dict[str, torch.Tensor]:
-        """State that the module carries from batch to batch, such as Transformer-XL's memory."""
+    def buffers(self) -> dict[str, torch.Tensor]:
+        """Return what the module carries from batch to batch, such as Transformer-XL's memory."""
         saved = self.module.state_dict(keep_vars=True)
         return {name: buffer for name, buffer in self.module.named_buffers() if name in saved}
 
+    def restore_buffers(self, tensors: Mapping[str, torch.Tensor]) -> None:
+        """Put back the values of `buffers`."""
+        for name, buffer in self.buffers().items():
+            buffer.copy_(tensors[name])
+
 
 def averaged_steps(c: TrainingConfig, step: int) -> list[int]:
-    """The regular checkpoints, at `step` or before, whose mean is the final model.
+    """Return the steps of the checkpoints whose mean is the final model.
 
     Those that a signal asked for do not count: an interrupted run ends as an uninterrupted one.
     """

@@ -1,4 +1,4 @@
-"""The endless stream of micro-batches, each known by its number alone."""
+"""The endless stream of micro-batches, each a function of its number."""
 
 import ctypes
 import signal
@@ -18,7 +18,7 @@ from pellucid.training.distribution import World
 
 
 class MicroBatch(NamedTuple):
-    """One process's next piece of work."""
+    """One forward and backward of one process."""
 
     number: int  # counted from 0 over the whole run and all processes
     epoch: int
@@ -36,10 +36,10 @@ class Stream:
     world: World = World()  # noqa: RUF009 (frozen)
 
     def starting_at(self, start: int) -> Iterator[MicroBatch]:
-        """Every micro-batch of this process's share, prepared by worker processes if any."""
+        """Yield this process's micro-batches, prepared by worker processes if there are some."""
         workers = self.config.workers
         loader = DataLoader(
-            _Collated(self.task, self.examples, self.config.seed),
+            _Collate(self.task, self.examples, self.config.seed),
             batch_size=None,
             sampler=_Share(self, start),
             num_workers=workers,
@@ -49,7 +49,7 @@ class Stream:
         return iter(loader)
 
 
-class _Collated(Dataset):
+class _Collate(Dataset):
     """Collates a micro-batch given its number, epoch and examples' indices."""
 
     def __init__(self, task: Task, examples: Examples, seed: int) -> None:
@@ -75,22 +75,22 @@ class _Share(Sampler):
 
     def __iter__(self) -> Iterator[tuple[int, int, np.ndarray]]:
         c, examples = self.stream.config, self.stream.examples
-        mine = set(self.stream.world.share(c.accumulate))
+        share = set(self.stream.world.share(c.accumulate))
         batches = Batches(examples.lengths, c.max_tokens, c.seed, self.stream.task.order)
         for number, (epoch, indices) in enumerate(batches.starting_at(self.start), self.start):
-            if number % c.accumulate in mine:
+            if number % c.accumulate in share:
                 yield number, epoch, indices
 
 
 def _die_with_parent(worker: int) -> None:
-    """A killed trainer leaves no worker behind: torch's own watch fails while a queue is full."""
+    """End a worker with its trainer: torch's own watch fails while a queue is full."""
     if sys.platform == "linux":
         pr_set_pdeathsig = 1
         ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
 
 
 def derived_seed(seed: int, number: int, salt: int = 0) -> int:
-    """A 63-bit seed for micro-batch `number`: neighbours' streams are unrelated.
+    """Return a 63-bit seed for a number; the streams of neighbouring numbers are unrelated.
 
     Source: the splitmix64 finaliser (Steele, Lea and Flood 2014).
     """

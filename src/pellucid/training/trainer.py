@@ -32,8 +32,8 @@ class Outcome(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where training happens, and who hears of it."""
+class Runtime:
+    """The device and processes of a training, and its reporter."""
 
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     world: World = field(default_factory=World)
@@ -49,10 +49,10 @@ class Trainer:
         data: TrainingData,
         config: RunConfig,
         run: RunDirectory,
-        place: Place | None = None,
+        runtime: Runtime | None = None,
     ) -> None:
-        place = place or Place()
-        if config.training.compile and place.device.type == "cpu":
+        runtime = runtime or Runtime()
+        if config.training.compile and runtime.device.type == "cpu":
             raise ConfigError(
                 "training.compile is for GPUs. On a CPU the compiled model was slower than our own"
                 " kernels, and torch 2.13 fails to compile parts of it. Leave the setting out."
@@ -61,8 +61,8 @@ class Trainer:
         self.config, self.d_model = config.training, config.model.d_model
         self.best_by = config.best_by
         self.direction = config.objective.metrics[self.best_by]
-        self.device, self.world = place.device, place.world
-        self.reporter = place.reporter if self.world.is_main else Quiet()
+        self.device, self.world = runtime.device, runtime.world
+        self.reporter = runtime.reporter if self.world.is_main else Quiet()
         self.module = task.build(self.config.seed).to(self.device)
         self.state = State(self.module, self.config)
         self.bf16 = uses_bf16(self.config.precision)
@@ -87,7 +87,7 @@ class Trainer:
         clock, freed = Clock(), FreedMemory()
         self.reporter.begin("training", start, c.max_updates)
         try:
-            with requests() as asked:
+            with requests() as signals:
                 for step in range(start + 1, c.max_updates + 1):
                     if self._is_stale():
                         break
@@ -99,18 +99,19 @@ class Trainer:
                         freed.give_back()
                     if step % c.validate_every == 0 or step == c.max_updates:
                         self._validate(clock)
-                    if self._must_save(asked):
+                    if self._must_save(signals):
                         self._save()
-                    if self.world.agree(asked.stop is not None):
-                        return Outcome(self.progress, asked.stop)
+                    if self.world.any(signals.stop is not None):
+                        return Outcome(self.progress, signals.stop)
         finally:
             self.reporter.end()
         return Outcome(self.progress, None)
 
     def _update(self, micro_batches: Sequence[MicroBatch], rate: float) -> float:
-        """One optimizer step over all processes' micro-batches; the gradient's norm."""
+        """Take one optimizer step over all processes' micro-batches; return the gradient's norm."""
         self.module.train()
         step = self.progress.step + 1
+        buffers = {name: buffer.clone() for name, buffer in self.state.buffers().items()}
         counts, tokens = self._counts(micro_batches)
         sums = torch.zeros(2, len(counts), dtype=torch.float64, device=self.device)
         for i, micro in enumerate(micro_batches):
@@ -122,6 +123,7 @@ class Trainer:
             sums += losses.sums
         norm = self._norm()
         if not torch.isfinite(norm):
+            self.state.restore_buffers(buffers)  # the forward has changed them
             self._diverged(step, micro_batches)
         set_rate(self.state.optimizer, rate)
         self.state.optimizer.step()
@@ -129,7 +131,7 @@ class Trainer:
         self.state.optimizer.zero_grad(set_to_none=True)
         if self.state.average is not None:
             self.state.average.update(self.module)
-        update = UpdateSums(counts, tokens, self.world.summed(sums).tolist())
+        update = UpdateSums(counts, tokens, self.world.sum(sums).tolist())
         self.state.progress = self.progress.after(step, update)
         return float(norm)
 
@@ -140,7 +142,7 @@ class Trainer:
         tokens = sum(self.task.tokens(micro.batch) for micro in micro_batches)
         local = [*(sum(c[name] for c in each) for name in names), tokens]
         counts = torch.tensor(local, dtype=torch.float64)
-        summed = self.world.summed(counts.to(self.device) if self.world.size > 1 else counts)
+        summed = self.world.sum(counts.to(self.device) if self.world.size > 1 else counts)
         *totals, tokens = (int(count) for count in summed.tolist())
         return dict(zip(names, totals, strict=True)), tokens
 
@@ -150,7 +152,7 @@ class Trainer:
             self.objective.require_backward_grad_sync = last  # type: ignore[assignment]
 
     def _norm(self) -> torch.Tensor:
-        """The gradient's norm, before it is clipped to `clip_norm` if that is set."""
+        """Return the gradient's norm, measured before clipping to `clip_norm` if that is set."""
         parameters = [p for p in self.module.parameters() if p.grad is not None]
         norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
         if self.config.clip_norm:
@@ -186,7 +188,7 @@ class Trainer:
         self._record(record)
 
     def _validate(self, clock: Clock) -> None:
-        """Score on held-out data, by the average's weights if there is one."""
+        """Score on held-out data, with the averaged weights if there are some."""
         with clock.paused(), torch.no_grad():
             self.module.eval()
             if self.state.average is None:
@@ -217,6 +219,7 @@ class Trainer:
             self._note(metrics_size=self.run.metrics_size())
 
     def _note(self, **changes: Any) -> None:
+        """Change fields of the progress."""
         self.state.progress = replace(self.progress, **changes)
 
     def _save(self) -> None:
@@ -226,13 +229,13 @@ class Trainer:
     def _is_stale(self) -> bool:
         return 0 < self.config.patience <= self.progress.stale
 
-    def _must_save(self, asked: Requests) -> bool:
+    def _must_save(self, signals: Requests) -> bool:
         step, c = self.progress.step, self.config
         due = step % c.checkpoint_every == 0 or step == c.max_updates
-        wanted = self.world.agree(asked.save or asked.stop is not None)
-        asked.save = False
+        requested = self.world.any(signals.save or signals.stop is not None)
+        signals.save = False
         best = step == self.progress.best_step
-        return due or wanted or best or self._is_stale()
+        return due or requested or best or self._is_stale()
 
 
 def uses_bf16(precision: str) -> bool:
