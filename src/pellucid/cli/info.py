@@ -117,7 +117,7 @@ def about_model(name: str) -> dict[str, Any]:
         "FLOPs a target token": 2 * target_cost,
         "longest source in training": directory.longest_source,
         "tokenizer": {
-            "kind": source.kind if source.there else "none",
+            "kind": source.kind if source.is_present else "none",
             "joint": directory.tokenizers.joint,
         },
         "model": asdict(c),

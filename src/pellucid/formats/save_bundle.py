@@ -65,7 +65,7 @@ def _write(
         search, notes = to_generation_config(c, bundle.decoding, bundle.banned)
         settings |= search
     write_published(directory, published, dtype)
-    if bundle.tokenizers.source.there:
+    if bundle.tokenizers.source.is_present:
         bundle.tokenizers.save(directory)
     if settings:
         (directory / GENERATION).write_bytes(dump_json(settings))

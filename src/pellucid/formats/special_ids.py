@@ -45,7 +45,7 @@ def token_id(bundle: "Bundle", role: str) -> int | None:
     if f"{role}_token_id" in bundle.token_ids:
         return bundle.token_ids[f"{role}_token_id"]
     tokenizer = bundle.tokenizers.target
-    return tokenizer.roles.get(role) if tokenizer.there else None
+    return tokenizer.roles.get(role) if tokenizer.is_present else None
 
 
 def source_row(bundle: "Bundle", ids: Sequence[int]) -> list[int]:
@@ -85,4 +85,4 @@ def _start(bundle: "Bundle") -> int | None:
         return token_id(bundle, role)
     tokenizer = bundle.tokenizers.target
     # The last token of the target's template starts the decoder: a language, or the end token.
-    return tokenizer.with_specials([]).ids[-1] if tokenizer.there else None
+    return tokenizer.with_specials([]).ids[-1] if tokenizer.is_present else None

@@ -69,7 +69,9 @@ def _candidates(family: Family, heads: Mapping[str, HeadConfig]) -> list[str]:
 def _token_ids(bundle: Bundle) -> dict[str, int]:
     """The ids that config.json holds: those it was opened with, or a new model's tokenizer's."""
     tokenizer = bundle.tokenizers.target
-    if bundle.token_ids or not tokenizer.there:  # what is forced belongs to generation_config.json
+    if (
+        bundle.token_ids or not tokenizer.is_present
+    ):  # what is forced belongs to generation_config.json
         return {k: i for k, i in bundle.token_ids.items() if not k.startswith("forced_")}
     ids = {
         f"{role}_token_id": tokenizer.roles[role]

@@ -31,7 +31,7 @@ class Encoding(NamedTuple):
 class Tokenizer:
     """Text to ids and back. Ids of special tokens come from `id`, never from text."""
 
-    there = True
+    is_present = True
 
     def __init__(self, library: tokenizers.Tokenizer, roles: dict[str, str], kind: str) -> None:
         """`roles`: the token of each. Raises: DataError if one is not in the vocabulary."""
@@ -208,7 +208,7 @@ class Tokenizer:
 class AbsentTokenizer(Tokenizer):
     """In place of a tokenizer that a directory does not have."""
 
-    there = False
+    is_present = False
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory

@@ -119,7 +119,7 @@ def _start(settings: Mapping[str, Any], resumes: bool, where: str) -> Bundle | N
         raise ConfigError(f"{where}: start_from={directory!r:.80} must be a directory's name.")
     path = Path(directory)
     start = open_model(path / "final" if (path / "final").is_dir() else path)
-    if not start.tokenizers.source.there:
+    if not start.tokenizers.source.is_present:
         raise DataError(
             f"{directory} has no tokenizer, so text cannot be encoded for it. Put the model's"
             " tokenizer files into it."
