@@ -210,7 +210,7 @@ class Loaded:
         Of a translator with two vocabularies, ids are of the target's.
         Ids beyond the tokenizer's pieces have no text.
         """
-        return self.tokenizer.target.said([int(i) for i in ids])
+        return self.tokenizer.target.decode_output([int(i) for i in ids])
 
     @cached_property
     def _prepared(self) -> Bundle:

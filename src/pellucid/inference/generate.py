@@ -91,7 +91,7 @@ def _request(directory: Bundle, rows: Sequence[Row], call: Call) -> Request:
         prefixes(directory, call, len(rows)),
         pad=source.roles.get("pad", 0),
         continued=continued,
-        stopped=stop_strings(target.said, call.stop_at) if call.stop_at else None,
+        stopped=stop_strings(target.decode_output, call.stop_at) if call.stop_at else None,
         keys=[(n, 0) for n, _ in enumerate(rows, call.first)],
         bound=most_places(directory, call),
     )
@@ -101,7 +101,7 @@ def _generated(directory: Bundle, models: Team, h: Hypothesis, n_cut: int) -> Ge
     return Generated(
         text=models.text(h.ids),
         score=h.score,
-        tokens=tuple(directory.tokenizers.target.said_pieces(h.ids)),
+        tokens=tuple(directory.tokenizers.target.output_pieces(h.ids)),
         ids=h.ids,
         finished=h.finished,
         utility=h.utility,

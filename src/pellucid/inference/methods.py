@@ -48,7 +48,7 @@ def gather(directory: Bundle, call: Call) -> Team:
     others = {f"model {n} of the ensemble": m for n, m in enumerate(call.ensemble, 2)}
     if call.draft is not None:
         others["the draft"] = call.draft
-    said = directory.tokenizers.target.said
+    said = directory.tokenizers.target.decode_output
     for name, other in others.items():
         _check_alike(directory, other, name)
         _check_special_ids(directory.special_ids, other.special_ids, name)

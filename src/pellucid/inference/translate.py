@@ -104,9 +104,9 @@ def _ranked(bundle: Bundle, source: list[int], found: Sequence[Hypothesis]) -> l
     target = bundle.tokenizers.target
     return [
         Translation(
-            text=target.said(h.ids),
+            text=target.decode_output(h.ids),
             score=h.score,
-            tokens=tuple(target.said_pieces(h.ids)),
+            tokens=tuple(target.output_pieces(h.ids)),
             token_log_probs=h.token_log_probs,
             ids=h.ids,
             source_ids=tuple(source),

@@ -125,11 +125,11 @@ class Tokenizer:
         pieces = [(i, self._id_to_piece(i)) for i in self._checked(ids)]
         return [f"<{i}>" if piece is None else piece for i, piece in pieces]
 
-    def said(self, ids: Sequence[int]) -> str:
+    def decode_output(self, ids: Sequence[int]) -> str:
         """As `decode`, of ids that a model wrote: of rows that are no pieces there is no text."""
         return self.decode([i for i in ids if i in self._known])
 
-    def said_pieces(self, ids: Sequence[int]) -> list[str]:
+    def output_pieces(self, ids: Sequence[int]) -> list[str]:
         """As `pieces`, of ids that a model wrote: a row that is no piece is called "<1117>"."""
         return [self.pieces([i])[0] if i in self._known else f"<{i}>" for i in ids]
 
