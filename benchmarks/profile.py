@@ -118,7 +118,7 @@ def gflops(dtype: torch.dtype) -> float:
     product = torch.nn.functional.linear
     ways = [lambda: product(x, w)]
     if kernels.can_pack("fp32"):
-        packed = kernels.Packed(w.float(), None, "bf16" if dtype == torch.bfloat16 else "fp32")
+        packed = kernels.pack(w.float(), None, "bf16" if dtype == torch.bfloat16 else "fp32")
         ways.append(lambda: packed(x))
     with torch.inference_mode():
         return 2 * 2048 * 1024 * 1024 / min(_best(way) for way in ways) / 1e9

@@ -14,6 +14,7 @@ from benchmarks.contest import Measured
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 RESULTS = Path(__file__).parent / "results"
+CPU_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
 PACKAGES = ("torch", "transformers", "ctranslate2", "onnxruntime", "numpy")
 
 
@@ -74,13 +75,15 @@ def command() -> str:
 
 def machine() -> dict[str, Any]:
     """Processor, cores and versions."""
-    names = [
-        line.split(":", 1)[1].strip()
-        for line in Path("/proc/cpuinfo").read_text().split("\n")
-        if line.startswith("model name")
-    ]
+    lines = Path("/proc/cpuinfo").read_text().split("\n\n")[0].split("\n")
+    fields = {
+        key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)
+    }
+    flags = fields.get("flags", "").split()
     return {
-        "cpu": names[0] if names else platform.machine(),
+        "cpu": fields.get("model name") or platform.machine(),
+        "cpu flags": [flag for flag in CPU_FLAGS if flag in flags],
+        "oneDNN limited to": os.environ.get("ONEDNN_MAX_CPU_ISA", ""),
         "cores": os.cpu_count(),
         "python": platform.python_version(),
         **{name: _version(name) for name in PACKAGES},

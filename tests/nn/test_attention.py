@@ -11,18 +11,18 @@ from nn.reference import multi_head, scaled_dot_product, weights_of
 from nn.samples import apart, randomize, small
 from pellucid.nn import kernels
 from pellucid.nn.attention import Attention, CrossAttention, Memory, SelfAttention
-from pellucid.nn.masks import Mask
+from pellucid.nn.masks import Mask, MaskTensors
 from pellucid.taps import edit, record
 
 B, T, S, D = 3, 5, 6, 16
 KEEP = torch.tensor([[1, 1, 1, 1, 1, 1], [1, 1, 1, 0, 0, 0], [0, 0, 0, 0, 0, 0]]).bool()
 MASKS = {
-    "all": Mask(),
-    "padding": Mask(keep=KEEP),
-    "causal": Mask(causal=True),
-    "causal-padding": Mask(keep=KEEP, causal=True),
-    "later": Mask(causal=True, offset=1),
-    "window": Mask(causal=True, window=2),
+    "all": MaskTensors(Mask()),
+    "padding": MaskTensors(Mask(keep=KEEP)),
+    "causal": MaskTensors(Mask(causal=True)),
+    "causal-padding": MaskTensors(Mask(keep=KEEP, causal=True)),
+    "later": MaskTensors(Mask(causal=True, offset=1)),
+    "window": MaskTensors(Mask(causal=True, window=2)),
 }
 
 
@@ -40,7 +40,8 @@ def vectors(n: int, seed: int = 0) -> Tensor:
     return torch.randn(B, n, D, generator=torch.Generator().manual_seed(seed))
 
 
-def brute_allowed(mask: Mask, t: int, s: int) -> np.ndarray:
+def brute_allowed(tensors: MaskTensors, t: int, s: int) -> np.ndarray:
+    mask = tensors.mask
     allowed = np.ones((B, t, s), bool)
     for b, i, j in np.ndindex(allowed.shape):
         place = mask.offset + i
@@ -79,7 +80,7 @@ def test_both_paths_are_the_formula(name, path, monkeypatch):
 @pytest.mark.parametrize("explicit", [False, True])
 def test_square_causal_is_the_formula(explicit, monkeypatch):  # the fused kernel's own triangle
     monkeypatch.setattr(kernels, "prefers_matmul", lambda q, k: explicit)
-    mask = Mask(causal=True)
+    mask = MaskTensors(Mask(causal=True))
     q, k, v = heads(T, 0), heads(T, 1), heads(T, 2)
     context = made().attend(q, k, v, mask)
     assert apart(context, wanted(q, k, v, brute_allowed(mask, T, T))) <= 1e-5
@@ -132,7 +133,10 @@ def test_rows_of_one_source_may_share_its_memory(n_heads, t):  # authority: a co
     memory, mask = vectors(S, 1), MASKS["padding"]
     x = torch.randn(2 * B, t, D)
     copied = attention(
-        x, Memory(memory.repeat_interleave(2, 0), Mask(keep=KEEP.repeat_interleave(2, 0)))
+        x,
+        Memory(
+            memory.repeat_interleave(2, 0), MaskTensors(Mask(keep=KEEP.repeat_interleave(2, 0)))
+        ),
     )
     assert apart(attention(x, Memory(attention.read(memory), mask)), copied) <= 1e-5
     with torch.no_grad():
@@ -144,9 +148,9 @@ def test_sliced_heads_see_only_their_slice():  # authority: algebra, a change el
     other = x.clone()
     other[..., 4:] += 1.0
     with record(attention) as first:
-        attention(x, Mask())
+        attention(x, MaskTensors(Mask()))
     with record(attention) as second:
-        attention(other, Mask())
+        attention(other, MaskTensors(Mask()))
     for name in ("queries", "keys", "values", "context"):
         a, b = first[name][0], second[name][0]
         assert apart(a[:, 0], b[:, 0]) <= 1e-6
@@ -189,7 +193,7 @@ def test_fully_masked_rows_are_zero_with_finite_gradients(explicit, monkeypatch)
 def test_gradients_of_both_paths(explicit, monkeypatch):  # authority: finite differences, float64
     monkeypatch.setattr(kernels, "prefers_matmul", lambda q, k: explicit)
     q, k, v = (heads(2, i, torch.float64)[:2, :2].requires_grad_() for i in range(3))
-    mask = Mask(keep=torch.tensor([[True, True], [True, False]]), causal=True)
+    mask = MaskTensors(Mask(keep=torch.tensor([[True, True], [True, False]]), causal=True))
     attention = made(d_model=8, n_heads=2)
     assert torch.autograd.gradcheck(lambda *qkv: attention.attend(*qkv, mask), (q, k, v))
 
@@ -198,13 +202,13 @@ def test_dropout_falls_on_the_weights_in_training_only():  # authority: its defi
     attention, x = made(attention_dropout=0.5), vectors(T)
     attention.train()
     with record(attention) as seen:
-        attention(x, Mask())
+        attention(x, MaskTensors(Mask()))
     weights, v, context = (seen[name][0] for name in ("weights", "values", "context"))
     assert apart(weights.sum(-1), torch.ones(B, 4, T)) <= 1e-6  # the tap stands before dropout
     assert apart(context, weights @ v) > 1e-2
     eye = torch.eye(T, 4).expand(B, 4, T, 4)  # shows the first four weights as they are used
     with edit(attention, "values", lambda path, v: eye), record(attention, "context") as seen:
-        attention(x, Mask())
+        attention(x, MaskTensors(Mask()))
     ratio = seen["context"][0] / weights[..., :4]
     assert ((ratio == 0) | ((ratio - 2).abs() < 1e-5)).all()
     assert 0.3 < float((ratio == 0).float().mean()) < 0.7
@@ -214,8 +218,8 @@ def test_dropout_falls_on_the_weights_in_training_only():  # authority: its defi
 def test_dropout_on_both_paths(explicit, monkeypatch):  # authority: evaluation draws nothing
     monkeypatch.setattr(kernels, "prefers_matmul", lambda q, k: explicit)
     attention, x = made(attention_dropout=0.5), vectors(T)
-    undropped = made()(x, Mask())
-    assert apart(attention.eval()(x, Mask()), undropped) <= 1e-5
-    mean = torch.stack([attention.train()(x, Mask()) for _ in range(400)]).mean(0)
-    assert apart(attention(x, Mask()), undropped) > 1e-2
+    undropped = made()(x, MaskTensors(Mask()))
+    assert apart(attention.eval()(x, MaskTensors(Mask())), undropped) <= 1e-5
+    mean = torch.stack([attention.train()(x, MaskTensors(Mask())) for _ in range(400)]).mean(0)
+    assert apart(attention(x, MaskTensors(Mask())), undropped) > 1e-2
     assert apart(mean, undropped) <= 0.3

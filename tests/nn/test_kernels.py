@@ -158,7 +158,7 @@ def test_packed_products(dtype, bound, activation):  # authority: F.linear in fl
     x, weight, bias = torch.randn(2, 70, 64), torch.randn(48, 64) / 8, torch.randn(48)
     wanted = F.linear(x.double(), weight.double(), bias.double())
     wanted = wanted.relu() if activation == "relu" else wanted
-    packed = kernels.Packed(weight, bias, dtype, activation)
+    packed = kernels.pack(weight, bias, dtype, activation)
     for part in (x, x[:, :1]):
         out = packed(part.to(kernels.TORCH_TYPES[dtype]))
         assert apart(out, wanted[:, : part.shape[1]]) <= bound

@@ -5,7 +5,7 @@ from torch import nn
 from nn.samples import apart, randomize, small
 from pellucid.nn.attention import Memory
 from pellucid.nn.layer import RESIDUALS, DecoderLayer, EncoderLayer
-from pellucid.nn.masks import Mask
+from pellucid.nn.masks import Mask, MaskTensors
 from pellucid.taps import record
 
 
@@ -59,8 +59,8 @@ def test_post_norm_drops_before_the_sum():  # authority: with a norm that does n
 @pytest.mark.parametrize("place", ["post", "pre"])
 def test_the_order_of_sublayers(place):  # authority: composition of the parts, Vaswani fig. 1
     c = small(norm_place=place)
-    x, memory, mask = torch.randn(2, 5, 16), torch.randn(2, 3, 16), Mask(causal=True)
-    memory = Memory(memory, Mask())
+    x, memory, mask = torch.randn(2, 5, 16), torch.randn(2, 3, 16), MaskTensors(Mask(causal=True))
+    memory = Memory(memory, MaskTensors(Mask()))
     encoder, decoder = EncoderLayer(c), DecoderLayer(c)
     randomize(encoder)
     randomize(decoder)
@@ -77,7 +77,7 @@ def test_gradients_of_sublayers(part, place):  # authority: finite differences i
     randomize(layer)
     layer.double()
     names, weights = zip(*layer.named_parameters(), strict=True)
-    mask = Mask(keep=torch.tensor([[True, True, False], [False, False, False]]))
+    mask = MaskTensors(Mask(keep=torch.tensor([[True, True, False], [False, False, False]])))
     memory = torch.randn(2, 3, 4, dtype=torch.float64, requires_grad=True)
     x = torch.randn(2, 3, 4, dtype=torch.float64, requires_grad=True)
 

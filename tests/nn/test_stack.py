@@ -3,7 +3,7 @@ import torch
 
 from nn.samples import SMALL, apart, batch, randomize, small
 from pellucid.nn.attention import Memory
-from pellucid.nn.masks import Mask
+from pellucid.nn.masks import Mask, MaskTensors
 from pellucid.nn.stack import Decoder, Encoder
 from pellucid.taps import record
 
@@ -18,18 +18,19 @@ def made(kind: type, **changes: object):
 def test_a_stack_is_its_layers_one_by_one(place):  # authority: composition of the parts
     source, keep, target = batch()
     encoder, decoder = made(Encoder, norm_place=place), made(Decoder, norm_place=place)
+    source_mask, causal = MaskTensors(Mask(keep=keep)), Mask(causal=True)
     x = encoder.embedding(source)
     for layer in encoder.layers:
-        x = layer(x, Mask(keep=keep))
+        x = layer(x, source_mask)
     memory = encoder(source, Mask(keep=keep))
     assert apart(memory, encoder.norm(x)) <= 2e-6
     x = decoder.embedding(target)
     for layer in decoder.layers:
-        x = layer(x, Mask(causal=True), None, None, Memory(memory, Mask(keep=keep)))
-    states = decoder(target, Mask(causal=True), Memory(memory, Mask(keep=keep)))
+        x = layer(x, MaskTensors(causal), None, None, Memory(memory, source_mask))
+    states = decoder(target, causal, Memory(memory, source_mask))
     assert apart(states, decoder.norm(x)) <= 2e-6
-    read = [Memory(layer.cross.inner.read(memory), Mask(keep=keep)) for layer in decoder.layers]
-    assert apart(decoder(target, Mask(causal=True), read), states) <= 2e-6
+    read = [Memory(layer.cross.inner.read(memory), source_mask) for layer in decoder.layers]
+    assert apart(decoder(target, causal, read), states) <= 2e-6
 
 
 @pytest.mark.parametrize("place", ["post", "pre"])

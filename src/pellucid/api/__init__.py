@@ -11,7 +11,7 @@ from pellucid.formats.locate import locate
 from pellucid.formats.open_model import open_model
 from pellucid.nn.device import choose_device
 from pellucid.nn.kernels import PackedType
-from pellucid.nn.prepare import checked_type
+from pellucid.nn.prepare import check_dtype
 
 __all__ = ["Loaded", "load", "train"]
 
@@ -28,7 +28,7 @@ def load(
     require_checksum: refuse a directory without a checksum manifest.
     Raises: DataError if there is no such model; VerificationError if its files are damaged.
     """
-    dtype = checked_type(dtype)
+    dtype = check_dtype(dtype)
     bundle = open_model(locate(name), require_checksum)
     return Loaded(bundle, choose_device(device), dtype)
 

@@ -8,8 +8,9 @@ from torch import Tensor, nn
 from pellucid.config.model import ModelConfig
 from pellucid.nn import kernels
 from pellucid.nn.dropout import dropout
+from pellucid.nn.kernels import Map
 from pellucid.nn.linear import Linear, SlicedLinear, project
-from pellucid.nn.masks import Mask
+from pellucid.nn.masks import MaskTensors
 from pellucid.taps import Tap
 
 
@@ -24,7 +25,7 @@ class Memory(NamedTuple):
     """What a decoder looks at: an encoder's output, and which of it is real."""
 
     states: Tensor | KeysValues  # (B, S, D), or what one layer reads from that
-    mask: Mask
+    mask: MaskTensors
 
 
 class Slots(Protocol):
@@ -58,7 +59,7 @@ class Attention(nn.Module):
         self.scores, self.weights, self.context = Tap(), Tap(), Tap()
 
     def attend(
-        self, q: Tensor, k: Tensor, v: Tensor, mask: Mask, distances: Tensor | None = None
+        self, q: Tensor, k: Tensor, v: Tensor, mask: MaskTensors, distances: Tensor | None = None
     ) -> Tensor:
         """q (B, H, T, K) over k, v (B, H, S, K) -> joined heads (B, T, H K), before o.
 
@@ -71,7 +72,7 @@ class Attention(nn.Module):
         return context.transpose(1, 2).flatten(2)  # (B, T, H K)
 
     def _explicit(
-        self, q: Tensor, k: Tensor, v: Tensor, mask: Mask, distances: Tensor | None
+        self, q: Tensor, k: Tensor, v: Tensor, mask: MaskTensors, distances: Tensor | None
     ) -> Tensor:
         q, k, v = self.queries(q), self.keys(k), self.values(v)
         size = q.shape[2], k.shape[2]
@@ -86,10 +87,10 @@ class Attention(nn.Module):
         return self.context(dropout(weights, self.p, self.training) @ v)  # (B, H, T, K)
 
     def _fused(
-        self, q: Tensor, k: Tensor, v: Tensor, mask: Mask, distances: Tensor | None
+        self, q: Tensor, k: Tensor, v: Tensor, mask: MaskTensors, distances: Tensor | None
     ) -> Tensor:
         size = q.shape[2], k.shape[2]
-        causal = distances is None and mask.plainly_causal(*size)
+        causal = distances is None and mask.mask.is_plainly_causal(*size)
         bias = None if causal else mask.bias(q, *size)
         if distances is not None:
             distances = distances.to(q.dtype)
@@ -108,7 +109,7 @@ class Attention(nn.Module):
         )
 
 
-def softmax(scores: Tensor, mask: Mask) -> Tensor:
+def softmax(scores: Tensor, mask: MaskTensors) -> Tensor:
     """Weights of scores (B, H, T, S) to which the mask's bias is added already.
 
     A query that may see no key gets zeros: the softmax of nothing is nothing; of -inf alone it is
@@ -125,10 +126,14 @@ class SelfAttention(Attention):
 
     def __init__(self, c: ModelConfig) -> None:
         super().__init__(c)
-        self.qkv: nn.Module | None = None  # a prepared copy's q, k and v in one
+        self.qkv: Map | None = None  # q, k and v in one, in a copy prepared for decoding
 
     def forward(
-        self, x: Tensor, mask: Mask, slots: Slots | None = None, distances: Tensor | None = None
+        self,
+        x: Tensor,
+        mask: MaskTensors,
+        slots: Slots | None = None,
+        distances: Tensor | None = None,
     ) -> Tensor:
         """x (B, T, D) -> (B, T, D); with `slots`, x comes after the tokens they remember."""
         qkv = project(x, (self.q, self.k, self.v)) if self.qkv is None else self.qkv(x)
@@ -146,7 +151,7 @@ class CrossAttention(Attention):
 
     def __init__(self, c: ModelConfig) -> None:
         super().__init__(c)
-        self.kv: nn.Module | None = None  # a prepared copy's k and v in one
+        self.kv: Map | None = None  # k and v in one, in a copy prepared for decoding
 
     def read(self, memory: Tensor) -> KeysValues:
         """Keys and values of memory (B, S, D): computed once, however long the target grows."""

@@ -9,7 +9,7 @@ from torch import Tensor
 from pellucid.config.model import ModelConfig
 from pellucid.errors import UsageError
 from pellucid.nn.attention import KeysValues, Memory
-from pellucid.nn.masks import Mask
+from pellucid.nn.masks import Mask, MaskTensors
 
 FIRST_CAPACITY = 8
 
@@ -162,7 +162,7 @@ class KeyValueCache:
     def _split_cross(self) -> list[Memory] | None:
         if self._cross is None:
             return None
-        mask = self.cross_mask or Mask()
+        mask = MaskTensors(self.cross_mask or Mask())
         return [Memory(KeysValues(*kv.unbind(1)), mask) for kv in self._cross.unbind(1)]
 
 

@@ -112,7 +112,7 @@ def _decoding_candidates() -> dict[str, Candidate]:
     candidates = {}
     for dtype in ("fp32", "bf16", "int8"):
         if kernels.can_pack(dtype):
-            packed = kernels.Packed(weight, bias, dtype)
+            packed = kernels.pack(weight, bias, dtype)
             call = partial(packed, x.to(kernels.TORCH_TYPES[dtype]))
             call()  # the first call prepares the kernel
             candidates[f"packed {dtype}"] = Candidate([call], 2 * x.numel() * len(weight))

@@ -7,12 +7,14 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from pellucid.nn.kernel_choice import KernelChoices, pinned
 
 PackedType = Literal["fp32", "bf16", "int8"]
+Map = Callable[[Tensor], Tensor]
+"""(..., in) -> (..., out)"""
 TORCH_TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "int8": torch.float32}
 SMALL_PRODUCT = 700_000  # below this many multiplications oneDNN's 12 us a call are not won back
 LARGE_WEIGHT = 1 << 18  # from here on reading a matrix takes longer than such a call
@@ -88,26 +90,17 @@ def prefers_matmul(q: Tensor, k: Tensor) -> bool:
     )
 
 
-class Packed(nn.Module):
-    """An affine map for decoding only: its weight lies ready in the kernel's own layout.
+def pack(weight: Tensor, bias: Tensor | None, dtype: PackedType, activation: str = "none") -> Map:
+    """Return activation(x W^T + b) as a function for decoding, W stored in the kernel's own layout.
 
-    dtype: fp32 and bf16 in oneDNN's blocks; int8 by row scales, activations quantised on the way.
+    weight (out, in), bias (out,). dtype: fp32 and bf16 are stored in oneDNN's blocks; int8 with a
+    scale per row, and activations are quantised at each call. activation: "none" or "relu".
     """
-
-    def __init__(
-        self, weight: Tensor, bias: Tensor | None, dtype: PackedType, activation: str = "none"
-    ) -> None:
-        super().__init__()
-        weight = weight.detach()
-        bias = None if bias is None else bias.detach()
-        if dtype == "int8":
-            self._compute = _int8(weight, bias, activation)
-        else:
-            self._compute = _reordered(weight.to(TORCH_TYPES[dtype]), bias, activation)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(..., in) -> (..., out)"""
-        return self._compute(x)
+    weight = weight.detach()
+    bias = None if bias is None else bias.detach()
+    if dtype == "int8":
+        return _int8(weight, bias, activation)
+    return _reordered(weight.to(TORCH_TYPES[dtype]), bias, activation)
 
 
 def can_pack(dtype: PackedType) -> bool:
@@ -119,7 +112,7 @@ def can_pack(dtype: PackedType) -> bool:
     return dtype == "fp32" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
-def _reordered(weight: Tensor, bias: Tensor | None, activation: str) -> Callable[[Tensor], Tensor]:
+def _reordered(weight: Tensor, bias: Tensor | None, activation: str) -> Map:
     packed = torch.ops.mkldnn._reorder_linear_weight(weight, TYPICAL_ROWS)
     bias = None if bias is None else bias.to(weight.dtype)
     product = torch.ops.mkldnn._linear_pointwise
@@ -136,7 +129,7 @@ def _reordered(weight: Tensor, bias: Tensor | None, activation: str) -> Callable
     return compute
 
 
-def _int8(weight: Tensor, bias: Tensor | None, activation: str) -> Callable[[Tensor], Tensor]:
+def _int8(weight: Tensor, bias: Tensor | None, activation: str) -> Map:
     torch.backends.quantized.engine = "x86"
     scale = weight.abs().amax(1).clamp_(min=1e-8) / 127  # (out,), symmetric
     zero = torch.zeros(len(scale), dtype=torch.long)

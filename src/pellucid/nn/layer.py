@@ -6,7 +6,7 @@ from pellucid.config.model import ModelConfig
 from pellucid.nn.attention import CrossAttention, Memory, SelfAttention, Slots
 from pellucid.nn.dropout import dropout
 from pellucid.nn.feed_forward import FeedForward
-from pellucid.nn.masks import Mask
+from pellucid.nn.masks import MaskTensors
 from pellucid.nn.norms import build_norm
 from pellucid.taps import Tap
 
@@ -46,7 +46,11 @@ class EncoderLayer(nn.Module):
         self.feed_forward = residual(FeedForward(c), c)
 
     def forward(
-        self, x: Tensor, mask: Mask, slots: Slots | None = None, distances: Tensor | None = None
+        self,
+        x: Tensor,
+        mask: MaskTensors,
+        slots: Slots | None = None,
+        distances: Tensor | None = None,
     ) -> Tensor:
         """(B, T, D) -> (B, T, D); distances: (1, H, T, S) to add to the scores."""
         return self.feed_forward(self.attention(x, mask, slots, distances))
@@ -65,7 +69,7 @@ class DecoderLayer(nn.Module):
     def forward(
         self,
         x: Tensor,
-        mask: Mask,
+        mask: MaskTensors,
         slots: Slots | None,
         distances: Tensor | None,
         memory: Memory,

@@ -1,6 +1,6 @@
-"""Where attention may look: one small object, handed to every layer of a stack."""
+"""Which keys attention may look at, and the tensors that tell it to layers."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -11,23 +11,20 @@ class Mask:
     """Which of S keys each of T queries may attend to. True means keep.
 
     keep: (B, S), True where a key is a real token; None where all are.
-    causal: a query sees the keys up to its own place, which is `offset` plus its index.
+    causal: a query sees the keys up to its own position, which is `offset` plus its index.
     window: at most this many latest keys; 0 sets no bound.
-    lengths: (B,), real tokens of each row where rows are padded on the right.
     """
 
     keep: Tensor | None = None
     causal: bool = False
     offset: int = 0
     window: int = 0
-    lengths: Tensor | None = None
-    _made: dict = field(default_factory=dict, repr=False, compare=False)
 
     def windowed(self, window: int) -> "Mask":
-        """The same mask, each query limited to its `window` latest keys."""
-        return replace(self, window=window, _made={})
+        """Return this mask with each query limited to its `window` latest keys."""
+        return replace(self, window=window)
 
-    def plainly_causal(self, n_queries: int, n_keys: int) -> bool:
+    def is_plainly_causal(self, n_queries: int, n_keys: int) -> bool:
         """Whether this is the lower triangle and nothing else, which fused kernels know."""
         return (
             self.causal
@@ -38,47 +35,56 @@ class Mask:
         )
 
     def allowed(self, n_queries: int, n_keys: int, device: torch.device) -> Tensor | None:
-        """Boolean (B or 1, 1, T or 1, S), True = may attend; None if everything is allowed.
-
-        The same tensor is given each time: all layers of a stack share one mask.
-        """
-        size = (n_queries, n_keys)
-        if size not in self._made:
-            self._made[size] = self._allowed(n_queries, n_keys, device)
-        return self._made[size]
-
-    def bias(self, like: Tensor, n_queries: int, n_keys: int) -> Tensor | None:
-        """What to add to scores: 0 where allowed, -inf elsewhere, in the dtype of `like`."""
-        size = (n_queries, n_keys, like.dtype)
-        if size not in self._made:
-            allowed = self.allowed(n_queries, n_keys, like.device)
-            if allowed is not None:
-                zeros = torch.zeros(allowed.shape, dtype=like.dtype, device=like.device)
-                allowed = zeros.masked_fill_(~allowed, float("-inf"))
-            self._made[size] = allowed
-        return self._made[size]
-
-    def empty(self, n_queries: int, n_keys: int, device: torch.device) -> Tensor | None:
-        """Boolean (B or 1, 1, T or 1, 1), True where a query may see no key; None if none is."""
-        size = (n_queries, n_keys, "empty")
-        if size not in self._made:
-            allowed = self.allowed(n_queries, n_keys, device)
-            rows = None if allowed is None else ~allowed.any(-1, keepdim=True)
-            self._made[size] = rows if rows is not None and bool(rows.any()) else None
-        return self._made[size]
-
-    def _allowed(self, n_queries: int, n_keys: int, device: torch.device) -> Tensor | None:
+        """Boolean (B or 1, 1, T or 1, S), True = may attend; None if everything is allowed."""
         allowed = None if self.keep is None else self.keep[:, None, None, :]  # (B, 1, 1, S)
         if not self.causal:
             return allowed
         if self.offset >= n_keys - 1 and not 0 < self.window < self.offset + n_queries:
             return allowed  # every query stands at or after the last key, and sees the first
-        place = self.offset + torch.arange(n_queries, device=device)[:, None]  # (T, 1)
-        distance = place - torch.arange(n_keys, device=device)  # (T, S)
+        positions = self.offset + torch.arange(n_queries, device=device)[:, None]  # (T, 1)
+        distance = positions - torch.arange(n_keys, device=device)  # (T, S)
         near = distance >= 0
         if self.window:
             near &= distance < self.window
         return near if allowed is None else near & allowed
+
+
+class MaskTensors:
+    """The tensors of one mask, each computed once for all layers that share it."""
+
+    def __init__(self, mask: Mask) -> None:
+        self.mask = mask
+        self._tensors: dict[tuple, Tensor | None] = {}
+
+    def allowed(self, n_queries: int, n_keys: int, device: torch.device) -> Tensor | None:
+        """As `Mask.allowed`."""
+        size = (n_queries, n_keys)
+        if size not in self._tensors:
+            self._tensors[size] = self.mask.allowed(n_queries, n_keys, device)
+        return self._tensors[size]
+
+    def bias(self, like: Tensor, n_queries: int, n_keys: int) -> Tensor | None:
+        """What to add to scores: 0 where allowed, -inf elsewhere, in the dtype of `like`.
+
+        Shaped as `allowed`; None if everything is allowed.
+        """
+        size = (n_queries, n_keys, like.dtype)
+        if size not in self._tensors:
+            allowed = self.allowed(n_queries, n_keys, like.device)
+            if allowed is not None:
+                zeros = torch.zeros(allowed.shape, dtype=like.dtype, device=like.device)
+                allowed = zeros.masked_fill_(~allowed, float("-inf"))
+            self._tensors[size] = allowed
+        return self._tensors[size]
+
+    def empty(self, n_queries: int, n_keys: int, device: torch.device) -> Tensor | None:
+        """Boolean (B or 1, 1, T or 1, 1), True where a query may see no key; None if none is."""
+        size = (n_queries, n_keys, "empty")
+        if size not in self._tensors:
+            allowed = self.allowed(n_queries, n_keys, device)
+            rows = None if allowed is None else ~allowed.any(-1, keepdim=True)
+            self._tensors[size] = rows if rows is not None and bool(rows.any()) else None
+        return self._tensors[size]
 
 
 def keep_from(lengths: Tensor, n_keys: int) -> Tensor | None:

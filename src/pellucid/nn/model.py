@@ -15,7 +15,7 @@ from pellucid.nn.base import Model
 from pellucid.nn.cache import Cache, KeyValueCache, Step
 from pellucid.nn.heads import Head
 from pellucid.nn.init import initialize
-from pellucid.nn.masks import Mask
+from pellucid.nn.masks import Mask, MaskTensors
 from pellucid.nn.positions import places_of
 from pellucid.nn.rnn import RecurrentTranslator
 from pellucid.nn.stack import Decoder, Encoder
@@ -60,7 +60,7 @@ class Transformer(Model):
             return memory
         if target_ids is None:
             raise UsageError("an encoder-decoder needs target_ids (B, T) beside the source ids.")
-        return self.decoder(target_ids, Mask(causal=True), Memory(memory, memory_mask))
+        return self.decoder(target_ids, Mask(causal=True), Memory(memory, MaskTensors(memory_mask)))
 
     def prefill(self, source: Tensor | None, keep: Tensor | None, rows: int) -> Cache:
         """A cache for `rows` texts that has read source ids (rows, S), keep (rows, S) True = real.

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from pellucid.nn.attention import KeysValues, Memory, softmax
 from pellucid.nn.linear import Linear
-from pellucid.nn.masks import Mask
+from pellucid.nn.masks import Mask, MaskTensors
 from pellucid.taps import Tap
 
 
@@ -75,7 +75,7 @@ class Attention(nn.Module):
 
     def read(self, memory: Tensor, mask: Mask) -> Memory:
         """What all steps look at, of memory (B, S, D)."""
-        return Memory(KeysValues(self.score.keys(memory), memory), mask)
+        return Memory(KeysValues(self.score.keys(memory), memory), MaskTensors(mask))
 
     def forward(self, state: Tensor, memory: Memory) -> Tensor:
         """state (R, T, D) -> (R, T, D), where R = B * k rows may share each of B memories.

@@ -4,7 +4,7 @@ from torch import Tensor
 
 from pellucid.errors import UsageError
 from pellucid.nn.attention import KeysValues, Memory
-from pellucid.nn.masks import Mask
+from pellucid.nn.masks import Mask, MaskTensors
 
 
 class RecurrentCache:
@@ -30,9 +30,9 @@ class RecurrentCache:
         self.rows, self.sources = len(rows), len(sources)
         if self.memory is not None:
             k, v = (x.index_select(0, sources) for x in self.memory.states)
-            keep = self.memory.mask.keep
+            keep = self.memory.mask.mask.keep
             mask = Mask(keep=None if keep is None else keep.index_select(0, sources))
-            self.memory = Memory(KeysValues(k, v), mask)
+            self.memory = Memory(KeysValues(k, v), MaskTensors(mask))
 
     def truncate(self, n: int) -> None:
         if n != self.length:

@@ -8,7 +8,7 @@ from pellucid.config.model import ModelConfig
 from pellucid.nn.attention import Memory, Slots
 from pellucid.nn.embedding import Embedding
 from pellucid.nn.layer import DecoderLayer, EncoderLayer
-from pellucid.nn.masks import Mask
+from pellucid.nn.masks import Mask, MaskTensors
 from pellucid.nn.norms import build_norm
 from pellucid.nn.positions import DistanceBias, places_of
 from pellucid.taps import Tap
@@ -28,10 +28,10 @@ class Stack(nn.Module):
         self.windows = [c.window(i) for i in range(len(layers))]
         self.output = Tap()
 
-    def masks(self, mask: Mask) -> list[Mask]:
+    def masks(self, mask: Mask) -> list[MaskTensors]:
         """Each layer's own mask; layers of one window share one."""
-        narrowed = {w: mask.windowed(w) if w else mask for w in set(self.windows)}
-        return [narrowed[w] for w in self.windows]
+        by_window = {w: MaskTensors(mask.windowed(w) if w else mask) for w in set(self.windows)}
+        return [by_window[w] for w in self.windows]
 
     def bias(self, n_queries: int, offset: int) -> Tensor | None:
         """What all layers add to their scores, (1, H, T, S)."""

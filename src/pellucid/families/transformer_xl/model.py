@@ -22,7 +22,7 @@ from pellucid.nn.dropout import dropout
 from pellucid.nn.feed_forward import FeedForward
 from pellucid.nn.heads import Head
 from pellucid.nn.layer import PostNorm
-from pellucid.nn.masks import Mask
+from pellucid.nn.masks import Mask, MaskTensors
 from pellucid.nn.positions import SinusoidalPositions
 from pellucid.taps import Tap
 
@@ -75,12 +75,12 @@ class SegmentDecoder(nn.Module):
         distance = place[mask.offset :, None] - place  # (T, S)
         distance = distance.clamp(0, r[0].shape[1] - 1)
         x = dropout(self.embedding(ids), self.p, self.training)  # (B, T, D)
-        inputs = []
+        inputs, tensors = [], MaskTensors(mask)
         for layer, past, own in zip(self.layers, pasts, r, strict=True):
             if begun is not None:
                 x = x * begun[..., None]
             inputs.append(x)
-            x = layer(x, mask, past, own, distance)
+            x = layer(x, tensors, past, own, distance)
         return self.output(dropout(x, self.p, self.training)), inputs
 
     def keys_of_distances(self, n: int) -> list[Tensor]:

@@ -9,7 +9,7 @@ from pellucid.config.model import ModelConfig
 from pellucid.errors import UsageError
 from pellucid.nn.attention import Attention, KeysValues
 from pellucid.nn.linear import Linear
-from pellucid.nn.masks import Mask
+from pellucid.nn.masks import MaskTensors
 from pellucid.taps import Tap
 
 
@@ -72,7 +72,7 @@ class RelativeAttention(Attention):
         self.distances = Tap()
 
     def forward(
-        self, x: Tensor, mask: Mask, past: Remembered, r: Tensor, distance: Tensor
+        self, x: Tensor, mask: MaskTensors, past: Remembered, r: Tensor, distance: Tensor
     ) -> Tensor:
         """x (B, T, D), which comes after the past -> (B, T, D)
 
