@@ -33,6 +33,8 @@ class Measured:
 
     rates: list[float] = field(default_factory=list)
     """Work a second, a number for each round."""
+    cpu_rates: list[float] = field(default_factory=list)
+    """Work a second of the contestant's CPU time, which waiting for a core does not lengthen."""
     others: list[float] = field(default_factory=list)
     """Cores that other processes used meanwhile."""
     peak_mib: float = 0.0
@@ -79,6 +81,7 @@ def contest(
             work, own, measured[name].peak_mib = pipe.recv()
             seconds = time.perf_counter() - start
             measured[name].rates.append(work / seconds)
+            measured[name].cpu_rates.append(work / own)
             measured[name].others.append(max(0.0, _busy() - busy - own) / seconds)
     for name, pipe in pipes.items():
         pipe.send("end")

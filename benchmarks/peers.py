@@ -9,6 +9,7 @@ from pellucid.config.decoding import Roles
 from pellucid.config.model import ModelConfig
 from pellucid.families.conversion import export_tensors
 from pellucid.formats import marian_export
+from pellucid.formats.ctranslate import build_spec
 from pellucid.nn.model import Transformer
 from pellucid.nn.weights import weights
 
@@ -64,25 +65,18 @@ def to_marian(model: Transformer) -> Any:
     return theirs
 
 
-def to_ctranslate2(theirs: Any, directory: Path) -> None:
-    """Write a MarianMTModel made above as a CTranslate2 model whose tokens are the ids' digits."""
-    from ctranslate2.converters.transformers import BartLoader, MarianMTLoader
+def to_ctranslate2(model: Transformer, directory: Path) -> None:
+    """Write a translator as a CTranslate2 model whose tokens are the ids' digits."""
+    import ctranslate2
 
-    class Loader(MarianMTLoader):
-        def _remove_pad_weights(self, spec: Any) -> None:
-            """Marian's last row is padding; ours is the first, and stays so that ids agree."""
-
-        def set_decoder(self, spec: Any, decoder: Any) -> None:
-            """Marian starts from a zero vector; ours from the row of its start token."""
-            BartLoader.set_decoder(self, spec, decoder)
-
-    spec = Loader().get_model_spec(theirs)
-    tokens = [str(i) for i in range(theirs.config.vocab_size)]
+    spec = build_spec(model, ctranslate2.specs)
+    tokens = [str(i) for i in range(model.config.vocab_size)]
     spec.register_source_vocabulary(tokens)
     spec.register_target_vocabulary(tokens)
     spec.config.decoder_start_token = tokens[BOS]
     spec.config.bos_token, spec.config.eos_token = tokens[BOS], tokens[EOS]
     spec.config.unk_token = tokens[UNK]
+    spec.config.layer_norm_epsilon = model.config.norm_eps
     spec.validate()
     spec.optimize()
     directory.mkdir(parents=True, exist_ok=True)

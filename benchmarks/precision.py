@@ -2,8 +2,8 @@
 
 python -m benchmarks.precision [--size tiny] [--threads 1] [--name amx]
 
-`auto` is to be at most 7 % slower than the better of fp32 and bf16. Rounds are compared one by one,
-so that other work on the machine, which slows neighbouring rounds alike, cancels out.
+`auto` is to be at most 7 % slower than the better of fp32 and bf16. Rates are per second of CPU
+time, and rounds are compared one by one, so that other work on the machine hardly counts.
 """
 
 import argparse
@@ -37,12 +37,12 @@ def main() -> None:
         args = (arguments.size, folder, arguments.seconds)
         contestants = {n: Contestant(contestant, (name, *args)) for n, name in NAMES.items()}
         measured = contest(contestants, arguments.rounds, arguments.threads)
-    rates = {name: m.rates for name, m in measured.items()}
+    rates = {name: m.cpu_rates for name, m in measured.items()}
     fp32 = rates["onednn" if decision.choices.onednn else "fp32"]
     better = max(fp32, rates["bf16"], key=statistics.median)
     facts = {
         "threads": arguments.threads,
-        "unit": "target tokens/s",
+        "unit": "target tokens per second of CPU time",
         "chosen": vars(decision.choices),
         "reason": decision.reason,
         "GFLOP/s on one thread": dict(decision.speeds),

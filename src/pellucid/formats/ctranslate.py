@@ -50,7 +50,7 @@ def to_ctranslate2(directory: Path, parts: Bundle, start: int) -> list[str]:
     except ImportError as error:
         raise UsageError("CTranslate2 is not here: pip install 'pellucid[export]'.") from error
     model = _check_form(parts)
-    spec = _spec(model, ctranslate2.specs)
+    spec = build_spec(model, ctranslate2.specs)
     tokenizers, c = parts.tokenizers, model.config
     source = _tokens(tokenizers.source, c.vocab_size)
     target = _tokens(tokenizers.target, c.target_vocab_size or c.vocab_size)
@@ -93,8 +93,11 @@ def _check_form(parts: Bundle) -> Transformer:
     return model
 
 
-def _spec(model: Transformer, specs: Any) -> Any:
-    """The whole model in their form, its weights as arrays."""
+def build_spec(model: Transformer, specs: Any) -> Any:
+    """Return CTranslate2's specification of a model, its weights as arrays.
+
+    specs: the module `ctranslate2.specs`.
+    """
     c, of = model.config, specs.transformer_spec
     common: dict[str, Any] = {
         "num_heads": c.n_heads,
