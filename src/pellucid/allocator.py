@@ -1,4 +1,4 @@
-"""How memory is taken, and what becomes of it when a training or decoding step frees it."""
+"""Settings of the memory allocator for training and decoding steps."""
 
 import ctypes
 import os
@@ -8,27 +8,28 @@ from typing import Any
 
 
 def prepare_for_steps() -> None:
-    """Have blocks in large pages, and keep freed ones for the next training or decoding step.
+    """Allocate in large pages, and keep freed blocks for the next training or decoding step.
 
-    Only our command-line processes call this, before they compute: an import must not change its
-    host's allocator.
+    Only our command-line processes call this, before they compute: importing a library must not
+    change the allocator of its process.
     """
     _use_huge_pages()
     _keep_freed_memory()
 
 
 class FreedMemory:
-    """What steps have freed, given back to the system now and then.
+    """Returns memory that steps have freed to the system, at intervals.
 
-    Blocks of ever new sizes leave ever more gaps; but what is taken again costs its page faults.
+    Blocks of varying sizes leave more and more gaps, so the heap grows; returning memory at every
+    step would cost page faults.
     """
 
     def __init__(self, seconds: float = 30.0) -> None:
-        """`seconds`: the least between two times."""
+        """seconds: the shortest interval."""
         self.seconds, self.last = seconds, time.monotonic()
 
-    def give_back(self) -> None:
-        """If it was long enough ago."""
+    def release(self) -> None:
+        """Return freed memory if the interval has passed."""
         libc, now = _glibc(), time.monotonic()
         if libc is not None and now - self.last >= self.seconds:
             libc.malloc_trim(0)
@@ -36,9 +37,9 @@ class FreedMemory:
 
 
 def _keep_freed_memory() -> None:
-    """Tell glibc to keep freed blocks for the next step instead of giving them back.
+    """Set glibc to keep freed blocks for the next step instead of returning them to the system.
 
-    Each step frees and takes the same large blocks; fresh ones cost a fault for each page.
+    Each step frees and allocates the same large blocks; new ones cost a page fault per page.
     """
     libc = _glibc()
     if libc is None:
@@ -50,18 +51,18 @@ def _keep_freed_memory() -> None:
 
 
 def _use_huge_pages() -> None:
-    """Let torch ask the system for pages of 2 MiB, unless the user has told it something else.
+    """Let torch request pages of 2 MiB, unless the user has set THP_MEM_ALLOC_ENABLE.
 
-    A decoding step reads all weights, and finding them page by page of 4 KiB takes a good part of
-    its time. A training step fills fresh pages wherever its blocks find no room among older ones;
-    large pages come at a fraction of the faults, and leave fewer gaps. torch looks at this once,
-    when it first takes memory.
+    A decoding step reads all weights, and address translation in pages of 4 KiB takes a good part
+    of its time. A training step touches new pages wherever its blocks do not fit into freed ones;
+    large pages need a fraction of the faults and leave fewer gaps. torch reads the variable once,
+    at its first allocation.
     """
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 
 def _glibc() -> Any:
-    """GNU's C library, which alone has these calls; None where it is another one."""
+    """Return the GNU C library, which has these calls; None if the process uses another."""
     if sys.platform != "linux":
         return None
     try:

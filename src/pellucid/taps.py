@@ -1,8 +1,8 @@
-"""Taps: named places where a tensor passes and may be read or replaced.
+"""Taps: named points in a model where a tensor can be read or replaced.
 
-A module owns a tap as a plain attribute (`self.weights = Tap()`), and calls it on the tensor worth
-seeing (`weights = self.weights(weights)`). A tap is no `nn.Module`: it lives in the instance's
-`__dict__`, has no parameters, and costs one `if` while nobody listens.
+A module has a tap as a plain attribute (`self.weights = Tap()`) and calls it on a tensor
+(`weights = self.weights(weights)`). A tap is not an `nn.Module`: it is in the instance's
+`__dict__`, has no parameters, and costs one `if` without a listener.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ Listener = Callable[[Any], Any]
 
 
 class Tap:
-    """Passes a tensor through, by way of its listener if there is one."""
+    """Returns its argument, or the listener's replacement of it."""
 
     __slots__ = ("listener",)
 
@@ -27,29 +27,29 @@ class Tap:
         return x if self.listener is None else self.listener(x)
 
     def __deepcopy__(self, memo: dict) -> "Tap":
-        return Tap()  # a copy of a model is not being listened to
+        return Tap()  # copies of a model have no listeners
 
 
 def taps(model: Any) -> dict[str, Tap]:
-    """Every tap of a model by its path, e.g. `decoder.layers.3.cross.inner.weights`."""
-    found = {}
-    for path, module in plain(model).named_modules():
+    """Return every tap of a model by its path, e.g. `decoder.layers.3.cross.inner.weights`."""
+    by_path = {}
+    for path, module in uncompiled(model).named_modules():
         for name, value in vars(module).items():
             if isinstance(value, Tap):
-                found[f"{path}.{name}" if path else name] = value
-    return found
+                by_path[f"{path}.{name}" if path else name] = value
+    return by_path
 
 
-def plain(model: Any) -> Any:
-    """The uncompiled module of a compiled one, or the module itself."""
+def uncompiled(model: Any) -> Any:
+    """Return the original module of a compiled one, or the module itself."""
     return getattr(model, "_orig_mod", model)
 
 
 @contextmanager
 def edit(model: Any, pattern: str, fn: Callable[[str, Any], Any]) -> Iterator[list[str]]:
-    """Let `fn(path, tensor)` replace what passes every tap whose path matches a glob pattern.
+    """Replace the tensor at every tap whose path matches a glob pattern by `fn(path, tensor)`.
 
-    Yields the matching paths. Listeners stack: an inner `edit` sees what an outer one made.
+    Yields the matching paths. Edits nest: an inner one gets the tensor that an outer one returned.
     Raises: UsageError if no tap matches.
     """
     chosen = {path: tap for path, tap in taps(model).items() if fnmatchcase(path, pattern)}
@@ -68,15 +68,15 @@ def edit(model: Any, pattern: str, fn: Callable[[str, Any], Any]) -> Iterator[li
 
 @contextmanager
 def record(model: Any, pattern: str = "*") -> Iterator[dict[str, list[Any]]]:
-    """Collect what passes every matching tap: path -> one tensor per call, in order of calls."""
-    seen: dict[str, list[Any]] = {}
+    """Collect the tensors at every matching tap: path -> one tensor per call, in order."""
+    recorded: dict[str, list[Any]] = {}
 
-    def keep(path: str, x: Any) -> Any:
-        seen.setdefault(path, []).append(x)
+    def append(path: str, x: Any) -> Any:
+        recorded.setdefault(path, []).append(x)
         return x
 
-    with edit(model, pattern, keep):
-        yield seen
+    with edit(model, pattern, append):
+        yield recorded
 
 
 def _chain(outer: Listener | None, path: str, fn: Callable[[str, Any], Any]) -> Listener:

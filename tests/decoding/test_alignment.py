@@ -27,6 +27,11 @@ def model():
     return model
 
 
+# Weights are at most 1, from fp32 scores of up to about 10. Batch, single text and step sum in
+# different orders, and CPUs do: each score may differ by some of its last bits, 1e-6 each.
+ROUNDING = 1e-5
+
+
 @pytest.mark.parametrize("layer", [-2, 0, 1, 2])
 def test_rows_are_of_the_step_that_predicts(model, layer):
     # Authority: queries and keys as they pass their taps, in steps one by one; for every target
@@ -41,14 +46,14 @@ def test_rows_are_of_the_step_that_predicts(model, layer):
                 model.step(torch.tensor([[before]]), cache)
             q, k = seen[f"{path}.queries"][0], seen[f"{path}.keys"][0]  # (1, H, 1 or S, K)
             wanted = ((q @ k.mT) / q.shape[-1] ** 0.5).softmax(-1).mean(1)[0, 0]
-            assert torch.allclose(weights[t], wanted, atol=1e-6, rtol=0)
+            assert torch.allclose(weights[t], wanted, atol=ROUNDING, rtol=0)
 
 
 def test_a_batch_is_its_singles(model):
     together = align(model, SOURCES, TARGETS, start=START)
     for source, target, weights in zip(SOURCES, TARGETS, together, strict=True):
         (alone,) = align(model, [source], [target], start=START)
-        assert torch.allclose(weights, alone, atol=1e-6, rtol=0)
+        assert torch.allclose(weights, alone, atol=ROUNDING, rtol=0)
         assert torch.allclose(weights.sum(-1), torch.ones(len(target)), atol=1e-6)
 
 

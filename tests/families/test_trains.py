@@ -19,7 +19,7 @@ from pellucid.families.catalog import FAMILIES
 from pellucid.families.family import Family
 from pellucid.families.transformer_xl.config import TransformerXLConfig
 from pellucid.nn.base import Model
-from pellucid.nn.heads import pooled
+from pellucid.nn.heads import pool_states
 from pellucid.tasks.protocol import Task, Term
 from pellucid.training.run_directory import RunDirectory
 from pellucid.training.trainer import Trainer
@@ -118,7 +118,7 @@ class ByHeart(Task):
             state = states[writes]
             if h.kind == "sequence":
                 keep = batch.source != PAD
-                state = pooled(state, keep, batch.source == END, h.pool)
+                state = pool_states(state, keep, batch.source == END, h.pool)
             logits = module.heads[name](state)[real]
             terms[name] = Term(distance(logits, labels))
         return terms

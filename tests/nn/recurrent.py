@@ -51,12 +51,12 @@ def by_hand(model: RecurrentTranslator, source: Sequence[int], target: Sequence[
     memory = w["encoder.embedding.weight"][list(source)]  # (S, E)
     vector = np.zeros(c.d_model)
     for i in range(c.n_encoder_layers):
-        onward, back = (
+        from_left, from_right = (
             run(cell(model.encoder.layers[i].get_submodule(way)), memory[::step])
-            for way, step in (("onward", 1), ("back", -1))
+            for way, step in (("left_to_right", 1), ("right_to_left", -1))
         )
-        vector = np.concatenate([onward[-1], back[-1]])  # each where it has read all
-        memory = np.concatenate([onward, back[::-1]], 1)  # (S, D)
+        vector = np.concatenate([from_left[-1], from_right[-1]])  # each where it has read all
+        memory = np.concatenate([from_left, from_right[::-1]], 1)  # (S, D)
     parts = 2 if c.cell == "lstm" else 1
     first = np.tanh(w["decoder.first.weight"] @ vector + w["decoder.first.bias"])
     states = list(first.reshape(c.n_decoder_layers, parts, c.d_model))

@@ -132,7 +132,7 @@ def test_sources_leave_before_the_first_token():
 def test_truncating_to_what_was_never_there(n):
     texts = Texts(small())
     texts.step(3)
-    with pytest.raises(UsageError, match=f"cannot truncate 3 remembered tokens to {n}"):
+    with pytest.raises(UsageError, match=f"cannot truncate a cache of 3 tokens to {n}"):
         texts.truncate(n)
     texts.step()  # and it is unharmed
 

@@ -33,8 +33,8 @@ def test_row_times_scale_plus_place(positions, scaled):  # authority: section 3.
 def test_given_places_equal_counted_ones(positions):  # authority: the offset
     embedding = made(positions=positions)
     places = torch.arange(2, 6).expand(2, 4)
-    assert torch.equal(embedding(IDS, places=places), embedding(IDS, 2))
-    mixed = embedding(IDS, places=torch.tensor([[0, 1, 2, 3], [0, 0, 0, 1]]))
+    assert torch.equal(embedding(IDS, positions=places), embedding(IDS, 2))
+    mixed = embedding(IDS, positions=torch.tensor([[0, 1, 2, 3], [0, 0, 0, 1]]))
     assert torch.equal(mixed[0], embedding(IDS)[0])
     assert torch.equal(mixed[1, 2:], embedding(IDS[:, 2:])[1])
 
@@ -43,7 +43,7 @@ def test_taps_hold_both_addends():
     embedding = made()
     with record(embedding) as seen:
         out = embedding(IDS)
-    assert torch.equal(out, seen["tokens"][0] + seen["places"][0])
+    assert torch.equal(out, seen["tokens"][0] + seen["position_vectors"][0])
     assert torch.equal(seen["tokens"][0], embedding.weight[IDS] * 4)
 
 

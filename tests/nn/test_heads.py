@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from nn.samples import DECODER, apart, randomize, small
 from pellucid.config.head import LANGUAGE_MODEL, HeadConfig
 from pellucid.errors import ConfigError, UsageError
-from pellucid.nn.heads import Head, pooled
+from pellucid.nn.heads import Head, pool_states
 from pellucid.taps import record
 
 
@@ -58,7 +58,7 @@ def test_a_language_model_narrows_to_the_embedding():
     head = Head(c, HeadConfig(kind="lm", activation="gelu", norm=True))
     assert head.transform.weight.shape == (4, 16)
     assert head.output.weight.shape == (13, 4)
-    with pytest.raises(ConfigError, match="no transform to narrow"):
+    with pytest.raises(ConfigError, match="no transform that maps"):
         Head(c, LANGUAGE_MODEL)
 
 
@@ -72,15 +72,15 @@ ENDS = torch.tensor([[0, 1, 0, 1], [1, 0, 1, 0], [0, 0, 1, 0]]).bool()
 def test_whose_state_stands_for_a_text(pool, places):  # authority: by hand
     state = torch.randn(3, 4, 16)
     expected = torch.stack([state[row, place] for row, place in enumerate(places)])
-    assert torch.equal(pooled(state, KEEP, ENDS, pool), expected)
+    assert torch.equal(pool_states(state, KEEP, ENDS, pool), expected)
 
 
 def test_a_text_without_such_a_token_is_a_usage_error():
     state = torch.randn(3, 4, 16)
     with pytest.raises(UsageError, match="without an end token"):
-        pooled(state, KEEP, ENDS & ~KEEP, "end")
+        pool_states(state, KEEP, ENDS & ~KEEP, "end")
     with pytest.raises(UsageError, match="without a real token"):
-        pooled(state, torch.zeros(3, 4).bool(), None, "last")
-    with pytest.raises(UsageError, match="tell where end tokens are"):
-        pooled(state, KEEP, None, "end")
-    assert torch.equal(pooled(state, None, None, "last"), state[:, 3])
+        pool_states(state, torch.zeros(3, 4).bool(), None, "last")
+    with pytest.raises(UsageError, match="pass is_end"):
+        pool_states(state, KEEP, None, "end")
+    assert torch.equal(pool_states(state, None, None, "last"), state[:, 3])

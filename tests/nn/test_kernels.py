@@ -170,7 +170,7 @@ def test_devices(monkeypatch):
     monkeypatch.setenv("PELLUCID_DEVICE", "cpu")
     assert choose_device() == torch.device("cpu")
     monkeypatch.setenv("PELLUCID_DEVICE", "abacus")
-    with pytest.raises(UsageError, match="'abacus' is not to be had here"):
+    with pytest.raises(UsageError, match="'abacus' is not available on this machine"):
         choose_device()
     assert choose_device("cpu") == torch.device("cpu")  # what is named comes before it
 

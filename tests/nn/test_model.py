@@ -198,7 +198,7 @@ def test_what_a_shape_cannot_do_is_a_usage_error():
         randomized()(source, keep)
     with pytest.raises(UsageError, match="needs source ids"):
         randomized().prefill(None, None, 3)
-    with pytest.raises(UsageError, match="encoder alone"):
+    with pytest.raises(UsageError, match="an encoder only"):
         randomized(ENCODER).prefill(source, keep, 3)
     with pytest.raises(ConfigError, match="vocab_size is 0"):
         build(small(vocab_size=0))

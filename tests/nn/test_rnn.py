@@ -52,7 +52,7 @@ def test_encoder_equals_torch_on_packed_sequences(cell, lengths):
         10, 6, num_layers=2, bidirectional=True, batch_first=True
     )
     for i, layer in enumerate(encoder.layers):
-        for way, end in (("onward", ""), ("back", "_reverse")):
+        for way, end in (("left_to_right", ""), ("right_to_left", "_reverse")):
             for name, p in layer.get_submodule(way).named_parameters():
                 theirs.get_parameter(f"{name[:-1]}{i}{end}").data = p.data
     source, keep, _ = batch(lengths)
@@ -61,7 +61,7 @@ def test_encoder_equals_torch_on_packed_sequences(cell, lengths):
     outputs, last = theirs(packed)
     memory, _ = pad_packed_sequence(outputs, batch_first=True)
     last = last[0] if cell == "lstm" else last  # (4, B, 6), the last two of the second layer
-    read = encoder.read(source, Mask(keep=keep))
+    read = encoder.encode(source, Mask(keep=keep))
     assert apart(read.memory[keep], memory[keep]) < 1e-6
     assert apart(read.vector, torch.cat([last[2], last[3]], -1)) < 1e-6
 
@@ -122,7 +122,7 @@ def test_cache_follows_a_search(cell, attention, feeding):
         owner, texts = owner[rows], texts[rows]
     assert (cache.rows, cache.length) == (4, 4)
     cache.truncate(4)
-    with pytest.raises(UsageError, match="cannot go back from 4 tokens to 3"):
+    with pytest.raises(UsageError, match="cannot truncate a recurrent state of 4 tokens to 3"):
         cache.truncate(3)
 
 

@@ -49,10 +49,10 @@ def test_every_layer_ends_normalised_or_the_stack_does(place):  # authority: Xio
 
 def test_the_offset_reaches_the_positions():  # authority: the same ids further on in a longer text
     decoder = made(Decoder, n_encoder_layers=0)
-    with record(decoder, "embedding.places") as seen:
+    with record(decoder, "embedding.position_vectors") as seen:
         decoder(batch().target, Mask(causal=True, offset=3), slots=None)
         decoder(torch.zeros(3, 9, dtype=torch.long), Mask(causal=True))
-    moved, whole = seen["embedding.places"]
+    moved, whole = seen["embedding.position_vectors"]
     assert torch.equal(moved, whole[3:])
 
 

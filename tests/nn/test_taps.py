@@ -13,7 +13,7 @@ ATTENTION = ("queries", "keys", "values", "scores", "weights", "context")
 EDITED = [
     *(f"decoder.layers.1.cross.inner.{name}" for name in ATTENTION),
     "encoder.output",
-    "encoder.embedding.places",
+    "encoder.embedding.position_vectors",
     "decoder.embedding.tokens",
     "decoder.layers.0.feed_forward.inner.hidden",
     "decoder.layers.2.attention.output",
@@ -32,7 +32,7 @@ def test_names_are_paths(model):
         ("decoder", 4, ("attention", "cross")),
     ):
         wanted.add(f"{stack}.output")
-        wanted |= {f"{stack}.embedding.{name}" for name in ("tokens", "places", "output")}
+        wanted |= {f"{stack}.embedding.{name}" for name in ("tokens", "position_vectors", "output")}
         for i in range(n):
             layer = f"{stack}.layers.{i}"
             wanted |= {f"{layer}.{b}.inner.{t}" for b in blocks for t in ATTENTION}

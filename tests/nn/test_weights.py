@@ -153,7 +153,7 @@ def test_what_does_not_fit_is_named(model):
         load_weights(model, tensors)
     message = str(caught.value)
     assert "norm.weight is missing" in message
-    assert "norm.wieght has no place (did it mean norm.weight?)" in message
+    assert "norm.wieght is unknown (did it mean norm.weight?)" in message
     assert "head.bias is (12,), the model has (11,)" in message
     assert all(torch.equal(v, before[k]) for k, v in weights(model).items())
 

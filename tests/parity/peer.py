@@ -12,7 +12,7 @@ from pellucid.decoding.generate import Request, generate
 from pellucid.decoding.search import SpecialIds
 from pellucid.families.family import Family
 from pellucid.formats.huggingface import PublishedModel, open_published, write_published
-from pellucid.nn.heads import pooled
+from pellucid.nn.heads import pool_states
 from pellucid.nn.masks import keep_from
 from pellucid.nn.model import Transformer, build
 from pellucid.nn.weights import read_tensors
@@ -104,7 +104,7 @@ def head_logits(published: PublishedModel, head: str, segments: Tensor | None = 
     state, module = published.model(IDS, KEEP, segments=segments), published.model.heads[head]
     h = published.heads[head]
     if h.kind == "sequence":
-        return module(pooled(state, KEEP, None, h.pool))
+        return module(pool_states(state, KEEP, None, h.pool))
     return module(state)[KEEP]
 
 

@@ -9,7 +9,7 @@ import transformers
 from parity.classes import logits_of
 from parity.peer import IDS, KEEP, both_ways, close, opened, randomized, returned
 from pellucid.formats.huggingface import PublishedModel
-from pellucid.nn.heads import pooled
+from pellucid.nn.heads import pool_states
 
 CONFIG: dict[str, Any] = {
     "vocab_size": 50,
@@ -40,7 +40,7 @@ def shifted() -> torch.Tensor:
 def ours(published: PublishedModel, head: str) -> torch.Tensor:
     state = published.model(IDS, KEEP, TARGET if head == "lm" else shifted())
     if head == "classifier":
-        return published.model.heads[head](pooled(state, KEEP, IDS == 2, "end"))
+        return published.model.heads[head](pool_states(state, KEEP, IDS == 2, "end"))
     logits = published.model.heads[head](state)
     return logits if head == "lm" else logits[KEEP]
 

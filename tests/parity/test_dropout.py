@@ -19,7 +19,7 @@ from parity.peer import IDS, KEEP, close, opened, randomized, returned
 from pellucid.errors import ConfigError
 from pellucid.formats.huggingface import PublishedModel, open_published
 from pellucid.nn import kernels
-from pellucid.nn.heads import pooled
+from pellucid.nn.heads import pool_states
 
 BERTS = {
     "hidden_size": 8,
@@ -112,7 +112,7 @@ def ours(published: PublishedModel, head: str) -> Tensor:
     both = model.config.n_encoder_layers and model.config.n_decoder_layers
     state = model(IDS, KEEP, again if both else None)
     if h.kind == "sequence":
-        return model.heads[head](pooled(state, KEEP, IDS == 2, h.pool))
+        return model.heads[head](pool_states(state, KEEP, IDS == 2, h.pool))
     return model.heads[head](state)[KEEP]
 
 

@@ -13,7 +13,7 @@ from pellucid.decoding.search import SpecialIds
 from pellucid.formats.huggingface import PublishedModel
 from pellucid.formats.open_model import open_model
 from pellucid.inference.logits import Inputs, logits
-from pellucid.nn.heads import pooled
+from pellucid.nn.heads import pool_states
 
 PAD, END, LANGUAGE = 1, 2, 40
 CONFIG: dict[str, Any] = {
@@ -42,7 +42,7 @@ AGAIN = shift_tokens_right(IDS, PAD)
 def ours(published: PublishedModel, head: str) -> torch.Tensor:
     state = published.model(IDS, KEEP, TARGET if head == "lm" else AGAIN)
     if head == "classifier":
-        return published.model.heads[head](pooled(state, KEEP, IDS == END, "end"))
+        return published.model.heads[head](pool_states(state, KEEP, IDS == END, "end"))
     found = published.model.heads[head](state)
     return found if head == "lm" else found[KEEP]
 

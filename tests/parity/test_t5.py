@@ -9,7 +9,7 @@ import transformers
 from parity.classes import logits_of
 from parity.peer import IDS, KEEP, both_ways, same_states
 from pellucid.formats.huggingface import PublishedModel
-from pellucid.nn.heads import pooled
+from pellucid.nn.heads import pool_states
 
 CONFIG: dict[str, Any] = {
     "vocab_size": 50,
@@ -52,7 +52,7 @@ def labels(published: PublishedModel, head: str) -> torch.Tensor:
     again = torch.cat([torch.zeros_like(IDS[:, :1]), IDS[:, :-1]], 1)  # the text, one place later
     states = published.model(IDS, KEEP, again)
     if head == "classifier":
-        return published.model.heads[head](pooled(states, KEEP, IDS == 2, "end"))
+        return published.model.heads[head](pool_states(states, KEEP, IDS == 2, "end"))
     return published.model.heads[head](states)[KEEP]
 
 

@@ -16,7 +16,7 @@ from pellucid.errors import ConfigError
 from pellucid.families.fields import Field
 from pellucid.families.renames import Rename
 from pellucid.nn.base import Model
-from pellucid.nn.model import Transformer, filled
+from pellucid.nn.model import Transformer, materialize
 from pellucid.text.special_tokens import BERT_TOKENS, TRANSLATION_TOKENS, SpecialTokens
 
 ReadSpecial = Callable[[Mapping[str, Any], dict[str, Any]], dict[str, Any]]
@@ -143,7 +143,7 @@ class Family:
         """Build a model, initialised from `seed`; with None its weights must be loaded."""
         with torch.device("meta"):
             model = self.module(c, heads)
-        return filled(model, seed)
+        return materialize(model, seed)
 
     def all_renames(self, c: ModelConfig, heads: Sequence[PublishedHead]) -> list[Rename]:
         """Return the weight names of a model with these heads.

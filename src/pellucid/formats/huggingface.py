@@ -18,7 +18,7 @@ from pellucid.formats.heads import as_stored, find_heads, their_settings, untied
 from pellucid.formats.shards import Shards
 from pellucid.json_files import dump_json, read_json
 from pellucid.nn.base import Model
-from pellucid.nn.weights import Kind, check_names, finite, load_weights, save_weights, weights
+from pellucid.nn.weights import Kind, check_finite, check_names, load_weights, save_weights, weights
 
 LEGACY = (("LayerNorm.gamma", "LayerNorm.weight"), ("LayerNorm.beta", "LayerNorm.bias"))
 """What the first files called a norm's two tensors."""
@@ -189,7 +189,7 @@ def _checked(
     check_names(model, shapes, str(shards.directory))
     _check_types(shards, read.values())
     return {
-        name: finite(shards.tensor(stored, where[name].read), f"{shards.directory}: {stored}")
+        name: check_finite(shards.tensor(stored, where[name].read), f"{shards.directory}: {stored}")
         for name, stored in read.items()
     }
 

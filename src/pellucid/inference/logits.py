@@ -8,7 +8,7 @@ from torch import Tensor
 from pellucid.errors import UsageError
 from pellucid.formats.bundle import Bundle
 from pellucid.formats.special_ids import token_id
-from pellucid.nn.heads import pooled
+from pellucid.nn.heads import pool_states
 
 
 class Inputs(NamedTuple):
@@ -37,7 +37,7 @@ def logits(directory: Bundle, inputs: Inputs, head: str | None = None) -> Tensor
     if config.kind == "sequence":
         end = token_id(directory, "eos")
         is_end = None if end is None else checked.ids == end
-        state = pooled(state, checked.keep, is_end, config.pool)
+        state = pool_states(state, checked.keep, is_end, config.pool)
     return directory.model.heads[name](state).float()
 
 
@@ -113,7 +113,7 @@ def _read_again(directory: Bundle, inputs: Inputs) -> Inputs:
     if not (c.n_encoder_layers and c.n_decoder_layers) or inputs.target_ids is not None:
         return inputs
     if directory.roles.start == "last":
-        first = pooled(inputs.ids[..., None], inputs.keep, None, "last")  # (B, 1)
+        first = pool_states(inputs.ids[..., None], inputs.keep, None, "last")  # (B, 1)
     else:
         start = directory.token_ids.get("decoder_start_token_id")
         start = token_id(directory, directory.roles.start) if start is None else start

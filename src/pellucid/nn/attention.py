@@ -15,16 +15,16 @@ from pellucid.taps import Tap
 
 
 class KeysValues(NamedTuple):
-    """What attention looks things up in."""
+    """Keys and values of attention."""
 
     k: Tensor  # (B, H, S, K)
     v: Tensor  # (B, H, S, K)
 
 
 class Memory(NamedTuple):
-    """What a decoder looks at: an encoder's output, and which of it is real."""
+    """The source of cross-attention: an encoder's output and its mask."""
 
-    states: Tensor | KeysValues  # (B, S, D), or what one layer reads from that
+    states: Tensor | KeysValues  # (B, S, D), or one layer's keys and values of it
     mask: MaskTensors
 
 
@@ -32,15 +32,15 @@ class Slots(Protocol):
     """One layer's part of a key/value cache."""
 
     def append(self, kv: Tensor) -> KeysValues:
-        """Add kv (R, T, 2, H, K) and give all that is remembered, each (R, H, length, K)."""
+        """Append kv (R, T, 2, H, K) and return all keys and values, each (R, H, length, K)."""
         ...
 
 
 class Attention(nn.Module):
-    """H heads of softmax(q k^T / sqrt(K)) v over projections of width K, joined by o.
+    """H heads of softmax(q k^T / sqrt(K)) v over projections of width K, concatenated into o.
 
-    Two paths give the same numbers: the explicit one, in which every intermediate passes a tap,
-    and torch's fused kernel. A listener on a tap forces the explicit one.
+    There are two equal paths: the explicit one, in which every intermediate passes a tap, and
+    torch's fused kernel. A listener on a tap forces the explicit one.
     """
 
     def __init__(self, c: ModelConfig) -> None:
@@ -61,11 +61,11 @@ class Attention(nn.Module):
     def attend(
         self, q: Tensor, k: Tensor, v: Tensor, mask: MaskTensors, distances: Tensor | None = None
     ) -> Tensor:
-        """q (B, H, T, K) over k, v (B, H, S, K) -> joined heads (B, T, H K), before o.
+        """q (B, H, T, K) over k, v (B, H, S, K) -> concatenated heads (B, T, H K), before o.
 
         distances: (1, H, T, S) to add to the scores, or None.
         """
-        if self._listening() or kernels.prefers_matmul(q, k):
+        if self._has_listener() or kernels.prefers_matmul(q, k):
             context = self._explicit(q, k, v, mask, distances)
         else:
             context = self._fused(q, k, v, mask, distances)
@@ -98,7 +98,7 @@ class Attention(nn.Module):
         p = self.p if self.training else 0.0
         return F.scaled_dot_product_attention(q, k, v, bias, p, causal, scale=self.scale)
 
-    def _listening(self) -> bool:
+    def _has_listener(self) -> bool:
         return (
             self.weights.listener is not None
             or self.scores.listener is not None
@@ -110,10 +110,9 @@ class Attention(nn.Module):
 
 
 def softmax(scores: Tensor, mask: MaskTensors) -> Tensor:
-    """Weights of scores (B, H, T, S) to which the mask's bias is added already.
+    """Return attention weights of scores (B, H, T, S) that include the mask's bias.
 
-    A query that may see no key gets zeros: the softmax of nothing is nothing; of -inf alone it is
-    NaN, and so is its gradient.
+    A query without keys gets zeros: the softmax of -inf alone, and its gradient, would be NaN.
     """
     empty = mask.empty(scores.shape[2], scores.shape[3], scores.device)  # (B, 1, T, 1)
     if empty is None:
@@ -122,7 +121,7 @@ def softmax(scores: Tensor, mask: MaskTensors) -> Tensor:
 
 
 class SelfAttention(Attention):
-    """Attention of a text to itself."""
+    """Attention of a text's positions to each other."""
 
     def __init__(self, c: ModelConfig) -> None:
         super().__init__(c)
@@ -135,7 +134,7 @@ class SelfAttention(Attention):
         slots: Slots | None = None,
         distances: Tensor | None = None,
     ) -> Tensor:
-        """x (B, T, D) -> (B, T, D); with `slots`, x comes after the tokens they remember."""
+        """x (B, T, D) -> (B, T, D); with `slots`, x follows the tokens that they hold."""
         qkv = project(x, (self.q, self.k, self.v)) if self.qkv is None else self.qkv(x)
         qkv = qkv.view(*x.shape[:2], 3, self.n_heads, self.d_head)
         if slots is None:
@@ -154,15 +153,15 @@ class CrossAttention(Attention):
         self.kv: Map | None = None  # k and v in one, in a copy prepared for decoding
 
     def read(self, memory: Tensor) -> KeysValues:
-        """Keys and values of memory (B, S, D): computed once, however long the target grows."""
+        """Return keys and values of memory (B, S, D), computed once for all target positions."""
         kv = project(memory, (self.k, self.v)) if self.kv is None else self.kv(memory)
         kv = kv.unflatten(-1, (2, self.n_heads, self.d_head))  # (B, S, 2, H, K)
         return KeysValues(*kv.permute(2, 0, 3, 1, 4))
 
     def forward(self, x: Tensor, memory: Memory) -> Tensor:
-        """x (R, T, D) -> (R, T, D), where R = B * k rows may share each of B memories.
+        """x (R, T, D) -> (R, T, D), where R = B * k rows share B memories, k rows each.
 
-        Rows of one source are folded into its queries, so that no memory is copied per row.
+        The rows of a source are folded into its queries, so that no memory is copied per row.
         """
         states, mask = memory
         k, v = states if isinstance(states, KeysValues) else self.read(states)

@@ -1,4 +1,4 @@
-"""What every whole model has, whatever it is made of."""
+"""The interface that all models share."""
 
 from typing import Any
 
@@ -9,30 +9,33 @@ from pellucid.nn.cache import Cache, Step
 
 
 class Model(nn.Module):
-    """`heads[name](states)`, where the states are those of a decoder, or of an encoder alone."""
+    """A stack or two with heads: `heads[name](states)` gives predictions.
+
+    The states are the decoder's, or the encoder's if there is no decoder.
+    """
 
     config: Any
-    """The dataclass that says its shape."""
+    """The dataclass that defines the model's shape."""
     encoder: Any
-    """What reads a source: `encoder(ids, mask) -> memory (B, S, D)`; None if there is none."""
+    """`encoder(ids, mask) -> memory (B, S, D)`, or None."""
     decoder: Any
-    """What writes, or None."""
+    """Predicts the next token of a text, or None."""
     heads: nn.ModuleDict
     head_configs: dict[str, HeadConfig]
 
     def prefill(self, source: Tensor | None, keep: Tensor | None, rows: int) -> Cache:
-        """A cache that has read what is given before generation; see `Decoder` in nn/cache.py."""
+        """Return a cache that holds the source; see `Decoder` in nn/cache.py."""
         raise NotImplementedError
 
     def step(self, ids: Tensor, cache: Cache) -> Step:
-        """Append ids (R, T) to the cache: logits (R, T, V) of what follows, and states."""
+        """Append ids (R, T) to the cache and return next-token logits (R, T, V) and states."""
         raise NotImplementedError
 
     def ties(self) -> tuple[tuple[str, str], ...]:
-        """Pairs (kept name, alias) of parameters that are one."""
+        """Return pairs (name, alias) of parameters that are one tensor."""
         raise NotImplementedError
 
     @property
     def source_weights(self) -> tuple[str, ...]:
-        """Taps where attention to the source passes, (B, H, T, S), first layer first."""
+        """Taps of the attention weights over the source (B, H, T, S), first layer first."""
         return ()

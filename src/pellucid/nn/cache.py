@@ -1,4 +1,4 @@
-"""What a decoder remembers between steps, and what search may ask of it."""
+"""The state of a decoder between steps, and the operations that search needs on it."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
@@ -15,46 +15,49 @@ FIRST_CAPACITY = 8
 
 
 class Step(NamedTuple):
-    """What one call of a decoder gives."""
+    """The output of one call of a decoder."""
 
     logits: Tensor  # (B, T, V), float32
-    state: Tensor  # (B, T, D), what the output layer read
+    state: Tensor  # (B, T, D), the input of the output layer
 
 
 class Cache(Protocol):
-    """A decoder's memory of `rows` texts, `length` tokens each.
+    """A decoder's state for `rows` texts of `length` tokens each.
 
-    Rows stand grouped by source: after `expand(k)`, rows r*k .. r*k+k-1 continue source r.
+    Rows are grouped by source: after `expand(k)`, rows r*k .. r*k+k-1 belong to source r.
     """
 
     length: int
     rows: int
 
     def expand(self, k: int) -> None:
-        """Give each source k rows where it had one."""
+        """Repeat each row k times: a source that had one row now has k."""
         ...
 
     def reorder(self, parents: Tensor) -> None:
-        """Let row r continue what row `parents[r]` (rows,) held; sources stay where they are."""
+        """Replace row r by row `parents[r]` (rows,) of the same source."""
         ...
 
     def keep_rows(self, rows: Tensor) -> None:
-        """Let row r continue what row `rows[r]` held; sources that none continues are done.
+        """Replace row r by row `rows[r]`; sources without rows are dropped.
 
-        rows: ascending by source, as many as before of each that stays.
+        rows: ascending by source; every source that stays keeps its number of rows.
         """
         ...
 
     def truncate(self, n: int) -> None:
-        """Forget all but the first n tokens. Raises: UsageError where memory cannot go back."""
+        """Keep the first n tokens only. Raises: UsageError if the state cannot be rewound."""
         ...
 
 
 class Decoder(Protocol):
-    """A model that continues texts."""
+    """A model that generates texts step by step."""
 
     def prefill(self, source: Tensor | None, keep: Tensor | None, rows: int) -> Cache:
-        """Read what is given before generation: source ids (B, S), keep (B, S), True = real."""
+        """Return a cache for `rows` texts that holds source ids (B, S).
+
+        keep: (B, S), True = real token, None = all.
+        """
         ...
 
     def step(self, ids: Tensor, cache: Cache) -> Step:
@@ -63,11 +66,12 @@ class Decoder(Protocol):
 
 
 class KeyValueCache:
-    """Keys and values of a decoder's own texts, and of the sources that it looks at.
+    """Keys and values of a decoder's own texts, and of the sources that it attends to.
 
-    Own: one buffer (rows, layers, 2, capacity, H, K), so that a reorder is one copy. Capacity
-    grows with the texts. Cross: (B, layers, 2, H, S, K), computed once, copied only when a
-    source leaves. Texts whose beginnings were padded on the left keep how many places that took.
+    Self-attention: one buffer (rows, layers, 2, capacity, H, K), so that a reorder is one copy;
+    its capacity grows with the texts. Cross-attention: (B, layers, 2, H, S, K), computed once and
+    copied only when a source is dropped. For prompts that are padded on the left, the padding of
+    each row is stored.
     """
 
     def __init__(
@@ -78,33 +82,33 @@ class KeyValueCache:
         cross_mask: Mask | None = None,
         keep: Tensor | None = None,
     ) -> None:
-        """keep: (rows, T) of the beginning that is about to be read, True = real token."""
+        """keep: (rows, T), True = real token of the prompt that is appended next."""
         self.length = 0
         self.rows = rows
         self.sources = rows
         self.cross_mask = cross_mask
-        self.padding = None if keep is None else _padding(keep)  # (R,)
+        self.padding = None if keep is None else _count_padding(keep)  # (R,)
         self._shape = (c.n_decoder_layers, 2, FIRST_CAPACITY, c.n_heads, c.head_width)
-        self._own: Tensor | None = None  # made at the first append, which knows dtype and device
-        self._spare: Tensor | None = None  # the other half of a swap: nothing is allocated a step
+        self._buffer: Tensor | None = None  # allocated by the first append, in its dtype
+        self._spare: Tensor | None = None  # the target of a reorder, so that steps do not allocate
         self._cross: Tensor | None = None
         if cross:
             self._cross = torch.stack([torch.stack(kv, 1) for kv in cross], 1)
         self.cross = self._split_cross()
 
     def slots(self, n: int) -> "list[LayerSlots]":
-        """Where each layer puts its next n tokens."""
+        """Return for each layer where its next n tokens go."""
         return [LayerSlots(self, i, n) for i in range(self._shape[0])]
 
-    def places(self, n: int) -> Tensor | None:
-        """(R, n), where the next n tokens of each text stand; None where that is `length` on."""
+    def positions(self, n: int) -> Tensor | None:
+        """Return the positions (R, n) of the next n tokens; None if they are `length` onwards."""
         if self.padding is None:
             return None
         index = torch.arange(self.length, self.length + n, device=self.padding.device)
         return (index - self.padding[:, None]).clamp_(min=0)
 
     def keep(self, n: int) -> Tensor | None:
-        """(R, length + n), True for what is no padding; None if nothing is."""
+        """Return (R, length + n), True = real token; None if no row has padding."""
         if self.padding is None:
             return None
         index = torch.arange(self.length + n, device=self.padding.device)
@@ -114,20 +118,20 @@ class KeyValueCache:
         self.rows *= k
         if self.padding is not None:
             self.padding = self.padding.repeat_interleave(k, 0)
-        if self._own is not None:
-            self._own = self._own.repeat_interleave(k, 0)
+        if self._buffer is not None:
+            self._buffer = self._buffer.repeat_interleave(k, 0)
             self._spare = None
 
     def reorder(self, parents: Tensor) -> None:
         if self.padding is not None:
             self.padding = self.padding[parents]
-        if self._own is None:
+        if self._buffer is None:
             return
         if self._spare is None:
-            self._spare = torch.empty_like(self._own)
+            self._spare = torch.empty_like(self._buffer)
         spare = self._spare[: len(parents)]
-        torch.index_select(self._own, 0, parents, out=spare)
-        self._own, self._spare = spare, self._own
+        torch.index_select(self._buffer, 0, parents, out=spare)
+        self._buffer, self._spare = spare, self._buffer
 
     def keep_rows(self, rows: Tensor) -> None:
         group = self.rows // self.sources
@@ -142,22 +146,22 @@ class KeyValueCache:
 
     def truncate(self, n: int) -> None:
         if not 0 <= n <= self.length:
-            raise UsageError(f"cannot truncate {self.length} remembered tokens to {n}.")
+            raise UsageError(f"cannot truncate a cache of {self.length} tokens to {n}.")
         self.length = n
 
-    def room(self, n: int, like: Tensor) -> Tensor:
-        """The buffer, grown if n more tokens do not fit; as `like` in dtype and device."""
+    def reserve(self, n: int, like: Tensor) -> Tensor:
+        """Return the buffer, grown if n more tokens do not fit; dtype and device are `like`'s."""
         layers, two, capacity, *head = self._shape
         need = self.length + n
-        if self._own is None or need > self._own.shape[3]:
-            while capacity < need:  # in small steps: each reorder copies all of it
+        if self._buffer is None or need > self._buffer.shape[3]:
+            while capacity < need:  # in small steps, because each reorder copies all of it
                 capacity += max(FIRST_CAPACITY, capacity // 4)
             self._shape = (layers, two, capacity, *head)
             grown = like.new_empty(self.rows, *self._shape)
-            if self._own is not None:
-                grown[:, :, :, : self.length] = self._own[:, :, :, : self.length]
-            self._own, self._spare = grown, None
-        return self._own
+            if self._buffer is not None:
+                grown[:, :, :, : self.length] = self._buffer[:, :, :, : self.length]
+            self._buffer, self._spare = grown, None
+        return self._buffer
 
     def _split_cross(self) -> list[Memory] | None:
         if self._cross is None:
@@ -166,11 +170,11 @@ class KeyValueCache:
         return [Memory(KeysValues(*kv.unbind(1)), mask) for kv in self._cross.unbind(1)]
 
 
-def _padding(keep: Tensor) -> Tensor:
-    """(R,) places of padding at the left of each row. Raises: UsageError if it is elsewhere."""
+def _count_padding(keep: Tensor) -> Tensor:
+    """Return the padding (R,) at the left of each row. Raises: UsageError if it is elsewhere."""
     padding = (~keep).sum(1)
     if not torch.equal(torch.arange(keep.shape[1], device=keep.device) >= padding[:, None], keep):
-        raise UsageError("texts to be continued must be padded on the left, and only there.")
+        raise UsageError("prompts of a decoder-only model must be padded on the left only.")
     return padding
 
 
@@ -182,6 +186,6 @@ class LayerSlots:
 
     def append(self, kv: Tensor) -> KeysValues:
         start, end = self.cache.length, self.cache.length + self.n
-        own = self.cache.room(self.n, kv).select(1, self.layer)  # (R, 2, capacity, H, K)
-        own.narrow(2, start, self.n).copy_(kv.transpose(1, 2))
-        return KeysValues(*own.narrow(2, 0, end).transpose(2, 3).unbind(1))  # (R, H, length, K)
+        buffer = self.cache.reserve(self.n, kv).select(1, self.layer)  # (R, 2, capacity, H, K)
+        buffer.narrow(2, start, self.n).copy_(kv.transpose(1, 2))
+        return KeysValues(*buffer.narrow(2, 0, end).transpose(2, 3).unbind(1))  # (R, H, length, K)

@@ -56,8 +56,8 @@ class CRF(nn.Module):
         emissions, keep = _precise(emissions, keep)
         suffixes = [self.end.expand(len(emissions), -1)]  # (B, C), without the word's own emission
         for t in range(emissions.shape[1] - 1, 0, -1):
-            onward = self.transitions + (emissions[:, t] + suffixes[-1])[:, None]  # (B, C, C)
-            step = torch.logsumexp(onward, 2)
+            following = self.transitions + (emissions[:, t] + suffixes[-1])[:, None]  # (B, C, C)
+            step = torch.logsumexp(following, 2)
             suffixes.append(torch.where(keep[:, t, None], step, suffixes[-1]))
         scores = torch.stack(self._prefixes(emissions, keep), 1) + torch.stack(suffixes[::-1], 1)
         return scores.softmax(-1)

@@ -1,4 +1,4 @@
-"""Which device a name means."""
+"""The choice of a device by name."""
 
 import os
 
@@ -8,7 +8,7 @@ from pellucid.errors import UsageError
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """The device of this name; `auto` is PELLUCID_DEVICE, else the best one here.
+    """Return the device of this name; `auto` is PELLUCID_DEVICE, else the fastest kind present.
 
     Raises: UsageError if this machine or this build of torch has no such device.
     """
@@ -20,8 +20,8 @@ def choose_device(name: str = "auto") -> torch.device:
         "cpu": True,
     }
     if name == "auto":
-        name = next(kind for kind, here in usable.items() if here)
+        name = next(kind for kind, is_usable in usable.items() if is_usable)
     if not usable.get(name.split(":")[0], False):
-        here = ", ".join(kind for kind, here in usable.items() if here)
-        raise UsageError(f"device {name!r} is not to be had here. Use auto, {here}.")
+        known = ", ".join(kind for kind, is_usable in usable.items() if is_usable)
+        raise UsageError(f"device {name!r} is not available on this machine. Use auto, {known}.")
     return torch.device(name)

@@ -1,4 +1,4 @@
-"""Dropout: the one random thing inside a model."""
+"""Dropout, the only random operation inside a model."""
 
 from torch import Tensor
 

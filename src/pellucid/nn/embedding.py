@@ -1,4 +1,4 @@
-"""From token ids to vectors that know their place."""
+"""Token embeddings with positions."""
 
 import math
 
@@ -18,7 +18,7 @@ from pellucid.taps import Tap
 class Embedding(nn.Module):
     """Token vector, scaled, plus position, with dropout on the sum (Vaswani et al. 2017, 3.4).
 
-    Where the config asks for them: plus segment, then a norm; behind dropout a wider projection.
+    If the config has them: plus segment vector, then a norm; after dropout, a wider projection.
     """
 
     def __init__(self, c: ModelConfig, vocab_size: int) -> None:
@@ -32,30 +32,30 @@ class Embedding(nn.Module):
         self.scale = math.sqrt(c.d_model) if c.scale_embeddings else 1.0
         self.p = c.dropout
         self.tokens = Tap()
-        self.places = Tap()
+        self.position_vectors = Tap()
         self.output = Tap()
 
     def forward(
         self,
         ids: Tensor,
         offset: int = 0,
-        places: Tensor | None = None,
+        positions: Tensor | None = None,
         segments: Tensor | None = None,
     ) -> Tensor:
-        """ids (B, T), the first at position `offset`, or at `places` (B, T): (B, T, D).
+        """ids (B, T), at positions from `offset`, or at `positions` (B, T) -> (B, T, D).
 
-        segments: (B, T), which of two texts each token is of; None means all of the first.
+        segments: (B, T), the segment of each token; None means all are of the first.
         """
         tokens = F.embedding(ids, self.weight)  # (B, T, E)
         if self.scale != 1.0:
             tokens = tokens * self.scale
         tokens = self.tokens(tokens)
-        index = slice(offset, offset + ids.shape[1]) if places is None else places
-        x = tokens + self.places(self.positions(index, tokens))  # (B, T, E)
+        index = slice(offset, offset + ids.shape[1]) if positions is None else positions
+        x = tokens + self.position_vectors(self.positions(index, tokens))  # (B, T, E)
         if self.segments is not None:
             x = x + (self.segments[0] if segments is None else F.embedding(segments, self.segments))
         elif segments is not None:
-            raise UsageError("segments were given, but this model has no table of them.")
+            raise UsageError("this model has no segment embeddings. Leave segments out.")
         if self.norm is not None:
             x = self.norm(x)
         x = dropout(x, self.p, self.training)
@@ -64,9 +64,9 @@ class Embedding(nn.Module):
 
 @torch.no_grad()
 def set_rows(embedding: Embedding, rows: Tensor, vectors: Tensor) -> None:
-    """Let the layers read `vectors` (N, E) for the tokens `rows` (N,); what is tied stays tied.
+    """Set the embeddings of the tokens `rows` (N,) to `vectors` (N, E); ties stay ties.
 
-    Where the embedding scales its rows, they are kept divided by that: a vector learned elsewhere
-    comes out as long as it went in, and dropout, positions and norms meet what it was.
+    If the embedding scales its rows, the vectors are stored divided by the scale, so that the
+    layers see them with their original norm.
     """
     embedding.weight[rows] = vectors.to(embedding.weight) / embedding.scale

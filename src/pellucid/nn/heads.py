@@ -1,4 +1,4 @@
-"""What turns a model's states into predictions."""
+"""Heads: the layers that map a model's states to predictions."""
 
 import torch
 from torch import Tensor, nn
@@ -15,10 +15,10 @@ from pellucid.taps import Tap
 
 
 class Head(nn.Module):
-    """output(norm(activation(transform(state)))), of which the config may leave out parts.
+    """output(norm(activation(transform(state)))); the config may leave out any part.
 
-    A language model's output is usually tied to the embedding, so its transform narrows states to
-    the width of that.
+    A language model's output is usually tied to the embedding, so its transform maps states to the
+    embedding's width.
     """
 
     def __init__(self, c: ModelConfig, h: HeadConfig) -> None:
@@ -28,7 +28,7 @@ class Head(nn.Module):
         if is_lm and c.d_embedding and not h.activation:
             raise ConfigError(
                 f"d_embedding={c.d_embedding}, but a head of kind lm without activation has no"
-                " transform to narrow its states to that. Set the head's activation."
+                " transform that maps its states to that width. Set the head's activation."
             )
         outputs = (c.target_vocab_size or c.vocab_size) if is_lm else h.outputs
         if h.activation:
@@ -44,7 +44,7 @@ class Head(nn.Module):
         self.logits = Tap()
 
     def forward(self, state: Tensor) -> Tensor:
-        """(..., D) -> (..., outputs); of kind score (...). With a CRF these are its emissions."""
+        """(..., D) -> (..., outputs), or (...) for kind score; with a CRF, its emissions."""
         x = dropout(state, self.input_p, self.training)
         if self.transform is not None:
             x = self.activation(self.transform(x))
@@ -59,25 +59,25 @@ class Head(nn.Module):
         return self.logits(x)
 
 
-def pooled(state: Tensor, keep: Tensor | None, is_end: Tensor | None, pool: str) -> Tensor:
-    """The state (B, D) that stands for each text, of states (B, T, D).
+def pool_states(state: Tensor, keep: Tensor | None, is_end: Tensor | None, pool: str) -> Tensor:
+    """Return one state (B, D) for each text, of states (B, T, D).
 
-    pool: "first", "last" (the last real token, keep (B, T) True where real) or "end" (the last
-    token where is_end (B, T)). Raises: UsageError if a text has no such token.
+    pool: "first", "last" (the last real token; keep (B, T) is True where real) or "end" (the last
+    end token; is_end (B, T) is True there). Raises: UsageError if a text has no such token.
     """
     if pool == "first":
         return state[:, 0]
     if pool == "end":
         if is_end is None:
-            raise UsageError("this head reads the end token's state: tell where end tokens are.")
-        wanted = is_end if keep is None else is_end & keep
+            raise UsageError("this head reads the end token's state: pass is_end.")
+        candidates = is_end if keep is None else is_end & keep
     else:
-        wanted = state.new_ones(state.shape[:2], dtype=torch.bool) if keep is None else keep
-    if not bool(wanted.any(1).all()):
+        candidates = state.new_ones(state.shape[:2], dtype=torch.bool) if keep is None else keep
+    if not bool(candidates.any(1).all()):
         raise UsageError(
             f"a text without {'an end' if pool == 'end' else 'a real'} token has no state to"
-            " classify it by. Let each text end with the end token."
+            " classify. End each text with the end token."
         )
-    places = torch.arange(wanted.shape[1], device=state.device)
-    last = (wanted * places).argmax(1)  # (B,)
+    positions = torch.arange(candidates.shape[1], device=state.device)
+    last = (candidates * positions).argmax(1)  # (B,)
     return state[torch.arange(len(state), device=state.device), last]

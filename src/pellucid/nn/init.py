@@ -1,4 +1,4 @@
-"""Where every weight starts, and why."""
+"""Initial weights, and why they are chosen so."""
 
 import torch
 from torch import nn
@@ -11,7 +11,7 @@ from pellucid.nn.positions import DistanceBias, LearnedPositions
 
 
 def initialize(model: nn.Module, seed: int) -> None:
-    """Fill every parameter: a pure function of the model's shape and the seed.
+    """Initialise every parameter, as a pure function of the model's shape and the seed.
 
     Matrices: uniform within sqrt(6 / (in + out)), which keeps the variance of signals and of
     gradients (Glorot and Bengio 2010, eq. 16), as tensor2tensor did for the paper's model.
@@ -20,9 +20,9 @@ def initialize(model: nn.Module, seed: int) -> None:
     Learned positions, segments and distances: normal with deviation 0.02 (Devlin et al. 2019,
     released code).
     Biases 0, norm gains 1: each layer starts as its residual.
-    Recurrent layers, gate by gate: what reads the input like other matrices; what reads the state
-    orthogonal, so that it neither grows nor fades (Saxe et al. 2014); biases 0, but an LSTM's
-    forget gate 1, so that it begins by remembering (Jozefowicz et al. 2015, section 5).
+    Recurrent layers, gate by gate: input weights as other matrices; state weights orthogonal, so
+    that states neither grow nor vanish (Saxe et al. 2014); biases 0, but an LSTM's forget gate 1,
+    so that it remembers at first (Jozefowicz et al. 2015, section 5).
     """
     rng = torch.Generator().manual_seed(seed)
     for module in model.modules():
@@ -44,23 +44,23 @@ def initialize(model: nn.Module, seed: int) -> None:
             _zero(getattr(module, "bias", None))
         elif isinstance(module, nn.RNNBase):
             _recurrent(module, rng)
-        elif hasattr(module, "initialize"):  # a part of one family alone
+        elif hasattr(module, "initialize"):  # a module of one family
             module.initialize(rng)  # type: ignore[operator]
-    for module in model.modules():  # behind their linear maps, which the loop above has filled
+    for module in model.modules():  # after the loop above, for it sets every Linear
         if isinstance(module, Head) and module.config.kind == "lm" and module.output is not None:
             width = module.output.in_features
             nn.init.normal_(module.output.weight, std=width**-0.5, generator=rng)
 
 
 def _recurrent(layer: nn.RNNBase, rng: torch.Generator) -> None:
-    """Gates lie one below the other; an LSTM's are input, forget, cell, output."""
+    """Gates are stacked along the first axis; an LSTM's are input, forget, cell, output."""
     for name, parameter in layer.named_parameters():
         for i, gate in enumerate(parameter.split(layer.hidden_size)):
             if name.startswith("weight_ih"):
                 nn.init.xavier_uniform_(gate, generator=rng)
             elif name.startswith("weight_hh"):
                 nn.init.orthogonal_(gate, generator=rng)
-            else:  # there are two biases, which are added: one alone makes the 1
+            else:  # torch adds two biases: only one of them is set to 1
                 forgets = layer.mode == "LSTM" and i == 1 and name.startswith("bias_ih")
                 nn.init.constant_(gate, float(forgets))
 

@@ -16,12 +16,11 @@ PackedType = Literal["fp32", "bf16", "int8"]
 Map = Callable[[Tensor], Tensor]
 """(..., in) -> (..., out)"""
 TORCH_TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "int8": torch.float32}
-SMALL_PRODUCT = 700_000  # below this many multiplications oneDNN's 12 us a call are not won back
-LARGE_WEIGHT = 1 << 18  # from here on reading a matrix takes longer than such a call
+SMALL_PRODUCT = 700_000  # below this many multiplications oneDNN's 12 us per call do not pay
+LARGE_WEIGHT = 1 << 18  # from this size on, reading a matrix takes longer than such a call
 TYPICAL_ROWS = 64  # a hint for oneDNN's choice of blocks; any number of rows works
 MATMUL_SCORES = 256 * 256
 """In training, up to this many scores per head, two matmuls beat the CPU's flash kernel."""
-
 
 _active: KernelChoices | None = None
 
@@ -46,10 +45,10 @@ def use_kernels(choices: KernelChoices) -> Iterator[None]:
 
 
 def decode_on_one_thread() -> None:
-    """Leave torch one thread: the operators of a decoding step are too small to be shared.
+    """Limit torch to one thread, because a decoding step's operators are too small to split.
 
-    Two threads wait for each other at each of them, and worse than that where the machine has
-    other work. Only our command-line processes call this; they share work by sentences instead.
+    Two threads wait for each other at each operator, and much longer on a machine with other work.
+    Only our command-line processes call this; they parallelise over sentences.
     """
     torch.set_num_threads(1)
 
@@ -57,7 +56,7 @@ def decode_on_one_thread() -> None:
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """x W^T + b, differentiable: (..., in) -> (..., out)."""
     if (
-        not torch.compiler.is_compiling()  # the compiler knows the plain operators best
+        not torch.compiler.is_compiling()  # the compiler optimises plain operators only
         and x.device.type == "cpu"
         and x.dtype == weight.dtype == torch.float32
         and active_choices().onednn
@@ -74,14 +73,14 @@ def onednn_linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 
 def dropout(x: Tensor, p: float) -> Tensor:
-    """Each element zero with probability p, else divided by 1 - p."""
+    """Zero each element with probability p and divide the rest by 1 - p."""
     if x.device.type == "cpu" and not torch.compiler.is_compiling():
         return _ByteDropout.apply(x, p)  # type: ignore[return-value]
     return F.dropout(x, p)
 
 
 def prefers_matmul(q: Tensor, k: Tensor) -> bool:
-    """Whether explicit attention of q (B, H, T, K) over k (B, H, S, K) is the faster one."""
+    """Whether explicit attention of q (B, H, T, K) over k (B, H, S, K) is faster than fused."""
     return (
         not torch.compiler.is_compiling()
         and q.device.type == "cpu"
@@ -104,7 +103,7 @@ def pack(weight: Tensor, bias: Tensor | None, dtype: PackedType, activation: str
 
 
 def can_pack(dtype: PackedType) -> bool:
-    """Whether this machine has packed products of this kind."""
+    """Whether this machine has packed products of this dtype."""
     if dtype == "int8":
         return "x86" in torch.backends.quantized.supported_engines
     if not _has_onednn_linear():
@@ -133,7 +132,7 @@ def _int8(weight: Tensor, bias: Tensor | None, activation: str) -> Map:
     torch.backends.quantized.engine = "x86"
     scale = weight.abs().amax(1).clamp_(min=1e-8) / 127  # (out,), symmetric
     zero = torch.zeros(len(scale), dtype=torch.long)
-    with warnings.catch_warnings():  # torch announces the end of these types: no user's concern
+    with warnings.catch_warnings():  # torch announces that these types will be removed
         warnings.simplefilter("ignore", UserWarning)
         rows = torch.quantize_per_channel(weight, scale, zero, 0, torch.qint8)
     packed = torch.ops.quantized.linear_prepack(rows, bias)
@@ -143,7 +142,7 @@ def _int8(weight: Tensor, bias: Tensor | None, activation: str) -> Map:
 
 
 class _OneDNNLinear(torch.autograd.Function):
-    """The three products of a linear layer in oneDNN."""
+    """A linear layer whose output and gradients are computed by oneDNN."""
 
     @staticmethod
     def forward(ctx, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -169,14 +168,14 @@ class _OneDNNLinear(torch.autograd.Function):
 
 
 class _ByteDropout(torch.autograd.Function):
-    """Dropout from one random byte an element, eight bytes a draw; p is rounded to 1/256."""
+    """Dropout from one random byte per element, eight bytes per draw; p is rounded to 1/256."""
 
     @staticmethod
     def forward(ctx, x: Tensor, p: float) -> Tensor:
         n, cut = x.numel(), min(255, max(1, round(p * 256)))
         draws = torch.empty((n + 7) // 8, dtype=torch.int64).random_(-(2**63), None)
         keep = (draws.view(torch.uint8)[:n].view(x.shape) >= cut).to(x.dtype)
-        keep.mul_(256 / (256 - cut))  # by the rounded p, so that the mean is exact
+        keep.mul_(256 / (256 - cut))  # with the rounded p, so that the mean is exact
         ctx.save_for_backward(keep)
         return x * keep
 

@@ -1,4 +1,4 @@
-"""One layer of a stack: sublayers, each with its residual connection."""
+"""Layers of a stack: sublayers, each with its residual connection."""
 
 from torch import Tensor, nn
 
@@ -22,7 +22,7 @@ class PostNorm(nn.Module):
         self.output = Tap()
 
     def forward(self, x: Tensor, *args: object) -> Tensor:
-        """(B, T, D) -> (B, T, D); further arguments go to the inner module."""
+        """(B, T, D) -> (B, T, D); further arguments are passed to the inner module."""
         return self.output(self.norm(x + dropout(self.inner(x, *args), self.p, self.training)))
 
 

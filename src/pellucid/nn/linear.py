@@ -1,4 +1,4 @@
-"""Affine maps, by whichever kernel is fastest here."""
+"""Affine maps, computed by the kernels chosen for this machine."""
 
 from collections.abc import Sequence
 
@@ -15,17 +15,17 @@ class Linear(nn.Linear):
         return kernels.linear(input, self.weight, self.bias)
 
     def matrix(self) -> Tensor:
-        """W, (out, in)."""
+        """Return W (out, in)."""
         return self.weight
 
     def reset_parameters(self) -> None:
-        """Left to `nn/init.py`, which knows the whole model."""
+        """Do nothing: `nn/init.py` initialises the whole model."""
 
 
 class SlicedLinear(Linear):
     """A map whose head h reads only slice h of its input: W is block-diagonal.
 
-    weight is (D, K), the H blocks of (K, K) one below the other.
+    weight is (D, K): the H blocks of (K, K), stacked.
     """
 
     def __init__(self, d_model: int, n_heads: int, bias: bool = True) -> None:
@@ -40,12 +40,12 @@ class SlicedLinear(Linear):
 
 
 def project(x: Tensor, linears: Sequence[Linear]) -> Tensor:
-    """Several maps of one input as one matrix product: (B, T, D) -> (B, T, sum of widths)."""
-    return kernels.linear(x, *joined(linears))
+    """Apply several maps to one input as one matrix product: (B, T, D) -> (B, T, sum of widths)."""
+    return kernels.linear(x, *join(linears))
 
 
-def joined(linears: Sequence[Linear]) -> tuple[Tensor, Tensor | None]:
-    """Weight and bias of several maps of one input, one below the other."""
+def join(linears: Sequence[Linear]) -> tuple[Tensor, Tensor | None]:
+    """Return the stacked weights and biases of several maps of one input."""
     weight = torch.cat([linear.matrix() for linear in linears])
     biases: list[Tensor] = [linear.bias for linear in linears if linear.bias is not None]
     return weight, torch.cat(biases) if biases else None

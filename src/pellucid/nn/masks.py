@@ -1,4 +1,4 @@
-"""Which keys attention may look at, and the tensors that tell it to layers."""
+"""Attention masks: which keys a query may attend to."""
 
 from dataclasses import dataclass, replace
 
@@ -35,12 +35,12 @@ class Mask:
         )
 
     def allowed(self, n_queries: int, n_keys: int, device: torch.device) -> Tensor | None:
-        """Boolean (B or 1, 1, T or 1, S), True = may attend; None if everything is allowed."""
+        """Return a boolean (B or 1, 1, T or 1, S), True = may attend; None if all may."""
         allowed = None if self.keep is None else self.keep[:, None, None, :]  # (B, 1, 1, S)
         if not self.causal:
             return allowed
         if self.offset >= n_keys - 1 and not 0 < self.window < self.offset + n_queries:
-            return allowed  # every query stands at or after the last key, and sees the first
+            return allowed  # no query is before the last key, and the window holds the first
         positions = self.offset + torch.arange(n_queries, device=device)[:, None]  # (T, 1)
         distance = positions - torch.arange(n_keys, device=device)  # (T, S)
         near = distance >= 0
@@ -57,16 +57,16 @@ class MaskTensors:
         self._tensors: dict[tuple, Tensor | None] = {}
 
     def allowed(self, n_queries: int, n_keys: int, device: torch.device) -> Tensor | None:
-        """As `Mask.allowed`."""
+        """Return `Mask.allowed` of these arguments."""
         size = (n_queries, n_keys)
         if size not in self._tensors:
             self._tensors[size] = self.mask.allowed(n_queries, n_keys, device)
         return self._tensors[size]
 
     def bias(self, like: Tensor, n_queries: int, n_keys: int) -> Tensor | None:
-        """What to add to scores: 0 where allowed, -inf elsewhere, in the dtype of `like`.
+        """Return what to add to scores: 0 where allowed, -inf elsewhere, in the dtype of `like`.
 
-        Shaped as `allowed`; None if everything is allowed.
+        Of the shape of `allowed`; None if everything is allowed.
         """
         size = (n_queries, n_keys, like.dtype)
         if size not in self._tensors:
@@ -78,7 +78,10 @@ class MaskTensors:
         return self._tensors[size]
 
     def empty(self, n_queries: int, n_keys: int, device: torch.device) -> Tensor | None:
-        """Boolean (B or 1, 1, T or 1, 1), True where a query may see no key; None if none is."""
+        """Return a boolean (B or 1, 1, T or 1, 1), True for queries without any key.
+
+        None if every query has one.
+        """
         size = (n_queries, n_keys, "empty")
         if size not in self._tensors:
             allowed = self.allowed(n_queries, n_keys, device)
@@ -88,7 +91,7 @@ class MaskTensors:
 
 
 def keep_from(lengths: Tensor, n_keys: int) -> Tensor | None:
-    """(B, S), True for the first `lengths` keys of each row; None if no row has padding.
+    """Return (B, S), True for the first `lengths` keys of each row; None if none has padding.
 
     lengths: (B,), on any device; S is at least the longest.
     """

@@ -16,7 +16,7 @@ from pellucid.nn.cache import Cache, KeyValueCache, Step
 from pellucid.nn.heads import Head
 from pellucid.nn.init import initialize
 from pellucid.nn.masks import Mask, MaskTensors
-from pellucid.nn.positions import places_of
+from pellucid.nn.positions import positions_of
 from pellucid.nn.rnn import RecurrentTranslator
 from pellucid.nn.stack import Decoder, Encoder
 from pellucid.nn.weights import tie
@@ -25,10 +25,10 @@ Built = TypeVar("Built", bound=nn.Module)
 
 
 class Transformer(Model):
-    """`heads[name](decoder(target, encoder(source)))`, or what the layer counts leave of it."""
+    """`heads[name](decoder(target, encoder(source)))`, without a stack whose layer count is 0."""
 
     def __init__(self, c: ModelConfig, heads: Mapping[str, HeadConfig] | None = None) -> None:
-        """heads: by name; None gives what has a decoder the language model's head, "lm"."""
+        """heads: by name; None means a language model's head, "lm", if there is a decoder."""
         super().__init__()
         self.config: ModelConfig = c
         self.encoder: Encoder | None = Encoder(c) if c.n_encoder_layers else None
@@ -45,28 +45,28 @@ class Transformer(Model):
         target_ids: Tensor | None = None,
         segments: Tensor | None = None,
     ) -> Tensor:
-        """States (B, T, D) of the last stack; a head turns them into logits.
+        """Return the states (B, T, D) of the last stack; a head maps them to logits.
 
-        ids: (B, S), what the first stack reads. keep: (B, S), True = real token, None = all.
-        target_ids: (B, T), what the decoder of an encoder-decoder reads, padded on the right.
-        segments: (B, S), which of two texts each token is of.
+        ids: (B, S), input of the first stack. keep: (B, S), True = real token, None = all.
+        target_ids: (B, T), input of an encoder-decoder's decoder, padded on the right.
+        segments: (B, S), the segment of each token.
         """
         if self.encoder is None:
-            places = None if keep is None else places_of(keep)
-            return self._decoder(ids, Mask(keep=keep, causal=True), places=places)
+            positions = None if keep is None else positions_of(keep)
+            return self._decoder(ids, Mask(keep=keep, causal=True), positions=positions)
         memory_mask = Mask(keep=keep)
         memory = self.encoder(ids, memory_mask, segments)
         if self.decoder is None:
             return memory
         if target_ids is None:
-            raise UsageError("an encoder-decoder needs target_ids (B, T) beside the source ids.")
+            raise UsageError("an encoder-decoder needs target_ids (B, T) with the source ids.")
         return self.decoder(target_ids, Mask(causal=True), Memory(memory, MaskTensors(memory_mask)))
 
     def prefill(self, source: Tensor | None, keep: Tensor | None, rows: int) -> Cache:
-        """A cache for `rows` texts that has read source ids (rows, S), keep (rows, S) True = real.
+        """Return a cache for `rows` texts that holds source ids (rows, S).
 
-        With an encoder the source is its text, padded on the right; without, the beginning of the
-        text itself, padded on the left, and None for an empty one.
+        keep: (rows, S), True = real token. With an encoder, the source is its input, padded on the
+        right; without, it is a prompt, padded on the left, or None for an empty one.
         """
         decoder = self._decoder
         if self.encoder is None:
@@ -82,13 +82,13 @@ class Transformer(Model):
         return KeyValueCache(self.config, rows, cross, mask)
 
     def step(self, ids: Tensor, cache: Cache) -> Step:
-        """Append ids (R, T) to the cache: logits (R, T, V) of what follows, and states."""
+        """Append ids (R, T) to the cache and return next-token logits (R, T, V) and states."""
         assert isinstance(cache, KeyValueCache)
         state = self._extend(ids, cache)
         return Step(self.heads["lm"](state).float(), state)
 
     def ties(self) -> tuple[tuple[str, str], ...]:
-        """Pairs (kept name, alias) of parameters that are one."""
+        """Return pairs (name, alias) of parameters that are one tensor."""
         pairs = [*self._shared_layers("encoder"), *self._shared_layers("decoder")]
         tied = self.config.tie_embeddings
         if tied == "none":
@@ -113,7 +113,7 @@ class Transformer(Model):
         return tuple(f"decoder.layers.{i}.cross.inner.weights" for i in layers)
 
     def _shared_layers(self, side: str) -> Iterator[tuple[str, str]]:
-        """All layers of a group have the weights of its first."""
+        """Yield the ties of layers to the first of their group."""
         stack, groups = getattr(self, side), self.config.layer_groups
         if stack is None or not groups:
             return
@@ -124,18 +124,18 @@ class Transformer(Model):
                 yield f"{side}.layers.{first}.{name}", f"{side}.layers.{i}.{name}"
 
     def _extend(self, ids: Tensor, cache: KeyValueCache) -> Tensor:
-        """States (R, T, D) of ids (R, T), which the cache remembers."""
+        """Append ids (R, T) to the cache and return their states (R, T, D)."""
         n = ids.shape[1]
         mask = Mask(causal=True, offset=cache.length, keep=cache.keep(n))
-        slots, places = cache.slots(n), cache.places(n)
-        state = self._decoder(ids, mask, cache.cross, slots, places)
+        slots, positions = cache.slots(n), cache.positions(n)
+        state = self._decoder(ids, mask, cache.cross, slots, positions)
         cache.length += n
         return state
 
     @property
     def _decoder(self) -> Decoder:
         if self.decoder is None:
-            raise UsageError("this model is an encoder alone: it has no decoder to generate with.")
+            raise UsageError("this model has an encoder only: it cannot generate text.")
         return self.decoder
 
 
@@ -143,7 +143,7 @@ MODELS: Mapping[type, Callable[..., Model]] = {
     ModelConfig: Transformer,
     RNNConfig: RecurrentTranslator,
 }
-"""What is built of which config."""
+"""The class of a model by the class of its config."""
 
 
 @overload
@@ -159,19 +159,19 @@ def build(
     seed: int | None = None,
     heads: Mapping[str, HeadConfig] | None = None,
 ) -> Model:
-    """A model of this shape, initialised from `seed`, or left to be loaded if that is None.
+    """Build a model of this shape, initialised from `seed`; None leaves it for loading.
 
-    Raises: ConfigError if the vocabulary's size is not yet known.
+    Raises: ConfigError if the vocabulary size is not set.
     """
     if not c.vocab_size:
         raise ConfigError("vocab_size is 0: it comes from the tokenizer. Set it before building.")
     with torch.device("meta"):
         model = MODELS[type(c)](c, heads)
-    return filled(model, seed)
+    return materialize(model, seed)
 
 
-def filled(model: Built, seed: int | None) -> Built:
-    """A model that stands on `meta`, in memory: initialised, or left to be loaded if None."""
+def materialize(model: Built, seed: int | None) -> Built:
+    """Move a model from `meta` to memory and initialise it; None leaves it for loading."""
     model.to_empty(device="cpu")
     if seed is not None:
         initialize(model, seed)

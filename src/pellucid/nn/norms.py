@@ -1,4 +1,4 @@
-"""Normalisation of a vector's elements."""
+"""Normalisation layers."""
 
 import torch
 from torch import Tensor, nn
@@ -24,7 +24,7 @@ class LayerNorm(nn.Module):
 
 
 class RMSNorm(nn.Module):
-    """x / sqrt(mean(x^2) + eps) * weight over the last axis: no mean is taken, no bias added.
+    """x / sqrt(mean(x^2) + eps) * weight over the last axis, without mean and bias.
 
     Source: Zhang and Sennrich 2019, eq. 4.
     """
@@ -43,5 +43,5 @@ NORMS = {"layer": LayerNorm, "rms": RMSNorm}
 
 
 def build_norm(c: ModelConfig, width: int = 0) -> nn.Module:
-    """The config's norm of vectors of `width` numbers; 0 means d_model."""
+    """Build the config's norm for vectors of `width` elements; 0 means d_model."""
     return NORMS[c.norm](width or c.d_model, c.norm_eps)

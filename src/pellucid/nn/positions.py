@@ -1,4 +1,4 @@
-"""How a model knows the order of its tokens."""
+"""Position encodings."""
 
 import math
 
@@ -10,10 +10,10 @@ from pellucid.errors import UsageError
 
 
 def sinusoids(n_positions: int, d_model: int, halves: bool = False) -> Tensor:
-    """Sines and cosines of geometrically growing wavelengths, (n_positions, d_model).
+    """Return sines and cosines of geometrically growing wavelengths, (n_positions, d_model).
 
     Interleaved as in the paper: PE[p, 2i] = sin(p / 10000^(2i/D)), PE[p, 2i+1] = cos of the same.
-    `halves` puts all sines before all cosines. Computed in float64, given in float32.
+    `halves` puts all sines before all cosines. Computed in float64, returned in float32.
     Source: Vaswani et al. 2017, section 3.5; halves: tensor2tensor.
     """
     position = torch.arange(n_positions, dtype=torch.float64)[:, None]  # (n, 1)
@@ -25,16 +25,16 @@ def sinusoids(n_positions: int, d_model: int, halves: bool = False) -> Tensor:
 
 
 class SinusoidalPositions(nn.Module):
-    """Fixed positions without an end: the table grows when a longer text comes."""
+    """Sinusoids for any number of positions: the table grows with the longest text."""
 
     def __init__(self, c: ModelConfig) -> None:
         super().__init__()
         self.width = c.embedding_width
         self.halves = c.positions == "sinusoid-halves"
-        self.table: Tensor | None = None  # a fact, not a weight: never saved
+        self.table: Tensor | None = None  # computed, so never saved
 
     def forward(self, index: Tensor | slice, like: Tensor) -> Tensor:
-        """Rows for positions `index`, on the device and in the dtype of `like`: (..., D)."""
+        """Return the vectors (..., D) of positions `index`, on `like`'s device in its dtype."""
         end = index.stop if isinstance(index, slice) else int(index.max()) + 1
         table = self.table
         if (
@@ -58,7 +58,7 @@ class LearnedPositions(nn.Module):
         self.weight = nn.Parameter(torch.empty(rows, c.embedding_width))
 
     def forward(self, index: Tensor | slice, like: Tensor) -> Tensor:
-        """Rows for positions `index`: (..., D). Raises: UsageError past the table's end."""
+        """Return the vectors (..., D) of positions `index`. Raises: UsageError past the last."""
         end = index.stop if isinstance(index, slice) else int(index.max()) + 1
         most = len(self.weight) - self.first
         if end > most:
@@ -72,7 +72,7 @@ class LearnedPositions(nn.Module):
 
 
 class NoPositions(nn.Module):
-    """No positions: attention then sees a set, not a sequence."""
+    """No position vectors."""
 
     def __init__(self, c: ModelConfig) -> None:
         super().__init__()
@@ -86,47 +86,47 @@ POSITIONS = {
     "sinusoid-halves": SinusoidalPositions,
     "learned": LearnedPositions,
     "learned-real": LearnedPositions,
-    "buckets": NoPositions,  # distance is told by a bias on the scores
+    "buckets": NoPositions,  # `DistanceBias` on the scores instead
     "none": NoPositions,
 }
 
 
-def places_of(keep: Tensor) -> Tensor:
-    """(B, T) each token's place among the real ones, where keep (B, T) is True for those.
+def positions_of(keep: Tensor) -> Tensor:
+    """Return each token's position (B, T) among the real ones, for which keep (B, T) is True.
 
-    Padding has some place that exists: 0, or that of the last real token before it.
+    Padding gets an existing position: 0, or that of the last real token before it.
     """
     return (keep.cumsum(1) - 1).clamp(min=0)
 
 
 class DistanceBias(nn.Module):
-    """A trained number for each head and bucket of distances, added to attention scores.
+    """A trained scalar per head and bucket of distances, added to attention scores.
 
     Half of the buckets hold one distance each, the others grow geometrically up to
-    `max_distance`. An encoder's are halved again: keys before the query, and after it.
+    `max_distance`. An encoder has one half for keys before the query and one for keys after it.
     Source: Raffel et al. 2020, section 2.1; the released code for the formula.
     """
 
-    def __init__(self, c: ModelConfig, both_ways: bool) -> None:
+    def __init__(self, c: ModelConfig, is_bidirectional: bool) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.empty(c.n_buckets, c.n_heads))
-        self.max_distance, self.both_ways = c.max_distance, both_ways
+        self.max_distance, self.is_bidirectional = c.max_distance, is_bidirectional
 
     def forward(self, n_queries: int, offset: int) -> Tensor:
-        """(1, H, T, S) for T queries, the first at place `offset`, over the S keys up to the last.
+        """Return (1, H, T, S) for T queries from position `offset`, over the S keys up to the last.
 
         In an encoder offset is 0, and keys after a query count too.
         """
-        places = torch.arange(offset + n_queries, device=self.weight.device)
-        distance = places - places[offset:, None]  # (T, S), negative for keys before the query
+        positions = torch.arange(offset + n_queries, device=self.weight.device)
+        distance = positions - positions[offset:, None]  # (T, S), negative: key before the query
         bias = self.weight[self.bucket(distance)]  # (T, S, H)
         return bias.permute(2, 0, 1)[None]
 
     def bucket(self, distance: Tensor) -> Tensor:
-        """The bucket of key place minus query place, any shape."""
+        """Return the buckets of distances (key position minus query position), of any shape."""
         n = len(self.weight)
         first = torch.zeros_like(distance)
-        if self.both_ways:
+        if self.is_bidirectional:
             n //= 2
             first = (distance > 0) * n
             distance = distance.abs()

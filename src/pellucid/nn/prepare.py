@@ -11,7 +11,7 @@ from pellucid.nn.attention import CrossAttention, SelfAttention
 from pellucid.nn.embedding import Embedding
 from pellucid.nn.feed_forward import ACTIVATIONS, FeedForward
 from pellucid.nn.kernels import Map, PackedType, pack
-from pellucid.nn.linear import Linear, joined
+from pellucid.nn.linear import Linear, join
 from pellucid.nn.norms import LayerNorm, RMSNorm
 
 Model = TypeVar("Model", bound=nn.Module)
@@ -70,7 +70,7 @@ def _pack_joined(attention: nn.Module, names: tuple[str, ...], dtype: PackedType
     linears = [getattr(attention, name) for name in names]
     for name in names:
         delattr(attention, name)
-    return pack(*joined(linears), dtype)
+    return pack(*join(linears), dtype)
 
 
 def _replace(module: nn.Module, name: str, function: Map) -> None:

@@ -1,4 +1,4 @@
-"""The recurrent encoder-decoder: what the Transformer was measured against."""
+"""The recurrent encoder-decoder that the Transformer was compared with."""
 
 from collections.abc import Mapping
 
@@ -12,21 +12,23 @@ from pellucid.nn.cache import Cache, Step
 from pellucid.nn.heads import Head
 from pellucid.nn.masks import Mask
 from pellucid.nn.rnn_cache import RecurrentCache
-from pellucid.nn.rnn_stack import RecurrentDecoder, RecurrentEncoder, widths
+from pellucid.nn.rnn_stack import RecurrentDecoder, RecurrentEncoder, shared_config
 
 
 class RecurrentTranslator(Model):
     """`heads["lm"](decoder(target, encoder(source)))` (Sutskever et al. 2014)."""
 
     def __init__(self, c: RNNConfig, heads: Mapping[str, HeadConfig] | None = None) -> None:
-        """heads: by name; None gives the language model's, "lm"."""
+        """heads: by name; None means a language model's head, "lm"."""
         super().__init__()
         self.config: RNNConfig = c
         self.encoder: RecurrentEncoder = RecurrentEncoder(c)
         self.decoder: RecurrentDecoder = RecurrentDecoder(c)
         heads = {"lm": LANGUAGE_MODEL} if heads is None else heads
         self.head_configs = dict(heads)
-        self.heads = nn.ModuleDict({n: Head(widths(c, c.d_model), h) for n, h in heads.items()})
+        self.heads = nn.ModuleDict(
+            {n: Head(shared_config(c, c.d_model), h) for n, h in heads.items()}
+        )
 
     def forward(
         self,
@@ -35,35 +37,36 @@ class RecurrentTranslator(Model):
         target_ids: Tensor | None = None,
         segments: Tensor | None = None,
     ) -> Tensor:
-        """States (B, T, D) of the decoder; a head turns them into logits.
+        """Return the decoder's states (B, T, D); a head maps them to logits.
 
         ids: (B, S), padded on the right. keep: (B, S), True = real token, None = all.
-        target_ids: (B, T), what the decoder reads, padded on the right.
+        target_ids: (B, T), input of the decoder, padded on the right.
         """
         if target_ids is None:
-            raise UsageError("an encoder-decoder needs target_ids (B, T) beside the source ids.")
+            raise UsageError("an encoder-decoder needs target_ids (B, T) with the source ids.")
         if segments is not None:
-            raise UsageError("segments were given, but this model has no table of them.")
+            raise UsageError("this model has no segment embeddings. Leave segments out.")
         mask = Mask(keep=keep)
-        found, _ = self.decoder(target_ids, *self.decoder.begin(self.encoder.read(ids, mask), mask))
-        return found
+        encoded = self.encoder.encode(ids, mask)
+        states, _ = self.decoder(target_ids, *self.decoder.start(encoded, mask))
+        return states
 
     def prefill(self, source: Tensor | None, keep: Tensor | None, rows: int) -> Cache:
-        """A cache for `rows` texts that has read source ids (rows, S), keep (rows, S), as above."""
+        """Return a cache for `rows` texts that holds source ids (rows, S), keep (rows, S)."""
         if source is None:
             raise UsageError("an encoder-decoder needs source ids (B, S) to prefill its cache.")
         mask = Mask(keep=keep)
-        return RecurrentCache(*self.decoder.begin(self.encoder.read(source, mask), mask))
+        return RecurrentCache(*self.decoder.start(self.encoder.encode(source, mask), mask))
 
     def step(self, ids: Tensor, cache: Cache) -> Step:
-        """Append ids (R, T) to the cache: logits (R, T, V) of what follows, and states."""
+        """Append ids (R, T) to the cache and return next-token logits (R, T, V) and states."""
         assert isinstance(cache, RecurrentCache)
         state, cache.state = self.decoder(ids, cache.state, cache.memory)
         cache.length += ids.shape[1]
         return Step(self.heads["lm"](state).float(), state)
 
     def ties(self) -> tuple[tuple[str, str], ...]:
-        """Pairs (kept name, alias) of parameters that are one."""
+        """Return pairs (name, alias) of parameters that are one tensor."""
         tied, pairs = self.config.tie_embeddings, []
         source, target = "encoder.embedding.weight", "decoder.embedding.weight"
         if tied in ("all", "inputs"):

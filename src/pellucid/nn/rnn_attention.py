@@ -1,4 +1,4 @@
-"""How a recurrent decoder looks at its source: scores, weights, context, attentional vector."""
+"""Attention of a recurrent decoder to its source."""
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +16,7 @@ class Dot(nn.Module):
         super().__init__()
 
     def keys(self, memory: Tensor) -> Tensor:
-        """memory (B, S, D) -> (B, S, D), once for each source."""
+        """memory (B, S, D) -> (B, S, D), computed once per source."""
         return memory
 
     def forward(self, q: Tensor, k: Tensor) -> Tensor:
@@ -25,7 +25,7 @@ class Dot(nn.Module):
 
 
 class General(Dot):
-    """score = q W k, which is called multiplicative.  Source: Luong et al. 2015, eq. 8, general."""
+    """score = q W k, also called multiplicative.  Source: Luong et al. 2015, eq. 8, general."""
 
     def __init__(self, d_model: int) -> None:
         super().__init__(d_model)
@@ -39,7 +39,7 @@ class Additive(nn.Module):
     """score = v tanh(W q + U k).
 
     Source: Bahdanau et al. 2015, appendix A.1.2. Their q is the state before this token; here it
-    is the state that has read it, as in Luong et al. 2015, eq. 8, concat.
+    is the state after it, as in Luong et al. 2015, eq. 8, concat.
     """
 
     def __init__(self, d_model: int) -> None:
@@ -49,20 +49,20 @@ class Additive(nn.Module):
         self.v = Linear(d_model, 1, bias=False)
 
     def keys(self, memory: Tensor) -> Tensor:
-        """memory (B, S, D) -> (B, S, D), once for each source."""
+        """memory (B, S, D) -> (B, S, D), computed once per source."""
         return self.k(memory)
 
     def forward(self, q: Tensor, k: Tensor) -> Tensor:
         """q (B, T, D), k (B, S, D) -> scores (B, T, S)"""
-        together = torch.tanh(self.q(q)[:, :, None] + k[:, None])  # (B, T, S, D)
-        return self.v(together)[..., 0]
+        hidden = torch.tanh(self.q(q)[:, :, None] + k[:, None])  # (B, T, S, D)
+        return self.v(hidden)[..., 0]
 
 
 SCORES = {"dot": Dot, "general": General, "additive": Additive}
 
 
 class Attention(nn.Module):
-    """tanh(C [context; state]), where context is the mean of the source by softmax(score).
+    """tanh(C [context; state]), where context is the source weighted by softmax(score).
 
     Source: Luong et al. 2015, eq. 5 and 7.
     """
@@ -74,11 +74,11 @@ class Attention(nn.Module):
         self.scores, self.weights, self.context = Tap(), Tap(), Tap()
 
     def read(self, memory: Tensor, mask: Mask) -> Memory:
-        """What all steps look at, of memory (B, S, D)."""
+        """Return keys and values of memory (B, S, D) for all steps."""
         return Memory(KeysValues(self.score.keys(memory), memory), MaskTensors(mask))
 
     def forward(self, state: Tensor, memory: Memory) -> Tensor:
-        """state (R, T, D) -> (R, T, D), where R = B * k rows may share each of B memories.
+        """state (R, T, D) -> (R, T, D), where R = B * k rows share B memories, k rows each.
 
         The weights pass their tap as one head, (B, 1, kT, S).
         """

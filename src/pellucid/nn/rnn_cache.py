@@ -1,4 +1,4 @@
-"""What a recurrent decoder remembers between steps: one state a text, however long it is."""
+"""The cache of a recurrent decoder: one state per text."""
 
 from torch import Tensor
 
@@ -8,7 +8,7 @@ from pellucid.nn.masks import Mask, MaskTensors
 
 
 class RecurrentCache:
-    """States (N, R, D) of R texts, and what they look at: the memories of B sources, or None."""
+    """States (N, R, D) of R texts, and the memories of their B sources, if there is attention."""
 
     def __init__(self, state: Tensor, memory: Memory | None) -> None:
         self.length = 0
@@ -37,6 +37,6 @@ class RecurrentCache:
     def truncate(self, n: int) -> None:
         if n != self.length:
             raise UsageError(
-                f"cannot go back from {self.length} tokens to {n}: a recurrent state does not tell"
-                " what it was before its last token. Use a model with attention to its own text."
+                f"cannot truncate a recurrent state of {self.length} tokens to {n}: earlier states"
+                " are not kept. Use a Transformer."
             )

@@ -1,4 +1,4 @@
-"""Stacks of layers on an embedding: what reads, and what writes."""
+"""Encoder and decoder: stacks of layers on an embedding."""
 
 from collections.abc import Sequence
 
@@ -10,59 +10,61 @@ from pellucid.nn.embedding import Embedding
 from pellucid.nn.layer import DecoderLayer, EncoderLayer
 from pellucid.nn.masks import Mask, MaskTensors
 from pellucid.nn.norms import build_norm
-from pellucid.nn.positions import DistanceBias, places_of
+from pellucid.nn.positions import DistanceBias, positions_of
 from pellucid.taps import Tap
 
 
 class Stack(nn.Module):
-    """Embedding and layers; pre-norm layers leave their sum unnormalised, so a norm ends it."""
+    """Embedding, layers and, after pre-norm layers, a final norm: their sum is not normalised."""
 
     def __init__(
-        self, c: ModelConfig, vocab_size: int, layers: Sequence[nn.Module], both_ways: bool
+        self, c: ModelConfig, vocab_size: int, layers: Sequence[nn.Module], is_bidirectional: bool
     ) -> None:
         super().__init__()
         self.embedding = Embedding(c, vocab_size)
         self.layers = nn.ModuleList(layers)
         self.norm = build_norm(c) if c.norm_place == "pre" else nn.Identity()
-        self.distances = DistanceBias(c, both_ways) if c.positions == "buckets" else None
+        self.distances = DistanceBias(c, is_bidirectional) if c.positions == "buckets" else None
         self.windows = [c.window(i) for i in range(len(layers))]
         self.output = Tap()
 
     def masks(self, mask: Mask) -> list[MaskTensors]:
-        """Each layer's own mask; layers of one window share one."""
+        """Return each layer's mask; layers of the same window share one."""
         by_window = {w: MaskTensors(mask.windowed(w) if w else mask) for w in set(self.windows)}
         return [by_window[w] for w in self.windows]
 
     def bias(self, n_queries: int, offset: int) -> Tensor | None:
-        """What all layers add to their scores, (1, H, T, S)."""
+        """Return the bias (1, H, T, S) that all layers add to their scores, if there is one."""
         return None if self.distances is None else self.distances(n_queries, offset)
 
 
 class Encoder(Stack):
-    """Reads a whole text at once."""
+    """Maps a text to memory, each position attending to all."""
 
     def __init__(self, c: ModelConfig) -> None:
         layers = [EncoderLayer(c) for _ in range(c.n_encoder_layers)]
-        super().__init__(c, c.vocab_size, layers, both_ways=True)
-        self.counts_real = c.positions == "learned-real"
+        super().__init__(c, c.vocab_size, layers, is_bidirectional=True)
+        self.skips_padding = c.positions == "learned-real"
 
     def forward(self, ids: Tensor, mask: Mask, segments: Tensor | None = None) -> Tensor:
         """ids (B, S), segments (B, S) -> memory (B, S, D)"""
-        places = places_of(mask.keep) if self.counts_real and mask.keep is not None else None
-        x = self.embedding(ids, 0, places, segments)
+        positions = None
+        if self.skips_padding and mask.keep is not None:
+            positions = positions_of(mask.keep)
+        x = self.embedding(ids, 0, positions, segments)
         distances = self.bias(ids.shape[1], 0)
-        for layer, own_mask in zip(self.layers, self.masks(mask), strict=True):
-            x = layer(x, own_mask, None, distances)
+        for layer, layer_mask in zip(self.layers, self.masks(mask), strict=True):
+            x = layer(x, layer_mask, None, distances)
         return self.output(self.norm(x))
 
 
 class Decoder(Stack):
-    """Writes a text from left to right, looking at an encoder's output if there is one."""
+    """Predicts a text from left to right, attending to an encoder's output if there is one."""
 
     def __init__(self, c: ModelConfig) -> None:
         kind = DecoderLayer if c.n_encoder_layers else EncoderLayer
         layers = [kind(c) for _ in range(c.n_decoder_layers)]
-        super().__init__(c, c.target_vocab_size or c.vocab_size, layers, both_ways=False)
+        super().__init__(c, c.target_vocab_size or c.vocab_size, layers, is_bidirectional=False)
 
     def forward(
         self,
@@ -70,19 +72,19 @@ class Decoder(Stack):
         mask: Mask,
         memory: Memory | Sequence[Memory] | None = None,
         slots: Sequence[Slots] | None = None,
-        places: Tensor | None = None,
+        positions: Tensor | None = None,
     ) -> Tensor:
-        """ids (R, T), the first at place `mask.offset` or each at its own -> state (R, T, D)
+        """ids (R, T), at positions from `mask.offset` or at `positions` (R, T) -> (R, T, D).
 
-        memory: what every layer looks at, or for each layer what it has read of that.
+        memory: the encoder's output, or each layer's keys and values of it.
         """
-        x = self.embedding(ids, mask.offset, places)
+        x = self.embedding(ids, mask.offset, positions)
         distances = self.bias(ids.shape[1], mask.offset)
-        for i, (layer, own_mask) in enumerate(zip(self.layers, self.masks(mask), strict=True)):
-            own = None if slots is None else slots[i]
+        for i, (layer, layer_mask) in enumerate(zip(self.layers, self.masks(mask), strict=True)):
+            layer_slots = None if slots is None else slots[i]
             if memory is None:
-                x = layer(x, own_mask, own, distances)
+                x = layer(x, layer_mask, layer_slots, distances)
             else:
                 source = memory if isinstance(memory, Memory) else memory[i]
-                x = layer(x, own_mask, own, distances, source)
+                x = layer(x, layer_mask, layer_slots, distances, source)
         return self.output(self.norm(x))

@@ -1,4 +1,4 @@
-"""A safetensors file, read tensor by tensor into memory of our own."""
+"""A safetensors file, read tensor by tensor."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,14 +11,14 @@ from torch import Tensor
 from pellucid.errors import DataError, VerificationError
 
 MAPPED = 16 << 20
-"""Bytes that are read before the file is opened anew."""
+"""Bytes that are read before the file is opened again."""
 
 
 class TensorFile:
-    """Names and shapes at once, numbers one by one.
+    """Names and shapes of all tensors; their values are read one by one.
 
-    The library maps the file into memory: its tensors would change if the file did, and all that
-    was read would stay resident beside its copy. So each is copied, and the map renewed at times.
+    The library maps the file into memory: its tensors would change with the file, and all that was
+    read would stay resident. So each tensor is copied, and the file is mapped again now and then.
     """
 
     def __init__(self, path: Path) -> None:
@@ -35,13 +35,13 @@ class TensorFile:
             self.dtypes[name] = part.get_dtype()
 
     def tensor(self, name: str, part: Callable[[Tensor], Tensor] = lambda x: x) -> Tensor:
-        """What `part` makes of a tensor, contiguous. Raises: VerificationError if it is damaged."""
+        """Return `part` of a tensor, contiguous. Raises: VerificationError if it is damaged."""
         if self._mapped > MAPPED:
             self._open()
         try:
             mapped = part(self._file.get_tensor(name))
         except SafetensorError as error:
-            raise self._damaged(error) from error
+            raise self._error(error) from error
         self._mapped += mapped.nbytes
         return torch.empty(mapped.shape, dtype=mapped.dtype, device="cpu").copy_(mapped)
 
@@ -50,9 +50,9 @@ class TensorFile:
         try:
             self._file: Any = safe_open(self.path, "pt")
         except SafetensorError as error:
-            raise self._damaged(error) from error
+            raise self._error(error) from error
 
-    def _damaged(self, error: SafetensorError) -> VerificationError:
+    def _error(self, error: SafetensorError) -> VerificationError:
         return VerificationError(
-            f"{self.path} is not a whole safetensors file: {error}. Get it anew."
+            f"{self.path} is not a whole safetensors file: {error}. Copy or download it again."
         )

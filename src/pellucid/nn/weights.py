@@ -1,4 +1,4 @@
-"""A model's weights as named tensors, and as files that hold nothing else."""
+"""A model's weights as named tensors, and as safetensors files."""
 
 import difflib
 import re
@@ -16,28 +16,28 @@ from pellucid.nn.tensor_file import TensorFile
 
 Kind = Literal["fp32", "fp16", "bf16", "int8"]
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
-SCALE = ".scale"  # beside an int8 matrix: what each of its rows is multiplied by
+SCALE = ".scale"  # suffix of the row scales of an int8 matrix
 SHOWN = 5  # names in one message
 
 
 def tie(model: nn.Module) -> None:
-    """Make each alias that `model.ties()` declares the very parameter it is tied to; idempotent."""
+    """Make each alias of `model.ties()` the same parameter as its name; idempotent."""
     for kept, alias in _ties(model):
         owner, _, name = alias.rpartition(".")
         model.get_submodule(owner).register_parameter(name, model.get_parameter(kept))
 
 
 def weights(model: nn.Module) -> dict[str, Tensor]:
-    """Parameters and saved buffers by name, aliases left out; detached, contiguous, on the CPU."""
+    """Return parameters and saved buffers by name, without aliases, detached, on the CPU."""
     aliases = {alias for _, alias in _ties(model)}
-    return _plain({k: v for k, v in model.state_dict().items() if k not in aliases})
+    return _detach({k: v for k, v in model.state_dict().items() if k not in aliases})
 
 
 def save_weights(model: nn.Module | Mapping[str, Tensor], path: Path, dtype: Kind = "fp32") -> None:
-    """Write a safetensors file; whoever needs it whole after a crash writes inside `publish`.
+    """Write a safetensors file. The write is not atomic: use `publish` around it.
 
-    fp16, bf16: every float tensor in 16 bits. int8: matrices as one byte a value with a float32
-    scale for each row (symmetric, the largest magnitude is 127), the rest in fp16.
+    fp16, bf16: every float tensor in 16 bits. int8: matrices as one byte per value with a float32
+    scale per row (symmetric, the largest magnitude is 127), the rest in fp16.
     Raises: ConfigError where fp16 cannot hold a value; OSError from the disk.
     """
     tensors = weights(model) if isinstance(model, nn.Module) else model
@@ -46,14 +46,14 @@ def save_weights(model: nn.Module | Mapping[str, Tensor], path: Path, dtype: Kin
         if not tensor.is_floating_point():
             stored[name] = tensor
         elif dtype == "int8" and tensor.dim() == 2:
-            stored[name], stored[name + SCALE] = _quantized(tensor)
+            stored[name], stored[name + SCALE] = _quantize(tensor)
         else:
-            stored[name] = _narrowed(name, tensor, "fp16" if dtype == "int8" else dtype)
+            stored[name] = _narrow(name, tensor, "fp16" if dtype == "int8" else dtype)
     write_tensors(stored, path)
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """The file's tensors by name, floats as finite float32, int8 matrices multiplied out.
+    """Read the file's tensors by name, floats as finite float32, int8 matrices dequantised.
 
     Raises: DataError if there is no such file; VerificationError naming the tensor at fault.
     """
@@ -63,16 +63,18 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             continue
         scale = tensors.pop(name + SCALE)
         if scale.shape != tensors[name].shape[:1]:
-            raise VerificationError(f"{path}: {name + SCALE} does not fit {name}. Get it anew.")
+            raise VerificationError(
+                f"{path}: {name + SCALE} does not fit {name}. Copy or download the file again."
+            )
         tensors[name] = tensors[name].float() * scale.float()[:, None]  # (rows, columns)
     for name, tensor in tensors.items():
         if tensor.is_floating_point():
-            tensors[name] = finite(tensor.float(), f"{path}: {name}")
+            tensors[name] = check_finite(tensor.float(), f"{path}: {name}")
     return tensors
 
 
-def finite(tensor: Tensor, name: str) -> Tensor:
-    """The tensor. Raises: VerificationError if a value of it is not finite."""
+def check_finite(tensor: Tensor, name: str) -> Tensor:
+    """Return the tensor. Raises: VerificationError if a value is not finite."""
     if not tensor.isfinite().all():
         raise VerificationError(
             f"{name} holds values that are not finite. The file is damaged, or the training that"
@@ -82,7 +84,7 @@ def finite(tensor: Tensor, name: str) -> Tensor:
 
 
 def load_weights(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
-    """Give a model exactly these weights, then tie it; a model on `meta` takes the tensors over.
+    """Load exactly these weights into a model and tie it; a model on `meta` uses them in place.
 
     Raises: VerificationError naming what is missing, unused or misshapen.
     """
@@ -94,17 +96,19 @@ def load_weights(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
 
 
 def check_names(model: nn.Module, shapes: Mapping[str, tuple[int, ...]], where: str = "") -> None:
-    """Whether tensors of these names and shapes are the model's. Raises: VerificationError."""
+    """Raises: VerificationError unless these names and shapes are the model's."""
     aliases = {alias for _, alias in _ties(model)}
-    wanted = {k: tuple(v.shape) for k, v in model.state_dict().items() if k not in aliases}
-    missing, unused = wanted.keys() - shapes.keys(), shapes.keys() - wanted.keys()
+    expected = {k: tuple(v.shape) for k, v in model.state_dict().items() if k not in aliases}
+    missing, unused = expected.keys() - shapes.keys(), shapes.keys() - expected.keys()
     faults = [f"{name} is missing" for name in sorted(missing)]
-    for name in (name[:100] for name in sorted(unused)):  # a stranger's may be endless
-        near = difflib.get_close_matches(name, wanted, n=1) if len(faults) < SHOWN else ()
-        faults.append(f"{name} has no place" + "".join(f" (did it mean {n}?)" for n in near))
-    for name in sorted(wanted.keys() & shapes.keys()):
-        if shapes[name] != wanted[name]:
-            faults.append(f"{name} is {shapes[name]}, the model has {wanted[name]}")
+    for name in (
+        name[:100] for name in sorted(unused)
+    ):  # a foreign file may hold any number, of any length
+        near = difflib.get_close_matches(name, expected, n=1) if len(faults) < SHOWN else ()
+        faults.append(f"{name} is unknown" + "".join(f" (did it mean {n}?)" for n in near))
+    for name in sorted(expected.keys() & shapes.keys()):
+        if shapes[name] != expected[name]:
+            faults.append(f"{name} is {shapes[name]}, the model has {expected[name]}")
     if faults:
         more = f"; and {len(faults) - SHOWN} more" if len(faults) > SHOWN else ""
         raise VerificationError(
@@ -114,14 +118,14 @@ def check_names(model: nn.Module, shapes: Mapping[str, tuple[int, ...]], where: 
 
 
 def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    """Names and shapes from the file's header alone; scales of int8 matrices left out."""
+    """Read names and shapes from the file's header, without the scales of int8 matrices."""
     file = TensorFile(path)
     scales = {name + SCALE for name, dtype in file.dtypes.items() if dtype == "I8"}
     return {name: shape for name, shape in file.shapes.items() if name not in scales}
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """Every tensor as it is stored. Raises: DataError, VerificationError."""
+    """Read every tensor as it is stored. Raises: DataError, VerificationError."""
     file = TensorFile(path)
     return {name: file.tensor(name) for name in file.shapes}
 
@@ -129,7 +133,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 def write_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
     """Write tensors as they are. Raises: OSError with the system's error number."""
     try:
-        save_file(_plain(tensors), path, metadata={"format": "pt"})
+        save_file(_detach(tensors), path, metadata={"format": "pt"})
     except SafetensorError as error:
         number = re.search(r"\(os error (\d+)\)", str(error))
         if number is None:
@@ -141,20 +145,20 @@ def _ties(model: nn.Module) -> tuple[tuple[str, str], ...]:
     return model.ties() if hasattr(model, "ties") else ()  # type: ignore[operator]
 
 
-def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _detach(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
 
 
-def _narrowed(name: str, tensor: Tensor, dtype: str) -> Tensor:
+def _narrow(name: str, tensor: Tensor, dtype: str) -> Tensor:
     stored = tensor.to(DTYPES[dtype])
     if tensor.isfinite().all() and not stored.isfinite().all():
         raise ConfigError(
-            f"{name} holds {float(tensor.abs().max()):.3g}, beyond what fp16 can. Use dtype bf16."
+            f"{name} holds {float(tensor.abs().max()):.3g}, which fp16 cannot hold. Use dtype bf16."
         )
     return stored
 
 
-def _quantized(tensor: Tensor) -> tuple[Tensor, Tensor]:
+def _quantize(tensor: Tensor) -> tuple[Tensor, Tensor]:
     """(rows, columns) -> int8 of the same shape, float32 scales (rows,)."""
     scale = tensor.float().abs().amax(dim=1) / 127
     scale = torch.where(scale > 0, scale, 1.0)  # a row of zeros (padding) stays zeros

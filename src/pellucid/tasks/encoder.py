@@ -10,7 +10,7 @@ from pellucid.errors import ConfigError
 from pellucid.families.catalog import FAMILIES
 from pellucid.formats.bundle import Bundle
 from pellucid.nn.base import Model
-from pellucid.nn.model import filled
+from pellucid.nn.model import materialize
 from pellucid.tasks.protocol import TaskInputs
 from pellucid.tasks.starting_weights import lay_starting_weights
 
@@ -31,7 +31,7 @@ def build_encoder(inputs: TaskInputs, heads: Mapping[str, HeadConfig], seed: int
     """The model of the run's config with these heads, and the weights to start from."""
     with torch.device("meta"):
         module = FAMILIES[inputs.config.family].module(inputs.model_config, heads)
-    model = filled(module, seed)
+    model = materialize(module, seed)
     lay_starting_weights(model, inputs)
     return model
 

@@ -21,7 +21,7 @@ from pellucid.metrics.translation import bleu
 from pellucid.nn.base import Model
 from pellucid.nn.losses import cross_entropy, perplexity
 from pellucid.nn.masks import keep_from
-from pellucid.nn.model import filled
+from pellucid.nn.model import materialize
 from pellucid.tasks.padding import pad_arrays
 from pellucid.tasks.protocol import Task, TaskInputs, Term
 from pellucid.tasks.starting_weights import lay_starting_weights
@@ -76,7 +76,7 @@ class TranslationTask(Task):
         heads = inputs.heads or None
         with torch.device("meta"):
             module = ALL_FAMILIES[inputs.config.family].module(inputs.model_config, heads)
-        model = filled(module, seed)
+        model = materialize(module, seed)
         lay_starting_weights(model, inputs)
         return model
 

@@ -96,7 +96,7 @@ class Trainer:
                     self.reporter.advance(step)
                     if step % c.log_every == 0 or step == c.max_updates:
                         self._log(rate, norm, clock)
-                        freed.give_back()
+                        freed.release()
                     if step % c.validate_every == 0 or step == c.max_updates:
                         self._validate(clock)
                     if self._must_save(signals):
