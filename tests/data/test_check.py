@@ -118,8 +118,8 @@ def test_every_task_has_its_columns(tmp_path):
     report = check([str(path)], DataConfig(), columns)
     assert list(report.lines()) == [
         f"data: {path}, CoNLL",
-        "  words is column 1",
-        "  tags is column 2",
+        "  words: column 1",
+        "  tags: column 2",
         "  line 1: words=A b  tags=X O",
         "  line 4: words=A b  tags=X O",
         "  line 7: words=c  tags=O",

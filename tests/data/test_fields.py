@@ -162,8 +162,8 @@ def test_what_is_recognized_is_described(tmp_path):
     files = [write(tmp_path / "a.csv", "id,review,category\n" + rows)] * 2
     assert recognize(files, LABELED, DataConfig()).describe() == [
         f"data: {files[0]} and {files[1]}, CSV with a header",
-        "  text is column 2 ('review')",
-        "  label is column 3 ('category')",
+        "  text: column 2 ('review')",
+        "  label: column 3 ('category')",
         *(f"  line {i + 2}: text='a {i}'  label='x'" for i in range(3)),
     ]
     with pytest.raises(DataError, match="no example in it"):

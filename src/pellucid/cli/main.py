@@ -36,7 +36,7 @@ VERBS = {
     "export": ("export_model", "write a model in the layout of other tools"),
     "average": ("average", "a model from the mean of checkpoints"),
     "bench": ("bench", "how fast a model translates here"),
-    "data check": ("data_check", "find everything that is wrong with parallel text"),
+    "data check": ("data_check", "find everything that is wrong with data"),
     "data build": ("data_build", "tokenizer and ids of a run, without training"),
     "tokenizer train": ("tokenizer_train", "learn a tokenizer from text"),
 }

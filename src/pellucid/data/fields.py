@@ -139,7 +139,8 @@ class Recognizer:
         n_fields = _usual_length(rows) if numbers else self.expected(rows)
         body = [row for row in rows if len(row.fields) == n_fields]
         if not body:
-            raise UnclearError("", rows[0])
+            hint = how_to_choose(self.required[0].name)
+            raise UnclearError(f"{_list(list(rows[0].fields))} {hint}", rows[0])
         columns = self.columns if n_fields == len(self.columns) else self.required
         columns = [column for column in columns if column.name not in numbers]
         indices = [index for index in range(n_fields) if index not in numbers.values()]

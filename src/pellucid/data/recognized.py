@@ -35,7 +35,7 @@ class Recognized:
         if self.reader.layout != "plain":
             for column, key in zip(self.columns, fields.keys, strict=True):
                 if key is not None:
-                    lines.append(f"  {column.name} is {_field_name(key, fields.header)}")
+                    lines.append(f"  {column.name}: {_field_name(key, fields.header)}")
         names = [column.name for column in self.columns]
         for record in self.examples:
             values = zip(names, record.values, strict=True)

@@ -108,7 +108,9 @@ def _unclear(
     reader: Reader, rows: Sequence[Row], recognizer: Recognizer, error: UnclearError
 ) -> Fault:
     if error.row is not None:
-        return wrong_count(reader, error.row, recognizer.expected(rows), recognizer.columns)
+        n = recognizer.expected(rows)
+        what = f"{len(error.row.fields)} columns instead of {n}. {error}"
+        return wrong_count(reader, error.row, n)._replace(what=what)
     return Fault(reader.file, rows[0].line if rows else 0, 0, "columns", str(error))
 
 

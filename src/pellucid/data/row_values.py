@@ -34,7 +34,8 @@ class ValueReader:
     def read(self, row: Row) -> tuple[Any, ...] | None:
         """Return the values of a row, None if it is blank. Raises: FaultError."""
         if self.fields.n_fields and len(row.fields) != self.fields.n_fields:
-            raise FaultError(wrong_count(self.reader, row, self.fields.n_fields, self.columns))
+            columns = () if self.fields.header else self.columns
+            raise FaultError(wrong_count(self.reader, row, self.fields.n_fields, columns))
         raw = [self._field(row, column, key) for column, key, _ in self.parts]
         blank = list(map(is_blank, raw))
         if all(blank):
@@ -112,13 +113,15 @@ class ValueReader:
         return kinds.index(kind) if kind in kinds else None
 
 
-def wrong_count(reader: Reader, row: Row, count: int, columns: Sequence[Column]) -> Fault:
-    """Return the fault of a row that has not `count` fields."""
+def wrong_count(reader: Reader, row: Row, count: int, columns: Sequence[Column] = ()) -> Fault:
+    """Return the fault of a row that has not `count` fields.
+
+    columns: those that could be chosen from the fields instead.
+    """
     n = len(row.fields)
     last = min(n, count) - 1
-    names = ", ".join(column.name for column in columns if not column.optional)
-    what = (
-        f"{n} columns instead of {count}. Remove or add separators; or choose the columns ({names})"
-        " with data.columns, by numbers from 1."
-    )
-    return reader.malformed(row, last, what, len(row.fields[last]))  # type: ignore[index]
+    what = f"{n} columns instead of {count}. Remove or add separators"
+    if columns:
+        names = ", ".join(column.name for column in columns if not column.optional)
+        what += f"; or choose the columns ({names}) with data.columns, by numbers from 1"
+    return reader.malformed(row, last, f"{what}.", len(row.fields[last]))  # type: ignore[index]

@@ -7,7 +7,7 @@ from pellucid import garden
 from pellucid.config.columns import Column
 from pellucid.config.data import GARDEN, DataConfig
 from pellucid.config.tasks.base import TaskConfig
-from pellucid.data.files import expand_names
+from pellucid.data.files import expand_names, open_files
 from pellucid.data.recognized import recognize
 from pellucid.data.records import Record, read_records
 from pellucid.data.split import MOST_HELD_OUT, NOTHING_LEFT, Split, hold_out, n_held_out
@@ -30,6 +30,7 @@ class Corpus:
         self.config, self.columns = config, task.columns
         self.digests: dict[str, str] = {}  # file -> sha256: what tells this text from another
         for names in filter(None, (config.train, config.valid)):
+            open_files(names, self.columns, config)  # reads nothing: can they have these columns?
             self.digests |= {file: digest(file) for file in expand_names(names)}
         self.recognized = recognize(config.train, self.columns, config)
         self._labels: dict[str, Counter[str]] = {
