@@ -93,18 +93,19 @@ FILLERS = {
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("lstrip", [True, False])
 @pytest.mark.parametrize("name", FILLERS)
-def test_the_space_before_a_gap_is_the_words(name, tmp_path):
-    """Spaces are part of these tokenizers' pieces; authority: the same."""
+def test_the_spaces_around_a_gap_are_read_as_its_flags_say(name, lstrip, tmp_path):
+    """Spaces are part of these tokenizers' pieces; authority: transformers, same flags."""
     mask, more = FILLERS[name]
     if name == "Roberta":
         byte_bpe(tmp_path, FAIRSEQ, tokenizer_class="RobertaTokenizer")
     else:
         albert(tmp_path)
-    # As the published tokenizers of both are told.
-    told = transformers.AddedToken(mask, lstrip=True, special=True)
+    flagged = transformers.AddedToken(mask, lstrip=lstrip, special=True)
     kind: Any = getattr(transformers, f"{name}Tokenizer")
-    tokenizer = kind.from_pretrained(tmp_path, mask_token=told)
+    tokenizer = kind.from_pretrained(tmp_path, mask_token=flagged)
+    tokenizer.save_pretrained(tmp_path)
     shape = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, **more}
     config = getattr(transformers, f"{name}Config")(
         vocab_size=len(tokenizer), intermediate_size=32, **shape
@@ -112,7 +113,7 @@ def test_the_space_before_a_gap_is_the_words(name, tmp_path):
     theirs: Any = randomized(getattr(transformers, f"{name}ForMaskedLM")(config))
     theirs.save_pretrained(tmp_path)
     model = pellucid.load(tmp_path, device="cpu")
-    texts = ["The M dog sleeps under the M .", "M cat", "It M M."]
+    texts = ["The M dog sleeps under the M .", "M cat", "It M M.", "aM b"]
     texts = [text.replace("M", mask) for text in texts]
     for text, gaps in zip(texts, model.fill(texts, top=3), strict=True):
         given = tokenizer(text, return_tensors="pt")
@@ -121,3 +122,43 @@ def test_the_space_before_a_gap_is_the_words(name, tmp_path):
         for gap, place in zip(gaps, places, strict=True):
             wanted = logits[place].topk(3).values
             assert torch.allclose(torch.tensor([w.probability for w in gap]), wanted, atol=1e-5)
+    if name == "Roberta":  # authority: transformers' `decode` of the ids with words for gaps
+        words = [gaps[0] for gaps in model.fill([texts[0]])[0]]
+        vocab = tokenizer.get_vocab()
+        chosen = iter(vocab[word.token.replace(" ", "\u0120")] for word in words)
+        ids = tokenizer(texts[0], add_special_tokens=False).input_ids
+        filled = [next(chosen) if i == tokenizer.mask_token_id else i for i in ids]
+        text = tokenizer.decode(filled, clean_up_tokenization_spaces=False)
+        assert model.filled_in(texts[0], words) == text
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("piece", ["\u2028", "doubled"])
+def test_ids_without_a_piece_fill_no_gap(piece, tmp_path):
+    """U+2028 alone on a line is a piece; of a doubled one the first id has none."""
+    wordpiece(tmp_path, tokenizer_class="BertTokenizer")
+    lines = (tmp_path / "vocab.txt").read_text(encoding="utf-8").rstrip("\n").split("\n")
+    hole = len(lines)
+    more = ["\u2028", "after"] if piece == "\u2028" else ["doubled", "after", "doubled"]
+    (tmp_path / "vocab.txt").write_text("\n".join([*lines, *more, ""]), encoding="utf-8")
+    shape: dict[str, Any] = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    shape |= {"intermediate_size": 32, "max_position_embeddings": 40}
+    config = transformers.BertConfig(vocab_size=hole + len(more), **shape)
+    theirs: Any = transformers.BertForMaskedLM(config)
+    randomized(theirs).cls.predictions.bias[hole] += 9.0
+    theirs.save_pretrained(tmp_path)
+    model = pellucid.load(tmp_path, device="cpu")
+    tokenizer: Any = transformers.BertTokenizer.from_pretrained(tmp_path)
+    given = tokenizer("the [MASK] sees", return_tensors="pt")
+    (place,) = (given["input_ids"][0] == tokenizer.mask_token_id).nonzero()[:, 0]
+    probabilities = theirs.eval()(**given).logits[0, place].softmax(-1)
+    assert int(probabilities.argmax()) == hole
+    if piece == "doubled":
+        probabilities[hole] = 0
+    values, ids = probabilities.topk(3)
+    (((*words,),),) = model.fill(["the [MASK] sees"], top=3)
+    pieces = [[*lines, *more][i] for i in ids.tolist()]  # transformers empties the first line
+    assert [w.token for w in words] == [
+        piece[2:] if piece.startswith("##") else f" {piece}" for piece in pieces
+    ]
+    assert torch.allclose(torch.tensor([w.probability for w in words]), values, atol=1e-5)

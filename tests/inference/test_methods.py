@@ -5,7 +5,9 @@ sacreBLEU called on the texts drawn; the attention of each model by itself.
 """
 
 import math
+import random
 from dataclasses import replace
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -18,6 +20,7 @@ from pellucid.api import Loaded
 from pellucid.config.decoding import DecodingConfig
 from pellucid.decoding.alignment import align, hard_alignment
 from pellucid.errors import UsageError
+from pellucid.inference.methods import until
 from pellucid.metrics.translation import likeness
 
 PROMPTS = ["The dog", "Last week the snake", "", "A"]
@@ -191,3 +194,18 @@ def test_an_ensembles_alignment_is_its_mean_attention():
             assert t.alignment == tuple((s, i) for i, s in wanted)
             differing += wanted != hard_alignment(weights[0])
     assert differing
+
+
+def test_stop_strings_in_any_order_end_a_text_alike():
+    """Authority: the text read character by character until one of the strings is complete."""
+    generator = random.Random(0)
+    for _ in range(3000):
+        text = "".join(generator.choices("abc", k=generator.randrange(9)))
+        stop = ["".join(generator.choices("abc", k=generator.randrange(1, 4))) for _ in range(3)]
+        wanted = text
+        for end in range(1, len(text) + 1):
+            complete = [len(string) for string in stop if text[:end].endswith(string)]
+            if complete:
+                wanted = text[: end - max(complete)]
+                break
+        assert all(until(text, order) == wanted for order in permutations(stop))

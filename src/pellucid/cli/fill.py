@@ -71,7 +71,8 @@ def _line(model: "Loaded", line: str, gaps: list[list["Filled"]], options: Optio
         return json.dumps({"text": text, "gaps": words}, ensure_ascii=False)
     if not options.top:
         return text
-    return SEPARATOR.join(
-        " ".join(f"{as_field(word.token.strip())} {word.probability:.4f}" for word in words)
-        for words in gaps
-    )
+    return SEPARATOR.join(" ".join(map(_with_probability, words)) for words in gaps)
+
+
+def _with_probability(word: "Filled") -> str:
+    return f"{as_field(word.token.strip(' '))} {word.probability:.4f}"

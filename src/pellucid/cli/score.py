@@ -36,10 +36,12 @@ def run(options: Options) -> int:
     from pellucid.inference.score import score
 
     model = load(options.model, device=options.device)
-    found = iter(score(model.bundle, [pair for pair in pairs if pair[0]]))
+    lines = [number for number, (source, _) in enumerate(pairs, 1) if source]
+    names = [f"{options.data[0]}:{line}" for line in lines]
+    results = iter(score(model.bundle, [pairs[line - 1] for line in lines], names))
     total, tokens = 0.0, 0
     for source, _ in pairs:
-        scored = next(found) if source else None
+        scored = next(results) if source else None
         if scored is None:
             print("{}" if options.jsonl else "")
             continue

@@ -1,4 +1,4 @@
-"""Gaps to words: what a model that reads both ways finds likely where a token is hidden."""
+"""Masked texts to words: the likeliest tokens for each mask token."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -16,79 +16,88 @@ class Filled(NamedTuple):
     """One word for a gap."""
 
     token: str
-    """Its text; a space stands before what begins a word."""
+    """Its text, with a space before it if the token begins a word."""
     probability: float
 
 
-def fill(directory: Bundle, texts: Sequence[str], top: int = 5) -> list[list[list[Filled]]]:
+def fill(bundle: Bundle, texts: Sequence[str], top: int = 5) -> list[list[list[Filled]]]:
     """For each gap of each text, the `top` likeliest tokens, best first.
 
-    A gap is the mask token as the tokenizer spells it, e.g. "[MASK]" or "<mask>".
-    Raises: UsageError if the model fills no gaps, a text has none, or is longer than it reads, or
-    if no word is asked for.
+    A gap is the mask token as the tokenizer spells it, e.g. "[MASK]" or "<mask>". Ids without a
+    piece fill no gap. Raises: UsageError if the model fills no gaps, a text has none or has more
+    tokens than it reads, or top < 1.
     """
     if top < 1:
         raise UsageError(f"top={top}: ask for 1 word or more.")
-    head = choose(directory, "mlm")
-    rows = [_row(directory, text) for text in texts]
-    _mask(directory)  # a tokenizer without one is known before there is any text
-    tokenizer = directory.tokenizers.source
+    head = choose(bundle, "mlm")
+    _mask(bundle)  # a tokenizer without one is an error before there is any text
+    rows = [_row(bundle, text) for text in texts]
+    tokenizer = bundle.tokenizers.source
     mask, pad = tokenizer.id("mask"), tokenizer.roles.get("pad", 0)
+    words = torch.tensor(sorted(tokenizer.pieces_by_id))  # (W,) ids
     results: list[list[list[Filled]]] = [[] for _ in rows]
-    max_tokens = MAX_LOGITS // directory.model_config.vocab_size
-    for chosen in batches([len(row) for row in rows], max_tokens=max_tokens):
-        ids, keep = pad_batch([rows[i] for i in chosen], pad, torch.device("cpu"))  # (B, T)
-        places = (ids == mask).nonzero()  # (G, 2), row by row
-        found = logits(directory, Inputs(ids, keep), head)  # (B, T, V)
-        gaps = found[*places.to(found.device).unbind(1)].softmax(-1).cpu()  # (G, V)
-        for row, gap in zip(places[:, 0].tolist(), gaps, strict=True):
-            results[chosen[row]].append(_best(directory, gap, top))
+    max_tokens = MAX_LOGITS // bundle.model_config.vocab_size
+    for batch in batches([len(row) for row in rows], max_tokens=max_tokens):
+        ids, keep = pad_batch([rows[i] for i in batch], pad, torch.device("cpu"))  # (B, T)
+        positions = (ids == mask).nonzero()  # (G, 2), row by row
+        output = logits(bundle, Inputs(ids, keep), head)  # (B, T, V)
+        gaps = output[*positions.to(output.device).unbind(1)].softmax(-1).cpu()  # (G, V)
+        for row, probabilities in zip(positions[:, 0].tolist(), gaps[:, words], strict=True):
+            values, places = probabilities.topk(min(top, len(words)))
+            pieces = tokenizer.display(words[places].tolist())
+            filled = [Filled(piece, p) for piece, p in zip(pieces, values.tolist(), strict=True)]
+            results[batch[row]].append(filled)
     return results
 
 
-def filled_in(directory: Bundle, text: str, words: Sequence[str]) -> str:
-    """The text with a word in place of each gap; words as `Filled.token` has them.
+def filled_in(bundle: Bundle, text: str, words: Sequence[str]) -> str:
+    """The text with a word in place of each gap; words as in `Filled.token`.
 
-    What begins a word stands where the gap did, other pieces right against what is before them.
+    A piece that begins a word keeps the space before the gap; others join what is before them.
+    Where the mask token keeps the space before it, the space is the text's, and stays.
     Raises: UsageError if there are fewer or more words than gaps.
     """
-    found, *after = guarded(text).split(_mask(directory))
+    filled, *after = guarded(text).split(_mask(bundle))
     if len(words) != len(after):
         raise UsageError(
             f"{len(words)} words for {len(after)} gaps in {text[:60]!r}. Give one for each."
         )
+    tokenizer = bundle.tokenizers.source
+    # The pieces of these kinds hold no spaces, so a text's spaces are not read.
+    stays = not tokenizer.strips("mask").before and tokenizer.kind not in ("wordpiece", "word")
     for word, part in zip(words, after, strict=True):
-        found = (found if word.startswith(" ") else found.rstrip()) + word.lstrip() + part
-    return found
+        if stays:
+            filled += (word if filled else word.lstrip()) + part
+        else:
+            filled = (filled if word.startswith(" ") else filled.rstrip()) + word.lstrip() + part
+    return filled
 
 
-def _mask(directory: Bundle) -> str:
-    tokenizer = directory.tokenizers.source
-    tokenizer.id("mask")  # says which tokens there are, if that is not one
+def _mask(bundle: Bundle) -> str:
+    tokenizer = bundle.tokenizers.source
+    tokenizer.id("mask")  # the error names the tokens that there are
     return tokenizer.tokens["mask"]
 
 
-def _row(directory: Bundle, text: str) -> list[int]:
-    """Ids of a text with its gaps, among special tokens."""
-    tokenizer, c, name = directory.tokenizers.source, directory.model_config, _mask(directory)
+def _row(bundle: Bundle, text: str) -> list[int]:
+    """Ids of a text with its gaps and special tokens."""
+    tokenizer, c, name = bundle.tokenizers.source, bundle.model_config, _mask(bundle)
+    strips = tokenizer.strips("mask")
     *before, last = guarded(text).split(name)
     if not before:
         raise UsageError(f"there is no gap in {text[:60]!r}. Write {name} where one is.")
     ids: list[int] = []
-    for part in before:  # the space before a gap belongs to the word that fills it
-        ids += [*tokenizer.encode(part.rstrip()).ids, tokenizer.id("mask")]
-    ids = tokenizer.with_specials([*ids, *tokenizer.encode(last).ids]).ids
+    for i, part in enumerate((*before, last)):
+        if i:
+            ids.append(tokenizer.id("mask"))
+            part = part.lstrip() if strips.behind else part
+        if i < len(before) and strips.before:
+            part = part.rstrip()
+        ids += tokenizer.encode(part).ids
+    ids = tokenizer.with_specials(ids).ids
     if 0 < c.most_tokens < len(ids):
         raise UsageError(
             f"{text[:60]!r} ... has {len(ids)} tokens, but this model reads {c.most_tokens}."
-            " Cut it."
+            " Shorten it."
         )
     return ids
-
-
-def _best(directory: Bundle, probabilities: torch.Tensor, top: int) -> list[Filled]:
-    # A model may have more rows than there are words, to be of a round width.
-    known = probabilities[: directory.tokenizers.source.vocab_size]
-    values, ids = known.topk(min(top, len(known)))
-    pieces = directory.tokenizers.source.display(ids.tolist())
-    return [Filled(p, v) for p, v in zip(pieces, values.tolist(), strict=True)]

@@ -102,10 +102,13 @@ def spoken(
 
 
 def until(text: str, stop: Sequence[str]) -> str:
-    """The text before the first of these strings."""
-    for string in stop:
-        text = text.split(string)[0]
-    return text
+    """The text before the stop string that is complete first, of several the longest.
+
+    That is where a text ends which is read character by character, whatever its tokens.
+    """
+    found = [(text.find(string), string) for string in stop]
+    ends = [(start + len(string), start) for start, string in found if start >= 0]
+    return text[: min(ends)[1]] if ends else text
 
 
 def _waiting(text: str, stop: Sequence[str]) -> int:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from pellucid.decoding.search import device_of
+from pellucid.errors import DataError
 from pellucid.formats.bundle import Bundle
 from pellucid.formats.special_ids import source_row, target_row
 from pellucid.inference.methods import check_translates
@@ -28,17 +29,28 @@ class Scored(NamedTuple):
 
 
 @torch.inference_mode()
-def score(directory: Bundle, pairs: Sequence[tuple[str, str]]) -> list[Scored]:
+def score(
+    directory: Bundle, pairs: Sequence[tuple[str, str]], names: Sequence[str] = ()
+) -> list[Scored]:
     """The log-probability of each target given its source, in the order of the pairs.
 
     The model's own distribution, unsmoothed; nothing is banned or cut. Batched by length.
-    Raises: UsageError if the model translates nothing.
+    names: what an error calls each pair, such as a file and its line.
+    Raises: UsageError if the model translates nothing; DataError if a text has more tokens than the
+    model reads.
     """
     check_translates(directory)
     source, target = directory.tokenizers.source, directory.tokenizers.target
     sources = [source_row(directory, ids) for ids in source.encode_batch([s for s, _ in pairs])]
     targets = [target_row(directory, ids) for ids in target.encode_batch([t for _, t in pairs])]
     c = directory.model_config
+    for i, (source_ids, target_ids) in enumerate(zip(sources, targets, strict=True)):
+        if 0 < c.most_tokens < max(len(source_ids), len(target_ids)):
+            name = names[i] if names else f"pair {pairs[i][0][:40]!r}"
+            raise DataError(
+                f"{name}: {len(source_ids)} source and {len(target_ids)} target tokens, but this"
+                f" model reads {c.most_tokens} on each side. Shorten the pair or leave it out."
+            )
     max_tokens = MAX_LOGITS // (c.target_vocab_size or c.vocab_size)
     scored = [Scored(0.0, 0)] * len(pairs)
     for batch in batches([len(target) for target in targets], max_tokens=max_tokens):

@@ -28,6 +28,13 @@ class Encoding(NamedTuple):
     offsets: list[tuple[int, int]]  # characters of the text as given; a byte piece: its character
 
 
+class Strips(NamedTuple):
+    """The sides on which a special token takes the spaces of a text."""
+
+    before: bool
+    behind: bool
+
+
 class Tokenizer:
     """Text to ids and back. Ids of special tokens come from `id`, never from text."""
 
@@ -53,6 +60,11 @@ class Tokenizer:
             known = ", ".join(self.roles) or "none"
             raise UsageError(f"this tokenizer has no {role!r} token. Known roles: {known}.")
         return self.roles[role]
+
+    def strips(self, role: str) -> "Strips":
+        """Which spaces around a special token in a text belong to the token."""
+        token = self._library.get_added_tokens_decoder().get(self.id(role))
+        return Strips(token.lstrip, token.rstrip) if token else Strips(False, False)
 
     @property
     def extra(self) -> dict[str, int]:
