@@ -16,7 +16,7 @@ import pytest
 
 from kill_points import KILL_POINTS, install
 from pellucid.errors import DataError, ResourceError
-from pellucid.files import atomic_write, check_place, publish, quote, remove, sweep
+from pellucid.files import atomic_write, check_place, publish, remove, sweep
 from pellucid.manifest import verify
 
 PAYLOAD = {"a.bin": 70_001, "inner/b.bin": 100_000, "c.json": 17}
@@ -350,9 +350,3 @@ def test_two_writers_of_one_place(tmp_path):
 def test_a_missing_file_that_was_to_be_read_is_not_the_place(tmp_path):
     with pytest.raises(FileNotFoundError), publish(tmp_path / "model"):
         (tmp_path / "source").read_bytes()
-
-
-@pytest.mark.parametrize("path", ["runs/a", "a run", "it's", "-x", "$(no)", "犬"])
-def test_a_shell_reads_a_quoted_path_back(path):  # authority: sh
-    script = f"printf %s {quote(path)}"
-    assert subprocess.run(["sh", "-c", script], capture_output=True, text=True).stdout == path

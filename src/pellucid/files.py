@@ -10,7 +10,6 @@ import errno
 import os
 import re
 import secrets
-import shlex
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,11 +21,6 @@ from pellucid.manifest import write_manifest
 FORBIDDEN = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST)
 NO_PLACE = (errno.ENOENT, errno.EISDIR)
 LEFTOVER = re.compile(r"\.(?P<kind>tmp|old)-(?P<name>.+)-\d+-[0-9a-f]{8}")
-
-
-def quote(path: object) -> str:
-    """A path as a shell reads it back, for commands that a message proposes."""
-    return shlex.quote(str(path))
 
 
 @contextlib.contextmanager

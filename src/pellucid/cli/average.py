@@ -6,7 +6,6 @@ from shlex import quote
 
 from pellucid.cli.parse import positional
 from pellucid.errors import UsageError
-from pellucid.files import quote
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from pellucid.cli.parse import config_flags, positional
 from pellucid.cli.task_sections import task_sections
 from pellucid.cli.train import settings_of
 from pellucid.config.run import CHOSEN, RunConfig
-from pellucid.files import quote
 
 
 @dataclass(frozen=True)
@@ -30,9 +29,5 @@ def run(options: Options) -> int:
     from pellucid.training.reporter import reporter
 
     made = build_data(settings, where=where, reporter=reporter())
-<<<<<<< HEAD
     print(f"Tokenizer and ids are in {made.path}. Next: pellucid train {quote(str(made.path))}")
-=======
-    print(f"Tokenizer and ids are in {made.path}. Next: pellucid train {quote(made.path)}")
->>>>>>> b13a0e7 (fill: spaces as the mask's flags say, only ids with a piece; stop strings in any order; score names file and line of a pair that is too long; paths in proposed commands are quoted)
     return 0

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from pellucid import allocator, garden
 from pellucid.errors import PellucidError
-from pellucid.files import quote
 from pellucid.garden import Sentence, Side
 
 if TYPE_CHECKING:

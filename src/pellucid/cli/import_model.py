@@ -5,7 +5,6 @@ from pathlib import Path
 from shlex import quote
 
 from pellucid.cli.parse import positional
-from pellucid.files import quote
 
 
 @dataclass(frozen=True)

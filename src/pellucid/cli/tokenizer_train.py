@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from pellucid.cli.parse import config_flags, positional
@@ -34,7 +35,7 @@ def run(options: Options) -> int:
     if settings.pop("path", "") or settings.pop("joint", True) is not True:
         raise UsageError("--path and --joint are settings of a run; this learns one vocabulary.")
     from pellucid.config.read import build
-    from pellucid.files import publish, quote
+    from pellucid.files import publish
     from pellucid.text.train import train_tokenizer
 
     config = build(TokenizerConfig, settings, "flags")

@@ -1,6 +1,7 @@
 """`pellucid train`: from a config file or flags to a finished model; a stopped run goes on."""
 
 import os
+import shlex
 import signal
 import warnings
 from dataclasses import dataclass
@@ -12,7 +13,6 @@ from pellucid.cli.parse import config_flags, positional
 from pellucid.cli.task_sections import task_sections
 from pellucid.config.run import CHOSEN, RunConfig
 from pellucid.errors import DataError, UsageError
-from pellucid.files import quote
 
 if TYPE_CHECKING:
     from pellucid.training.pipeline import Trained
@@ -96,16 +96,12 @@ def _how_to_resume(trained: "Trained") -> str:
     name = signal.Signals(trained.signal or 0).name
     return (
         f"stopped by {name} after update {trained.progress.step:,}; everything is saved."
-<<<<<<< HEAD
         f" Go on: pellucid train {shlex.quote(str(trained.run.path))}"
-=======
-        f" Go on: pellucid train {quote(trained.run.path)}"
->>>>>>> b13a0e7 (fill: spaces as the mask's flags say, only ids with a piece; stop strings in any order; score names file and line of a pair that is too long; paths in proposed commands are quoted)
     )
 
 
 def _next(trained: "Trained") -> str:
     c, run = trained.config, trained.run.path
     uses = c.objective.uses(c.data.source_language, c.data.target_language)
-    commands = [use.format(run=quote(run)) for use in (*uses, "pellucid info {run}")]
+    commands = [use.format(run=shlex.quote(str(run))) for use in (*uses, "pellucid info {run}")]
     return "\n  ".join([f"The model is in {trained.run.final}. Next:", *commands])

@@ -1,12 +1,12 @@
 """What a run's task is made from: at its start, and from its directory alone."""
 
 from dataclasses import asdict
+from shlex import quote
 from typing import Any
 
 from pellucid.config.head import HeadConfig
 from pellucid.config.run import RunConfig
 from pellucid.errors import DataError
-from pellucid.files import quote
 from pellucid.formats.bundle import Bundle
 from pellucid.tasks.protocol import TaskInputs
 from pellucid.text.pair import Tokenizers
@@ -24,7 +24,8 @@ def inputs_of(run: RunDirectory) -> TaskInputs:
         raise DataError(f"{run.path} has no config.yaml: checkpoints stay inside their run.")
     if facts is None:
         raise DataError(
-            f"{run.path} has no encoded data. Make it again: pellucid data build {quote(run.path)}."
+            f"{run.path} has no encoded data. Make it again: pellucid data build"
+            f" {quote(str(run.path))}."
         )
     return TaskInputs(
         config=config,
