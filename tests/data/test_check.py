@@ -126,3 +126,15 @@ def test_every_task_has_its_columns(tmp_path):
         f"note: {path}:4: this example stands in an earlier line too.",
         "3 examples, 1 duplicates",
     ]
+
+
+def test_pairs_longer_than_max_length(tmp_path):
+    """Authority: a text has at least as many tokens as words."""
+    texts = b"a b c\na b c d\n", b"v w x y z\nx\n"
+    report = check(files(tmp_path, *texts), DataConfig(max_length=4))
+    assert [(f.line, f.kind, f.fatal) for f in report.faults] == [
+        (1, "longer than data.max_length", False)
+    ]
+    report = check(files(tmp_path, *texts), DataConfig(max_length=3))
+    assert [(f.line, f.fatal) for f in report.faults] == [(1, False), (2, False), (0, True)]
+    assert "every pair is longer than data.max_length=3 tokens" in report.faults[-1].what

@@ -38,6 +38,12 @@ def first(file, task, **settings):
         ("id\tSentence\tCLASS\n1\ta b\tx\n", LABELED, {}, (2, "a b", "x")),
         ("sentence\ttext\tlabel\no\ta b\tx\n", LABELED, {}, (2, "a b", "x")),
         ("en\tde\na\tb\n", PAIR, {"source_language": "de", "target_language": "en"}, (2, "b", "a")),
+        (
+            "Text\ttext\tlabel\na b\tc d\tx\n",
+            LABELED,
+            {},
+            (2, "a b", "x"),
+        ),  # of two alike the first
         # names and numbers that the user gives
         ("r\ts\na b\tx\n", LABELED, {"columns": {"text": "r", "label": "S"}}, (2, "a b", "x")),
         ("a b\t7\tx\n", LABELED, {"columns": {"text": 1, "label": 3}}, (1, "a b", "x")),

@@ -118,6 +118,7 @@ def test_tsv_and_jsonl(end, write):
         ("jsonl", '{"source": "ä" "target"}', 17, "not JSON"),
         ("jsonl", "[1]", 1, "not a JSON object"),
         ("jsonl", "3", 1, "not a JSON object"),
+        ("jsonl", "{}", 1, "not a JSON object"),
         ("jsonl", '{"source": "a"}', 1, "no 'target' in this object"),
         ("jsonl", '{"source": "a", "target": 3}', 27, "3 is not a text"),
         ("jsonl", '{"source": "a", "target": null}', 0, "target is empty"),

@@ -25,7 +25,7 @@ SHORT = 40  # ... and longer than this: short ones differ for good reasons
 
 @dataclass(frozen=True)
 class Report:
-    """What `check` found: `examples` are those that could be read."""
+    """The result of `check`; `examples` counts those that could be read."""
 
     examples: int
     faults: tuple[Fault, ...]
@@ -53,8 +53,8 @@ def check(files: Sequence[str], config: DataConfig, columns: Sequence[Column] = 
     """Read all of the data and report every fault, fatal or not, instead of stopping at one.
 
     At most `LISTED` faults of a kind are listed; `counts` has them all. Memory: 150 bytes an
-    example, to find duplicates. Raises: UsageError or ConfigError if the files or settings cannot
-    give these columns.
+    example, to find duplicates, and the 2,000 examples that may be held out.
+    Raises: UsageError or ConfigError if the files or settings cannot give these columns.
     """
     faults: list[Fault] = []
     counts: Counter[str] = Counter()
@@ -108,15 +108,7 @@ class _Notes:
         if self.is_pair:
             for kind, what in self._of_pair(*values):
                 yield Fault(scanned.file, scanned.line, 0, kind, what, fatal=False)
-        for index, (column, value) in enumerate(zip(self.columns, values, strict=True)):
-            found = BREAKS.search(value) if column.kind == "text" and value else None
-            if found:
-                what = (
-                    f"U+{ord(found[0]):04X} inside a text: kept as a character, but other programs"
-                    " may break the line here."
-                )
-                position = scanned.locate(index, found.start())
-                yield Fault(*position, "other line breaks", what, fatal=False)
+            yield from self._line_breaks(scanned, values)
 
     def of_all(self, files: Sequence[str], examples: int) -> Iterator[tuple[str, str]]:
         """Kind and text of what would stop a training on all of the examples."""
@@ -158,3 +150,13 @@ class _Notes:
                 " training leaves the pair out."
             )
             yield "longer than data.max_length", what
+
+    def _line_breaks(self, scanned: Scanned, values: Sequence[str]) -> Iterator[Fault]:
+        for column, text in enumerate(values):
+            if match := BREAKS.search(text):
+                what = (
+                    f"U+{ord(match[0]):04X} inside a text: kept as a character, but other programs"
+                    " may break the line here."
+                )
+                position = scanned.locate(column, match.start())
+                yield Fault(*position, "other line breaks", what, fatal=False)

@@ -48,8 +48,9 @@ class JsonlReader(Reader):
             return self._fault(line, at, f"the key {error.key[:80]!r} comes twice. Keep one.")
         except (RecursionError, ValueError) as error:
             return self._fault(line, 0, f"not usable JSON ({error}). Correct or remove the line.")
-        if not isinstance(members, dict):
-            return self._fault(line, 0, 'not a JSON object. Each line is one: {"name": value}.')
+        if not isinstance(members, dict) or not members:
+            what = 'not a JSON object with values. Each line is one: {"name": value}.'
+            return self._fault(line, 0, what)
         return Row(line.number, members, (), line.carriage, (line.text, line.mark))
 
     def _fault(self, line: Line, index: int, what: str) -> Row:

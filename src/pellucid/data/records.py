@@ -39,6 +39,7 @@ class Scanned(NamedTuple):
     faults: tuple[Fault, ...] = ()
     carriages: int = 0
     source: tuple[Reader, Row, Fields] | None = None
+    """From what it was read."""
 
     def locate(self, column: int, character: int) -> Position:
         """Return where a character of a column is in the file."""
