@@ -76,7 +76,7 @@ def same(directory: Path, bundle: Bundle, head: str, auto: Any) -> Any:
     for text in TEXTS:
         inputs = tokenizer(text, return_tensors="pt")
         inner = bundle.tokenizers.source
-        row = inner.with_specials(inner.encode(text).ids).ids
+        row = inner.add_special_tokens(inner.encode(text).ids).ids
         assert inputs["input_ids"].tolist() == [row]
         close(logits(bundle, Inputs(torch.tensor([row])), head), theirs.eval()(**inputs).logits)
     return theirs
@@ -93,7 +93,9 @@ def assert_reopened(directory: Path, bundle: Bundle) -> None:
     assert state.keys() == bundle.model.state_dict().keys()
     assert all(torch.equal(state[k], v) for k, v in bundle.model.state_dict().items())
     ids = bundle.tokenizers.source.encode(TEXTS[0]).ids
-    assert again.tokenizers.source.with_specials(ids) == bundle.tokenizers.source.with_specials(ids)
+    assert again.tokenizers.source.add_special_tokens(
+        ids
+    ) == bundle.tokenizers.source.add_special_tokens(ids)
 
 
 @pytest.mark.parametrize("family", ["bert", "roberta", "distilbert", "albert", "electra"])

@@ -84,7 +84,7 @@ def same(ours: Any, theirs: Any, **given: Any) -> None:
     texts = ours.generate(TEXTS)
     for text, found in zip(TEXTS, texts, strict=True):
         ids = ours.tokenizer.source.encode(text).ids
-        row = torch.tensor([ours.tokenizer.source.with_specials(ids).ids])
+        row = torch.tensor([ours.tokenizer.source.add_special_tokens(ids).ids])
         made = {name: value(row) if callable(value) else value for name, value in given.items()}
         wanted = theirs.generate(row, attention_mask=torch.ones_like(row), **made)[0, 1:].tolist()
         assert list(found.ids) == [i for i in wanted if i not in (PAD, END)]
@@ -134,7 +134,7 @@ def test_scores_are_theirs(directory, style):
     tokenizer = ours.tokenizer.source
     pairs = [(text, TEXTS[-1 - i]) for i, text in enumerate(TEXTS)]
     for (source, target), found in zip(pairs, score(ours.bundle, pairs), strict=True):
-        rows = [tokenizer.with_specials(tokenizer.encode(t).ids).ids for t in (source, target)]
+        rows = [tokenizer.add_special_tokens(tokenizer.encode(t).ids).ids for t in (source, target)]
         ids, labels = (torch.tensor([row]) for row in rows)
         logits = theirs(ids, labels=labels).logits  # their own shift
         chosen = logits.log_softmax(-1).gather(-1, labels[..., None])[0, :, 0]
@@ -153,7 +153,7 @@ def test_the_decoder_reads_in_training_what_theirs_does(directory, tmp_path):
     task = TranslationTask(config, tokenizers, store, pairs, 40, Roles(start="last"))
     examples = [store[i] for i in range(len(store))]
     batch = task.collate(examples, seed=0)
-    rows = [target.with_specials(ids.tolist()).ids for _, ids in examples]
+    rows = [target.add_special_tokens(ids.tolist()).ids for _, ids in examples]
     labels = torch.full((len(rows), max(map(len, rows))), PAD)
     for filled, row in zip(labels, rows, strict=True):
         filled[: len(row)] = torch.tensor(row)
@@ -163,7 +163,7 @@ def test_the_decoder_reads_in_training_what_theirs_does(directory, tmp_path):
     assert torch.equal(batch.labels, labels[real])
     assert torch.equal(batch.real, real.flatten().nonzero()[:, 0])
     for found, (ids, _) in zip(batch.source, examples, strict=True):
-        whole = source.with_specials(ids.tolist()).ids
+        whole = source.add_special_tokens(ids.tolist()).ids
         assert found[: len(whole)].tolist() == whole
         assert np.all(found[len(whole) :].numpy() == PAD)
 

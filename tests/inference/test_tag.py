@@ -206,7 +206,7 @@ def emissions(bundle, words):
     tokenizer = bundle.tokenizers.source
     pieces = [tokenizer.encode(word).ids for word in words]
     first = [1 + sum(map(len, pieces[:i])) for i in range(len(pieces))]
-    ids = tokenizer.with_specials([i for each in pieces for i in each]).ids
+    ids = tokenizer.add_special_tokens([i for each in pieces for i in each]).ids
     return logits(bundle, Inputs(torch.tensor([ids])), "tagger")[0, first]
 
 

@@ -61,7 +61,7 @@ def test_special_tokens_and_padding_are_never_chosen(task):  # authority: the te
     whole = flat.view_as(batch.ids)
     for row, kept in enumerate(batch.keep if batch.keep is not None else [None] * 9):
         ids = examples[row][0].tolist()
-        assert whole[row, : len(ids) + 2].tolist() == tokenizer.with_specials(ids).ids
+        assert whole[row, : len(ids) + 2].tolist() == tokenizer.add_special_tokens(ids).ids
         assert (whole[row, len(ids) + 2 :] == tokenizer.id("pad")).all()
         assert kept is None or kept.sum() == len(ids) + 2
     assert not set(batch.labels.tolist()) & set(tokenizer.roles.values())
@@ -109,8 +109,10 @@ def test_transformers_opens_what_is_saved(task, tmp_path):  # authority: transfo
     again = open_model(tmp_path / "m")
     assert (again.task, again.family) == ("masked_lm", task.inputs.config.family)
     text = TEXTS[0][0]
-    assert again.tokenizers.source.with_specials(again.tokenizers.source.encode(text).ids).ids == (
-        task.inputs.tokenizers.source.with_specials(
+    assert again.tokenizers.source.add_special_tokens(
+        again.tokenizers.source.encode(text).ids
+    ).ids == (
+        task.inputs.tokenizers.source.add_special_tokens(
             task.inputs.tokenizers.source.encode(text).ids
         ).ids
     )

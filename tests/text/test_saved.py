@@ -123,13 +123,13 @@ def test_other_tools_put_the_same_special_tokens_around_texts(kind, trained, tmp
         (tmp_path / name).mkdir()
         tokenizer.save(tmp_path / name)
         theirs = PreTrainedTokenizerFast.from_pretrained(tmp_path / name)
-        assert theirs(TEXTS[0])["input_ids"] == one == tokenizer.with_specials(first).ids
+        assert theirs(TEXTS[0])["input_ids"] == one == tokenizer.add_special_tokens(first).ids
         pair = theirs(TEXTS[0], TEXTS[1])
-        assert pair["input_ids"] == two == tokenizer.with_specials(first, second).ids
+        assert pair["input_ids"] == two == tokenizer.add_special_tokens(first, second).ids
         # A model without segments must not be given any: GPT-2 would add token 0's embedding.
         assert pair.get("token_type_ids") == segments
         assert Tokenizer.load(tmp_path / name).template == tokenizer.template
-    assert trained[kind].with_specials(first).ids == [*first, eos]  # unchanged by the other
+    assert trained[kind].add_special_tokens(first).ids == [*first, eos]  # unchanged by the other
 
 
 def test_pairs_of_tokenizers_with_end_tokens(trained):  # authority: the definition
@@ -138,6 +138,6 @@ def test_pairs_of_tokenizers_with_end_tokens(trained):  # authority: the definit
     ).with_end_tokens()
     for tokenizer in (tokenizers.source, tokenizers.target):
         ids = tokenizer.encode(TEXTS[0]).ids
-        assert tokenizer.with_specials(ids).ids == [*ids, tokenizer.id("eos")]
+        assert tokenizer.add_special_tokens(ids).ids == [*ids, tokenizer.id("eos")]
     assert not tokenizers.joint
     assert Tokenizers(tokenizers.source, tokenizers.source).with_end_tokens().joint

@@ -85,4 +85,4 @@ def _start(bundle: "Bundle") -> int | None:
         return token_id(bundle, role)
     tokenizer = bundle.tokenizers.target
     # The last token of the target's template starts the decoder: a language, or the end token.
-    return tokenizer.with_specials([]).ids[-1] if tokenizer.is_present else None
+    return tokenizer.add_special_tokens([]).ids[-1] if tokenizer.is_present else None

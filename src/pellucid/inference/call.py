@@ -7,7 +7,7 @@ from pellucid.decoding.search import SpecialIds
 from pellucid.errors import UsageError
 from pellucid.formats.bundle import Bundle
 from pellucid.formats.special_ids import template_ids
-from pellucid.text.guard import guarded
+from pellucid.text.guard import clean_text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +95,7 @@ def _beginning(directory: Bundle, text: str) -> list[int]:
     (ids,) = target.encode_batch([text])
     if target.roles.get("unk") in ids:
         raise UsageError(
-            f"prefix {guarded(text)!r:.60} has characters that the tokenizer does not know, and"
+            f"prefix {clean_text(text)!r:.60} has characters that the tokenizer does not know, and"
             " unknown ones cannot be written. Leave them out."
         )
     if directory.model.encoder is None or directory.special_ids.forced_first is not None:

@@ -11,7 +11,7 @@ from pellucid.formats.bundle import Bundle
 from pellucid.inference.ids import Row, text_rows
 from pellucid.nn.masks import Mask
 from pellucid.nn.padding import batches, pad_batch
-from pellucid.text.guard import guarded
+from pellucid.text.guard import clean_text
 
 
 @torch.inference_mode()
@@ -51,7 +51,7 @@ def _rows(directory: Bundle, texts: Sequence[str], config: EmbeddingConfig) -> l
 
 def _prepared(text: str, config: EmbeddingConfig) -> str:
     """The text with its prompt, as the tokenizer gets it."""
-    text = config.prompt + guarded(text)
+    text = config.prompt + clean_text(text)
     # Each character by itself, as the tokenizers library does: Python gives sigma two forms.
     return "".join(map(str.lower, text)) if config.lowercase else text
 

@@ -9,7 +9,7 @@ from pellucid.errors import UsageError
 from pellucid.formats.bundle import Bundle
 from pellucid.inference.logits import Inputs, choose, logits
 from pellucid.nn.padding import MAX_LOGITS, batches, pad_batch
-from pellucid.text.guard import guarded
+from pellucid.text.guard import clean_text
 
 
 class Filled(NamedTuple):
@@ -57,7 +57,7 @@ def filled_in(bundle: Bundle, text: str, words: Sequence[str]) -> str:
     Where the mask token keeps the space before it, the space is the text's, and stays.
     Raises: UsageError if there are fewer or more words than gaps.
     """
-    filled, *after = guarded(text).split(_mask(bundle))
+    filled, *after = clean_text(text).split(_mask(bundle))
     if len(words) != len(after):
         raise UsageError(
             f"{len(words)} words for {len(after)} gaps in {text[:60]!r}. Give one for each."
@@ -83,7 +83,7 @@ def _row(bundle: Bundle, text: str) -> list[int]:
     """Ids of a text with its gaps and special tokens."""
     tokenizer, c, name = bundle.tokenizers.source, bundle.model_config, _mask(bundle)
     strips = tokenizer.strips("mask")
-    *before, last = guarded(text).split(name)
+    *before, last = clean_text(text).split(name)
     if not before:
         raise UsageError(f"there is no gap in {text[:60]!r}. Write {name} where one is.")
     ids: list[int] = []
@@ -94,7 +94,7 @@ def _row(bundle: Bundle, text: str) -> list[int]:
         if i < len(before) and strips.before:
             part = part.rstrip()
         ids += tokenizer.encode(part).ids
-    ids = tokenizer.with_specials(ids).ids
+    ids = tokenizer.add_special_tokens(ids).ids
     if 0 < c.most_tokens < len(ids):
         raise UsageError(
             f"{text[:60]!r} ... has {len(ids)} tokens, but this model reads {c.most_tokens}."

@@ -30,4 +30,4 @@ def text_rows(bundle: Bundle, texts: Sequence[str], limit: int = 0) -> list[Row]
 def pair_ids(bundle: Bundle, first: str, second: str) -> list[int]:
     """Ids of two texts as one row, e.g. [CLS] first [SEP] second [SEP]."""
     a, b = bundle.tokenizers.source.encode_batch([first, second])
-    return bundle.tokenizers.source.with_specials(a, b).ids
+    return bundle.tokenizers.source.add_special_tokens(a, b).ids

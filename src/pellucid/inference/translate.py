@@ -11,7 +11,7 @@ from pellucid.formats.bundle import Bundle
 from pellucid.formats.special_ids import source_row
 from pellucid.inference.call import ALONE, Call, most_places, prefixes
 from pellucid.inference.methods import check_translates, gather, search
-from pellucid.text.guard import guarded
+from pellucid.text.guard import clean_text
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def translate(
 ) -> list[list[Translation]]:
     """`n_best` translations of each text, best first. An empty text gives an empty one.
 
-    Raises: UsageError if the model translates nothing, or as `gather` and `guarded`.
+    Raises: UsageError if the model translates nothing, or as `gather` and `clean_text`.
     """
     check_translates(bundle)
     config = config or bundle.decoding
@@ -94,7 +94,7 @@ def _sources(bundle: Bundle, texts: Sequence[str], limit: int) -> list[list[list
         # Only its pieces tell how long a text is: a normalizer may turn one character into many.
         return [ids] if len(ids) <= longest else tokenizer.encode_batch(split_long(text, fits))
 
-    texts = [guarded(text) for text in texts]
+    texts = [clean_text(text) for text in texts]
     rows = zip(texts, tokenizer.encode_batch(texts), strict=True)
     return [[source_row(bundle, ids) for ids in parts_of(text, row)] for text, row in rows]
 

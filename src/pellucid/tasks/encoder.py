@@ -56,7 +56,7 @@ def encoder_bundle(module: Model, inputs: TaskInputs) -> Bundle:
 
 def most_tokens(inputs: TaskInputs) -> int:
     """Most tokens of an example without its special tokens: by the data's and the model's bound."""
-    n_special = len(inputs.tokenizers.source.with_specials([]).ids)
+    n_special = len(inputs.tokenizers.source.add_special_tokens([]).ids)
     bound = min(inputs.config.data.max_length, inputs.config.model.most_tokens or 1 << 30)
     if bound <= n_special:
         raise ConfigError(

@@ -52,7 +52,7 @@ class MaskedLMTask(Task):
     def encode(self, records: Iterable[Record]) -> Iterator[Encoded | LeftOut]:
         """Documents, cut into blocks of at most `data.max_length` tokens, special ones included."""
         tokenizer, most = self.inputs.tokenizers.source, most_tokens(self.inputs)
-        n_special = len(tokenizer.with_specials([]).ids)
+        n_special = len(tokenizer.add_special_tokens([]).ids)
         for chunk in chunks(records):
             segments = [segments_of(record.values[0]) for record in chunk]
             encoded = iter(tokenizer.encode_batch([s for each in segments for s in each]))

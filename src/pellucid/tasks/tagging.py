@@ -54,7 +54,7 @@ class TaggingTask(Task):
     def encode(self, records: Iterable[Record]) -> Iterator[Encoded | LeftOut]:
         """Ids, first tokens and labels; a sentence that is too long becomes several examples."""
         tokenizer, most = self.inputs.tokenizers.source, most_tokens(self.inputs)
-        n_special = len(tokenizer.with_specials([]).ids)
+        n_special = len(tokenizer.add_special_tokens([]).ids)
         ids_of = {label: i for i, label in enumerate(self.labels)}
         for chunk in chunks(records):
             sentences = encode_words(tokenizer, [record.values[0] for record in chunk])

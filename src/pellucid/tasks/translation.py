@@ -54,7 +54,7 @@ class TranslationTask(Task):
         """One example per pair: ids of source and target, without special tokens."""
         tokenizers, most = self.inputs.tokenizers, self.inputs.config.data.max_length
         n_source, n_target = (
-            len(tokenizer.with_specials([]).ids)
+            len(tokenizer.add_special_tokens([]).ids)
             for tokenizer in (tokenizers.source, tokenizers.target)
         )
         for chunk in chunks(records):

@@ -19,7 +19,7 @@ def repair(text: str) -> tuple[str, int]:
     return SURROGATE.subn("\ufffd", text)
 
 
-def guarded(text: str) -> str:
+def clean_text(text: str) -> str:
     """The text, repaired.
 
     Raises: UsageError if it is no string; DataError if it is too long for one text.

@@ -12,7 +12,7 @@ from pellucid.errors import DataError, UsageError, VerificationError
 from pellucid.files import atomic_write
 from pellucid.json_files import dump_json, read_json
 from pellucid.text.display import DISPLAYS, display
-from pellucid.text.guard import guarded
+from pellucid.text.guard import clean_text
 from pellucid.text.library import read_library, roles_of, without_special
 from pellucid.text.template import Template, Wrapped, template_of, template_processor
 
@@ -107,16 +107,16 @@ class Tokenizer:
 
     def encode(self, text: str) -> Encoding:
         """Ids, pieces and offsets of a text, without special tokens."""
-        found = self._library.encode(guarded(text), add_special_tokens=False)
+        found = self._library.encode(clean_text(text), add_special_tokens=False)
         # Not found.tokens: for an unknown character Unigram puts the character itself there.
         return Encoding(found.ids, self.pieces(found.ids), found.offsets)
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
         """The ids of many texts: the same as `encode` gives, faster."""
-        clean = [guarded(text) for text in texts]
+        clean = [clean_text(text) for text in texts]
         return [e.ids for e in self._library.encode_batch_fast(clean, add_special_tokens=False)]
 
-    def with_specials(self, ids: Sequence[int], pair: Sequence[int] | None = None) -> Wrapped:
+    def add_special_tokens(self, ids: Sequence[int], pair: Sequence[int] | None = None) -> Wrapped:
         """The ids of one text, or of two, among special tokens as the model was trained."""
         return self.template.wrap(self._checked(ids), None if pair is None else self._checked(pair))
 
@@ -129,7 +129,7 @@ class Tokenizer:
 
     def normalize(self, text: str) -> str:
         """The form of a text that `decode(encode(text).ids)` gives back if no piece is unknown."""
-        clean = guarded(text)
+        clean = clean_text(text)
         return self._library.normalizer.normalize_str(clean) if self._library.normalizer else clean
 
     def pieces(self, ids: Sequence[int]) -> list[str]:

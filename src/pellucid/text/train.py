@@ -9,7 +9,7 @@ from tokenizers import models, pre_tokenizers, trainers
 
 from pellucid.config.data import TokenizerConfig
 from pellucid.errors import ConfigError, DataError
-from pellucid.text.guard import guarded
+from pellucid.text.guard import clean_text
 from pellucid.text.kinds import blank
 from pellucid.text.letters import Letters, count_words
 from pellucid.text.pair import Tokenizers
@@ -43,7 +43,7 @@ def train_tokenizer(
 
     Raises: DataError if there is nothing to learn from; ConfigError at an impossible setting.
     """
-    clean = (guarded(text) for text in texts)
+    clean = (clean_text(text) for text in texts)
     first = next((text for text in clean if text.strip()), None)
     if first is None:
         raise DataError("there is no text to learn a tokenizer from. Check the training files.")

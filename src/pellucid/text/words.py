@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from pellucid.errors import UsageError
-from pellucid.text.guard import guarded
+from pellucid.text.guard import clean_text
 from pellucid.text.tokenizer import Tokenizer
 
 
@@ -25,7 +25,7 @@ def encode_words(tokenizer: Tokenizer, sentences: Sequence[Sequence[str]]) -> li
     """
     space = " " if _spaces_belong_to_words(tokenizer) else ""
     texts = [
-        [(space if i else "") + guarded(word) for i, word in enumerate(words)]
+        [(space if i else "") + clean_text(word) for i, word in enumerate(words)]
         for words in sentences
     ]
     distinct = list(dict.fromkeys(text for words in texts for text in words))

@@ -72,10 +72,10 @@ def test_written_back_it_is_the_same_here_and_there(name, tmp_path):
     assert [first.encode(line).ids for line in LINES] == ids
     theirs = PreTrainedTokenizerFast.from_pretrained(tmp_path / "again")
     assert theirs(LINES, add_special_tokens=False)["input_ids"] == ids
-    assert theirs(LINES)["input_ids"] == [first.with_specials(each).ids for each in ids]
+    assert theirs(LINES)["input_ids"] == [first.add_special_tokens(each).ids for each in ids]
     twice = theirs(LINES, LINES[::-1], return_token_type_ids=True)
     for i, (a, b) in enumerate(zip(ids, ids[::-1], strict=True)):
-        wrapped = first.with_specials(a, b)
+        wrapped = first.add_special_tokens(a, b)
         assert (wrapped.ids, wrapped.segments) == (
             twice["input_ids"][i],
             twice["token_type_ids"][i],
@@ -263,8 +263,8 @@ def test_flags_of_added_tokens(name, flags, tmp_path):
 def test_languages(tmp_path):
     ours = open_tokenizer(published.mbart(tmp_path))
     german = in_language(ours, "de_DE")
-    assert german.with_specials([7]).ids == [7, ours.id("eos"), ours.extra["de_DE"]]
-    assert ours.with_specials([7]).ids == [7, ours.id("eos"), ours.extra["en_XX"]]
+    assert german.add_special_tokens([7]).ids == [7, ours.id("eos"), ours.extra["de_DE"]]
+    assert ours.add_special_tokens([7]).ids == [7, ours.id("eos"), ours.extra["en_XX"]]
     assert in_language(german, "en_XX").template == ours.template
     with pytest.raises(UsageError, match="ro_RO"):
         in_language(ours, "de")

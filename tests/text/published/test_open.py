@@ -277,8 +277,8 @@ def assert_wrapped_alike(ours, theirs, segments=True):
     for first, second in PAIRS:
         a, b = ours.encode(first).ids, ours.encode(second).ids
         for found, told in (
-            (ours.with_specials(a), theirs(first, return_token_type_ids=True)),
-            (ours.with_specials(a, b), theirs(first, second, return_token_type_ids=True)),
+            (ours.add_special_tokens(a), theirs(first, return_token_type_ids=True)),
+            (ours.add_special_tokens(a, b), theirs(first, second, return_token_type_ids=True)),
         ):
             assert found.ids == told["input_ids"]
             assert not segments or found.segments == told["token_type_ids"]

@@ -65,8 +65,8 @@ def assert_same_as_transformers(directory, lines=LINES):
     assert ours.encode_batch(lines) == theirs(lines, add_special_tokens=False)["input_ids"]
     for first, second in PAIRS:
         a, b = ours.encode_batch([first, second])
-        assert ours.with_specials(a).ids == theirs(first)["input_ids"]
-        assert ours.with_specials(a, b).ids == theirs(first, second)["input_ids"]
+        assert ours.add_special_tokens(a).ids == theirs(first)["input_ids"]
+        assert ours.add_special_tokens(a, b).ids == theirs(first, second)["input_ids"]
     return theirs
 
 
@@ -121,8 +121,8 @@ def test_a_language_beside_tokenizer_json(tmp_path):
     change(whole, src_lang="de_DE")
     theirs, ours = AutoTokenizer.from_pretrained(whole), open_tokenizer(whole)
     ids = ours.encode("The garden").ids
-    assert ours.with_specials(ids).ids == theirs("The garden")["input_ids"]
-    assert ours.with_specials([]).ids[-1] == ours.extra["de_DE"]
+    assert ours.add_special_tokens(ids).ids == theirs("The garden")["input_ids"]
+    assert ours.add_special_tokens([]).ids[-1] == ours.extra["de_DE"]
 
 
 FLAGS = [

@@ -12,7 +12,7 @@ import tokenizers
 from pellucid.errors import UsageError
 from pellucid.files import atomic_write
 from pellucid.json_files import dump_json
-from pellucid.text.guard import guarded
+from pellucid.text.guard import clean_text
 from pellucid.text.template import Template
 from pellucid.text.tokenizer import Encoding, Tokenizer
 
@@ -93,12 +93,12 @@ class CTRLTokenizer(FileTokenizer):
         super().__init__(library, "cut-bpe", files)
 
     def encode(self, text: str) -> Encoding:
-        encoding = self._library.encode(guarded(text), add_special_tokens=False)
+        encoding = self._library.encode(clean_text(text), add_special_tokens=False)
         ids = self._ids(encoding.tokens)
         return Encoding(ids, self.pieces(ids), encoding.offsets)
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
-        clean = [guarded(text) for text in texts]
+        clean = [clean_text(text) for text in texts]
         # Not encode_batch_fast: it leaves the pieces out.
         encodings = self._library.encode_batch(clean, add_special_tokens=False)
         return [self._ids(encoding.tokens) for encoding in encodings]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers
 from tokenizers import Tokenizer as Library
 
-from pellucid.text.guard import guarded
+from pellucid.text.guard import clean_text
 from pellucid.text.published.file_tokenizer import FileTokenizer, TokenizerFiles
 from pellucid.text.published.normalizer import SPACE, Normalizer
 from pellucid.text.published.sentencepiece import SentencePiece
@@ -40,7 +40,7 @@ class SentencePieceTokenizer(FileTokenizer):
         self._decoder = decoders.Sequence([decoders.ByteFallback(), spaces])
 
     def encode(self, text: str) -> Encoding:
-        clean, origins = self._clean_with_spans(guarded(text))
+        clean, origins = self._clean_with_spans(clean_text(text))
         normalized, spans = self._normalizer.align(clean)
         encoding = self._library.encode(normalized, add_special_tokens=False)
         ids, offsets = [], []
@@ -53,7 +53,7 @@ class SentencePieceTokenizer(FileTokenizer):
         return Encoding(ids, self.pieces(ids), offsets)
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
-        normalized = [self._normalizer.normalize(self._clean(guarded(text))) for text in texts]
+        normalized = [self._normalizer.normalize(self._clean(clean_text(text))) for text in texts]
         encodings = self._library.encode_batch_fast(normalized, add_special_tokens=False)
         rows = []
         for text, encoding in zip(normalized, encodings, strict=True):
@@ -66,7 +66,7 @@ class SentencePieceTokenizer(FileTokenizer):
         return rows
 
     def normalize(self, text: str) -> str:
-        plain = self._normalizer.normalize(self._clean(guarded(text)))
+        plain = self._normalizer.normalize(self._clean(clean_text(text)))
         return self._join([plain])
 
     def _clean(self, text: str) -> str:
