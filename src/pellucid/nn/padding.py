@@ -30,7 +30,9 @@ def batches(
         start += n
 
 
-def pad_rows(rows: Sequence[Sequence[int]], value: int, *, left: bool = False) -> np.ndarray:
+def pad_rows(
+    rows: Sequence[Sequence[int] | np.ndarray], value: int, *, left: bool = False
+) -> np.ndarray:
     """(B, longest) int64: short rows filled with `value` on the right, or on the left."""
     longest = max(map(len, rows), default=0)
     padded = np.full((len(rows), longest), value, dtype=np.int64)

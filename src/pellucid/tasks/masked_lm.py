@@ -20,7 +20,6 @@ from pellucid.nn.base import Model
 from pellucid.nn.losses import cross_entropy, perplexity
 from pellucid.nn.masks import keep_from
 from pellucid.tasks.encoder import build_encoder, encoder_bundle, most_tokens, published_head
-from pellucid.tasks.padding import pad_arrays
 from pellucid.tasks.protocol import Task, TaskInputs, Term
 
 NAME = MaskedLMConfig.name
@@ -73,9 +72,7 @@ class MaskedLMTask(Task):
         """Blocks to a batch; which tokens are hidden, and how, comes from `seed`."""
         tokenizer, c = self.inputs.tokenizers.source, self._objective
         before, after = template_ids(tokenizer)
-        ids, lengths = pad_arrays(
-            [row for (row,) in examples], tokenizer.id("pad"), (before, after)
-        )
+        ids, lengths = pad_texts([text for (text,) in examples], tokenizer)
         position = np.arange(ids.shape[1])
         is_text = (position >= len(before)) & (position < lengths[:, None] - len(after))  # (B, T)
         noised, chosen = mask_tokens(

@@ -1,22 +1,19 @@
-"""Arrays of ids to one padded array, their special tokens added."""
+"""Texts as one padded array, with the special tokens around them."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
+from pellucid.formats.special_ids import template_ids
+from pellucid.nn.padding import pad_rows
+from pellucid.text.tokenizer import Tokenizer
 
-def pad_arrays(
-    rows: Sequence[np.ndarray], pad: int, around: tuple[Sequence[int], Sequence[int]]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Rows between special tokens, padded on the right to (B, T); and their lengths (B,).
 
-    around: the ids before and after each row.
+def pad_texts(texts: Sequence[np.ndarray], tokenizer: Tokenizer) -> tuple[np.ndarray, np.ndarray]:
+    """Return ids (B, T), padded on the right, and lengths (B,).
+
+    texts: the ids of each text, to which the tokenizer's special tokens are added.
     """
-    before, after = around
-    lengths = np.array([len(before) + len(row) + len(after) for row in rows], dtype=np.int64)
-    padded = np.full((len(rows), int(lengths.max())), pad, dtype=np.int64)
-    for filled, row, length in zip(padded, rows, lengths, strict=True):
-        filled[: len(before)] = before
-        filled[len(before) : length - len(after)] = row
-        filled[length - len(after) : length] = after
-    return padded, lengths
+    before, after = (np.array(ids, np.int64) for ids in template_ids(tokenizer))
+    rows = [np.concatenate((before, text, after)) for text in texts]
+    return pad_rows(rows, tokenizer.id("pad")), np.array([len(row) for row in rows])

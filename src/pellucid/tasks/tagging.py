@@ -19,8 +19,9 @@ from pellucid.metrics.tagging import are_entity_tags, entity_scores, token_accur
 from pellucid.nn.base import Model
 from pellucid.nn.losses import cross_entropy
 from pellucid.nn.masks import keep_from
+from pellucid.nn.padding import pad_rows
 from pellucid.tasks.encoder import build_encoder, encoder_bundle, most_tokens, published_head
-from pellucid.tasks.padding import pad_arrays
+from pellucid.tasks.padding import pad_texts
 from pellucid.tasks.protocol import Task, TaskInputs, Term
 from pellucid.text.words import WordPieces, encode_words
 
@@ -84,17 +85,18 @@ class TaggingTask(Task):
     def collate(self, examples: Sequence[tuple[np.ndarray, ...]], seed: int) -> TaggedBatch:
         """Sentences to a batch; nothing here is random."""
         tokenizer = self.inputs.tokenizers.source
-        before, after = template_ids(tokenizer)
-        rows, firsts, labels = zip(*examples, strict=True)
-        ids, lengths = pad_arrays(rows, tokenizer.id("pad"), (before, after))
-        first, n_words = pad_arrays(firsts, 0, ((), ()))
+        texts, firsts, labels = zip(*examples, strict=True)
+        ids, lengths = pad_texts(texts, tokenizer)
+        first = pad_rows(firsts, 0)  # (B, W)
+        n_words = np.array([len(row) for row in firsts])
         is_word = np.arange(first.shape[1]) < n_words[:, None]  # (B, W)
+        n_before = len(template_ids(tokenizer)[0])
         return TaggedBatch(
             ids=torch.from_numpy(ids),
             keep=keep_from(torch.from_numpy(lengths), ids.shape[1]),
-            first=torch.from_numpy(first + len(before) * is_word),
+            first=torch.from_numpy(first + n_before * is_word),
             is_word=torch.from_numpy(is_word),
-            labels=torch.from_numpy(pad_arrays(labels, NO_LABEL, ((), ()))[0]),
+            labels=torch.from_numpy(pad_rows(labels, NO_LABEL)),
         )
 
     def counts(self, batch: TaggedBatch) -> dict[str, int]:

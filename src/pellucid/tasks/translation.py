@@ -22,7 +22,7 @@ from pellucid.nn.base import Model
 from pellucid.nn.losses import cross_entropy, perplexity
 from pellucid.nn.masks import keep_from
 from pellucid.nn.model import materialize
-from pellucid.tasks.padding import pad_arrays
+from pellucid.tasks.padding import pad_texts
 from pellucid.tasks.protocol import Task, TaskInputs, Term
 from pellucid.tasks.starting_weights import lay_starting_weights
 
@@ -83,16 +83,11 @@ class TranslationTask(Task):
     def collate(self, examples: Sequence[tuple[np.ndarray, np.ndarray]], seed: int) -> PairBatch:
         """Pairs of ids to a batch; nothing here is random."""
         source, target = self.inputs.tokenizers.source, self.inputs.tokenizers.target
-        source_ids, lengths = pad_arrays(
-            [ids for ids, _ in examples], source.id("pad"), template_ids(source)
-        )
-        before_after = template_ids(target)
-        labels, target_lengths = pad_arrays(
-            [ids for _, ids in examples], target.id("pad"), before_after
-        )
+        source_ids, lengths = pad_texts([ids for ids, _ in examples], source)
+        labels, target_lengths = pad_texts([ids for _, ids in examples], target)
         target_ids = np.roll(labels, 1, axis=1)
         role = self._roles.start
-        target_ids[:, 0] = before_after[1][-1] if role == "last" else target.id(role)
+        target_ids[:, 0] = template_ids(target)[1][-1] if role == "last" else target.id(role)
         real = np.arange(labels.shape[1]) < target_lengths[:, None]  # (B, T)
         target_ids[~real] = target.id("pad")
         return PairBatch(
