@@ -11,7 +11,7 @@ from pellucid.cli.task_sections import task_sections
 from pellucid.config.model import ModelConfig
 from pellucid.config.rnn import RNNConfig
 from pellucid.config.tasks.catalog import TASK_CONFIGS
-from pellucid.errors import ConfigError
+from pellucid.errors import UsageError
 from pellucid.families.run_config import build_run
 
 SMALL = [
@@ -70,7 +70,7 @@ def test_sections_follow_task_and_size(tmp_path):
     (tmp_path / "run").mkdir()
     config.rename(tmp_path / "run" / "config.yaml")
     assert task_sections([str(tmp_path / "run")])["objective"] is tagging
-    with pytest.raises(ConfigError, match="task='juggling'"):
+    with pytest.raises(UsageError, match="no task 'juggling'"):
         task_sections(["--task", "juggling"])
 
 

@@ -38,7 +38,7 @@ def test_the_size_says_of_which_kind_the_model_is():
 @pytest.mark.parametrize(
     ("size", "model", "says"),
     [
-        ("rnn", {"n_heads": 4}, "size rnn is of family rnn. Leave it out, or use size: tiny"),
+        ("rnn", {"n_heads": 4}, "this model is of family rnn. Leave it out, or use size: tiny"),
         ("rnn", {"cel": "gru"}, "Did you mean model.cell?"),
         ("rnn", {"cell": "gur"}, "one of lstm, gru .did you mean gru"),
         (

@@ -17,18 +17,18 @@ from transformers.models.mbart.modeling_mbart import shift_tokens_right
 
 import pellucid
 from parity.peer import talkative
-from pellucid.config.decoding import Roles
 from pellucid.config.model import ModelConfig
 from pellucid.config.run import RunConfig
-from pellucid.data.store import build_store
 from pellucid.errors import UsageError
 from pellucid.formats.open_model import open_model
 from pellucid.formats.special_ids import source_row
 from pellucid.inference.score import score
+from pellucid.tasks.protocol import TaskInputs
 from pellucid.tasks.translation import TranslationTask
 from pellucid.text.pair import Tokenizers
 from pellucid.text.published.language import in_language
 from pellucid.text.published.open import open_tokenizer
+from tasks.small import records_of
 from text.published.samples import mbart, wordpiece
 
 PAD, END = 1, 2
@@ -143,15 +143,14 @@ def test_scores_are_theirs(directory, style):
         assert found.log_prob == pytest.approx(float(chosen[: found.tokens].sum()), abs=1e-4)
 
 
-def test_the_decoder_reads_in_training_what_theirs_does(directory, tmp_path):
+def test_the_decoder_reads_in_training_what_theirs_does(directory):
     source = open_tokenizer(directory)
     target = in_language(source, "de_DE")
     pairs = list(zip(TEXTS, reversed(TEXTS), strict=True))
     tokenizers = Tokenizers(source, target)
-    store = build_store(pairs, tokenizers, tmp_path, "all", 200)
-    config = RunConfig(model=ModelConfig())
-    task = TranslationTask(config, tokenizers, store, pairs, 40, Roles(start="last"))
-    examples = [store[i] for i in range(len(store))]
+    config = RunConfig(model=ModelConfig(), family="mbart")
+    task = TranslationTask(TaskInputs(config=config, tokenizers=tokenizers))
+    examples = [each.columns for each in task.encode(records_of(pairs))]
     batch = task.collate(examples, seed=0)
     rows = [target.add_special_tokens(ids.tolist()).ids for _, ids in examples]
     labels = torch.full((len(rows), max(map(len, rows))), PAD)

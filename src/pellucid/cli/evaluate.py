@@ -124,6 +124,7 @@ def _check(options: Options) -> None:
         raise UsageError("no test set. Give it: --data test.en test.de")
     if bool(options.model) == bool(options.hypotheses):
         raise UsageError("give either a model or --hypotheses FILE: one of them is measured.")
+    only_best(options.search)
     if options.tokenised and options.against:
         raise UsageError(
             "--tokenised and --against: systems are compared by sacreBLEU's BLEU, which is another"

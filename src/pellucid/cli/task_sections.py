@@ -5,16 +5,20 @@ from pathlib import Path
 
 from pellucid.cli.parse import read_flags
 from pellucid.config.tasks.catalog import TASK_CONFIGS, task_config
+from pellucid.errors import UsageError
 
 
 def task_sections(args: Sequence[str]) -> dict[str, type]:
     """The classes of a run's sections that depend on its task and size.
 
     A config file or a run's directory among the arguments counts where no flag names them.
-    Raises: ConfigError at an unknown task.
+    Raises: UsageError at an unknown task in a flag; ConfigError at one in a file.
     """
-    named = {**_in_file(args), **read_flags(args, "task", "size")}
-    task = task_config(named.get("task", "translation"), "--task")
+    flags = read_flags(args, "task", "size")
+    if flags.get("task", "translation") not in TASK_CONFIGS:
+        raise UsageError(f"no task {flags['task']!r}. Known: {', '.join(TASK_CONFIGS)}.")
+    named = {**_in_file(args), **flags}
+    task = task_config(named.get("task", "translation"), "the config file")
     return {"objective": task, "model": task.model_class(named.get("size", "auto"))}
 
 

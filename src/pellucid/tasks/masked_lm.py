@@ -20,6 +20,7 @@ from pellucid.nn.base import Model
 from pellucid.nn.losses import cross_entropy, perplexity
 from pellucid.nn.masks import keep_from
 from pellucid.tasks.encoder import build_encoder, encoder_bundle, most_tokens, published_head
+from pellucid.tasks.padding import pad_texts
 from pellucid.tasks.protocol import Task, TaskInputs, Term
 
 NAME = MaskedLMConfig.name

@@ -70,7 +70,7 @@ def _train(prepared: Prepared, run: RunDirectory, w: World, reporter: Reporter) 
     device = choose_device(config.device)
     if config.training.tensorboard and w.is_main:
         reporter = Tee(reporter, Board(run.path))
-    with use_kernels(run_kernels(run, device, w, reporter)):
+    with use_kernels(run_kernels(run, device, config.training.precision, w, reporter)):
         runtime = Runtime(device, w, reporter)
         trainer = Trainer(prepared.task, prepared.data, config, run, runtime)
         outcome = trainer.fit()

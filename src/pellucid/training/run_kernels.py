@@ -10,15 +10,17 @@ from pellucid.training.run_directory import RunDirectory
 
 
 def run_kernels(
-    run: RunDirectory, device: torch.device, w: World, reporter: Reporter
+    run: RunDirectory, device: torch.device, precision: str, w: World, reporter: Reporter
 ) -> KernelChoices:
     """Return the recorded kernels of a run with a checkpoint, else choose and record them.
+
+    precision: the run's setting, which the report mentions if it is `auto`.
 
     The first of the processes chooses for all of them.
     """
     if w.is_main:
         decision = _recorded(run) or decide(device)
-        reporter.say(f"kernels: {_describe(decision.choices)} ({decision.reason})")
+        reporter.say(f"kernels: {_describe(decision.choices, precision)} ({decision.reason})")
         if run.kernels() != decision.choices:
             run.keep_kernels(decision.choices)
     w.wait()
@@ -33,6 +35,7 @@ def _recorded(run: RunDirectory) -> Decision | None:
     return None if choices is None else Decision(choices, "as when this run began")
 
 
-def _describe(choices: KernelChoices) -> str:
+def _describe(choices: KernelChoices, precision: str) -> str:
     fp32 = "oneDNN" if choices.onednn else "torch's default"
-    return f"fp32 products by {fp32}, precision auto is {'bf16' if choices.bf16 else 'fp32'}"
+    auto = f", precision auto is {'bf16' if choices.bf16 else 'fp32'}"
+    return f"fp32 products by {fp32}{auto if precision == 'auto' else ''}"
