@@ -1,1 +1,1 @@
-"""Speed beside that of peers; README.md says how to run each and shows the last figures."""
+"""Speed compared with other libraries; README.md has the commands and the last figures."""

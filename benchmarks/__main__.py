@@ -3,7 +3,7 @@
 python -m benchmarks [--run RUN] [NAME ...]
 
 RUN is a trained run on Multi30k (recipes/multi30k-en-de.yaml), or a model directory; without it,
-what needs trained weights is left out, and said so.
+benchmarks that need trained weights are skipped with a message.
 """
 
 import argparse

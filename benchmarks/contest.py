@@ -1,7 +1,7 @@
-"""Contestants measured side by side: a process each, taking turns, while the others wait idle.
+"""Libraries measured in turns: each in its own process, while the others wait idle.
 
-A process each, so that nobody's memory allocator, threads or peak memory is another's; turns, so
-that a machine that slows down or is shared slows all of them.
+Separate processes keep memory allocators, threads and peak memory apart. In turns, because then a
+machine that slows down, or has other work, slows all of them alike.
 """
 
 import multiprocessing as mp
@@ -14,14 +14,14 @@ from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
 QUIET = 0.15
-"""Cores that others may use in a round which counts as undisturbed."""
+"""Cores that other processes may use in a round that counts as undisturbed."""
 
 Run = Callable[[], float]
-"""One round's work; gives how much was done."""
+"""Does one round's work and returns how much that was."""
 
 
 class Contestant(NamedTuple):
-    """How to get ready, in a process of its own: `make(*args)` gives its `Run`, and extras."""
+    """What to measure: in its own process, `make(*args)` returns a `Run` and extra results."""
 
     make: Callable[..., tuple[Run, Any]]
     args: tuple
@@ -29,20 +29,20 @@ class Contestant(NamedTuple):
 
 @dataclass
 class Measured:
-    """What one contestant did."""
+    """The results of one contestant."""
 
     rates: list[float] = field(default_factory=list)
-    """Work a second, a number for each round."""
+    """Work per second in each round."""
     cpu_rates: list[float] = field(default_factory=list)
     """Work a second of the contestant's CPU time, which waiting for a core does not lengthen."""
     others: list[float] = field(default_factory=list)
-    """Cores that other processes used meanwhile."""
+    """Cores that other processes used in each round."""
     peak_mib: float = 0.0
     extra: Any = None
 
     @property
     def median(self) -> float:
-        """Of undisturbed rounds, if there are any."""
+        """The median rate of undisturbed rounds, or of all rounds if none was."""
         quiet = [r for r, o in zip(self.rates, self.others, strict=True) if o < QUIET]
         return statistics.median(quiet or self.rates)
 
@@ -60,7 +60,7 @@ class Measured:
 def contest(
     contestants: Mapping[str, Contestant], rounds: int, threads: int
 ) -> dict[str, Measured]:
-    """Every contestant's rounds, in alternation; a first round of each is not counted."""
+    """Measure all contestants in alternating rounds, after an uncounted first round of each."""
     os.environ["OMP_NUM_THREADS"] = str(threads)  # read when a child loads its OpenMP
     context = mp.get_context("spawn")
     pipes: dict[str, Connection] = {}
@@ -76,13 +76,13 @@ def contest(
     measured = {name: Measured() for name in contestants}
     for _ in range(rounds):
         for name, pipe in pipes.items():
-            busy, start = _busy(), time.perf_counter()
+            busy, start = _cpu_seconds(), time.perf_counter()
             pipe.send("run")
-            work, own, measured[name].peak_mib = pipe.recv()
+            work, cpu_seconds, measured[name].peak_mib = pipe.recv()
             seconds = time.perf_counter() - start
             measured[name].rates.append(work / seconds)
-            measured[name].cpu_rates.append(work / own)
-            measured[name].others.append(max(0.0, _busy() - busy - own) / seconds)
+            measured[name].cpu_rates.append(work / cpu_seconds)
+            measured[name].others.append(max(0.0, _cpu_seconds() - busy - cpu_seconds) / seconds)
     for name, pipe in pipes.items():
         pipe.send("end")
         measured[name].extra = pipe.recv()
@@ -106,13 +106,13 @@ def _serve(pipe: Connection, threads: int, make: Callable, args: tuple) -> None:
 
 
 def _peak_mib() -> float:
-    """The most memory this process has held; getrusage would count its parent's before exec."""
+    """Return the peak memory of this process; getrusage would count its parent's before exec."""
     with open("/proc/self/status") as status:
         return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1024
 
 
-def _busy() -> float:
-    """CPU seconds that this machine's cores have worked, all processes together."""
+def _cpu_seconds() -> float:
+    """Return the CPU seconds of all processes of this machine so far."""
     with open("/proc/stat") as stat:
         user, nice, system, _, _, irq, soft, steal = map(int, stat.readline().split()[1:9])
     return (user + nice + system + irq + soft + steal) / os.sysconf("SC_CLK_TCK")

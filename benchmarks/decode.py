@@ -1,4 +1,4 @@
-"""Decoding beside transformers and CTranslate2: the same weights, one thread, identical text.
+"""Decoding compared with transformers and CTranslate2: same weights, one thread, equal text.
 
 python -m benchmarks.decode RUN         tiny: the trained model of a run, end tokens decide
 python -m benchmarks.decode base        base: random weights, 14 tokens a sentence
@@ -12,27 +12,27 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.contest import Contestant, Measured, Run, contest
-from benchmarks.report import keep, multi30k, ratios, show
+from benchmarks.report import multi30k, ratios, save_results, show
 
 FIXED = 14  # tokens, near the mean of test2016
 LONGEST = 60
 AIMS = {
-    ("tiny", 32): {"ours-fp32/transformers": 2.5, "ours-fp32/ct2-fp32": 0.55},
-    ("tiny", 1): {"ours-fp32/transformers": 1.8, "ours-fp32/ct2-fp32": 0.3},
-    ("base", 32): {"ours-fp32/ct2-fp32": 0.85},
-    ("base", 1): {"ours-fp32/ct2-fp32": 1.15, "ours-int8/ct2-int8": 1.2},
+    ("tiny", 32): {"pellucid-fp32/transformers": 2.5, "pellucid-fp32/ct2-fp32": 0.55},
+    ("tiny", 1): {"pellucid-fp32/transformers": 1.8, "pellucid-fp32/ct2-fp32": 0.3},
+    ("base", 32): {"pellucid-fp32/ct2-fp32": 0.85},
+    ("base", 1): {"pellucid-fp32/ct2-fp32": 1.15, "pellucid-int8/ct2-int8": 1.2},
 }
-ALL = ("ours-fp32", "ours-int8", "transformers", "ct2-fp32", "ct2-int8")
+ALL = ("pellucid-fp32", "pellucid-int8", "transformers", "ct2-fp32", "ct2-int8")
 
 
 @dataclass(frozen=True)
 class Job:
-    """What every contestant does."""
+    """The work of every contestant."""
 
     model: str
     """A model directory, or `base`."""
     peers: str
-    """Where CTranslate2's copy lies."""
+    """The folder of CTranslate2's copy."""
     sources: Sequence[Sequence[int]]
     """Ids with their end token, longest first."""
     batch: int
@@ -79,7 +79,7 @@ def main() -> None:
                 "aims": aims,
                 "same_text": same,
             }
-    keep(f"decode-{size}", facts)
+    save_results(f"decode-{size}", facts)
 
 
 def prepare_model(name: str, folder: Path, names: Sequence[str]) -> tuple[str, list[str]]:
@@ -129,7 +129,7 @@ def encoded(model: str, texts: Sequence[str]) -> list[list[int]]:
     return sorted(([*row, EOS] for row in rows), key=len, reverse=True)
 
 
-def ours(job: Job, name: str) -> tuple[Run, Any]:
+def run_pellucid(job: Job, name: str) -> tuple[Run, Any]:
     """Our `generate` on a prepared copy."""
     from benchmarks.peers import BOS, EOS, PAD, UNK
     from pellucid.allocator import prepare_for_steps
@@ -171,14 +171,14 @@ def transformers(job: Job, _: str) -> tuple[Run, Any]:
 
     @torch.inference_mode()
     def translate() -> list[list[int]]:
-        found = []
+        outputs = []
         for at in range(0, len(job.sources), job.batch):
             rows = job.sources[at : at + job.batch]
             longest = max(map(len, rows))
             ids = torch.tensor([[*row, *[PAD] * (longest - len(row))] for row in rows])
             texts = model.generate(input_ids=ids, attention_mask=(ids != PAD).long(), **settings)
-            found += [[i for i in text if i not in (PAD, BOS, EOS)] for text in texts.tolist()]
-        return found
+            outputs += [[i for i in text if i not in (PAD, BOS, EOS)] for text in texts.tolist()]
+        return outputs
 
     return _run(translate, len(job.sources))
 
@@ -204,17 +204,20 @@ def ctranslate2(job: Job, name: str) -> tuple[Run, Any]:
 
     def translate() -> list[list[int]]:
         if job.batch > 1:
-            found = model.translate_batch(tokens, max_batch_size=job.batch, **settings)
+            results = model.translate_batch(tokens, max_batch_size=job.batch, **settings)
         else:
-            found = [model.translate_batch([row], **settings)[0] for row in tokens]
-        return [[int(token) for token in one.hypotheses[0]] for one in found]
+            results = [model.translate_batch([row], **settings)[0] for row in tokens]
+        return [[int(token) for token in one.hypotheses[0]] for one in results]
 
     return _run(translate, len(job.sources))
 
 
 MAKERS = {
-    name: ours if name.startswith("ours") else ctranslate2 if name[0] == "c" else transformers
-    for name in ALL
+    "pellucid-fp32": run_pellucid,
+    "pellucid-int8": run_pellucid,
+    "transformers": transformers,
+    "ct2-fp32": ctranslate2,
+    "ct2-int8": ctranslate2,
 }
 
 
@@ -223,8 +226,8 @@ def agreement(measured: dict[str, Measured]) -> dict[str, float]:
     texts = {name: m.extra["texts"] for name, m in measured.items()}
     first = next(iter(texts.values()))
     return {
-        name: sum(a == b for a, b in zip(first, found, strict=True)) / len(first)
-        for name, found in texts.items()
+        name: sum(a == b for a, b in zip(first, output, strict=True)) / len(first)
+        for name, output in texts.items()
     }
 
 

@@ -1,4 +1,4 @@
-"""BERT-base beside transformers and ONNX Runtime: the same random weights, 128 tokens, two threads.
+"""BERT-base compared with transformers and ONNX Runtime: random weights, 128 tokens, two threads.
 
 python -m benchmarks.encode
 """
@@ -9,23 +9,23 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks.contest import Contestant, Measured, Run, contest
-from benchmarks.report import keep, ratios, show
+from benchmarks.report import ratios, save_results, show
 
 LENGTH = 128
 VOCAB_SIZE = 30_522
 AIMS = {
-    "ours-fp32/onnx-fp32": 0.9,
-    "ours-fp32/transformers": 1.5,
-    "ours-best/onnx-int8": 0.85,
+    "pellucid-fp32/onnx-fp32": 0.9,
+    "pellucid-fp32/transformers": 1.5,
+    "pellucid-best/onnx-int8": 0.85,
 }
-ALL = ("ours-fp32", "ours-bf16", "ours-int8", "transformers", "onnx-fp32", "onnx-int8")
+ALL = ("pellucid-fp32", "pellucid-bf16", "pellucid-int8", "transformers", "onnx-fp32", "onnx-int8")
 
 
 class Job(NamedTuple):
-    """What every contestant does."""
+    """The work of every contestant."""
 
     folder: str
-    """Where the model lies: BERT's own layout, and beside it ONNX Runtime's two copies."""
+    """The folder of the model in BERT's layout and of ONNX Runtime's two copies."""
     batch: int
 
     @property
@@ -58,7 +58,7 @@ def main() -> None:
                 "aims": aims,
                 "largest_difference": apart,
             }
-    keep("encode", facts)
+    save_results("encode", facts)
 
 
 def write_models(folder: Path, layers: int) -> None:
@@ -70,12 +70,12 @@ def write_models(folder: Path, layers: int) -> None:
     from transformers import BertConfig, BertModel
 
     class States(torch.nn.Module):
-        """What ONNX shall compute: tensors in, one tensor out."""
+        """The function to export: tensors in, one tensor out."""
 
         def forward(self, ids: torch.Tensor, keep: torch.Tensor) -> torch.Tensor:
             return model(ids, keep).last_hidden_state
 
-    logging.disable(logging.WARNING)  # of a converter that tells how it goes about it
+    logging.disable(logging.WARNING)  # the converter reports its progress as warnings
     torch.manual_seed(0)
     model = BertModel(BertConfig(num_hidden_layers=layers), add_pooling_layer=False).eval()
     model.save_pretrained(folder / "bert")
@@ -102,7 +102,7 @@ def texts(batch: int) -> Any:
     return torch.randint(1000, VOCAB_SIZE, (batch, LENGTH), generator=rng)
 
 
-def ours(job: Job, name: str) -> tuple[Run, Any]:
+def run_pellucid(job: Job, name: str) -> tuple[Run, Any]:
     """A packed copy of what `pellucid.load` opens."""
     import torch
 
@@ -142,30 +142,34 @@ def onnx(job: Job, name: str) -> tuple[Run, Any]:
     path = str(Path(job.folder) / file)
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     ids = texts(job.batch)
-    given = {"ids": ids.numpy(), "keep": torch.ones_like(ids).numpy()}
-    return _run(job, lambda: session.run(None, given)[0])
+    inputs = {"ids": ids.numpy(), "keep": torch.ones_like(ids).numpy()}
+    return _run(job, lambda: session.run(None, inputs)[0])
 
 
 MAKERS = {
-    name: ours if name.startswith("ours") else onnx if name[0] == "o" else transformers
-    for name in ALL
+    "pellucid-fp32": run_pellucid,
+    "pellucid-bf16": run_pellucid,
+    "pellucid-int8": run_pellucid,
+    "transformers": transformers,
+    "onnx-fp32": onnx,
+    "onnx-int8": onnx,
 }
 
 
 def with_best(measured: dict[str, Measured]) -> dict[str, float]:
-    """The aims, the faster of our two short types named in place of `best`."""
-    short = [name for name in ("ours-bf16", "ours-int8") if name in measured]
+    """Return the aims, with the faster of bf16 and int8 in place of `best`."""
+    short = [name for name in ("pellucid-bf16", "pellucid-int8") if name in measured]
     if not short:
         return {pair: aim for pair, aim in AIMS.items() if "best" not in pair}
     best = max(short, key=lambda name: measured[name].median)
-    return {pair.replace("ours-best", best): aim for pair, aim in AIMS.items()}
+    return {pair.replace("pellucid-best", best): aim for pair, aim in AIMS.items()}
 
 
 def differences(measured: dict[str, Measured]) -> dict[str, float]:
-    """How far the last states are from the first contestant's, at most."""
+    """Return the largest difference of the last states from the first contestant's."""
     states = {name: m.extra["states"] for name, m in measured.items()}
     first = next(iter(states.values()))
-    return {name: float(abs(found - first).max()) for name, found in states.items()}
+    return {name: float(abs(output - first).max()) for name, output in states.items()}
 
 
 def _run(job: Job, encode: Any) -> tuple[Run, dict]:

@@ -1,4 +1,4 @@
-"""GPT-2 small beside transformers and CTranslate2: the same random weights, greedy, one thread.
+"""GPT-2 small compared with transformers and CTranslate2: random weights, greedy, one thread.
 
 python -m benchmarks.generate
 """
@@ -10,21 +10,21 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks.contest import Contestant, Measured, Run, contest
-from benchmarks.report import keep, ratios, show
+from benchmarks.report import ratios, save_results, show
 
 PROMPT, NEW = 32, 128
 VOCAB_SIZE = 50_257
-AIMS = {"ours-fp32/ct2-fp32": 1.1, "ours-int8/ct2-int8": 1.4}
-ALL = ("ours-fp32", "ours-bf16", "ours-int8", "transformers", "ct2-fp32", "ct2-int8")
+AIMS = {"pellucid-fp32/ct2-fp32": 1.1, "pellucid-int8/ct2-int8": 1.4}
+ALL = ("pellucid-fp32", "pellucid-bf16", "pellucid-int8", "transformers", "ct2-fp32", "ct2-int8")
 BYTES = {"fp32": 4, "bf16": 2, "int8": 1}
 END = VOCAB_SIZE - 1
 
 
 class Job(NamedTuple):
-    """What every contestant does."""
+    """The work of every contestant."""
 
     folder: str
-    """Where the model lies: GPT-2's own layout, and beside it CTranslate2's."""
+    """The folder of the model in GPT-2's layout and in CTranslate2's."""
     batch: int
 
 
@@ -57,13 +57,13 @@ def main() -> None:
                 "same_tokens": same,
                 "of_floor_by_bytes": floors,
             }
-    keep("generate", facts)
+    save_results("generate", facts)
 
 
 def write_models(folder: Path, layers: int) -> int:
-    """A random GPT-2 as a published directory and as CTranslate2's; how many numbers a step reads.
+    """Write a random GPT-2 for transformers and for CTranslate2; return the weights read per step.
 
-    A step reads every weight but the tables': of those one row each, and all of the output's.
+    A step reads all weights except the tables, of which it reads one row each.
     """
     import torch
     from ctranslate2.converters.transformers import GPT2Loader
@@ -91,7 +91,7 @@ def prompts(batch: int) -> Any:
     return torch.randint(0, END, (batch, PROMPT), generator=rng)
 
 
-def ours(job: Job, name: str) -> tuple[Run, Any]:
+def run_pellucid(job: Job, name: str) -> tuple[Run, Any]:
     """Our `generate` on a packed copy of what `pellucid.load` opens."""
     import pellucid
     from pellucid.allocator import prepare_for_steps
@@ -124,8 +124,8 @@ def transformers(job: Job, _: str) -> tuple[Run, Any]:
 
     @torch.inference_mode()
     def write() -> list[list[int]]:
-        found = model.generate(ids, attention_mask=torch.ones_like(ids), **settings)
-        return found[:, PROMPT:].tolist()
+        output = model.generate(ids, attention_mask=torch.ones_like(ids), **settings)
+        return output[:, PROMPT:].tolist()
 
     return _run(job, write)
 
@@ -145,15 +145,19 @@ def ctranslate2(job: Job, name: str) -> tuple[Run, Any]:
     settings: dict[str, Any] = {"max_length": NEW, "min_length": NEW, "sampling_topk": 1}
 
     def write() -> list[list[int]]:
-        found = model.generate_batch(tokens, include_prompt_in_result=False, **settings)
-        return [one.sequences_ids[0] for one in found]
+        results = model.generate_batch(tokens, include_prompt_in_result=False, **settings)
+        return [one.sequences_ids[0] for one in results]
 
     return _run(job, write)
 
 
 MAKERS = {
-    name: ours if name.startswith("ours") else ctranslate2 if name[0] == "c" else transformers
-    for name in ALL
+    "pellucid-fp32": run_pellucid,
+    "pellucid-bf16": run_pellucid,
+    "pellucid-int8": run_pellucid,
+    "transformers": transformers,
+    "ct2-fp32": ctranslate2,
+    "ct2-int8": ctranslate2,
 }
 
 
@@ -162,15 +166,15 @@ def agreement(measured: dict[str, Measured]) -> dict[str, float]:
     texts = {n: [i for text in m.extra["texts"] for i in text] for n, m in measured.items()}
     first = next(iter(texts.values()))
     return {
-        name: sum(a == b for a, b in zip(first, found, strict=True)) / len(first)
-        for name, found in texts.items()
+        name: sum(a == b for a, b in zip(first, output, strict=True)) / len(first)
+        for name, output in texts.items()
     }
 
 
 def of_floor(
     measured: dict[str, Measured], read: int, batch: int, threads: int
 ) -> dict[str, float]:
-    """Speed as a share of what reading the weights once a step would leave possible."""
+    """Return each speed as a share of the bound that reading the weights once per step sets."""
     import torch
 
     from benchmarks.profile import bandwidth

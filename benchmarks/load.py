@@ -1,4 +1,4 @@
-"""Loading a directory of 500 MB beside what its bytes alone cost: safetensors' read and sha256.
+"""Loading a directory of 500 MB, compared with reading and hashing its bytes.
 
 python -m benchmarks.load
 """
@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.commands import run
-from benchmarks.report import keep
+from benchmarks.report import save_results
 
 AIM = 1.2
 SMALL = "small"
-"""A model beside the large one, for warming up."""
+"""A second, small model for warming up."""
 
 
 def main() -> None:
@@ -28,17 +28,17 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.one:
         what, directory = arguments.one
-        print(json.dumps(measured(MAKERS[what], Path(directory))))
+        print(json.dumps(measure_one(LOADERS[what], Path(directory))))
         return
     facts: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         for title, directory in write_models(Path(folder)).items():
-            facts[title] = compared(title, directory, arguments.rounds)
-    keep("load", facts)
+            facts[title] = compare(title, directory, arguments.rounds)
+    save_results("load", facts)
 
 
 def write_models(folder: Path) -> dict[str, Path]:
-    """GPT-2 small as `pellucid import` leaves it: its matrices are transposed on the way."""
+    """Write GPT-2 small with `pellucid import`; loading transposes its matrices."""
     import torch
     from transformers import GPT2Config, GPT2LMHeadModel
 
@@ -47,22 +47,22 @@ def write_models(folder: Path) -> dict[str, Path]:
     torch.manual_seed(0)
     sizes = {"gpt2": GPT2Config(), SMALL: GPT2Config(n_layer=1, n_embd=24, vocab_size=50)}
     for name, config in sizes.items():
-        GPT2LMHeadModel(config).save_pretrained(folder / "theirs" / name)
-        import_published(folder / "theirs" / name, folder / name)
+        GPT2LMHeadModel(config).save_pretrained(folder / "published" / name)
+        import_published(folder / "published" / name, folder / name)
     return {"GPT-2 small, imported": folder / "gpt2"}
 
 
-def compared(title: str, directory: Path, rounds: int) -> dict[str, Any]:
-    """Both ways in alternation, each in a new process."""
-    found: dict[str, list[dict[str, float]]] = {name: [] for name in MAKERS}
+def compare(title: str, directory: Path, rounds: int) -> dict[str, Any]:
+    """Measure both ways in alternation, each in a new process."""
+    results: dict[str, list[dict[str, float]]] = {name: [] for name in LOADERS}
     for _ in range(rounds + 1):
-        for name, runs in found.items():
+        for name, runs in results.items():
             done = run(["-W", "ignore", "-m", "benchmarks.load", "--one", name, str(directory)])
             runs.append(json.loads(done.output.strip().split("\n")[-1]))
-    seconds = {n: statistics.median(r["seconds"] for r in runs[1:]) for n, runs in found.items()}
-    peak = max(r["peak_mib"] for r in found["pellucid"])
-    size = found["pellucid"][0]["size_mib"]
-    largest = found["pellucid"][0]["largest_mib"]
+    seconds = {n: statistics.median(r["seconds"] for r in runs[1:]) for n, runs in results.items()}
+    peak = max(r["peak_mib"] for r in results["pellucid"])
+    size = results["pellucid"][0]["size_mib"]
+    largest = results["pellucid"][0]["largest_mib"]
     ratio = seconds["pellucid"] / seconds["bytes"]
     print(f"\n{title}: {size:.0f} MiB, medians of {rounds}")
     print(f"  safetensors' read and sha256  {seconds['bytes']:.3f} s")
@@ -78,9 +78,9 @@ def compared(title: str, directory: Path, rounds: int) -> dict[str, Any]:
     }
 
 
-def measured(load: Callable[[Path], Any], directory: Path) -> dict[str, float]:
-    """Seconds and memory of one load, without what importing takes."""
-    load(directory.parent / SMALL)  # brings every module that the large one needs
+def measure_one(load: Callable[[Path], Any], directory: Path) -> dict[str, float]:
+    """Return seconds and memory of one load, imports excluded."""
+    load(directory.parent / SMALL)  # imports every module that the large one needs
     before = _status("VmRSS")
     start = time.perf_counter()
     loaded = load(directory)
@@ -94,8 +94,8 @@ def measured(load: Callable[[Path], Any], directory: Path) -> dict[str, float]:
     }
 
 
-def by_bytes(directory: Path) -> Any:
-    """Every tensor in memory, every byte hashed."""
+def read_bytes(directory: Path) -> Any:
+    """Read every tensor into memory and hash every byte."""
     from safetensors.torch import load_file
 
     tensors = load_file(directory / "model.safetensors")
@@ -104,18 +104,18 @@ def by_bytes(directory: Path) -> Any:
     return [tensor.clone() for tensor in tensors.values()]
 
 
-def by_us(directory: Path) -> Any:
-    """The one door."""
+def load_model(directory: Path) -> Any:
+    """Load with `pellucid.load`."""
     import pellucid
 
     return list(pellucid.load(directory).model.parameters())
 
 
-MAKERS = {"bytes": by_bytes, "pellucid": by_us}
+LOADERS = {"bytes": read_bytes, "pellucid": load_model}
 
 
 def _status(field: str) -> float:
-    """Of this process, in MiB."""
+    """Return a memory figure of this process in MiB."""
     with open("/proc/self/status") as status:
         return next(int(line.split()[1]) for line in status if line.startswith(field)) / 1024
 

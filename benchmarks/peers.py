@@ -1,4 +1,4 @@
-"""Our translator's weights in transformers and in CTranslate2: the same function, exactly."""
+"""A pellucid translator as a transformers and as a CTranslate2 model: the same function."""
 
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ PAD, BOS, EOS, UNK = range(4)
 
 
 def marian(c: ModelConfig, dropout: float = 0.1) -> Any:
-    """transformers' model of this shape, its weights not yet ours."""
+    """Return transformers' model of this shape, with random weights."""
     from transformers import MarianConfig, MarianMTModel
 
     config = MarianConfig(
@@ -48,21 +48,20 @@ def marian(c: ModelConfig, dropout: float = 0.1) -> Any:
 
 
 def to_marian(model: Transformer) -> Any:
-    """The same function as a MarianMTModel. Raises: ValueError if an output differs."""
+    """Convert to a MarianMTModel. Raises: ConfigError if Marian has no form of it."""
     ids = {"pad": PAD, "bos": BOS, "eos": EOS, "unk": UNK}
     published = marian_export.to_marian(model, Roles(), ids.__getitem__)
-    theirs = marian(model.config)
+    converted = marian(model.config)
     table = published.family.all_renames(
         published.model.config, published.family.heads["MarianMTModel"]
     )
-    # What is missing there is aliases and sinusoids; `_check` sees if it were more.
-    unknown = theirs.load_state_dict(export_tensors(weights(published.model), table), strict=False)[
-        1
-    ]
+    tensors = export_tensors(weights(published.model), table)
+    # Aliases and sinusoids are missing from the tensors; `_check` finds anything else.
+    unknown = converted.load_state_dict(tensors, strict=False).unexpected_keys
     assert not unknown, unknown
-    theirs.eval()
-    _check(model, theirs)
-    return theirs
+    converted.eval()
+    _check(model, converted)
+    return converted
 
 
 def to_ctranslate2(model: Transformer, directory: Path) -> None:
@@ -84,14 +83,14 @@ def to_ctranslate2(model: Transformer, directory: Path) -> None:
 
 
 @torch.inference_mode()
-def _check(model: Transformer, theirs: Any) -> None:
-    """Equal logits on random ids with padding, to the last bits of float32."""
+def _check(model: Transformer, converted: Any) -> None:
+    """Raises: ValueError unless logits on random padded ids are equal up to rounding."""
     rng = torch.Generator().manual_seed(0)
     source = torch.randint(4, model.config.vocab_size, (3, 9), generator=rng)
     target = torch.randint(4, model.config.vocab_size, (3, 7), generator=rng)
     keep = torch.arange(9) < torch.tensor([9, 5, 1])[:, None]
-    ours = model.eval().heads["lm"](model(source, keep, target))
-    found = theirs(input_ids=source, attention_mask=keep.long(), decoder_input_ids=target).logits
-    apart = float((ours - found).abs().max())
-    if apart > 1e-5 * max(1.0, float(ours.abs().max())):
-        raise ValueError(f"the converted model's logits are {apart:.2g} away from ours")
+    expected = model.eval().heads["lm"](model(source, keep, target))
+    inputs = {"input_ids": source, "attention_mask": keep.long(), "decoder_input_ids": target}
+    difference = float((expected - converted(**inputs).logits).abs().max())
+    if difference > 1e-5 * max(1.0, float(expected.abs().max())):
+        raise ValueError(f"the converted model's logits differ by {difference:.2g}")

@@ -15,12 +15,17 @@ from pathlib import Path
 import torch
 
 from benchmarks.contest import Contestant, contest
-from benchmarks.report import keep, multi30k
+from benchmarks.report import multi30k, save_results
 from benchmarks.train import AIMS, contestant, prepare_data
 from pellucid.nn.kernel_cache import decide
 
 AIM = 0.93
-NAMES = {"auto": "ours", "fp32": "ours-fp32", "onednn": "ours-onednn", "bf16": "ours-bf16"}
+NAMES = {
+    "auto": "pellucid",
+    "fp32": "pellucid-fp32",
+    "onednn": "pellucid-onednn",
+    "bf16": "pellucid-bf16",
+}
 
 
 def main() -> None:
@@ -57,7 +62,7 @@ def main() -> None:
         print(f"  {name:40s} {value}")
     reached = facts["auto over the better of fp32 and bf16"] >= AIM
     print(f"  aim {AIM}: {'reached' if reached else 'MISSED'}")
-    keep(f"precision-{arguments.size}{arguments.name and '-'}{arguments.name}", facts)
+    save_results(f"precision-{arguments.size}{arguments.name and '-'}{arguments.name}", facts)
 
 
 def ratio(rates: Sequence[float], others: Sequence[float]) -> float:

@@ -19,8 +19,8 @@ import torch
 from torch.profiler import ProfilerActivity
 from torch.profiler import profile as profiler
 
-from benchmarks.report import keep, multi30k
-from benchmarks.train import measured, ours, prepare_data, stream
+from benchmarks.report import multi30k, save_results
+from benchmarks.train import measured, prepare_data, run_pellucid, stream
 from pellucid.allocator import prepare_for_steps
 from pellucid.config.model import ModelConfig
 from pellucid.decoding.top_k import best_continuations
@@ -54,7 +54,7 @@ def main() -> None:
                 facts[f"{size} decoding, batch {batch}"] = decoding(
                     size, batch, arguments.steps, limits
                 )
-    keep("profile", facts)
+    save_results("profile", facts)
 
 
 def training(size: str, folder: Path, steps: int, limits: dict[str, float]) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def training(size: str, folder: Path, steps: int, limits: dict[str, float]) -> d
     choices = measured()
     batches, task = stream(folder, size)
     c = replace(PRESETS[size], vocab_size=VOCABULARY, dropout=0.1)
-    update = ours(c, task, choices)
+    update = run_pellucid(c, task, choices)
     taken = [next(batches) for _ in range(steps)]
     update(taken[0])
     tokens = sum(len(batch.labels) for batch in taken) / steps
@@ -131,12 +131,12 @@ def bandwidth() -> float:
 
 
 def _best(f: Callable[[], Any], times: int = 7) -> float:
-    found = []
+    times_taken = []
     for _ in range(times):
         start = time.perf_counter()
         f()
-        found.append(time.perf_counter() - start)
-    return min(found)
+        times_taken.append(time.perf_counter() - start)
+    return min(times_taken)
 
 
 def _profiled(

@@ -1,4 +1,4 @@
-"""Figures as text to read and as JSON to keep, with what they were measured on."""
+"""Benchmark results as text and as JSON, with a description of the machine."""
 
 import datetime
 import importlib.metadata
@@ -19,7 +19,7 @@ PACKAGES = ("torch", "transformers", "ctranslate2", "onnxruntime", "numpy")
 
 
 def multi30k() -> Path:
-    """The folder of Multi30k's tokenised files; says so and ends if there is none."""
+    """Return the folder of Multi30k's tokenised files; exit with a message if there is none."""
     shared = Path(os.environ.get("PELLUCID_SHARED") or REPOSITORY.parent / "shared")
     folder = shared / "data" / "multi30k" / "tok"
     if not folder.is_dir():
@@ -31,9 +31,9 @@ def multi30k() -> Path:
 def show(
     title: str, unit: str, measured: Mapping[str, Measured], against: Mapping[str, float]
 ) -> None:
-    """A table of medians, ours as a multiple of each peer's, and what was asked.
+    """Print medians, and pellucid's ratio to each peer with its aim.
 
-    against: "ours/peer" -> the ratio that is the aim.
+    against: the aimed ratio by "pellucid/peer".
     """
     print(f"\n{title} ({unit})")
     for name, m in measured.items():
@@ -49,22 +49,22 @@ def show(
 
 
 def ratios(measured: Mapping[str, Measured], against: Mapping[str, float]) -> dict[str, float]:
-    """Medians of `ours` over those of `peer`, for every "ours/peer" that was measured."""
+    """Return the ratio of medians for every "pellucid/peer" pair that was measured."""
     pairs = {pair: pair.split("/") for pair in against}
     return {
-        pair: measured[ours].median / measured[peer].median
-        for pair, (ours, peer) in pairs.items()
-        if ours in measured and peer in measured
+        pair: measured[first].median / measured[peer].median
+        for pair, (first, peer) in pairs.items()
+        if first in measured and peer in measured
     }
 
 
-def keep(name: str, facts: Mapping[str, Any]) -> None:
-    """Write results/NAME.json: the figures, the command, the machine."""
+def save_results(name: str, facts: Mapping[str, Any]) -> None:
+    """Write results/NAME.json: results, command and machine."""
     RESULTS.mkdir(exist_ok=True)
     about = {"command": command(), "date": str(datetime.date.today()), "machine": machine()}
     path = RESULTS / f"{name}.json"
     path.write_text(json.dumps(about | dict(facts), indent=1) + "\n", encoding="utf-8")
-    print(f"\nkept in {path.relative_to(REPOSITORY)}; rerun: {command()}")
+    print(f"\nsaved in {path.relative_to(REPOSITORY)}; rerun: {command()}")
 
 
 def command() -> str:
@@ -91,7 +91,7 @@ def machine() -> dict[str, Any]:
 
 
 def _shown(argument: str) -> str:
-    """A path by its name alone: where it lies on this machine says nothing on another."""
+    """Return the last part of a path: its folder means nothing on another machine."""
     return Path(argument).name if "/" in argument else argument
 
 

@@ -1,4 +1,4 @@
-"""How long a user waits for the first thing: help, and one sentence translated.
+"""Start-up times: help, and the translation of one sentence.
 
 python -m benchmarks.startup MODEL
 """
@@ -6,7 +6,7 @@ python -m benchmarks.startup MODEL
 import argparse
 
 from benchmarks.commands import TRANSLATE, median, run
-from benchmarks.report import keep
+from benchmarks.report import save_results
 
 AIMS = {"pellucid translate, one sentence": 2.0, "pellucid --help": 0.3}
 
@@ -27,14 +27,14 @@ def main() -> None:
     for _ in range(arguments.rounds):
         for name, (command, text) in commands.items():
             runs[name].append(run(command, text))
-    seconds = {name: median(found) for name, found in runs.items()}
-    for name, found in seconds.items():
+    seconds = {name: median(each) for name, each in runs.items()}
+    for name, taken in seconds.items():
         aim = AIMS.get(name)
-        verdict = "" if aim is None else f"  aim {aim} s  {'reached' if found <= aim else 'MISSED'}"
-        print(f"  {name:34s} {found:5.2f} s{verdict}")
+        verdict = "" if aim is None else f"  aim {aim} s  {'reached' if taken <= aim else 'MISSED'}"
+        print(f"  {name:34s} {taken:5.2f} s{verdict}")
     peak = runs["pellucid translate, one sentence"][-1].peak_mib
     print(f"  peak memory {peak:.0f} MiB")
-    keep("startup", {"seconds": seconds, "aims": AIMS, "peak_mib": peak})
+    save_results("startup", {"seconds": seconds, "aims": AIMS, "peak_mib": peak})
 
 
 if __name__ == "__main__":

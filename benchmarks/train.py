@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from benchmarks.contest import Contestant, Run, contest
 from benchmarks.peers import PAD, marian
-from benchmarks.report import keep, multi30k, ratios, show
+from benchmarks.report import multi30k, ratios, save_results, show
 from pellucid.allocator import prepare_for_steps
 from pellucid.config.columns import PAIR
 from pellucid.config.data import DataConfig, TokenizerConfig
@@ -46,10 +46,17 @@ from pellucid.training.optimizers import build_optimizer, set_rate
 
 SMOOTHING, RATE = 0.1, 3e-4
 AIMS = {
-    "tiny": {"ours/nn.Transformer": 2.5, "ours/transformers": 2.2},
-    "base": {"ours/nn.Transformer": 3.0, "ours/transformers": 3.0},
+    "tiny": {"pellucid/nn.Transformer": 2.5, "pellucid/transformers": 2.2},
+    "base": {"pellucid/nn.Transformer": 3.0, "pellucid/transformers": 3.0},
 }
-ALL = ("ours", "ours-fp32", "ours-onednn", "ours-bf16", "nn.Transformer", "transformers")
+ALL = (
+    "pellucid",
+    "pellucid-fp32",
+    "pellucid-onednn",
+    "pellucid-bf16",
+    "nn.Transformer",
+    "transformers",
+)
 
 
 def main() -> None:
@@ -76,7 +83,7 @@ def main() -> None:
                 "aims": AIMS[size],
                 "losses": {name: m.extra["losses"] for name, m in measured.items()},
             }
-            keep(f"train-{size}", facts)
+            save_results(f"train-{size}", facts)
 
 
 def prepare_data(source: Path, folder: Path) -> None:
@@ -96,7 +103,9 @@ def prepare_data(source: Path, folder: Path) -> None:
 
 def task_of(folder: Path, size: str) -> TranslationTask:
     """Translation with the tokenizer in this folder."""
-    config = RunConfig(size=size, objective=TranslationConfig(label_smoothing=SMOOTHING))
+    config = RunConfig(
+        family="transformer", size=size, objective=TranslationConfig(label_smoothing=SMOOTHING)
+    )
     tokenizers = Tokenizers.load(folder / "tokenizer")
     return TranslationTask(TaskInputs(config=config, tokenizers=tokenizers))
 
@@ -129,7 +138,7 @@ def stream(folder: Path, size: str) -> tuple[Iterator[PairBatch], TranslationTas
     return collated, task
 
 
-def ours(
+def run_pellucid(
     c: ModelConfig, task: TranslationTask, choices: KernelChoices
 ) -> Callable[[PairBatch], float]:
     """What the trainer does in one update."""
@@ -194,7 +203,7 @@ class Plain(nn.Module):
 def plain_loop(
     module: nn.Module, logits_of: Callable[[PairBatch], Tensor]
 ) -> Callable[[PairBatch], float]:
-    """Loss over all places, padding ignored; backward; Adam."""
+    """Loss over all positions, padding ignored; backward; Adam."""
     module.train()
     optimizer = torch.optim.Adam(module.parameters(), lr=RATE, betas=(0.9, 0.98), fused=True)
 
@@ -231,10 +240,10 @@ def transformers(c: ModelConfig, task: TranslationTask) -> Callable[[PairBatch],
 
 
 UPDATES: dict[str, Callable[[ModelConfig, TranslationTask], Callable[[PairBatch], float]]] = {
-    "ours": lambda c, task: ours(c, task, measured()),
-    "ours-fp32": lambda c, task: ours(c, task, KernelChoices()),
-    "ours-onednn": lambda c, task: ours(c, task, KernelChoices(onednn=True)),
-    "ours-bf16": lambda c, task: ours(c, task, KernelChoices(bf16=True)),
+    "pellucid": lambda c, task: run_pellucid(c, task, measured()),
+    "pellucid-fp32": lambda c, task: run_pellucid(c, task, KernelChoices()),
+    "pellucid-onednn": lambda c, task: run_pellucid(c, task, KernelChoices(onednn=True)),
+    "pellucid-bf16": lambda c, task: run_pellucid(c, task, KernelChoices(bf16=True)),
     "nn.Transformer": nn_transformer,
     "transformers": transformers,
 }

@@ -9,7 +9,7 @@ run with OMP_NUM_THREADS=1: a lone worker with two threads would make two look b
 import argparse
 
 from benchmarks.commands import TRANSLATE, Ran, median, run
-from benchmarks.report import keep, multi30k
+from benchmarks.report import multi30k, save_results
 
 AIM = 1.7
 
@@ -38,7 +38,9 @@ def main() -> None:
         f"  2 workers/1 worker {ratio:.2f}x  aim {AIM}x  {'reached' if ratio >= AIM else 'MISSED'}"
     )
     print(f"  same output: {same}; peak of the largest process {whole[2][-1].peak_mib:.0f} MiB")
-    keep("workers", {"sentences_a_second": speed, "ratio": ratio, "aim": AIM, "same_output": same})
+    save_results(
+        "workers", {"sentences_a_second": speed, "ratio": ratio, "aim": AIM, "same_output": same}
+    )
 
 
 if __name__ == "__main__":
