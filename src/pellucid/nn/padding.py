@@ -1,4 +1,4 @@
-"""Rows of ids in any order, of any length: which are computed together, and as one tensor."""
+"""Batches of rows of similar length, and padding of rows to one tensor."""
 
 from collections.abc import Iterator, Sequence
 
@@ -9,13 +9,13 @@ from torch import Tensor
 from pellucid.nn.masks import keep_from
 
 MAX_LOGITS = 1 << 24
-"""Logits of one batch, where all are kept: 64 MiB in float32."""
+"""Logits of one batch, if all are kept: 64 MiB in float32."""
 
 
 def batches(
     lengths: Sequence[int], *, max_rows: int = 0, max_tokens: int = 0
 ) -> Iterator[list[int]]:
-    """Indices of rows that share a batch: rows of similar length, the longest first.
+    """Yield the indices of rows that share a batch: rows of similar length, longest first.
 
     A batch has at most `max_rows` rows and `max_tokens` tokens, padding counted; 0 means any
     number. A row of more tokens has a batch of its own.
@@ -33,7 +33,7 @@ def batches(
 def pad_rows(
     rows: Sequence[Sequence[int] | np.ndarray], value: int, *, left: bool = False
 ) -> np.ndarray:
-    """(B, longest) int64: short rows filled with `value` on the right, or on the left."""
+    """Return rows as (B, longest) int64, filled with `value` on the right, or on the left."""
     longest = max(map(len, rows), default=0)
     padded = np.full((len(rows), longest), value, dtype=np.int64)
     for i, row in enumerate(rows):
@@ -45,7 +45,7 @@ def pad_rows(
 def pad_batch(
     rows: Sequence[Sequence[int]], value: int, device: torch.device, *, left: bool = False
 ) -> tuple[Tensor, Tensor | None]:
-    """Ids (B, longest) as by `pad_rows`; and keep (B, longest), None if no row is padded."""
+    """Return ids (B, longest) by `pad_rows`, and keep (B, longest), None without padding."""
     ids = torch.from_numpy(pad_rows(rows, value, left=left))
     keep = keep_from(torch.tensor([len(row) for row in rows]), ids.shape[1])
     if keep is not None and left:
