@@ -9,7 +9,7 @@ from pellucid.config.columns import Column
 from pellucid.config.data import DataConfig
 from pellucid.data.field_contents import UnclearError, assign_by_content, how_to_choose
 from pellucid.data.rows import Key, Layout, Row
-from pellucid.data.values import is_number
+from pellucid.data.values import is_blank, is_number
 from pellucid.errors import ConfigError
 
 
@@ -74,7 +74,7 @@ class Recognizer:
         if missing:
             keys = self._without_header(rows, numbers)
         self._check_all(keys, _numbered(max(len(row.fields) for row in rows)))
-        header = tuple(first) if self._has_numbers_below(rows, keys) else ()
+        header = tuple(first) if _has_numbers_below(rows) else ()
         return self._fields(keys, header, 0 if numbers else self.expected(rows))
 
     def _conll(self, rows: Sequence[Row]) -> Fields:
@@ -151,20 +151,21 @@ class Recognizer:
             self._by_content[layout] = assign_by_content(columns, indices, body)
         return numbers | self._by_content[layout]
 
-    def _has_numbers_below(self, rows: Sequence[Row], keys: dict[str, int]) -> bool:
-        """Whether a column of numbers begins with something else: then row 1 is a header."""
-        kinds = {column.name: column.kind for column in self.columns}
-        for name, key in keys.items():
-            if kinds[name] in ("score", "label"):
-                values = [list(row.fields)[key] for row in rows if key < len(row.fields)]
-                if len(values) > 1 and not is_number(values[0]):
-                    return all(map(is_number, values[1:]))
-        return False
-
     def _fields(
         self, keys: Mapping[str, Key], header: tuple[str, ...] = (), n_fields: int = 0
     ) -> Fields:
         return Fields(tuple(keys.get(column.name) for column in self.columns), header, n_fields)
+
+
+def _has_numbers_below(rows: Sequence[Row]) -> bool:
+    """Whether a field is a number in all rows but the first: then the first is a header."""
+    body = [row.fields for row in rows[1:] if len(row.fields) == len(rows[0].fields)]
+    return len(body) > 1 and any(
+        not is_blank(field)
+        and not is_number(field)
+        and all(is_number(list(fields)[i]) for fields in body)
+        for i, field in enumerate(rows[0].fields)
+    )
 
 
 def _usual_length(rows: Sequence[Row]) -> int:

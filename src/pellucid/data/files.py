@@ -45,13 +45,12 @@ def open_files(files: Sequence[str], columns: Sequence[Column], config: DataConf
     kinds = [_reader_of(name, columns, config) for name in names]
     plain = [issubclass(kind, (LineReader, DocumentReader)) for kind in kinds]
     required = [column for column in columns if not column.optional]
+    is_pair = [column.kind for column in required] == ["text", "text"]
     if len(required) > 1 and any(plain):
-        is_pair = len(required) == 2 and all(column.kind == "text" for column in required)
         if is_pair and len(files) == len(names) == 2 and all(plain) and names[0] != names[1]:
             return [AlignedReader(names, config)]
         raise UsageError(_no_columns(names[plain.index(True)], files, required, is_pair))
     if not names or (STDIN in names and len(names) > 1):
-        is_pair = len(required) == 2
         raise UsageError(_no_columns(STDIN if names else "no file", files, required, is_pair))
     return [kind(name, config) for kind, name in zip(kinds, names, strict=True)]
 

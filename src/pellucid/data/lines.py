@@ -1,4 +1,4 @@
-"""Bytes to lines, as `wc -l` counts them, with every fault named by file, line and byte.
+"""Lines of files as `wc -l` counts them; every fault has its file, line and byte.
 
 A line ends with a newline byte and nothing else; one carriage return before it is dropped. Other
 line breaks of Unicode stay characters of their line, so no reader can shift one side of a pair.
@@ -17,7 +17,7 @@ from typing import BinaryIO, NamedTuple
 from pellucid.errors import DataError
 
 STDIN = "-"
-MARKS = {  # the longer before what it begins with
+MARKS = {  # byte order marks; a longer one before the shorter one that it begins with
     b"\xff\xfe\0\0": "UTF-32",
     b"\0\0\xfe\xff": "UTF-32",
     b"\xff\xfe": "UTF-16",
@@ -31,19 +31,20 @@ RESAVE = "Save the file as UTF-8."
 class Fault(NamedTuple):
     """Something wrong with a line (counted from 1) or, at line 0, with a file.
 
-    `byte`: where in the line, counted from 1; 0: the line as a whole. Not `fatal`: worth a look.
+    byte: counted from 1 in the line; 0 is the line as a whole. fatal: False if it does not stop a
+    training.
     """
 
     file: str
     line: int
     byte: int
-    kind: str  # short and the same for all faults of this sort
+    kind: str  # a few words, the same for all faults of this kind
     what: str
     fatal: bool = True
 
     def __str__(self) -> str:
-        place = "".join(f":{n}" for n in (self.line, self.byte) if n)
-        return f"{self.file}{place}: {self.what}"
+        position = "".join(f":{n}" for n in (self.line, self.byte) if n)
+        return f"{self.file}{position}: {self.what}"
 
 
 class Line(NamedTuple):
@@ -57,7 +58,7 @@ class Line(NamedTuple):
 
 
 def read_lines(path: str | Path, max_bytes: int) -> Iterator[str]:
-    """The lines of a UTF-8 file, gzipped or not, or of standard input (`-`).
+    """Read the lines of a UTF-8 file, gzipped or not, or of standard input (`-`).
 
     Raises: DataError naming file, line and byte at the first fault.
     """
@@ -68,9 +69,9 @@ def read_lines(path: str | Path, max_bytes: int) -> Iterator[str]:
 
 
 def read_text(path: str | Path) -> str:
-    """All text of a UTF-8 file, gzipped or not. Raises: DataError."""
+    """Read all text of a UTF-8 file, gzipped or not. Raises: DataError."""
     try:
-        with _opened(str(path)) as file:
+        with _open(str(path)) as file:
             return file.read().removeprefix(UTF8_BOM).decode()
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not UTF-8 at byte {error.start + 1}. {RESAVE}") from None
@@ -81,15 +82,15 @@ def read_text(path: str | Path) -> str:
 
 
 def scan_lines(path: str | Path, max_bytes: int) -> Iterator[Line]:
-    """All lines, the faulty ones too. A fault of the file itself comes as a last line."""
+    """Read all lines, those with faults too. A fault of the file itself is the last line."""
     name, number = str(path), 0
     try:
-        with _opened(name) as file:
+        with _open(name) as file:
             for number, raw in enumerate(_raw_lines(file, max_bytes), start=1):
                 line = read_line(name, number, raw, max_bytes)
                 yield line
                 if line.fault and line.fault.kind == "encoding":
-                    return  # the whole file is in it: a fault a line would say nothing more
+                    return  # the whole file has this encoding: more faults would not help
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         what = f"the gzip data are damaged or cut off here ({error}). Copy or make the file again."
         yield Line(number + 1, "", Fault(name, number + 1, 0, "gzip", what))
@@ -99,7 +100,7 @@ def scan_lines(path: str | Path, max_bytes: int) -> Iterator[Line]:
 
 
 def read_line(name: str, number: int, raw: bytes, max_bytes: int) -> Line:
-    """One line of bytes, its end included if it has one: as text, or with its fault."""
+    """Return a line of bytes, which may include its end, as text or with its fault."""
     ended = raw.endswith(b"\n")
     carriage = raw.endswith(b"\r\n")
     body = raw[: len(raw) - ended - carriage]
@@ -121,16 +122,16 @@ def read_line(name: str, number: int, raw: bytes, max_bytes: int) -> Line:
 
 
 def plain_name(path: str | Path) -> str:
-    """The file's name in lower case, without `.gz`."""
+    """Return the file's name in lower case, without `.gz`."""
     return Path(path).name.lower().removesuffix(".gz")
 
 
-def reads_twice(path: str | Path) -> bool:
-    """Whether the file can be read again from its start: not so standard input, pipe or device."""
+def can_read_twice(path: str | Path) -> bool:
+    """Return whether a file can be read again from its start, unlike standard input or a pipe."""
     if str(path) == STDIN:
         return False
     mode = os.stat(path).st_mode
-    return stat.S_ISREG(mode) or stat.S_ISDIR(mode)  # opening says what is wrong with a directory
+    return stat.S_ISREG(mode) or stat.S_ISDIR(mode)  # opening a directory gives the better error
 
 
 class _Rejoined(io.RawIOBase):
@@ -154,12 +155,12 @@ class _Rejoined(io.RawIOBase):
         super().close()
 
 
-def _opened(name: str) -> BinaryIO:
+def _open(name: str) -> BinaryIO:
     file = sys.stdin.buffer if name == STDIN else open(name, "rb")  # noqa: SIM115
     head = file.read(len(UTF8_BOM))
     whole = io.BufferedReader(_Rejoined(head, file), CHUNK)
     if head[:2] == b"\x1f\x8b":
-        # Its own buffer gives every line before a damaged place; another around it would not.
+        # Its own buffer gives every line before the damage; another buffer around it would not.
         return gzip.GzipFile(fileobj=whole)  # type: ignore[return-value]
     return whole  # type: ignore[return-value]
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from pellucid.config.data import GARDEN
 from pellucid.data.examples import Encoded, LeftOut, size_of
-from pellucid.data.lines import reads_twice
+from pellucid.data.lines import can_read_twice
 from pellucid.data.records import Record
 from pellucid.errors import DataError, VerificationError
 from pellucid.files import atomic_write, publish, remove
@@ -123,7 +123,7 @@ def digest(file: str) -> str:
         parts = sorted(p for p in folder.rglob("*") if p.suffix in (".py", ".txt", ".tsv"))
         return hashlib.sha256(b"".join(part.read_bytes() for part in parts)).hexdigest()
     try:
-        if reads_twice(file):
+        if can_read_twice(file):
             with open(file, "rb") as opened:
                 return hashlib.file_digest(opened, "sha256").hexdigest()
     except OSError as error:

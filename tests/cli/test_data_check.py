@@ -1,0 +1,44 @@
+"""`pellucid data check` for every task. Authority: small files, by hand."""
+
+import pytest
+
+from pellucid.cli.data_check import Options, run
+from pellucid.cli.parse import parse
+from pellucid.config.tasks.catalog import TASK_CONFIGS
+from pellucid.errors import DataError
+
+FILES = {
+    "translation": ("a.tsv", "a\tx\nb\ty\n"),
+    "masked_lm": ("a.txt", "one text\nanother\n"),
+    "tagging": ("a.conll", "one\tX\n\ntwo\tO\n"),
+}
+
+
+def check(*args):
+    options = parse(Options, [str(arg) for arg in args], "data check")
+    assert options is not None
+    return run(options)
+
+
+@pytest.mark.parametrize("task", TASK_CONFIGS)
+def test_sound_data_of_each_task(task, tmp_path, capsys):
+    name, text = FILES[task]
+    (tmp_path / name).write_text(text)
+    assert check(tmp_path / name, "--task", task) == 0
+    noun = "pairs" if task == "translation" else "examples"
+    assert capsys.readouterr().out.split("\n")[-2] == f"2 {noun}"
+
+
+def test_columns_and_documents_are_chosen(tmp_path, capsys):
+    (tmp_path / "a.csv").write_text("id,post\n1,a\n2,b\n")
+    with pytest.raises(DataError, match="2 or more errors"):
+        check(tmp_path / "a.csv", "--task", "masked_lm")
+    assert "The fields are: id, post. Choose one with data.columns" in capsys.readouterr().out
+    assert check(tmp_path / "a.csv", "--task", "masked_lm", "--columns", "text=post") == 0
+    assert "text: column 2 ('post')" in capsys.readouterr().out
+    (tmp_path / "a.txt").write_text("a\nb\n\nc\n")
+    assert check(tmp_path, "--task", "masked_lm", "--columns", "text=2") == 0
+    assert "5 examples" in capsys.readouterr().out
+    files = (tmp_path / "a.txt", "--task", "masked_lm", "--documents", "blank_line")
+    assert check(*files) == 0
+    assert "2 examples" in capsys.readouterr().out
