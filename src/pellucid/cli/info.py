@@ -12,6 +12,7 @@ from pellucid.errors import UsageError
 
 if TYPE_CHECKING:
     from pellucid.families.family import Family, OwnFamily
+    from pellucid.formats.bundle import Bundle
     from pellucid.nn.base import Model
 
 BESIDE = {"gpt3": "gpt2", "transformer": "marian", "rnn": "marian"}
@@ -119,6 +120,7 @@ def about_model(name: str) -> dict[str, Any]:
         "tokenizer": {
             "kind": source.kind if source.is_present else "none",
             "joint": directory.tokenizers.joint,
+            "tokens without a row in the model": _tokens_without_row(directory),
         },
         "model": asdict(c),
         "decoding": asdict(directory.decoding),
@@ -126,6 +128,12 @@ def about_model(name: str) -> dict[str, Any]:
         "shapes": {name: list(p.shape) for name, p in parameters.items()},
         "card": directory.card,
     }
+
+
+def _tokens_without_row(bundle: "Bundle") -> int:
+    """How many source tokens the model has no row for; texts that use one are refused."""
+    source = bundle.tokenizers.source
+    return max(0, source.vocab_size - bundle.model_config.vocab_size) if source.there else 0
 
 
 def about_family(name: str) -> dict[str, Any]:

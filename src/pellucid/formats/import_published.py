@@ -7,8 +7,9 @@ from pellucid.errors import DataError
 from pellucid.files import publish
 from pellucid.formats import sentence_transformers, sidecar
 from pellucid.formats.huggingface import PublishedModel, open_published, write_published
+from pellucid.formats.open_model import complete
 from pellucid.formats.pickles import convert
-from pellucid.manifest import verified
+from pellucid.manifest import read_json, verified
 from pellucid.text.published.open import MODELS
 
 KEPT = (
@@ -43,7 +44,9 @@ def import_published(source: Path, directory: Path, from_pickle: bool = False) -
         if from_pickle:
             convert(source, temp)
             shutil.copyfile(source / "config.json", temp / "config.json")
-        published = open_published(temp if from_pickle else source)
+        config = read_json(source / "config.json")
+        published = open_published(temp if from_pickle else source, config)
+        complete(published, source, config)  # raises what opening the result would
         for leftover in temp.glob("*.safetensors*"):
             leftover.unlink()
         write_published(temp, published)

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from pellucid.config.model import ModelConfig
-from pellucid.errors import VerificationError
 from pellucid.formats.bundle import Bundle
 from pellucid.formats.generation_config import read_search
-from pellucid.formats.huggingface import open_published
+from pellucid.formats.huggingface import PublishedModel, open_published
 from pellucid.formats.own_layout import load_model
 from pellucid.formats.sentence_transformers import read_steps
 from pellucid.formats.sidecar import read_sidecar
@@ -33,12 +32,11 @@ def open_model(directory: Path, require_checksum: bool = False) -> Bundle:
     if not isinstance(config, dict) or config.get("model_type") == "pellucid":
         return load_model(directory)
     with verified(directory, require_checksum):
-        return _open_published(directory, config)
+        return complete(open_published(directory, config), directory, config)
 
 
-def _open_published(directory: Path, config: Mapping[str, Any]) -> Bundle:
-    """A model in the Hugging Face layout, with what its sidecar adds."""
-    published = open_published(directory, config)
+def complete(published: PublishedModel, directory: Path, config: Mapping[str, Any]) -> Bundle:
+    """A published model with the other files of its directory: tokenizers, search, sidecar."""
     c = published.model.config
     search = read_search(directory, config, c)
     steps = read_steps(directory, c.d_model)
@@ -74,15 +72,7 @@ def _open_published(directory: Path, config: Mapping[str, Any]) -> Bundle:
 
 
 def _tokenizers(directory: Path, c: ModelConfig) -> Tokenizers:
-    """Raises: VerificationError if they know more tokens than the model."""
     if not any((directory / name).exists() for name in TOKENIZERS):
         return Tokenizers.absent(directory)
-    found = open_tokenizers(directory)
-    for side, rows in (("source", c.vocab_size), ("target", c.target_vocab_size or c.vocab_size)):
-        known = getattr(found, side).vocab_size
-        if known > rows:
-            raise VerificationError(
-                f"{directory}: the {side} tokenizer knows {known} tokens, the model only {rows}:"
-                " they are not of one training. Get the directory anew."
-            )
-    return found
+    tokenizers = open_tokenizers(directory)
+    return tokenizers.bounded(c.vocab_size, c.target_vocab_size or c.vocab_size)

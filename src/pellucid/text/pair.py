@@ -30,6 +30,12 @@ class Tokenizers:
         source = self.source.with_template(*ENDED)
         return Tokenizers(source, source if self.joint else self.target.with_template(*ENDED))
 
+    def bounded(self, n_source: int, n_target: int) -> "Tokenizers":
+        """The tokenizers of a model with this many rows on either side; see `Tokenizer.bounded`."""
+        source = self.source.bounded(n_source)
+        joint = self.joint and n_source == n_target
+        return Tokenizers(source, source if joint else self.target.bounded(n_target))
+
     def save(self, directory: Path) -> None:
         """tokenizer.json if joint, else source_tokenizer.json and target_tokenizer.json."""
         if self.joint:

@@ -1,9 +1,10 @@
 """One trained tokenizer: text to ids and pieces and back, over the `tokenizers` library."""
 
+import copy
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple, NoReturn, Self
 
 import tokenizers
 from tokenizers import models
@@ -39,6 +40,7 @@ class Tokenizer:
     """Text to ids and back. Ids of special tokens come from `id`, never from text."""
 
     is_present = True
+    _n_rows: int | None = None  # of a model that has fewer than there are tokens
 
     def __init__(self, library: tokenizers.Tokenizer, roles: dict[str, str], kind: str) -> None:
         """`roles`: the token of each. Raises: DataError if one is not in the vocabulary."""
@@ -99,6 +101,20 @@ class Tokenizer:
         library.post_processor = template_processor(single, pair, self.tokens, vocab)
         return Tokenizer(library, self.tokens, self.kind)
 
+    def bounded(self, n_rows: int) -> Self:
+        """The tokenizer of a model with `n_rows` embeddings: a text that needs others is refused.
+
+        Published models may have fewer rows than tokens, as facebook/bart-large-cnn lacks <mask>.
+        """
+        if self.vocab_size <= n_rows:
+            return self
+        bounded = copy.copy(self)
+        bounded.__dict__.pop("pieces_by_id", None)
+        bounded._n_rows = n_rows
+        bounded._known = frozenset(i for i in self._known if i < n_rows)
+        bounded.roles = {role: i for role, i in self.roles.items() if i < n_rows}
+        return bounded
+
     @cached_property
     def pieces_by_id(self) -> dict[int, str]:
         """The whole vocabulary."""
@@ -114,7 +130,8 @@ class Tokenizer:
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
         """The ids of many texts: the same as `encode` gives, faster."""
         clean = [clean_text(text) for text in texts]
-        return [e.ids for e in self._library.encode_batch_fast(clean, add_special_tokens=False)]
+        encodings = self._library.encode_batch_fast(clean, add_special_tokens=False)
+        return self._with_rows([encoding.ids for encoding in encodings])
 
     def add_special_tokens(self, ids: Sequence[int], pair: Sequence[int] | None = None) -> Wrapped:
         """The ids of one text, or of two, among special tokens as the model was trained."""
@@ -206,9 +223,21 @@ class Tokenizer:
     def _id_to_piece(self, i: int) -> str | None:
         return self._library.id_to_token(i)
 
+    def _with_rows(self, batch: list[list[int]]) -> list[list[int]]:
+        """The ids of texts. Raises: UsageError if the model lacks the row of one."""
+        if self._n_rows is not None:
+            for ids in batch:
+                self._checked(ids)
+        return batch
+
     def _checked(self, ids: Sequence[int]) -> list[int]:
         plain = [int(i) for i in ids]
         for i in plain:
+            if self._n_rows is not None and self._n_rows <= i < self.vocab_size:
+                raise UsageError(
+                    f"token {self._id_to_piece(i)!r} (id {i}) is known to the tokenizer, but the"
+                    f" model has only {self._n_rows} rows. Leave it out of the text."
+                )
             if not 0 <= i < self.vocab_size:
                 raise UsageError(
                     f"id {i} is not in the vocabulary of {self.vocab_size} pieces (0 to"

@@ -101,7 +101,7 @@ class CTRLTokenizer(FileTokenizer):
         clean = [clean_text(text) for text in texts]
         # Not encode_batch_fast: it leaves the pieces out.
         encodings = self._library.encode_batch(clean, add_special_tokens=False)
-        return [self._ids(encoding.tokens) for encoding in encodings]
+        return self._with_rows([self._ids(encoding.tokens) for encoding in encodings])
 
     def _ids(self, pieces: list[str]) -> list[int]:
         return [self._files.vocab.get(outer(piece), self.roles["unk"]) for piece in pieces]

@@ -63,7 +63,7 @@ class SentencePieceTokenizer(FileTokenizer):
                 rows.append([n for i, span in pieces for n, _ in self._numbered(i, text, span)])
             else:
                 rows.append([self._id_of[i] for i in encoding.ids])
-        return rows
+        return self._with_rows(rows)
 
     def normalize(self, text: str) -> str:
         plain = self._normalizer.normalize(self._clean(clean_text(text)))
@@ -116,10 +116,11 @@ class MarianTokenizer(SentencePieceTokenizer):
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
         split = [_split_language(text) for text in texts]
         rows = super().encode_batch([rest for _, rest in split])
-        return [
+        marked = [
             [self._language_id(language), *ids] if language else ids
             for (language, _), ids in zip(split, rows, strict=True)
         ]
+        return self._with_rows(marked)
 
     def _language_id(self, language: str) -> int:
         return self._files.vocab.get(language, self.roles["unk"])

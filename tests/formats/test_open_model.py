@@ -1,0 +1,92 @@
+"""Opening published directories.  Authority: transformers, where it opens them too."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import transformers
+
+import pellucid
+from cli.writers import END, write_bert, write_gpt2
+from pellucid.cli.main import main
+from pellucid.errors import PellucidError, UsageError
+from pellucid.formats.open_model import open_model
+from pellucid.formats.save_bundle import save_bundle
+from pellucid.text.published.open import open_tokenizers
+
+WORD = "<new>"
+
+
+def with_one_token_more(directory: Path) -> int:
+    """Give the tokenizer of a GPT-2 a token that the model has no row for; its id."""
+    size = open_tokenizers(directory).source.vocab_size
+    entry = {"content": WORD, "special": False, "normalized": False, "lstrip": False}
+    path = directory / "tokenizer_config.json"
+    config = json.loads(path.read_text())
+    table = {str(size): {**entry, "rstrip": False, "single_word": False}}
+    path.write_text(json.dumps({**config, "added_tokens_decoder": table}))
+    return size
+
+
+@torch.no_grad()
+def test_a_tokenizer_may_have_more_tokens_than_the_model_has_rows(tmp_path):
+    directory = write_gpt2(tmp_path / "gpt2", seed=1)
+    size = with_one_token_more(directory)
+    assert main(["import", str(directory), str(tmp_path / "kept")]) == 0
+    save_bundle(tmp_path / "own", open_model(directory), "int8")
+    theirs: Any = transformers.GPT2LMHeadModel.from_pretrained(directory).eval()
+    for place in (directory, tmp_path / "kept", tmp_path / "own"):
+        model = pellucid.load(place, device="cpu")
+        texts = ["The old dog", "A cat saw"]
+        found = model.generate(texts, beam=1, max_length=6)
+        if place != tmp_path / "own":
+            for text, best in zip(texts, found, strict=True):
+                row = torch.tensor([model.tokenizer.source.encode(text).ids])
+                wanted = theirs.generate(row, max_new_tokens=6, do_sample=False, pad_token_id=0)
+                assert list(best.ids) == [i for i in wanted[0, row.shape[1] :].tolist() if i]
+        for use in (model.generate, model.embed):
+            with pytest.raises(UsageError, match=rf"'{WORD}' \(id {size}\).*only {size} rows"):
+                use([f"The {WORD} dog"])
+        with pytest.raises(UsageError, match="rows"):
+            model.generate(texts, prefix=WORD)
+        with pytest.raises(UsageError, match="rows"):
+            model.generate(texts, banned=[WORD])
+        assert END in model.tokenizer.source.tokens.values()
+
+
+def test_a_role_without_a_row_is_none(tmp_path):  # as <mask> of facebook/bart-large-cnn
+    directory = write_bert(tmp_path / "bert", seed=1)
+    tokenizer = open_tokenizers(directory).source
+    mask = tokenizer.id("mask")
+    bounded = tokenizer.bounded(mask)
+    assert "mask" not in bounded.roles
+    assert tokenizer.id("mask") == mask
+    assert max(bounded.pieces_by_id) == mask - 1
+    with pytest.raises(UsageError, match="no 'mask' token"):
+        bounded.id("mask")
+    assert tokenizer.bounded(tokenizer.vocab_size) is tokenizer
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("generation_config.json", '{"num_beams": "many"}'),
+        ("tokenizer_config.json", '{"tokenizer_class": "Nobody"}'),
+        ("merges.txt", None),
+        ("modules.json", '[{"type": "x.Unheard", "path": ""}]'),
+        ("pellucid.json", "{}"),
+    ],
+)
+def test_what_cannot_be_opened_is_not_imported(file, content, tmp_path):
+    """Authority: opening it."""
+    directory = Path(shutil.copytree(write_gpt2(tmp_path / "m", seed=1), tmp_path / "copied"))
+    path = directory / file
+    path.unlink() if content is None else path.write_text(content)
+    for command in (["info", str(directory)], ["import", str(directory), str(tmp_path / "kept")]):
+        assert main(command) != 0
+    with pytest.raises(PellucidError):
+        open_model(directory)
+    assert not (tmp_path / "kept").exists()
