@@ -16,6 +16,8 @@ NAME = "manifest.json"
 REQUIRE = "PELLUCID_REQUIRE_CHECKSUM"
 FORMAT = 1
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+LFS_SUFFIXES = (".safetensors", ".json", ".txt", ".model", ".spm")
+"""Files that are read; a clone may lack others, such as weights for TensorFlow."""
 
 
 def write_manifest(directory: Path, facts: dict[str, Any] | None = None) -> None:
@@ -101,7 +103,7 @@ def refuse_lfs_pointers(directory: Path) -> None:
     """Raises: VerificationError if Git LFS has left pointers in place of a directory's files."""
     for path in sorted(directory.glob("*")):
         # The specification of Git LFS allows 1,024 bytes, so larger files are not opened.
-        is_small = path.is_file() and path.stat().st_size <= 1024
+        is_small = path.is_file() and path.stat().st_size <= 1024 and path.suffix in LFS_SUFFIXES
         if is_small and path.read_bytes().startswith(LFS_POINTER):
             raise VerificationError(
                 f"{path} is a Git LFS pointer: the repository was cloned without its large files."

@@ -12,7 +12,7 @@ import transformers
 import pellucid
 from cli.writers import END, write_bert, write_gpt2
 from pellucid.cli.main import main
-from pellucid.errors import PellucidError, UsageError
+from pellucid.errors import PellucidError, UsageError, VerificationError
 from pellucid.formats.open_model import open_model
 from pellucid.formats.save_bundle import save_bundle
 from pellucid.text.published.open import open_tokenizers
@@ -90,3 +90,15 @@ def test_what_cannot_be_opened_is_not_imported(file, content, tmp_path):
     with pytest.raises(PellucidError):
         open_model(directory)
     assert not (tmp_path / "kept").exists()
+
+
+def test_git_lfs_pointers_that_opening_does_not_read(tmp_path):
+    """As after `git lfs pull --include=model.safetensors`.  Authority: the files that are read."""
+    directory = write_bert(tmp_path / "bert", seed=1)
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'ab' * 32}\nsize 438000\n"
+    for name in ("tf_model.h5", "pytorch_model.bin", "flax_model.msgpack"):
+        (directory / name).write_text(pointer)
+    assert open_model(directory).family == "bert"
+    (directory / "vocab.txt").write_text(pointer)
+    with pytest.raises(VerificationError, match=r"vocab\.txt is a Git LFS pointer"):
+        open_model(directory)

@@ -133,7 +133,7 @@ def about_model(name: str) -> dict[str, Any]:
 def _tokens_without_row(bundle: "Bundle") -> int:
     """How many source tokens the model has no row for; texts that use one are refused."""
     source = bundle.tokenizers.source
-    return max(0, source.vocab_size - bundle.model_config.vocab_size) if source.there else 0
+    return max(0, source.vocab_size - bundle.model_config.vocab_size) if source.is_present else 0
 
 
 def about_family(name: str) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from pellucid.formats import sentence_transformers, sidecar
 from pellucid.formats.huggingface import PublishedModel, open_published, write_published
 from pellucid.formats.open_model import complete
 from pellucid.formats.pickles import convert
-from pellucid.manifest import read_json, verified
+from pellucid.json_files import read_json
+from pellucid.manifest import verified
 from pellucid.text.published.open import MODELS
 
 KEPT = (
@@ -46,7 +47,6 @@ def import_published(source: Path, directory: Path, from_pickle: bool = False) -
             shutil.copyfile(source / "config.json", temp / "config.json")
         config = read_json(source / "config.json")
         published = open_published(temp if from_pickle else source, config)
-        complete(published, source, config)  # raises what opening the result would
         for leftover in temp.glob("*.safetensors*"):
             leftover.unlink()
         write_published(temp, published)
@@ -54,7 +54,7 @@ def import_published(source: Path, directory: Path, from_pickle: bool = False) -
             if (source / name).is_file():
                 shutil.copyfile(source / name, temp / name)
         _copy_steps(source, temp, from_pickle)
-        sentence_transformers.read_steps(temp, published.model.config.d_model)
+        complete(published, temp, config)  # raises whatever opening the result would
     return published
 
 
