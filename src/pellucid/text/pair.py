@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pellucid.errors import DataError
+from pellucid.text.absent import AbsentTokenizer
 from pellucid.text.template import ENDED
-from pellucid.text.tokenizer import AbsentTokenizer, Tokenizer
+from pellucid.text.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True)

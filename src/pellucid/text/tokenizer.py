@@ -4,7 +4,7 @@ import copy
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple, NoReturn, Self
+from typing import NamedTuple, Self
 
 import tokenizers
 from tokenizers import models
@@ -244,19 +244,3 @@ class Tokenizer:
                     f" {self.vocab_size - 1}). Is it another tokenizer's?"
                 )
         return plain
-
-
-class AbsentTokenizer(Tokenizer):
-    """In place of a tokenizer that a directory does not have."""
-
-    is_present = False
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-
-    def __getattr__(self, name: str) -> NoReturn:
-        """Raises: UsageError, whatever is asked of it."""
-        raise UsageError(
-            f"{self._directory} holds no tokenizer: only ids go in and out. Put the model's"
-            " tokenizer files beside its weights."
-        )
