@@ -87,6 +87,13 @@ def test_faults(text, line, word, tmp_path):
     assert report.examples >= 1  # the sentence after it
 
 
+def test_a_word_that_no_tokenizer_takes_is_located(tmp_path):
+    path = tmp_path / "a.conll"
+    path.write_text("a\tX\n" + "b" * 300_000 + "\tX\n")
+    with pytest.raises(DataError, match=r"a\.conll:2: words: word 2: 300,000 characters"):
+        list(read_records([str(path)], COLUMNS, DataConfig(max_line_bytes=1_000_000)))
+
+
 def test_words_and_tags_of_other_formats(tmp_path):
     (tmp_path / "a.jsonl").write_text(
         '{"tokens": ["A", "b c"], "ner_tags": [3, 0]}\n{"tokens": "A b", "ner_tags": "X O"}\n'

@@ -60,12 +60,19 @@ def _document(field: Any) -> str:
 
 def _words(field: Any) -> tuple[str, ...]:
     if isinstance(field, str):
-        words = tuple(_text(field).split())
-    else:
-        words = tuple(_text(word).strip() for word in _items(field, "words"))
-    if "" in words:
-        raise WrongValueError(f"word {words.index('') + 1} is empty.", words.index(""))
-    return words
+        return tuple(_text(field).split())
+    return tuple(_word(i, item) for i, item in enumerate(_items(field, "words")))
+
+
+def _word(index: int, item: Any) -> str:
+    """An item of a list; a fault is located by the item's index."""
+    try:
+        word = _text(item).strip()
+    except WrongValueError as error:
+        raise WrongValueError(f"word {index + 1}: {error}", index) from None
+    if not word:
+        raise WrongValueError(f"word {index + 1} is empty.", index)
+    return word
 
 
 def _tags(field: Any) -> tuple[str, ...]:
