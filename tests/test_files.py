@@ -315,7 +315,7 @@ def test_unwritable_places(tmp_path):
     for act in write[1:]:
         with pytest.raises(ResourceError, match=f"cannot write {tmp_path / 'folder'}: "):
             act(tmp_path / "folder")
-    with pytest.raises(ResourceError, match="no file"):
+    with pytest.raises(ResourceError, match="not a file"):
         check_place(Path("/dev/null"))
     check_place(tmp_path / "file")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder"]

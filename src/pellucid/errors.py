@@ -1,17 +1,17 @@
-"""What can go wrong through no fault of ours, each with the exit code of the command line.
+"""Errors that a user can fix, each with the exit code of the command line.
 
 A message says what happened, where (file and line, or field), why, and what to do about it.
 """
 
 
 class PellucidError(Exception):
-    """Base of every error that a user can mend."""
+    """Base of every error that a user can fix."""
 
     exit_code = 1
 
 
 class UsageError(PellucidError):
-    """The command or call itself is off: an unknown name, a missing argument."""
+    """The command or call itself is wrong: an unknown name, a missing argument."""
 
     exit_code = 2
 
@@ -23,7 +23,7 @@ class DataError(PellucidError):
 
 
 class ConfigError(PellucidError):
-    """A setting is unknown, impossible, or at odds with another."""
+    """A setting is unknown, impossible, or contradicts another."""
 
     exit_code = 4
 
@@ -35,6 +35,6 @@ class ResourceError(PellucidError):
 
 
 class VerificationError(PellucidError):
-    """A file's content is not what its manifest, or its reader, says it must be."""
+    """A file's content is not what its manifest or its format requires."""
 
     exit_code = 6

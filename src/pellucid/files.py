@@ -1,8 +1,8 @@
-"""Files that are whole or absent: published at once, checked by sha256, locked by one writer.
+"""Files that are complete or absent: published at once, checked by sha256, locked by one writer.
 
-A directory is written beside its final place under a temporary name, its manifest last, everything
-is flushed to disk, and one rename publishes it. Whatever a crash leaves behind is either the old
-content or a hidden `.tmp-` or `.old-` entry, which `sweep` removes or puts back.
+A directory is written under a temporary name next to its final one, its manifest last; everything
+is flushed to disk, and one rename publishes it. A crash leaves the old content, and perhaps a
+hidden `.tmp-` or `.old-` entry, which `sweep` removes or restores.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ from pellucid.locks import is_free, locked
 from pellucid.manifest import write_manifest
 
 FORBIDDEN = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST)
-NO_PLACE = (errno.ENOENT, errno.EISDIR)
+NO_PARENT = (errno.ENOENT, errno.EISDIR)
 LEFTOVER = re.compile(r"\.(?P<kind>tmp|old)-(?P<name>.+)-\d+-[0-9a-f]{8}")
 
 
@@ -27,10 +27,10 @@ LEFTOVER = re.compile(r"\.(?P<kind>tmp|old)-(?P<name>.+)-\d+-[0-9a-f]{8}")
 def publish(
     final: Path, replace: bool = False, needs: int = 0, facts: dict | None = None
 ) -> Iterator[Path]:
-    """Give a directory to fill; when the block ends well it becomes `final`, with a manifest.
+    """Yield a directory to fill; when the block ends without an error it becomes `final`.
 
-    If the block raises, nothing has changed. `needs`: bytes about to be written, where known.
-    `facts`: what else the manifest should say. Raises: ResourceError if the disk is full or not
+    If the block raises, nothing has changed. needs: bytes that will be written, if known.
+    facts: more content of the manifest. Raises: ResourceError if the disk is full or not
     writable; DataError if `final` exists and `replace` is not set.
     """
     if final.exists() and not replace:
@@ -41,18 +41,18 @@ def publish(
             if needs > shutil.disk_usage(final.parent).free:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             sweep(final.parent)
-            temp = _beside(final, "tmp")
+            temp = _hidden_name(final, "tmp")
             with locked(final.parent):
                 temp.mkdir()
-                stack.enter_context(locked(temp))  # says to every sweep that we live
-        stack.callback(shutil.rmtree, temp, ignore_errors=True)  # of use if something is raised
+                stack.enter_context(locked(temp))  # so that no sweep removes it
+        stack.callback(shutil.rmtree, temp, ignore_errors=True)  # after an error
         with explained(final, temp, needs):
             yield temp
             write_manifest(temp, facts)
             _flush(temp)
             with locked(final.parent):
                 if final.exists() and not replace:
-                    raise _taken(final)  # it has come while we wrote
+                    raise _taken(final)  # created by another process meanwhile
                 _put(temp, final)
 
 
@@ -60,7 +60,7 @@ def atomic_write(path: Path, data: bytes) -> None:
     """Write one file so that a crash leaves the old content or the new. Raises: ResourceError."""
     with explained(path, needs=len(data)):
         path.parent.mkdir(parents=True, exist_ok=True)
-        temp = _beside(path, "tmp")
+        temp = _hidden_name(path, "tmp")
         with locked(path.parent):
             try:
                 temp.write_bytes(data)
@@ -78,28 +78,28 @@ def user_cache() -> Path:
 
 
 def check_place(path: Path) -> None:
-    """Raises: ResourceError where `atomic_write` could not put a file, before there is any work."""
+    """Raises: ResourceError if `atomic_write` could not write this file."""
     with explained(path):
         if path.exists() and not path.is_file():
-            raise OSError(errno.EEXIST, "it is no file")
+            raise OSError(errno.EEXIST, "it is not a file")
         path.parent.mkdir(parents=True, exist_ok=True)
-        temp = _beside(path, "tmp")
+        temp = _hidden_name(path, "tmp")
         with locked(path.parent):
             temp.touch()
             temp.unlink()
 
 
 def remove(directory: Path) -> None:
-    """Delete a directory so that a crash leaves all of it or nothing under its name."""
+    """Delete a directory; a crash leaves all of it or nothing under its name."""
     with explained(directory), locked(directory.parent):
-        temp = _beside(directory, "tmp")
+        temp = _hidden_name(directory, "tmp")
         directory.rename(temp)
         _delete(temp)
 
 
 def sweep(directory: Path) -> list[str]:
-    """Clear what dead processes left in a directory; says in words what was done."""
-    done = []
+    """Remove or restore what dead processes left in a directory; return notes on what was done."""
+    notes = []
     with explained(directory), locked(directory):
         for entry in sorted(directory.iterdir()):  # .old- before .tmp-
             match = LEFTOVER.fullmatch(entry.name)
@@ -108,16 +108,16 @@ def sweep(directory: Path) -> list[str]:
             final = directory / match["name"]
             if match["kind"] == "old" and not final.exists():
                 entry.rename(final)
-                done.append(f"{final}: put back after an interrupted replacement")
+                notes.append(f"{final}: restored after an interrupted replacement")
             elif is_free(entry):
                 _delete(entry) if entry.is_dir() else entry.unlink()
-                done.append(f"{entry}: removed, left by a process that has ended")
-    return done
+                notes.append(f"{entry}: removed, left by a process that has ended")
+    return notes
 
 
 @contextlib.contextmanager
 def explained(path: Path, temp: Path | None = None, needs: int = 0) -> Iterator[None]:
-    """Turn a full, read-only or forbidden disk into a ResourceError that says what to do."""
+    """Raise a ResourceError in place of the OSError of a full, read-only or forbidden disk."""
     try:
         yield
     except OSError as error:
@@ -128,11 +128,11 @@ def explained(path: Path, temp: Path | None = None, needs: int = 0) -> Iterator[
                 f" needed, {_free(path):,} free). Nothing saved before has changed."
                 " Free some space, or choose a directory on another disk."
             ) from error
-        # While `temp` is filled other files are read: one that is missing is not our place.
-        if error.errno in (FORBIDDEN if temp else FORBIDDEN + NO_PLACE):
+        # While `temp` is filled, other files are read: a missing one is no fault of this path.
+        if error.errno in (FORBIDDEN if temp else FORBIDDEN + NO_PARENT):
             raise ResourceError(
                 f"cannot write {path}: {error.strerror}. Nothing saved before has changed."
-                " Choose another place, one that you may write to."
+                " Choose another place that is writable."
             ) from error
         raise
 
@@ -142,8 +142,8 @@ def _taken(final: Path) -> DataError:
 
 
 def _put(temp: Path, final: Path) -> None:
-    """Rename temp to final; what was there is moved aside first and deleted last."""
-    old = _beside(final, "old") if final.exists() else None
+    """Rename temp to final; the old content is renamed first and deleted last."""
+    old = _hidden_name(final, "old") if final.exists() else None
     if old is not None:
         final.rename(old)
     try:
@@ -154,17 +154,17 @@ def _put(temp: Path, final: Path) -> None:
         raise
     _sync(final.parent)
     if old is not None:
-        _delete(old.rename(_beside(final, "tmp")))  # half an old one must never be put back
+        _delete(old.rename(_hidden_name(final, "tmp")))  # half of it must never be restored
 
 
 def _delete(directory: Path) -> None:
-    for entry in sorted(directory.rglob("*"), reverse=True):  # what is inside before its folder
+    for entry in sorted(directory.rglob("*"), reverse=True):  # contents before their folder
         entry.rmdir() if entry.is_dir() and not entry.is_symlink() else entry.unlink()
     directory.rmdir()
 
 
 def _flush(directory: Path) -> None:
-    """Files and folders to the disk, readable by whom the directory itself is readable by."""
+    """Flush files and folders to the disk, with the directory's own read permissions."""
     mode = directory.stat().st_mode & 0o666  # safetensors makes its files private
     for entry in directory.rglob("*"):
         if entry.is_file():
@@ -187,7 +187,7 @@ def _sync(path: Path) -> None:
         os.close(fd)
 
 
-def _beside(final: Path, kind: str) -> Path:
+def _hidden_name(final: Path, kind: str) -> Path:
     return final.with_name(f".{kind}-{final.name}-{os.getpid()}-{secrets.token_hex(4)}")
 
 
