@@ -58,7 +58,7 @@ def test_rates_are_below_one(name):
 def test_sizes_that_cannot_be_meant(name, most):  # an error before memory is asked for
     room = {"d_model": 65_536} if name == "n_heads" else {}
     ModelConfig(**{**room, name: most})
-    with pytest.raises(ConfigError, match=f"{name}={2 * most} is beyond {most}"):
+    with pytest.raises(ConfigError, match=f"{name}={2 * most} is above {most}"):
         ModelConfig(**{**room, name: 2 * most})
 
 

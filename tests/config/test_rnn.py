@@ -14,10 +14,10 @@ from pellucid.families.run_config import build_run
     ("settings", "says"),
     [
         ({"d_model": 255}, "d_model=255 is odd"),
-        ({"attention": "none", "input_feeding": True}, "attention=none finds nothing"),
+        ({"attention": "none", "input_feeding": True}, "attention=none has none"),
         ({"d_embedding": 100}, "tie_embeddings=inputs or none"),
         ({"target_vocab_size": 9}, "Use tie_embeddings=decoder"),
-        ({"d_model": 10**6}, "d_model=1000000 is beyond"),
+        ({"d_model": 10**6}, "d_model=1000000 is above"),
         ({"n_decoder_layers": 0}, "n_decoder_layers=0 must be at least 1"),
         ({"n_encoder_layers": 10**9}, "more than 1024 layers"),
         ({"dropout": 1.0}, "dropout=1.0 must be at least 0 and below 1"),

@@ -45,21 +45,21 @@ REFUSED = [
     (ModelConfig, {"dropout": float("nan")}, "dropout=nan", {"dropout": 0.0}),
     (ModelConfig, {"norm_eps": 0.0}, "norm_eps=0.0 must be above 0", {"norm_eps": 1e-5}),
     (ModelConfig, {"n_encoder_layers": 10**9}, "more than 1024 layers", {"n_encoder_layers": 1024}),
-    (ModelConfig, {"vocab_size": 10**9}, "is beyond 10000000", {"vocab_size": 10**7}),
+    (ModelConfig, {"vocab_size": 10**9}, "is above 10000000", {"vocab_size": 10**7}),
     (TokenizerConfig, {"vocab_size": 271}, "too small for byte-bpe", {"kind": "char"}),
     (TokenizerConfig, {"vocab_size": 7, "kind": "char"}, "at least 8", {"vocab_size": 8}),
-    (TokenizerConfig, {"vocab_size": 10**9}, "is beyond 1000000", {"vocab_size": 10**6}),
-    (TokenizerConfig, {"min_frequency": 10**20}, "is beyond", {"min_frequency": 1}),
-    (DataConfig, {"max_line_bytes": 10**20}, "is beyond 1073741824", {"max_line_bytes": 1 << 30}),
-    (DataConfig, {"max_length": 10**18}, "is beyond 10000000", {"max_length": 10**7}),
+    (TokenizerConfig, {"vocab_size": 10**9}, "is above 1000000", {"vocab_size": 10**6}),
+    (TokenizerConfig, {"min_frequency": 10**20}, "is above", {"min_frequency": 1}),
+    (DataConfig, {"max_line_bytes": 10**20}, "is above 1073741824", {"max_line_bytes": 1 << 30}),
+    (DataConfig, {"max_length": 10**18}, "is above 10000000", {"max_length": 10**7}),
     (DataConfig, {"columns": {"text": 0}}, "read from 0. Name a field", {"columns": {"text": 1}}),
     (DataConfig, {"columns": {"text": ""}}, "read from ''", {"columns": {"text": "a"}}),
     (DecodingConfig, {"beam": 2, "n_best": 3}, "Use beam=3", {"beam": 3}),
     (DecodingConfig, {"min_length": 4, "max_length": 4}, "leaves no room", {"max_length": 5}),
     (DecodingConfig, {"alpha": float("inf")}, "alpha=inf", {"alpha": 2.0}),
-    (TrainingConfig, {"workers": 3000}, "workers=3000 is beyond 64", {"workers": 64}),
-    (TrainingConfig, {"threads": 5000}, "threads=5000 is beyond 1024", {"threads": 1024}),
-    (TrainingConfig, {"accumulate": 10**9}, "is beyond 65536", {"accumulate": 65_536}),
+    (TrainingConfig, {"workers": 3000}, "workers=3000 is above 64", {"workers": 64}),
+    (TrainingConfig, {"threads": 5000}, "threads=5000 is above 1024", {"threads": 1024}),
+    (TrainingConfig, {"accumulate": 10**9}, "is above 65536", {"accumulate": 65_536}),
     (TrainingConfig, {"warmup": 0}, "warmup of at least 1", {"warmup": 1}),
     (TrainingConfig, {"schedule": "linear", "max_updates": 4000}, "Lower warmup", {"warmup": 3999}),
     (TrainingConfig, {"betas": (0.9, 1.0)}, "betas must be in", {"betas": (0.9, 0.999)}),
@@ -92,5 +92,5 @@ def test_defaults_are_possible_and_frozen(cls):
 def test_as_many_texts_are_drawn_as_there_is_room_for(name, most):  # authority: docs/decoding.md
     drawn = {"method": "mbr" if name == "samples" else "sample"}
     assert getattr(DecodingConfig().changed({**drawn, name: most}), name) == most
-    with pytest.raises(ConfigError, match=f"{name}={most + 1} is beyond {most}"):
+    with pytest.raises(ConfigError, match=f"{name}={most + 1} is above {most}"):
         DecodingConfig().changed({**drawn, name: most + 1})

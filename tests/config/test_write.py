@@ -80,7 +80,7 @@ def test_a_template_explains_itself():  # authority: the docstrings in the sourc
 def test_a_template_says_what_is_chosen():  # authority: by eye
     chosen = {"training.warmup", "training.rate"}
     said = template(RunConfig(), {"training": {"rate": 1.0}}, chosen)
-    assert "is chosen by size, text and machine: this is but an example.\n  #warmup: 4000\n" in said
+    assert "is chosen by size, text and machine; this is an example.\n  #warmup: 4000\n" in said
     assert said.count("is chosen by") == 1
 
 

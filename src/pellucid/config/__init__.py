@@ -1,1 +1,1 @@
-"""Every run's settings as frozen dataclasses, checked when built. No torch."""
+"""The settings of runs as frozen dataclasses, checked when built. No torch."""

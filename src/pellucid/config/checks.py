@@ -1,4 +1,4 @@
-"""The checks that several configs share."""
+"""Checks that several configs share."""
 
 import math
 from collections.abc import Mapping
@@ -7,24 +7,24 @@ from typing import Any
 from pellucid.errors import ConfigError
 
 
-def at_least(least: float, config: Any, *names: str) -> None:
-    """Raises: ConfigError if a named field is below `least` or not finite."""
+def at_least(minimum: float, config: Any, *names: str) -> None:
+    """Raises: ConfigError if a named field is below the minimum or not finite."""
     for name in names:
         value = getattr(config, name)
-        if not (value >= least and math.isfinite(value)):
-            raise ConfigError(f"{name}={value} must be at least {least}.")
+        if not (value >= minimum and math.isfinite(value)):
+            raise ConfigError(f"{name}={value} must be at least {minimum}.")
 
 
-def at_most(most: Mapping[str, int], config: Any) -> None:
-    """Raises: ConfigError if a field of the config is beyond what `most` has for its name."""
-    for name, bound in most.items():
+def at_most(limits: Mapping[str, int], config: Any) -> None:
+    """Raises: ConfigError if a field of the config is above the limit for its name."""
+    for name, limit in limits.items():
         value = getattr(config, name, 0)
-        if value > bound:
-            raise ConfigError(f"{name}={value} is beyond {bound}. Use less.")
+        if value > limit:
+            raise ConfigError(f"{name}={value} is above {limit}. Use less.")
 
 
-def one_vocabulary(config: Any) -> None:
-    """Raises: ConfigError if two vocabularies are to share one matrix."""
+def check_shared_vocabulary(config: Any) -> None:
+    """Raises: ConfigError if two vocabularies share one matrix."""
     if config.target_vocab_size and config.tie_embeddings in ("all", "inputs"):
         raise ConfigError(
             f"tie_embeddings={config.tie_embeddings} shares one matrix, but target_vocab_size"

@@ -1,4 +1,4 @@
-"""What settings mean, as their dataclasses say it."""
+"""The descriptions and choices of settings, from their dataclasses."""
 
 import ast
 import inspect
@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args, get_origin
 
 @cache
 def field_docs(cls: type) -> dict[str, str]:
-    """The docstring below each field of a dataclass, as one line; fields without one are left out.
+    """Return the docstring below each field of a dataclass, as one line; some fields have none.
 
     Python drops these literals when it compiles, so they are read from the source.
     """
@@ -25,7 +25,7 @@ def field_docs(cls: type) -> dict[str, str]:
 
 
 def choices(hint: Any) -> tuple[str, ...]:
-    """The words that a setting may be, or none where it is free."""
+    """Return the words that a setting allows; none if it allows any value."""
     return get_args(hint) if get_origin(hint) is Literal else ()
 
 

@@ -1,4 +1,4 @@
-"""How a text becomes one vector."""
+"""Settings of sentence vectors."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -13,9 +13,9 @@ class EmbeddingConfig:
     """How the states of a text's tokens, special tokens among them, become its vector."""
 
     pooling: Pooling = "mean"
-    """The mean of all real tokens' states, the first token's state, or the greatest of each."""
+    """Mean of the real tokens' states, the first token's state, or the maximum of each entry."""
     normalize: bool = False
-    """Divide by the length, so that a product of two vectors is their cosine."""
+    """Divide by the norm, so that the dot product of two vectors is their cosine."""
     longest: int = 0
     """Tokens after which a text is cut, special ones counted; 0 means the model's own limit."""
     prompt: str = ""

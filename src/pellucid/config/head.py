@@ -1,4 +1,4 @@
-"""What a head predicts from a model's states."""
+"""Settings of the heads on a model's states."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,7 +6,7 @@ from typing import Literal
 from pellucid.config.checks import at_least, fraction
 from pellucid.errors import ConfigError
 
-MOST_OUTPUTS = 10_000_000
+MAX_OUTPUTS = 10_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,27 +14,28 @@ class HeadConfig:
     """One head. Its parts in order: transform, activation, norm, output; each may be absent."""
 
     kind: Literal["lm", "token", "sequence", "score"]
-    """A score for each word of the vocabulary, outputs for each token, outputs for the whole text,
-    or one number a token, without an axis of outputs."""
+    """lm: a score per vocabulary entry. token: outputs per token. sequence: outputs per text.
+    score: one number per token, without an axis of outputs."""
     outputs: int = 0
-    """Labels. Of kind lm the vocabulary counts; 0 of kind sequence gives the transformed state."""
+    """Number of labels; lm has one output per token instead. 0 for kind sequence returns the
+    transformed state."""
     activation: Literal["", "relu", "gelu", "gelu-tanh", "swish", "tanh"] = ""
-    """With one, a square linear map and this activation come before the output."""
+    """If set, a square linear map and this activation come before the output."""
     norm: bool = False
     """A norm after that activation."""
     bias: bool = True
     """Whether the output adds a bias."""
     scale: float = 1.0
-    """What the states are multiplied by before the output."""
+    """A factor on the states before the output."""
     pool: Literal["first", "last", "end"] = "first"
-    """Whose state stands for the whole text: the first token, the last real one, or the last end
-    token."""
+    """Whose state represents the text: that of the first token, the last real token, or the last
+    end token."""
     labels: tuple[str, ...] = ()
-    """What the outputs are called."""
+    """Names of the outputs."""
     input_dropout: float = 0.0
     """On the states, before the transform."""
     dropout: float = 0.0
-    """On what the output reads."""
+    """On the input of the output map."""
     crf: bool = False
     """Choose the labels of a sentence's words together, by a conditional random field over them
     (kind token)."""
@@ -42,17 +43,17 @@ class HeadConfig:
     def __post_init__(self) -> None:
         at_least(0, self, "outputs")
         fraction(self, "input_dropout", "dropout")
-        if self.outputs > MOST_OUTPUTS:
-            raise ConfigError(f"outputs={self.outputs} is beyond {MOST_OUTPUTS}. Use less.")
+        if self.outputs > MAX_OUTPUTS:
+            raise ConfigError(f"outputs={self.outputs} is above {MAX_OUTPUTS}. Use less.")
         if self.labels and len(self.labels) != self.outputs:
             raise ConfigError(
-                f"{len(self.labels)} labels for outputs={self.outputs}. Give one a label, or none."
+                f"{len(self.labels)} labels for outputs={self.outputs}. Give one each, or none."
             )
         if self.kind == "token" and not self.outputs:
-            raise ConfigError("a head of kind token needs outputs: how many numbers a token gets.")
+            raise ConfigError("a head of kind token needs outputs, the number of labels.")
         if self.kind == "score" and self.outputs != 1:
             raise ConfigError(
-                f"outputs={self.outputs}, but a head of kind score gives one number a token. Set"
+                f"outputs={self.outputs}, but a head of kind score gives one number per token. Set"
                 " outputs=1, or kind=token."
             )
         if self.crf and self.kind != "token":
@@ -61,7 +62,7 @@ class HeadConfig:
                 f" {self.kind} has none. Set kind=token, or crf=false."
             )
         if self.norm and not self.activation:
-            raise ConfigError("norm=true stands behind an activation. Set one, or norm=false.")
+            raise ConfigError("norm=true needs an activation before it. Set one, or norm=false.")
 
 
 LANGUAGE_MODEL = HeadConfig(kind="lm", bias=False)

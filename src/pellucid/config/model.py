@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from pellucid.config.checks import at_least, at_most, fraction, one_vocabulary
+from pellucid.config.checks import at_least, at_most, check_shared_vocabulary, fraction
 from pellucid.errors import ConfigError
 
-# Sizes beyond these cannot be meant: they would exhaust memory before an error could be shown.
-LARGEST = {
+# Larger sizes would exhaust memory before an error could be shown.
+MAX_SIZES = {
     "vocab_size": 10_000_000,
     "target_vocab_size": 10_000_000,
     "max_length": 10_000_000,
@@ -19,72 +19,74 @@ LARGEST = {
     "n_segments": 65_536,
     "n_buckets": 65_536,
 }
-MOST_LAYERS = 1024
+MAX_LAYERS = 1024
 
 Activation = Literal["relu", "gelu", "gelu-tanh", "swish", "tanh"]
-"""gelu is exact (erf); gelu-tanh its approximation, as GPT, ALBERT and T5 1.1 have it."""
+"""gelu is exact (erf); gelu-tanh is its approximation, as in GPT, ALBERT and T5 1.1."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
-    """One Transformer. Layers on both sides make an encoder-decoder; on one, that half alone.
+    """One Transformer: an encoder-decoder, or with layers on one side only, that half alone.
 
     Defaults are the base model of Vaswani et al. 2017, table 3.
     """
 
     vocab_size: int = 0
-    """Rows of the embedding; 0 lets the tokenizer decide when the run starts."""
+    """Rows of the embedding; 0 means the tokenizer's size."""
     target_vocab_size: int = 0
-    """Rows of the decoder's embedding where it differs; 0 means one vocabulary for both sides."""
+    """Rows of the decoder's embedding, if it differs; 0 means one vocabulary for both sides."""
     d_model: int = 512
     d_embedding: int = 0
-    """Width of token vectors where a projection widens them to d_model; 0 means no projection."""
+    """Width of token vectors before a projection to d_model; 0 means no projection."""
     n_segments: int = 0
-    """Rows of a table that tells which of two texts a token is of; 0 means no such table."""
+    """Rows of the table of segments (which of two texts a token belongs to); 0 means no table."""
     n_encoder_layers: int = 6
     n_decoder_layers: int = 6
     layer_groups: int = 0
-    """Groups of neighbouring layers that share their weights; 0 means each has its own."""
+    """Groups of consecutive layers that share weights; 0 means no sharing."""
     n_heads: int = 8
     d_head: int = 0
     """Width of a head; 0 means d_model / n_heads."""
     d_ff: int = 2048
     max_length: int = 1024
-    """Most positions that a learned table holds; sinusoids grow past it on demand."""
+    """Rows of a learned table of positions; sinusoids grow beyond it on demand."""
     positions: Literal[
         "sinusoid", "sinusoid-halves", "learned", "learned-real", "buckets", "none"
     ] = "sinusoid"
-    """Sinusoids interleaved as in the paper, or sines before cosines as in tensor2tensor; a table,
-    by place or by place among the real tokens; a score bias by bucketed distance."""
+    """sinusoid: interleaved, as in the paper. sinusoid-halves: sines before cosines, as in
+    tensor2tensor. learned: a table by position; learned-real: by position among the real tokens.
+    buckets: a score bias by bucketed distance."""
     first_position: int = 0
-    """The row of a learned table that belongs to the first token."""
+    """The row of a learned table for the first token."""
     n_buckets: int = 32
     max_distance: int = 128
     """Distances of this many tokens and more share the last bucket."""
     windows: tuple[int, ...] = ()
-    """Most keys that a query sees, latest first, for layers in turn; 0 sets no bound."""
+    """How many of the latest keys a query attends to, for layers in turn; 0 means all."""
     norm: Literal["layer", "rms"] = "layer"
     norm_place: Literal["post", "pre"] = "post"
     """Norm after each residual sum (the paper), or before each sublayer and at the end."""
     norm_eps: float = 1e-5
     embedding_norm: bool = False
-    """A norm on the embeddings' sum."""
+    """Apply a norm to the sum of embeddings."""
     activation: Activation = "relu"
     gated: bool = False
-    """Feed-forward down(activation(gate(x)) * up(x)) in place of down(activation(up(x)))."""
+    """Feed-forward: down(activation(gate(x)) * up(x)) instead of down(activation(up(x)))."""
     head_split: Literal["projection", "slice"] = "projection"
-    """Heads cut from a full projection (the paper), or each head fed its slice of the vector."""
+    """projection: heads are slices of a full projection (the paper). slice: each head projects its
+    slice of the vector."""
     attention_scale: Literal["sqrt", "none"] = "sqrt"
-    """Scores divided by sqrt(d_head) (the paper), or as they come."""
+    """Divide scores by sqrt(d_head) (the paper), or not."""
     bias: Literal["all", "no-qkv", "none"] = "all"
     """Which linear maps add a bias: all, all but queries, keys and values, or none."""
     scale_embeddings: bool = True
     """Multiply embeddings by sqrt(d_model), Vaswani et al. 2017, section 3.4."""
     tie_embeddings: Literal["all", "inputs", "decoder", "none"] = "all"
-    """Which share one matrix: both embeddings and the output, both embeddings, the decoder's
-    embedding and the output, or none."""
+    """Which share one matrix. all: both embeddings and the output. inputs: both embeddings.
+    decoder: its embedding and the output."""
     dropout: float = 0.1
-    """On each sublayer's output and on the embeddings' sum."""
+    """On each sublayer's output and on the sum of embeddings."""
     attention_dropout: float = 0.0
     activation_dropout: float = 0.0
 
@@ -93,26 +95,26 @@ class ModelConfig:
         at_least(0, self, "d_embedding", "n_segments", "layer_groups", "d_head", "first_position")
         at_least(1, self, "d_model", "n_heads", "d_ff", "max_length")
         fraction(self, "dropout", "attention_dropout", "activation_dropout")
-        at_most(LARGEST, self)
-        if max(self.n_encoder_layers, self.n_decoder_layers) > MOST_LAYERS:
-            raise ConfigError(f"more than {MOST_LAYERS} layers in a stack. Use fewer.")
+        at_most(MAX_SIZES, self)
+        if max(self.n_encoder_layers, self.n_decoder_layers) > MAX_LAYERS:
+            raise ConfigError(f"more than {MAX_LAYERS} layers in a stack. Use fewer.")
         if self.n_encoder_layers + self.n_decoder_layers == 0:
             raise ConfigError(
-                "n_encoder_layers and n_decoder_layers are both 0: there is no model. Set either."
+                "n_encoder_layers and n_decoder_layers are both 0: there is no model. Set one."
             )
         if not self.d_head and self.d_model % self.n_heads:
             raise ConfigError(
                 f"d_model={self.d_model} is not divisible by n_heads={self.n_heads}, so heads would"
-                f" have unequal width. Use d_model={self._nearest_width()}, other heads, or set"
+                f" have unequal widths. Use d_model={self._nearest_width()}, other heads, or set"
                 " d_head."
             )
         if self.positions.startswith("sinusoid") and self.embedding_width % 2:
             raise ConfigError(
-                f"d_model={self.embedding_width} is odd, but sinusoids come in pairs of sine and"
+                f"d_model={self.embedding_width} is odd, but sinusoids are pairs of sine and"
                 " cosine. Use an even d_model, or positions: learned."
             )
         if not self.norm_eps > 0:
-            raise ConfigError(f"norm_eps={self.norm_eps} must be above 0. The usual is 1e-5.")
+            raise ConfigError(f"norm_eps={self.norm_eps} must be above 0. 1e-5 is usual.")
         self._check_ties()
         self._check_sharing()
 
@@ -123,16 +125,16 @@ class ModelConfig:
 
     @property
     def embedding_width(self) -> int:
-        """Width of a token's vector before any projection."""
+        """Width of a token's vector before a projection."""
         return self.d_embedding or self.d_model
 
     @property
     def most_tokens(self) -> int:
-        """Most tokens of a text, where positions are learned; 0 sets no bound."""
+        """Tokens that a text may have if positions are learned; 0 means no limit."""
         return self.max_length if self.positions.startswith("learned") else 0
 
     def window(self, layer: int) -> int:
-        """Most keys that a query of this layer sees; 0 sets no bound."""
+        """How many of the latest keys a query of this layer attends to; 0 means all."""
         return self.windows[layer % len(self.windows)] if self.windows else 0
 
     def _check_ties(self) -> None:
@@ -144,7 +146,7 @@ class ModelConfig:
                 f" alone has one embedding, to which tie_embeddings={self.tie_embeddings} ties its"
                 " output. Use target_vocab_size=0, or tie_embeddings=none."
             )
-        one_vocabulary(self)
+        check_shared_vocabulary(self)
 
     def _check_sharing(self) -> None:
         if self.head_split == "slice" and self.d_head not in (0, self.d_model // self.n_heads):
@@ -153,7 +155,7 @@ class ModelConfig:
                 f"{self.d_head}. Leave d_head at 0."
             )
         if any(window < 0 for window in self.windows):
-            raise ConfigError(f"windows={self.windows} has a negative one. Use 0 for no bound.")
+            raise ConfigError(f"windows={self.windows} has a negative value. Use 0 for no limit.")
         if self.positions == "buckets":
             at_least(4, self, "n_buckets")
             if self.n_buckets % 4 or self.max_distance <= self.n_buckets // 2:

@@ -1,4 +1,4 @@
-"""YAML as plain data: the scalars of version 1.2, and nothing that refers, runs or surprises."""
+"""YAML as plain data: the scalars of version 1.2, without anchors, tags or aliases."""
 
 import re
 from typing import Any, NoReturn
@@ -7,7 +7,7 @@ import yaml
 
 from pellucid.errors import ConfigError
 
-MOST_LEVELS = 32
+MAX_DEPTH = 32
 
 # YAML 1.2, not 1.1: there the language code `no` is false, 1e-9 is text, and 1:30 is ninety.
 SCALARS = (
@@ -25,7 +25,7 @@ SCALARS = (
 
 
 def load(text: str, where: str) -> Any:
-    """The plain data that a YAML text holds.
+    """Return the plain data in a YAML text.
 
     Raises: ConfigError with the line if it is malformed, repeats a key, or is not plain.
     """
@@ -49,12 +49,12 @@ def load(text: str, where: str) -> Any:
 
 
 def dump(data: Any) -> str:
-    """Plain data as YAML that `load` reads back the same, keys in their order."""
+    """Return plain data as YAML that `load` reads back unchanged, keys in their order."""
     return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=96)
 
 
 class _Loader(yaml.SafeLoader):
-    yaml_implicit_resolvers: dict = {}  # noqa: RUF012 - the library's own way
+    yaml_implicit_resolvers: dict = {}  # noqa: RUF012 - as in PyYAML
     levels = 0
 
     def compose_node(self, parent: Any, index: Any) -> Any:
@@ -64,8 +64,8 @@ class _Loader(yaml.SafeLoader):
         if event.tag is not None:
             _refuse("tags (!) are not read: write the plain value", event)
         self.levels += 1
-        if self.levels > MOST_LEVELS:
-            _refuse("nested too deeply to be meant", event)
+        if self.levels > MAX_DEPTH:
+            _refuse("nested too deeply", event)
         node = super().compose_node(parent, index)
         self.levels -= 1
         return node
@@ -76,13 +76,13 @@ class _Loader(yaml.SafeLoader):
             if key.tag != "tag:yaml.org,2002:str":
                 _refuse("a setting's name must be text", key)
             if key.value in seen:
-                _refuse(f"the key {key.value[:80]!a} comes twice: keep one", key)
+                _refuse(f"the key {key.value[:80]!a} occurs twice: keep one", key)
             seen.add(key.value)
         return super().construct_mapping(node, deep)
 
 
 class _Dumper(yaml.SafeDumper):
-    """Keeps the resolvers of YAML 1.1 beside ours: it quotes what either version would misread."""
+    """Has the resolvers of YAML 1.1 too: it quotes what either version would misread."""
 
 
 def _refuse(problem: str, place: Any) -> NoReturn:
@@ -94,7 +94,7 @@ def _flow_list(dumper: _Dumper, items: Any) -> yaml.Node:
 
 
 def _text(dumper: _Dumper, text: str) -> yaml.Node:
-    """Where Unicode breaks lines and a reader would fold them, as escapes."""
+    """Text; Unicode line breaks, which a reader would fold, are escaped."""
     style = '"' if any(c in text for c in "\x85\u2028\u2029") else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 

@@ -1,4 +1,4 @@
-"""From YAML and flags to configs, strictly: closed keys, exact types, and nothing that can run."""
+"""From YAML and flags to configs, strictly: known keys, exact types, and nothing that can run."""
 
 import json
 from collections.abc import Mapping
@@ -15,25 +15,25 @@ from pellucid.config.sections import section_kinds
 from pellucid.errors import ConfigError
 
 Config = TypeVar("Config")
-MOST_YAML_BYTES = 1_000_000
+MAX_YAML_BYTES = 1_000_000
 LARGEST_INTEGER = 2**63 - 1
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:
-    """The mapping in a YAML file; an empty file is an empty mapping.
+    """Return the mapping in a YAML file; an empty file is an empty mapping.
 
     Raises: ConfigError with file and line if it is anything but plain keys and values.
     """
-    found = plain_yaml.load(_text(path), str(path))
-    if found is None:
+    settings = plain_yaml.load(_text(path), str(path))
+    if settings is None:
         return {}
-    if not isinstance(found, dict):
-        raise ConfigError(f"{path}:1: this is no mapping. Write settings as `name: value` lines.")
-    return found
+    if not isinstance(settings, dict):
+        raise ConfigError(f"{path}:1: not a mapping. Write settings as `name: value` lines.")
+    return settings
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """`base` with what `over` says in its place, section by section; neither is changed."""
+    """Return `base` with the values of `over` in place, section by section; neither is changed."""
     merged = dict(base)
     for key, value in over.items():
         below = merged.get(key)
@@ -50,11 +50,11 @@ def build(
     where: str,
     kinds: Mapping[str, type] | None = None,
 ) -> Config:
-    """The config that a mapping describes; what it leaves out keeps its default.
+    """Return the config that a mapping describes; settings that it leaves out keep their default.
 
-    Types are exact: "3" and 1.5 are no integers; an integer is a number, a list is a tuple.
-    `where` names the mapping's origin in errors. kinds: by path, which class a section is of where
-    its type leaves a choice; the first where nothing is told.
+    Types are exact: "3" and 1.5 are not integers; an integer is a number, a list is a tuple.
+    where: the mapping's origin, for errors. kinds: by dotted path, the class of a section whose
+    type allows several; otherwise the default's class, or the first.
     Raises: ConfigError naming the setting's path.
     """
     return _section(cls, mapping, where, "", kinds or {})
@@ -75,7 +75,7 @@ def _section(
         inner = f"{path}.{key}" if path else str(key)
         if key not in hints:
             raise ConfigError(
-                f"{where}: {_short(inner)} is no setting. {_nearest(key, path, hints)}"
+                f"{where}: {_short(inner)} is not a setting. {_nearest(key, path, hints)}"
             )
         hint = hints[key]
         sections = section_kinds(hint)
@@ -86,7 +86,7 @@ def _section(
             values[key] = _leaf(hint, value, where, inner)
     missing = [name for name in _required(cls) if name not in values]
     if missing:
-        raise ConfigError(f"{where}: {path or 'it'} lacks {', '.join(missing)}, which must be set.")
+        raise ConfigError(f"{where}: {path or 'it'} needs {', '.join(missing)}.")
     try:
         return cls(**values)
     except ConfigError as error:
@@ -99,7 +99,7 @@ def _leaf(hint: Any, value: Any, where: str, path: str) -> Any:
         items = tuple(value.values())
     for item in items:
         if isinstance(item, int) and abs(item) > LARGEST_INTEGER:
-            raise ConfigError(f"{where}: {path} is beyond {LARGEST_INTEGER}. Use less.")
+            raise ConfigError(f"{where}: {path} is above {LARGEST_INTEGER}. Use less.")
     if all(item is None or isinstance(item, (str, int, float)) for item in items):
         try:
             # As JSON, strictness is about values and not Python's types: lists fill tuples.
@@ -147,7 +147,7 @@ def _nearest(key: Any, path: str, known: Mapping[str, Any]) -> str:
 
 
 def _meaning(hint: Any, value: Any) -> str:
-    """What a type asks for, in a user's words."""
+    """The values that a type allows, in words."""
     if get_origin(hint) is Literal:
         choices = [str(choice) for choice in get_args(hint)]
         close = get_close_matches(str(value)[:100], choices, n=1)
@@ -168,11 +168,11 @@ def _meaning(hint: Any, value: Any) -> str:
 
 
 def _short(value: Any) -> str:
-    # Only leaves are shown in full: a hostile value's repr may be huge, or nested without end.
+    # Only plain values are shown in full: a hostile value's repr may be huge or endlessly nested.
     if isinstance(value, (Mapping, list, tuple)) and not all(
         item is None or isinstance(item, (str, int, float)) for item in value
     ):
-        return "something nested"
+        return "a nested value"
     if isinstance(value, Mapping):
         return "a section"
     shown = ascii(value[:80]) if isinstance(value, str) else repr(value)
@@ -185,13 +185,11 @@ def _text(path: str | Path) -> str:
         if not path.is_file():
             raise ConfigError(f"{path}: " + ("not a file." if path.exists() else "no such file."))
         with path.open("rb") as file:
-            raw = file.read(MOST_YAML_BYTES + 1)
+            raw = file.read(MAX_YAML_BYTES + 1)
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}.") from None
-    if len(raw) > MOST_YAML_BYTES:
-        raise ConfigError(
-            f"{path}: larger than {MOST_YAML_BYTES:,} bytes, which no such file needs to be."
-        )
+    if len(raw) > MAX_YAML_BYTES:
+        raise ConfigError(f"{path}: larger than {MAX_YAML_BYTES:,} bytes, the limit for settings.")
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -1,10 +1,10 @@
-"""The shape of a recurrent translator: what to build, and nothing about how to train it."""
+"""The shape of a recurrent translator; training has its own settings."""
 
 from dataclasses import dataclass
 from typing import Literal
 
-from pellucid.config.checks import at_least, at_most, fraction, one_vocabulary
-from pellucid.config.model import LARGEST, MOST_LAYERS
+from pellucid.config.checks import at_least, at_most, check_shared_vocabulary, fraction
+from pellucid.config.model import MAX_LAYERS, MAX_SIZES
 from pellucid.errors import ConfigError
 
 
@@ -13,36 +13,36 @@ class RNNConfig:
     """One recurrent encoder-decoder; defaults are small, after Luong et al. 2015."""
 
     vocab_size: int = 0
-    """Rows of the embedding; 0 lets the tokenizer decide when the run starts."""
+    """Rows of the embedding; 0 means the tokenizer's size."""
     target_vocab_size: int = 0
-    """Rows of the decoder's embedding where it differs; 0 means one vocabulary for both sides."""
+    """Rows of the decoder's embedding, if it differs; 0 means one vocabulary for both sides."""
     d_model: int = 256
     """Width of the decoder's states; the encoder has half of it in each direction."""
     d_embedding: int = 0
     """Width of token vectors; 0 means d_model."""
     n_encoder_layers: int = 1
-    """Each reads in both directions, and the next one both of its outputs."""
+    """Each reads in both directions; the next one reads both outputs."""
     n_decoder_layers: int = 1
     cell: Literal["lstm", "gru"] = "lstm"
     """Hochreiter and Schmidhuber 1997 with forget gates, or Cho et al. 2014."""
     attention: Literal["additive", "dot", "general", "none"] = "general"
-    """How a target state is compared with a source state: v tanh(W q + U k) (Bahdanau et al.
-    2015), q k or q W k (Luong et al. 2015); none: all that the decoder knows is one vector."""
+    """Score of a target and a source state. additive: v tanh(W q + U k) (Bahdanau et al. 2015);
+    dot: q k; general: q W k (Luong et al. 2015); none: the decoder starts from one vector only."""
     input_feeding: bool = False
-    """The decoder reads the last attentional vector beside a token (Luong et al. 2015, 3.3)."""
+    """The decoder reads the last attentional vector with each token (Luong et al. 2015, 3.3)."""
     tie_embeddings: Literal["all", "inputs", "decoder", "none"] = "all"
-    """Which share one matrix: both embeddings and the output, both embeddings, the decoder's
-    embedding and the output, or none."""
+    """Which share one matrix. all: both embeddings and the output. inputs: both embeddings.
+    decoder: its embedding and the output."""
     dropout: float = 0.1
-    """On embeddings and on each layer's output, never from a state to the next (Zaremba 2014)."""
+    """On embeddings and on each layer's output, not between time steps (Zaremba 2014)."""
 
     def __post_init__(self) -> None:
         at_least(0, self, "vocab_size", "target_vocab_size", "d_embedding")
         at_least(1, self, "d_model", "n_encoder_layers", "n_decoder_layers")
         fraction(self, "dropout")
-        at_most(LARGEST, self)
-        if max(self.n_encoder_layers, self.n_decoder_layers) > MOST_LAYERS:
-            raise ConfigError(f"more than {MOST_LAYERS} layers in a stack. Use fewer.")
+        at_most(MAX_SIZES, self)
+        if max(self.n_encoder_layers, self.n_decoder_layers) > MAX_LAYERS:
+            raise ConfigError(f"more than {MAX_LAYERS} layers in a stack. Use fewer.")
         if self.d_model % 2:
             raise ConfigError(
                 f"d_model={self.d_model} is odd, but the encoder has half of it in each direction."
@@ -50,8 +50,8 @@ class RNNConfig:
             )
         if self.input_feeding and self.attention == "none":
             raise ConfigError(
-                "input_feeding=true feeds what attention found, but attention=none finds nothing."
-                " Use input_feeding=false, or an attention."
+                "input_feeding=true feeds the result of attention, but attention=none has none. Use"
+                " input_feeding=false, or set attention."
             )
         self._check_ties()
 
@@ -62,16 +62,16 @@ class RNNConfig:
 
     @property
     def most_tokens(self) -> int:
-        """Most tokens of a text; 0, for a state goes on without end."""
+        """Tokens that a text may have; 0 means no limit."""
         return 0
 
     @property
     def n_segments(self) -> int:
-        """Texts that it can tell apart in one row: none."""
+        """Texts that it can distinguish in one row: none."""
         return 0
 
     def _check_ties(self) -> None:
-        one_vocabulary(self)
+        check_shared_vocabulary(self)
         if self.tie_embeddings in ("all", "decoder") and self.embedding_width != self.d_model:
             raise ConfigError(
                 f"tie_embeddings={self.tie_embeddings} makes the embedding the output too, but"

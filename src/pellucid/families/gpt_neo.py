@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from pellucid.config.head import HeadConfig
-from pellucid.config.model import MOST_LAYERS, ModelConfig
+from pellucid.config.model import MAX_LAYERS, ModelConfig
 from pellucid.errors import ConfigError
 from pellucid.families import gpt2, gpt3
 from pellucid.families.common_heads import LM, SPAN, TAGGER
@@ -55,7 +55,7 @@ def kinds_of(theirs: Mapping[str, Any], n_layers: int) -> list[str]:
     runs = [[each, 1]] if each else theirs.get("attention_types") or ALTERNATING
     try:  # counted before it is written out: a file may say "a billion times"
         count = sum(len(kinds) * max(times, 0) for kinds, times in runs)
-        fits = count == n_layers and count <= MOST_LAYERS
+        fits = count == n_layers and count <= MAX_LAYERS
         found = [kind for kinds, times in runs for kind in kinds * times] if fits else []
     except (TypeError, ValueError):
         found = []
