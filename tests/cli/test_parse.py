@@ -153,7 +153,7 @@ def test_help_explains_each_setting(capsys):
     assert "--data.train [TEXT ...] Files, folders" in text
     assert "--data.columns [NAME=FIELD ...] Which field" in text
     assert "--model.norm-place {post,pre}" in text
-    assert "model: One Transformer." in text
+    assert "model: One Transformer:" in text
 
 
 def test_help_names_no_default_for_what_is_chosen(capsys):
