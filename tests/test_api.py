@@ -73,7 +73,7 @@ def test_settings_are_those_of_decoding_and_checked(model):
     ranked = model.translate(TEXTS[:2], beam=4, n_best=2, alignment=False)
     assert [len(hypotheses) for hypotheses in ranked] == [2, 2]
     assert ranked[0][0].score >= ranked[0][1].score
-    with pytest.raises(ConfigError, match=r"'beams' is no setting\. Did you mean beam\?"):
+    with pytest.raises(ConfigError, match=r"'beams' is not a setting\. Did you mean beam\?"):
         model.translate(TEXTS, beams=4)
     with pytest.raises(ConfigError, match="n_best=9"):
         model.translate(TEXTS, n_best=9)
