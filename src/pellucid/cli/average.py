@@ -10,13 +10,13 @@ from pellucid.errors import UsageError
 
 @dataclass(frozen=True)
 class Options:
-    """Write a model whose weights are the mean of checkpoints; a stopped run gives one too.
+    """Write a model whose weights are the mean of checkpoints, of a stopped run too.
 
     pellucid average runs/en-de --out my-model
     """
 
     sources: tuple[str, ...] = positional()
-    """A run (all its checkpoints), or some of one run's checkpoints."""
+    """A run (all its checkpoints), or some checkpoints of one run."""
     out: str = ""
     """The directory to write."""
 
@@ -24,7 +24,9 @@ class Options:
 def run(options: Options) -> int:
     """Average and save."""
     if not options.sources or not options.out:
-        raise UsageError("say what and where: pellucid average RUN_OR_CHECKPOINTS --out DIR")
+        raise UsageError(
+            "give checkpoints and --out: pellucid average RUN --out DIR"
+        )
     from pellucid.formats.save_bundle import save_bundle
     from pellucid.training.average import averaged, checkpoints_of
 

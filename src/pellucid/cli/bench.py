@@ -1,4 +1,4 @@
-"""`pellucid bench`: how fast a model translates on this machine."""
+"""`pellucid bench`: the speed of a translator on this machine."""
 
 import sys
 import time
@@ -14,20 +14,20 @@ from pellucid.errors import UsageError
 
 @dataclass(frozen=True)
 class Options:
-    """Translate some lines and print sentences and tokens a second, and the peak of memory."""
+    """Translate some lines and print sentences and tokens per second, and peak memory."""
 
     model: str = positional()
     """A model's directory, a finished run, or a shipped name."""
     data: str = ""
     """A text file of sources; without one, sentences of the built-in corpus (en, de, zh)."""
     lines: int = 200
-    """How many lines to translate."""
+    """Number of lines to translate."""
     repeat: int = 3
-    """How often; the median is shown."""
+    """Number of runs; the median is printed."""
     device: str = "auto"
     """cpu, cuda, mps, or auto."""
     dtype: Literal["fp32", "bf16", "int8"] = "fp32"
-    """Numbers to compute with; int8 is for CPUs."""
+    """Compute dtype. int8 is CPU-only."""
     search: dict[str, Any] = config_flags(DecodingConfig)
 
 

@@ -1,4 +1,4 @@
-"""`pellucid data build`: what a training would read, made beforehand."""
+"""`pellucid data build`: the tokenizer and encoded data of a run, without training."""
 
 from dataclasses import dataclass
 from shlex import quote
@@ -12,7 +12,7 @@ from pellucid.config.run import CHOSEN, RunConfig
 
 @dataclass(frozen=True)
 class Options:
-    """Learn the tokenizer and cut all text into ids, without training; `train` goes on from there.
+    """Train the tokenizer and encode all text, without training; `train` continues from there.
 
     pellucid data build --data.train my.en my.de
     """
@@ -23,7 +23,7 @@ class Options:
 
 
 def run(options: Options) -> int:
-    """Build and say where."""
+    """Build, and print where."""
     settings, where = settings_of(options.source, options.settings)
     from pellucid.training.pipeline import build_data
     from pellucid.training.reporter import reporter

@@ -18,7 +18,7 @@ CHUNK_LINES = 2000
 
 @dataclass(frozen=True)
 class Options:
-    """Turn each line of standard input into a vector: one JSON list a line, in order.
+    """Embed each line of standard input: one JSON list per line, in order.
 
     pellucid embed MODEL < in.txt > vectors.jsonl
     """
@@ -26,13 +26,13 @@ class Options:
     model: str = positional()
     """A model's directory, ours or a downloaded one."""
     pooling: Literal["mean", "first", "max", "auto"] = "auto"
-    """How tokens' states become one vector; auto is what the directory says, else the mean."""
+    """How the tokens' states become one vector; auto: as the directory says, otherwise the mean."""
     normalize: Literal["yes", "no", "auto"] = "auto"
-    """Vectors of length 1; auto is what the directory says, else no."""
+    """Vectors of length 1; auto: as the directory says, otherwise no."""
     device: str = "auto"
     """cpu, cuda, mps, or auto."""
     dtype: Literal["fp32", "bf16", "int8"] = "fp32"
-    """Numbers to compute with; int8 is for CPUs."""
+    """Compute dtype. int8 is CPU-only."""
     max_line_bytes: int = DataConfig.max_line_bytes
     """A longer line is an error: it is more likely a broken file than a sentence."""
 

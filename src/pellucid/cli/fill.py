@@ -1,4 +1,4 @@
-"""`pellucid fill`: words for the gaps of each line."""
+"""`pellucid fill`: words for the mask tokens of each line."""
 
 import json
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ DEFAULT_TOP = 5
 
 @dataclass(frozen=True)
 class Options:
-    """Fill the gaps of each line of standard input; a gap is the model's own mask token.
+    """Replace the mask tokens in each line of standard input by the likeliest words.
 
     echo "The [MASK] sleeps." | pellucid fill MODEL
     """
@@ -30,13 +30,13 @@ class Options:
     model: str = positional()
     """A model's directory, ours or a downloaded one."""
     top: int = 0
-    """Print this many words for each gap, with probabilities, in place of the filled line."""
+    """Print this many words per mask token, with probabilities, instead of the filled line."""
     jsonl: bool = False
-    """One JSON object a line, with the filled text and 5 words, or --top, for each gap."""
+    """One JSON object per line, with the filled text and 5 words, or --top, per mask token."""
     device: str = "auto"
     """cpu, cuda, mps, or auto."""
     dtype: Literal["fp32", "bf16", "int8"] = "fp32"
-    """Numbers to compute with; int8 is for CPUs."""
+    """Compute dtype. int8 is CPU-only."""
     max_line_bytes: int = DataConfig.max_line_bytes
     """A longer line is an error: it is more likely a broken file than a sentence."""
 

@@ -1,4 +1,4 @@
-"""`pellucid generate`: what a model writes after each line."""
+"""`pellucid generate`: the continuation of each line by a model."""
 
 import json
 import sys
@@ -23,7 +23,7 @@ CHUNK_LINES = 256
 
 @dataclass(frozen=True)
 class Options:
-    """Let a model write: a decoder alone continues each line of standard input.
+    """Generate text: a decoder-only model continues each line of standard input.
 
     echo "Once upon a time" | pellucid generate MODEL --method sample --top-p 0.9
     """
@@ -34,21 +34,21 @@ class Options:
     stop_at: tuple[str, ...] = ()
     """Strings that end a text."""
     prefix: str = ""
-    """What every text begins with."""
+    """Text that every result starts with."""
     banned: tuple[str, ...] = ()
-    """Strings that are not written, as the tokenizer cuts them."""
+    """Strings that are never generated, as the tokenizer splits them."""
     stream: bool = False
-    """Write each piece as soon as it is there; by greedy search, or --method sample."""
+    """Write each piece as soon as it is generated; greedy search or --method sample only."""
     draft: str = ""
-    """A smaller model of the same tokenizer that guesses ahead: the large one steps less often."""
+    """A smaller model with the same tokenizer whose guesses the model verifies, for speed."""
     ensemble: tuple[str, ...] = ()
-    """More models, of the same tokenizer: all write together, by their mean probability."""
+    """More models with the same tokenizer; the mean of their probabilities decides."""
     jsonl: bool = False
-    """One JSON object a line, with tokens, score and whether the text came to its end."""
+    """One JSON object per line, with tokens, score and whether the text is finished."""
     device: str = "auto"
     """cpu, cuda, mps, or auto."""
     dtype: Literal["fp32", "bf16", "int8"] = "fp32"
-    """Numbers to compute with; int8 is for CPUs."""
+    """Compute dtype. int8 is CPU-only."""
     max_line_bytes: int = DataConfig.max_line_bytes
     """A longer line is an error: it is more likely a broken file than a prompt."""
 

@@ -22,7 +22,7 @@ class Options:
     data: tuple[str, ...] = ()
     """Two aligned files (source, target), or one .tsv or .jsonl."""
     jsonl: bool = False
-    """One JSON object a line."""
+    """One JSON object per line."""
     device: str = "auto"
     """cpu, cuda, mps, or auto."""
 

@@ -1,4 +1,4 @@
-"""`pellucid tokenizer train`: a vocabulary from text files, for use in several runs."""
+"""`pellucid tokenizer train`: a tokenizer from text files, for use in several runs."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from pellucid.errors import UsageError
 
 @dataclass(frozen=True)
 class Options:
-    """Learn one vocabulary from all the text of some files, a text a line.
+    """Train one tokenizer on all lines of some text files.
 
     pellucid tokenizer train my.en my.de --vocab-size 8000 --out my-tokenizer
     """
@@ -21,17 +21,17 @@ class Options:
     files: tuple[str, ...] = positional()
     """Text files; .gz is read as is."""
     out: str = ""
-    """The directory to write; name it in a run's tokenizer.path."""
+    """The directory to write, for tokenizer.path of a run."""
     max_line_bytes: int = DataConfig.max_line_bytes
     """A longer line is an error."""
     settings: dict[str, Any] = config_flags(TokenizerConfig)
 
 
 def run(options: Options) -> int:
-    """Learn and save."""
+    """Train and save."""
     settings = dict(options.settings)
     if not options.files or not options.out:
-        raise UsageError("say from what and where: pellucid tokenizer train FILES --out DIR")
+        raise UsageError("give files and --out: pellucid tokenizer train FILES --out DIR")
     if settings.pop("path", "") or settings.pop("joint", True) is not True:
         raise UsageError("--path and --joint are settings of a run; this learns one vocabulary.")
     from pellucid.config.read import build

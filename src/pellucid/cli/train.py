@@ -1,4 +1,4 @@
-"""`pellucid train`: from a config file or flags to a finished model; a stopped run goes on."""
+"""`pellucid train`: from a config file or flags to a finished model; stopped runs resume."""
 
 import os
 import shlex
@@ -20,23 +20,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Options:
-    """Train a model, or go on with a run: a config file, flags, or both (flags win).
+    """Train a model, or resume a run: a config file, flags, or both (flags win).
 
     pellucid train --data.train my.en my.de
     pellucid train --task tagging --start-from MODEL --data.train my.conll
     """
 
     source: str = positional("")
-    """A config file (.yaml), or the directory of a run to go on with."""
+    """A config file (.yaml), or the directory of a run to resume."""
     test: tuple[str, ...] = ()
-    """Text to measure the finished model on, as for `pellucid evaluate --data`."""
+    """Test set for the finished model, as for `pellucid evaluate --data`."""
     log_format: Literal["text", "json"] = "text"
-    """How to tell what happens, on standard error."""
+    """Format of the log on standard error."""
     settings: dict[str, Any] = config_flags(RunConfig, CHOSEN, task_sections)
 
 
 def run(options: Options) -> int:
-    """Train, then say where the model is and what to type next."""
+    """Train, then print where the model is and the next commands."""
     allocator.prepare_for_steps()
     settings, where = settings_of(options.source, options.settings)
     from pellucid.training.reporter import Quiet, reporter
@@ -66,9 +66,9 @@ def run(options: Options) -> int:
 
 
 def settings_of(source: str, flags: dict[str, Any]) -> tuple[dict[str, Any], str]:
-    """The settings of a file or a run with the flags on top, and where they come from.
+    """Return the settings of a file or a run with the flags on top, and their origin.
 
-    Raises: DataError if there is no such file or run; UsageError if nothing is given at all.
+    Raises: DataError if there is no such file or run; UsageError if there is neither.
     """
     from pellucid.config.paths import with_absolute_paths
     from pellucid.config.read import merge, read_yaml
@@ -84,7 +84,7 @@ def settings_of(source: str, flags: dict[str, Any]) -> tuple[dict[str, Any], str
     path = Path(source)
     file = path / "config.yaml" if path.is_dir() else path
     if not file.is_file():
-        what = "no run: there is no config.yaml in it" if path.is_dir() else "no such file"
+        what = "not a run: it has no config.yaml" if path.is_dir() else "no such file"
         raise DataError(f"{path}: {what}. Give a config file or the directory of a run.")
     settings = read_yaml(file)
     if path.is_dir():
@@ -96,7 +96,7 @@ def _how_to_resume(trained: "Trained") -> str:
     name = signal.Signals(trained.signal or 0).name
     return (
         f"stopped by {name} after update {trained.progress.step:,}; everything is saved."
-        f" Go on: pellucid train {shlex.quote(str(trained.run.path))}"
+        f" Resume: pellucid train {shlex.quote(str(trained.run.path))}"
     )
 
 

@@ -1,5 +1,6 @@
-"""`pellucid translate`: one line out for each line in, in order."""
+"""`pellucid translate`: one line of output per line of input, in order."""
 
+import os
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -23,7 +24,7 @@ WORKER_LINES = 256  # few, so that all workers have a chunk until shortly before
 
 @dataclass(frozen=True)
 class Options:
-    """Translate standard input to standard output, one line for each line.
+    """Translate standard input to standard output, line by line.
 
     pellucid translate MODEL < in.txt > out.txt
     """
@@ -32,21 +33,21 @@ class Options:
     """A model's directory, a finished run, or the name of a model that comes with pellucid."""
     search: dict[str, Any] = config_flags(DecodingConfig)
     prefix: str = ""
-    """What every translation begins with."""
+    """Text that every translation starts with."""
     banned: tuple[str, ...] = ()
-    """Strings that are not written, as the tokenizer cuts them."""
+    """Strings that are never generated, as the tokenizer splits them."""
     ensemble: tuple[str, ...] = ()
-    """More models, of the same tokenizer: all translate together, by their mean probability."""
+    """More models with the same tokenizer; the mean of their probabilities decides."""
     alignment: bool = False
-    """Add which source token each target token came from: `text ||| 0-0 1-2`."""
+    """Add the source tokens that each target token comes from: `text ||| 0-0 1-2`."""
     jsonl: bool = False
-    """One JSON object a line, with tokens, scores and whether the text was cut or split."""
+    """One JSON object per line, with tokens, scores and whether the text was cut or split."""
     device: str = "auto"
     """cpu, cuda, mps, or auto."""
     dtype: Literal["fp32", "bf16", "int8"] = "fp32"
-    """Numbers to compute with; int8 is for CPUs."""
+    """Compute dtype. int8 is CPU-only."""
     workers: int = 1
-    """Processes that translate, each on one thread: one a core is fastest. CPU only."""
+    """Processes that translate, each on one thread; one per core is fastest. CPU only."""
     max_line_bytes: int = DataConfig.max_line_bytes
     """A longer line is an error: it is more likely a broken file than a sentence."""
 
@@ -109,9 +110,11 @@ def translate_chunk(
 
 
 def _n_workers(options: Options) -> int:
-    """Raises: UsageError if the number is out of range, or the device is no CPU."""
+    """Raises: UsageError if there cannot be so many workers here, on this device."""
     if not 1 <= options.workers <= MAX_WORKERS:
         raise UsageError(f"--workers {options.workers}: give a number from 1 to {MAX_WORKERS}.")
+    if options.workers > 1 and not hasattr(os, "fork"):
+        raise UsageError("--workers needs fork(), which this system lacks. Leave it out.")
     if options.workers > 1 and options.device not in ("auto", "cpu"):
         raise UsageError("--workers is for the CPU: leave it out, or set --device cpu.")
     return options.workers

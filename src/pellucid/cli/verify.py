@@ -1,4 +1,4 @@
-"""`pellucid verify`: are a model's or a run's files what was saved?"""
+"""`pellucid verify`: check that files are what was saved."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,31 +18,31 @@ class Options:
 
 
 def run(options: Options) -> int:
-    """Say of each part that it is sound. Raises: the first fault, after looking at all parts."""
+    """Print whether each part is sound. Raises: the first fault, after checking all parts."""
     parts = parts_of(Path(options.directory))
     faults: list[PellucidError] = []
     for part in parts:
         try:
-            said = _opened(part) if _is_published(part) else _sound(part)
+            line = _check_opens(part) if _is_published(part) else _check_sound(part)
         except (ConfigError, DataError, VerificationError) as fault:
             faults.append(fault)
-            said = f"damaged  {part}"
-        print(said)
+            line = f"damaged  {part}"
+        print(line)
     if faults:
         more = f"\n{len(faults)} of {len(parts)} parts are damaged." if len(faults) > 1 else ""
         raise type(faults[0])(f"{faults[0]}{more}")
     return 0
 
 
-def _sound(part: Path) -> str:
-    """What there is. Raises: as `manifest.verify`."""
+def _check_sound(part: Path) -> str:
+    """Return the line for a sound part. Raises: as `manifest.verify`."""
     files = verify(part)["files"]
     size = sum(entry["bytes"] for entry in files.values())
     return f"sound    {part}  {len(files)} files, {size:,} bytes"
 
 
 def _is_published(part: Path) -> bool:
-    """Whether it is a model in a published layout that nothing vouches for."""
+    """Whether it is a model in a published layout without a manifest."""
     from pellucid.families.catalog import FAMILIES
 
     if (part / NAME).exists() or not (part / "config.json").is_file():
@@ -51,30 +51,30 @@ def _is_published(part: Path) -> bool:
     return isinstance(config, dict) and str(config.get("model_type")) in FAMILIES
 
 
-def _opened(part: Path) -> str:
-    """That it opens. Raises: the fault that opening it meets."""
+def _check_opens(part: Path) -> str:
+    """Return the line for a part that opens. Raises: as `open_model`."""
     from pellucid.formats.open_model import open_model
 
     open_model(part)
-    return f"opens    {part}  no {NAME}: its bytes are not vouched for (pellucid import keeps it)"
+    return f"opens    {part}  no {NAME}: not verified (pellucid import adds one)"
 
 
 def parts_of(path: Path) -> list[Path]:
-    """The directories with a manifest that a name means.
+    """Return the directories that a name stands for.
 
     Raises: DataError if there is nothing to check.
     """
     if (path / "config.yaml").is_file():  # a run
-        places = [*(path / "checkpoints").glob("step-*"), *(path / "data").glob("*/part-*")]
-        found = sorted(place for place in places if place.is_dir())
-        found += [part for part in (path / "tokenizer", path / "final") if part.is_dir()]
-        if not found:
+        parts = [*(path / "checkpoints").glob("step-*"), *(path / "data").glob("*/part-*")]
+        existing = sorted(part for part in parts if part.is_dir())
+        existing += [part for part in (path / "tokenizer", path / "final") if part.is_dir()]
+        if not existing:
             raise DataError(f"{path} is a run that has saved nothing yet. Nothing to verify.")
-        return found
+        return existing
     if not path.exists():
         from pellucid.formats.locate import locate
 
         return [locate(path)]
     if not (path / NAME).is_file() and not any(path.glob("*.safetensors")):
-        raise DataError(f"{path} is no model, checkpoint or run. Check the name.")
+        raise DataError(f"{path} is not a model, checkpoint or run. Check the name.")
     return [path]
