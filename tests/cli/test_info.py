@@ -82,7 +82,7 @@ def test_each_unpublished_family_is_shown(pellucid):
 def test_a_published_directory_is_opened_in_place_of_a_manifest(pellucid, writers, tmp_path):
     done = pellucid("verify", writers.model)
     assert (done.code, done.out.split()[:2]) == (0, ["opens", str(writers.model)])
-    assert "not vouched for" in done.out
+    assert "not verified" in done.out
     albert(tmp_path / "m", 3)
     (tmp_path / "m" / "model.safetensors").write_bytes(b"\x08" + bytes(7) + b"{}")
     done = pellucid("verify", tmp_path / "m")

@@ -143,7 +143,7 @@ def test_a_training_stopped_twice_goes_on(ready, tmp_path):
             said = process.stderr.read().decode()
             assert process.wait(60) == 128 + number
         assert f"stopped by {number.name} after update" in said
-        assert f"Go on: pellucid train {run}" in said
+        assert f"Resume: pellucid train {run}" in said
         args = [run]  # what it said to type
     with start("train", run) as process:
         lines_until(process, "resuming from step-")

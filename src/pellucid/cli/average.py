@@ -24,9 +24,7 @@ class Options:
 def run(options: Options) -> int:
     """Average and save."""
     if not options.sources or not options.out:
-        raise UsageError(
-            "give checkpoints and --out: pellucid average RUN --out DIR"
-        )
+        raise UsageError("give checkpoints and --out: pellucid average RUN --out DIR")
     from pellucid.formats.save_bundle import save_bundle
     from pellucid.training.average import averaged, checkpoints_of
 

@@ -1,4 +1,4 @@
-"""What may stop a command, as the errors and exit codes that are documented."""
+"""Exceptions and signals as the documented errors and exit codes."""
 
 import errno
 import signal
@@ -11,12 +11,12 @@ from pellucid.errors import DataError, PellucidError, ResourceError
 
 SIGINT_CODE, SIGPIPE_CODE = 130, 141
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.ENOMEM, errno.EMFILE)
-NO_MEMORY = ("allocate memory", "out of memory", "not enough memory")  # what torch says
+NO_MEMORY = ("allocate memory", "out of memory", "not enough memory")  # messages of torch
 NO_THREAD = "Resource temporarily unavailable"
 
 
 class Stopped(BaseException):
-    """The command ends here with this exit code, and has said all that there is to say."""
+    """The command ends here with this exit code; there is nothing more to print."""
 
     def __init__(self, code: int) -> None:
         super().__init__(code)
@@ -25,7 +25,7 @@ class Stopped(BaseException):
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Turn what is no error of ours into one: files, memory, and the unexpected."""
+    """Raise a PellucidError in place of errors of files and memory, and unexpected ones."""
     try:
         yield
     except (PellucidError, BrokenPipeError):
@@ -69,14 +69,14 @@ def _stop(number: int, frame: FrameType | None) -> None:
 
 
 def _about_the_unexpected(error: BaseException) -> PellucidError:
-    said = " ".join(str(error).split())[:300]
-    if any(words in said for words in NO_MEMORY):
-        return ResourceError(f"out of memory: {said}. Use a smaller model or smaller batches.")
-    if NO_THREAD in said:
-        return ResourceError(f"the machine starts no more threads: {said}. Use fewer.")
+    message = " ".join(str(error).split())[:300]
+    if any(words in message for words in NO_MEMORY):
+        return ResourceError(f"out of memory: {message}. Use a smaller model or smaller batches.")
+    if NO_THREAD in message:
+        return ResourceError(f"the machine cannot start more threads: {message}. Use fewer.")
     return PellucidError(
-        f"internal error ({type(error).__name__}: {said}). This is a fault of ours: run again"
-        " with --debug and report what it shows."
+        f"internal error ({type(error).__name__}: {message}). This is a bug in pellucid: run again"
+        " with --debug and report what it prints."
     )
 
 
@@ -84,5 +84,5 @@ def _about_a_file(error: OSError) -> PellucidError:
     name = f"{error.filename}: " if error.filename else ""
     what = f"{name}{error.strerror or error}."
     if error.errno in FULL:
-        return ResourceError(f"{what} Free some space or memory, or choose another place.")
+        return ResourceError(f"{what} Free some space or memory, or choose another directory.")
     return DataError(f"{what} Check name, kind and permissions.")

@@ -1,4 +1,4 @@
-"""`pellucid VERB ...`: finds the verb's file, and what goes wrong becomes a few lines and a code.
+"""`pellucid VERB ...`: runs the verb's file; an error becomes a few lines and an exit code.
 
 Exit codes: 0 ok, 1 internal, 2 usage, 3 data or file, 4 config, 5 resource, 6 verification,
 129 SIGHUP, 130 SIGINT, 141 closed pipe, 143 SIGTERM.
@@ -21,43 +21,43 @@ from pellucid.errors import PellucidError, ResourceError, UsageError
 
 # Verb -> its file, and what it does.
 VERBS = {
-    "init": ("init", "print a commented config file to begin with"),
-    "train": ("train", "train a model, or go on with a run"),
+    "init": ("init", "print a commented config file"),
+    "train": ("train", "train a model, or resume a run"),
     "translate": ("translate", "translate lines from standard input to standard output"),
     "evaluate": ("evaluate", "BLEU, chrF and TER of a model or of finished translations"),
     "score": ("score", "log-probability of given translations, line by line"),
-    "generate": ("generate", "let a model continue lines of standard input"),
-    "fill": ("fill", "words for the gaps in lines of standard input"),
+    "generate": ("generate", "continue lines of standard input"),
+    "fill": ("fill", "words for the mask tokens in lines of standard input"),
     "tag": ("tag", "a tag for each word of lines of standard input"),
     "embed": ("embed", "a vector for each line of standard input"),
-    "info": ("info", "this machine, or all about a model"),
-    "verify": ("verify", "check that a model's or a run's files are what was saved"),
-    "import": ("import_model", "check a downloaded model and keep it verified"),
+    "info": ("info", "this machine, a model, or a family"),
+    "verify": ("verify", "check that files are what was saved"),
+    "import": ("import_model", "check a downloaded model and add a manifest"),
     "export": ("export_model", "write a model in the layout of other tools"),
-    "average": ("average", "a model from the mean of checkpoints"),
-    "bench": ("bench", "how fast a model translates here"),
+    "average": ("average", "average checkpoints into a model"),
+    "bench": ("bench", "measure the speed of a translator here"),
     "data check": ("data_check", "find everything that is wrong with data"),
-    "data build": ("data_build", "tokenizer and ids of a run, without training"),
-    "tokenizer train": ("tokenizer_train", "learn a tokenizer from text"),
+    "data build": ("data_build", "tokenizer and encoded data of a run, without training"),
+    "tokenizer train": ("tokenizer_train", "train a tokenizer on text"),
 }
 GROUPS = {verb.split()[0] for verb in VERBS if " " in verb}
 MOST_LINES = 5
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; its exit code. Nothing is raised for what a user may meet."""
+    """Run one command and return its exit code. Errors are printed, not raised."""
     args = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in args
-    checked = "--require-checksum" in args
+    require_checksum = "--require-checksum" in args
     args = [arg for arg in args if arg not in ("--debug", "--require-checksum")]
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a C locale must not keep us from writing text
+        if isinstance(stream, io.TextIOWrapper):  # text is UTF-8 in a C locale too
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     try:
-        with stopped_by_signals(), explained(), checksum_required(checked):
+        with stopped_by_signals(), explained(), checksum_required(require_checksum):
             if sys.stdout is None:
                 raise ResourceError(
-                    "standard output is closed: there is nowhere to write. Send it to a file, or"
+                    "standard output is closed, so results cannot be written. Send it to a file or"
                     " to /dev/null."
                 )
             code = dispatch(args)
@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _report(error, debug, _logs_json(args))
         return error.exit_code
     except BrokenPipeError:
-        _forget_stdout()
+        _discard_stdout()
         return SIGPIPE_CODE
     except KeyboardInterrupt:
         return SIGINT_CODE
@@ -76,12 +76,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 @contextlib.contextmanager
-def checksum_required(yes: bool) -> Iterator[None]:
-    """While it lasts, in this process and its children, no model opens without a manifest."""
-    if not yes:
+def checksum_required(required: bool) -> Iterator[None]:
+    """In the block, in this process and its children, refuse models without a manifest."""
+    if not required:
         yield
         return
-    from pellucid.manifest import REQUIRE  # hashes and JSON: a command's help goes without
+    from pellucid.manifest import REQUIRE  # slow to import
 
     before = os.environ.get(REQUIRE)
     os.environ[REQUIRE] = "1"
@@ -109,18 +109,18 @@ def dispatch(args: list[str]) -> int:
 
 
 def overview(group: str = "") -> str:
-    """All verbs, or those of one group, each with what it does."""
-    chosen = {verb: says for verb, (_, says) in VERBS.items() if verb.startswith(group)}
+    """Return the help for all verbs, or those of one group."""
+    chosen = {verb: text for verb, (_, text) in VERBS.items() if verb.startswith(group)}
     width = max(map(len, chosen))
-    lines = [f"  {verb:{width}}  {says}" for verb, says in chosen.items()]
+    lines = [f"  {verb:{width}}  {text}" for verb, text in chosen.items()]
     return "\n".join(
         [
             f"usage: pellucid {group or 'VERB'} ... [--debug] [--require-checksum]",
             "",
             *lines,
             "",
-            "`pellucid VERB --help` shows a verb's options; --debug a traceback with an error;",
-            "--require-checksum refuses a model whose bytes no manifest vouches for.",
+            "`pellucid VERB --help` shows a verb's options; --debug prints tracebacks;",
+            "--require-checksum refuses a model without a checksum manifest.",
         ]
     )
 
@@ -145,7 +145,7 @@ def _unknown(args: list[str]) -> UsageError:
     close = get_close_matches(" ".join(args[:2])[:40], VERBS, n=1)
     close = close or get_close_matches(args[0][:40], VERBS, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
-    return UsageError(f"{args[0][:60]!r} is no verb.{hint} See: pellucid --help.")
+    return UsageError(f"{args[0][:60]!r} is not a verb.{hint} See: pellucid --help.")
 
 
 def _logs_json(args: list[str]) -> bool:
@@ -167,8 +167,8 @@ def _report(error: PellucidError, debug: bool, as_json: bool) -> None:
             print(text, file=sys.stderr, flush=True)
 
 
-def _forget_stdout() -> None:
-    """Python flushes stdout once more at its end, which would complain about the closed pipe."""
+def _discard_stdout() -> None:
+    """Discard what is left in stdout: Python flushes it at exit, an error on a closed pipe."""
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (OSError, ValueError, AttributeError):  # not a real file, in a test

@@ -26,7 +26,7 @@ def config_flags(
     chosen: frozenset[str] = frozenset(),
     sections: Callable[[Sequence[str]], Sections] | None = None,
 ) -> Any:
-    """A field for the settings of a config: each is a flag, each section's with its name before it.
+    """A field for the settings of a config: one flag per setting, such as --section.setting.
 
     The field holds the settings that are given, as the nested mapping that `config.read.build`
     takes; a setting that is not given is not in it.
