@@ -1,4 +1,4 @@
-"""The first thing to run: a translator trained on the built-in corpus, measured against truth.
+"""A first run: train a translator on the built-in corpus and measure it.
 
 usage: python -m pellucid.cli.demo [RUN_DIR]
 """
@@ -34,11 +34,11 @@ SETTINGS = {
         "checkpoint_every": 100,
         "average": 5,
     },
-    # found on validation sentences: with three layers, words are looked up in the last one
+    # Chosen on validation sentences: with three layers, the last one attends to the aligned words.
     "decoding": {"alignment_layer": -1},
 }
 NEXT = """
-What to type next:
+Next:
   echo "The cat didn't cross the river because it was too deep." | pellucid translate {run}
   pellucid info {run}
   pellucid train --data.train my.en my.de      # your own text, a line a sentence
@@ -46,7 +46,7 @@ What to type next:
 
 
 def main(run_dir: str = "runs/demo") -> int:
-    """Train (or go on, or find it done), measure, show. Returns an exit code."""
+    """Train or resume the demo's run, then measure it; return an exit code."""
     from pellucid.training.pipeline import train
     from pellucid.training.reporter import reporter
 
@@ -54,7 +54,7 @@ def main(run_dir: str = "runs/demo") -> int:
     if not (Path(run_dir) / "final").is_dir():
         trained = train({**SETTINGS, "run_dir": run_dir}, where="the demo", reporter=reporter())
         if trained.signal is not None:
-            print("stopped; the same command goes on from here", file=sys.stderr)
+            print("stopped; the same command resumes it", file=sys.stderr)
             return 128 + trained.signal
     show(run_dir)
     print(NEXT.format(run=quote(run_dir)))
@@ -62,7 +62,7 @@ def main(run_dir: str = "runs/demo") -> int:
 
 
 def show(run_dir: str) -> None:
-    """Print what the model in a run does with sentences whose clauses it has never seen."""
+    """Print scores and translations of sentences whose clauses are not in the training data."""
     from pellucid.api import load
     from pellucid.metrics.translation import bleu, chrf
     from pellucid.nn import kernels
@@ -76,8 +76,8 @@ def show(run_dir: str) -> None:
     print(f"\nOn {TESTED} sentences none of whose clauses was in the training data:")
     for score in (bleu(outputs, references, TARGET), chrf(outputs, references)):
         print(f"  {score.name} {score.value:.1f}   {score.signature}")
-    right, asked = pronouns(sentences, outputs)
-    print(f"  pronouns resolved {right / asked:.1%} of {asked} (chance 50%)")
+    right, total = pronouns(sentences, outputs)
+    print(f"  pronouns resolved {right / total:.1%} of {total} (chance 50%)")
     print(
         f"  alignment error rate {alignment_error(model, sentences):.3f} (attention against truth)"
     )
@@ -88,20 +88,20 @@ def show(run_dir: str) -> None:
 
 
 def pronouns(sentences: Sequence[Sentence], outputs: Sequence[str]) -> tuple[int, int]:
-    """How many because-clauses have the right pronoun after `weil`, and how many there are."""
-    right = asked = 0
+    """Return how many because-clauses have the right pronoun after `weil`, and their number."""
+    right = total = 0
     for sentence, output in zip(sentences, outputs, strict=True):
         if sentence.coreference is None:
             continue
-        asked += 1
+        total += 1
         words = output.replace(",", " ").split()
         after = words[words.index("weil") + 1 :] if "weil" in words else []
         right += after[:1] == [sentence.coreference.german]
-    return right, asked
+    return right, total
 
 
 def alignment_error(model: "Loaded", sentences: Sequence[Sentence]) -> float:
-    """Of the decoder's attention while it is led through the references, against gold links."""
+    """Return the error of alignments from attention over the references, against gold links."""
     from pellucid.decoding.alignment import align, word_alignment
     from pellucid.metrics.alignment import alignment_error_rate
 
@@ -117,15 +117,17 @@ def alignment_error(model: "Loaded", sentences: Sequence[Sentence]) -> float:
         layer=model.bundle.decoding.alignment_layer,
     )
     predicted = [
-        {(source, target) for target, source in word_alignment(weights, theirs, [*ours, None])}
-        for weights, (_, theirs), (_, ours) in zip(attention, targets, sources, strict=True)
+        {(s, t) for t, s in word_alignment(weights, target_words, [*source_words, None])}
+        for weights, (_, target_words), (_, source_words) in zip(
+            attention, targets, sources, strict=True
+        )
     ]
     gold = [sentence.alignment(SOURCE, TARGET) for sentence in sentences]
     return alignment_error_rate(predicted, gold).error_rate
 
 
 def pieces(tokenizer: "Tokenizer", side: Side) -> tuple[list[int], list[int | None]]:
-    """A side's ids, and the word that each belongs to (None for a piece that is only a space)."""
+    """Return a side's ids, and the word of each (None for a piece that is only a space)."""
     encoding = tokenizer.encode(side.text)
     words: list[int | None] = []
     for begin, end in encoding.offsets:

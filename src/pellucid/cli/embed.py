@@ -24,7 +24,7 @@ class Options:
     """
 
     model: str = positional()
-    """A model's directory, ours or a downloaded one."""
+    """A model's directory, of pellucid or downloaded, or hf://owner/name."""
     pooling: Literal["mean", "first", "max", "auto"] = "auto"
     """How the tokens' states become one vector; auto: as the directory says, otherwise the mean."""
     normalize: Literal["yes", "no", "auto"] = "auto"

@@ -35,37 +35,37 @@ class Options:
     hypotheses: str = ""
     """Score this file of translations instead of a model's."""
     against: str = ""
-    """Another model, or a file of its translations: is the difference more than chance?"""
+    """Another model, or a file of its translations, to compare with (paired bootstrap)."""
     tokenised: bool = False
-    """The protocol of old papers (BLEU on text as it is tokenised) in place of sacreBLEU's."""
+    """BLEU on text as it is tokenised, the protocol of old papers, instead of sacreBLEU's."""
     output: str = ""
-    """Keep the translations in this file."""
+    """A file for the translations."""
     language: str = ""
-    """Target language, where neither the model nor a file's ending says it."""
+    """Target language, if neither the model nor a file's ending names it."""
     device: str = "auto"
     """cpu, cuda, mps, or auto."""
     dtype: Literal["fp32", "bf16", "int8"] = "fp32"
-    """What the weights are held in; int8 is fastest on a CPU, and this shows what it costs."""
+    """Compute dtype; int8 is CPU-only, and this shows what it costs."""
     json: bool = False
     """Print one JSON object."""
     search: dict[str, Any] = config_flags(DecodingConfig)
 
 
 class System(NamedTuple):
-    """Who translates a test set into which language ("" if unknown)."""
+    """The translations of a test set, and their language ("" if unknown)."""
 
     language: str
     texts: Callable[[], list[str]]
 
 
 def run(options: Options) -> int:
-    """Translate or read, score, print. All that can be wrong is known before the work begins."""
+    """Translate or read, score, print. Options are checked before anything is translated."""
     from pellucid.metrics.translation import language_note
 
     _check(options)
     model = _open(options.model, options) if options.model else None
     if model is not None and model.task not in ("", "translation"):
-        measure_task(model, options.data, options.json, _given(options))
+        measure_task(model, options.data, options.json, _translator_flags(options))
         return 0
     pairs = pairs_of(options.data)
     system = _system(model or options.hypotheses, pairs, options)
@@ -75,24 +75,24 @@ def run(options: Options) -> int:
         other = options.against if is_file else _open(options.against, options)
         other = _system(other, pairs, options)
     language = options.language or system.language or languages_of(options.data)[1]
-    scores([""], [""], language, options.tokenised)  # its word segmenter may not be here
+    scores([""], [""], language, options.tokenised)  # fails now without its word segmenter
     translations = system.texts()
     if options.output:
-        _keep(translations, options.output)
-    real = [i for i, (source, _) in enumerate(pairs) if source]
-    references = [pairs[i][1] for i in real]
-    texts = [translations[i] for i in real]
-    found = scores(texts, references, language, options.tokenised)
+        _write(translations, options.output)
+    not_blank = [i for i, (source, _) in enumerate(pairs) if source]
+    references = [pairs[i][1] for i in not_blank]
+    texts = [translations[i] for i in not_blank]
+    results = scores(texts, references, language, options.tokenised)
     comparison = None
     if other is not None:
-        theirs = other.texts()
-        comparison = _compared([theirs[i] for i in real], texts, references, language)
-    _print(options, found, comparison, language_note(language))
+        others = other.texts()
+        comparison = _compare([others[i] for i in not_blank], texts, references, language)
+    _print(options, results, comparison, language_note(language))
     return 0
 
 
 def measure(model: str, data: Sequence[str]) -> None:
-    """Measure a model with nothing else said, as at the end of a training."""
+    """Measure a model with default options, as at the end of a training."""
     run(Options(model=model, data=tuple(data)))
 
 
@@ -104,12 +104,12 @@ def scores(
 
     if tokenised:
         return [tokenised_bleu(texts, references)]
-    found = [bleu(texts, references, language), chrf(texts, references)]
-    return [*found, ter(texts, references, language)]
+    n_grams = [bleu(texts, references, language), chrf(texts, references)]
+    return [*n_grams, ter(texts, references, language)]
 
 
 def only_best(search: dict[str, Any]) -> dict[str, Any]:
-    """Return search settings that give one text a source. Raises: UsageError if more are given."""
+    """Return search settings for one text per source. Raises: UsageError if more are requested."""
     if search.get("n_best", 1) > 1:
         raise UsageError(
             f"--n-best {search['n_best']}: only the best text of each source is measured. Leave"
@@ -119,7 +119,7 @@ def only_best(search: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check(options: Options) -> None:
-    """Raises: UsageError if the options make no sense together; ResourceError as `check_place`."""
+    """Raises: UsageError if options contradict each other; ResourceError as `check_place`."""
     if not options.data:
         raise UsageError("no test set. Give it: --data test.en test.de")
     if bool(options.model) == bool(options.hypotheses):
@@ -130,6 +130,7 @@ def _check(options: Options) -> None:
             "--tokenised and --against: systems are compared by sacreBLEU's BLEU, which is another"
             " protocol. Leave one out."
         )
+    only_best(options.search)
     if options.output:
         from pellucid.files import check_place
 
@@ -140,13 +141,13 @@ def _open(name: str, options: Options) -> "Loaded":
     return load_model(name, options.device, options.dtype)
 
 
-def _given(options: Options) -> list[str]:
-    """The flags that are given and concern translations alone."""
+def _translator_flags(options: Options) -> list[str]:
+    """The flags in use that are for translators only."""
     flags = {
         "--against": options.against,
         "--tokenised": options.tokenised,
         "--output": options.output,
-        "settings of a search": options.search,
+        "search settings": options.search,
     }
     return [flag for flag, value in flags.items() if value]
 
@@ -157,20 +158,20 @@ def _system(model: "Loaded | str", pairs: Sequence[tuple[str, str]], options: Op
     if isinstance(model, str):
         lines = lines_of(model, len(pairs))
         return System("", lambda: lines)
-    model.translate([], **settings)  # what cannot be is known before the work begins
+    model.translate([], **settings)  # impossible settings are an error before the work
 
     def texts() -> list[str]:
         with progress("translating", len(pairs)) as advance:
             sources = [source for source, _ in pairs]
-            found = model.translate(sources, alignment=False, progress=advance, **settings)
-        return [one_line(t.text) for t in found]
+            results = model.translate(sources, alignment=False, progress=advance, **settings)
+        return [one_line(result.text) for result in results]
 
     return System(model.bundle.languages[1], texts)
 
 
 @contextmanager
 def progress(what: str, total: int) -> Iterator[Callable[[int], None] | None]:
-    """A bar with the time to go on a terminal; nothing elsewhere."""
+    """A progress bar with the remaining time on a terminal; nothing elsewhere."""
     if not sys.stderr.isatty():
         yield None
         return
@@ -182,32 +183,32 @@ def progress(what: str, total: int) -> Iterator[Callable[[int], None] | None]:
         yield lambda n: bar.advance(task, n)
 
 
-def _compared(
-    theirs: list[str], ours: list[str], references: list[str], language: str
+def _compare(
+    texts_a: list[str], texts_b: list[str], references: list[str], language: str
 ) -> "Comparison":
     from pellucid.metrics.translation import paired_bootstrap
 
-    return paired_bootstrap(theirs, ours, references, language)
+    return paired_bootstrap(texts_a, texts_b, references, language)
 
 
-def _keep(texts: Sequence[str], file: str) -> None:
+def _write(texts: Sequence[str], file: str) -> None:
     from pellucid.files import atomic_write
 
     atomic_write(Path(file), "".join(text + "\n" for text in texts).encode())
 
 
 def _print(
-    options: Options, found: list["Score"], comparison: "Comparison | None", note: str
+    options: Options, results: list["Score"], comparison: "Comparison | None", note: str
 ) -> None:
     if options.json:
-        said: dict[str, Any] = {"scores": [score._asdict() for score in found]}
+        record: dict[str, Any] = {"scores": [score._asdict() for score in results]}
         if comparison is not None:
-            said["comparison"] = comparison._asdict()
+            record["comparison"] = comparison._asdict()
         if note:
-            said["note"] = note
-        print(json.dumps(said))
+            record["note"] = note
+        print(json.dumps(record))
         return
-    for score in found:
+    for score in results:
         print(f"{score.name} {score.value:.2f}  {score.signature}")
     if note:
         print(f"note: {note} Set another with --language.")

@@ -16,7 +16,7 @@ def measure_task(
 ) -> None:
     """Print the metrics of a model's task on a test set.
 
-    unused: flags that are given and that this task has no use for. Raises: UsageError naming them.
+    unused: flags in use that do not concern this task. Raises: UsageError naming them.
     """
     if unused:
         raise UsageError(

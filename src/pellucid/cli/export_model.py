@@ -10,7 +10,7 @@ from pellucid.cli.parse import positional
 
 @dataclass(frozen=True)
 class Options:
-    """Write a model so that other tools open it.
+    """Write a model for other tools.
 
     pellucid export runs/en-de my-marian
     """
@@ -25,7 +25,7 @@ class Options:
 
 
 def run(options: Options) -> int:
-    """Open, write, and open again what was written."""
+    """Open the model and write it."""
     from pellucid.formats.locate import locate
     from pellucid.formats.open_model import open_model
 

@@ -28,7 +28,7 @@ class Options:
     """
 
     model: str = positional()
-    """A model's directory, ours or a downloaded one."""
+    """A model's directory, of pellucid or downloaded, or hf://owner/name."""
     top: int = 0
     """Print this many words per mask token, with probabilities, instead of the filled line."""
     jsonl: bool = False

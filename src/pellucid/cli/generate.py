@@ -29,7 +29,7 @@ class Options:
     """
 
     model: str = positional()
-    """A model's directory, ours or a downloaded one."""
+    """A model's directory, of pellucid or downloaded, or hf://owner/name."""
     search: dict[str, Any] = config_flags(DecodingConfig)
     stop_at: tuple[str, ...] = ()
     """Strings that end a text."""

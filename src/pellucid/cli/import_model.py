@@ -1,4 +1,4 @@
-"""`pellucid import`: a downloaded model as a verified directory."""
+"""`pellucid import`: a downloaded model as a directory with a manifest."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,21 +9,21 @@ from pellucid.cli.parse import positional
 
 @dataclass(frozen=True)
 class Options:
-    """Check a downloaded model and write it anew with a manifest, so that damage is noticed later.
+    """Check a downloaded model and write it with a manifest, so that later damage is noticed.
 
-    A directory of safetensors opens without this too. Only hf:// names are fetched.
+    A directory with safetensors opens without this too. Only hf:// names are downloaded.
     """
 
     directory: str = positional()
-    """What was downloaded: config.json, weights, tokenizer files; or hf://owner/name."""
+    """A directory with config.json, weights and tokenizer files; or hf://owner/name."""
     out: str = positional()
     """The directory to write."""
     from_pickle: bool = False
-    """Read pytorch_model*.bin, in a guarded process: only if you trust where it came from."""
+    """Read pytorch_model*.bin, in a restricted process. Only if you trust its origin."""
 
 
 def run(options: Options) -> int:
-    """Open, write, say what it was."""
+    """Open, write, print what it is."""
     from pellucid.formats.hub import fetch, is_hub_name
     from pellucid.formats.import_published import import_published
 

@@ -1,4 +1,4 @@
-"""`pellucid info`: versions and machine, or what a model or a family is made of."""
+"""`pellucid info`: this machine, a model, or a family."""
 
 import json
 import os
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from pellucid.formats.bundle import Bundle
     from pellucid.nn.base import Model
 
-BESIDE = {"gpt3": "gpt2", "transformer": "marian", "rnn": "marian"}
-"""What has no published weights, and the family that was trained to predict the same."""
+COUNTERPARTS = {"gpt3": "gpt2", "transformer": "marian", "rnn": "marian"}
+"""Families without published weights, and the family with the same objective."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """Show this machine and what is switched on here, or all about a model or a family.
+    """Show this machine and its kernels, or a model, or a family.
 
     pellucid info bert --diff roberta
     """
@@ -35,18 +35,18 @@ class Options:
 
 
 def run(options: Options) -> int:
-    """Print facts, one a line or as JSON."""
+    """Print facts, one per line or as JSON."""
     if options.diff:
-        found = about_difference(options.model, options.diff)
+        facts = about_difference(options.model, options.diff)
     elif not options.model:
-        found = about_machine()
+        facts = about_machine()
     else:
-        found = about_family(options.model) or about_model(options.model)
+        facts = about_family(options.model) or about_model(options.model)
     if options.json:
-        print(json.dumps(found, ensure_ascii=False))
+        print(json.dumps(facts, ensure_ascii=False))
         return 0
-    card = found.pop("card", "")
-    for name, value in _flat(found):
+    card = facts.pop("card", "")
+    for name, value in _flat(facts):
         print(f"{name:32} {value}")
     if card:
         print("\n" + card.strip())
@@ -113,9 +113,9 @@ def about_model(name: str) -> dict[str, Any]:
         "languages": "-".join(filter(None, directory.languages)),
         "parameters": {"all": total, "tables": tables, "encoder": encoder, "decoder": decoder},
         "memory in fp32 (bytes)": 4 * total,
-        # A product of n weights is 2 n operations for each token that passes it.
-        "FLOPs a source token": 2 * source_cost,
-        "FLOPs a target token": 2 * target_cost,
+        # A matrix of n weights takes 2 n operations per token.
+        "FLOPs per source token": 2 * source_cost,
+        "FLOPs per target token": 2 * target_cost,
         "longest source in training": directory.longest_source,
         "tokenizer": {
             "kind": source.kind if source.is_present else "none",
@@ -137,7 +137,7 @@ def _tokens_without_row(bundle: "Bundle") -> int:
 
 
 def about_family(name: str) -> dict[str, Any]:
-    """What is special about a family, and its published sizes; nothing if it is none."""
+    """Return what is special about a family, and its published sizes; {} if there is none."""
     from pellucid.families.catalog import FAMILIES, UNPUBLISHED
     from pellucid.families.table import COLUMNS, row
 
@@ -164,7 +164,7 @@ def _size(family: "Family | OwnFamily", c: Any) -> dict[str, int]:
     return {
         "parameters": counted.parameters,
         "memory in fp32 (bytes)": 4 * counted.parameters,
-        f"FLOPs a token at {c.max_length} tokens": counted.flops(c.max_length),
+        f"FLOPs per token at {c.max_length} tokens": counted.flops(c.max_length),
     }
 
 
@@ -172,12 +172,12 @@ def about_difference(one: str, other: str) -> dict[str, Any]:
     """The settings in which two families differ. Raises: UsageError if one is not known."""
     from pellucid.families.table import differences
 
-    found = differences(_family(one), _family(other))
-    return {name: f"{first} -> {second}" for name, (first, second) in found.items()}
+    settings = differences(_family(one), _family(other))
+    return {name: f"{first} -> {second}" for name, (first, second) in settings.items()}
 
 
 def _family(name: str) -> "Family":
-    """A family; of one without published weights, another's in its own shape."""
+    """Return a family; for one without published weights, its counterpart in its own shape."""
     from dataclasses import replace
 
     from pellucid.families.catalog import FAMILIES, UNPUBLISHED
@@ -186,14 +186,14 @@ def _family(name: str) -> "Family":
         return FAMILIES[name]
     if name not in UNPUBLISHED:
         known = ", ".join((*FAMILIES, *UNPUBLISHED))
-        raise UsageError(f"{name[:60]!r} is no family. Known: {known}.")
+        raise UsageError(f"{name[:60]!r} is not a family. Known: {known}.")
     presets = UNPUBLISHED[name].presets
     size = "base" if "base" in presets else next(iter(presets))
-    return replace(FAMILIES[BESIDE[name]], preset=presets[size])
+    return replace(FAMILIES[COUNTERPARTS[name]], preset=presets[size])
 
 
 def _token_weights(model: "Model") -> tuple[int, int]:
-    """Weights that a token of the source, and one of the target, is multiplied by."""
+    """Return the weights that a source token, and a target token, is multiplied by."""
     from pellucid.families.cost import token_weights
 
     if model.encoder is None:
@@ -204,21 +204,21 @@ def _token_weights(model: "Model") -> tuple[int, int]:
     return source, token_weights(model) - source
 
 
-def _flat(found: dict[str, Any], path: str = "") -> list[tuple[str, str]]:
-    """One row a fact; what a choice means stands behind it."""
+def _flat(facts: dict[str, Any], path: str = "") -> list[tuple[str, str]]:
+    """Return one row per fact; the meaning of a choice follows it."""
     rows = []
-    for name, value in found.items():
+    for name, value in facts.items():
         full = f"{path}{name}"
         if isinstance(value, dict) and value.keys() == {"chosen", "means"}:
-            rows.append((full, f"{_said(value['chosen'])}: {value['means']}"))
+            rows.append((full, f"{_shown(value['chosen'])}: {value['means']}"))
         elif isinstance(value, dict):
             rows += _flat(value, full + ".")
         else:
-            rows.append((full, _said(value)))
+            rows.append((full, _shown(value)))
     return rows
 
 
-def _said(value: Any) -> str:
+def _shown(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):

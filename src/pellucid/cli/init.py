@@ -1,4 +1,4 @@
-"""`pellucid init`: a config file to begin with, each setting below what it means."""
+"""`pellucid init`: a config file in which a comment describes each setting."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,8 +10,8 @@ from pellucid.config.tasks.catalog import TASK_CONFIGS
 from pellucid.errors import UsageError
 
 HEAD = """\
-# Settings of a run: pellucid train THIS_FILE. A setting behind `#` is what stands there, or chosen
-# by size, text and machine where that is said; take the `#` away to set it yourself.
+# Settings of a run: pellucid train THIS_FILE. A setting behind `#` has the value shown, or is
+# chosen by size, text and machine where the comment says so; remove the `#` to set it.
 
 """
 

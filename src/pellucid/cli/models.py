@@ -1,4 +1,4 @@
-"""How the verbs open a model: in a process that is made ready for it."""
+"""Opening a model for a verb, with the process prepared for it."""
 
 import os
 from typing import TYPE_CHECKING, Literal

@@ -1,4 +1,4 @@
-"""`pellucid score`: how probable a model finds given translations."""
+"""`pellucid score`: the log-probability of given translations."""
 
 import json
 import math
@@ -28,9 +28,9 @@ class Options:
 
 
 def run(options: Options) -> int:
-    """One line out for each pair; blank pairs give empty lines."""
+    """Print one line per pair; blank pairs give empty lines."""
     if not options.data:
-        raise UsageError("nothing to score. Give it: --data source.en target.de")
+        raise UsageError("no translations to score. Give them: --data source.en target.de")
     pairs = pairs_of(options.data)
     from pellucid.api import load
     from pellucid.inference.score import score
