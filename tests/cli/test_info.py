@@ -11,7 +11,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from cli.writers import SMALL, save
-from pellucid.cli.info import BESIDE, about_difference, about_model
+from pellucid.cli.info import COUNTERPARTS, about_difference, about_model
 from pellucid.errors import UsageError
 from pellucid.families import gpt3
 from pellucid.families.catalog import FAMILIES
@@ -40,15 +40,15 @@ def test_a_shared_layer_costs_each_time(groups, tmp_path, monkeypatch):
         model.heads[name](model(torch.arange(n)[None]))
     scores = 3 * 4 * n * n * model.config.d_model  # no products with weights
     about = about_model(str(tmp_path / "m"))
-    assert about["FLOPs a source token"] * n == counter.get_total_flops() - scores
-    assert about["FLOPs a target token"] == 0
+    assert about["FLOPs per source token"] * n == counter.get_total_flops() - scores
+    assert about["FLOPs per target token"] == 0
 
 
 def test_both_sides_of_a_translator(ready):  # authority: its matrices, counted
     about = about_model(str(ready.run))
-    assert about["FLOPs a source token"] == 2 * 16 * (4 * 16 + 2 * 32)
+    assert about["FLOPs per source token"] == 2 * 16 * (4 * 16 + 2 * 32)
     vocabulary = about["model"]["vocab_size"]
-    assert about["FLOPs a target token"] == 2 * 16 * (8 * 16 + 2 * 32 + vocabulary)
+    assert about["FLOPs per target token"] == 2 * 16 * (8 * 16 + 2 * 32 + vocabulary)
 
 
 def test_shapes_are_printed(pellucid, writers):
@@ -67,7 +67,7 @@ def test_unpublished_families_are_compared():
         "windows": f"{small.windows} -> {theirs.windows}",
     }
     assert about_difference("gpt3", "gpt2") == wanted
-    for name in BESIDE:
+    for name in COUNTERPARTS:
         assert about_difference(name, "bert")["objective"].endswith("next sentence")
         assert about_difference(name, name) == {}
     with pytest.raises(UsageError, match=r"Known: .*t5, gpt3, transformer, rnn"):
@@ -75,7 +75,7 @@ def test_unpublished_families_are_compared():
 
 
 def test_each_unpublished_family_is_shown(pellucid):
-    for name in BESIDE:
+    for name in COUNTERPARTS:
         assert f"family {name}" in " ".join(pellucid("info", name).out.split())
 
 
