@@ -51,7 +51,9 @@ def test_lists(table, tmp_path):
 
 
 def test_faults(table, tmp_path):
-    files = table(tmp_path / "a.parquet", {"source": ["a", None, "c"], "target": ["x", "y", None]})
+    files = table(
+        tmp_path / "a.parquet", {"source": ["a", None, "c", "d"], "target": ["x", "y", None, "z"]}
+    )
     report = check(files, CONFIG)
     assert [(fault.line, fault.kind) for fault in report.faults] == [
         (2, "empty on one side"),
