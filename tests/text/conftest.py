@@ -3,9 +3,9 @@
 import pytest
 
 from pellucid.config.data import TokenizerConfig
-from pellucid.text.kinds import KINDS
 from pellucid.text.tokenizer import Tokenizer
 from pellucid.text.train import train_tokenizer
+from pellucid.text.untrained import KINDS
 from text.samples import TEXTS
 
 

@@ -9,7 +9,7 @@ from pellucid.data.check import BREAKS
 from pellucid.data.languages import CODE, TWO_CODES
 from pellucid.errors import DataError
 from pellucid.text.guard import LONGEST, SURROGATE, repair
-from pellucid.text.kinds import KINDS, RUNS, SPELLED
+from pellucid.text.untrained import KINDS, RUNS, SPELLED
 
 HOSTILE = [
     unit * (100_000 // len(unit))

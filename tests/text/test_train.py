@@ -10,15 +10,15 @@ import pytest
 
 from pellucid.config.data import TokenizerConfig
 from pellucid.errors import ConfigError, DataError
-from pellucid.text.kinds import KINDS
 from pellucid.text.tokenizer import TOKENS
 from pellucid.text.train import train_tokenizer, train_tokenizers
+from pellucid.text.untrained import KINDS
 
 # Learned in a process of its own, from text made here; printed as sha256 for each kind.
 PROGRAM = """
 import hashlib, random
 from pellucid.config.data import TokenizerConfig
-from pellucid.text.kinds import KINDS
+from pellucid.text.untrained import KINDS
 from pellucid.text.train import train_tokenizer
 draw = random.Random(0)
 syllables = [a + b for a in "bdfgklmnprst" for b in "aeiouäöü"]

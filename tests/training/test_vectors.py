@@ -96,7 +96,7 @@ def test_each_side_has_its_file(pairs_file, tmp_path):
     }
     made = ran(tmp_path / "run", pairs_file, **settings)
     for side, stack, vectors in (("source", "encoder", english), ("target", "decoder", german)):
-        words = getattr(made.tokenizers, side).words
+        words = getattr(made.tokenizers, side).whole_words
         weight = getattr(made.model, stack).embedding.weight * math.sqrt(WIDTH)
         known = [word for word in vectors if word in words]
         assert len(known) == 2

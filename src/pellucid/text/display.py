@@ -1,4 +1,4 @@
-"""Pieces as people read them."""
+"""Pieces as readable text."""
 
 # Byte-level pieces are written with 256 printable characters, one a byte: a printable byte of
 # Latin-1 is itself, the others follow from U+0100 on.  Source: GPT-2's vocabulary.

@@ -1,11 +1,11 @@
-"""What is done to a text before the tokenizer library sees it."""
+"""Checks and repairs of a text before it is tokenized."""
 
 import re
 from collections.abc import Collection
 
 from pellucid.errors import DataError, UsageError
 
-LONGEST = 262_144  # characters; the library needs 1.2 s for a million, and users send books
+LONGEST = 262_144  # characters; the library takes 1.2 s for a million
 SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -20,7 +20,7 @@ def repair(text: str) -> tuple[str, int]:
 
 
 def clean_text(text: str) -> str:
-    """The text, repaired.
+    """The text with lone surrogates replaced.
 
     Raises: UsageError if it is no string; DataError if it is too long for one text.
     """
@@ -35,6 +35,6 @@ def clean_text(text: str) -> str:
 
 
 def check_many(texts: object, verb: str) -> None:
-    """Raises: UsageError if a verb of Python was given one text, or none, in place of a list."""
+    """Raises: UsageError if a method that takes a list of texts gets something else."""
     if isinstance(texts, (str, bytes)) or not isinstance(texts, Collection):
         raise UsageError(f"{verb} takes a list of texts. Write m.{verb}([text]).")

@@ -15,7 +15,7 @@ LARGEST = 1 << 26  # bytes of a tokenizer.json; the largest in use has a third o
 
 
 def read_library(path: Path) -> tokenizers.Tokenizer:
-    """The library's own file. Raises: DataError, VerificationError as `Tokenizer.load` does."""
+    """Read a tokenizer.json. Raises: DataError, VerificationError as `Tokenizer.load` does."""
     read_json(path, limit=LARGEST)  # bounded and well-formed before the library sees it
     with library_errors(path):
         library = tokenizers.Tokenizer.from_str(path.read_text(encoding="utf-8"))
@@ -37,7 +37,7 @@ def roles_of(config: object, path: Path) -> dict[str, str]:
 
 @contextmanager
 def library_errors(path: Path) -> Iterator[None]:
-    """Turn whatever the library raises at a damaged file into an error that names the file."""
+    """Turn what the library raises at a damaged file into an error that names the file."""
     try:
         yield
     except BaseException as error:
@@ -45,7 +45,7 @@ def library_errors(path: Path) -> Iterator[None]:
         if type(error) is Exception or type(error).__name__ == "PanicException":
             raise VerificationError(
                 f"{path} is not a tokenizer that this version of `tokenizers` reads ({error})."
-                " Copy it again, or train it anew."
+                " Copy it again, or train it again."
             ) from error
         raise
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pellucid.errors import DataError
 from pellucid.text.absent import AbsentTokenizer
-from pellucid.text.template import ENDED
+from pellucid.text.template import END_TOKEN_ONLY
 from pellucid.text.tokenizer import Tokenizer
 
 
@@ -22,14 +22,16 @@ class Tokenizers:
 
     @classmethod
     def absent(cls, directory: Path) -> "Tokenizers":
-        """What a directory without a tokenizer has: whoever asks for it is told so."""
-        nothing = AbsentTokenizer(directory)
-        return cls(nothing, nothing)
+        """The tokenizers of a directory that has none: any use raises an error that says so."""
+        absent = AbsentTokenizer(directory)
+        return cls(absent, absent)
 
     def with_end_tokens(self) -> "Tokenizers":
-        """The same tokenizers; each text ends with the end token, and has no other special one."""
-        source = self.source.with_template(*ENDED)
-        return Tokenizers(source, source if self.joint else self.target.with_template(*ENDED))
+        """The same tokenizers with the end token after each text as the only special token."""
+        source = self.source.with_template(*END_TOKEN_ONLY)
+        return Tokenizers(
+            source, source if self.joint else self.target.with_template(*END_TOKEN_ONLY)
+        )
 
     def bounded(self, n_source: int, n_target: int) -> "Tokenizers":
         """The tokenizers of a model with this many rows on either side; see `Tokenizer.bounded`."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from pellucid.text.template import ENDED
+from pellucid.text.template import END_TOKEN_ONLY
 from pellucid.text.tokenizer import TOKENS
 
 
@@ -23,7 +23,7 @@ class SpecialTokens(NamedTuple):
         return list(self.tokens.values())
 
 
-TRANSLATION_TOKENS = SpecialTokens(TOKENS, *ENDED)
+TRANSLATION_TOKENS = SpecialTokens(TOKENS, *END_TOKEN_ONLY)
 """A source and a target each end with the end token (Vaswani et al. 2017)."""
 BERT_TOKENS = SpecialTokens(
     {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"},

@@ -1,4 +1,4 @@
-"""How a model's special tokens stand around its texts: [CLS] A [SEP] B [SEP] and the like."""
+"""Templates: the special tokens around a text, as in [CLS] A [SEP] B [SEP]."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,19 +9,19 @@ from tokenizers.processors import PostProcessor, TemplateProcessing
 
 from pellucid.errors import DataError
 
-ENDED = (("A", "eos"), ("A", "B", "eos"))
-"""One text and two, with the end token after the last: what our own translators read."""
+END_TOKEN_ONLY = (("A", "eos"), ("A", "B", "eos"))
+"""The templates of a translator: one text, or two, then the end token."""
 
 
 class Wrapped(NamedTuple):
-    """Ids as a model takes them, and which of two texts each belongs to."""
+    """Ids with special tokens, and the segment (0 or 1) of each."""
 
     ids: list[int]
     segments: list[int]
 
 
 class Slot(NamedTuple):
-    """A place in a template: a text, "A" or "B", or ids that are always the same."""
+    """A part of a template: a text, "A" or "B", or the ids of special tokens."""
 
     text: str
     ids: tuple[int, ...]
@@ -30,13 +30,13 @@ class Slot(NamedTuple):
 
 @dataclass(frozen=True)
 class Template:
-    """What stands around one text, and around two."""
+    """The special tokens around one text, and around two."""
 
     single: tuple[Slot, ...] = (Slot("A", (), 0),)
     pair: tuple[Slot, ...] = (Slot("A", (), 0), Slot("B", (), 1))
 
     def wrap(self, ids: Sequence[int], pair: Sequence[int] | None = None) -> Wrapped:
-        """The ids of one text, or of two, among the special tokens."""
+        """The ids of one text, or of two, with the special tokens."""
         texts = {"A": ids, "B": pair or ()}
         wrapped = Wrapped([], [])
         for slot in self.single if pair is None else self.pair:
@@ -46,13 +46,12 @@ class Template:
         return wrapped
 
     def replace(self, old: int, new: int) -> "Template":
-        """The same with another special token in place of one."""
+        """The same template with special token `new` in place of `old`."""
 
-        def slots(given: Iterable[Slot]) -> tuple[Slot, ...]:
-            ids = (tuple(new if i == old else i for i in slot.ids) for slot in given)
-            return tuple(s._replace(ids=i) for s, i in zip(given, ids, strict=True))
+        def replace_in(slot: Slot) -> Slot:
+            return slot._replace(ids=tuple(new if i == old else i for i in slot.ids))
 
-        return Template(slots(self.single), slots(self.pair))
+        return Template(tuple(map(replace_in, self.single)), tuple(map(replace_in, self.pair)))
 
 
 def template_processor(
@@ -76,26 +75,30 @@ def template_processor(
     )
 
 
-def template_of(processor: PostProcessor | None) -> Template:
-    """The template of a library's post-processor. Raises: DataError at a kind of none known."""
+def read_template(processor: PostProcessor | None) -> Template:
+    """The template of a library's post-processor. Raises: DataError at an unknown kind."""
     if processor is None:
         return Template()
-    return _read(json.loads(processor.__getstate__()))
+    return _read_processor(json.loads(processor.__getstate__()))
 
 
-def _read(told: Mapping[str, Any]) -> Template:
-    kind = told["type"]
+def _read_processor(description: Mapping[str, Any]) -> Template:
+    kind = description["type"]
     if kind == "Sequence":
-        parts = [_read(part) for part in told["processors"]]
+        parts = [_read_processor(part) for part in description["processors"]]
         return next((part for part in parts if part != Template()), Template())
     if kind == "ByteLevel":  # changes offsets only
         return Template()
     if kind == "TemplateProcessing":
-        special = {name: tuple(entry["ids"]) for name, entry in told["special_tokens"].items()}
-        return Template(_slots(told["single"], special), _slots(told["pair"], special))
+        special = {
+            name: tuple(entry["ids"]) for name, entry in description["special_tokens"].items()
+        }
+        return Template(
+            _slots(description["single"], special), _slots(description["pair"], special)
+        )
     if kind not in ("BertProcessing", "RobertaProcessing"):
         raise DataError(f"its post-processor is a {kind!r}, which is not supported here.")
-    before, end = Slot("", (told["cls"][1],), 0), Slot("", (told["sep"][1],), 0)
+    before, end = Slot("", (description["cls"][1],), 0), Slot("", (description["sep"][1],), 0)
     one = (before, Slot("A", (), 0), end)
     if kind == "BertProcessing":
         return Template(one, (*one, Slot("B", (), 1), end._replace(segment=1)))
@@ -103,10 +106,10 @@ def _read(told: Mapping[str, Any]) -> Template:
 
 
 def _slots(
-    told: Iterable[Mapping[str, Any]], special: Mapping[str, tuple[int, ...]]
+    parts: Iterable[Mapping[str, Any]], special: Mapping[str, tuple[int, ...]]
 ) -> tuple[Slot, ...]:
     slots = []
-    for entry in told:
+    for entry in parts:
         ((kind, part),) = entry.items()
         if kind == "Sequence":
             slots.append(Slot(part["id"], (), part["type_id"]))

@@ -1,4 +1,4 @@
-"""One trained tokenizer: text to ids and pieces and back, over the `tokenizers` library."""
+"""A trained tokenizer, over the `tokenizers` library: text to ids and pieces, and back."""
 
 import copy
 from collections.abc import Mapping, Sequence
@@ -15,18 +15,18 @@ from pellucid.json_files import dump_json, read_json
 from pellucid.text.display import DISPLAYS, display
 from pellucid.text.guard import clean_text
 from pellucid.text.library import read_library, roles_of, without_special
-from pellucid.text.template import Template, Wrapped, template_of, template_processor
+from pellucid.text.template import Template, Wrapped, read_template, template_processor
 
 ROLES = ("pad", "bos", "eos", "unk")
 TOKENS = {"pad": "<pad>", "bos": "<s>", "eos": "</s>", "unk": "<unk>"}
 
 
 class Encoding(NamedTuple):
-    """A text cut into pieces."""
+    """A text as pieces."""
 
     ids: list[int]
     pieces: list[str]
-    offsets: list[tuple[int, int]]  # characters of the text as given; a byte piece: its character
+    offsets: list[tuple[int, int]]  # characters of the text; for a byte, its character
 
 
 class Strips(NamedTuple):
@@ -49,8 +49,8 @@ class Tokenizer:
         library.no_padding()
         library.no_truncation()
         self.kind = kind
-        self.template = template_of(library.post_processor)
-        self._take(library.get_vocab(with_added_tokens=True), roles)
+        self.template = read_template(library.post_processor)
+        self._set_vocab(library.get_vocab(with_added_tokens=True), roles)
         self._library = library
         self._written_model = library.model
         if isinstance(library.model, models.Unigram):
@@ -76,20 +76,20 @@ class Tokenizer:
         return {t.content: i for i, t in sorted(added.items()) if t.special and i not in ids}
 
     @property
-    def words(self) -> dict[str, int]:
-        """The ids of pieces that can be a whole word, by the word as people write it.
+    def whole_words(self) -> dict[str, int]:
+        """The id of each piece that can be a whole word, by the word without marks.
 
-        Those are pieces with a mark of a word's begin or end, or all where no kind of piece has
-        one; never special tokens.
+        These are the pieces marked as the start or end of a word, or all pieces of a kind without
+        such marks; never special tokens.
         """
         special = {*self.roles.values(), *self.extra.values()}
-        ids = sorted(self._known - special)
-        found = {}
+        ids = sorted(self._known_ids - special)
+        words = {}
         for i, text in zip(ids, self.display(ids), strict=True):
             word = text.strip(" ")
             if word and len(text) == len(word) + (self.kind in DISPLAYS):  # the mark is a space
-                found[word] = i
-        return found
+                words[word] = i
+        return words
 
     def with_template(self, single: Sequence[str], pair: Sequence[str]) -> "Tokenizer":
         """The same tokenizer with other special tokens around one text, and around two.
@@ -111,38 +111,40 @@ class Tokenizer:
         bounded = copy.copy(self)
         bounded.__dict__.pop("pieces_by_id", None)
         bounded._n_rows = n_rows
-        bounded._known = frozenset(i for i in self._known if i < n_rows)
+        bounded._known_ids = frozenset(i for i in self._known_ids if i < n_rows)
         bounded.roles = {role: i for role, i in self.roles.items() if i < n_rows}
         return bounded
 
     @cached_property
     def pieces_by_id(self) -> dict[int, str]:
         """The whole vocabulary."""
-        ids = sorted(self._known)
+        ids = sorted(self._known_ids)
         return dict(zip(ids, self.pieces(ids), strict=True))
 
     def encode(self, text: str) -> Encoding:
         """Ids, pieces and offsets of a text, without special tokens."""
-        found = self._library.encode(clean_text(text), add_special_tokens=False)
-        # Not found.tokens: for an unknown character Unigram puts the character itself there.
-        return Encoding(found.ids, self.pieces(found.ids), found.offsets)
+        encoding = self._library.encode(clean_text(text), add_special_tokens=False)
+        # Not encoding.tokens: for an unknown character Unigram puts the character itself there.
+        return Encoding(encoding.ids, self.pieces(encoding.ids), encoding.offsets)
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
-        """The ids of many texts: the same as `encode` gives, faster."""
+        """The ids of many texts: as by `encode`, but faster."""
         clean = [clean_text(text) for text in texts]
         encodings = self._library.encode_batch_fast(clean, add_special_tokens=False)
         return self._with_rows([encoding.ids for encoding in encodings])
 
     def add_special_tokens(self, ids: Sequence[int], pair: Sequence[int] | None = None) -> Wrapped:
-        """The ids of one text, or of two, among special tokens as the model was trained."""
-        return self.template.wrap(self._checked(ids), None if pair is None else self._checked(pair))
+        """The ids of one text, or of two, with the special tokens that the model expects."""
+        return self.template.wrap(
+            self._check_ids(ids), None if pair is None else self._check_ids(pair)
+        )
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of ids, without special tokens; bytes that are no UTF-8 become U+FFFD.
 
         Raises: UsageError at an id that is not in the vocabulary.
         """
-        return self._library.decode(self._checked(ids), skip_special_tokens=True)
+        return self._library.decode(self._check_ids(ids), skip_special_tokens=True)
 
     def normalize(self, text: str) -> str:
         """The form of a text that `decode(encode(text).ids)` gives back if no piece is unknown."""
@@ -151,23 +153,23 @@ class Tokenizer:
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
         """The pieces of ids, as the vocabulary has them; an id without one is called "<1117>"."""
-        pieces = [(i, self._id_to_piece(i)) for i in self._checked(ids)]
+        pieces = [(i, self._id_to_piece(i)) for i in self._check_ids(ids)]
         return [f"<{i}>" if piece is None else piece for i, piece in pieces]
 
     def decode_output(self, ids: Sequence[int]) -> str:
-        """As `decode`, of ids that a model wrote: of rows that are no pieces there is no text."""
-        return self.decode([i for i in ids if i in self._known])
+        """The text of ids that a model wrote; those that are no pieces are left out."""
+        return self.decode([i for i in ids if i in self._known_ids])
 
     def output_pieces(self, ids: Sequence[int]) -> list[str]:
-        """As `pieces`, of ids that a model wrote: a row that is no piece is called "<1117>"."""
-        return [self.pieces([i])[0] if i in self._known else f"<{i}>" for i in ids]
+        """The pieces of ids that a model wrote, also of ids beyond the vocabulary."""
+        return [self.pieces([i])[0] if i in self._known_ids else f"<{i}>" for i in ids]
 
     def display(self, ids: Sequence[int]) -> list[str]:
-        """The text that each id stands for, its spaces kept, for people to read."""
+        """The readable text of each id, with its spaces."""
         return [display(piece, self.kind) for piece in self.pieces(ids)]
 
     def to_json(self) -> str:
-        """The library's own description: all that decides how text is cut."""
+        """The library's description: everything that decides the ids of a text."""
         used = self._library.model
         self._library.model = self._written_model
         description = self._library.to_str(pretty=True)
@@ -205,20 +207,20 @@ class Tokenizer:
             raise VerificationError(f"{path}: {error} Copy the directory again.") from error
 
     def _input_names(self) -> list[str]:
-        """What `transformers` passes to a model; models without segments may misread a third."""
+        """What `transformers` passes to a model; segments only where the template has a second."""
         names = ["input_ids", "attention_mask"]
         has_segments = self.template != Template() and any(s.segment for s in self.template.pair)
         return ["input_ids", "token_type_ids", "attention_mask"] if has_segments else names
 
-    def _take(self, vocab: Mapping[str, int], roles: Mapping[str, str]) -> None:
-        """Number roles and pieces by a vocabulary."""
+    def _set_vocab(self, vocab: Mapping[str, int], roles: Mapping[str, str]) -> None:
+        """Take the ids of roles and pieces from a vocabulary."""
         missing = sorted(token for token in roles.values() if token not in vocab)
         if missing or not vocab:
             raise DataError(f"the tokenizer's vocabulary lacks its special tokens {missing}.")
         self.vocab_size = max(vocab.values()) + 1
         self.tokens = dict(roles)
         self.roles = {role: vocab[token] for role, token in roles.items()}
-        self._known = frozenset(vocab.values())
+        self._known_ids = frozenset(vocab.values())
 
     def _id_to_piece(self, i: int) -> str | None:
         return self._library.id_to_token(i)
@@ -227,10 +229,10 @@ class Tokenizer:
         """The ids of texts. Raises: UsageError if the model lacks the row of one."""
         if self._n_rows is not None:
             for ids in batch:
-                self._checked(ids)
+                self._check_ids(ids)
         return batch
 
-    def _checked(self, ids: Sequence[int]) -> list[int]:
+    def _check_ids(self, ids: Sequence[int]) -> list[int]:
         plain = [int(i) for i in ids]
         for i in plain:
             if self._n_rows is not None and self._n_rows <= i < self.vocab_size:

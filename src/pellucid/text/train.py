@@ -10,12 +10,12 @@ from tokenizers import models, pre_tokenizers, trainers
 from pellucid.config.data import TokenizerConfig
 from pellucid.errors import ConfigError, DataError
 from pellucid.text.guard import clean_text
-from pellucid.text.kinds import blank
-from pellucid.text.letters import Letters, count_words
+from pellucid.text.marked_letters import MarkedLetters, count_words
 from pellucid.text.pair import Tokenizers
 from pellucid.text.special_tokens import TRANSLATION_TOKENS, SpecialTokens
 from pellucid.text.template import template_processor
 from pellucid.text.tokenizer import Tokenizer
+from pellucid.text.untrained import untrained_tokenizer
 
 BATCH = 1000  # texts handed to the library at once
 
@@ -47,7 +47,9 @@ def train_tokenizer(
     first = next((text for text in clean if text.strip()), None)
     if first is None:
         raise DataError("there is no text to learn a tokenizer from. Check the training files.")
-    library = LEARN[config.kind](blank(config, special), chain([first], clean), config, special)
+    library = LEARN[config.kind](
+        untrained_tokenizer(config, special), chain([first], clean), config, special
+    )
     library.add_special_tokens(special.all)  # they have their ids by now; this marks them
     vocab = library.get_vocab(with_added_tokens=True)
     library.post_processor = template_processor(special.single, special.pair, special.tokens, vocab)
@@ -71,7 +73,7 @@ def _byte_bpe(
 def _bpe(
     library: Library, texts: Iterator[str], config: TokenizerConfig, special: SpecialTokens
 ) -> Library:
-    vocab, merges = _merged(library, texts, config, special)
+    vocab, merges = _learn_merges(library, texts, config, special)
     library.model = models.BPE(
         vocab=vocab, merges=merges, unk_token=special.tokens["unk"], end_of_word_suffix="</w>"
     )
@@ -81,18 +83,18 @@ def _bpe(
 def _wordpiece(
     library: Library, texts: Iterator[str], config: TokenizerConfig, special: SpecialTokens
 ) -> Library:
-    vocab, _ = _merged(library, texts, config, special)
+    vocab, _ = _learn_merges(library, texts, config, special)
     library.model = models.WordPiece(vocab=vocab, unk_token=special.tokens["unk"])
     return library
 
 
-def _merged(
+def _learn_merges(
     library: Library, texts: Iterator[str], config: TokenizerConfig, special: SpecialTokens
 ) -> tuple[dict[str, int], list[tuple[str, str]]]:
     """Vocabulary and merges of BPE over letters that carry the kind's mark."""
     words = count_words(library, texts)
     marked_from = (lambda word: len(word) - 1) if config.kind == "bpe" else (lambda word: 1)
-    letters = Letters(words, marked_from, (config.vocab_size - len(special.tokens)) // 2)
+    letters = MarkedLetters(words, marked_from, (config.vocab_size - len(special.tokens)) // 2)
     plain = Library(models.BPE())
     plain.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     trainer = trainers.BpeTrainer(
@@ -101,22 +103,22 @@ def _merged(
         special_tokens=special.all,
         show_progress=False,
     )
-    plain.train_from_iterator(letters.spelled(words), trainer)
+    plain.train_from_iterator(letters.spell(words), trainer)
     learned = json.loads(plain.to_str())["model"]
 
-    def written(spelling: str) -> str:
-        found = letters.read(spelling)
-        text = "".join(letter.char for letter in found)
+    def piece_of(spelling: str) -> str:
+        marked = letters.letters_of(spelling)
+        text = "".join(letter.char for letter in marked)
         if config.kind == "bpe":
-            return text + "</w>" if found[-1].marked else text
-        return "##" + text if found[0].marked else text
+            return text + "</w>" if marked[-1].marked else text
+        return "##" + text if marked[0].marked else text
 
     vocab = {
-        piece if piece in special.all else written(piece): i
+        piece if piece in special.all else piece_of(piece): i
         for piece, i in learned["vocab"].items()
     }
     assert len(vocab) == len(learned["vocab"])
-    return vocab, [(written(left), written(right)) for left, right in learned["merges"]]
+    return vocab, [(piece_of(left), piece_of(right)) for left, right in learned["merges"]]
 
 
 def _unigram(
@@ -144,14 +146,14 @@ def _unigram(
         ) from error
     learned = json.loads(library.to_str())["model"]
     library.model = models.Unigram(
-        _settled(learned["vocab"], len(special.tokens)),
+        _remove_chance(learned["vocab"], len(special.tokens)),
         unk_id=special.all.index(special.tokens["unk"]),
         byte_fallback=False,
     )
     return library
 
 
-def _settled(vocab: list[list], n_special: int) -> list[tuple[str, float]]:
+def _remove_chance(vocab: list[list], n_special: int) -> list[tuple[str, float]]:
     """Unigram's pieces without what its trainer leaves to chance.
 
     Sums run in the order of a randomly seeded hash table: the last digits differ. Single letters

@@ -21,7 +21,7 @@ from transformers import (
 from pellucid.errors import DataError, UsageError, VerificationError
 from pellucid.text.published.language import in_language
 from pellucid.text.published.open import open_tokenizer, open_tokenizers
-from pellucid.text.template import template_of
+from pellucid.text.template import read_template
 from text.mixed import mixed_lines
 from text.published import samples as published
 from text.test_guard import HOSTILE
@@ -191,7 +191,7 @@ def test_templates_of_the_library(processor, tmp_path):
         library = Library.from_str(json.dumps({**told, "post_processor": None}))
     else:
         library.post_processor = processor
-    template = template_of(library.post_processor)
+    template = read_template(library.post_processor)
     a, b = (library.encode(text, add_special_tokens=False).ids for text in ("the dog", "why not"))
     for found, told in (
         (template.wrap(a), library.encode("the dog")),

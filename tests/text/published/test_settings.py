@@ -240,6 +240,20 @@ def test_special_tokens_without_a_role_are_added(name, tmp_path):
     assert ours.vocab_size == len(theirs)
 
 
+@pytest.mark.parametrize("name", ["BertTokenizer", "RobertaTokenizer", "AlbertTokenizer"])
+@pytest.mark.parametrize("flags", [{"lstrip": True}, {"rstrip": True}, {}])
+def test_spaces_that_a_mask_takes(name, flags, tmp_path):
+    content = {"RobertaTokenizer": "<mask>"}.get(name, "[MASK]")
+    make(tmp_path, name)
+    mask = {"mask_token": {"content": content, **flags}}
+    (tmp_path / "special_tokens_map.json").write_text(json.dumps(mask))
+    theirs, ours = AutoTokenizer.from_pretrained(tmp_path), open_tokenizer(tmp_path)
+    token = theirs.added_tokens_decoder[ours.id("mask")]
+    assert ours.strips("mask") == (token.lstrip, token.rstrip)
+    if name != "AlbertTokenizer":  # there its control symbols have none
+        assert ours.strips("mask") == ("lstrip" in flags, "rstrip" in flags)
+
+
 def test_sampling_is_refused(tmp_path):
     published.marian(tmp_path, sp_model_kwargs={"enable_sampling": True})
     with pytest.raises(VerificationError, match="enable_sampling"):

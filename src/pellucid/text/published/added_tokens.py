@@ -38,7 +38,7 @@ def with_special_tokens(library: Library, settings: Settings, kind: str, path: P
             check_id(settings, token, library.token_to_id(token.content))
         mark_special_tokens(library, settings)
         vocab = library.get_vocab(with_added_tokens=True)
-        library.post_processor = read_template(settings, vocab)
+        library.post_processor = build_processor(settings, vocab)
     return with_roles(library, settings, kind, path)
 
 
@@ -48,7 +48,12 @@ def mark_special_tokens(library: Library, settings: Settings) -> None:
     roles = [token for token in settings.tokens.values() if token in vocab]
     added = {token.content for token in library.get_added_tokens_decoder().values()}
     missing = [token for token in (*roles, *settings.more_tokens) if token not in added]
-    library.add_special_tokens(missing)
+    library.add_special_tokens(
+        [
+            AddedToken(token, special=True, normalized=False, **settings.flags.get(token, {}))
+            for token in missing
+        ]
+    )
 
 
 def with_roles(library: Library, settings: Settings, kind: str, path: Path) -> Tokenizer:
@@ -60,7 +65,7 @@ def with_roles(library: Library, settings: Settings, kind: str, path: Path) -> T
         raise VerificationError(f"{path}: {error} Download the directory again.") from error
 
 
-def read_template(settings: Settings, vocab: Mapping[str, int]) -> TemplateProcessing | None:
+def build_processor(settings: Settings, vocab: Mapping[str, int]) -> TemplateProcessing | None:
     """The template of the class, or of the settings where the class leaves it to them.
 
     Raises: VerificationError if a token of it is not in the vocabulary.

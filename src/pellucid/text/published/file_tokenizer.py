@@ -1,4 +1,4 @@
-"""Tokenizers that no tokenizer.json can describe: they are saved as the files they came in."""
+"""Tokenizers that no tokenizer.json can describe: they are saved as their original files."""
 
 import copy
 import hashlib
@@ -33,12 +33,12 @@ class TokenizerFiles:
 
 
 class FileTokenizer(Tokenizer):
-    """The library cuts texts; the ids are the files' own."""
+    """Pieces come from the library, ids from the files."""
 
     def __init__(self, library: tokenizers.Tokenizer, kind: str, files: TokenizerFiles) -> None:
         """Raises: DataError if the token of a role is not in the vocabulary."""
         super().__init__(library, {}, kind)
-        self._take(files.vocab, files.roles)
+        self._set_vocab(files.vocab, files.roles)
         self.template = files.template
         self._files = files
         self._piece = {i: piece for piece, i in files.vocab.items()}
@@ -49,7 +49,7 @@ class FileTokenizer(Tokenizer):
         return {token: self._files.vocab[token] for token in self._files.extra}
 
     def decode(self, ids: Sequence[int]) -> str:
-        plain = [i for i in self._checked(ids) if i not in self._special]
+        plain = [i for i in self._check_ids(ids) if i not in self._special]
         return self._join([self._piece[i] for i in plain if i in self._piece])
 
     def with_template(self, single: Sequence[str], pair: Sequence[str]) -> Tokenizer:
@@ -64,7 +64,7 @@ class FileTokenizer(Tokenizer):
         return json.dumps({name: hashlib.sha256(data).hexdigest() for name, data in contents})
 
     def save(self, directory: Path, name: str = "tokenizer") -> None:
-        """Write the files that it was opened from, under their own names."""
+        """Write the original files, under their own names."""
         for file, data in self._files.contents.items():
             atomic_write(Path(directory) / file, data)
 

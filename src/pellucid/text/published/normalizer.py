@@ -1,4 +1,4 @@
-"""The form of a text that SentencePiece cuts into pieces.
+"""SentencePiece's normaliser.
 
 Source: sentencepiece's normalizer.cc, with remove_extra_whitespaces and escape_whitespaces on.
 """

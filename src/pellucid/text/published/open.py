@@ -1,4 +1,4 @@
-"""Tokenizers as published models' directories have them: opened from whichever files are there."""
+"""Open the tokenizers of a directory, whichever files it has."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,11 +7,11 @@ from pellucid.errors import DataError, UsageError, VerificationError
 from pellucid.json_files import dump_json
 from pellucid.text.library import library_errors
 from pellucid.text.pair import Tokenizers
-from pellucid.text.published import layouts
+from pellucid.text.published import pipelines
 from pellucid.text.published.added_tokens import (
+    build_processor,
     check_id,
     read_added_tokens,
-    read_template,
     with_special_tokens,
 )
 from pellucid.text.published.file_tokenizer import CTRLTokenizer, TokenizerFiles
@@ -23,15 +23,15 @@ from pellucid.text.published.sentencepiece_tokenizer import (
 from pellucid.text.published.settings import Settings, read_settings
 from pellucid.text.published.tokenizer_json import open_json
 from pellucid.text.published.vocabulary_files import read_lines, read_merges, read_vocab
-from pellucid.text.template import template_of
+from pellucid.text.template import read_template
 from pellucid.text.tokenizer import Tokenizer
 
 MODELS = ("spiece.model", "sentencepiece.bpe.model", "sentencepiece.model", "spm.model")
-"""What SentencePiece's one file is called."""
+"""File names of a SentencePiece model."""
 
 
 def open_tokenizers(directory: Path) -> Tokenizers:
-    """The tokenizers of a published model, or of ours; one object on both sides if joint.
+    """The tokenizers of any model directory; one object on both sides if joint.
 
     Raises: DataError if files are missing; VerificationError naming the file that is wrong.
     """
@@ -48,7 +48,7 @@ def open_tokenizers(directory: Path) -> Tokenizers:
 
 
 def open_tokenizer(directory: Path) -> Tokenizer:
-    """The one tokenizer of a published model, or of ours.
+    """The single tokenizer of any model directory.
 
     Raises: as `open_tokenizers`; UsageError if there are two, a source's and a target's.
     """
@@ -83,7 +83,7 @@ def _wordpiece(settings: Settings) -> Tokenizer:
     _check_class(settings, path, "BertTokenizer")
     settings.check_tokens(vocab, path, "unk")
     with library_errors(path):
-        library = layouts.wordpiece(vocab, settings.config, settings.tokens["unk"])
+        library = pipelines.build_wordpiece(vocab, settings.config, settings.tokens["unk"])
     return with_special_tokens(library, settings, "wordpiece", path)
 
 
@@ -94,7 +94,7 @@ def _words(settings: Settings) -> Tokenizer:
     vocab = {words[0]: i for line, i in lines if (words := line.split(maxsplit=1))}
     settings.check_tokens(vocab, path, "unk")
     with library_errors(path):
-        library = layouts.words(vocab, settings.config, settings.tokens["unk"])
+        library = pipelines.build_words(vocab, settings.config, settings.tokens["unk"])
     return with_special_tokens(library, settings, "word", path)
 
 
@@ -108,12 +108,12 @@ def _bpe(settings: Settings) -> Tokenizer:
     settings.check_tokens(vocab, path, *(() if is_byte_level else ("unk",)))
     with library_errors(path):
         if is_byte_level:
-            library = layouts.byte_bpe(vocab, merges, settings.config)
+            library = pipelines.build_byte_bpe(vocab, merges, settings.config)
             return with_special_tokens(library, settings, "byte-bpe", path)
         if settings.class_name == "OpenAIGPTTokenizer":
-            library = layouts.word_bpe(vocab, merges, settings.tokens["unk"])
+            library = pipelines.build_word_bpe(vocab, merges, settings.tokens["unk"])
             return with_special_tokens(library, settings, "bpe", path)
-        library = layouts.cut_bpe(vocab, merges, settings.tokens["unk"])
+        library = pipelines.build_cut_bpe(vocab, merges, settings.tokens["unk"])
     return CTRLTokenizer(library, _read_files(settings, vocab, ("vocab.json", "merges.txt")))
 
 
@@ -123,13 +123,13 @@ def _unigram(settings: Settings, path: Path) -> Tokenizer:
     )
     model, cleaning, extra = read_sentencepiece(path), None, ()
     if settings.class_name == "T5Tokenizer":
-        extra = layouts.sentinels(settings.config.get("extra_ids", 100))
-        model = layouts.t5(model, extra)
+        extra = pipelines.sentinels(settings.config.get("extra_ids", 100))
+        model = pipelines.t5_model(model, extra)
     elif settings.class_name == "AlbertTokenizer":
-        model, cleaning = layouts.albert(model), layouts.albert_cleaning(settings.config)
+        model, cleaning = pipelines.albert_model(model), pipelines.albert_cleaning(settings.config)
     else:
-        extra = layouts.LANGUAGES[settings.class_name]
-        model = layouts.mbart(model, extra)
+        extra = pipelines.LANGUAGES[settings.class_name]
+        model = pipelines.mbart_model(model, extra)
     vocab = {piece.text: i for i, piece in enumerate(model.pieces)}
     settings.check_tokens(vocab, path, "unk")
     files = _read_files(settings, vocab, (path.name,), extra)
@@ -141,13 +141,13 @@ def _marian(settings: Settings) -> Tokenizers:
     """A SentencePiece model for each side; ids from vocab.json, or from one for each side."""
     separate = settings.config.get("separate_vocabs", False)
     names = ("vocab.json", "target_vocab.json" if separate else "vocab.json")
-    every = ("source.spm", "target.spm", *dict.fromkeys(names))
+    file_names = ("source.spm", "target.spm", *dict.fromkeys(names))
 
     def side(spm: str, vocab_name: str) -> Tokenizer:
         path, vocab_path = settings.directory / spm, settings.directory / vocab_name
         vocab, model = read_vocab(vocab_path), read_sentencepiece(path)
         settings.check_tokens(vocab, vocab_path, "unk")
-        files = _read_files(settings, vocab, every)
+        files = _read_files(settings, vocab, file_names)
         with library_errors(path):
             return MarianTokenizer(model, files)
 
@@ -161,7 +161,7 @@ def _read_files(
 
     Raises: DataError if one is missing; VerificationError at added words, which are not supported.
     """
-    every, extra = dict(vocab), list(extra)
+    all_ids, extra = dict(vocab), list(extra)
     for token in read_added_tokens(settings):
         if not token.special:
             raise VerificationError(
@@ -169,13 +169,13 @@ def _read_files(
                 f" {settings.class_name}, which is not supported here. Save the tokenizer as a"
                 " tokenizer.json with `transformers`."
             )
-        check_id(settings, token, every.setdefault(token.content, max(every.values()) + 1))
+        check_id(settings, token, all_ids.setdefault(token.content, max(all_ids.values()) + 1))
         extra.append(token.content)
     for content in settings.more_tokens:
-        every.setdefault(content, max(every.values()) + 1)
+        all_ids.setdefault(content, max(all_ids.values()) + 1)
         extra.append(content)
-    roles = settings.roles(every)
-    processor = read_template(settings, every)
+    roles = settings.roles(all_ids)
+    processor = build_processor(settings, all_ids)
     small = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
     paths = [settings.directory / name for name in (*names, *small)]
     missing = [path for path in paths if path.name in names and not path.is_file()]
@@ -186,18 +186,18 @@ def _read_files(
         named = {**settings.config, "tokenizer_class": settings.class_name}
         contents["tokenizer_config.json"] = dump_json(named)
     return TokenizerFiles(
-        vocab=every,
+        vocab=all_ids,
         roles=roles,
         extra=[token for token in dict.fromkeys(extra) if token not in roles.values()],
-        template=template_of(processor),
+        template=read_template(processor),
         contents=contents,
     )
 
 
 def _check_class(settings: Settings, path: Path, *known: str) -> None:
     if settings.class_name not in known:
-        given = f"a {settings.class_name}" if settings.class_name else "of no known class"
+        kind = f"is a {settings.class_name}" if settings.class_name else "names no class"
         raise VerificationError(
-            f"{path}: the tokenizer is {given}, which no such file is read as. Write"
-            f' "tokenizer_class" into tokenizer_config.json: {", ".join(known)}.'
+            f"{path}: the tokenizer {kind}, but such a file needs one of {', '.join(known)}. Write"
+            ' it as "tokenizer_class" into tokenizer_config.json.'
         )

@@ -1,4 +1,4 @@
-"""SentencePiece's .model files: pieces, and the settings that decide how text is cut.
+"""SentencePiece's .model files: pieces, and the settings that decide the ids of a text.
 
 Such a file is one protobuf message.  Source: sentencepiece_model.proto, whose field numbers and
 defaults these are.
@@ -29,7 +29,7 @@ class Piece(NamedTuple):
 
     @property
     def is_in_texts(self) -> bool:
-        """Whether text is cut into it; a control piece never comes from a text."""
+        """Whether texts can have it; a control piece never comes from a text."""
         return self.type in (NORMAL, USER_DEFINED)
 
 
@@ -51,7 +51,7 @@ class SentencePiece:
         return [piece.text for piece in self.pieces if piece.type == USER_DEFINED]
 
     def scores(self) -> list[float]:
-        """The log-probability by which each piece takes part in the best cut; 0 if in none."""
+        """The log-probability of each piece in the search for the best pieces; 0 if it has none."""
         normal = [piece.score for piece in self.pieces if piece.type == NORMAL]
         lowest, highest = (min(normal), max(normal)) if normal else (0.0, 0.0)
         by_type = {
@@ -92,7 +92,7 @@ def read_sentencepiece(path: Path) -> SentencePiece:
 
 
 def _check(path: Path, trainer: dict[int, int | bytes], normalizer: dict[int, int | bytes]) -> None:
-    """Refuse the settings that none of the families here was trained with."""
+    """Refuse settings that no supported family was trained with."""
     refused = {
         "a model_type other than unigram": trainer.get(3, UNIGRAM) != UNIGRAM,
         "treat_whitespace_as_suffix": bool(trainer.get(24, 0)),
@@ -108,11 +108,11 @@ def _check(path: Path, trainer: dict[int, int | bytes], normalizer: dict[int, in
 
 
 def _piece(data: bytes) -> Piece:
-    found = dict(_fields(data))
-    (score,) = struct.unpack("<f", _bytes(found.get(2, bytes(4))))
+    fields = dict(_fields(data))
+    (score,) = struct.unpack("<f", _bytes(fields.get(2, bytes(4))))
     if not math.isfinite(score):
         raise ValueError("a score that is no number")
-    return Piece(_bytes(found.get(1, b"")).decode(), score, _int(found.get(3, NORMAL)))
+    return Piece(_bytes(fields.get(1, b"")).decode(), score, _int(fields.get(3, NORMAL)))
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:

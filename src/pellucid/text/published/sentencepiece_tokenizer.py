@@ -15,10 +15,10 @@ Span = tuple[int, int]
 
 
 class SentencePieceTokenizer(FileTokenizer):
-    """Cuts text as SentencePiece does: normalised by the model's map, then by Unigram.
+    """Splits text as SentencePiece does: normalised by the model's map, then by Unigram.
 
     The library's own normaliser is not used: it replaces a grapheme by its shortest entry, where
-    SentencePiece takes the longest, so decomposed letters and syllables came out in parts.
+    SentencePiece takes the longest, so that decomposed letters and syllables would fall apart.
     """
 
     def __init__(
@@ -134,8 +134,8 @@ class MarianTokenizer(SentencePieceTokenizer):
 def _library(model: SentencePiece) -> Library:
     """The model's Unigram, for texts that are normalised already.
 
-    Pieces that no text is cut into are named with a space, which no normalised text has: with their
-    own names and a low score they would change the price of an unknown character.
+    Pieces that never come from a text are named with a space, which no normalised text has: with
+    their own names and a low score they would change the price of an unknown character.
     """
     names = [piece.text if piece.is_in_texts else f" {piece.text}" for piece in model.pieces]
     vocab = list(zip(names, model.scores(), strict=True))

@@ -1,6 +1,6 @@
-"""The small files of a published tokenizer: its class, its special tokens, its settings."""
+"""tokenizer_config.json, special_tokens_map.json and config.json of a published tokenizer."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ MAX_SENTINELS = 10_000
 
 @dataclass(frozen=True)
 class Settings:
-    """What a directory's small files say of its tokenizer."""
+    """A published tokenizer's class, special tokens and settings."""
 
     directory: Path
     class_name: str
@@ -49,6 +49,8 @@ class Settings:
     """Role to token, of the roles that the files name."""
     more_tokens: tuple[str, ...]
     """The special tokens without a role that the files name."""
+    flags: Mapping[str, Mapping[str, bool]]
+    """`lstrip` and the like, of the tokens that the files name with them."""
 
     @property
     def tokenizer_class(self) -> TokenizerClass:
@@ -76,7 +78,7 @@ class Settings:
 
 
 def read_settings(directory: Path, default_class: str = "", whole: bool = False) -> Settings:
-    """Read the small files.
+    """Read tokenizer_config.json and the files with it.
 
     default_class: where neither they nor the model type name one. whole: there is a tokenizer.json.
     Raises: VerificationError at a class that is not known here, or a setting of a wrong type.
@@ -96,8 +98,9 @@ def read_settings(directory: Path, default_class: str = "", whole: bool = False)
     named: dict[str, str] = {}
     for table in tables:
         named.update(roles_of(table, directory / "tokenizer_config.json"))
+    flags = {content: flags for table in tables for content, flags in _flags(table)}
     more = dict.fromkeys(token for table in tables for token in _more_tokens(table))
-    return Settings(directory, name, config, named, tuple(more))
+    return Settings(directory, name, config, named, tuple(more), flags)
 
 
 def _unknown_class(directory: Path, name: str, whole: bool) -> VerificationError:
@@ -113,11 +116,19 @@ def _unknown_class(directory: Path, name: str, whole: bool) -> VerificationError
     )
 
 
+def _flags(table: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, bool]]]:
+    """Flags of entries such as "mask_token": {"content": "<mask>", "lstrip": true}."""
+    for key, token in table.items():
+        if key.endswith("_token") and isinstance(token, dict) and "content" in token:
+            flags = {flag: token.get(flag) is True for flag in ("lstrip", "rstrip", "single_word")}
+            yield str(token["content"]), flags
+
+
 def _more_tokens(table: Mapping[str, Any]) -> list[str]:
-    found = table.get("extra_special_tokens") or table.get("additional_special_tokens") or ()
-    if isinstance(found, Mapping):
-        found = found.values()
-    contents = [token.get("content") if isinstance(token, dict) else token for token in found]
+    tokens = table.get("extra_special_tokens") or table.get("additional_special_tokens") or ()
+    if isinstance(tokens, Mapping):
+        tokens = tokens.values()
+    contents = [token.get("content") if isinstance(token, dict) else token for token in tokens]
     return [token for token in contents if isinstance(token, str)]
 
 

@@ -7,12 +7,12 @@ from tokenizers import AddedToken, decoders, models, normalizers, pre_tokenizers
 
 from pellucid.errors import VerificationError
 from pellucid.text.library import library_errors, read_library
-from pellucid.text.published import layouts
+from pellucid.text.published import pipelines
 from pellucid.text.published.added_tokens import (
     NumberedToken,
+    build_processor,
     mark_special_tokens,
     read_added_tokens,
-    read_template,
     with_roles,
 )
 from pellucid.text.published.settings import Settings
@@ -28,7 +28,7 @@ def open_json(settings: Settings) -> Tokenizer:
     """
     path = settings.directory / "tokenizer.json"
     if isinstance(settings.config.get("kind"), str):
-        return Tokenizer.load(settings.directory)  # ours
+        return Tokenizer.load(settings.directory)  # written by `Tokenizer.save`
     library = read_library(path)
     with library_errors(path):
         if settings.class_name in FOLLOW:
@@ -37,7 +37,7 @@ def open_json(settings: Settings) -> Tokenizer:
         mark_special_tokens(library, settings)
         if settings.tokenizer_class.single != ("A",):
             vocab = library.get_vocab(with_added_tokens=True)
-            library.post_processor = read_template(settings, vocab)
+            library.post_processor = build_processor(settings, vocab)
         return with_roles(library, settings, _kind(library), path)
 
 
@@ -56,13 +56,13 @@ def _follow_bert(library: Library, settings: Settings) -> None:
     is_bert = isinstance(library.normalizer, normalizers.BertNormalizer)
     if not is_bert or not isinstance(library.pre_tokenizer, pre_tokenizers.BertPreTokenizer):
         raise _other_pipeline(settings)
-    library.normalizer = layouts.bert_normalizer(settings.config)
+    library.normalizer = pipelines.bert_normalizer(settings.config)
 
 
 def _follow_byte_level(library: Library, settings: Settings) -> None:
     if library.normalizer or not isinstance(library.pre_tokenizer, pre_tokenizers.ByteLevel):
         raise _other_pipeline(settings)
-    library.pre_tokenizer = layouts.byte_level(settings.config)
+    library.pre_tokenizer = pipelines.byte_level(settings.config)
 
 
 def _check_albert(library: Library, settings: Settings) -> None:

@@ -12,7 +12,7 @@ from pellucid.text.published.sentencepiece import CONTROL, NORMAL, Piece, Senten
 
 Merges = Sequence[tuple[str, str]]
 
-AVOIDED = 100.0  # how much less likely a piece is made that text should not be cut into
+AVOIDED = 100.0  # subtracted from the score of a piece that texts should not have
 
 _MBART = (
     "ar_AR cs_CZ de_DE en_XX es_XX et_EE fi_FI fr_XX gu_IN hi_IN it_IT ja_XX kk_KZ ko_KR lt_LT"
@@ -28,13 +28,13 @@ LANGUAGES = {
 }
 
 
-def wordpiece(vocab: Mapping[str, int], config: Mapping[str, Any], unk: str) -> Library:
-    """BERT's: cut at spaces, punctuation and Chinese characters."""
-    made = Library(models.WordPiece(dict(vocab), unk_token=unk))
-    made.normalizer = bert_normalizer(config)
-    made.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    made.decoder = decoders.WordPiece(prefix="##", cleanup=False)
-    return made
+def build_wordpiece(vocab: Mapping[str, int], config: Mapping[str, Any], unk: str) -> Library:
+    """BERT's: splits at spaces, punctuation and Chinese characters."""
+    library = Library(models.WordPiece(dict(vocab), unk_token=unk))
+    library.normalizer = bert_normalizer(config)
+    library.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    library.decoder = decoders.WordPiece(prefix="##", cleanup=False)
+    return library
 
 
 def bert_normalizer(config: Mapping[str, Any]) -> normalizers.BertNormalizer:
@@ -47,39 +47,41 @@ def bert_normalizer(config: Mapping[str, Any]) -> normalizers.BertNormalizer:
     )
 
 
-def words(vocab: Mapping[str, int], config: Mapping[str, Any], unk: str) -> Library:
-    """Transformer-XL's: the words between spaces, as WikiText has its texts cut already."""
-    made = Library(models.WordLevel(dict(vocab), unk_token=unk))
+def build_words(vocab: Mapping[str, int], config: Mapping[str, Any], unk: str) -> Library:
+    """Transformer-XL's: the words between spaces; WikiText is already tokenized."""
+    library = Library(models.WordLevel(dict(vocab), unk_token=unk))
     if config.get("lower_case", False):
-        made.normalizer = normalizers.Lowercase()
-    made.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    return made
+        library.normalizer = normalizers.Lowercase()
+    library.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    return library
 
 
-def byte_bpe(vocab: Mapping[str, int], merges: Merges, config: Mapping[str, Any]) -> Library:
+def build_byte_bpe(vocab: Mapping[str, int], merges: Merges, config: Mapping[str, Any]) -> Library:
     """GPT-2's: any text, byte by byte, with the space before a word as part of it."""
-    made = Library(models.BPE(dict(vocab), list(merges)))
-    made.pre_tokenizer = byte_level(config)
-    made.decoder = decoders.ByteLevel()
-    return made
+    library = Library(models.BPE(dict(vocab), list(merges)))
+    library.pre_tokenizer = byte_level(config)
+    library.decoder = decoders.ByteLevel()
+    return library
 
 
 def byte_level(config: Mapping[str, Any]) -> pre_tokenizers.ByteLevel:
-    """GPT-2's way to cut a text into words."""
+    """GPT-2's way to split a text into words."""
     return pre_tokenizers.ByteLevel(add_prefix_space=config.get("add_prefix_space", False))
 
 
-def word_bpe(vocab: Mapping[str, int], merges: Merges, unk: str) -> Library:
-    """The first GPT's: lower-cased, cut as BERT's words, `</w>` at a word's end."""
-    made = Library(models.BPE(dict(vocab), list(merges), unk_token=unk, end_of_word_suffix="</w>"))
-    made.normalizer = normalizers.BertNormalizer(lowercase=True)
-    made.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    made.decoder = decoders.BPEDecoder(suffix="</w>")
-    return made
+def build_word_bpe(vocab: Mapping[str, int], merges: Merges, unk: str) -> Library:
+    """The first GPT's: lower-cased, BERT's words, `</w>` at the end of a word."""
+    library = Library(
+        models.BPE(dict(vocab), list(merges), unk_token=unk, end_of_word_suffix="</w>")
+    )
+    library.normalizer = normalizers.BertNormalizer(lowercase=True)
+    library.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    library.decoder = decoders.BPEDecoder(suffix="</w>")
+    return library
 
 
-def cut_bpe(vocab: Mapping[str, int], merges: Merges, unk: str) -> Library:
-    """CTRL's: cut at spaces, a line's end staying with its word; numbered by the caller.
+def build_cut_bpe(vocab: Mapping[str, int], merges: Merges, unk: str) -> Library:
+    """CTRL's: splits at spaces, a newline stays with its word; the caller numbers the pieces.
 
     Merges may make pieces that the vocabulary lacks, on the way to others that it has.
     """
@@ -87,9 +89,9 @@ def cut_bpe(vocab: Mapping[str, int], merges: Merges, unk: str) -> Library:
     for left, right in merges:
         pieces.update(dict.fromkeys((left, right, left + right)))
     numbered = {piece: i for i, piece in enumerate(pieces)}
-    made = Library(models.BPE(numbered, list(merges), unk_token=unk, end_of_word_suffix="</w>"))
-    made.pre_tokenizer = pre_tokenizers.Split(Regex(r"\S+\n?"), "removed", invert=True)
-    return made
+    library = Library(models.BPE(numbered, list(merges), unk_token=unk, end_of_word_suffix="</w>"))
+    library.pre_tokenizer = pre_tokenizers.Split(Regex(r"\S+\n?"), "removed", invert=True)
+    return library
 
 
 def sentinels(count: int) -> tuple[str, ...]:
@@ -97,12 +99,12 @@ def sentinels(count: int) -> tuple[str, ...]:
     return tuple(f"<extra_id_{i}>" for i in reversed(range(count)))
 
 
-def t5(model: SentencePiece, extra: Sequence[str]) -> SentencePiece:
+def t5_model(model: SentencePiece, extra: Sequence[str]) -> SentencePiece:
     """T5's: the pieces, then its sentinels."""
     return replace(model, pieces=(*model.pieces, *_control(extra)))
 
 
-def albert(model: SentencePiece) -> SentencePiece:
+def albert_model(model: SentencePiece) -> SentencePiece:
     """ALBERT's: a comma after a digit is a piece of its own, so pieces like "9," are avoided."""
     pieces = [
         Piece(text, score - AVOIDED, NORMAL)
@@ -113,7 +115,7 @@ def albert(model: SentencePiece) -> SentencePiece:
     return replace(model, pieces=tuple(pieces))
 
 
-def mbart(model: SentencePiece, languages: Sequence[str]) -> SentencePiece:
+def mbart_model(model: SentencePiece, languages: Sequence[str]) -> SentencePiece:
     """mBART's: fairseq's first four in place of the model's three; languages, then the mask."""
     first, last = ("<s>", "<pad>", "</s>", "<unk>"), (*languages, "<mask>")
     pieces = (*_control(first), *model.pieces[3:], *_control(last))
@@ -125,7 +127,7 @@ def _control(tokens: Sequence[str]) -> list[Piece]:
 
 
 def albert_cleaning(config: Mapping[str, Any]) -> normalizers.Normalizer:
-    """What ALBERT does to a text before SentencePiece's own normalisation."""
+    """What ALBERT does to a text before SentencePiece normalises it."""
     parts: list[normalizers.Normalizer] = [
         normalizers.Replace(Regex(r"\s+"), " "),
         normalizers.Replace("``", '"'),

@@ -1,12 +1,12 @@
-"""What each kind of tokenizer is made of, before it has learned anything."""
+"""An untrained tokenizer of each kind."""
 
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
 from pellucid.config.data import TokenizerConfig
 from pellucid.text.special_tokens import SpecialTokens
 
-# Where byte-level BPE may not merge across: words with the space before them, single digits, runs
-# of signs, and runs of one East Asian script, whose words have no spaces between them.
+# Byte-level BPE never merges across these: words with the space before them, single digits, runs of
+# punctuation, and runs of one East Asian script, whose words have no spaces between them.
 RUNS = "|".join(
     (
         r"'(?:[sdmt]|ll|ve|re)(?!\p{L})",
@@ -20,12 +20,12 @@ RUNS = "|".join(
         r"\s+",
     )
 )
-# A text that spells a special token, or a word's end mark, must not become one: it is cut in two.
+# Text that spells a special token, or the end mark of a word, must not become one: it is split.
 SPELLED = r"<(?=(?:pad|/?s|unk|/w)>)"
 SPELLED_IN_BRACKETS = r"\[(?=(?:PAD|UNK|CLS|SEP|MASK)\])"
 
 
-def blank(config: TokenizerConfig, special: SpecialTokens) -> Tokenizer:
+def untrained_tokenizer(config: TokenizerConfig, special: SpecialTokens) -> Tokenizer:
     """A tokenizer of the kind that the config names, untrained."""
     return KINDS[config.kind](normalizer(config, special), special.tokens["unk"])
 
@@ -37,7 +37,7 @@ def normalizer(config: TokenizerConfig, special: SpecialTokens) -> normalizers.S
     if config.lowercase:
         parts.append(normalizers.Lowercase())
     if config.kind == "unigram":
-        parts.append(normalizers.Replace("▁", " "))  # its own sign for a space
+        parts.append(normalizers.Replace("▁", " "))  # Unigram writes a space so
     if config.kind not in ("byte-bpe", "char"):
         parts.append(normalizers.Replace(Regex(SPELLED), "< "))
         if "[CLS]" in special.all:
@@ -48,60 +48,60 @@ def normalizer(config: TokenizerConfig, special: SpecialTokens) -> normalizers.S
 
 
 def _byte_bpe(normalizer: normalizers.Normalizer, unk: str) -> Tokenizer:
-    made = Tokenizer(models.BPE())
-    made.normalizer = normalizer
-    made.pre_tokenizer = pre_tokenizers.Sequence(
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.normalizer = normalizer
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
             pre_tokenizers.Split(Regex(RUNS), "isolated"),
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ]
     )
-    made.decoder = decoders.ByteLevel()
-    return made
+    tokenizer.decoder = decoders.ByteLevel()
+    return tokenizer
 
 
 def _bpe(normalizer: normalizers.Normalizer, unk: str) -> Tokenizer:
-    made = Tokenizer(models.BPE(unk_token=unk, end_of_word_suffix="</w>"))
-    made.normalizer = normalizer
-    made.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    made.decoder = decoders.BPEDecoder(suffix="</w>")
-    return made
+    tokenizer = Tokenizer(models.BPE(unk_token=unk, end_of_word_suffix="</w>"))
+    tokenizer.normalizer = normalizer
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer.decoder = decoders.BPEDecoder(suffix="</w>")
+    return tokenizer
 
 
 def _unigram(normalizer: normalizers.Normalizer, unk: str) -> Tokenizer:
-    made = Tokenizer(models.Unigram())
-    made.normalizer = normalizer
-    made.pre_tokenizer = pre_tokenizers.Sequence(
+    tokenizer = Tokenizer(models.Unigram())
+    tokenizer.normalizer = normalizer
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.Metaspace(), pre_tokenizers.Split(Regex(r"\p{P}"), "isolated")]
     )
-    made.decoder = decoders.Metaspace()
-    return made
+    tokenizer.decoder = decoders.Metaspace()
+    return tokenizer
 
 
 def _wordpiece(normalizer: normalizers.Normalizer, unk: str) -> Tokenizer:
-    made = Tokenizer(models.WordPiece(unk_token=unk))
-    made.normalizer = normalizer
-    made.pre_tokenizer = pre_tokenizers.Sequence(
+    tokenizer = Tokenizer(models.WordPiece(unk_token=unk))
+    tokenizer.normalizer = normalizer
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.Split(Regex(r"\p{Han}"), "isolated"), pre_tokenizers.BertPreTokenizer()]
     )
     # BERT's clean-up also turns "do not" into "don't": off.
-    made.decoder = decoders.WordPiece(prefix="##", cleanup=False)
-    return made
+    tokenizer.decoder = decoders.WordPiece(prefix="##", cleanup=False)
+    return tokenizer
 
 
 def _word(normalizer: normalizers.Normalizer, unk: str) -> Tokenizer:
-    made = Tokenizer(models.WordLevel(unk_token=unk))
-    made.normalizer = normalizer
-    made.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    return made
+    tokenizer = Tokenizer(models.WordLevel(unk_token=unk))
+    tokenizer.normalizer = normalizer
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    return tokenizer
 
 
 def _char(normalizer: normalizers.Normalizer, unk: str) -> Tokenizer:
-    made = Tokenizer(models.WordLevel(unk_token=unk))
-    made.normalizer = normalizer
-    made.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
-    made.decoder = decoders.Fuse()
-    return made
+    tokenizer = Tokenizer(models.WordLevel(unk_token=unk))
+    tokenizer.normalizer = normalizer
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
+    tokenizer.decoder = decoders.Fuse()
+    return tokenizer
 
 
 KINDS = {
