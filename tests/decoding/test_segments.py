@@ -102,5 +102,5 @@ def test_greedy_search_is_the_recurrence(model, prompts):
 
 def test_guesses_cannot_be_taken_back(model, prompts):
     request, config = Request(prompts[:1], continued=True), DecodingConfig(beam=1, max_length=8)
-    with pytest.raises(UsageError, match="a memory of segments cannot go back"):
+    with pytest.raises(UsageError, match="the memory of a Transformer-XL cannot be truncated"):
         speculate(model, Draft(model), request, SPECIAL_IDS, config)

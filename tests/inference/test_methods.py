@@ -21,7 +21,7 @@ from pellucid.config.decoding import DecodingConfig
 from pellucid.decoding.alignment import align, hard_alignment
 from pellucid.errors import UsageError
 from pellucid.inference.methods import until
-from pellucid.metrics.translation import likeness
+from pellucid.metrics.translation import sentence_similarity
 
 PROMPTS = ["The dog", "Last week the snake", "", "A"]
 SIZE = 9
@@ -96,10 +96,10 @@ def test_the_text_of_least_risk(models, utility):
 
 def test_likeness_is_sacrebleus():
     a, b = "The old dog sleeps here.", "The dog slept here."
-    assert likeness("chrf")(a, b) == sacrebleu.sentence_chrf(a, [b]).score
-    assert likeness("bleu")(a, b) == sacrebleu.sentence_bleu(a, [b]).score
+    assert sentence_similarity("chrf")(a, b) == sacrebleu.sentence_chrf(a, [b]).score
+    assert sentence_similarity("bleu")(a, b) == sacrebleu.sentence_bleu(a, [b]).score
     chinese = sacrebleu.sentence_bleu("我爱你们", ["我爱你"], tokenize="zh").score
-    assert likeness("bleu", "zh")("我爱你们", "我爱你") == chinese
+    assert sentence_similarity("bleu", "zh")("我爱你们", "我爱你") == chinese
 
 
 @pytest.mark.parametrize("seed", range(6))

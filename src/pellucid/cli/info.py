@@ -11,7 +11,7 @@ from pellucid.cli.parse import positional
 from pellucid.errors import UsageError
 
 if TYPE_CHECKING:
-    from pellucid.families.family import Family, OwnFamily
+    from pellucid.families.family import Family, UnpublishedFamily
     from pellucid.formats.bundle import Bundle
     from pellucid.nn.base import Model
 
@@ -154,7 +154,7 @@ def about_family(name: str) -> dict[str, Any]:
     return about
 
 
-def _size(family: "Family | OwnFamily", c: Any) -> dict[str, int]:
+def _size(family: "Family | UnpublishedFamily", c: Any) -> dict[str, int]:
     """The figures of one size, at the family's usual vocabulary."""
     from dataclasses import replace
 

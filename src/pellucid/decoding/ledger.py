@@ -34,7 +34,7 @@ class Hypothesis:
     finished: bool
     """False if the text was cut at its longest length."""
     utility: float | None = None
-    """Mean likeness to all texts drawn, where that is what ranks them (`mbr`)."""
+    """Mean sentence_similarity to all texts drawn, where that is what ranks them (`mbr`)."""
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """ALBERT: a BERT whose layers share their weights (Lan et al. 2020).
 
-What is special: one layer's weights serve a whole group of layers, usually all; vectors of tokens
-are narrow, and a projection widens them, even where widths are equal; beside hidden words it learns
-whether two texts stand in their order; its gelu is the approximate one.
+What is special: all layers of a group, usually all there are, share one layer's weights; token
+embeddings are narrow and pass a projection, even if the widths are equal; besides masked words it
+learns whether two texts are in their order; its gelu is the approximate one.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ BASE = replace(
     d_embedding=128,
     layer_groups=1,
     activation="gelu-tanh",
-    dropout=0.0,  # without it the largest did better
+    dropout=0.0,  # the largest model was better without
     attention_dropout=0.0,
 )
 DEFAULTS = {
@@ -42,35 +42,33 @@ FIELDS = (
 
 
 def n_groups(c: ModelConfig) -> int:
-    """Layers that share nothing are groups of one."""
+    """The number of groups; layers that share nothing are groups of one."""
     return c.layer_groups or c.n_encoder_layers
 
 
-def write(c: ModelConfig, heads: Mapping[str, HeadConfig]) -> dict[str, Any]:
-    """The groups. Raises: ConfigError at a model that their config cannot tell."""
+def write_groups(c: ModelConfig, heads: Mapping[str, HeadConfig]) -> dict[str, Any]:
+    """The number of groups. Raises: ConfigError at an embedding without projection."""
     if not c.d_embedding:
         raise ConfigError(
-            "d_embedding=0, but an ALBERT always has the projection behind its embedding. Save"
+            "d_embedding=0, but an ALBERT always has a projection after its embedding. Save"
             f" this model in pellucid's own layout, or build it with d_embedding={c.d_model}."
         )
     return {"num_hidden_groups": n_groups(c)}
 
 
-def rows(c: ModelConfig) -> list[Rename]:
-    """Embeddings, and the layers whose weights are kept: the first of each group."""
+def renames(c: ModelConfig) -> list[Rename]:
+    """Embeddings, and the first layer of each group, which has the group's weights."""
     widen = Rename("albert.encoder.embedding_hidden_mapping_in", "encoder.embedding.widen")
-    found = [*bert.embeddings("albert."), widen]
+    table = [*bert.embeddings("albert."), widen]
+    maps = ("query", "key", "value", "dense")
+    feed_forward = ("ffn", "ffn_output", "full_layer_layer_norm")
     for group in range(n_groups(c)):
-        theirs = f"albert.encoder.albert_layer_groups.{group}.albert_layers.0"
-        ours = f"encoder.layers.{group * (c.n_encoder_layers // n_groups(c))}"
-        maps = ("query", "key", "value", "dense")
-        found += attention_renames(
-            f"{theirs}.attention", f"{ours}.attention", *maps, norm="LayerNorm"
-        )
-        found += feed_forward_renames(
-            theirs, f"{ours}.feed_forward", "ffn", "ffn_output", "full_layer_layer_norm"
-        )
-    return found
+        layer = f"albert.encoder.albert_layer_groups.{group}.albert_layers.0"
+        inner = f"encoder.layers.{group * (c.n_encoder_layers // n_groups(c))}"
+        attention = (f"{layer}.attention", f"{inner}.attention")
+        table += attention_renames(*attention, *maps, norm="LayerNorm")
+        table += feed_forward_renames(layer, f"{inner}.feed_forward", *feed_forward)
+    return table
 
 
 MLM = masked_words(
@@ -105,8 +103,8 @@ ALBERT = Family(
     base_prefix="albert.",
     fields=FIELDS,
     required_settings={**bert.REQUIRED, "inner_group_num": 1},
-    write_special=write,
-    renames=rows,
+    write_special=write_groups,
+    renames=renames,
     heads={
         "AlbertForPreTraining": (MLM, SOP),
         "AlbertForMaskedLM": (MLM,),

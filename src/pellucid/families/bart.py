@@ -1,8 +1,8 @@
-"""BART: an encoder-decoder trained to mend noised text (Lewis et al. 2020).
+"""BART: an encoder-decoder trained to restore noised text (Lewis et al. 2020).
 
 What is special: learned positions whose first two rows are never used; a norm on the embeddings
 of both sides; a bias on the logits that training leaves at zero; a text is classified by the
-decoder's state at the last end token, when both sides have read it.
+decoder's state at the last end token, after both stacks have read the text.
 """
 
 from dataclasses import replace
@@ -23,7 +23,7 @@ BASE = ModelConfig(
     d_ff=3072,
     max_length=1024,
     positions="learned",
-    first_position=2,  # fairseq's tables began behind the padding's row
+    first_position=2,  # fairseq's tables start after the row of the padding
     embedding_norm=True,
     activation="gelu",
     scale_embeddings=False,
@@ -45,34 +45,35 @@ FIELDS = (
 )
 
 
-def rows(c: ModelConfig) -> list[Rename]:
-    """Both stacks as BART names them, and its followers too."""
+def renames(c: ModelConfig) -> list[Rename]:
+    """Both stacks, as BART, mBART and Marian name them."""
     shared, first, second = (
         f"model.{name}.weight"
         for name in ("shared", "encoder.embed_tokens", "decoder.embed_tokens")
     )
     if c.tie_embeddings in ("all", "inputs"):
-        found = [
+        table = [
             Rename(shared, "encoder.embedding.weight", alternative=first),
             Rename(second, "decoder.embedding.weight"),
         ]
-    else:  # the shared table may lie in the file and mean nothing, or stand for both
-        found = [
+    else:  # a file may hold the shared table too, unused or as both tables
+        table = [
             Rename(first, "encoder.embedding.weight", alternative=shared, writes_both=True),
             Rename(second, "decoder.embedding.weight", alternative=shared),
         ]
     for side in ("encoder", "decoder"):
         layer, inner = f"model.{side}.layers.{{}}", f"{side}.layers.{{}}"
-        found += [
+        table += [
             Rename(f"model.{side}.embed_positions.weight", f"{side}.embedding.positions.weight"),
             Rename(f"model.{side}.layernorm_embedding", f"{side}.embedding.norm"),
             Rename(f"model.{side}.layer_norm", f"{side}.norm"),
             *feed_forward_renames(layer, f"{inner}.feed_forward", "fc1", "fc2", "final_layer_norm"),
         ]
-        for part, own in (("self_attn", "attention"), ("encoder_attn", "cross")):
+        for part, sublayer in (("self_attn", "attention"), ("encoder_attn", "cross")):
             maps = [f"{part}.{name}_proj" for name in ("q", "k", "v", "out")]
-            found += attention_renames(layer, f"{inner}.{own}", *maps, norm=f"{part}_layer_norm")
-    return found
+            norm = f"{part}_layer_norm"
+            table += attention_renames(layer, f"{inner}.{sublayer}", *maps, norm=norm)
+    return table
 
 
 LM = PublishedHead(
@@ -97,7 +98,7 @@ BART = Family(
     },
     base_prefix="model.",
     fields=FIELDS,
-    renames=rows,
+    renames=renames,
     heads={
         "BartForConditionalGeneration": (LM,),
         "BartForSequenceClassification": (END_CLASSIFIER,),

@@ -1,8 +1,8 @@
-"""BERT: an encoder that reads both ways, trained to fill in hidden words (Devlin et al. 2019).
+"""BERT: a bidirectional encoder trained to fill in masked words (Devlin et al. 2019).
 
-What is special: a table of segments tells the first text of a pair from the second; the sum of
-token, position and segment is normalised before the first layer; norms follow the residual sums;
-the first token, [CLS], is pooled through a tanh to stand for the whole text.
+What is special: segment embeddings distinguish the two texts of a pair; the sum of token, position
+and segment embedding is normalised before the first layer; norms follow the residual sums; the
+state of the first token, [CLS], pooled through a tanh, represents the whole text.
 """
 
 from dataclasses import replace
@@ -60,7 +60,7 @@ DROPOUT = (Field("hidden_dropout_prob", "dropout"), Field("classifier_dropout", 
 
 
 def embeddings(base: str) -> list[Rename]:
-    """Embeddings as BERT names them; its followers do so under a prefix of theirs."""
+    """Renames of the embeddings, which families after BERT have under another prefix."""
     parts = {
         "word_embeddings.weight": "weight",
         "position_embeddings.weight": "positions.weight",
@@ -71,7 +71,7 @@ def embeddings(base: str) -> list[Rename]:
 
 
 def trunk(base: str) -> tuple[Rename, ...]:
-    """Embeddings and layers, likewise."""
+    """Renames of embeddings and layers, likewise."""
     layer, inner = f"{base}encoder.layer.{{}}", "encoder.layers.{}"
     maps = ("self.query", "self.key", "self.value", "output.dense")
     up, down, norm = "intermediate.dense", "output.dense", "output.LayerNorm"
@@ -90,7 +90,7 @@ MLM = masked_words(
     bias="cls.predictions.bias",
     activation=ACTIVATION,
 )
-# The first label says that the second text is next (Devlin et al. 2019, released code).
+# Label 0: the second text follows the first (Devlin et al. 2019, released code).
 NSP = PublishedHead(
     "nsp",
     replace(POOLED, outputs=2, labels=("next", "random")),

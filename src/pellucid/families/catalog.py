@@ -1,4 +1,4 @@
-"""All families by name: a published one by the name that its config.json has."""
+"""All families by name; a published family's name is its model_type in config.json."""
 
 from pellucid.families.albert import ALBERT
 from pellucid.families.bart import BART
@@ -6,7 +6,7 @@ from pellucid.families.bert import BERT
 from pellucid.families.ctrl import CTRL
 from pellucid.families.distilbert import DISTILBERT
 from pellucid.families.electra import ELECTRA
-from pellucid.families.family import Family, OwnFamily
+from pellucid.families.family import Family, UnpublishedFamily
 from pellucid.families.gpt import GPT
 from pellucid.families.gpt2 import GPT2
 from pellucid.families.gpt3 import GPT3
@@ -39,8 +39,8 @@ FAMILIES = {
     )
 }
 """Families with a published layout."""
-OWN_FAMILIES = {family.name: family for family in (TRANSFORMER, RNN)}
-"""Families that are kept in our own layout."""
+LOCAL_FAMILIES = {family.name: family for family in (TRANSFORMER, RNN)}
+"""Families whose models are saved in pellucid's own layout."""
 UNPUBLISHED = {family.name: family for family in (GPT3, TRANSFORMER, RNN)}
 """Families whose weights were never published."""
-ALL_FAMILIES: dict[str, Family | OwnFamily] = {**OWN_FAMILIES, **FAMILIES}
+ALL_FAMILIES: dict[str, Family | UnpublishedFamily] = {**LOCAL_FAMILIES, **FAMILIES}

@@ -1,4 +1,4 @@
-"""Heads that several families have, by the names that each gives their parts."""
+"""Heads that several families have, made from the weight names of each."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,8 +10,8 @@ from pellucid.families.renames import Rename
 
 LM = PublishedHead("lm", LANGUAGE_MODEL, (Rename("lm_head", "output"),))
 POOLED = HeadConfig(kind="sequence", activation="tanh")
-"""A text's first state through a map and a tanh."""
-# The end token is the one that has seen the whole text, in a decoder that reads it again.
+"""The first token's state through a linear map and a tanh."""
+# The decoder reads the text again, and only the end token has seen all of it.
 END_CLASSIFIER = PublishedHead(
     "classifier",
     HeadConfig(kind="sequence", outputs=3, activation="tanh", pool="end"),
@@ -32,21 +32,21 @@ SPAN = PublishedHead(
     HeadConfig(kind="token", outputs=2, labels=("start", "end")),
     (Rename("qa_outputs", "output"),),
 )
-"""Where an answer starts and ends."""
+"""Scores of each token as the start and the end of an answer."""
 
 
 def masked_words(
     transform: str, norm: str, output: str, bias: str = "", activation: Field | None = None
 ) -> PublishedHead:
-    """Logits for hidden words, of states that pass a map, an activation and a norm.
+    """Return the head of masked words: a linear map, an activation, a norm, and the output.
 
-    `bias`: the name under which files hold the output's bias by itself. `activation`: where their
-    config names it; without, it is always the exact gelu.
+    `bias`: published name of the output's bias, if it is a tensor of its own. `activation`: the
+    setting that names the activation; without one it is the exact gelu.
     """
     last = (Rename(output, "output"),)
     if bias:
-        own = Rename(bias, "output.bias", alternative=f"{output}.bias")
-        last = (Rename(f"{output}.weight", "output.weight"), own)
+        output_bias = Rename(bias, "output.bias", alternative=f"{output}.bias")
+        last = (Rename(f"{output}.weight", "output.weight"), output_bias)
     name = ACTIVATIONS[activation.default] if activation else "gelu"
     return PublishedHead(
         "mlm",
@@ -57,7 +57,7 @@ def masked_words(
 
 
 def fine_tuned(pooler: Rename, settings: Sequence[Field]) -> dict[str, PublishedHead]:
-    """What encoders are fine-tuned for: a text's label, each token's, and where an answer is."""
+    """Return the heads of fine-tuned encoders, by the task in the name of their class."""
     text = replace(POOLED, outputs=2, dropout=0.1)
     return {
         "SequenceClassification": PublishedHead(

@@ -1,4 +1,4 @@
-"""Tensors of a published model to ours and back, by a family's table of renames."""
+"""Tensors of a published model to internal ones and back, by a family's renames."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from pellucid.families.renames import Rename
 
 @dataclass(frozen=True)
 class Origin:
-    """The published tensor that one of ours comes from: part `index` of its `parts` parts."""
+    """The published tensor behind an internal one, which is part `index` of its `parts` parts."""
 
     names: Sequence[str]
     """Its published names, in the order in which they are read."""
@@ -21,7 +21,7 @@ class Origin:
     parts: int
 
     def shape(self, published: tuple[int, ...]) -> tuple[int, ...]:
-        """The shape of our tensor, from the published one's."""
+        """The shape of the internal tensor, from the published one's."""
         if self.rename.leading_axis and len(published) == 2 and published[0] == 1:
             return published[1:]
         is_transposed = self.rename.transposed and len(published) == 2
@@ -29,7 +29,7 @@ class Origin:
         return (shape[0] // self.parts, *shape[1:]) if self.parts > 1 else shape
 
     def read(self, published: Tensor) -> Tensor:
-        """Our tensor, from the published one, in float32."""
+        """The internal tensor, from the published one, in float32."""
         if self.rename.leading_axis:
             return published.flatten().float()
         is_transposed = self.rename.transposed and published.dim() == 2
@@ -37,23 +37,23 @@ class Origin:
         part = tensor.chunk(self.parts)[self.index] if self.parts > 1 else tensor
         return part.float()
 
-    def write(self, ours: Tensor) -> Tensor:
-        """The published tensor, or the part of it that ours is."""
+    def write(self, tensor: Tensor) -> Tensor:
+        """The published tensor, or its part, from the internal one."""
         if self.rename.leading_axis:
-            return ours[None]
-        return ours.T if self.rename.transposed and ours.dim() == 2 else ours
+            return tensor[None]
+        return tensor.T if self.rename.transposed and tensor.dim() == 2 else tensor
 
 
-def find_origins(ours: Iterable[str], renames: Sequence[Rename]) -> dict[str, Origin]:
-    """Return where each of our tensors comes from; a name without a rename is left out."""
+def find_origins(internal: Iterable[str], renames: Sequence[Rename]) -> dict[str, Origin]:
+    """Return the origin of each internal tensor; a name without a rename is left out."""
     patterns = [
         (name, rename, index, len(names))
         for rename in renames
-        for names in [rename.ours if isinstance(rename.ours, tuple) else (rename.ours,)]
+        for names in [rename.internal if isinstance(rename.internal, tuple) else (rename.internal,)]
         for index, name in enumerate(names)
     ]
     origins = {}
-    for name in ours:
+    for name in internal:
         for pattern, rename, index, parts in patterns:
             match = match_name(pattern, name)
             if match is not None and len(match.rest) <= 1:
@@ -64,7 +64,7 @@ def find_origins(ours: Iterable[str], renames: Sequence[Rename]) -> dict[str, Or
 
 
 def export_tensors(tensors: Mapping[str, Tensor], renames: Sequence[Rename]) -> dict[str, Tensor]:
-    """Return our tensors under their published names, in the published layout."""
+    """Return internal tensors under their published names, in the published layout."""
     parts: dict[str, dict[int, Tensor]] = {}
     axis: dict[str, int] = {}
     origins = find_origins(tensors, renames)

@@ -12,7 +12,7 @@ from torch import nn
 from pellucid.config.head import HeadConfig
 from pellucid.config.model import ModelConfig
 from pellucid.errors import ConfigError
-from pellucid.families.family import Family, OwnFamily
+from pellucid.families.family import Family, UnpublishedFamily
 from pellucid.families.transformer_xl.adaptive import AdaptiveEmbedding, AdaptiveSoftmax
 from pellucid.families.transformer_xl.config import TransformerXLConfig
 from pellucid.families.transformer_xl.relative import RelativeAttention
@@ -49,7 +49,9 @@ class Cost:
 
 
 def build_on_meta(
-    family: Family | OwnFamily, c: ModelConfig, heads: Mapping[str, HeadConfig] | None = None
+    family: Family | UnpublishedFamily,
+    c: ModelConfig,
+    heads: Mapping[str, HeadConfig] | None = None,
 ) -> Model:
     """A model of this shape without memory. Raises: ConfigError if the vocabulary is unknown."""
     if not c.vocab_size:
@@ -66,7 +68,7 @@ def cost(model: Model) -> Cost:
     stacks = [stack for stack in (model.encoder, model.decoder) if stack is not None]
     if isinstance(c, TransformerXLConfig):
         # A key takes a third product: with its distance.
-        windows, products = (c.seen,) * c.n_decoder_layers, 3
+        windows, products = (c.n_keys,) * c.n_decoder_layers, 3
     else:
         cross = c.n_decoder_layers if len(stacks) == 2 else 0
         windows, products = (*(w for stack in stacks for w in stack.windows), *[0] * cross), 2

@@ -1,9 +1,9 @@
-"""CTRL: a decoder whose first token tells the kind of text that follows (Keskar et al. 2019).
+"""CTRL: a decoder whose first token, a control code, sets the kind of text (Keskar et al. 2019).
 
 What is special: positions are sinusoids, all sines before all cosines, so its files hold none;
-embeddings are multiplied by sqrt(d_model) as in the paper; the output adds a bias of its own to
-the embedding that it shares. Those first tokens, the control codes, are plain words of its
-vocabulary: a text must begin with one, and no token opens or ends it.
+embeddings are multiplied by sqrt(d_model) as in the paper; the output is the embedding, with a
+bias. Control codes are plain words of the vocabulary: a text must start with one, and there is no
+start or end token.
 """
 
 from pellucid.config.decoding import Roles
@@ -47,9 +47,8 @@ CTRL = Family(
     presets={"large": LARGE},
     base_prefix="transformer.",
     fields=FIELDS,
-    required_settings={
-        "layer_norm_epsilon": LARGE.norm_eps
-    },  # theirs obeys it in the last norm alone
+    # The published class uses it in the last norm only, and this value in all others.
+    required_settings={"layer_norm_epsilon": LARGE.norm_eps},
     write_special=lambda c, heads: {"embd_pdrop": c.dropout},
     renames=(
         Rename("transformer.w.weight", "decoder.embedding.weight"),

@@ -1,7 +1,7 @@
-"""DistilBERT: a BERT of half the layers that was taught by the whole one (Sanh et al. 2019).
+"""DistilBERT: a BERT with half the layers, distilled from the whole one (Sanh et al. 2019).
 
 What is special: no segments and no pooler; a text is classified by its first token through a relu.
-Its norms have one epsilon, which is fixed and no config names.
+The norms' epsilon is fixed and not a setting.
 """
 
 from dataclasses import replace
@@ -30,16 +30,16 @@ FIELDS = (
 
 
 def trunk() -> tuple[Rename, ...]:
-    """Embeddings and layers as DistilBERT names them."""
+    """Renames of embeddings and layers."""
     embeddings, layer = "distilbert.embeddings", "distilbert.transformer.layer.{}"
-    attended, fed = "encoder.layers.{}.attention", "encoder.layers.{}.feed_forward"
+    attention, feed_forward = "encoder.layers.{}.attention", "encoder.layers.{}.feed_forward"
     maps = [f"attention.{name}_lin" for name in ("q", "k", "v", "out")]
     return (
         Rename(f"{embeddings}.word_embeddings.weight", "encoder.embedding.weight"),
         Rename(f"{embeddings}.position_embeddings.weight", "encoder.embedding.positions.weight"),
         Rename(f"{embeddings}.LayerNorm", "encoder.embedding.norm"),
-        *attention_renames(layer, attended, *maps, norm="sa_layer_norm"),
-        *feed_forward_renames(layer, fed, "ffn.lin1", "ffn.lin2", "output_layer_norm"),
+        *attention_renames(layer, attention, *maps, norm="sa_layer_norm"),
+        *feed_forward_renames(layer, feed_forward, "ffn.lin1", "ffn.lin2", "output_layer_norm"),
     )
 
 

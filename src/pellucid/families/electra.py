@@ -1,8 +1,8 @@
-"""ELECTRA: an encoder that learns to tell which words a small one has replaced (Clark et al. 2020).
+"""ELECTRA: an encoder that learns to detect replaced tokens (Clark et al. 2020).
 
-What is special: a generator fills in hidden words, the discriminator says of each token whether it
-is the original; vectors of tokens may be narrower than the layers, which a projection widens only
-where they are; no pooler; a text is classified by its first token through a gelu.
+What is special: a small generator fills in masked words, and the discriminator classifies each
+token as original or replaced; token embeddings may be narrower than the layers, and only then pass
+a projection; no pooler; a text is classified by its first token through a gelu.
 """
 
 from collections.abc import Mapping
@@ -28,17 +28,17 @@ FIELDS = (
 )
 
 
-def widened(theirs: Mapping[str, Any], found: dict[str, Any]) -> dict[str, Any]:
-    """Vectors as wide as the layers pass no projection."""
-    same = found["d_embedding"] == found["d_model"]
-    return {**found, "d_embedding": 0} if same else found
+def read_width(config: Mapping[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
+    """Embeddings as wide as the layers pass no projection."""
+    is_equal = settings["d_embedding"] == settings["d_model"]
+    return {**settings, "d_embedding": 0} if is_equal else settings
 
 
-def write(c: ModelConfig, heads: Mapping[str, HeadConfig]) -> dict[str, Any]:
-    """The embedding's width. Raises: ConfigError at a model that their config cannot tell."""
+def write_width(c: ModelConfig, heads: Mapping[str, HeadConfig]) -> dict[str, Any]:
+    """The embedding's width. Raises: ConfigError at a projection of equal widths."""
     if c.d_embedding == c.d_model:
         raise ConfigError(
-            f"d_embedding={c.d_embedding} is d_model, and there an ELECTRA has no projection, but"
+            f"d_embedding={c.d_embedding} equals d_model: then an ELECTRA has no projection, but"
             " this model has one. Save it in pellucid's own layout, or build it with d_embedding=0."
         )
     return {"embedding_size": c.embedding_width}
@@ -78,8 +78,8 @@ ELECTRA = Family(
     base_prefix="electra.",
     fields=FIELDS,
     required_settings=bert.REQUIRED,
-    read_special=widened,
-    write_special=write,
+    read_special=read_width,
+    write_special=write_width,
     renames=(
         *bert.trunk("electra."),
         Rename("electra.embeddings_project", "encoder.embedding.widen"),

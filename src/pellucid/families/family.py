@@ -25,8 +25,8 @@ WriteSpecial = Callable[[ModelConfig, Mapping[str, HeadConfig]], dict[str, Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class OwnFamily:
-    """A family without a published layout: its models are saved in pellucid's own."""
+class UnpublishedFamily:
+    """A family without published weights; its models are saved in pellucid's own layout."""
 
     name: str
     config_class: type
@@ -155,7 +155,7 @@ class Family:
         for head in heads:
             for rename in head.renames:
                 used = rename.swapped() if c.tie_embeddings == "none" else rename
-                renames.append(used._replace(ours=f"heads.{head.name}.{rename.ours}"))
+                renames.append(used._replace(internal=f"heads.{head.name}.{rename.internal}"))
         return renames
 
     def write_config(

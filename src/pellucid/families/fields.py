@@ -1,4 +1,4 @@
-"""Settings that a published config.json and our config share, as a family's file lists them."""
+"""Settings that a published config.json and ours share, as a family's file lists them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -8,11 +8,11 @@ from pellucid.errors import ConfigError
 
 
 class Field(NamedTuple):
-    """One published setting, and ours."""
+    """A setting of a published config, and the same setting in our config."""
 
     published: str | tuple[str, ...]
     """Of several, all must have the same value."""
-    ours: str | tuple[str, ...]
+    internal: str | tuple[str, ...]
     """Of several, each has the same value, or its own part of what `values` maps to."""
     default: Any = None
     """The published setting's value if a file lacks it; None if no file may."""
@@ -47,23 +47,23 @@ class Field(NamedTuple):
             )
         value = next(iter(settings.values()))
         if self.values is None:
-            return dict.fromkeys(as_names(self.ours), value)
+            return dict.fromkeys(as_names(self.internal), value)
         value = self.values[value]
-        if isinstance(self.ours, str):
-            return {self.ours: value}
-        return dict(zip(self.ours, value, strict=True))
+        if isinstance(self.internal, str):
+            return {self.internal: value}
+        return dict(zip(self.internal, value, strict=True))
 
     def write(self, config: object, family: str) -> dict[str, Any]:
         """The published settings, from our config.
 
         Raises: ConfigError if they cannot express its value.
         """
-        names = as_names(self.ours)
+        names = as_names(self.internal)
         value = getattr(config, names[0])
         if self.values is not None:
             if len(names) > 1:
                 value = tuple(getattr(config, name) for name in names)
-            published = [key for key, ours in self.values.items() if ours == value]
+            published = [key for key, value_here in self.values.items() if value_here == value]
             if not published:
                 known = ", ".join(map(str, dict.fromkeys(self.values.values())))
                 raise ConfigError(

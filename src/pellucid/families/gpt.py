@@ -1,8 +1,8 @@
 """GPT: a decoder pretrained on plain text, then fine-tuned for each task (Radford et al. 2018).
 
-What is special: the paper's own layers, norms behind the residual sums, in a decoder without
-encoder; its files hold queries, keys and values as one matrix, stored (in, out), and say "gelu"
-where they mean the approximation. Its vocabulary has no token that opens or ends a text.
+What is special: the layers of the Transformer's paper, with norms after the residual sums, in a
+decoder without encoder; its files hold queries, keys and values as one matrix, stored (in, out),
+and "gelu" in its config is the approximation. Its vocabulary has no start or end token.
 """
 
 from dataclasses import replace
@@ -42,7 +42,7 @@ GPT = Family(
     presets={"base": BASE},
     base_prefix="transformer.",
     fields=FIELDS,
-    read_special=lambda theirs, found: {**found, "d_ff": 4 * found["d_model"]},
+    read_special=lambda config, settings: {**settings, "d_ff": 4 * settings["d_model"]},
     write_special=lambda c, heads: {"embd_pdrop": c.dropout},
     renames=(
         Rename("transformer.tokens_embed.weight", "decoder.embedding.weight"),

@@ -1,6 +1,6 @@
-"""GPT-2: a decoder alone, trained to say what comes next (Radford et al. 2019).
+"""GPT-2: a decoder without encoder, trained to predict the next token (Radford et al. 2019).
 
-What is special: norms stand before each sublayer and one at the end; its files hold queries, keys
+What is special: a norm before each sublayer and one at the end; its files hold queries, keys
 and values as one matrix, stored (in, out).
 """
 
@@ -44,13 +44,13 @@ FIELDS = (
 )
 
 
-def inner_width(theirs: Mapping[str, Any], found: dict[str, Any]) -> dict[str, Any]:
-    """Four times the width, unless the file says otherwise."""
-    return {**found, "d_ff": theirs.get("n_inner") or 4 * found["d_model"]}
+def read_inner_width(config: Mapping[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
+    """Four times the width by default."""
+    return {**settings, "d_ff": config.get("n_inner") or 4 * settings["d_model"]}
 
 
 def layers(qkv: str, out: str, up: str, down: str) -> tuple[Rename, ...]:
-    """A layer of the first two GPTs, whose parts bear these names."""
+    """Renames of a layer of GPT or GPT-2, from the published names of its maps."""
     layer, inner = "transformer.h.{}.", "decoder.layers.{}."
     attention = f"{inner}attention.inner."
     return (
@@ -88,7 +88,7 @@ GPT2 = Family(
         "reorder_and_upcast_attn": False,
         "add_cross_attention": False,
     },
-    read_special=inner_width,
+    read_special=read_inner_width,
     write_special=lambda c, heads: {"n_inner": c.d_ff, "embd_pdrop": c.dropout},
     renames=(
         Rename("transformer.wte.weight", "decoder.embedding.weight"),
@@ -104,5 +104,5 @@ GPT2 = Family(
         "GPT2Model": (),
     },
     ignored_tensors=("transformer.h.{}.attn.bias", "transformer.h.{}.attn.masked_bias"),
-    roles=Roles(start="eos", banned=()),  # one special token ends a text and begins the next
+    roles=Roles(start="eos", banned=()),  # one token both ends a text and starts the next
 )

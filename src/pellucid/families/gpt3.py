@@ -1,23 +1,23 @@
 """GPT-3: a larger GPT-2 that learns tasks from its prompt (Brown et al. 2020).
 
-What is special: every second layer looks back at a band of latest tokens only. Its weights were
-never published, and neither was the width of the band: GPT-Neo's is taken here, the model whose
-weights stand in for it. The two differ: see there.
+What is special: every second layer attends to a band of the latest tokens only. Its weights were
+never published, nor the width of the band: this is GPT-Neo's, the closest model with weights (see
+there for the differences).
 """
 
 from dataclasses import replace
 
 from pellucid.config.model import ModelConfig
 from pellucid.families import gpt2
-from pellucid.families.family import OwnFamily
+from pellucid.families.family import UnpublishedFamily
 from pellucid.nn.model import Transformer
 
 BAND = 256
 SMALL = replace(gpt2.SMALL, max_length=2048, windows=(0, BAND))
 
 
-def sized(n_layers: int, d_model: int, n_heads: int, d_head: int) -> ModelConfig:
-    """The same in another size; the feed-forward is always four times as wide as the model."""
+def resize(n_layers: int, d_model: int, n_heads: int, d_head: int) -> ModelConfig:
+    """Return another size; the feed-forward is always four times as wide as the model."""
     return replace(
         SMALL,
         n_decoder_layers=n_layers,
@@ -28,20 +28,20 @@ def sized(n_layers: int, d_model: int, n_heads: int, d_head: int) -> ModelConfig
     )
 
 
-# Table 2.1. It gives xl 24 heads, which of 128 each are wider than d_model and would make 1.5 B
-# of the 1.3 B parameters that it says: 16 are meant. 40 heads of 128 do miss 13b's d_model by 20.
+# Table 2.1. It gives xl 24 heads of 128, which are wider than d_model and would give 1.5 B
+# parameters instead of its 1.3 B: 16 must be meant. 40 heads of 128 in 13b are 20 below d_model.
 PRESETS = {
     "small": SMALL,
-    "medium": sized(24, 1024, 16, 64),
-    "large": sized(24, 1536, 16, 96),
-    "xl": sized(24, 2048, 16, 128),
-    "2.7b": sized(32, 2560, 32, 80),
-    "6.7b": sized(32, 4096, 32, 128),
-    "13b": sized(40, 5140, 40, 128),
-    "175b": sized(96, 12288, 96, 128),
+    "medium": resize(24, 1024, 16, 64),
+    "large": resize(24, 1536, 16, 96),
+    "xl": resize(24, 2048, 16, 128),
+    "2.7b": resize(32, 2560, 32, 80),
+    "6.7b": resize(32, 4096, 32, 128),
+    "13b": resize(40, 5140, 40, 128),
+    "175b": resize(96, 12288, 96, 128),
 }
 
-GPT3 = OwnFamily(
+GPT3 = UnpublishedFamily(
     name="gpt3",
     config_class=ModelConfig,
     module=Transformer,

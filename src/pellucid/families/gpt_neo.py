@@ -1,8 +1,8 @@
-"""GPT-Neo: the open counterpart of GPT-3 (Black et al. 2021), and the one of them with weights.
+"""GPT-Neo: an open counterpart of GPT-3, with published weights (Black et al. 2021).
 
-What is special: a GPT-3 whose scores are not divided by sqrt(d_head), and whose queries, keys and
-values add no bias, so that a GPT-3 does not fit into its files. A layer is "global", or "local":
-then it sees a band of latest tokens.
+What is special: a GPT-3 whose scores are not divided by sqrt(d_head) and whose queries, keys and
+values have no bias, so its files cannot hold a GPT-3. A layer is "global" or "local": a local one
+attends to a band of the latest tokens.
 """
 
 from collections.abc import Mapping
@@ -36,39 +36,42 @@ FIELDS = (
 ALTERNATING = [[["global", "local"], 12]]
 
 
-def read(theirs: Mapping[str, Any], found: dict[str, Any]) -> dict[str, Any]:
-    """Raises: ConfigError where the bands of the layers make no sense."""
-    band = theirs.get("window_size", gpt3.BAND)
+def read_bands(config: Mapping[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
+    """Each layer's window, and the feed-forward's width.
+
+    Raises: ConfigError at a width or a kind of layer that makes no sense.
+    """
+    band = config.get("window_size", gpt3.BAND)
     if not isinstance(band, int) or band < 1:
         raise ConfigError(f"window_size={str(band)[:80]} must be at least 1.")
-    kinds = kinds_of(theirs, found["n_decoder_layers"])
+    kinds = read_kinds(config, settings["n_decoder_layers"])
     return {
-        **found,
-        "d_ff": theirs.get("intermediate_size") or 4 * found["d_model"],
+        **settings,
+        "d_ff": config.get("intermediate_size") or 4 * settings["d_model"],
         "windows": [band if kind == "local" else 0 for kind in kinds],
     }
 
 
-def kinds_of(theirs: Mapping[str, Any], n_layers: int) -> list[str]:
-    """Each layer's kind, of runs [[kinds in turn], times]. Raises: ConfigError at any other."""
-    each = theirs.get("attention_layers")
-    runs = [[each, 1]] if each else theirs.get("attention_types") or ALTERNATING
-    try:  # counted before it is written out: a file may say "a billion times"
+def read_kinds(config: Mapping[str, Any], n_layers: int) -> list[str]:
+    """Each layer's kind, from runs [[kinds in turn], times]. Raises: ConfigError at any other."""
+    listed = config.get("attention_layers")
+    runs = [[listed, 1]] if listed else config.get("attention_types") or ALTERNATING
+    try:  # counted before the list is built: a file may ask for a billion repetitions
         count = sum(len(kinds) * max(times, 0) for kinds, times in runs)
         fits = count == n_layers and count <= MAX_LAYERS
-        found = [kind for kinds, times in runs for kind in kinds * times] if fits else []
+        layers = [kind for kinds, times in runs for kind in kinds * times] if fits else []
     except (TypeError, ValueError):
-        found = []
-    if not found or any(kind not in ("global", "local") for kind in found):
+        layers = []
+    if not layers or any(kind not in ("global", "local") for kind in layers):
         raise ConfigError(
-            f"attention_types={str(runs)[:80]} does not say of {str(n_layers)[:80]} layers which"
-            ' are global and which local. Write runs such as [[["global", "local"], 12]].'
+            f"attention_types={str(runs)[:80]} does not name which of {str(n_layers)[:80]}"
+            ' layers are global and local. Write runs such as [[["global", "local"], 12]].'
         )
-    return found
+    return layers
 
 
-def write(c: ModelConfig, heads: Mapping[str, HeadConfig]) -> dict[str, Any]:
-    """What is not in `FIELDS`; of bands of different widths, only the widest."""
+def write_bands(c: ModelConfig, heads: Mapping[str, HeadConfig]) -> dict[str, Any]:
+    """What is not in `FIELDS`; config.json has one width for all bands, the widest."""
     windows = [c.window(i) for i in range(c.n_decoder_layers)]
     kinds = ["local" if window else "global" for window in windows]
     return {
@@ -95,8 +98,8 @@ GPT_NEO = Family(
     },
     base_prefix="transformer.",
     fields=FIELDS,
-    read_special=read,
-    write_special=write,
+    read_special=read_bands,
+    write_special=write_bands,
     renames=(
         Rename("transformer.wte.weight", "decoder.embedding.weight"),
         Rename("transformer.wpe.weight", "decoder.embedding.positions.weight"),

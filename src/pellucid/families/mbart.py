@@ -1,10 +1,10 @@
-"""mBART: BART on text in many languages, for translation (Liu et al. 2020; Tang et al. 2020).
+"""mBART: a multilingual BART for translation (Liu et al. 2020; Tang et al. 2020).
 
-What is special beside BART: norms come before each sublayer and once more behind each stack, the
-norm on the embeddings stays; embeddings are scaled. No token is the start: what the decoder reads
-first is the last token of the text that it shall write. A text of cc25 is `words </s> LANGUAGE`,
-so the decoder starts with the language; one of mBART-50 is `LANGUAGE words </s>`, so it starts
-with the end token, and the language is the first token that it is made to write.
+What differs from BART: a norm before each sublayer and one after each stack, besides the one on
+the embeddings; embeddings are scaled. There is no start token: the decoder starts with the last
+token of the target text. A text of cc25 is `words </s> LANGUAGE`, so the decoder starts with the
+language; a text of mBART-50 is `LANGUAGE words </s>`, so it starts with the end token, and the
+language is forced as the first generated token.
 """
 
 from dataclasses import replace

@@ -1,23 +1,23 @@
-"""Weight names of a published model and ours, as a family's file lists them."""
+"""Published weight names and internal ones, as a family's file lists them."""
 
 from typing import NamedTuple
 
 
 class Rename(NamedTuple):
-    """A published module or tensor, and the one of ours that it is, or several stacked.
+    """The name of a published module or tensor, and the name or names that it has here.
 
     `{}` stands for a layer's number; both names have equally many.
     """
 
     published: str
-    ours: str | tuple[str, ...]
-    """Of several, the published one holds the outputs one below the other, in this order."""
+    internal: str | tuple[str, ...]
+    """Of several, the published matrix holds the outputs one below the other, in this order."""
     transposed: bool = False
     """The published matrix is (in, out), as the first GPTs stored it."""
     alternative: str = ""
     """Another published name of the same tensor, read if a file lacks the first."""
     leading_axis: bool = False
-    """The published tensor is (1, n) where ours is (n,)."""
+    """The published tensor is (1, n), the internal one (n,)."""
     writes_both: bool = False
     """Written under both published names."""
 
@@ -34,18 +34,20 @@ class Rename(NamedTuple):
         )
 
 
-def renames_below(published: str, ours: str, parts: dict[str, str]) -> list[Rename]:
-    """Renames of the parts of a module: published name of each -> ours."""
-    return [Rename(f"{published}.{part}", f"{ours}.{name}") for part, name in parts.items()]
+def renames_below(published: str, internal: str, parts: dict[str, str]) -> list[Rename]:
+    """Renames of the parts of a module: published name of each -> internal name."""
+    return [Rename(f"{published}.{part}", f"{internal}.{name}") for part, name in parts.items()]
 
 
-def attention_renames(published: str, ours: str, *maps: str, norm: str) -> list[Rename]:
+def attention_renames(published: str, internal: str, *maps: str, norm: str) -> list[Rename]:
     """Renames of an attention sublayer: queries, keys, values and output, and its norm."""
     names = ("inner.q", "inner.k", "inner.v", "inner.o", "norm")
-    return renames_below(published, ours, dict(zip((*maps, norm), names, strict=True)))
+    return renames_below(published, internal, dict(zip((*maps, norm), names, strict=True)))
 
 
-def feed_forward_renames(published: str, ours: str, up: str, down: str, norm: str) -> list[Rename]:
+def feed_forward_renames(
+    published: str, internal: str, up: str, down: str, norm: str
+) -> list[Rename]:
     """Renames of a feed-forward sublayer: its two maps, and its norm."""
     parts = {up: "inner.up", down: "inner.down", norm: "norm"}
-    return renames_below(published, ours, parts)
+    return renames_below(published, internal, parts)

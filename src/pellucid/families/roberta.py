@@ -1,8 +1,8 @@
-"""RoBERTa: BERT trained longer, on more text, to fill in hidden words alone (Liu et al. 2019).
+"""RoBERTa: BERT trained longer, on more text, on masked words only (Liu et al. 2019).
 
-What is special: positions count real tokens only, from the row behind the padding's, as fairseq's
-tables did; there is one segment, since no pair of texts is told apart; a text is classified by its
-first token through a transform of that head's own, and masked words never saw the pooler.
+What is special: positions count real tokens only, from the row after the padding's, as in fairseq;
+there is one segment, since pairs of texts are not distinguished; a text is classified by its first
+token through a linear map in the head, and pretraining used no pooler.
 """
 
 from collections.abc import Mapping
@@ -26,14 +26,14 @@ BASE = replace(
 )
 
 
-def behind_padding(theirs: Mapping[str, Any], found: dict[str, Any]) -> dict[str, Any]:
-    """The table's rows up to the padding's hold no token's position."""
-    first = theirs.get("pad_token_id", 1) + 1
-    return {**found, "first_position": first, "max_length": found["max_length"] - first}
+def read_positions(config: Mapping[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
+    """The rows of the position table up to the padding's are no token's."""
+    first = config.get("pad_token_id", 1) + 1
+    return {**settings, "first_position": first, "max_length": settings["max_length"] - first}
 
 
-def write(c: ModelConfig, heads: Mapping[str, HeadConfig]) -> dict[str, Any]:
-    """All rows of the table, and the padding's, before the first position."""
+def write_positions(c: ModelConfig, heads: Mapping[str, HeadConfig]) -> dict[str, Any]:
+    """All rows of the position table, and the padding's row, which precedes the first position."""
     return {
         "max_position_embeddings": c.first_position + c.max_length,
         "pad_token_id": c.first_position - 1,
@@ -43,8 +43,8 @@ def write(c: ModelConfig, heads: Mapping[str, HeadConfig]) -> dict[str, Any]:
 MLM = masked_words("lm_head.dense", "lm_head.layer_norm", "lm_head.decoder", bias="lm_head.bias")
 POOLER = Rename("roberta.pooler.dense", "transform")
 TASKS = fine_tuned(POOLER, bert.DROPOUT)
-# Unlike a pooler, this head's own transform reads states that dropout has thinned.
-BOTH_DROPOUTS = (*bert.DROPOUT, *(f._replace(ours="input_dropout") for f in bert.DROPOUT))
+# Unlike a pooler, the head's linear map has dropout on its input too.
+BOTH_DROPOUTS = (*bert.DROPOUT, *(f._replace(internal="input_dropout") for f in bert.DROPOUT))
 CLASSIFIER = PublishedHead(
     "classifier",
     replace(TASKS["SequenceClassification"].config, input_dropout=0.1),
@@ -65,8 +65,8 @@ ROBERTA = Family(
     special_tokens=ROBERTA_TOKENS,
     fields=bert.FIELDS,
     required_settings=bert.REQUIRED,
-    read_special=behind_padding,
-    write_special=write,
+    read_special=read_positions,
+    write_special=write_positions,
     renames=bert.trunk("roberta."),
     heads={
         "RobertaForMaskedLM": (MLM,),

@@ -7,7 +7,7 @@ from pellucid.config.read import build
 from pellucid.config.run import RunConfig
 from pellucid.config.tasks.catalog import task_config
 from pellucid.errors import ConfigError
-from pellucid.families.catalog import ALL_FAMILIES, OWN_FAMILIES
+from pellucid.families.catalog import ALL_FAMILIES, LOCAL_FAMILIES
 from pellucid.families.sizes import SIZES
 
 
@@ -23,7 +23,7 @@ def build_run(mapping: Mapping[str, Any], where: str) -> RunConfig:
     for setting in model if isinstance(model, Mapping) else ():
         if setting in family.config_class.__dataclass_fields__:
             continue
-        for other in OWN_FAMILIES.values():
+        for other in LOCAL_FAMILIES.values():
             if setting in other.config_class.__dataclass_fields__:
                 raise ConfigError(
                     f"{where}: model.{setting} is a setting of family {other.name}, but this model"

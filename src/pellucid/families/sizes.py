@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from pellucid.families.catalog import FAMILIES, OWN_FAMILIES
+from pellucid.families.catalog import FAMILIES, LOCAL_FAMILIES
 
 
 class Size(NamedTuple):
@@ -14,7 +14,7 @@ class Size(NamedTuple):
 
 
 SIZES: dict[str, Size] = {
-    **{size: Size(f.name, c) for f in OWN_FAMILIES.values() for size, c in f.presets.items()},
+    **{size: Size(f.name, c) for f in LOCAL_FAMILIES.values() for size, c in f.presets.items()},
     **{
         f"{f.name}-{size}": Size(f.name, c)
         for f in FAMILIES.values()

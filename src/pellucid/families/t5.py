@@ -1,9 +1,9 @@
 """T5: every task as text to text, pretrained to fill in dropped spans (Raffel et al. 2020).
 
-What is special: positions are told by a bias on the scores, by bucketed distance, one table for
-all layers of a stack and none between the stacks; norms take no mean and nothing adds a bias;
-scores are not divided by sqrt(d_head), which the initialisation makes up for. Version 1.1 gates its
-feed-forward, does not tie the output, and so does not scale states before it.
+What is special: positions are a bias on the scores by bucketed distance, one table for all layers
+of a stack and none for cross-attention; norms subtract no mean, and no linear map has a bias;
+scores are not divided by sqrt(d_head), which the initialisation compensates. Version 1.1 gates the
+feed-forward and does not tie the output, so states are not scaled before it.
 """
 
 from collections.abc import Mapping
@@ -33,11 +33,11 @@ SMALL = ModelConfig(
     activation_dropout=0.1,
 )
 BASE = replace(SMALL, d_model=768, d_ff=3072, n_heads=12, n_encoder_layers=12, n_decoder_layers=12)
-# Their name of the feed-forward's activation, ours, and whether it gates.
+# feed_forward_proj -> activation, and whether the feed-forward is gated.
 FEED_FORWARD = {
     "relu": ("relu", False),
     "gelu": ("gelu", False),
-    "gated-gelu": ("gelu-tanh", True),  # not the exact one that their name suggests
+    "gated-gelu": ("gelu-tanh", True),  # not the exact gelu that the name suggests
     "gated-silu": ("swish", True),
 }
 ENCODERS = ("T5EncoderModel", "T5ForTokenClassification")
@@ -56,55 +56,56 @@ FIELDS = (
 )
 
 
-def depth(theirs: Mapping[str, Any], found: dict[str, Any]) -> dict[str, Any]:
-    """The decoder is as deep as the encoder, unless the file or the class says otherwise."""
-    n_layers = theirs.get("num_decoder_layers") or found["n_encoder_layers"]
-    alone = any(name in ENCODERS for name in theirs.get("architectures") or ())
-    return {**found, "n_decoder_layers": 0 if alone else n_layers}
+def read_depth(config: Mapping[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
+    """The decoder is as deep as the encoder by default; classes of the encoder have none."""
+    n_layers = config.get("num_decoder_layers") or settings["n_encoder_layers"]
+    is_encoder = any(name in ENCODERS for name in config.get("architectures") or ())
+    return {**settings, "n_decoder_layers": 0 if is_encoder else n_layers}
 
 
-def scaled(theirs: Mapping[str, Any], head: HeadConfig) -> HeadConfig:
-    """A tied output is the embedding, whose vectors are sqrt(d_model) times as long as its own."""
+def read_scale(config: Mapping[str, Any], head: HeadConfig) -> HeadConfig:
+    """A tied output is the embedding, whose vectors are sqrt(d_model) times too long for it."""
     if head.kind != "lm":
         return head
-    tied = theirs.get("tie_word_embeddings", True) is not False
-    scale = theirs.get("scale_decoder_outputs", tied)
-    return replace(head, scale=theirs["d_model"] ** -0.5) if scale else head
+    is_tied = config.get("tie_word_embeddings", True) is not False
+    is_scaled = config.get("scale_decoder_outputs", is_tied)
+    return replace(head, scale=config["d_model"] ** -0.5) if is_scaled else head
 
 
-def write(c: ModelConfig, heads: Mapping[str, HeadConfig]) -> dict[str, Any]:
+def write_depth_and_scale(c: ModelConfig, heads: Mapping[str, HeadConfig]) -> dict[str, Any]:
     """What is not in `FIELDS`."""
-    scale = any(head.scale != 1.0 for head in heads.values())
+    is_scaled = any(head.scale != 1.0 for head in heads.values())
     return {
         "num_decoder_layers": c.n_decoder_layers,
-        "scale_decoder_outputs": scale,
-        "tie_word_embeddings": scale,
+        "scale_decoder_outputs": is_scaled,
+        "tie_word_embeddings": is_scaled,
         "is_encoder_decoder": bool(c.n_decoder_layers),
     }
 
 
-def rows(c: ModelConfig) -> list[Rename]:
-    """Both stacks; of each block's sublayers, T5 numbers the places."""
+def renames(c: ModelConfig) -> list[Rename]:
+    """Both stacks; T5 numbers the sublayers of a block."""
     maps = {"wi_0": "gate", "wi_1": "up", "wo": "down"} if c.gated else {"wi": "up", "wo": "down"}
-    attended = {name: name for name in "qkvo"}
-    read = ("SelfAttention", "attention", attended)
-    cross = ("EncDecAttention", "cross", attended)
-    fed = ("DenseReluDense", "feed_forward", maps)
-    found = [
+    projections = {name: name for name in "qkvo"}
+    attention = ("SelfAttention", "attention", projections)
+    cross = ("EncDecAttention", "cross", projections)
+    feed_forward = ("DenseReluDense", "feed_forward", maps)
+    stacks = {"encoder": (attention, feed_forward), "decoder": (attention, cross, feed_forward)}
+    table = [
         Rename(
             "shared.weight", "encoder.embedding.weight", alternative="encoder.embed_tokens.weight"
         ),
         Rename("decoder.embed_tokens.weight", "decoder.embedding.weight"),
     ]
-    for side, sublayers in (("encoder", (read, fed)), ("decoder", (read, cross, fed))):
+    for side, sublayers in stacks.items():
         distances = "block.0.layer.0.SelfAttention.relative_attention_bias.weight"
-        found.append(Rename(f"{side}.{distances}", f"{side}.distances.weight"))
-        found.append(Rename(f"{side}.final_layer_norm", f"{side}.norm"))
-        for place, (theirs, ours, parts) in enumerate(sublayers):
-            sublayer, own = f"{side}.block.{{}}.layer.{place}", f"{side}.layers.{{}}.{ours}"
-            found.append(Rename(f"{sublayer}.layer_norm", f"{own}.norm"))
-            found += renames_below(f"{sublayer}.{theirs}", f"{own}.inner", parts)
-    return found
+        table.append(Rename(f"{side}.{distances}", f"{side}.distances.weight"))
+        table.append(Rename(f"{side}.final_layer_norm", f"{side}.norm"))
+        for number, (module, name, parts) in enumerate(sublayers):
+            published, internal = f"{side}.block.{{}}.layer.{number}", f"{side}.layers.{{}}.{name}"
+            table.append(Rename(f"{published}.layer_norm", f"{internal}.norm"))
+            table += renames_below(f"{published}.{module}", f"{internal}.inner", parts)
+    return table
 
 
 T5 = Family(
@@ -124,13 +125,13 @@ T5 = Family(
     },
     base_prefix="",
     fields=FIELDS,
-    read_special=depth,
-    read_head=scaled,
-    write_special=write,
-    renames=rows,
+    read_special=read_depth,
+    read_head=read_scale,
+    write_special=write_depth_and_scale,
+    renames=renames,
     heads={
         "T5ForConditionalGeneration": (LM,),
-        "T5WithLMHeadModel": (LM,),  # what the first files called it
+        "T5WithLMHeadModel": (LM,),  # its name in the first files
         "T5ForSequenceClassification": (END_CLASSIFIER,),
         "T5ForTokenClassification": (TAGGER,),
         "T5ForQuestionAnswering": (SPAN,),

@@ -1,4 +1,4 @@
-"""How the families differ, as a table: `python -m pellucid.families.table` prints it."""
+"""The table of families in docs/families.md; `python -m pellucid.families.table` prints it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,13 +19,13 @@ POSITIONS = {
 
 
 def table() -> str:
-    """The table in Markdown, one row a family, built from the presets."""
+    """Return the table in Markdown, one row a family, built from the presets."""
     rows = [COLUMNS, ("---",) * len(COLUMNS), *(row(family) for family in FAMILIES.values())]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in rows)
 
 
 def row(family: Family) -> tuple[str, ...]:
-    """One family's cells."""
+    """Return one family's cells."""
     c = family.preset
     heads = dict.fromkeys(head.name for heads in family.heads.values() for head in heads)
     return (
@@ -41,19 +41,19 @@ def row(family: Family) -> tuple[str, ...]:
 
 
 def shape(c: ModelConfig) -> str:
-    """Which of the two stacks there are."""
+    """Return which of the two stacks a model has."""
     if c.n_encoder_layers and c.n_decoder_layers:
         return "encoder-decoder"
     return "encoder" if c.n_encoder_layers else "decoder"
 
 
 def differences(one: Family, other: Family) -> Mapping[str, tuple[Any, Any]]:
-    """The settings in which two families' presets differ, and the two values of each."""
+    """Return the settings in which two families' presets differ, each with its two values."""
     first, second = one.preset, other.preset
     names = {**type(first).__dataclass_fields__, **type(second).__dataclass_fields__}
-    found = {name: (getattr(first, name, None), getattr(second, name, None)) for name in names}
-    found["objective"] = (one.objective, other.objective)
-    return {name: values for name, values in found.items() if values[0] != values[1]}
+    pairs = {name: (getattr(first, name, None), getattr(second, name, None)) for name in names}
+    pairs["objective"] = (one.objective, other.objective)
+    return {name: values for name, values in pairs.items() if values[0] != values[1]}
 
 
 def _positions(c: ModelConfig) -> str:

@@ -1,10 +1,10 @@
 """The Transformer of Vaswani et al. 2017: its sizes, and smaller ones for small data.
 
-Nothing is special about it: every default of `ModelConfig` is this family's.
+Every default of `ModelConfig` is this family's.
 """
 
 from pellucid.config.model import ModelConfig
-from pellucid.families.family import OwnFamily
+from pellucid.families.family import UnpublishedFamily
 from pellucid.nn.model import Transformer
 
 # base and big: table 3 of the paper. tiny: Wu et al. 2021 (arXiv:2105.14462), for about 30,000
@@ -20,7 +20,7 @@ PRESETS = {
     "big": ModelConfig(d_model=1024, d_ff=4096, n_heads=16, dropout=0.3),
 }
 
-TRANSFORMER = OwnFamily(
+TRANSFORMER = UnpublishedFamily(
     name="transformer",
     config_class=ModelConfig,
     module=Transformer,

@@ -74,8 +74,8 @@ def _is_only_output(heads: Sequence[PublishedHead]) -> bool:
 
 def _without_absent_bias(head: PublishedHead, names: Mapping[str, str]) -> PublishedHead:
     """The head without the output's bias, which is zero, if no file holds it."""
-    biases = [name for row in head.renames if row.ours == "output.bias" for name in row.names()]
-    biases += [f"{row.published}.bias" for row in head.renames if row.ours == "output"]
+    biases = [name for row in head.renames if row.internal == "output.bias" for name in row.names()]
+    biases += [f"{row.published}.bias" for row in head.renames if row.internal == "output"]
     if head.config.kind != "lm" or any(name in names for name in biases):
         return head
     return head._replace(config=replace(head.config, bias=False))
@@ -92,7 +92,7 @@ def _is_there(head: PublishedHead, c: ModelConfig, names: Mapping[str, str]) -> 
 
 def _is_output(row: Rename) -> bool:
     """Whether a rename is the output's: its weight, or a bias, which is zero where it is absent."""
-    return row.ours in ("output", "output.weight", "output.bias")
+    return row.internal in ("output", "output.weight", "output.bias")
 
 
 def _count_tensors(heads: Sequence[PublishedHead], names: Mapping[str, str]) -> int:
@@ -139,7 +139,7 @@ def their_settings(
 def check_expressible(head: PublishedHead, config: HeadConfig, family: Family) -> None:
     """Raises: ConfigError if a published class's head of this name computes something else."""
     free = {"outputs", "labels", "dropout", "input_dropout"}
-    free |= {name for each in head.settings for name in as_names(each.ours)}
+    free |= {name for each in head.settings for name in as_names(each.internal)}
     if family.read_head is not None:  # the family's config.json says it
         free.add("scale")
     if head.config.kind == "lm" and head.config.bias:  # none is a bias of zeros
@@ -167,11 +167,11 @@ def _sized(
 ) -> HeadConfig:
     """The head with as many outputs as the weights have rows for."""
     if head.config.kind == "lm":
-        biases = [n for row in head.renames if row.ours == "output.bias" for n in row.names()]
+        biases = [n for row in head.renames if row.internal == "output.bias" for n in row.names()]
         absent = bool(biases) and not any(name in names for name in biases)
         return replace(head.config, bias=head.config.bias and not absent)
     for row in head.renames:
-        if row.ours == "output":
+        if row.internal == "output":
             name = names.get(f"{row.published}.weight")
             if name is not None:
                 n = shapes[name][0]
@@ -231,7 +231,7 @@ def used_biases(
 
 
 def _is_a_heads(row: Rename) -> bool:
-    return isinstance(row.ours, str) and row.ours.startswith("heads.")
+    return isinstance(row.internal, str) and row.internal.startswith("heads.")
 
 
 def _differ(pair: Sequence[str], names: Mapping[str, str], shards: Shards) -> bool:

@@ -18,7 +18,7 @@ from pellucid.config.model import ModelConfig
 from pellucid.config.read import build
 from pellucid.config.rnn import RNNConfig
 from pellucid.errors import VerificationError
-from pellucid.families.catalog import ALL_FAMILIES, OWN_FAMILIES
+from pellucid.families.catalog import ALL_FAMILIES, LOCAL_FAMILIES
 from pellucid.formats.bundle import Bundle
 from pellucid.json_files import dump_json, read_json, read_text
 from pellucid.manifest import verify
@@ -94,7 +94,7 @@ def load_model(directory: Path) -> Bundle:
     tokenizers = open_tokenizers(directory)
     if config.task == "translation" and tokenizers.source.template == Template():
         tokenizers = tokenizers.with_end_tokens()  # trained with them, saved without a template
-    if config.family in OWN_FAMILIES:
+    if config.family in LOCAL_FAMILIES:
         _check_vocabularies(directory, config.model, tokenizers)
     else:  # published families may have more tokens than rows, or fewer
         c = config.model

@@ -26,7 +26,7 @@ class Generated:
     finished: bool
     """Whether it ended by an end token or a stop string; if not, it was cut."""
     utility: float | None = None
-    """Mean likeness to all texts drawn, by which `mbr` ranks; none of other methods."""
+    """Mean sentence_similarity to all texts drawn, by which `mbr` ranks; none of other methods."""
     source_cut: int = 0
     """Tokens of the source that an encoder-decoder did not read, because it has no positions."""
 

@@ -12,7 +12,7 @@ from pellucid.decoding.speculative import Draft, speculate
 from pellucid.errors import UsageError
 from pellucid.formats.bundle import Bundle
 from pellucid.inference.call import Call, with_banned
-from pellucid.metrics.translation import likeness
+from pellucid.metrics.translation import sentence_similarity
 from pellucid.nn.cache import Decoder
 from pellucid.text.tokenizer import Tokenizer
 
@@ -140,7 +140,7 @@ def _least_risk(
     for text, h in zip(texts, drawn, strict=True):
         distinct.setdefault(text, h)
     found = list(distinct.values())
-    ranked = minimum_risk(list(distinct), likeness(config.utility, team.language), texts)
+    ranked = minimum_risk(list(distinct), sentence_similarity(config.utility, team.language), texts)
     return [replace(found[r.place], utility=r.utility) for r in ranked[: config.n_best]]
 
 

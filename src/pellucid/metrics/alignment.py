@@ -20,7 +20,7 @@ class AlignmentScore(NamedTuple):
 
 
 def alignment_error_rate(predicted: Sequence[Links], gold: Sequence[Links]) -> AlignmentScore:
-    """AER, precision and recall; every gold link is sure, so AER is one minus the F-score.
+    """Return AER, precision and recall; every gold link is sure, so AER is 1 - F1.
 
     Raises: DataError if there are not as many sentences on both sides, or no link at all.
     Source: Och and Ney 2003, section 5.
@@ -33,23 +33,23 @@ def alignment_error_rate(predicted: Sequence[Links], gold: Sequence[Links]) -> A
     pairs = [(set(p), set(g)) for p, g in zip(predicted, gold, strict=True)]
     n_predicted = sum(len(p) for p, _ in pairs)
     n_gold = sum(len(g) for _, g in pairs)
-    both = sum(len(p & g) for p, g in pairs)
+    correct = sum(len(p & g) for p, g in pairs)
     if n_gold == 0:
         raise DataError("no gold link to compare with: the error rate is undefined. Give some.")
     return AlignmentScore(
-        error_rate=1 - 2 * both / (n_predicted + n_gold),
-        precision=both / n_predicted if n_predicted else 0.0,
-        recall=both / n_gold,
+        error_rate=1 - 2 * correct / (n_predicted + n_gold),
+        precision=correct / n_predicted if n_predicted else 0.0,
+        recall=correct / n_gold,
     )
 
 
 def format_pharaoh(links: Links) -> str:
-    """Links as one line of text, sorted: `0-0 1-2`."""
+    """Return links as one line of text, sorted: `0-0 1-2`."""
     return " ".join(f"{source}-{target}" for source, target in sorted(set(links)))
 
 
 def parse_pharaoh(line: str, where: str = "line") -> list[tuple[int, int]]:
-    """The links of one line, in its order; an empty line has none.
+    """Return the links of one line, in its order; an empty line has none.
 
     Raises: DataError naming `where` if a link is not two whole numbers joined by a hyphen.
     """
@@ -66,7 +66,7 @@ def parse_pharaoh(line: str, where: str = "line") -> list[tuple[int, int]]:
 
 
 def read_pharaoh(lines: Iterable[str], name: str = "alignment") -> list[list[tuple[int, int]]]:
-    """The links of every line of a file; errors say its name and line."""
+    """Return the links of every line of a file; errors name the file and line."""
     return [parse_pharaoh(line, f"{name}:{number}") for number, line in enumerate(lines, 1)]
 
 

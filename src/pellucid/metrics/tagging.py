@@ -1,7 +1,7 @@
 """Scores of tagged words: token accuracy, and precision, recall and F1 of entities.
 
 Tags are `O` or a letter with a type, such as `B-PER`: B begins an entity, I continues one, E ends
-one, and S is one alone (IOB1, IOB2 and IOBES alike).
+one, and S is an entity of one word (IOB1, IOB2 and IOBES).
 """
 
 import re
@@ -62,16 +62,15 @@ def entity_scores(
     Source: conlleval (Tjong Kim Sang and De Meulder 2003), as seqeval computes it by default.
     """
     _check_lengths(predicted, gold)
-    guessed, wanted = (
+    guesses, truth = (
         {(i, entity) for i, tags in enumerate(sentences) for entity in entities(tags)}
         for sentences in (predicted, gold)
     )
-    types = sorted({entity.type for _, entity in guessed | wanted})
     by_type = {
-        kind: _score(*({e for e in each if e[1].type == kind} for each in (guessed, wanted)))
-        for kind in types
+        kind: _score(*({e for e in side if e[1].type == kind} for side in (guesses, truth)))
+        for kind in sorted({entity.type for _, entity in guesses | truth})
     }
-    return EntityScores(_score(guessed, wanted), by_type)
+    return EntityScores(_score(guesses, truth), by_type)
 
 
 def entities(tags: Sequence[str]) -> list[Entity]:
@@ -106,13 +105,13 @@ def _split(tag: str) -> tuple[str, str]:
     return tag[0], tag[2:] or UNNAMED
 
 
-def _score(guessed: set[tuple[int, Entity]], wanted: set[tuple[int, Entity]]) -> EntityScore:
-    right = len(guessed & wanted)
+def _score(guesses: set[tuple[int, Entity]], truth: set[tuple[int, Entity]]) -> EntityScore:
+    right = len(guesses & truth)
     return EntityScore(
-        precision=_ratio(right, len(guessed)),
-        recall=_ratio(right, len(wanted)),
-        f1=_ratio(2 * right, len(guessed) + len(wanted)),
-        support=len(wanted),
+        precision=_ratio(right, len(guesses)),
+        recall=_ratio(right, len(truth)),
+        f1=_ratio(2 * right, len(guesses) + len(truth)),
+        support=len(truth),
     )
 
 

@@ -24,8 +24,8 @@ class Score(NamedTuple):
 class Comparison(NamedTuple):
     """Two systems on the same test set, B against A.
 
-    Intervals hold the middle 95 % of resampled values. `p_value`: how often chance alone would
-    give so large a difference; 1 where the two do not differ at all.
+    Intervals hold the middle 95 % of resampled values. `p_value`: probability of so large a
+    difference by chance; 1 if the two do not differ at all.
     """
 
     a: float
@@ -39,7 +39,7 @@ class Comparison(NamedTuple):
 
 
 def bleu(hypotheses: Sequence[str], references: Sequence[str], language: str = "") -> Score:
-    """Corpus BLEU-4 of detokenised text, cut into words as the target language needs.
+    """Return corpus BLEU-4 of detokenised text, split by the target language's tokenizer.
 
     Raises: DataError if the two differ in length or are empty; ResourceError if the language's
     tokenizer is not installed.  Source: Post 2018, "A Call for Clarity in Reporting BLEU Scores".
@@ -48,7 +48,7 @@ def bleu(hypotheses: Sequence[str], references: Sequence[str], language: str = "
 
 
 def chrf(hypotheses: Sequence[str], references: Sequence[str]) -> Score:
-    """Corpus chrF2: the F-score of character n-grams up to 6, recall weighted twice.
+    """Return corpus chrF2: the F-score of character n-grams up to 6, recall weighted twice.
 
     Raises: DataError as `bleu`.  Source: Popovic 2015.
     """
@@ -56,9 +56,9 @@ def chrf(hypotheses: Sequence[str], references: Sequence[str]) -> Score:
 
 
 def ter(hypotheses: Sequence[str], references: Sequence[str], language: str = "") -> Score:
-    """Translation edit rate in percent, where lower is better and more than 100 is possible.
+    """Return the translation edit rate in percent: lower is better, over 100 is possible.
 
-    Chinese and Japanese are cut into characters: they have no spaces to cut at.
+    Chinese and Japanese, which have no spaces, are split into characters.
     Raises: DataError as `bleu`.  Source: Snover et al. 2006.
     """
     asian = not has_spaces(language)
@@ -66,9 +66,9 @@ def ter(hypotheses: Sequence[str], references: Sequence[str], language: str = ""
 
 
 def tokenised_bleu(hypotheses: Sequence[str], references: Sequence[str]) -> Score:
-    """BLEU as old papers report it: BLEU-4 without smoothing on words that spaces separate.
+    """Return BLEU as old papers report it: BLEU-4 without smoothing on words split at spaces.
 
-    Both sides come tokenised, and lower-cased where the paper's were. Not comparable with `bleu`.
+    Both sides must be tokenised, and lower-cased if the paper's were. Not comparable with `bleu`.
     Raises: DataError as `bleu`.  Source: the protocol of multi-bleu.perl (Moses).
     """
     metric = BLEU(tokenize="none", smooth_method="none", force=True)
@@ -88,10 +88,12 @@ def language_note(language: str) -> str:
     )
 
 
-def likeness(kind: Literal["chrf", "bleu"], language: str = "") -> Callable[[str, str], float]:
-    """(candidate, reference) -> how like one sentence is to another, from 0 to 100.
+def sentence_similarity(
+    kind: Literal["chrf", "bleu"], language: str = ""
+) -> Callable[[str, str], float]:
+    """Return a function (candidate, reference) -> similarity of two sentences, from 0 to 100.
 
-    BLEU is of the orders that the sentence has, smoothed. A pair is computed once.
+    BLEU uses the n-gram orders that the sentence has, smoothed. Each pair is computed once.
     Raises: ResourceError as `bleu`.
     """
     metric: Any = CHRF() if kind == "chrf" else _bleu(language)
@@ -106,17 +108,17 @@ def paired_bootstrap(
     language: str = "",
     seed: int = 12345,
 ) -> Comparison:
-    """Whether system B's BLEU differs from A's by more than the choice of test sentences explains.
+    """Test whether two systems' BLEU differs by more than the choice of test sentences explains.
 
-    Resamples the test set 1,000 times with replacement, the same sentences for both systems.
-    Raises: DataError as `bleu`.  Source: Koehn 2004; the p-value is sacreBLEU's
-    wherever any resample differs.
+    Resamples the test set 1,000 times with replacement, the same sentences for both systems. The
+    p-value is sacreBLEU's unless all resamples are equal.
+    Raises: DataError as `bleu`.  Source: Koehn 2004.
     """
     metric = _bleu(language)
     a, b = (_score(metric, system, references).value for system in (system_a, system_b))
     statistics_a = _statistics(metric, system_a, references)
     statistics_b = _statistics(metric, system_b, references)
-    # One draw for all, in sacreBLEU's order of random numbers: equal seeds give equal p-values.
+    # One call draws all samples, as in sacreBLEU: equal seeds give equal p-values.
     sentences = len(references)
     chosen = np.random.default_rng(seed).choice(
         sentences, size=(RESAMPLES, sentences), replace=True
@@ -124,7 +126,7 @@ def paired_bootstrap(
     samples_a = np.array([_bleu_of(statistics_a[rows].sum(0)) for rows in chosen])
     samples_b = np.array([_bleu_of(statistics_b[rows].sum(0)) for rows in chosen])
     spread = np.abs(samples_b - samples_a)
-    # sacreBLEU asks for more than the difference: by that, equal systems would differ for certain.
+    # sacreBLEU uses >, by which two equal systems would differ significantly.
     beyond = int((spread - spread.mean() >= abs(b - a)).sum())
     return Comparison(
         a=a,
@@ -161,7 +163,7 @@ def _score(metric: Any, hypotheses: Sequence[str], references: Sequence[str]) ->
 
 
 def _statistics(metric: BLEU, hypotheses: Sequence[str], references: Sequence[str]) -> np.ndarray:
-    """What BLEU sums over sentences: (N, 10) lengths of both, 4 matches, 4 totals."""
+    """The statistics that BLEU sums over sentences, (N, 10): 2 lengths, 4 matches, 4 totals."""
     rows = []
     # Only silences a warning about single sentences, whose scores are not used here.
     metric.effective_order = True

@@ -9,7 +9,7 @@ from pellucid.config.run import RunConfig
 from pellucid.config.tasks.base import TaskConfig
 from pellucid.config.tasks.catalog import task_config
 from pellucid.errors import ConfigError
-from pellucid.families.catalog import OWN_FAMILIES
+from pellucid.families.catalog import LOCAL_FAMILIES
 from pellucid.families.run_config import build_run
 from pellucid.families.sizes import SIZES
 from pellucid.formats.bundle import Bundle
@@ -42,7 +42,7 @@ def complete(
     defaults = task.defaults(situation.n_examples, situation.on_cpu, starts)
     model, notes = _model(settings, task, situation, where)
     size = model["size"]
-    recipe = OWN_FAMILIES[model["family"]].training if model["family"] in OWN_FAMILIES else {}
+    recipe = LOCAL_FAMILIES[model["family"]].training if model["family"] in LOCAL_FAMILIES else {}
     chosen = merge(dict(defaults.settings), {**model, "training": recipe})
     training = settings.get("training")
     training = training if isinstance(training, Mapping) else {}  # the reader reports the fault

@@ -17,7 +17,7 @@ from pellucid.data.languages import languages
 from pellucid.data.records import Record
 from pellucid.data.store import ExampleStore, build_store, content_key
 from pellucid.errors import ConfigError, DataError
-from pellucid.families.catalog import ALL_FAMILIES, OWN_FAMILIES
+from pellucid.families.catalog import ALL_FAMILIES, LOCAL_FAMILIES
 from pellucid.files import publish
 from pellucid.formats.bundle import Bundle
 from pellucid.formats.open_model import open_model
@@ -137,7 +137,7 @@ def _tokenizers(
         tokenizers = start.tokenizers
     elif config.tokenizer.path:
         tokenizers = open_tokenizers(Path(config.tokenizer.path))
-        if config.family in OWN_FAMILIES:
+        if config.family in LOCAL_FAMILIES:
             tokenizers = tokenizers.with_end_tokens()
     else:
         reporter.say("learning the tokenizer")

@@ -18,16 +18,16 @@ from pellucid.taps import Tap
 
 @dataclass(frozen=True, kw_only=True)
 class Clusters:
-    """How a vocabulary is cut, and how wide the vectors of each part are."""
+    """How a vocabulary is divided, and how wide the vectors of each part are."""
 
     vocab_size: int
     cutoffs: tuple[int, ...]
-    """The first word of each cluster but the first, whose words the head of the softmax knows."""
+    """First word of each cluster but the first, whose words belong to the head of the softmax."""
     d_model: int
     d_embedding: int
     """Width of the vectors of the first cluster."""
     div_val: int
-    """By what each further cluster's vectors are narrower; at 1 all words share one table."""
+    """Factor by which the vectors of each further cluster are narrower; 1: one table for all."""
 
     @property
     def words(self) -> list[range]:
@@ -47,21 +47,21 @@ class Clusters:
 
     @property
     def projected(self) -> bool:
-        """Whether maps lead from those widths to d_model; if not, they are that already."""
+        """Whether linear maps lead from those widths to d_model; if not, they are equal."""
         return self.div_val != 1 or self.d_embedding != self.d_model
 
     def table_of(self, cluster: int) -> int:
-        """Which table a cluster's vectors are in."""
+        """The number of the table that holds a cluster's vectors."""
         return min(cluster, len(self.tables) - 1)
 
     def make_tables(self) -> nn.ParameterList:
-        """Each (rows, width), unfilled."""
+        """Each (rows, width), without values."""
         shapes = zip(self.tables, self.widths, strict=True)
         return _parameters((len(table), width) for table, width in shapes)
 
 
 class AdaptiveEmbedding(nn.Module):
-    """A word's vector out of its cluster's table, projected to d_model, times sqrt(d_model)."""
+    """A word's vector from its cluster's table, projected to d_model, times sqrt(d_model)."""
 
     def __init__(self, clusters: Clusters) -> None:
         super().__init__()
@@ -90,15 +90,15 @@ class AdaptiveEmbedding(nn.Module):
         return self.output(x * math.sqrt(self.d_model))
 
     def initialize(self, rng: torch.Generator) -> None:
-        """Elements of deviation 1 come out, as those of a plain scaled embedding."""
+        """Outputs have standard deviation 1, like those of a plain scaled embedding."""
         _fill(self.tables, 1, rng)
         _fill(self.projections, 0, rng)
 
 
 class AdaptiveSoftmax(nn.Module):
-    """Log-probabilities of all words: of a cluster, and of a word within its cluster.
+    """Log-probabilities of all words: of a cluster, plus of a word within its cluster.
 
-    The head knows the words of the first cluster, and every other cluster as one word more.
+    The head scores the words of the first cluster, and each other cluster as one more word.
     """
 
     def __init__(self, clusters: Clusters) -> None:
@@ -139,7 +139,7 @@ class AdaptiveSoftmax(nn.Module):
         return scores.log_softmax(-1, dtype=torch.promote_types(scores.dtype, torch.float32))
 
     def initialize(self, rng: torch.Generator) -> None:
-        """Scores of states of deviation 1 have deviation 1, whatever a cluster's width."""
+        """Scores of states of standard deviation 1 have standard deviation 1, at any width."""
         clusters = () if self.cluster_weight is None else (self.cluster_weight,)
         _fill((*self.tables, *clusters), 1, rng)
         _fill(self.projections, 0, rng)
@@ -152,6 +152,6 @@ def _parameters(shapes: Iterable[tuple[int, ...]]) -> nn.ParameterList:
 
 
 def _fill(matrices: Iterable[Tensor], axis: int, rng: torch.Generator) -> None:
-    """Normal with deviation n^-0.5, where n is the length of that axis."""
+    """Normal with standard deviation n^-0.5, where n is the length of that axis."""
     for matrix in matrices:
         nn.init.normal_(matrix, std=matrix.shape[axis] ** -0.5, generator=rng)

@@ -25,28 +25,28 @@ FIXED = {
     "embedding_norm": False,
     "gated": False,
 }
-"""What the shared settings say of it, whatever its size; nothing here reads them."""
+"""Shared settings that have one value in every Transformer-XL; its model does not read them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TransformerXLConfig(ModelConfig):
-    """A decoder alone, and what it has that no other family has."""
+    """A decoder without encoder, with the settings that no other family has."""
 
     cutoffs: tuple[int, ...] = ()
-    """Where the vocabulary, in order of frequency, is cut into clusters."""
+    """First word of each cluster but the first; words are numbered by frequency."""
     div_val: int = 1
-    """By what each further cluster's vectors are narrower than d_embedding."""
+    """Factor by which the vectors of each cluster are narrower than those of the one before."""
     tie_projections: tuple[bool, ...] = (False,)
-    """Of each cluster, whether the softmax narrows states by the embedding's projection."""
+    """For each cluster, whether the softmax uses the embedding's projection."""
     mem_len: int = 128
-    """Tokens before a segment that each layer remembers; before a text these are zeros."""
+    """Length of each layer's memory in tokens; before a text it holds zeros."""
     same_length: bool = True
-    """Let each query see `mem_len` keys, its own among them; if not, all that is remembered and its
-    segment's keys up to its own."""
+    """Whether each query attends to `mem_len` keys, its own included; if not, to the whole memory
+    and its segment's keys up to its own."""
     clamp_len: int = 0
-    """Distances beyond this one look like it; 0 sets no bound."""
+    """Largest distance that is distinguished; 0 means no bound."""
     share_biases: bool = False
-    """One pair of the attention's two biases for all layers."""
+    """Whether all layers share the two biases of the attention."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -76,13 +76,13 @@ class TransformerXLConfig(ModelConfig):
         )
 
     @property
-    def seen(self) -> int:
-        """Most keys that a query sees where tokens come one by one."""
+    def n_keys(self) -> int:
+        """Keys that a query attends to at most when tokens are appended one by one."""
         return self.mem_len if self.same_length else self.mem_len + 1
 
     @property
     def attention(self) -> ModelConfig:
-        """Its attention, as far as that is like all others'."""
+        """The shared settings of its attention."""
         return ModelConfig(
             d_model=self.d_model,
             n_heads=self.n_heads,

@@ -1,10 +1,10 @@
-"""Transformer-XL: a decoder that remembers what it read before its segment (Dai et al. 2019).
+"""Transformer-XL: a decoder with a memory of earlier segments (Dai et al. 2019).
 
-What is special: a memory of each layer's earlier states, zeros before a text, to which every query
-attends; places as distances, scored apart from content; adaptive input and softmax, so that its
-output is log-probabilities. Its files hold queries, keys and values as one matrix, and the
+What is special: each layer has a memory of its earlier states, zeros before a text, to which every
+query attends; positions are distances, scored apart from content; adaptive input and softmax, so
+its output is log-probabilities. Its files hold queries, keys and values as one matrix, and the
 frequencies of the sinusoids. Its published tokenizer was a pickle, which is never read: a word list
-(vocab.txt) or a tokenizer.json stands in for it.
+(vocab.txt) or a tokenizer.json replaces it.
 """
 
 from collections.abc import Collection, Mapping
@@ -60,63 +60,65 @@ FIELDS = (
 )
 
 
-def read(theirs: Mapping[str, Any], found: dict[str, Any]) -> dict[str, Any]:
-    """The lists, a bound that is not set (-1), and the dropout inside feed-forward layers."""
-    cutoffs = tuple(theirs.get("cutoffs", WT103.cutoffs))
-    shared = bool(theirs.get("proj_share_all_but_first", True))
-    tied = theirs.get("tie_projs", [False, *[shared] * len(cutoffs)])
+def read_clusters(config: Mapping[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
+    """The lists, a clamp_len of -1 (no bound), and the dropout inside feed-forward layers."""
+    cutoffs = tuple(config.get("cutoffs", WT103.cutoffs))
+    is_shared = bool(config.get("proj_share_all_but_first", True))
+    ties = config.get("tie_projs", [False, *[is_shared] * len(cutoffs)])
     return {
-        **found,
+        **settings,
         "cutoffs": cutoffs,
-        "tie_projections": tuple(tied)[: len(cutoffs) + 1],
-        "clamp_len": max(0, found["clamp_len"]),
-        "activation_dropout": found["dropout"],
+        "tie_projections": tuple(ties)[: len(cutoffs) + 1],
+        "clamp_len": max(0, settings["clamp_len"]),
+        "activation_dropout": settings["dropout"],
     }
 
 
-def write(c: ModelConfig, heads: Mapping[str, HeadConfig]) -> dict[str, Any]:
+def write_clusters(c: ModelConfig, heads: Mapping[str, HeadConfig]) -> dict[str, Any]:
     """What is not in `FIELDS`, and widths as numbers."""
     assert isinstance(c, TransformerXLConfig)
     return {
-        "d_embed": c.embedding_width,  # ours may be 0, which follows from the other widths
+        "d_embed": c.embedding_width,  # 0 in our config means d_model
         "d_head": c.head_width,
         "cutoffs": list(c.cutoffs),
         "tie_projs": list(c.tie_projections),
     }
 
 
-def untie(c: ModelConfig, differing: Collection[str]) -> ModelConfig:
-    """The config without the ties that end in these names."""
+def remove_ties(c: ModelConfig, aliases: Collection[str]) -> ModelConfig:
+    """The config without the ties of these aliases."""
     assert isinstance(c, TransformerXLConfig)
     ties = [
-        t and f"heads.lm.projections.{i}" not in differing for i, t in enumerate(c.tie_projections)
+        t and f"heads.lm.projections.{i}" not in aliases for i, t in enumerate(c.tie_projections)
     ]
-    words = any(".tables." in name for name in differing)
-    tied = "none" if words else c.tie_embeddings
-    return replace(c, tie_embeddings=tied, tie_projections=tuple(ties))
+    tables = "none" if any(".tables." in name for name in aliases) else c.tie_embeddings
+    return replace(c, tie_embeddings=tables, tie_projections=tuple(ties))
 
 
-def rows(c: ModelConfig) -> list[Rename]:
-    """Its names; biases that all layers share stand beside them."""
+def renames(c: ModelConfig) -> list[Rename]:
+    """All but the heads; biases that all layers share have a name without layer."""
     assert isinstance(c, TransformerXLConfig)
     layer, inner = "transformer.layers.{}.", "decoder.layers.{}."
-    theirs, ours = f"{layer}dec_attn.", f"{inner}attention.inner."
-    shared = []
-    for name, own in (("r_w_bias", "content_bias"), ("r_r_bias", "distance_bias")):
-        if c.share_biases:
-            first = f"transformer.layers.0.dec_attn.{name}"
-            there = f"decoder.layers.0.attention.inner.{own}"
-            shared.append(Rename(f"transformer.{name}", there, alternative=first))
+    published, internal = f"{layer}dec_attn.", f"{inner}attention.inner."
+    biases = {"r_w_bias": "content_bias", "r_r_bias": "distance_bias"} if c.share_biases else {}
+    shared = [
+        Rename(
+            f"transformer.{bias}",
+            f"decoder.layers.0.attention.inner.{name}",
+            alternative=f"transformer.layers.0.dec_attn.{bias}",
+        )
+        for bias, name in biases.items()
+    ]
     return [
         Rename("transformer.word_emb.emb_layers.{}.weight", "decoder.embedding.tables.{}"),
         Rename("transformer.word_emb.emb_projs.{}", "decoder.embedding.projections.{}"),
         *shared,
-        Rename(f"{theirs}r_w_bias", f"{ours}content_bias"),
-        Rename(f"{theirs}r_r_bias", f"{ours}distance_bias"),
-        Rename(f"{theirs}qkv_net", (f"{ours}q", f"{ours}k", f"{ours}v")),
-        Rename(f"{theirs}r_net", f"{ours}r"),
-        Rename(f"{theirs}o_net", f"{ours}o"),
-        Rename(f"{theirs}layer_norm", f"{inner}attention.norm"),
+        Rename(f"{published}r_w_bias", f"{internal}content_bias"),
+        Rename(f"{published}r_r_bias", f"{internal}distance_bias"),
+        Rename(f"{published}qkv_net", (f"{internal}q", f"{internal}k", f"{internal}v")),
+        Rename(f"{published}r_net", f"{internal}r"),
+        Rename(f"{published}o_net", f"{internal}o"),
+        Rename(f"{published}layer_norm", f"{inner}attention.norm"),
         Rename(f"{layer}pos_ff.CoreNet.0", f"{inner}feed_forward.inner.up"),
         Rename(f"{layer}pos_ff.CoreNet.3", f"{inner}feed_forward.inner.down"),
         Rename(f"{layer}pos_ff.layer_norm", f"{inner}feed_forward.norm"),
@@ -124,7 +126,7 @@ def rows(c: ModelConfig) -> list[Rename]:
 
 
 def frequencies(c: ModelConfig, architecture: str) -> dict[str, Tensor]:
-    """Of the sinusoids: a buffer of theirs, which files hold beside the weights."""
+    """The sinusoids' frequencies, a buffer that files hold."""
     pair = torch.arange(0, c.d_model, 2, dtype=torch.float32)  # (D/2,)
     return {"transformer.pos_emb.inv_freq": 1 / 10_000 ** (pair / c.d_model)}
 
@@ -140,10 +142,10 @@ TRANSFO_XL = Family(
     base_prefix="transformer.",
     fields=FIELDS,
     required_settings={"attn_type": 0, "pre_lnorm": False},
-    read_special=read,
-    write_special=write,
-    remove_ties=untie,
-    renames=rows,
+    read_special=read_clusters,
+    write_special=write_clusters,
+    remove_ties=remove_ties,
+    renames=renames,
     fixed_tensors=frequencies,
     heads={
         "TransfoXLLMHeadModel": (

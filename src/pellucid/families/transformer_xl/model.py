@@ -1,7 +1,7 @@
-"""The model of Transformer-XL: a decoder whose texts come in segments, and that remembers.
+"""The model of Transformer-XL: a decoder that reads texts in segments and has a memory.
 
-Each layer sees, before a segment's own states, the last `mem_len` of those that it read in earlier
-segments. Places are told by distance, so that a remembered state means the same to every query.
+Each layer attends to the last `mem_len` states of earlier segments and to those of its segment.
+Positions are distances, so a state in the memory needs no position of its own.
 Source: Dai et al. 2019, sections 3.2 and 3.3.
 """
 
@@ -15,7 +15,7 @@ from pellucid.config.head import LANGUAGE_MODEL, HeadConfig
 from pellucid.errors import UsageError
 from pellucid.families.transformer_xl.adaptive import AdaptiveEmbedding, AdaptiveSoftmax
 from pellucid.families.transformer_xl.config import TransformerXLConfig
-from pellucid.families.transformer_xl.relative import RelativeAttention, Remembered, SegmentMemory
+from pellucid.families.transformer_xl.relative import LayerMemory, RelativeAttention, SegmentMemory
 from pellucid.nn.base import Model
 from pellucid.nn.cache import Cache, Step
 from pellucid.nn.dropout import dropout
@@ -28,10 +28,10 @@ from pellucid.taps import Tap
 
 
 class Segment(NamedTuple):
-    """What a segment gives, and what the next one needs."""
+    """The states of a segment, and the memory for the next one."""
 
     state: Tensor  # (B, T, D)
-    memory: Tensor  # (L, B, M, D), what each layer read last; no gradient flows into it
+    memory: Tensor  # (L, B, M, D), each layer's last inputs; no gradient flows into it
 
 
 class Layer(nn.Module):
@@ -43,12 +43,12 @@ class Layer(nn.Module):
         self.feed_forward = PostNorm(FeedForward(c), c)
 
     def forward(self, x: Tensor, *context: object) -> Tensor:
-        """(B, T, D) -> (B, T, D); the context is what the attention asks for."""
+        """(B, T, D) -> (B, T, D); the context is the attention's further arguments."""
         return self.feed_forward(self.attention(x, *context))
 
 
 class SegmentDecoder(nn.Module):
-    """Reads tokens that come after a memory."""
+    """Reads the tokens after a memory."""
 
     def __init__(self, c: TransformerXLConfig) -> None:
         super().__init__()
@@ -62,29 +62,29 @@ class SegmentDecoder(nn.Module):
         self,
         ids: Tensor,
         mask: Mask,
-        pasts: Sequence[Remembered],
+        memories: Sequence[LayerMemory],
         r: Sequence[Tensor],
-        begun: Tensor | None = None,
+        started: Tensor | None = None,
     ) -> tuple[Tensor, list[Tensor]]:
-        """ids (B, T), at `mask.offset` of their keys -> state (B, T, D), and what each layer read.
+        """ids (B, T), the first at key `mask.offset` -> state (B, T, D), and each layer's input.
 
-        r: each layer's keys of distances (H, N, K), the last of which stands for all beyond. begun:
-        (B, T), False before a text's first token: what stands there becomes zeros.
+        r: each layer's keys of distances (H, N, K); the last serves for all larger distances.
+        started: (B, T), False before a text's first token, where inputs become zeros.
         """
-        place = torch.arange(mask.offset + ids.shape[1], device=ids.device)
-        distance = place[mask.offset :, None] - place  # (T, S)
+        position = torch.arange(mask.offset + ids.shape[1], device=ids.device)
+        distance = position[mask.offset :, None] - position  # (T, S)
         distance = distance.clamp(0, r[0].shape[1] - 1)
         x = dropout(self.embedding(ids), self.p, self.training)  # (B, T, D)
         inputs, tensors = [], MaskTensors(mask)
-        for layer, past, own in zip(self.layers, pasts, r, strict=True):
-            if begun is not None:
-                x = x * begun[..., None]
+        for layer, memory, keys in zip(self.layers, memories, r, strict=True):
+            if started is not None:
+                x = x * started[..., None]
             inputs.append(x)
-            x = layer(x, tensors, past, own, distance)
+            x = layer(x, tensors, memory, keys, distance)
         return self.output(dropout(x, self.p, self.training)), inputs
 
     def keys_of_distances(self, n: int) -> list[Tensor]:
-        """Each layer's, (H, N, K), of N distances that differ, at most n."""
+        """Each layer's keys (H, N, K) of the N distances below n that are distinguished."""
         n = min(n, self.clamp_len + 1) if self.clamp_len else n
         sinusoids = self.positions(slice(0, n), self.embedding.tables[0])  # (N, D)
         sinusoids = dropout(sinusoids, self.p, self.training)
@@ -94,8 +94,7 @@ class SegmentDecoder(nn.Module):
 class TransformerXL(Model):
     """`heads[name](decoder(ids, memory))`; its "lm" gives log-probabilities.
 
-    In `forward` a text is one segment. Tokens that are appended to a cache, one by one or several
-    at a time, are segments of one token each.
+    In `forward` a text is one segment. Each token that is appended to a cache is a segment.
     """
 
     def __init__(
@@ -120,44 +119,45 @@ class TransformerXL(Model):
         target_ids: Tensor | None = None,
         segments: Tensor | None = None,
     ) -> Tensor:
-        """States (B, T, D) of texts that nothing came before, one segment each.
+        """States (B, T, D) of whole texts, one segment each.
 
         ids: (B, T). keep: (B, T), True = real token; texts are padded on the left or on the right.
         """
         if target_ids is not None or segments is not None:
             raise UsageError("this model reads ids alone: leave out target_ids and segments.")
-        begun = None if keep is None else begun_of(keep)
-        return self._read(ids, self._nothing(len(ids)), begun)[0]
+        started = None if keep is None else started_of(keep)
+        return self._read(ids, self._empty_memories(len(ids)), started)[0]
 
     def segment(self, ids: Tensor, memory: Tensor | None = None) -> Segment:
-        """Read ids (B, T) after what earlier segments left in memory (L, B, M, D), None = nothing.
+        """Read ids (B, T) after a memory (L, B, M, D) of earlier segments; None starts a text.
 
         Raises: UsageError if the memory is not of this model and these texts.
         """
         c = self.config
         size = (c.n_decoder_layers, len(ids), c.mem_len, c.d_model)
         zeros = self.decoder.embedding.tables[0].new_zeros
-        remembered: Tensor = zeros(size) if memory is None else memory  # (L, B, M, D)
-        if remembered.shape != size:
-            raise UsageError(f"memory is {tuple(remembered.shape)}, but these texts need {size}.")
-        layers = zip(self.decoder.layers, remembered, strict=True)
-        pasts = [Remembered(*layer.attention.inner.read(states)) for layer, states in layers]  # type: ignore[union-attr]
-        state, inputs = self._read(ids, pasts)
-        read = torch.cat((remembered, torch.stack(inputs)), 2)  # (L, B, M + T, D)
+        memory = zeros(size) if memory is None else memory  # (L, B, M, D)
+        assert memory is not None
+        if memory.shape != size:
+            raise UsageError(f"memory is {tuple(memory.shape)}, but these texts need {size}.")
+        layers = zip(self.decoder.layers, memory, strict=True)
+        memories = [LayerMemory(*layer.attention.inner.read(states)) for layer, states in layers]  # type: ignore[union-attr]
+        state, inputs = self._read(ids, memories)
+        read = torch.cat((memory, torch.stack(inputs)), 2)  # (L, B, M + T, D)
         return Segment(state, read[:, :, ids.shape[1] :].detach())
 
     def prefill(self, source: Tensor | None, keep: Tensor | None, rows: int) -> Cache:
-        """A memory of `rows` texts that begin with source ids (rows, T), padded on the left.
+        """A memory of `rows` texts that start with source ids (rows, T), padded on the left.
 
         keep: (rows, T), True = real token. Raises: UsageError at padding elsewhere.
         """
-        r = self.decoder.keys_of_distances(self.config.seen)
-        cache = SegmentMemory(self._nothing(rows), r, rows)
-        begun = None if keep is None else begun_of(keep)
-        if begun is not None and not torch.equal(begun, keep):  # type: ignore[arg-type]
+        r = self.decoder.keys_of_distances(self.config.n_keys)
+        cache = SegmentMemory(self._empty_memories(rows), r, rows)
+        started = None if keep is None else started_of(keep)
+        if started is not None and not torch.equal(started, keep):  # type: ignore[arg-type]
             raise UsageError("texts to be continued must be padded on the left, and only there.")
         if source is not None and source.shape[1]:
-            self._extend(source, cache, begun)
+            self._extend(source, cache, started)
         return cache
 
     def step(self, ids: Tensor, cache: Cache) -> Step:
@@ -184,44 +184,44 @@ class TransformerXL(Model):
         return tuple(pairs)
 
     def _read(
-        self, ids: Tensor, pasts: Sequence[Remembered], begun: Tensor | None = None
+        self, ids: Tensor, memories: Sequence[LayerMemory], started: Tensor | None = None
     ) -> tuple[Tensor, list[Tensor]]:
-        """A segment of texts: state (B, T, D), and what each layer read."""
+        """A segment of texts: state (B, T, D), and each layer's input."""
         m, n_keys = self.config.mem_len, self.config.mem_len + ids.shape[1]
         window = m if self.config.same_length else 0
         keep = None
-        if begun is not None:
-            # Of the zeros before a text, as many as there would be without padding.
-            padding = (~begun).sum(1, keepdim=True)  # (B, 1)
+        if started is not None:
+            # As many zeros before a text as there would be without padding.
+            padding = (~started).sum(1, keepdim=True)  # (B, 1)
             keep = torch.arange(n_keys, device=ids.device) >= padding  # (B, S)
         mask = Mask(causal=True, offset=m, window=window, keep=keep)
         r = self.decoder.keys_of_distances(window or n_keys)
-        return self.decoder(ids, mask, pasts, r, begun)
+        return self.decoder(ids, mask, memories, r, started)
 
-    def _extend(self, ids: Tensor, cache: SegmentMemory, begun: Tensor | None = None) -> Tensor:
-        """States (R, T, D) of ids (R, T), which the cache remembers."""
+    def _extend(self, ids: Tensor, cache: SegmentMemory, started: Tensor | None = None) -> Tensor:
+        """States (R, T, D) of ids (R, T), which are added to the cache."""
         c = self.config
-        mask = Mask(causal=True, offset=c.mem_len, window=c.seen)
-        state, _ = self.decoder(ids, mask, cache.pasts, cache.r, begun)
+        mask = Mask(causal=True, offset=c.mem_len, window=c.n_keys)
+        state, _ = self.decoder(ids, mask, cache.layers, cache.r, started)
         cache.length += ids.shape[1]
         return state
 
-    def _nothing(self, rows: int) -> list[Remembered]:
-        """What each layer remembers before a text: zeros, which have zeros for keys and values."""
+    def _empty_memories(self, rows: int) -> list[LayerMemory]:
+        """Each layer's memory before a text: zeros, whose keys and values are zeros too."""
         c = self.config
         size = (rows, c.n_heads, c.mem_len, c.head_width)
         zeros = self.decoder.embedding.tables[0].new_zeros(size)  # (R, H, M, K)
-        return [Remembered(zeros, zeros) for _ in range(c.n_decoder_layers)]
+        return [LayerMemory(zeros, zeros) for _ in range(c.n_decoder_layers)]
 
 
-def begun_of(keep: Tensor) -> Tensor:
+def started_of(keep: Tensor) -> Tensor:
     """(B, T), True from each text's first real token on, of keep (B, T), True = real.
 
-    What is behind a text needs no mask: no real token looks there.
+    Padding after a text needs no mask: no real token attends to it.
     Raises: UsageError if there is padding inside a text, which would count as distance.
     """
-    begun = keep.cumsum(1) > 0
-    ended = (begun & ~keep).cumsum(1) > 0
+    started = keep.cumsum(1) > 0
+    ended = (started & ~keep).cumsum(1) > 0
     if bool((ended & keep).any()):
-        raise UsageError("padding stands inside a text. Let it stand before or behind it.")
-    return begun
+        raise UsageError("padding stands inside a text. Put it before or after the text.")
+    return started

@@ -1,4 +1,4 @@
-"""Attention that knows distances, over a memory of what was read before."""
+"""Attention by content and distance, over a memory of earlier tokens."""
 
 from collections.abc import Sequence
 
@@ -13,28 +13,28 @@ from pellucid.nn.masks import MaskTensors
 from pellucid.taps import Tap
 
 
-class Remembered:
+class LayerMemory:
     """One layer's keys and values of the last M tokens of each text, (R, H, M, K)."""
 
     def __init__(self, k: Tensor, v: Tensor) -> None:
         self.k, self.v = k, v
 
     def append(self, k: Tensor, v: Tensor) -> KeysValues:
-        """All that is seen, (R, H, M + T, K), of which the last M stay remembered."""
-        seen = KeysValues(torch.cat((self.k, k), 2), torch.cat((self.v, v), 2))
-        self.k, self.v = (x[:, :, k.shape[2] :] for x in seen)
-        return seen
+        """Memory and new tokens, (R, H, M + T, K), of which the last M stay in the memory."""
+        joined = KeysValues(torch.cat((self.k, k), 2), torch.cat((self.v, v), 2))
+        self.k, self.v = (x[:, :, k.shape[2] :] for x in joined)
+        return joined
 
-    def take(self, rows: Tensor) -> None:
-        """Let row r go on from what row `rows[r]` held."""
+    def reorder(self, rows: Tensor) -> None:
+        """Give row r the memory of row `rows[r]`."""
         self.k, self.v = self.k[rows], self.v[rows]
 
 
 class SegmentMemory:
-    """What the layers remember of texts that are being written; a `Cache`."""
+    """The layers' memories of texts that are being generated; a `Cache`."""
 
-    def __init__(self, pasts: Sequence[Remembered], r: Sequence[Tensor], rows: int) -> None:
-        self.pasts, self.r, self.rows = pasts, r, rows
+    def __init__(self, layers: Sequence[LayerMemory], r: Sequence[Tensor], rows: int) -> None:
+        self.layers, self.r, self.rows = layers, r, rows
         self.length = 0
 
     def expand(self, k: int) -> None:
@@ -42,8 +42,8 @@ class SegmentMemory:
         self.rows *= k
 
     def reorder(self, parents: Tensor) -> None:
-        for past in self.pasts:
-            past.take(parents)
+        for memory in self.layers:
+            memory.reorder(parents)
 
     def keep_rows(self, rows: Tensor) -> None:
         self.reorder(rows)
@@ -51,16 +51,16 @@ class SegmentMemory:
 
     def truncate(self, n: int) -> None:
         raise UsageError(
-            "a memory of segments cannot go back: for each token that it took in, it let the oldest"
-            " go."
+            "the memory of a Transformer-XL cannot be truncated: each new token has replaced the"
+            " oldest one."
         )
 
 
 class RelativeAttention(Attention):
-    """Attention that scores a key by what it is and by how far back it stands.
+    """Attention that scores a key by its content and by its distance from the query.
 
-    Scores are ((q + u) k^T + (q + v) r^T) / sqrt(K), where r is the key of a distance, and u and v,
-    `content_bias` and `distance_bias`, are what all queries ask of content and of distance.
+    Scores are ((q + u) k^T + (q + v) r^T) / sqrt(K), where r is the key of a distance, and u and v
+    are `content_bias` and `distance_bias`, one vector a head.
     Source: Dai et al. 2019, section 3.3 and appendix B.
     """
 
@@ -72,14 +72,14 @@ class RelativeAttention(Attention):
         self.distances = Tap()
 
     def forward(
-        self, x: Tensor, mask: MaskTensors, past: Remembered, r: Tensor, distance: Tensor
+        self, x: Tensor, mask: MaskTensors, memory: LayerMemory, r: Tensor, distance: Tensor
     ) -> Tensor:
-        """x (B, T, D), which comes after the past -> (B, T, D)
+        """x (B, T, D), which follows the memory -> (B, T, D)
 
         r: (H, N, K), keys of distances 0 .. N-1. distance: (T, S), from a query back to a key.
         """
         q = self._heads(self.q(x))  # (B, H, T, K)
-        k, v = past.append(*self.read(x))  # (B, H, S, K)
+        k, v = memory.append(*self.read(x))  # (B, H, S, K)
         by_distance = (q + self.distance_bias[:, None]) @ r.mT  # (B, H, T, N)
         by_key = by_distance.gather(-1, distance.expand(*q.shape[:2], -1, -1))  # (B, H, T, S)
         bias = self.distances(by_key * self.scale)
@@ -94,7 +94,7 @@ class RelativeAttention(Attention):
         return self._heads(self.r(distances))
 
     def initialize(self, rng: torch.Generator) -> None:
-        """At first a query asks for nothing but what its own state does."""
+        """Start both biases at zero."""
         nn.init.zeros_(self.content_bias)
         nn.init.zeros_(self.distance_bias)
 
