@@ -103,7 +103,7 @@ def sweep(directory: Path) -> list[str]:
     with explained(directory), locked(directory):
         for entry in sorted(directory.iterdir()):  # .old- before .tmp-
             match = LEFTOVER.fullmatch(entry.name)
-            if match is None or not _is_own(entry):
+            if match is None or not _belongs_to_user(entry):
                 continue
             final = directory / match["name"]
             if match["kind"] == "old" and not final.exists():
@@ -173,7 +173,7 @@ def _flush(directory: Path) -> None:
     _sync(directory)
 
 
-def _is_own(path: Path) -> bool:
+def _belongs_to_user(path: Path) -> bool:
     return os.name == "nt" or path.lstat().st_uid == os.geteuid()
 
 

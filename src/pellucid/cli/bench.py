@@ -44,9 +44,9 @@ def run(options: Options) -> int:
     times, tokens = [], 0
     for _ in range(options.repeat):
         start = time.perf_counter()
-        found = model.translate(texts, alignment=False, **settings)
+        results = model.translate(texts, alignment=False, **settings)
         times.append(time.perf_counter() - start)
-        tokens = sum(len(t.tokens) for t in found)
+        tokens = sum(len(result.tokens) for result in results)
     seconds = sorted(times)[len(times) // 2]
     print(f"loading {loaded:.2f} s (torch included)")
     print(
@@ -66,10 +66,10 @@ def _texts(options: Options, language: str) -> list[str]:
         from pellucid.cli.pairs import MOST_BYTES
         from pellucid.data.lines import read_lines
 
-        found = list(islice(read_lines(options.data, MOST_BYTES), options.lines))
-        if not any(text.strip() for text in found):
+        lines = list(islice(read_lines(options.data, MOST_BYTES), options.lines))
+        if not any(text.strip() for text in lines):
             raise UsageError(f"{options.data}: no text in it. Give a file of sources.")
-        return found
+        return lines
     from pellucid import garden
 
     if language not in ("en", "de", "zh"):

@@ -28,6 +28,6 @@ def run(options: Options) -> int:
     from pellucid.training.pipeline import build_data
     from pellucid.training.reporter import reporter
 
-    made = build_data(settings, where=where, reporter=reporter())
-    print(f"Tokenizer and ids are in {made.path}. Next: pellucid train {quote(str(made.path))}")
+    built = build_data(settings, where=where, reporter=reporter())
+    print(f"Tokenizer and ids are in {built.path}. Next: pellucid train {quote(str(built.path))}")
     return 0

@@ -29,11 +29,11 @@ def run(options: Options) -> int:
 
     name = options.directory
     source = fetch(name) if is_hub_name(name) else Path(name)
-    found = import_published(source, Path(options.out), options.from_pickle)
-    parameters = sum(p.numel() for p in found.model.parameters())
-    heads = ", ".join(found.heads) or "none"
+    imported = import_published(source, Path(options.out), options.from_pickle)
+    parameters = sum(p.numel() for p in imported.model.parameters())
+    heads = ", ".join(imported.heads) or "none"
     print(
-        f"{options.out}: {found.family.name}, {parameters:,} parameters, heads: {heads}."
+        f"{options.out}: {imported.family.name}, {parameters:,} parameters, heads: {heads}."
         f" Next: pellucid info {quote(options.out)}"
     )
     return 0

@@ -25,13 +25,13 @@ class Format:
 
 
 def render(model: "Loaded", first: int, ranked: Sequence[list["Translation"]], f: Format) -> str:
-    """The lines for sources number `first` and on; ranked: hypotheses of each, best first."""
+    """Return the lines for sources from number `first` on; ranked: hypotheses of each, best first."""
     lines = []
     for number, hypotheses in enumerate(ranked, first):
         if f.jsonl:
             each = [_object(model, hypothesis) for hypothesis in hypotheses]
-            found = {"hypotheses": each} if f.n_best else each[0]
-            lines.append(json.dumps(found, ensure_ascii=False))
+            record = {"hypotheses": each} if f.n_best else each[0]
+            lines.append(json.dumps(record, ensure_ascii=False))
         elif f.n_best:
             lines += [_moses(number, hypothesis, f) for hypothesis in hypotheses]
         else:
@@ -40,7 +40,7 @@ def render(model: "Loaded", first: int, ranked: Sequence[list["Translation"]], f
 
 
 def one_line(text: str) -> str:
-    """The text with its line breaks as spaces: byte pieces can spell one."""
+    """Return the text with spaces for line breaks, which byte pieces can spell."""
     return text.replace("\n", " ").replace("\r", " ") if "\n" in text or "\r" in text else text
 
 
@@ -72,7 +72,7 @@ def _pharaoh(t: "Translation") -> str:
 
 
 def _object(model: "Loaded", t: "Translation") -> dict[str, Any]:
-    found = {
+    record = {
         "text": t.text,
         "score": round(t.score, 6),
         "tokens": list(t.tokens),
@@ -82,5 +82,5 @@ def _object(model: "Loaded", t: "Translation") -> dict[str, Any]:
         "parts": t.parts,
     }
     if t.utility is not None:
-        found["utility"] = round(t.utility, 4)
-    return found | ({"alignment": [list(pair) for pair in t.alignment]} if t.alignment else {})
+        record["utility"] = round(t.utility, 4)
+    return record | ({"alignment": [list(pair) for pair in t.alignment]} if t.alignment else {})
