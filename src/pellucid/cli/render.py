@@ -25,7 +25,7 @@ class Format:
 
 
 def render(model: "Loaded", first: int, ranked: Sequence[list["Translation"]], f: Format) -> str:
-    """Return the lines for sources from number `first` on; ranked: hypotheses of each, best first."""
+    """Return the lines for sources from number `first` on; ranked: hypotheses, best first."""
     lines = []
     for number, hypotheses in enumerate(ranked, first):
         if f.jsonl:
