@@ -41,7 +41,7 @@ _GPT2 = "<|endoftext|>"
 _CLS_SEP = ("cls", "A", "sep"), ("cls", "A", "sep", "B:1", "sep:1")
 
 CLASSES = {
-    "": TokenizerClass({}),  # a tokenizer.json that says all itself
+    "": TokenizerClass({}),  # tokenizer.json alone decides
     "BertTokenizer": TokenizerClass(_BERT, *_CLS_SEP),
     "AlbertTokenizer": TokenizerClass(_ALBERT, *_CLS_SEP),
     "RobertaTokenizer": TokenizerClass(

@@ -17,7 +17,7 @@ Span = tuple[int, int]
 class SentencePieceTokenizer(FileTokenizer):
     """Splits text as SentencePiece does: normalised by the model's map, then by Unigram.
 
-    The library's own normaliser is not used: it replaces a grapheme by its shortest entry, where
+    The library's own normaliser is not used: it repositions a grapheme by its shortest entry, where
     SentencePiece takes the longest, so that decomposed letters and syllables would fall apart.
     """
 
@@ -35,6 +35,8 @@ class SentencePieceTokenizer(FileTokenizer):
         super().__init__(_library(model), "unigram", files)
         unk = self.roles["unk"]
         self._id_of = [files.vocab.get(piece.text, unk) for piece in model.pieces]
+        self._id_of[model.unk_id] = unk
+        self._looks_up_unknown = model.byte_fallback
         first = "always" if model.dummy_prefix else "never"
         spaces = decoders.Metaspace(prepend_scheme=first)
         self._decoder = decoders.Sequence([decoders.ByteFallback(), spaces])
@@ -55,15 +57,21 @@ class SentencePieceTokenizer(FileTokenizer):
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
         normalized = [self._normalizer.normalize(self._clean(clean_text(text))) for text in texts]
         encodings = self._library.encode_batch_fast(normalized, add_special_tokens=False)
-        rows = []
-        for text, encoding in zip(normalized, encodings, strict=True):
-            if self._unk_id in encoding.ids:
-                encoding = self._library.encode(text, add_special_tokens=False)  # with offsets
-                pieces = zip(encoding.ids, encoding.offsets, strict=True)
-                rows.append([n for i, span in pieces for n, _ in self._numbered(i, text, span)])
-            else:
-                rows.append([self._id_of[i] for i in encoding.ids])
+        rows = [[self._id_of[i] for i in encoding.ids] for encoding in encodings]
+        if self._looks_up_unknown:
+            self._set_unknown(normalized, rows, [self._unk_id in e.ids for e in encodings])
         return self._with_rows(rows)
+
+    def _set_unknown(
+        self, normalized: list[str], rows: list[list[int]], has_unknown: list[bool]
+    ) -> None:
+        """Replace the rows with unknown characters by ids that depend on these characters."""
+        positions = [n for n, has in enumerate(has_unknown) if has]
+        texts = [normalized[n] for n in positions]
+        encodings = self._library.encode_batch(texts, add_special_tokens=False)  # with offsets
+        for n, text, encoding in zip(positions, texts, encodings, strict=True):
+            pieces = zip(encoding.ids, encoding.offsets, strict=True)
+            rows[n] = [number for i, span in pieces for number, _ in self._numbered(i, text, span)]
 
     def normalize(self, text: str) -> str:
         plain = self._normalizer.normalize(self._clean(clean_text(text)))
@@ -102,6 +110,10 @@ class SentencePieceTokenizer(FileTokenizer):
 
 class MarianTokenizer(SentencePieceTokenizer):
     """Marian's: ids from vocab.json. A text may begin with its target language: ">>fr<< Hello"."""
+
+    def __init__(self, model: SentencePiece, files: TokenizerFiles) -> None:
+        super().__init__(model, files)
+        self._looks_up_unknown = True
 
     def encode(self, text: str) -> Encoding:
         language, rest = _split_language(text)

@@ -106,7 +106,7 @@ def read_settings(directory: Path, default_class: str = "", whole: bool = False)
 def _unknown_class(directory: Path, name: str, whole: bool) -> VerificationError:
     known = ", ".join(sorted({*CLASSES, *ALIASES, *(WHOLE_IN_JSON if whole else ())} - {""}))
     fix = (
-        'If its tokenizer.json alone says how text is cut, write "tokenizer_class":'
+        'If its tokenizer.json alone decides the ids of a text, write "tokenizer_class":'
         ' "PreTrainedTokenizerFast".'
         if whole
         else "Convert it to a tokenizer.json with the `tokenizers` library."

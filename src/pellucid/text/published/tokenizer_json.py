@@ -90,7 +90,7 @@ FOLLOW: Mapping[str, Callable[[Library, Settings], None]] = {
 
 def _other_pipeline(settings: Settings) -> VerificationError:
     return VerificationError(
-        f"{settings.directory}: tokenizer.json does not cut text as a {settings.class_name} does,"
+        f"{settings.directory}: tokenizer.json does not split text as a {settings.class_name} does,"
         ' which its tokenizer_class names. If the file is right, write "tokenizer_class":'
         ' "PreTrainedTokenizerFast" into tokenizer_config.json.'
     )
