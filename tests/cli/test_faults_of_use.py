@@ -232,7 +232,7 @@ def test_a_path_with_spaces_and_other_letters(verb, pellucid, ready, tmp_path):
         (["train", "--data.train", "a.en"], USAGE, "two different"),
         (["train", "--size", "tinny", "--data.train", "TEXTS"], CONFIG, "tiny"),
         (["train", "--training.max-updates", "0", "--data.train", "TEXTS"], CONFIG, "max_updates"),
-        (["train", "--task", "dancing", "--data.train", "TEXTS"], CONFIG, "dancing"),
+        (["train", "--task", "dancing", "--data.train", "TEXTS"], USAGE, "dancing"),
         (["average", "x"], USAGE, "--out"),
         (["train", "--test"], USAGE, "--test"),
         (["translate", "x", "--ensemble"], USAGE, "--ensemble"),

@@ -35,8 +35,8 @@ class RunConfig:
     """A preset of the model's sizes (for translation tiny, small, base, big, and rnn for the
     recurrent model; bert-tiny and the like for encoders); auto chooses by data and machine."""
     start_from: str = ""
-    """A finished model to begin from, ours or a published one: its shape, weights and tokenizer
-    are taken over."""
+    """A finished model to begin from (a directory, a run or a shipped name): its shape, weights
+    and tokenizer are taken over."""
     family: str = ""
     """The model's family; empty means that of `size` or `start_from`."""
     run_dir: str = ""

@@ -20,6 +20,7 @@ from pellucid.errors import ConfigError, DataError
 from pellucid.families.catalog import ALL_FAMILIES, LOCAL_FAMILIES
 from pellucid.files import publish
 from pellucid.formats.bundle import Bundle
+from pellucid.formats.locate import locate as locate_model
 from pellucid.formats.open_model import open_model
 from pellucid.nn.device import choose_device
 from pellucid.tasks.catalog import build_task
@@ -117,8 +118,7 @@ def _start(settings: Mapping[str, Any], resumes: bool, where: str) -> Bundle | N
         return None
     if not isinstance(directory, str):
         raise ConfigError(f"{where}: start_from={directory!r:.80} must be a directory's name.")
-    path = Path(directory)
-    start = open_model(path / "final" if (path / "final").is_dir() else path)
+    start = open_model(locate_model(directory))
     if not start.tokenizers.source.is_present:
         raise DataError(
             f"{directory} has no tokenizer, so text cannot be encoded for it. Put the model's"
