@@ -210,7 +210,7 @@ def test_an_end_that_is_no_token_is_told_and_not_searched_for(marian):  # author
 
 FAULTS = {
     "num_beams": ("4", "beam is '4'"),
-    " num_beams": (10**9, "num_beams=1000000000 is beyond 1024"),
+    " num_beams": (10**9, "num_beams=1000000000 is above 1024"),
     "early_stopping": ("soon", "early_stopping='soon'"),
     "max_length": (1.5, "max_length is '1.5'"),
     "suppress_tokens": ([50], "a banned token is '50'"),

@@ -241,7 +241,7 @@ def test_no_network_is_one_clear_error(network_attempts, monkeypatch, tmp_path):
     with pytest.raises(DataError, match=r"cannot be fetched .* Check the name and the network"):
         fetch("hf://owner/tiny")
     (tmp_path / "hub" / "owner--tiny" / COMMIT).mkdir(parents=True)
-    with pytest.raises(DataError, match=f" Here already: hf://owner/tiny@{COMMIT}"):
+    with pytest.raises(DataError, match=f" Downloaded before: hf://owner/tiny@{COMMIT}"):
         fetch("hf://owner/tiny@main")
     network_attempts.write_text("")  # the attempts were asked for, and refused
 

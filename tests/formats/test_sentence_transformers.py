@@ -20,7 +20,7 @@ import pellucid
 from parity.peer import close, randomized
 from pellucid.cli.main import main
 from pellucid.errors import ConfigError, DataError
-from pellucid.formats.hub import wanted
+from pellucid.formats.hub import select_files
 from pellucid.formats.sentence_transformers import read_steps
 from text.published.samples import wordpiece
 
@@ -367,6 +367,6 @@ def test_the_files_of_steps_are_fetched():
     names += ["2_Dense/config.json", "2_Dense/model.safetensors"]
     names += ["config_sentence_transformers.json", "sentence_xlm-roberta_config.json"]
     unwanted = ["2_Dense/pytorch_model.bin", "onnx/model.onnx", "onnx/config.json"]
-    assert wanted([*names, *unwanted]) == sorted(names)
+    assert select_files([*names, *unwanted]) == sorted(names)
     with pytest.raises(DataError, match=r"no config\.json with safetensors"):
-        wanted(["config.json", "2_Dense/model.safetensors"])
+        select_files(["config.json", "2_Dense/model.safetensors"])

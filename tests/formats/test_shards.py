@@ -15,8 +15,8 @@ TRUE = {"a": "1.safetensors", "b": "2.safetensors"}
 @pytest.mark.parametrize(
     ("told", "message"),
     [
-        ({"c": "1.safetensors"}, "c is in 1.safetensors, but it is not"),
-        ({"a": "2.safetensors", "b": "1.safetensors"}, "b is in 1.safetensors, but it is not"),
+        ({"c": "1.safetensors"}, "lists c in 1.safetensors, which lacks"),
+        ({"a": "2.safetensors", "b": "1.safetensors"}, "lists b in 1.safetensors, which lacks"),
         ({}, None),
     ],
 )

@@ -28,20 +28,20 @@ class Bundle:
     decoding: DecodingConfig
     languages: tuple[str, str]
     longest_source: int
-    """Tokens of the longest source in training, about: a longer text is split to translate it."""
+    """Tokens of about the longest source in training; longer texts are split to be translated."""
     card: str
     family: str = "transformer"
     token_ids: Mapping[str, int] = field(default_factory=dict)
-    """Of a published directory: its pad_token_id and the like."""
+    """pad_token_id and the like, from the configs of a published directory."""
     embedding: EmbeddingConfig = EmbeddingConfig()  # noqa: RUF009 (frozen)
     dense: tuple[Dense, ...] = ()
     """Of a sentence-transformers directory: maps between pooling and normalisation."""
     prompts: Mapping[str, Any] = field(default_factory=dict)
     """Of a sentence-transformers directory: its settings of prompts, for an export."""
     banned: tuple[int, ...] = ()
-    """Of a published directory: ids that are never written, beside the roles that are banned."""
+    """Ids that are never generated, in addition to the roles that are banned."""
     notes: tuple[str, ...] = ()
-    """Of a published directory: what it asks of a search that is not honoured here."""
+    """Search settings of a published directory that are not supported."""
 
     @cached_property
     def special_ids(self) -> SpecialIds:

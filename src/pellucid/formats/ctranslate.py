@@ -27,7 +27,7 @@ ACTIVATIONS = {
     "swish": "SWISH",
     "tanh": "Tanh",
 }
-"""Our names of activations, and theirs."""
+"""The activations of CTranslate2."""
 REFUSED: Mapping[str, Callable[[ModelConfig], bool]] = {
     "d_embedding": lambda c: bool(c.d_embedding),
     "windows": lambda c: any(c.windows),
@@ -35,7 +35,7 @@ REFUSED: Mapping[str, Callable[[ModelConfig], bool]] = {
     "positions": lambda c: c.positions == "none",
     "n_segments": lambda c: bool(c.n_segments and c.n_decoder_layers),
 }
-"""Settings that have no form there, and when."""
+"""Settings that CTranslate2 has no form for, and when."""
 
 
 def to_ctranslate2(directory: Path, parts: Bundle, start: int) -> list[str]:
@@ -153,9 +153,9 @@ def _stack(spec: Any, stack: Any, c: ModelConfig) -> None:
     for their_layer, layer in zip(spec.layer, stack.layers, strict=True):
         _attention(their_layer.self_attention, layer.attention, ("qkv", "o"), c)
         if stack.distances is not None:
-            own = their_layer.self_attention
-            own.relative_attention_bias = _array(stack.distances.weight)
-            own.relative_attention_max_distance = np.int32(c.max_distance)
+            spec_attention = their_layer.self_attention
+            spec_attention.relative_attention_bias = _array(stack.distances.weight)
+            spec_attention.relative_attention_max_distance = np.int32(c.max_distance)
         if hasattr(layer, "cross"):
             _attention(their_layer.attention, layer.cross, ("q", "kv", "o"), c)
         ffn, inner = their_layer.ffn, layer.feed_forward.inner
@@ -198,31 +198,34 @@ def _tokens(tokenizer: Tokenizer, size: int) -> list[str]:
 
 
 def _notes(parts: Bundle, tokens: list[str], c: ModelConfig) -> list[str]:
-    """What our search knows and a call there must be told."""
+    """The options that a call of CTranslate2 needs to search as here."""
     roles = parts.tokenizers.target.roles
     banned = {roles[role] for role in parts.roles.banned if role in roles} - {roles.get("eos")}
-    words = [tokens[i] for i in sorted({*banned, *parts.banned})]
+    pieces = [tokens[i] for i in sorted({*banned, *parts.banned})]
     forced = parts.token_ids.get("forced_bos_token_id", roles.get(parts.roles.forced_first))
-    found = _search(parts)
-    if words:
-        found.append(f"suppress_sequences={[[word] for word in words]}")
+    notes = _search(parts)
+    if pieces:
+        notes.append(f"suppress_sequences={[[word] for word in pieces]}")
     if forced is not None:
-        found.append(f"target_prefix=[[{tokens[forced]!r}]] for each text")
-    if c.positions.startswith("sinusoid"):  # a table there, endless here
-        found.append(f"texts of at most {c.max_length} tokens")
-    return found
+        notes.append(f"target_prefix=[[{tokens[forced]!r}]] for each text")
+    if c.positions.startswith("sinusoid"):  # a table in CTranslate2, computed here
+        notes.append(f"texts of at most {c.max_length} tokens")
+    return notes
 
 
 def _search(parts: Bundle) -> list[str]:
-    """Our settings of search, where CTranslate2's own would find other texts."""
+    """Our search settings where CTranslate2's defaults give other texts."""
     d, both = parts.decoding, bool(parts.model_config.n_encoder_layers)
     length = "{}_decoding_length" if both else "{}_length"
-    told = {
+    options = {
         "beam_size": (d.beam, 2 if both else 1),
         "length_penalty": (d.alpha, 1.0),
         "no_repeat_ngram_size": (d.no_repeat_ngram, 0),
         "repetition_penalty": (d.repetition_penalty, 1.0),
         length.format("min"): (d.min_length, 1 if both else 0),
-        length.format("max"): (d.max_length, 0),  # 0 grows with the source, which no number says
+        length.format("max"): (
+            d.max_length,
+            0,
+        ),  # 0 grows with the source, for which it has no number
     }
-    return [f"{name}={ours}" for name, (ours, theirs) in told.items() if ours != theirs]
+    return [f"{name}={value}" for name, (value, default) in options.items() if value != default]

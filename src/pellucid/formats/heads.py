@@ -101,39 +101,39 @@ def _count_tensors(heads: Sequence[PublishedHead], names: Mapping[str, str]) -> 
     return sum(any(match_name(pattern, name) for pattern in patterns) for name in names)
 
 
-def as_stored(
+def stored_config(
     head: PublishedHead,
-    theirs: Mapping[str, Any],
+    hf_config: Mapping[str, Any],
     names: Mapping[str, str],
     shapes: Mapping[str, tuple[int, ...]],
     where: str,
 ) -> HeadConfig:
-    """The head with as many outputs as the weights have rows for, and the config's own numbers.
+    """The head's config: its outputs are the rows of the weights, its numbers those of config.json.
 
-    Raises: ConfigError at a number that cannot be.
+    Raises: ConfigError at an impossible number.
     """
-    said: dict[str, Any] = {}
+    numbers: dict[str, Any] = {}
     for each in head.settings:
-        if each.is_set(theirs):
-            said |= each.read(theirs, f"{where}: head {head.name}")
-    sized = _labelled(_sized(head, names, shapes), theirs)
-    return build(HeadConfig, {**asdict(sized), **said}, f"{where}: head {head.name}")
+        if each.is_set(hf_config):
+            numbers |= each.read(hf_config, f"{where}: head {head.name}")
+    sized = _with_labels(_with_stored_size(head, names, shapes), hf_config)
+    return build(HeadConfig, {**asdict(sized), **numbers}, f"{where}: head {head.name}")
 
 
-def their_settings(
+def write_heads(
     heads: Sequence[PublishedHead], configs: Mapping[str, HeadConfig], family: str
 ) -> dict[str, Any]:
-    """What their config says of these heads. Raises: ConfigError where it has no word for it."""
-    found: dict[str, Any] = {}
+    """The settings of config.json for these heads. Raises: ConfigError where it has none."""
+    settings: dict[str, Any] = {}
     for head in heads:
         config = configs.get(head.name)
         if config is None:  # a base class without its pooler
             continue
         for each in head.settings:
-            found |= each.write(config, family)
+            settings |= each.write(config, family)
         if config.kind in LABELLED:
-            found |= _their_labels(config)
-    return found
+            settings |= _write_labels(config)
+    return settings
 
 
 def check_expressible(head: PublishedHead, config: HeadConfig, family: Family) -> None:
@@ -145,16 +145,16 @@ def check_expressible(head: PublishedHead, config: HeadConfig, family: Family) -
     if head.config.kind == "lm" and head.config.bias:  # none is a bias of zeros
         free.add("bias")
     for name, value in asdict(config).items():
-        wanted = getattr(head.config, name)
-        if value != wanted and name not in free:
+        expected = getattr(head.config, name)
+        if value != expected and name not in free:
             raise ConfigError(
                 f"head {head.name}: {name}={value!r}, but a published {family.name}'s has"
-                f" {name}={wanted!r}. Keep this model in pellucid's own layout."
+                f" {name}={expected!r}. Keep this model in pellucid's own layout."
             )
 
 
-def _their_labels(head: HeadConfig) -> dict[str, Any]:
-    """Its labels' names, by which `transformers` counts its outputs too."""
+def _write_labels(head: HeadConfig) -> dict[str, Any]:
+    """The names of its labels, from which `transformers` also counts its outputs."""
     labels = head.labels or [f"LABEL_{i}" for i in range(head.outputs)]
     return {
         "id2label": {str(i): label for i, label in enumerate(labels)},
@@ -162,7 +162,7 @@ def _their_labels(head: HeadConfig) -> dict[str, Any]:
     }
 
 
-def _sized(
+def _with_stored_size(
     head: PublishedHead, names: Mapping[str, str], shapes: Mapping[str, tuple[int, ...]]
 ) -> HeadConfig:
     """The head with as many outputs as the weights have rows for."""
@@ -180,9 +180,9 @@ def _sized(
     return head.config
 
 
-def _labelled(head: HeadConfig, theirs: Mapping[str, Any]) -> HeadConfig:
-    """The head with the names that the config gives its labels, if it gives as many."""
-    table = theirs.get("id2label")
+def _with_labels(head: HeadConfig, hf_config: Mapping[str, Any]) -> HeadConfig:
+    """The head with the labels of config.json, if they are as many as its outputs."""
+    table = hf_config.get("id2label")
     if head.labels or head.kind not in LABELLED or not isinstance(table, dict):
         return head
     labels = [table.get(str(i)) for i in range(head.outputs)]
@@ -191,17 +191,17 @@ def _labelled(head: HeadConfig, theirs: Mapping[str, Any]) -> HeadConfig:
     return replace(head, labels=tuple(str(label) for label in labels))
 
 
-def untied(
+def remove_absent_ties(
     model: Model, family: Family, table: Sequence[Rename], names: Mapping[str, str], shards: Shards
 ) -> ModelConfig:
-    """The config without those ties whose two tensors are both in the file, and differ."""
+    """The config without the ties whose two tensors are both in the file and differ."""
     c, pairs = model.config, model.ties()
-    where = find_origins([name for pair in pairs for name in pair], table)
+    origins = find_origins([name for pair in pairs for name in pair], table)
     differing = []
     for kept, alias in pairs:
-        if kept not in where or alias not in where or ".layers." in alias:
+        if kept not in origins or alias not in origins or ".layers." in alias:
             continue
-        if _differ([where[name].names[0] for name in (kept, alias)], names, shards):
+        if _differ([origins[name].names[0] for name in (kept, alias)], names, shards):
             differing.append(alias)
     if not differing:
         return c
@@ -215,7 +215,7 @@ def untied(
 def used_biases(
     table: Sequence[Rename], names: Mapping[str, str], shards: Shards
 ) -> Sequence[Rename]:
-    """The table, a head's own bias before one that lies by itself, where both are there and differ.
+    """The renames; a head's own bias replaces a separate one if a file holds both and they differ.
 
     Equal ones are tied in `transformers`, different ones are not, and the head's own is added.
     """
@@ -223,14 +223,14 @@ def used_biases(
         row.swapped()
         if row.alternative
         and not row.writes_both
-        and _is_a_heads(row)
+        and _is_of_head(row)
         and _differ(row.names(), names, shards)
         else row
         for row in table
     ]
 
 
-def _is_a_heads(row: Rename) -> bool:
+def _is_of_head(row: Rename) -> bool:
     return isinstance(row.internal, str) and row.internal.startswith("heads.")
 
 

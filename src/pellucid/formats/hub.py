@@ -37,38 +37,38 @@ def is_hub_name(name: object) -> bool:
 def fetch(name: str) -> Path:
     """The directory of a published model, downloaded unless this commit of it is here already.
 
-    Sizes and checksums that the hub tells are verified. Raises: UsageError at a malformed name or
+    Sizes and checksums of the hub are verified. Raises: UsageError at a malformed name or
     without the extra; DataError if it cannot be fetched; VerificationError if other bytes came;
     ResourceError if the disk is full.
     """
-    found = NAME.fullmatch(name)
-    if found is None:
+    match = NAME.fullmatch(name)
+    if match is None:
         raise UsageError(f"{name[:80]!r} is no hub name. Write hf://owner/name, or ...@revision.")
-    repository, revision = f"{found[1]}/{found[2]}", found[3]
-    home = cache() / f"{found[1]}--{found[2]}"
+    repository, revision = f"{match[1]}/{match[2]}", match[3]
+    home = cache() / f"{match[1]}--{match[2]}"
     if revision and COMMIT.fullmatch(revision) and (home / revision).is_dir():
         return home / revision
     try:
         import huggingface_hub
     except ImportError as error:
         raise UsageError(
-            f"{name} is to be downloaded, which needs: pip install 'pellucid[hub]'. Or give a"
+            f"{name} must be downloaded, which needs: pip install 'pellucid[hub]'. Or give a"
             " directory."
         ) from error
     try:
         api = huggingface_hub.HfApi()
-        told = api.model_info(repository, revision=revision, files_metadata=True)
-        return _fetched(api, told, repository, home)
+        info = api.model_info(repository, revision=revision, files_metadata=True)
+        return _download_commit(api, info, repository, home)
     except PellucidError:
         raise
     except Exception as error:
-        said = " ".join(str(error).split())[:200]
+        reason = " ".join(str(error).split())[:200]
         commits = sorted(path.name for path in home.glob("*") if COMMIT.fullmatch(path.name))
         here = ", ".join(f"{PREFIX}{repository}@{commit}" for commit in commits)
         raise DataError(
-            f"{name} cannot be fetched ({type(error).__name__}: {said}). Check the name and the"
+            f"{name} cannot be fetched ({type(error).__name__}: {reason}). Check the name and the"
             " network, or download it by other means and give its directory."
-            + (f" Here already: {here}." if here else "")
+            + (f" Downloaded before: {here}." if here else "")
         ) from error
 
 
@@ -77,54 +77,56 @@ def cache() -> Path:
     return user_cache() / "hub"
 
 
-def wanted(names: Iterable[str]) -> list[str]:
-    """Of a repository's files those that are fetched. Raises: DataError if no weights are."""
-    there = list(names)
-    found = [
-        name for name in there if name in NEEDED or WEIGHTS.fullmatch(name) or STEP.fullmatch(name)
+def select_files(names: Iterable[str]) -> list[str]:
+    """The files of a repository to download. Raises: DataError if there are no weights."""
+    available = list(names)
+    needed = [
+        name
+        for name in available
+        if name in NEEDED or WEIGHTS.fullmatch(name) or STEP.fullmatch(name)
     ]
-    if "config.json" not in found or not any(map(WEIGHTS.fullmatch, found)):
-        pickled = any(name.endswith((".bin", ".pt")) for name in there)
+    if "config.json" not in needed or not any(map(WEIGHTS.fullmatch, needed)):
+        has_pickle = any(name.endswith((".bin", ".pt")) for name in available)
         raise DataError(
-            "no config.json with safetensors is there"
+            "no config.json with safetensors is available"
             + (
                 ", but a pickle, which is never fetched. If you trust it, download it yourself:"
                 " pellucid import DIR OUT --from-pickle."
-                if pickled
+                if has_pickle
                 else ". Is it a model of a family that `pellucid info` knows?"
             )
         )
-    return sorted(found)
+    return sorted(needed)
 
 
-def _fetched(api: Any, told: Any, repository: str, home: Path) -> Path:
-    """The directory of the commit that the hub told, downloaded unless it is here."""
-    if not COMMIT.fullmatch(str(told.sha)):  # it becomes a path
+def _download_commit(api: Any, info: Any, repository: str, home: Path) -> Path:
+    """The directory of the commit that the hub names, downloaded unless it exists."""
+    if not COMMIT.fullmatch(str(info.sha)):  # it becomes a path
         raise DataError(
-            f"{PREFIX}{repository}: the hub names no commit ({str(told.sha)[:60]!r}). Use another"
+            f"{PREFIX}{repository}: the hub names no commit ({str(info.sha)[:60]!r}). Use another"
             " hub, or give a directory."
         )
-    place = home / told.sha
+    directory = home / info.sha
     try:
-        if not place.is_dir():
-            _download(api, told, repository, place)
+        if not directory.is_dir():
+            _download(api, info, repository, directory)
     except DataError:
-        if not place.is_dir():
+        if not directory.is_dir():
             raise  # if it is there, another process has fetched it meanwhile
-    return place
+    return directory
 
 
-def _download(api: Any, told: Any, repository: str, place: Path) -> None:
+def _download(api: Any, info: Any, repository: str, directory: Path) -> None:
     """Publish the files of one commit: whole and verified, or not there."""
-    entries = {entry.rfilename: entry for entry in told.siblings or ()}
-    names = wanted(entries)
-    facts = {"from": f"{PREFIX}{repository}@{told.sha}"}
+    entries = {entry.rfilename: entry for entry in info.siblings or ()}
+    names = select_files(entries)
+    facts = {"from": f"{PREFIX}{repository}@{info.sha}"}
     needs = sum(entries[name].size or 0 for name in names)
-    with publish(place, needs=needs, facts=facts) as temp:
+    with publish(directory, needs=needs, facts=facts) as temp:
         for name in names:
-            got = api.hf_hub_download(repository, name, revision=told.sha, local_dir=temp)
-            _check(Path(got), entries[name])
-        shutil.rmtree(temp / ".cache", ignore_errors=True)  # the client's own notes
+            path = api.hf_hub_download(repository, name, revision=info.sha, local_dir=temp)
+            _check(Path(path), entries[name])
+        shutil.rmtree(temp / ".cache", ignore_errors=True)  # the client's own records
 
 
 def _check(path: Path, entry: Any) -> None:

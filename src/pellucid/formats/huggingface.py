@@ -14,7 +14,13 @@ from pellucid.families.catalog import FAMILIES
 from pellucid.families.conversion import export_tensors, find_origins, match_name
 from pellucid.families.family import Family
 from pellucid.families.renames import Rename
-from pellucid.formats.heads import as_stored, find_heads, their_settings, untied, used_biases
+from pellucid.formats.heads import (
+    find_heads,
+    remove_absent_ties,
+    stored_config,
+    used_biases,
+    write_heads,
+)
 from pellucid.formats.shards import Shards
 from pellucid.json_files import dump_json, read_json
 from pellucid.nn.base import Model
@@ -28,55 +34,60 @@ DTYPES = ("F64", "F32", "F16", "BF16")
 
 @dataclass(frozen=True)
 class PublishedModel:
-    """A model as it lies in such a directory."""
+    """A model in the layout of its family."""
 
     family: Family
     model: Model
     heads: Mapping[str, HeadConfig]
     architecture: str
-    """Their class."""
+    """The class of transformers."""
     token_ids: Mapping[str, int]
-    """By their names: pad_token_id and the like."""
+    """pad_token_id and the like, by name."""
     generation: Mapping[str, Any] = field(default_factory=dict)
-    """By their names, what a search must know beside those."""
+    """Further settings of generation_config.json."""
 
 
 def open_published(directory: Path, config: Any = None) -> PublishedModel:
-    """Open a directory; every fault is found from the files' headers, before memory is taken.
+    """Open a directory; the files' headers are checked before memory is allocated.
 
     config: the content of its config.json, if that was read already.
     Raises: DataError, VerificationError, ConfigError naming the file, the setting or the tensor.
     """
     where = directory / "config.json"
-    theirs = read_json(where) if config is None else config
-    family = _family(theirs, where)
-    if theirs.get("quantization_config") is not None:
+    config = read_json(where) if config is None else config
+    family = _family(config, where)
+    if config.get("quantization_config") is not None:
         raise ConfigError(
-            f"{where}: quantization_config says that the weights stand for others, which only the"
-            " library that made them can tell. Get the model as it was before."
+            f"{where}: the weights are quantized (quantization_config), which is not supported"
+            " here. Download the model as it was before quantization."
         )
-    c = family.read_config(theirs, str(where))
+    c = family.read_config(config, str(where))
     shards = Shards(directory)
-    names = _named(shards.shapes, family)
-    architecture, found = find_heads(theirs, family, c, names, str(where))
-    heads = {h.name: as_stored(h, theirs, names, shards.shapes, str(where)) for h in found}
+    names = _full_names(shards.shapes, family)
+    architecture, published_heads = find_heads(config, family, c, names, str(where))
+    heads = {
+        h.name: stored_config(h, config, names, shards.shapes, str(where)) for h in published_heads
+    }
     if family.read_head is not None:
-        heads = {name: family.read_head(theirs, head) for name, head in heads.items()}
+        heads = {name: family.read_head(config, head) for name, head in heads.items()}
     with torch.device("meta"):
-        model, table = family.module(c, heads), family.all_renames(c, found)
-        fitting = untied(model, family, table, names, shards)
+        model, table = family.module(c, heads), family.all_renames(c, published_heads)
+        fitting = remove_absent_ties(model, family, table, names, shards)
         if fitting != c:
-            model, table = family.module(fitting, heads), family.all_renames(fitting, found)
+            model, table = (
+                family.module(fitting, heads),
+                family.all_renames(fitting, published_heads),
+            )
     table = used_biases(table, names, shards)
-    load_weights(model, _checked(model, table, names, shards, family))
-    token_ids = {k: v for k, v in theirs.items() if k.endswith("token_id") and isinstance(v, int)}
+    load_weights(model, _read_tensors(model, table, names, shards, family))
+    token_ids = {k: v for k, v in config.items() if k.endswith("token_id") and isinstance(v, int)}
     return PublishedModel(family, model.eval(), heads, architecture, token_ids)
 
 
 def hf_config(published: PublishedModel) -> dict[str, Any]:
     """The config.json of a model. Raises: ConfigError naming what it cannot express."""
     family = published.family
-    of_heads = their_settings(family.heads[published.architecture], published.heads, family.name)
+    of_heads = write_heads(family.heads[published.architecture], published.heads, family.name)
     more = {"architectures": [published.architecture], **published.token_ids}
     return {**of_heads, **family.write_config(published.model.config, published.heads, more)}
 
@@ -89,7 +100,7 @@ def write_published(directory: Path, published: PublishedModel, dtype: Kind = "f
     if family.fixed_tensors is not None:
         tensors |= family.fixed_tensors(c, published.architecture)
     if published.architecture in family.class_prefixes:
-        tensors = _wrapped(tensors, family, published.architecture)
+        tensors = _with_class_prefix(tensors, family, published.architecture)
     (directory / "config.json").write_bytes(dump_json(hf_config(published)))
     save_weights(tensors, directory / "model.safetensors", dtype)
 
@@ -105,27 +116,27 @@ def _with_biases(published: PublishedModel) -> dict[str, torch.Tensor]:
     return tensors
 
 
-def _family(theirs: Any, where: Path) -> Family:
-    kind = theirs.get("model_type") if isinstance(theirs, dict) else None
-    if not isinstance(kind, str):
+def _family(config: Any, where: Path) -> Family:
+    model_type = config.get("model_type") if isinstance(config, dict) else None
+    if not isinstance(model_type, str):
         raise VerificationError(
             f"{where} names no model_type. Is this a model's directory? Known families:"
             f" {', '.join(FAMILIES)}."
         )
-    if kind not in FAMILIES:
-        near = difflib.get_close_matches(kind, FAMILIES, n=1)
+    if model_type not in FAMILIES:
+        near = difflib.get_close_matches(model_type, FAMILIES, n=1)
         raise VerificationError(
-            f"{where}: model_type {kind[:80]!r} is not a family known here"
+            f"{where}: model_type {model_type[:80]!r} is not a family known here"
             f"{f' (did it mean {near[0]}?)' if near else ''}. Known: {', '.join(FAMILIES)}."
         )
-    return FAMILIES[kind]
+    return FAMILIES[model_type]
 
 
-def _named(shapes: Iterable[str], family: Family) -> dict[str, str]:
-    """The family's full names of the tensors in a file, and what the file calls each."""
+def _full_names(shapes: Iterable[str], family: Family) -> dict[str, str]:
+    """The tensors of a file by their full names in the family: full name -> name in the file."""
     files = list(shapes)
     bare = not any(name.startswith(family.base_prefix) for name in files)
-    found = {}
+    names = {}
     for name in files:
         full = name
         for old, new in LEGACY:
@@ -134,14 +145,14 @@ def _named(shapes: Iterable[str], family: Family) -> dict[str, str]:
             full = full.removeprefix(prefix)
         if bare and not _belongs_to_a_head(full, family):
             full = family.base_prefix + full
-        found[full] = name
-    return found
+        names[full] = name
+    return names
 
 
-def _wrapped(
+def _with_class_prefix(
     tensors: Mapping[str, torch.Tensor], family: Family, architecture: str
 ) -> dict[str, torch.Tensor]:
-    """The tensors as the files of this class of theirs name them."""
+    """The tensors with the prefix that files of this class have before all but the heads."""
     rows = [row for head in family.heads[architecture] for row in head.renames]
     prefix = family.class_prefixes[architecture]
     return {
@@ -161,47 +172,49 @@ def _belongs_to_a_head(name: str, family: Family) -> bool:
     )
 
 
-def _checked(
+def _read_tensors(
     model: Model,
     table: Sequence[Rename],
     names: Mapping[str, str],
     shards: Shards,
     family: Family,
 ) -> dict[str, torch.Tensor]:
-    """Our tensors, after their names, shapes and types were found to be right."""
+    """The model's tensors by our names, once all names, shapes and types are checked."""
     aliases = {alias for _, alias in model.ties()}
-    wanted = [name for name in model.state_dict() if name not in aliases]
-    where = find_origins([*wanted, *aliases], table)
-    found = {name: [n for n in where[name].names if n in names][:1] for name in wanted}
-    missing = [where[name].names[0] for name in wanted if not found[name]]
-    taken = {n for each in found.values() for n in each}
-    spare = {n for alias in aliases if alias in where for n in where[alias].names}
-    spare |= {n for name in wanted for n in where[name].names if where[name].names[0] in taken}
+    needed = [name for name in model.state_dict() if name not in aliases]
+    origins = find_origins([*needed, *aliases], table)
+    stored_names = {name: [n for n in origins[name].names if n in names][:1] for name in needed}
+    missing = [origins[name].names[0] for name in needed if not stored_names[name]]
+    used = {n for each in stored_names.values() for n in each}
+    spare = {n for alias in aliases if alias in origins for n in origins[alias].names}
+    spare |= {n for name in needed for n in origins[name].names if origins[name].names[0] in used}
     unused = sorted(
         name
-        for name in names.keys() - taken - spare
+        for name in names.keys() - used - spare
         if not any(match_name(pattern, name) for pattern in family.ignored_tensors)
     )
     if missing or unused:
         _refuse(shards.directory, missing, unused, family)
-    read = {name: names[n] for name, (n,) in found.items()}
-    shapes = {name: where[name].shape(shards.shapes[stored]) for name, stored in read.items()}
+    read = {name: names[n] for name, (n,) in stored_names.items()}
+    shapes = {name: origins[name].shape(shards.shapes[stored]) for name, stored in read.items()}
     check_names(model, shapes, str(shards.directory))
     _check_types(shards, read.values())
     return {
-        name: check_finite(shards.tensor(stored, where[name].read), f"{shards.directory}: {stored}")
+        name: check_finite(
+            shards.tensor(stored, origins[name].read), f"{shards.directory}: {stored}"
+        )
         for name, stored in read.items()
     }
 
 
 def _check_types(shards: Shards, names: Iterable[str]) -> None:
-    """Raises: ConfigError naming a tensor whose numbers are not simply weights."""
+    """Raises: ConfigError naming a tensor whose type is not one that weights have."""
     for name in names:
         if shards.dtypes[name] not in DTYPES:
             raise ConfigError(
                 f"{shards.directory}: {name} holds numbers of type {shards.dtypes[name]}:"
-                f" weights are {', '.join(DTYPES)}, others stand for weights by a rule that is not"
-                " known here. Get the model as it was before it was quantized."
+                f" weights are {', '.join(DTYPES)}, others are quantized"
+                " values, which are not supported. Download the model as it was before."
             )
 
 
@@ -214,5 +227,6 @@ def _refuse(directory: Path, missing: Sequence[str], unused: Sequence[str], fami
     more = len(missing) + len(unused) - len(faults)
     raise VerificationError(
         f"{directory}: the weights are not those of a {family.name} with this config.json:"
-        f" {'; '.join(faults)}{f'; and {more} more' if more > 0 else ''}. Get the directory anew."
+        f" {'; '.join(faults)}{f'; and {more} more' if more > 0 else ''}."
+        " Download the directory again."
     )

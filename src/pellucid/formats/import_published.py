@@ -30,11 +30,11 @@ KEPT = (
     sidecar.NAME,
     "README.md",
 )
-"""What an import brings along as it is, beside config and weights."""
+"""Files that an import copies unchanged, next to config.json and the weights."""
 
 
 def import_published(source: Path, directory: Path, from_pickle: bool = False) -> PublishedModel:
-    """Bring a downloaded directory in: opened once to see that it is whole, then written anew.
+    """Write a downloaded model to a directory with a manifest, after a check that it opens.
 
     from_pickle: read `pytorch_model*.bin` in a guarded child process.
     Raises: DataError, VerificationError, ConfigError naming the file at fault.
@@ -59,7 +59,7 @@ def import_published(source: Path, directory: Path, from_pickle: bool = False) -
 
 
 def _copy_steps(source: Path, directory: Path, from_pickle: bool) -> None:
-    """Bring along the folders of a sentence-transformers directory's steps."""
+    """Copy the folders of a sentence-transformers directory's steps."""
     for folder in sentence_transformers.step_folders(source):
         (directory / folder).mkdir()
         for name in (sentence_transformers.CONFIG, sentence_transformers.WEIGHTS):

@@ -41,21 +41,21 @@ def to_marian(model: Transformer, roles: Roles, id_of: Callable[[str], int]) -> 
         )
     heads = {"lm": bart.LM.config}
     with torch.device("meta"):
-        same = Transformer(_their_form(model.config), heads)
+        same = Transformer(_marian_config(model.config), heads)
     aliases = {alias for _, alias in same.ties()}
     order = _order(model.config)
-    given = model.state_dict()
+    tensors = model.state_dict()
     # Marian adds a bias to its logits; ours may have none.
-    given.setdefault("heads.lm.output.bias", torch.zeros(len(given["heads.lm.output.weight"])))
+    tensors.setdefault("heads.lm.output.bias", torch.zeros(len(tensors["heads.lm.output.weight"])))
     load_weights(
         same,
-        {n: _permuted(n, given[n], order) for n in same.state_dict() if n not in aliases},
+        {n: _permuted(n, tensors[n], order) for n in same.state_dict() if n not in aliases},
     )
     token_ids, generation = _search(model.config, roles, id_of)
     return PublishedModel(MARIAN, same.eval(), heads, "MarianMTModel", token_ids, generation)
 
 
-def _their_form(c: ModelConfig) -> ModelConfig:
+def _marian_config(c: ModelConfig) -> ModelConfig:
     """The config of the Marian. Raises: ConfigError naming the first setting that it lacks."""
     if not (c.n_encoder_layers and c.n_decoder_layers):
         raise ConfigError(
@@ -63,21 +63,21 @@ def _their_form(c: ModelConfig) -> ModelConfig:
             " a Marian is an encoder-decoder. This model cannot be written as one."
         )
     shared = c.tie_embeddings == "all"
-    wanted = replace(
+    config = replace(
         c,
         positions="sinusoid-halves" if c.positions == "sinusoid" else c.positions,
         tie_embeddings="none" if c.tie_embeddings == "inputs" else c.tie_embeddings,
         target_vocab_size=0 if shared else c.target_vocab_size or c.vocab_size,
         d_head=0 if c.d_head * c.n_heads == c.d_model else c.d_head,
     )
-    MARIAN.write_config(wanted, {})  # refuses what it cannot say
-    return wanted
+    MARIAN.write_config(config, {})  # refuses what it cannot express
+    return config
 
 
 def _order(c: ModelConfig) -> Tensor:
-    """For each place of the axis there, its place here: (D,)."""
-    places = torch.arange(c.d_model)
-    return places if c.positions != "sinusoid" else torch.cat((places[0::2], places[1::2]))
+    """For each index of the Marian's model axis, the index on ours: (D,)."""
+    indices = torch.arange(c.d_model)
+    return indices if c.positions != "sinusoid" else torch.cat((indices[0::2], indices[1::2]))
 
 
 def _permuted(name: str, tensor: Tensor, order: Tensor) -> Tensor:
@@ -91,7 +91,7 @@ def _permuted(name: str, tensor: Tensor, order: Tensor) -> Tensor:
 def _search(
     c: ModelConfig, roles: Roles, id_of: Callable[[str], int]
 ) -> tuple[dict[str, int], dict[str, Any]]:
-    """Token ids by their names, and what else their search must know to find what ours does."""
+    """Token ids by name, and the settings with which its search gives the same texts as ours."""
     token_ids = {
         "pad_token_id": id_of("pad"),
         "eos_token_id": id_of(roles.end),

@@ -83,7 +83,7 @@ def write_model(directory: Path, parts: Bundle, dtype: Kind = "fp32") -> None:
 def load_model(directory: Path) -> Bundle:
     """Verify every byte, then build and load; the model is in evaluation mode.
 
-    What the config asks for must be what the weights' header holds before any memory is taken.
+    The config is compared with the header of the weights before memory is allocated.
     Raises: DataError, VerificationError, ConfigError naming the file at fault.
     """
     _refuse_other_layouts(directory)
@@ -129,14 +129,18 @@ def _read_config(path: Path) -> ConfigFile:
         )
     if isinstance(version, int) and version > FORMAT:
         raise VerificationError(
-            f"{path} has format {version}, this version reads up to {FORMAT}: it was made by a"
-            " newer pellucid. Upgrade: pip install -U pellucid."
+            f"{path} has format {version}, this version reads up to {FORMAT}: it was written by"
+            " a newer pellucid. Upgrade: pip install -U pellucid."
         )
     heads = mapping.get("heads", {"lm": asdict(LANGUAGE_MODEL)})
     if not isinstance(heads, dict):
-        raise VerificationError(f"{path}: heads is no table of heads. Get the directory anew.")
+        raise VerificationError(
+            f"{path}: heads is no table of heads. Download the directory again."
+        )
     rest = {name: value for name, value in mapping.items() if name != "heads"}
-    made = {name: build(HeadConfig, head, f"{path}: heads.{name}") for name, head in heads.items()}
+    head_configs = {
+        name: build(HeadConfig, head, f"{path}: heads.{name}") for name, head in heads.items()
+    }
     family = mapping.get("family", "transformer")
     if not isinstance(family, str) or family not in ALL_FAMILIES:
         raise VerificationError(
@@ -144,18 +148,18 @@ def _read_config(path: Path) -> ConfigFile:
             " Download or make the directory again."
         )
     config = build(ConfigFile, rest, str(path), {"model": ALL_FAMILIES[family].config_class})
-    return replace(config, heads=made)
+    return replace(config, heads=head_configs)
 
 
 def _mapping(path: Path) -> dict[str, Any]:
     value = read_json(path)
     if not isinstance(value, dict):
-        raise VerificationError(f"{path} holds no settings. Get the directory anew.")
+        raise VerificationError(f"{path} holds no settings. Download the directory again.")
     return value
 
 
 def _refuse_other_layouts(directory: Path) -> None:
-    """A directory of another tool has no manifest of ours; say that, not that it is damaged."""
+    """A directory without a manifest may be another tool's: report that, not damage."""
     config = directory / "config.json"
     if config.is_file() and not (directory / "manifest.json").exists():
         _read_config(config)
@@ -166,21 +170,21 @@ def _check_vocabularies(
 ) -> None:
     target = c.target_vocab_size or c.vocab_size
     for side, size in (("source", c.vocab_size), ("target", target)):
-        found = getattr(tokenizers, side).vocab_size
-        if found != size:
+        n_tokens = getattr(tokenizers, side).vocab_size
+        if n_tokens != size:
             raise VerificationError(
-                f"{directory}: the {side} tokenizer knows {found} tokens, the model {size}: they"
-                " are not of one training. Get the directory anew."
+                f"{directory}: the {side} tokenizer knows {n_tokens} tokens, the model {size}: they"
+                " do not belong together. Download the directory again."
             )
 
 
 def _check_layers(directory: Path, c: ModelConfig | RNNConfig, names: Mapping[str, Any]) -> None:
-    """A config of a thousand layers is refused by counting, not by building them."""
+    """Refuse a config of a thousand layers by counting, before they are built."""
     for side in ("encoder", "decoder"):
-        found = {m[1] for name in names if (m := re.match(rf"{side}\.layers\.(\d+)\.", name))}
-        asked = getattr(c, f"n_{side}_layers")
-        if len(found) != asked:
+        stored = {m[1] for name in names if (m := re.match(rf"{side}\.layers\.(\d+)\.", name))}
+        expected = getattr(c, f"n_{side}_layers")
+        if len(stored) != expected:
             raise VerificationError(
-                f"{directory}: config.json says {asked} {side} layers, {WEIGHTS} holds"
-                f" {len(found)}. They are not of one model: get the directory anew."
+                f"{directory}: config.json says {expected} {side} layers, {WEIGHTS} holds"
+                f" {len(stored)}. They do not belong together: download the directory again."
             )

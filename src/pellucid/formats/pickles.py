@@ -31,7 +31,9 @@ def convert(source: Path, directory: Path) -> None:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
     except subprocess.TimeoutExpired as error:
-        raise VerificationError(f"{source}: reading took over {SECONDS} s. Get it anew.") from error
+        raise VerificationError(
+            f"{source}: reading took over {SECONDS} s. Download it again."
+        ) from error
     if done.returncode:
         why = done.stderr.strip().split("\n")[-1][:300]
         raise VerificationError(f"{source}: the pickle holds more than tensors, or is torn: {why}")
@@ -55,18 +57,20 @@ def child(directory: Path, files: list[Path]) -> None:
     for name, limit in limits.items():
         resource.setrlimit(name, (limit, limit))
     sys.addaudithook(_forbid)
-    found: dict[str, torch.Tensor] = {}
+    tensors: dict[str, torch.Tensor] = {}
     for file in files:
         part = torch.load(file, map_location="cpu", weights_only=True, mmap=False)
         if not isinstance(part, dict) or not all(
             isinstance(k, str) and isinstance(v, torch.Tensor) for k, v in part.items()
         ):
             raise SystemExit(f"{file.name} is no table of tensors")
-        found.update(part)
-        if len(found) > MOST_TENSORS:
+        tensors.update(part)
+        if len(tensors) > MOST_TENSORS:
             raise SystemExit(f"{file.name} holds over {MOST_TENSORS:,} tensors")
-    own = {name: tensor.contiguous().clone() for name, tensor in found.items()}  # ties come apart
-    write_tensors(own, directory / "model.safetensors")
+    separate = {
+        name: tensor.contiguous().clone() for name, tensor in tensors.items()
+    }  # ties come apart
+    write_tensors(separate, directory / "model.safetensors")
 
 
 def _forbid(event: str, arguments: tuple) -> None:

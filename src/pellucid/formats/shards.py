@@ -28,8 +28,8 @@ class Shards:
             absent = promised - file.shapes.keys()
             if absent:
                 raise VerificationError(
-                    f"{directory / INDEX} says that {min(absent)[:100]} is in {name}, but it is"
-                    " not. They are not of one model: get the directory anew."
+                    f"{directory / INDEX} lists {min(absent)[:100]} in {name}, which lacks"
+                    " it. They do not belong together: download the directory again."
                 )
             twice = file.shapes.keys() & self.shapes.keys()
             if twice:
@@ -39,7 +39,7 @@ class Shards:
             self._files |= dict.fromkeys(file.shapes, file)
 
     def tensor(self, name: str, part: Callable[[Tensor], Tensor] = lambda x: x) -> Tensor:
-        """What `part` makes of a tensor. Raises: VerificationError if it is damaged."""
+        """A tensor after `part` is applied to it. Raises: VerificationError if it is damaged."""
         return self._files[name].tensor(name, part)
 
     def _contents(self) -> dict[str, set[str]]:
@@ -56,10 +56,12 @@ class Shards:
         index = read_json(self.directory / INDEX, LARGEST_INDEX)
         table = index.get("weight_map") if isinstance(index, dict) else None
         if not isinstance(table, dict) or not all(isinstance(v, str) for v in table.values()):
-            raise VerificationError(f"{self.directory / INDEX} has no weight_map. Get it anew.")
-        found: dict[str, set[str]] = {name: set() for name in sorted(set(table.values()))}
-        if any(Path(name).name != name for name in found):
+            raise VerificationError(
+                f"{self.directory / INDEX} has no weight_map. Download it again."
+            )
+        contents: dict[str, set[str]] = {name: set() for name in sorted(set(table.values()))}
+        if any(Path(name).name != name for name in contents):
             raise VerificationError(f"{self.directory / INDEX} names files outside its directory.")
         for tensor, name in table.items():
-            found[name].add(tensor)
-        return found
+            contents[name].add(tensor)
+        return contents

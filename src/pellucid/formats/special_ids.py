@@ -25,7 +25,7 @@ def find_special_ids(bundle: "Bundle") -> SpecialIds:
     if start is None and bundle.model.encoder is not None:
         raise UsageError(
             "what the decoder reads first is not known here. Write decoder_start_token_id into the"
-            " directory's generation_config.json, or put the tokenizer's files beside it."
+            " directory's generation_config.json, or add the tokenizer's files to it."
         )
     first = ids.get("forced_bos_token_id")
     if first is None and roles.forced_first:
