@@ -85,6 +85,7 @@ def test_what_cannot_be_is_known_before_the_work(
 ):
     """Authority: exit codes of docs/cli.md; nothing is translated."""
     monkeypatch.setitem(sys.modules, "MeCab", None)  # as where the extra is not installed
+    monkeypatch.delitem(sys.modules, "sacrebleu.tokenizers.tokenizer_ja_mecab", raising=False)
     begun = []
     monkeypatch.setattr(evaluate, "progress", lambda *_: begun.append(True))
     short = tmp_path / "short"

@@ -21,6 +21,6 @@ def test_what_differs_is_what_the_configs_differ_in(capsys):  # authority: the f
     assert main(["info", "bert", "--diff", "roberta"]) == 0
     assert "learned -> learned-real" in capsys.readouterr().out
     assert main(["info", "bert", "--diff", "robota"]) == 2
-    assert "no family. Known: bert" in capsys.readouterr().err
+    assert "is not a family. Known: bert" in capsys.readouterr().err
     assert main(["info", "gpt2"]) == 0
     assert "next word" in capsys.readouterr().out

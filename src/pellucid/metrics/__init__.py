@@ -1,1 +1,1 @@
-"""Scores of translations and alignments. No torch."""
+"""Scores of translations, alignments and tagged words. No torch."""
