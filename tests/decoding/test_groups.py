@@ -7,7 +7,7 @@ import pytest
 from decoding.toys import END, SPECIAL_IDS, Found, log_probs, norm, plain_search, random_model
 from pellucid.config.decoding import DecodingConfig
 from pellucid.decoding.generate import Request, generate
-from pellucid.decoding.ledger import Limits
+from pellucid.decoding.search_state import Limits
 
 SOURCES = [(5, 3, 9), (1,), (2, 2, 4, 4)]
 
@@ -35,9 +35,9 @@ def plain_groups(model, source, config: DecodingConfig) -> Found:
                     finished = text[-1] == END
                     score = total / norm(t + 1, config)
                     ended[group].append((text[:-1] if finished else text, score, finished))
-            onward = [one for one in candidates[: 2 * width] if one[0][-1] != END][:width]
-            taken.update(text[-1] for text, _ in onward)
-            open_texts[group] = [] if len(ended[group]) >= width else onward
+            continuations = [one for one in candidates[: 2 * width] if one[0][-1] != END][:width]
+            taken.update(text[-1] for text, _ in continuations)
+            open_texts[group] = [] if len(ended[group]) >= width else continuations
     best = [sorted(found, key=lambda one: -one[1])[:width] for found in ended]
     flat = [one for found in best for one in found]
     return sorted(flat, key=lambda one: -one[1])[: config.n_best]

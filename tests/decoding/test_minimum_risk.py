@@ -15,8 +15,8 @@ NUMBERS = [3.0, 9.0, 4.0, 4.0, 30.0, 5.0, 4.5]
 
 def test_distance_is_least_at_the_median():
     ranked = minimum_risk(NUMBERS, lambda a, b: -abs(a - b))
-    assert NUMBERS[ranked[0].place] == median(NUMBERS)
-    assert sorted(one.place for one in ranked) == list(range(len(NUMBERS)))
+    assert NUMBERS[ranked[0].candidate] == median(NUMBERS)
+    assert sorted(one.candidate for one in ranked) == list(range(len(NUMBERS)))
     for place, utility in ranked:
         wanted = -sum(abs(NUMBERS[place] - x) for x in NUMBERS) / len(NUMBERS)
         assert utility == pytest.approx(wanted)
@@ -24,8 +24,8 @@ def test_distance_is_least_at_the_median():
 
 def test_sameness_is_most_at_the_mode():
     ranked = minimum_risk(NUMBERS, lambda a, b: float(a == b))
-    assert NUMBERS[ranked[0].place] == 4.0
-    assert [one.place for one in ranked[:2]] == [2, 3]  # ties as given
+    assert NUMBERS[ranked[0].candidate] == 4.0
+    assert [one.candidate for one in ranked[:2]] == [2, 3]  # ties as given
 
 
 def test_references_of_their_own():
@@ -35,7 +35,7 @@ def test_references_of_their_own():
 
 def test_the_candidate_comes_first():
     ranked = minimum_risk([1.0, 5.0], lambda candidate, reference: candidate - 9 * reference)
-    assert [one.place for one in ranked] == [1, 0]
+    assert [one.candidate for one in ranked] == [1, 0]
     assert ranked[0].utility == pytest.approx(5 - 27)
 
 
@@ -51,6 +51,6 @@ def test_of_draws_sameness_finds_the_likeliest_text():
     config = DecodingConfig(method="sample", n_best=600, max_length=4)
     (found,) = generate(model, Request([(5, 3)]), SPECIAL_IDS, config)
     texts = [h.ids for h in found]
-    best = texts[minimum_risk(texts, lambda a, b: float(a == b))[0].place]
+    best = texts[minimum_risk(texts, lambda a, b: float(a == b))[0].candidate]
     likeliest = DecodingConfig(beam=1, alpha=0.0)
     assert best == brute_force(model, (5, 3), likeliest, 4)[0][0]

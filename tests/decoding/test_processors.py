@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from pellucid.config.decoding import DecodingConfig
-from pellucid.decoding.ledger import NONE
 from pellucid.decoding.processors import (
     cuts,
     no_repeat_ngram,
@@ -12,6 +11,7 @@ from pellucid.decoding.processors import (
     penalties,
     repetition_penalty,
 )
+from pellucid.decoding.search_state import NONE
 
 theirs = pytest.importorskip("transformers.generation.logits_process")
 

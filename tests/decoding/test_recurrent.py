@@ -105,7 +105,7 @@ def test_alignment_is_the_attention_of_its_step(layer):
 
 
 def test_alignment_needs_attention():
-    with pytest.raises(UsageError, match="never looks back"):
+    with pytest.raises(UsageError, match="needs an encoder-decoder with attention"):
         align(model_of("lstm", "none", False), SOURCES, [[2]] * 3, start=0)
     with pytest.raises(UsageError, match="has 1 layers"):
         align(model_of(*SHAPES[0]), SOURCES, [[2]] * 3, start=0, layer=1)

@@ -8,10 +8,10 @@ import torch
 
 from decoding.toys import END, SPECIAL_IDS, START, log_probs, random_model
 from pellucid.config.decoding import DecodingConfig
-from pellucid.decoding.choice import drawn
+from pellucid.decoding.choice import sample_tokens
 from pellucid.decoding.generate import Request, generate
-from pellucid.decoding.ledger import NONE
 from pellucid.decoding.processors import no_repeat_ngram, repetition_penalty
+from pellucid.decoding.search_state import NONE
 from pellucid.errors import ConfigError, UsageError
 
 SOURCE = (5, 3, 9)
@@ -134,7 +134,7 @@ def test_nothing_left_to_draw():
 def test_the_ends_of_a_draw():  # authority: by hand
     probs = torch.tensor([[0.0, 0.25, 0.0, 0.75, 0.0]])
     numbers = torch.tensor([[0.0, 0.24, 0.25, 0.9, 1 - 2**-53]], dtype=torch.float64)
-    assert drawn(probs, numbers).tolist() == [[1, 1, 3, 3, 3]]
+    assert sample_tokens(probs, numbers).tolist() == [[1, 1, 3, 3, 3]]
 
 
 @pytest.mark.parametrize("method", ["beam", "sample"])
@@ -168,7 +168,7 @@ def test_penalties_look_at_all_that_was_read(method):
         ({"method": "sample", "temperature": 0.0}, "at least", {"temperature": 0.1}),
         ({"groups": 5}, "diversity=0", {"diversity": 0.5}),
         ({"groups": 2, "diversity": 0.5}, "Use beam=6", {"beam": 6}),
-        ({"diversity": 0.5}, "Set both", {"groups": 5}),
+        ({"diversity": 0.5}, "Set groups to 2", {"groups": 5}),
         ({"method": "sample", "groups": 5, "diversity": 0.5}, "no meaning", {"method": "beam"}),
     ],
 )

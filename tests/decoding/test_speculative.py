@@ -66,19 +66,19 @@ def test_texts_are_as_often_as_the_model_says(ahead, draft_seed):
     model, draft = toy(3, seed=8), Draft(toy(3, draft_seed), ahead)
     config = DecodingConfig(method="sample", max_length=4)
     counts: Counter[tuple[int, ...]] = Counter()
-    accepted = guessed = 0
+    accepted = proposed = 0
     for seed in range(N):
         found = speculate(model, draft, Request([SOURCE]), SPECIAL_IDS, replace(config, seed=seed))
         h = found.hypothesis
         counts[(*h.ids, END) if h.finished else h.ids] += 1
-        accepted, guessed = accepted + found.accepted, guessed + found.guessed
+        accepted, proposed = accepted + found.accepted, proposed + found.proposed
     total = 0.0
     for text, count in counts.items():
         p = math.exp(sum(log_probs(model, SOURCE, text[:i])[y] for i, y in enumerate(text)))
         total += p
         assert abs(count / N - p) <= 5 * math.sqrt(p * (1 - p) / N)
     assert total > 0.99
-    assert (accepted == guessed) == (draft_seed == 8)
+    assert (accepted == proposed) == (draft_seed == 8)
 
 
 def test_temperature_and_cuts_hold_for_both():
@@ -117,7 +117,7 @@ def test_greedy_is_greedy(settings, n_encoder_layers):
             wanted_logs = pytest.approx(wanted.token_log_probs, abs=1e-4)
             assert found.hypothesis.token_log_probs == wanted_logs
             assert found.hypothesis.score == pytest.approx(wanted.score, abs=1e-4)
-            assert draft.model is not model or found.accepted == found.guessed
+            assert draft.model is not model or found.accepted == found.proposed
 
 
 def test_stop_strings():
@@ -138,7 +138,7 @@ def test_the_model_is_asked_less_often():
     draft = Draft(Rewinding(model.logits), ahead=4)
     found = speculate(model, draft, Request([SOURCE]), SPECIAL_IDS, config)
     assert len(found.hypothesis.ids) == 20
-    assert (found.guessed, found.accepted) == (
+    assert (found.proposed, found.accepted) == (
         16,
         16,
     )  # the other 4 are the model's own, one a call

@@ -59,12 +59,15 @@ def test_a_classifying_decoder_reads_the_text_again(tmp_path):  # authority: tra
     wanted = theirs(IDS, attention_mask=KEEP.long()).logits
     model = pellucid.load(tmp_path, device="cpu")
     close(model.logits(IDS, KEEP), wanted)
-    with pytest.raises(UsageError, match="segments were given, but this model tells no texts"):
+    with pytest.raises(UsageError, match="segments were given, but this model has no segments"):
         model.logits(IDS, KEEP, segments=SEGMENTS)
 
 
 FAULTS: dict[str, tuple[dict[str, Any], str]] = {
-    "no head": ({}, "which head is meant must be said. Heads of this model: mlm, nsp"),
+    "no head": (
+        {},
+        "name one head. Heads of this model: mlm, nsp",
+    ),
     "unknown head": ({"head": "lm"}, "there is no head 'lm'"),
     "floats": ({"ids": IDS.float()}, "ids is torch.float32"),
     "a list": ({"ids": IDS.tolist()}, "ids is list, but must be a tensor"),

@@ -20,7 +20,7 @@ from pellucid.api import Loaded
 from pellucid.config.decoding import DecodingConfig
 from pellucid.decoding.alignment import align, hard_alignment
 from pellucid.errors import UsageError
-from pellucid.inference.methods import until
+from pellucid.inference.methods import cut_at_stop
 from pellucid.metrics.translation import sentence_similarity
 
 PROMPTS = ["The dog", "Last week the snake", "", "A"]
@@ -208,4 +208,4 @@ def test_stop_strings_in_any_order_end_a_text_alike():
             if complete:
                 wanted = text[: end - max(complete)]
                 break
-        assert all(until(text, order) == wanted for order in permutations(stop))
+        assert all(cut_at_stop(text, order) == wanted for order in permutations(stop))

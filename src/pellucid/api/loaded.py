@@ -14,12 +14,12 @@ from pellucid.config.read import build
 from pellucid.errors import UsageError
 from pellucid.formats.bundle import Bundle
 from pellucid.inference.align import add_alignments
-from pellucid.inference.call import Call
 from pellucid.inference.embed import embed
 from pellucid.inference.fill import Filled, fill, filled_in
-from pellucid.inference.generate import speak, write
+from pellucid.inference.generate import generate, stream
 from pellucid.inference.ids import pair_ids, text_rows
 from pellucid.inference.logits import Inputs, logits
+from pellucid.inference.options import CallOptions
 from pellucid.inference.tag import Tagged, tag
 from pellucid.inference.translate import translate
 from pellucid.nn.kernels import PackedType
@@ -67,7 +67,7 @@ class Loaded:
         """
         check_many(texts, "translate")
         config = self.decoding(**settings)
-        call = Call(
+        call = CallOptions(
             ensemble=_prepared_bundles(ensemble),
             prefix=prefix,
             banned=banned,
@@ -120,7 +120,7 @@ class Loaded:
         config = self.decoding(**(ONE_TEXT if draft else {}) | settings)
         if draft is not None and not isinstance(draft, Loaded):
             raise UsageError("draft takes a loaded model. Write draft=pellucid.load(NAME).")
-        call = Call(
+        call = CallOptions(
             ensemble=_prepared_bundles(ensemble),
             draft=draft._prepared if draft else None,
             stop_at=stop_at,
@@ -128,7 +128,7 @@ class Loaded:
             banned=banned,
             first=first,
         )
-        ranked = write(self._prepared, prompts, config, call)
+        ranked = generate(self._prepared, prompts, config, call)
         return ranked if config.n_best > 1 else [best for best, *_ in ranked]
 
     def stream(
@@ -148,14 +148,14 @@ class Loaded:
         Raises: UsageError at once if the settings keep more than one text open.
         """
         config = self.decoding(**ONE_TEXT | settings)
-        call = Call(
+        call = CallOptions(
             ensemble=_prepared_bundles(ensemble),
             stop_at=stop_at,
             prefix=prefix,
             banned=banned,
             first=first,
         )
-        return speak(self._prepared, prompt, config, call)
+        return stream(self._prepared, prompt, config, call)
 
     def fill(self, texts: Sequence[str], top: int = 5) -> list[list[list[Filled]]]:
         """For each gap (the mask token) of each text, the `top` likeliest tokens, best first.

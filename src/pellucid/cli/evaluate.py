@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pellucid.cli.evaluate_task import measure_task
 from pellucid.cli.models import load_model
-from pellucid.cli.pairs import languages_of, lines_of, pairs_of
+from pellucid.cli.pairs import Pair, languages_of, lines_of, read_pairs
 from pellucid.cli.parse import config_flags, positional
 from pellucid.cli.render import one_line
 from pellucid.config.decoding import DecodingConfig
@@ -67,7 +67,7 @@ def run(options: Options) -> int:
     if model is not None and model.task not in ("", "translation"):
         measure_task(model, options.data, options.json, _translator_flags(options))
         return 0
-    pairs = pairs_of(options.data)
+    pairs = read_pairs(options.data)
     system = _system(model or options.hypotheses, pairs, options)
     other = None
     if options.against:
@@ -79,7 +79,7 @@ def run(options: Options) -> int:
     translations = system.texts()
     if options.output:
         _write(translations, options.output)
-    not_blank = [i for i, (source, _) in enumerate(pairs) if source]
+    not_blank = [i for i, pair in enumerate(pairs) if pair.source]
     references = [pairs[i][1] for i in not_blank]
     texts = [translations[i] for i in not_blank]
     results = scores(texts, references, language, options.tokenised)
@@ -152,7 +152,7 @@ def _translator_flags(options: Options) -> list[str]:
     return [flag for flag, value in flags.items() if value]
 
 
-def _system(model: "Loaded | str", pairs: Sequence[tuple[str, str]], options: Options) -> System:
+def _system(model: "Loaded | str", pairs: Sequence[Pair], options: Options) -> System:
     """A model, or a file of its translations."""
     settings = only_best(options.search)
     if isinstance(model, str):
@@ -162,7 +162,7 @@ def _system(model: "Loaded | str", pairs: Sequence[tuple[str, str]], options: Op
 
     def texts() -> list[str]:
         with progress("translating", len(pairs)) as advance:
-            sources = [source for source, _ in pairs]
+            sources = [pair.source for pair in pairs]
             results = model.translate(sources, alignment=False, progress=advance, **settings)
         return [one_line(result.text) for result in results]
 

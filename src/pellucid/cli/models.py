@@ -16,9 +16,9 @@ def load_model(
     *,
     decodes: bool = True,
 ) -> "Loaded":
-    """The model of this name or directory.
+    """Load the model of a name or directory.
 
-    decodes: it will write texts token by token, which one thread does fastest.
+    decodes: whether it generates text token by token, which one thread does fastest.
     Raises: DataError, VerificationError, ConfigError as `pellucid.load`.
     """
     allocator.prepare_for_steps()

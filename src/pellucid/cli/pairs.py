@@ -1,6 +1,7 @@
 """Test sets: sources and references whose lines stay aligned with other files."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from pellucid.config.columns import PAIR
 from pellucid.config.data import DataConfig
@@ -12,8 +13,17 @@ from pellucid.errors import DataError
 MOST_BYTES = DataConfig().max_line_bytes
 
 
-def pairs_of(files: Sequence[str]) -> list[tuple[str, str]]:
-    """All pairs in order; a blank line is a pair of empty texts, so that counting goes on.
+class Pair(NamedTuple):
+    """A line of a test set; blank lines are pairs of empty texts, so that lines stay aligned."""
+
+    source: str
+    target: str
+    position: str
+    """File and line."""
+
+
+def read_pairs(files: Sequence[str]) -> list[Pair]:
+    """All pairs in order, blank ones included.
 
     Raises: DataError at a fault, or if there is no pair.
     """
@@ -21,8 +31,9 @@ def pairs_of(files: Sequence[str]) -> list[tuple[str, str]]:
     for scanned in scan_records(files, PAIR, DataConfig()):
         if scanned.faults:
             raise DataError(str(scanned.faults[0]))
-        pairs.append(scanned.record.values if scanned.record else ("", ""))
-    if not any(source for source, _ in pairs):
+        source, target = scanned.record.values if scanned.record else ("", "")
+        pairs.append(Pair(source, target, f"{scanned.file}:{scanned.line}"))
+    if not any(pair.source for pair in pairs):
         raise DataError(f"{', '.join(files)}: there is no pair in it. Check the file.")
     return pairs
 

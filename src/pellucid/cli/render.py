@@ -29,7 +29,7 @@ def render(model: "Loaded", first: int, ranked: Sequence[list["Translation"]], f
     lines = []
     for number, hypotheses in enumerate(ranked, first):
         if f.jsonl:
-            each = [_object(model, hypothesis) for hypothesis in hypotheses]
+            each = [_record(model, hypothesis) for hypothesis in hypotheses]
             record = {"hypotheses": each} if f.n_best else each[0]
             lines.append(json.dumps(record, ensure_ascii=False))
         elif f.n_best:
@@ -71,7 +71,7 @@ def _pharaoh(t: "Translation") -> str:
     return " ".join(f"{source}-{target}" for source, target in sorted(t.alignment))
 
 
-def _object(model: "Loaded", t: "Translation") -> dict[str, Any]:
+def _record(model: "Loaded", t: "Translation") -> dict[str, Any]:
     record = {
         "text": t.text,
         "score": round(t.score, 6),

@@ -5,7 +5,7 @@ import math
 import sys
 from dataclasses import dataclass
 
-from pellucid.cli.pairs import pairs_of
+from pellucid.cli.pairs import read_pairs
 from pellucid.cli.parse import positional
 from pellucid.errors import UsageError
 
@@ -31,17 +31,17 @@ def run(options: Options) -> int:
     """Print one line per pair; blank pairs give empty lines."""
     if not options.data:
         raise UsageError("no translations to score. Give them: --data source.en target.de")
-    pairs = pairs_of(options.data)
+    pairs = read_pairs(options.data)
     from pellucid.api import load
     from pellucid.inference.score import score
 
     model = load(options.model, device=options.device)
-    lines = [number for number, (source, _) in enumerate(pairs, 1) if source]
-    names = [f"{options.data[0]}:{line}" for line in lines]
-    results = iter(score(model.bundle, [pairs[line - 1] for line in lines], names))
+    real = [pair for pair in pairs if pair.source]
+    names = [pair.position for pair in real]
+    results = iter(score(model.bundle, [(pair.source, pair.target) for pair in real], names))
     total, tokens = 0.0, 0
-    for source, _ in pairs:
-        scored = next(results) if source else None
+    for pair in pairs:
+        scored = next(results) if pair.source else None
         if scored is None:
             print("{}" if options.jsonl else "")
             continue

@@ -1,4 +1,4 @@
-"""Which source token a target token came from, read off the decoder's attention to the source."""
+"""Which source token a target token came from, by the decoder's attention to the source."""
 
 from collections.abc import Mapping, Sequence
 
@@ -25,7 +25,7 @@ def align(
 ) -> list[Tensor]:
     """Attention (T, S) of each pair, averaged over heads, on the CPU.
 
-    Row t is from the step that predicts target token t, that is, which reads the token before it.
+    Row t is from the step that predicts target token t, which reads the token before it.
     sources: ids as the encoder reads them. targets: ids without the start token; with the end
     token if its row is wanted. start: what the decoder reads first. layer: of the decoder,
     counted from the end by -1, -2 ...; the last but one by default, as in Garg et al. 2019.
@@ -42,23 +42,23 @@ def align(
     path = source_tap(model, layer)
     with record(model, path) as seen:
         model(ids, keep, target_ids)
-    weights = torch.cat(seen[path], 2)  # (B, H, T, S), of a model that goes by single steps too
+    weights = torch.cat(seen[path], 2)  # (B, H, T, S), also of a model that records step by step
     mean = weights.mean(1, dtype=torch.float32).cpu()  # (B, T, S)
     sizes = [(len(target), len(source)) for source, target in zip(sources, targets, strict=True)]
     return [rows[:t, :s] for rows, (t, s) in zip(mean, sizes, strict=True)]
 
 
 def source_tap(model: Model, layer: int) -> str:
-    """Where a layer's attention to the source passes. Raises: UsageError as `align`."""
+    """The tap of a layer's attention to the source. Raises: UsageError as `align`."""
     paths = model.source_weights
     n = len(paths)
     if not n:
         raise UsageError(
-            "alignment needs an encoder-decoder with attention: this model reads no source apart,"
-            " or never looks back at it."
+            "alignment needs an encoder-decoder with attention to its source: this model has no"
+            " such attention. Use another model."
         )
     if n == 1 and layer == -2:
-        return paths[0]  # no layer is before the only one
+        return paths[0]  # the only layer stands for the last but one
     if not -n <= layer < n:
         raise UsageError(f"layer={layer}, but this decoder has {n} layers: give {-n} to {n - 1}.")
     return paths[layer]
@@ -94,7 +94,7 @@ def word_alignment(
 
 
 def _membership(words: Sequence[int | None]) -> Mapping[int, Tensor]:
-    """Each word, in order, with which pieces are its own: (pieces,) of True and False."""
+    """For each word, in order, (pieces,): True for its own pieces."""
     return {
         word: torch.tensor([w == word for w in words])
         for word in sorted({w for w in words if w is not None})

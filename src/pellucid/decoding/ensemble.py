@@ -1,4 +1,4 @@
-"""Several models with one vocabulary as one: the mean of what they find probable."""
+"""Several models with one vocabulary as one: the mean of their probabilities."""
 
 import math
 from collections.abc import Sequence
@@ -22,24 +22,24 @@ class Ensemble(nn.Module):
             raise UsageError("an ensemble of no models predicts nothing. Give at least one.")
         shapes = {_shape(model) for model in models}
         if len(shapes) > 1:
-            told = "; ".join(f"{v} tokens in, {w} out, {kind}" for v, w, kind in sorted(shapes))
+            text = "; ".join(f"{v} tokens in, {w} out, {kind}" for v, w, kind in sorted(shapes))
             raise UsageError(
-                f"an ensemble needs models of one vocabulary and one shape, but these have: {told}."
+                f"an ensemble needs models of one vocabulary and one shape, but these have: {text}."
                 " Use models that were trained with the same tokenizer."
             )
         self.models = nn.ModuleList(models)
         self.continues = models[0].encoder is None
 
     def prefill(self, source: Tensor | None, keep: Tensor | None, rows: int) -> "Caches":
-        """One cache of each model, all of the same texts."""
+        """One cache for each model, all of the same texts."""
         return Caches([model.prefill(source, keep, rows) for model in self._members()])
 
     def step(self, ids: Tensor, cache: Cache) -> Step:
-        """logits (R, T, V): log of the mean probability; state: those of all models in a row."""
+        """logits (R, T, V): log of the mean probability; state: of all models, concatenated."""
         assert isinstance(cache, Caches)
         pairs = zip(self._members(), cache.caches, strict=True)
         steps = [model.step(ids, one) for model, one in pairs]
-        cache.agree()
+        cache._sync()
         log_probs = torch.stack([step.logits.log_softmax(-1) for step in steps])  # (M, R, T, V)
         mean = log_probs.logsumexp(0) - math.log(len(steps))
         return Step(mean, torch.cat([step.state for step in steps], -1))
@@ -49,20 +49,20 @@ class Ensemble(nn.Module):
 
 
 class Caches:
-    """The memories of an ensemble, which go everywhere together."""
+    """The caches of an ensemble, changed together."""
 
     def __init__(self, caches: Sequence[Cache]) -> None:
         self.caches = caches
-        self.agree()
+        self._sync()
 
-    def agree(self) -> None:
-        """Take over how many tokens and texts the caches hold."""
+    def _sync(self) -> None:
+        """Copy the number of tokens and rows from the caches."""
         self.length, self.rows = self.caches[0].length, self.caches[0].rows
 
     def expand(self, k: int) -> None:
         for cache in self.caches:
             cache.expand(k)
-        self.agree()
+        self._sync()
 
     def reorder(self, parents: Tensor) -> None:
         for cache in self.caches:
@@ -71,12 +71,12 @@ class Caches:
     def keep_rows(self, rows: Tensor) -> None:
         for cache in self.caches:
             cache.keep_rows(rows)
-        self.agree()
+        self._sync()
 
     def truncate(self, n: int) -> None:
         for cache in self.caches:
             cache.truncate(n)
-        self.agree()
+        self._sync()
 
 
 def _shape(model: Model) -> tuple[int, int, str]:

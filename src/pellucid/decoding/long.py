@@ -1,4 +1,4 @@
-"""Texts longer than a model was trained on: cut where a reader would pause, and joined again."""
+"""Texts longer than a model was trained on: split at pauses, and joined again."""
 
 import re
 from collections.abc import Callable, Sequence

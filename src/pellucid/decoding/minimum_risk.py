@@ -1,4 +1,4 @@
-"""Minimum Bayes risk: of many texts, the one that is most like the others."""
+"""Minimum Bayes risk: of many texts, the one that is most similar to the others."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
@@ -9,9 +9,9 @@ Text = TypeVar("Text")
 
 
 class Ranked(NamedTuple):
-    """One candidate's place in what was given, and its mean utility."""
+    """One candidate's index, and its mean utility."""
 
-    place: int
+    candidate: int
     utility: float
 
 
@@ -23,15 +23,15 @@ def minimum_risk(
     """Candidates by their mean utility over the references, best first; ties in the order given.
 
     utility: (candidate, reference) -> how good, the greater the better; a metric of sentences.
-    references: texts drawn from the model, each as often as it came; by default the candidates.
-    Source: Kumar and Byrne 2004; drawn references: Eikema and Aziz 2020.
+    references: samples of the model, repeated as often as they occur; by default the candidates.
+    Source: Kumar and Byrne 2004; sampled references: Eikema and Aziz 2020.
     """
     if references is None:
         references = candidates
     if candidates and not references:
-        raise UsageError("there is no reference to compare with. Draw at least one text.")
+        raise UsageError("there is no reference to compare with. Sample at least one text.")
     ranked = [
-        Ranked(place, sum(utility(candidate, r) for r in references) / len(references))
-        for place, candidate in enumerate(candidates)
+        Ranked(i, sum(utility(candidate, r) for r in references) / len(references))
+        for i, candidate in enumerate(candidates)
     ]
     return sorted(ranked, key=lambda one: -one.utility)

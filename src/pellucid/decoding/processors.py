@@ -1,6 +1,6 @@
-"""What may be done to logits before a token is chosen: small functions, and their one order.
+"""Changes of logits before a token is chosen: small functions and their order.
 
-Penalties shape the model's own distribution, for every way of choosing; cuts shape a draw alone.
+Penalties change the model's distribution, for every method; cuts change it for sampling alone.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from pellucid.config.decoding import DecodingConfig
-from pellucid.decoding.ledger import NONE
+from pellucid.decoding.search_state import NONE
 
 INF = float("inf")
 Penalty = Callable[[Tensor, Tensor], Tensor]
@@ -20,7 +20,7 @@ Cut = Callable[[Tensor], Tensor]
 
 
 def penalties(config: DecodingConfig, banned: Sequence[Sequence[int]] = ()) -> tuple[Penalty, ...]:
-    """Those that the config asks for, in order; each looks at what was read so far.
+    """The penalties that the config sets, in order; each depends on the tokens read so far.
 
     banned: sequences of ids, as of `SpecialIds.banned_sequences`.
     """
@@ -35,7 +35,7 @@ def penalties(config: DecodingConfig, banned: Sequence[Sequence[int]] = ()) -> t
 
 
 def cuts(config: DecodingConfig) -> tuple[Cut, ...]:
-    """What the config asks for before drawing; each sees what the one before it has left."""
+    """The cuts that the config sets before sampling; each changes the result of the one before."""
     chain: list[Cut] = []
     if config.temperature != 1:
         chain.append(partial(torch.div, other=config.temperature))
@@ -53,37 +53,37 @@ def cuts(config: DecodingConfig) -> tuple[Cut, ...]:
 def repetition_penalty(scores: Tensor, texts: Tensor, penalty: float) -> Tensor:
     """Scores of tokens in their text divided by `penalty` if above 0, else multiplied by it.
 
-    Source: Keskar et al. 2019, section 4.1; the sign's part: the released code.
+    Source: Keskar et al. 2019, section 4.1; the dependence on the sign: the released code.
     """
     seen = _marked(texts, scores)  # (R, V)
     return torch.where(seen, torch.where(scores < 0, scores * penalty, scores / penalty), scores)
 
 
 def no_repeat_ngram(scores: Tensor, texts: Tensor, n: int) -> Tensor:
-    """-inf for every token that would end a sequence of n which its text has already.
+    """-inf for every token that would repeat a sequence of n tokens of its text.
 
     Source: Paulus et al. 2018, section 2.5.
     """
     if texts.shape[1] < n:
         return scores
     windows = texts.unfold(1, n, 1)  # (R, T - n + 1, n)
-    begun = texts[:, None, texts.shape[1] - n + 1 :]  # (R, 1, n - 1)
-    again = (windows[:, :, :-1] == begun).all(-1)  # (R, T - n + 1)
+    prefix = texts[:, None, texts.shape[1] - n + 1 :]  # (R, 1, n - 1)
+    again = (windows[:, :, :-1] == prefix).all(-1)  # (R, T - n + 1)
     return scores.masked_fill(_marked(windows[:, :, -1].where(again, NONE), scores), -INF)
 
 
 def no_sequences(scores: Tensor, texts: Tensor, sequences: Sequence[Sequence[int]]) -> Tensor:
     """-inf for every token that would complete one of these sequences, each of 2 ids or more."""
     left = scores.clone()
-    for *begun, last in sequences:
-        if len(begun) <= texts.shape[1]:
-            latest = texts[:, texts.shape[1] - len(begun) :]  # (R, n - 1)
-            left[(latest == latest.new_tensor(begun)).all(-1), last] = -INF
+    for *prefix, last in sequences:
+        if len(prefix) <= texts.shape[1]:
+            latest = texts[:, texts.shape[1] - len(prefix) :]  # (R, n - 1)
+            left[(latest == latest.new_tensor(prefix)).all(-1), last] = -INF
     return left
 
 
 def top_k(logits: Tensor, k: int) -> Tensor:
-    """-inf for all but the k greatest, and their equals.  Source: Fan et al. 2018."""
+    """-inf for all but the k greatest and those equal to them.  Source: Fan et al. 2018."""
     least = logits.topk(min(k, logits.shape[1])).values[:, -1:]  # (R, 1)
     return logits.masked_fill(logits < least, -INF)
 
@@ -93,11 +93,11 @@ def top_p(logits: Tensor, mass: float) -> Tensor:
 
     Source: Holtzman et al. 2020, section 3.1.
     """
-    rising, places = logits.sort(dim=-1)
+    rising, indices = logits.sort(dim=-1)
     # Summed from the least up: a sum of small numbers rounds less than one from the greatest down.
     out = rising.softmax(-1).cumsum(-1) <= 1 - mass  # (R, V)
     out[:, -1] = False
-    return logits.masked_fill(out.scatter(1, places, out), -INF)
+    return logits.masked_fill(out.scatter(1, indices, out), -INF)
 
 
 def min_p(logits: Tensor, share: float) -> Tensor:
@@ -119,8 +119,8 @@ def typical(logits: Tensor, mass: float) -> Tensor:
     probs = log_probs.exp()
     entropy = -(log_probs * probs).nansum(-1, keepdim=True)  # (R, 1); 0 log 0 counts nothing
     distance = (log_probs + entropy).abs()  # (R, V)
-    ranked, places = distance.sort(dim=-1)
-    before = probs.gather(1, places).cumsum(-1) < mass  # (R, V)
+    ranked, indices = distance.sort(dim=-1)
+    before = probs.gather(1, indices).cumsum(-1) < mass  # (R, V)
     last = before.sum(-1, keepdim=True).clamp(max=logits.shape[1] - 1)  # (R, 1)
     return logits.masked_fill(distance > ranked.gather(1, last), -INF)
 
@@ -129,6 +129,6 @@ def _marked(tokens: Tensor, scores: Tensor) -> Tensor:
     """(R, V), True for each row's tokens (R, N); NONE marks nothing."""
     size = scores.shape[1]
     marked = torch.zeros(len(tokens), size + 1, dtype=torch.bool, device=scores.device)
-    # What is no token of the vocabulary goes to a column beyond it.
+    # Ids outside the vocabulary go to an extra column.
     marked.scatter_(1, tokens.where((tokens >= 0) & (tokens < size), size), True)
     return marked[:, :size]

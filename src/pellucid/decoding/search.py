@@ -1,4 +1,4 @@
-"""The one loop: from a cache that has read, step after step until all texts have ended."""
+"""The decoding loop: from a filled cache, step by step until all texts have ended."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from pellucid.config.decoding import DecodingConfig
-from pellucid.decoding.choice import choice
-from pellucid.decoding.ledger import Hypothesis, Ledger, Limits, SpecialIds
+from pellucid.decoding.choice import make_choice
+from pellucid.decoding.search_state import Hypothesis, Limits, SearchState, SpecialIds
 from pellucid.decoding.top_k import Candidates
 from pellucid.nn.cache import Cache, Decoder
 
-__all__ = ["Hypothesis", "Limits", "SpecialIds", "device_of", "search", "walk"]
+__all__ = ["Hypothesis", "Limits", "SpecialIds", "device_of", "search", "search_steps"]
 
 
 def search(
@@ -21,51 +21,53 @@ def search(
 ) -> list[list[Hypothesis]]:
     """The n best texts of each source in the cache, best first.
 
-    The cache comes fresh from `prefill`, one row a source; it is used up.
+    cache: as `prefill` returns it, one row for each source; it is modified.
     Raises: UsageError if no text is possible.
     """
-    *_, book = walk(model, cache, special_ids, config, limits)
-    return book.hypotheses()
+    *_, state = search_steps(model, cache, special_ids, config, limits)
+    return state.hypotheses()
 
 
 @torch.inference_mode()
-def walk(
+def search_steps(
     model: Decoder, cache: Cache, special_ids: SpecialIds, config: DecodingConfig, limits: Limits
-) -> Iterator[Ledger]:
-    """As `search`, but the book after each step."""
+) -> Iterator[SearchState]:
+    """As `search`, but yields the state after each step."""
     if not limits.beginnings:
         limits = replace(limits, beginnings=[(special_ids.start,)] * cache.rows)
     forced = forced_ids(special_ids, limits)
     longest_forced = max(map(len, forced))
-    book = Ledger(config, special_ids.end, limits)
+    state = SearchState(config, special_ids.end, limits)
     device = device_of(model)
     k, n_sources = 1, cache.rows
     tokens = np.array([[beginning[-1]] for beginning in limits.beginnings])
     scores = np.zeros((n_sources, 1), dtype=np.float32)
-    choose = choice(config, special_ids, limits, device)
+    choose = make_choice(config, special_ids, limits, device)
     for t in range(max(limits.max_lengths)):
         ids = _tensor(tokens, device).view(-1, 1)  # (rows, 1)
         logits = model.step(ids, cache).logits[:, -1]  # (rows, V)
-        found = choose(logits, _tensor(scores, device), book)
-        if t < longest_forced or (t + 1 >= book.nearest and special_ids.forced_last is not None):
-            most, active = limits.max_lengths, book.active.tolist()
-            _force(found, scores, [forced_at(forced[s], special_ids, most[s], t) for s in active])
-        stay, parents, tokens, scores = book.advance(found)
-        yield book
+        candidates = choose(logits, _tensor(scores, device), state)
+        if t < longest_forced or (t + 1 >= state.nearest and special_ids.forced_last is not None):
+            most, active = limits.max_lengths, state.active.tolist()
+            _force_tokens(
+                candidates, scores, [forced_at(forced[s], special_ids, most[s], t) for s in active]
+            )
+        stay, parents, tokens, scores = state.advance(candidates)
+        yield state
         if not len(stay):
             break
-        _follow(cache, k, stay, parents, device)
+        _update_cache(cache, k, stay, parents, device)
         k = config.width
 
 
 def device_of(model: object) -> torch.device:
-    """Where a model's first parameter is; the CPU for a model without any."""
+    """The device of a model's first parameter; the CPU for a model without any."""
     parameters = model.parameters() if isinstance(model, nn.Module) else iter(())
     return next((p.device for p in parameters), torch.device("cpu"))
 
 
 def forced_ids(special_ids: SpecialIds, limits: Limits) -> list[tuple[int, ...]]:
-    """What each text must begin with."""
+    """The ids that each text must begin with."""
     first = () if special_ids.forced_first is None else (special_ids.forced_first,)
     prefixes = limits.prefixes or [()] * len(limits.max_lengths)
     assert len(prefixes) == len(limits.max_lengths)
@@ -75,29 +77,29 @@ def forced_ids(special_ids: SpecialIds, limits: Limits) -> list[tuple[int, ...]]
 def forced_at(
     forced: Sequence[int], special_ids: SpecialIds, max_length: int, n: int
 ) -> int | None:
-    """The token that must follow n others, if any; `forced`: those at the text's beginning."""
+    """The token that must follow n others, or None. forced: the ids at the text's beginning."""
     if n + 1 == max_length and special_ids.forced_last is not None:
         return special_ids.forced_last
     return forced[n] if n < len(forced) else None
 
 
-def _force(found: Candidates, scores: np.ndarray, forced: list[int | None]) -> None:
-    """Let each open text of a source that must say a certain token go on with it, at no cost."""
+def _force_tokens(candidates: Candidates, scores: np.ndarray, forced: list[int | None]) -> None:
+    """Replace the candidates of each source that has a forced token by that token, at no cost."""
     k = scores.shape[1]
     for row, token in enumerate(forced):
         if token is not None:
-            found.values[row] = -np.inf
-            found.values[row, :k] = scores[row]
-            found.parents[row, :k] = np.arange(k)
-            found.tokens[row] = token
+            candidates.values[row] = -np.inf
+            candidates.values[row, :k] = scores[row]
+            candidates.parents[row, :k] = np.arange(k)
+            candidates.tokens[row] = token
 
 
-def _follow(
+def _update_cache(
     cache: Cache, k: int, stay: np.ndarray, parents: np.ndarray, device: torch.device
 ) -> None:
-    """Bring a cache of k rows a source to where the open texts are."""
+    """Reorder a cache of k rows for each source so that its rows are the open texts."""
     beam = parents.shape[1]
-    # At the first step each source has one row, and all its texts continue it.
+    # At the first step each source has one row, which all its texts continue.
     rows = stay if k < beam else (stay[:, None] * k + parents).ravel()
     if len(rows) < cache.rows:
         cache.keep_rows(_tensor(rows, device))

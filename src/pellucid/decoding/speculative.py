@@ -1,4 +1,4 @@
-"""A small model guesses some tokens ahead, and the model itself looks at all of them at once."""
+"""Speculative decoding: a small model proposes tokens, the model itself verifies them at once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,30 +9,35 @@ import torch
 from torch import Tensor
 
 from pellucid.config.decoding import DecodingConfig
-from pellucid.decoding.choice import Chances, Law, Rules, certain, drawn
-from pellucid.decoding.generate import Request, begun, check, one_text
-from pellucid.decoding.ledger import Hypothesis, SpecialIds
+from pellucid.decoding.choice import (
+    Rules,
+    TokenDistribution,
+    TokenProbs,
+    forced_probs,
+    sample_tokens,
+)
+from pellucid.decoding.generate import Request, check_request, check_single_text, start_cache
 from pellucid.decoding.search import device_of, forced_at, forced_ids
-from pellucid.decoding.single import Text
+from pellucid.decoding.search_state import Hypothesis, Limits, SpecialIds, length_norm
 from pellucid.errors import UsageError
 from pellucid.nn.cache import Decoder
 
 
 @dataclass(frozen=True)
 class Draft:
-    """Who guesses."""
+    """The model that proposes tokens."""
 
     model: Decoder
-    """Of the same vocabulary as the model that it guesses for."""
+    """Its vocabulary is that of the model that verifies."""
     ahead: int = 4
-    """Tokens guessed at a time."""
+    """Number of tokens that are proposed at a time."""
 
 
 class Speculated(NamedTuple):
-    """A text, and how the guesses fared."""
+    """A text, and how many tokens were proposed and accepted."""
 
     hypothesis: Hypothesis
-    guessed: int
+    proposed: int
     accepted: int
 
 
@@ -43,102 +48,142 @@ def speculate(
     """A text of the model's own distribution for one source; greedy search gives its greedy text.
 
     Source: Leviathan et al. 2023, algorithm 1. Raises: UsageError if the request has not one
-    source, the config keeps more than one text open, or a model's memory cannot go back.
+    source, the config keeps more than one text open, or a model's cache cannot be truncated.
     """
-    one_text(config)
-    check(model, request, config)
-    check(draft.model, request, config)
+    check_single_text(config)
+    check_request(model, request, config)
+    check_request(draft.model, request, config)
     if len(request.sources) != 1 or draft.ahead < 1:
         raise UsageError(
-            f"{len(request.sources)} sources with {draft.ahead} tokens guessed ahead: guesses are"
-            " made for one source at a time, one token or more. Call once for each source."
+            f"{len(request.sources)} sources with {draft.ahead} proposed tokens: a draft proposes 1"
+            " token or more, for one source at a time. Call it for each source."
         )
-    author = _Side(model, request, special_ids, config)
-    guesser = _Side(draft.model, request, special_ids, config)
-    text = Text(author.limits, special_ids, config)
+    target = _Reader(model, request, special_ids, config)
+    drafter = _Reader(draft.model, request, special_ids, config)
+    text = _Text(target.limits, special_ids, config)
     rng = np.random.default_rng((config.seed, *request.key(0)))
-    guessed = accepted = 0
+    proposed = accepted = 0
     while not text.ended:
         ids = list(text.ids)
-        guesses: list[Chances] = []
+        proposals: list[TokenProbs] = []
         for _ in range(min(draft.ahead, text.room - 1)):
-            (chances,) = guesser.read(ids, 1)
-            if bool(chances.probs.isnan().any()):
-                break  # no guess is possible, yet the model itself may know
-            guesses.append(chances)
-            ids.append(_draw(chances.probs, rng))
-        judged = author.read(ids, len(guesses) + 1)
-        mine, n = _accepted(judged, guesses, ids[len(text.ids) :], rng)
-        guessed, accepted = guessed + len(guesses), accepted + n
-        for token, chances in zip(mine, judged, strict=False):
-            text.add(token, chances)
-        author.forget(text)
-        guesser.forget(text)
-    return Speculated(text.hypothesis(config), guessed, accepted)
+            (probs,) = drafter.read(ids, 1)
+            if bool(probs.probs.isnan().any()):
+                break  # the draft has no possible token, but the model itself may have one
+            proposals.append(probs)
+            ids.append(_sample(probs.probs, rng))
+        verified = target.read(ids, len(proposals) + 1)
+        tokens, n = _accepted(verified, proposals, ids[len(text.ids) :], rng)
+        proposed, accepted = proposed + len(proposals), accepted + n
+        for token, probs in zip(tokens, verified, strict=False):
+            text.add(token, probs)
+        target.rewind(text)
+        drafter.rewind(text)
+    return Speculated(text.hypothesis(config), proposed, accepted)
 
 
-class _Side:
-    """One of the two models, its memory, and what may follow a text by its word."""
+class _Text:
+    """The text so far; its ids begin with the last id before the text."""
+
+    def __init__(self, limits: Limits, special_ids: SpecialIds, config: DecodingConfig) -> None:
+        first = limits.beginnings[0][-1] if limits.beginnings else special_ids.start
+        self.ids, self.log_probs = [first], list[float]()
+        self.end, self.stopped = special_ids.end, limits.stopped
+        self.room = limits.max_lengths[0]
+        self.finished = False
+
+    @property
+    def ended(self) -> bool:
+        return self.finished or not self.room
+
+    def add(self, token: int, probs: TokenProbs) -> None:
+        """Append a token, unless the text has ended."""
+        if self.ended:
+            return
+        if bool(probs.probs.isnan().any()):
+            raise UsageError(
+                "there is no possible text: every token is banned, or the model's logits are not"
+                " numbers. Look at the banned tokens, then at the model's weights."
+            )
+        self.ids.append(token)
+        self.log_probs.append(float(probs.log_probs[0, token]))
+        self.room -= 1
+        stopped = self.stopped is not None and self.stopped(self.ids[1:])
+        self.finished = token == self.end or stopped
+
+    def hypothesis(self, config: DecodingConfig) -> Hypothesis:
+        """The text as the result of a search."""
+        ids = self.ids[1:-1] if self.ids[-1] == self.end else self.ids[1:]
+        total = sum(self.log_probs)
+        return Hypothesis(
+            ids=tuple(ids),
+            score=total / length_norm(len(self.log_probs), config),
+            log_prob=total,
+            token_log_probs=tuple(self.log_probs),
+            finished=self.finished,
+        )
+
+
+class _Reader:
+    """One of the two models and its cache."""
 
     def __init__(
         self, model: Decoder, request: Request, special_ids: SpecialIds, config: DecodingConfig
     ) -> None:
         self.model, self.device = model, device_of(model)
-        self.cache, self.limits = begun(model, request, special_ids, config, [0])
+        self.cache, self.limits = start_cache(model, request, special_ids, config, [0])
         self.start = self.cache.length
         try:
             self.cache.truncate(self.start)
         except UsageError as error:
             raise UsageError(
-                "guesses that are refused must be taken back, which a memory of this kind cannot:"
-                f" {error} Leave out the draft: no other search goes back."
+                "tokens that are refused must be removed from the cache, which this model's cannot:"
+                f" {error} Leave out the draft: no other search needs that."
             ) from None
-        self.law, self.special_ids = (
-            Law(Rules(config, special_ids, self.device), config),
-            special_ids,
-        )
+        self.distribution = TokenDistribution(Rules(config, special_ids, self.device), config)
+        self.special_ids = special_ids
         (self.forced,) = forced_ids(special_ids, self.limits)
 
-    def read(self, ids: Sequence[int], n: int) -> list[Chances]:
-        """Read what of ids is new: what may follow each of the last n of them."""
+    def read(self, ids: Sequence[int], n: int) -> list[TokenProbs]:
+        """Read the new ones among ids; return the probabilities after each of the last n ids."""
         new = torch.tensor([ids[self.cache.length - self.start :]], device=self.device)
         logits = self.model.step(new, self.cache).logits[0, -n:]  # (n, V)
         first = len(ids) - n + 1
-        return [self._chances(row[None], ids[: first + i]) for i, row in enumerate(logits)]
+        return [self._probs(row[None], ids[: first + i]) for i, row in enumerate(logits)]
 
-    def forget(self, text: Text) -> None:
-        """Go back to where the text is read but for its last token."""
+    def rewind(self, text: _Text) -> None:
+        """Truncate the cache to the text without its last token."""
         self.cache.truncate(min(self.cache.length, self.start + len(text.ids) - 1))
 
-    def _chances(self, logits: Tensor, ids: Sequence[int]) -> Chances:
-        """By logits (1, V), of what follows ids, the first of which was there before."""
+    def _probs(self, logits: Tensor, ids: Sequence[int]) -> TokenProbs:
+        """The probabilities after ids, whose first one is before the text, from logits (1, V)."""
         n = len(ids) - 1
         token = forced_at(self.forced, self.special_ids, self.limits.max_lengths[0], n)
         if token is not None:
-            return certain(token, logits)
+            return forced_probs(token, logits)
         before = self.limits.beginnings[0][:-1] if self.limits.beginnings else ()
-        return self.law(logits, lambda: np.array([[[*before, *ids]]]), n)
+        return self.distribution(logits, lambda: np.array([[[*before, *ids]]]), n)
 
 
 def _accepted(
-    judged: Sequence[Chances],
-    guesses: Sequence[Chances],
+    verified: Sequence[TokenProbs],
+    proposals: Sequence[TokenProbs],
     tokens: Sequence[int],
     rng: np.random.Generator,
 ) -> tuple[list[int], int]:
-    """The guessed tokens up to the first that is refused, one of the model's own, and how many.
+    """The proposed tokens up to the first refused one, one token more, and how many are accepted.
 
-    A guess of probability q is accepted with probability min(1, p / q). In place of a refused one
-    comes a draw from max(0, p - q): together they come as often as p says.
+    A proposal of probability q is accepted with probability min(1, p / q); a refused one is
+    replaced by a sample from max(0, p - q). Together they are distributed as p.
     """
     for i, token in enumerate(tokens):
-        p, q = judged[i].probs.cpu().double(), guesses[i].probs.cpu().double()  # (1, V)
+        p, q = verified[i].probs.cpu().double(), proposals[i].probs.cpu().double()  # (1, V)
         if not rng.random() * float(q[0, token]) < float(p[0, token]):
             rest = (p - q).clamp(min=0)
-            # Two laws alike to rounding leave nothing over; the model's own is then as good.
-            return [*tokens[:i], _draw(rest if bool(rest.any()) else p, rng)], i
-    return [*tokens, _draw(judged[len(tokens)].probs, rng)], len(tokens)
+            # Where p and q differ by rounding alone nothing remains; p itself is then as good.
+            return [*tokens[:i], _sample(rest if bool(rest.any()) else p, rng)], i
+    return [*tokens, _sample(verified[len(tokens)].probs, rng)], len(tokens)
 
 
-def _draw(probs: Tensor, rng: np.random.Generator) -> int:
-    return int(drawn(probs, torch.tensor([[rng.random()]], dtype=torch.float64)))
+def _sample(probs: Tensor, rng: np.random.Generator) -> int:
+    return int(sample_tokens(probs, torch.tensor([[rng.random()]], dtype=torch.float64)))

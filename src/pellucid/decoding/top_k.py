@@ -1,4 +1,4 @@
-"""The best continuations of many texts, found without sorting a vocabulary."""
+"""The best continuations of many texts, sorted_values without sorting a vocabulary."""
 
 from typing import NamedTuple
 
@@ -13,10 +13,10 @@ INF = float("inf")
 
 
 class Candidates(NamedTuple):
-    """Ways to go on, best first, on the host; where fewer than n exist the rest is -inf."""
+    """Continuations, best first, on the host; where fewer than n exist the rest is -inf."""
 
     values: np.ndarray  # (B, n) float32, score of the parent plus log-probability of the token
-    parents: np.ndarray  # (B, n) int64, which row of its source it continues
+    parents: np.ndarray  # (B, n) int64, the row of its source that it continues
     tokens: np.ndarray  # (B, n) int64
 
 
@@ -26,62 +26,62 @@ def best_continuations(
     """The n best (row, token) of each source, ties to the lower row, then the lower token.
 
     logits: (B*k, V). scores: (B, k), of the k rows of each source so far. excluded: (E,) ids that
-    are never chosen; the probabilities of others do not grow by it. width: see `top_k`.
+    are never chosen; their probability is not given to others. width: see `top_k`.
     """
     log_probs = logits.log_softmax(-1).index_fill_(1, excluded, -INF)  # (B*k, V)
     return best_sums(log_probs, scores, n, width)
 
 
 def best_sums(log_probs: Tensor, scores: Tensor, n: int, width: int = WIDTH) -> Candidates:
-    """As `best_continuations`, from log_probs (B*k, V), which are used up."""
+    """As `best_continuations`, from log_probs (B*k, V), which are modified."""
     sums = log_probs.view(*scores.shape, -1).add_(scores[:, :, None]).flatten(1)  # (B, k * V)
-    # One candidate more than asked for shows whether the last has its equal outside.
-    values, places = top_k(sums, n + 1, width)
-    missing = n + 1 - values.shape[1]
-    if missing > 0:
-        values = np.pad(values, ((0, 0), (0, missing)), constant_values=-np.inf)
-        places = np.pad(places, ((0, 0), (0, missing)))
+    # One candidate more than n shows whether the last one has an equal outside.
+    values, indices = top_k(sums, n + 1, width)
+    n_missing = n + 1 - values.shape[1]
+    if n_missing > 0:
+        values = np.pad(values, ((0, 0), (0, n_missing)), constant_values=-np.inf)
+        indices = np.pad(indices, ((0, 0), (0, n_missing)))
     tied = (values[:, 1:] == values[:, :-1]) & (values[:, 1:] > -np.inf)
     if tied.any():
-        _break_ties(sums, values, places)
-    parents, tokens = np.divmod(places[:, :n], log_probs.shape[1])
+        _break_ties(sums, values, indices)
+    parents, tokens = np.divmod(indices[:, :n], log_probs.shape[1])
     return Candidates(values[:, :n], parents, tokens)
 
 
 def top_k(sums: Tensor, n: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """The n greatest of each row of sums (B, N), best first: values (B, n), places (B, n).
+    """The n greatest of each row of sums (B, N), best first: values (B, n), indices (B, n).
 
     Among equals any may be taken. Exact: a row is cut into blocks of `width`, and its n best lie
-    in the n blocks with the greatest maxima, since each better block holds a better value. What
-    is left over at the row's end always competes.
+    in the n blocks with the greatest maxima, since each better block holds a better value. The
+    rest at the row's end is always included.
     """
     b, size = sums.shape
     n_blocks = size // width
     if n_blocks <= n:
-        values, places = sums.topk(min(n, size))
-        return values.cpu().numpy(), places.cpu().numpy()
+        values, indices = sums.topk(min(n, size))
+        return values.cpu().numpy(), indices.cpu().numpy()
     grid = sums[:, : n_blocks * width].view(b, n_blocks, width)
     blocks = grid.amax(-1).topk(n, sorted=False).indices  # (B, n)
     picked = grid.gather(1, blocks[:, :, None].expand(b, n, width))  # (B, n, width)
     pool = torch.cat((picked.flatten(1), sums[:, n_blocks * width :]), 1)
-    values, places = pool.topk(n)
-    last = np.full((b, 1), n_blocks)  # the leftover follows all blocks, in the pool as in the row
+    values, indices = pool.topk(n)
+    last = np.full((b, 1), n_blocks)  # the rest follows all blocks, in the pool as in the row
     chosen = np.concatenate((blocks.cpu().numpy(), last), 1)  # (B, n + 1)
-    block = np.minimum(places.cpu().numpy() // width, n)  # (B, n), which of the chosen
+    block = np.minimum(indices.cpu().numpy() // width, n)  # (B, n), index among the chosen blocks
     moved = chosen[np.arange(b)[:, None], block] - block
-    return values.cpu().numpy(), places.cpu().numpy() + moved * width
+    return values.cpu().numpy(), indices.cpu().numpy() + moved * width
 
 
-def _break_ties(sums: Tensor, values: np.ndarray, places: np.ndarray) -> None:
-    """Order equal values by place; where the n-th equals the next, look for all its equals."""
+def _break_ties(sums: Tensor, values: np.ndarray, indices: np.ndarray) -> None:
+    """Order equal values by index; where the n-th equals the next, compare all its equals."""
     n = values.shape[1] - 1
     for source in np.flatnonzero((values[:, -1] == values[:, -2]) & (values[:, -1] > -np.inf)):
         row = sums[source]  # (k * V,)
         equal_or_better = (row >= float(values[source, -1])).nonzero().flatten()
-        found, order = row[equal_or_better].sort(descending=True, stable=True)
-        values[source, :n] = found[:n].cpu().numpy()
-        places[source, :n] = equal_or_better[order[:n]].cpu().numpy()
-        values[source, n] = -np.inf  # it may stand among the n already
-    order = np.lexsort((places, -values))
+        sorted_values, order = row[equal_or_better].sort(descending=True, stable=True)
+        values[source, :n] = sorted_values[:n].cpu().numpy()
+        indices[source, :n] = equal_or_better[order[:n]].cpu().numpy()
+        values[source, n] = -np.inf  # it may be among the n already
+    order = np.lexsort((indices, -values))
     values[:] = np.take_along_axis(values, order, 1)
-    places[:] = np.take_along_axis(places, order, 1)
+    indices[:] = np.take_along_axis(indices, order, 1)

@@ -1,4 +1,4 @@
-"""Texts to vectors: near each other where a model finds texts alike."""
+"""Texts to vectors."""
 
 from collections.abc import Callable, Sequence
 
@@ -16,37 +16,37 @@ from pellucid.text.guard import clean_text
 
 @torch.inference_mode()
 def embed(
-    directory: Bundle,
+    bundle: Bundle,
     texts: Sequence[str],
     config: EmbeddingConfig | None = None,
     on_cut: Callable[[int], None] | None = None,
 ) -> Tensor:
     """A vector for each text, (N, D) in float32 on the CPU, in the order of the texts.
 
-    Of an encoder-decoder the encoder reads. A text of more tokens than `config.longest`, or than
+    An encoder-decoder uses its encoder. A text of more tokens than `config.longest`, or than
     the model reads, is cut. on_cut: called with the number of such texts if there are any.
     """
-    config = config or directory.embedding
-    read = _rows(directory, texts, config)
+    config = config or bundle.embedding
+    read = _rows(bundle, texts, config)
     n_cut = sum(row.n_cut > 0 for row in read)
     if on_cut is not None and n_cut:
         on_cut(n_cut)
-    rows = [row.ids or [directory.special_ids.start] for row in read]
-    skipped = 0 if config.pool_prompt else _prompt_length(directory, config)
-    vectors = torch.empty(len(rows), directory.model_config.d_model)  # (N, D)
+    rows = [row.ids or [bundle.special_ids.start] for row in read]
+    skipped = 0 if config.pool_prompt else _prompt_length(bundle, config)
+    vectors = torch.empty(len(rows), bundle.model_config.d_model)  # (N, D)
     for batch in batches([len(row) for row in rows], max_rows=config.batch_size):
-        pooled = _pooled(directory, [rows[i] for i in batch], config, skipped)
+        pooled = _pooled(bundle, [rows[i] for i in batch], config, skipped)
         vectors[batch] = pooled.float().cpu()
-    for dense in directory.dense:
+    for dense in bundle.dense:
         vectors = dense(vectors)  # (N, its width)
     return F.normalize(vectors, dim=-1) if config.normalize else vectors
 
 
-def _rows(directory: Bundle, texts: Sequence[str], config: EmbeddingConfig) -> list[Row]:
+def _rows(bundle: Bundle, texts: Sequence[str], config: EmbeddingConfig) -> list[Row]:
     """The ids of each text, with its prompt and the special tokens that the model reads."""
     prompted = [_prepared(text, config) for text in texts]
-    limit = min((n for n in (config.longest, directory.model_config.most_tokens) if n), default=0)
-    return text_rows(directory, prompted, limit)
+    limit = min((n for n in (config.longest, bundle.model_config.most_tokens) if n), default=0)
+    return text_rows(bundle, prompted, limit)
 
 
 def _prepared(text: str, config: EmbeddingConfig) -> str:
@@ -56,22 +56,22 @@ def _prepared(text: str, config: EmbeddingConfig) -> str:
     return "".join(map(str.lower, text)) if config.lowercase else text
 
 
-def _prompt_length(directory: Bundle, config: EmbeddingConfig) -> int:
+def _prompt_length(bundle: Bundle, config: EmbeddingConfig) -> int:
     """Tokens of the prompt alone, with what stands before it, without the last special token."""
     if not config.prompt:
         return 0
-    (row,) = _rows(directory, [""], config)
-    tokenizer = directory.tokenizers.source
+    (row,) = _rows(bundle, [""], config)
+    tokenizer = bundle.tokenizers.source
     special = {*tokenizer.roles.values(), *tokenizer.extra.values()}
     return len(row.ids) - (row.ids[-1] in special)
 
 
 def _pooled(
-    directory: Bundle, rows: Sequence[Sequence[int]], config: EmbeddingConfig, skipped: int
+    bundle: Bundle, rows: Sequence[Sequence[int]], config: EmbeddingConfig, skipped: int
 ) -> Tensor:
     """One vector (B, D) of the states of each row, its first `skipped` tokens left out."""
-    model = directory.model
-    pad = directory.tokenizers.source.roles.get("pad", 0)
+    model = bundle.model
+    pad = bundle.tokenizers.source.roles.get("pad", 0)
     ids, keep = pad_batch(rows, pad, next(model.parameters()).device)  # (B, T)
     state = model(ids, keep) if model.encoder is None else model.encoder(ids, Mask(keep=keep))
     keep = torch.ones_like(ids, dtype=torch.bool) if keep is None else keep

@@ -1,79 +1,81 @@
-"""Prompts to texts: what a language model says by itself."""
+"""Prompts to texts: a decoder continues a prompt, an encoder-decoder answers it."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pellucid.config.decoding import DecodingConfig
-from pellucid.decoding.generate import Request, one_text, stop_strings
+from pellucid.decoding.generate import Request, check_single_text, stop_strings
 from pellucid.decoding.search import Hypothesis
 from pellucid.errors import UsageError
 from pellucid.formats.bundle import Bundle
-from pellucid.inference.call import ALONE, Call, most_places, prefixes
 from pellucid.inference.ids import Row, text_rows
-from pellucid.inference.methods import Team, gather, search, spoken, writes
+from pellucid.inference.methods import Models, can_generate, combine, search, stream_text
+from pellucid.inference.options import NO_OPTIONS, CallOptions, max_positions, prefix_rows
 
 
 @dataclass(frozen=True)
 class Generated:
-    """One text that a model wrote."""
+    """One generated text."""
 
     text: str
-    """What was written, without the prompt."""
+    """The generated text, without the prompt."""
     score: float
     """Length-normalised log-probability."""
     tokens: tuple[str, ...]
     ids: tuple[int, ...]
     finished: bool
-    """Whether it ended by an end token or a stop string; if not, it was cut."""
+    """False if the text was cut at its maximum length."""
     utility: float | None = None
-    """Mean sentence_similarity to all texts drawn, by which `mbr` ranks; none of other methods."""
+    """Mean similarity to all sampled texts, which ranks those of method `mbr`; else None."""
     source_cut: int = 0
-    """Tokens of the source that an encoder-decoder did not read, because it has no positions."""
+    """Source tokens beyond the positions of an encoder-decoder, which were not read."""
 
 
-def write(
-    directory: Bundle,
+def generate(
+    bundle: Bundle,
     prompts: Sequence[str],
     config: DecodingConfig,
-    call: Call = ALONE,
+    call: CallOptions = NO_OPTIONS,
 ) -> list[list[Generated]]:
     """`n_best` texts for each prompt, best first.
 
-    A decoder alone continues the prompt; an encoder-decoder reads it, and writes another text.
-    Raises: UsageError if the model writes nothing, or as `gather` and `search`.
+    A decoder continues the prompt; an encoder-decoder reads it and generates another text.
+    Raises: UsageError if the model generates no text, or as `combine` and `search`.
     """
-    rows = _source_rows(directory, prompts, call)
-    models = gather(directory, call)
-    ranked = search(models, _request(directory, rows, call), config, call.progress)
+    rows = _source_rows(bundle, prompts, call)
+    models = combine(bundle, call)
+    ranked = search(models, _request(bundle, rows, call), config, call.progress)
     return [
-        [_generated(directory, models, h, row.n_cut) for h in hypotheses]
+        [_generated(bundle, models, h, row.n_cut) for h in hypotheses]
         for row, hypotheses in zip(rows, ranked, strict=True)
     ]
 
 
-def speak(
-    directory: Bundle, prompt: str, config: DecodingConfig, call: Call = ALONE
+def stream(
+    bundle: Bundle, prompt: str, config: DecodingConfig, call: CallOptions = NO_OPTIONS
 ) -> Iterator[str]:
-    """The one text for a prompt, piece by piece as it comes.
+    """The text for a prompt, piece by piece.
 
-    Raises: UsageError if the config keeps more than one text open, or as `write`.
+    Raises: UsageError if the config keeps more than one text open, or as `generate`.
     """
-    one_text(config)
-    request = _request(directory, _source_rows(directory, [prompt], call), call)
-    return spoken(gather(directory, call), request, config, call.stop_at)
+    check_single_text(config)
+    request = _request(bundle, _source_rows(bundle, [prompt], call), call)
+    return stream_text(combine(bundle, call), request, config, call.stop_at)
 
 
-def _source_rows(directory: Bundle, prompts: Sequence[str], call: Call) -> list[Row]:
-    """Ids of the prompts. Raises: UsageError if the model writes no text, or a prompt is too long.
+def _source_rows(bundle: Bundle, prompts: Sequence[str], call: CallOptions) -> list[Row]:
+    """Ids of the prompts.
 
-    An encoder-decoder reads the beginning of a long text; a prompt has to be continued at its end.
+    An encoder-decoder reads the beginning of a long text. A decoder continues the end of a prompt,
+    so a prompt cannot be cut.
+    Raises: UsageError if the model generates no text, or a prompt is too long.
     """
-    if not writes(directory):
+    if not can_generate(bundle):
         raise UsageError("this model has no head that writes text.")
-    limit = most_places(directory, call)
-    if directory.model.encoder is not None:
-        return text_rows(directory, prompts, limit)
-    rows = text_rows(directory, prompts)
+    limit = max_positions(bundle, call)
+    if bundle.model.encoder is not None:
+        return text_rows(bundle, prompts, limit)
+    rows = text_rows(bundle, prompts)
     for prompt, row in zip(prompts, rows, strict=True):
         if 0 < limit < len(row.ids):
             raise UsageError(
@@ -83,25 +85,25 @@ def _source_rows(directory: Bundle, prompts: Sequence[str], call: Call) -> list[
     return rows
 
 
-def _request(directory: Bundle, rows: Sequence[Row], call: Call) -> Request:
-    source, target = directory.tokenizers.source, directory.tokenizers.target
-    continued = directory.model.encoder is None
+def _request(bundle: Bundle, rows: Sequence[Row], call: CallOptions) -> Request:
+    source, target = bundle.tokenizers.source, bundle.tokenizers.target
+    continued = bundle.model.encoder is None
     return Request(
-        [row.ids if continued else row.ids or [directory.special_ids.start] for row in rows],
-        prefixes(directory, call, len(rows)),
+        [row.ids if continued else row.ids or [bundle.special_ids.start] for row in rows],
+        prefix_rows(bundle, call, len(rows)),
         pad=source.roles.get("pad", 0),
         continued=continued,
         stopped=stop_strings(target.decode_output, call.stop_at) if call.stop_at else None,
         keys=[(n, 0) for n, _ in enumerate(rows, call.first)],
-        bound=most_places(directory, call),
+        bound=max_positions(bundle, call),
     )
 
 
-def _generated(directory: Bundle, models: Team, h: Hypothesis, n_cut: int) -> Generated:
+def _generated(bundle: Bundle, models: Models, h: Hypothesis, n_cut: int) -> Generated:
     return Generated(
         text=models.text(h.ids),
         score=h.score,
-        tokens=tuple(directory.tokenizers.target.output_pieces(h.ids)),
+        tokens=tuple(bundle.tokenizers.target.output_pieces(h.ids)),
         ids=h.ids,
         finished=h.finished,
         utility=h.utility,

@@ -1,4 +1,4 @@
-"""Ids in, a head's raw output out: what every task of a finished model stands on."""
+"""Ids to a head's raw output, which the verbs build on."""
 
 from typing import NamedTuple
 
@@ -12,53 +12,53 @@ from pellucid.nn.heads import pool_states
 
 
 class Inputs(NamedTuple):
-    """What a model reads."""
+    """The tensors that a model reads."""
 
     ids: Tensor  # (B, T), integers
     keep: Tensor | None = None  # (B, T), True = real token; None = all
     target_ids: Tensor | None = None  # (B, U), what the decoder of an encoder-decoder reads
-    segments: Tensor | None = None  # (B, T), which of two texts each token is of
+    segments: Tensor | None = None  # (B, T), which of two texts each token belongs to
 
 
 @torch.inference_mode()
-def logits(directory: Bundle, inputs: Inputs, head: str | None = None) -> Tensor:
+def logits(bundle: Bundle, inputs: Inputs, head: str | None = None) -> Tensor:
     """A head's output in float32; head may be None where the model has one.
 
     A language model gives (B, T, V), of an encoder-decoder (B, U, V); a classifier (B, C); a
     tagger (B, T, C), and (B, T, 2) where it marks the start and the end of a span; a discriminator
     (B, T). Raises: UsageError naming what does not fit.
     """
-    name = choose(directory, head)
-    checked = check(directory, inputs)
-    config = directory.model.head_configs[name]
+    name = choose(bundle, head)
+    checked = check(bundle, inputs)
+    config = bundle.model.head_configs[name]
     if config.kind != "lm":
-        checked = _read_again(directory, checked)
-    state = directory.model(*checked)  # (B, T, D)
+        checked = _with_decoder_ids(bundle, checked)
+    state = bundle.model(*checked)  # (B, T, D)
     if config.kind == "sequence":
-        end = token_id(directory, "eos")
+        end = token_id(bundle, "eos")
         is_end = None if end is None else checked.ids == end
         state = pool_states(state, checked.keep, is_end, config.pool)
-    return directory.model.heads[name](state).float()
+    return bundle.model.heads[name](state).float()
 
 
-def choose(directory: Bundle, head: str | None) -> str:
-    """The head that is meant. Raises: UsageError listing the heads that there are."""
-    names = list(directory.model.head_configs)
+def choose(bundle: Bundle, head: str | None) -> str:
+    """The name of the head to use. Raises: UsageError listing the model's heads."""
+    names = list(bundle.model.head_configs)
     if head in names:
         return str(head)
     if head is None and len(names) == 1:
         return names[0]
     known = ", ".join(names) or "none: it gives states alone, `.model(ids, keep)`"
-    asked = "which head is meant must be said" if head is None else f"there is no head {head!r}"
-    raise UsageError(f"{asked}. Heads of this model: {known}.")
+    problem = "name one head" if head is None else f"there is no head {head!r}"
+    raise UsageError(f"{problem}. Heads of this model: {known}.")
 
 
-def check(directory: Bundle, inputs: Inputs) -> Inputs:
+def check(bundle: Bundle, inputs: Inputs) -> Inputs:
     """The inputs as int64 and bool on the model's device.
 
     Raises: UsageError naming a tensor of the wrong type or shape, or an id out of range.
     """
-    c = directory.model_config
+    c = bundle.model_config
     _check_tensors(inputs)
     shape = tuple(inputs.ids.shape)
     target_size = c.target_vocab_size or c.vocab_size
@@ -67,16 +67,16 @@ def check(directory: Bundle, inputs: Inputs) -> Inputs:
         ("target_ids", inputs.target_ids, target_size, None),
         ("segments", inputs.segments, c.n_segments, shape),
     )
-    for name, tensor, size, wanted in rows:
+    for name, tensor, size, expected in rows:
         if tensor is None:
             continue
         if not size:
-            raise UsageError(f"{name} were given, but this model tells no texts of a row apart.")
+            raise UsageError(f"{name} were given, but this model has no segments.")
         if tensor.dim() != 2 or tensor.is_floating_point() or tensor.dtype == torch.bool:
             raise UsageError(
                 f"{name} is {tensor.dtype} {tuple(tensor.shape)}: give integers (B, T)."
             )
-        if tensor.shape[0] != shape[0] or wanted not in (None, tuple(tensor.shape)):
+        if tensor.shape[0] != shape[0] or expected not in (None, tuple(tensor.shape)):
             raise UsageError(f"{name} is {tuple(tensor.shape)}, but ids are {shape}.")
         if tensor.numel() and not 0 <= int(tensor.min()) <= int(tensor.max()) < size:
             raise UsageError(
@@ -87,7 +87,7 @@ def check(directory: Bundle, inputs: Inputs) -> Inputs:
         raise UsageError(f"keep is {tuple(inputs.keep.shape)}, but ids are {shape}.")
     if inputs.target_ids is not None and not (c.n_encoder_layers and c.n_decoder_layers):
         raise UsageError("target_ids were given, but this model is no encoder-decoder.")
-    device = next(directory.model.parameters()).device
+    device = next(bundle.model.parameters()).device
     ids, keep, target_ids, segments = (None if x is None else x.to(device) for x in inputs)
     assert ids is not None
     return Inputs(
@@ -99,25 +99,25 @@ def check(directory: Bundle, inputs: Inputs) -> Inputs:
 
 
 def _check_tensors(inputs: Inputs) -> None:
-    """Raises: UsageError naming what is no tensor."""
-    for name, given in inputs._asdict().items():
-        if not (given is None or isinstance(given, Tensor)):
+    """Raises: UsageError naming a value that is no tensor."""
+    for name, value in inputs._asdict().items():
+        if not (value is None or isinstance(value, Tensor)):
             raise UsageError(
-                f"{name} is {type(given).__name__}, but must be a tensor. Write torch.tensor(...)."
+                f"{name} is {type(value).__name__}, but must be a tensor. Write torch.tensor(...)."
             )
 
 
-def _read_again(directory: Bundle, inputs: Inputs) -> Inputs:
-    """To label a text, an encoder-decoder's decoder reads it too, one place later."""
-    c = directory.model_config
+def _with_decoder_ids(bundle: Bundle, inputs: Inputs) -> Inputs:
+    """For heads on a whole text, the decoder of an encoder-decoder reads it too, shifted by one."""
+    c = bundle.model_config
     if not (c.n_encoder_layers and c.n_decoder_layers) or inputs.target_ids is not None:
         return inputs
-    if directory.roles.start == "last":
+    if bundle.roles.start == "last":
         first = pool_states(inputs.ids[..., None], inputs.keep, None, "last")  # (B, 1)
     else:
-        start = directory.token_ids.get("decoder_start_token_id")
-        start = token_id(directory, directory.roles.start) if start is None else start
+        start = bundle.token_ids.get("decoder_start_token_id")
+        start = token_id(bundle, bundle.roles.start) if start is None else start
         if start is None:
-            raise UsageError("what the decoder reads first is not known here: give target_ids.")
+            raise UsageError("the id that the decoder reads first is not known. Give target_ids.")
         first = torch.full_like(inputs.ids[:, :1], start)
     return inputs._replace(target_ids=torch.cat([first, inputs.ids[:, :-1]], 1))

@@ -1,4 +1,4 @@
-"""How probable a model finds given translations: forced decoding."""
+"""Log-probabilities of given translations, by forced decoding."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -15,12 +15,12 @@ from pellucid.nn.padding import MAX_LOGITS, batches, pad_batch
 
 
 class Scored(NamedTuple):
-    """What a model says of one given translation."""
+    """The score of one given translation."""
 
     log_prob: float
     """Natural logarithm, summed over the tokens and the end token."""
     tokens: int
-    """How many were summed."""
+    """Number of summed tokens."""
 
     @property
     def perplexity(self) -> float:
@@ -30,7 +30,7 @@ class Scored(NamedTuple):
 
 @torch.inference_mode()
 def score(
-    directory: Bundle, pairs: Sequence[tuple[str, str]], names: Sequence[str] = ()
+    bundle: Bundle, pairs: Sequence[tuple[str, str]], names: Sequence[str] = ()
 ) -> list[Scored]:
     """The log-probability of each target given its source, in the order of the pairs.
 
@@ -39,11 +39,11 @@ def score(
     Raises: UsageError if the model translates nothing; DataError if a text has more tokens than the
     model reads.
     """
-    check_translates(directory)
-    source, target = directory.tokenizers.source, directory.tokenizers.target
-    sources = [source_row(directory, ids) for ids in source.encode_batch([s for s, _ in pairs])]
-    targets = [target_row(directory, ids) for ids in target.encode_batch([t for _, t in pairs])]
-    c = directory.model_config
+    check_translates(bundle)
+    source, target = bundle.tokenizers.source, bundle.tokenizers.target
+    sources = [source_row(bundle, ids) for ids in source.encode_batch([s for s, _ in pairs])]
+    targets = [target_row(bundle, ids) for ids in target.encode_batch([t for _, t in pairs])]
+    c = bundle.model_config
     for i, (source_ids, target_ids) in enumerate(zip(sources, targets, strict=True)):
         if 0 < c.most_tokens < max(len(source_ids), len(target_ids)):
             name = names[i] if names else f"pair {pairs[i][0][:40]!r}"
@@ -54,18 +54,18 @@ def score(
     max_tokens = MAX_LOGITS // (c.target_vocab_size or c.vocab_size)
     scored = [Scored(0.0, 0)] * len(pairs)
     for batch in batches([len(target) for target in targets], max_tokens=max_tokens):
-        sums = _sums(directory, [sources[i] for i in batch], [targets[i] for i in batch])
+        sums = _sums(bundle, [sources[i] for i in batch], [targets[i] for i in batch])
         for i, log_prob in zip(batch, sums.tolist(), strict=True):
             scored[i] = Scored(log_prob, len(targets[i]))
     return scored
 
 
-def _sums(directory: Bundle, sources: Sequence[list[int]], targets: Sequence[list[int]]) -> Tensor:
+def _sums(bundle: Bundle, sources: Sequence[list[int]], targets: Sequence[list[int]]) -> Tensor:
     """Summed log-probabilities (B,) in float64."""
-    model = directory.model
+    model = bundle.model
     device = device_of(model)
-    start = directory.special_ids.start
-    ids, keep = pad_batch(sources, directory.tokenizers.source.id("pad"), device)  # (B, S)
+    start = bundle.special_ids.start
+    ids, keep = pad_batch(sources, bundle.tokenizers.source.id("pad"), device)  # (B, S)
     inputs, real = pad_batch([[start, *target[:-1]] for target in targets], start, device)  # (B, T)
     labels, _ = pad_batch(targets, start, device)  # (B, T)
     logits = model.heads["lm"](model(ids, keep, inputs))  # (B, T, V)

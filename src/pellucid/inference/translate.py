@@ -1,4 +1,4 @@
-"""Text to text with a trained model: validation, command line and server translate with it."""
+"""Source texts to translations, for validation, command line and server alike."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,8 +9,8 @@ from pellucid.decoding.long import rejoin, split_long
 from pellucid.decoding.search import Hypothesis
 from pellucid.formats.bundle import Bundle
 from pellucid.formats.special_ids import source_row
-from pellucid.inference.call import ALONE, Call, most_places, prefixes
-from pellucid.inference.methods import check_translates, gather, search
+from pellucid.inference.methods import check_translates, combine, search
+from pellucid.inference.options import NO_OPTIONS, CallOptions, max_positions, prefix_rows
 from pellucid.text.guard import clean_text
 
 
@@ -47,30 +47,30 @@ def translate(
     bundle: Bundle,
     texts: Sequence[str],
     config: DecodingConfig | None = None,
-    call: Call = ALONE,
+    call: CallOptions = NO_OPTIONS,
 ) -> list[list[Translation]]:
     """`n_best` translations of each text, best first. An empty text gives an empty one.
 
-    Raises: UsageError if the model translates nothing, or as `gather` and `clean_text`.
+    Raises: UsageError if the model translates nothing, or as `combine` and `clean_text`.
     """
     check_translates(bundle)
     config = config or bundle.decoding
-    limit = most_places(bundle, call)
+    limit = max_positions(bundle, call)
     sources = _sources(bundle, texts, limit)  # of each text, its parts
-    begun = prefixes(bundle, call, len(texts))
+    prefixes = prefix_rows(bundle, call, len(texts))
     # A text may have no part or many, so samples must not depend on how many parts came before.
     keys = [(n, part) for n, parts in enumerate(sources, call.first) for part in range(len(parts))]
     request = Request(
         [ids for parts in sources for ids in parts],
-        [[] if part else begun[n - call.first] for n, part in keys] if begun else [],
+        [[] if part else prefixes[n - call.first] for n, part in keys] if prefixes else [],
         pad=bundle.tokenizers.source.id("pad"),
         keys=keys,
         bound=limit,
     )
-    found = iter(search(gather(bundle, call), request, config, call.progress))
+    results = iter(search(combine(bundle, call), request, config, call.progress))
     language, n_best = bundle.languages[1], config.n_best
     return [
-        _join([_ranked(bundle, source, next(found)) for source in parts], language, n_best)
+        _join([_ranked(bundle, source, next(results)) for source in parts], language, n_best)
         for parts in sources
     ]
 
@@ -99,7 +99,9 @@ def _sources(bundle: Bundle, texts: Sequence[str], limit: int) -> list[list[list
     return [[source_row(bundle, ids) for ids in parts_of(text, row)] for text, row in rows]
 
 
-def _ranked(bundle: Bundle, source: list[int], found: Sequence[Hypothesis]) -> list[Translation]:
+def _ranked(
+    bundle: Bundle, source: list[int], hypotheses: Sequence[Hypothesis]
+) -> list[Translation]:
     """Translations of one part."""
     target = bundle.tokenizers.target
     return [
@@ -114,7 +116,7 @@ def _ranked(bundle: Bundle, source: list[int], found: Sequence[Hypothesis]) -> l
             part_lengths=((len(source), len(h.ids)),),
             utility=h.utility,
         )
-        for h in found
+        for h in hypotheses
     ]
 
 

@@ -15,7 +15,7 @@ from parity.peer import talkative
 from pellucid import garden
 from pellucid.api import Loaded
 from pellucid.errors import UsageError
-from pellucid.inference.call import Call, prefixes
+from pellucid.inference.options import CallOptions, prefix_rows
 from text.published.samples import FAIRSEQ, byte_bpe, configure, spm
 
 TEXTS = ["The dog", "Last week the snake", "old red house", "a b c", "sleeps under"]
@@ -154,7 +154,7 @@ def test_a_prefix_stands_behind_what_begins_every_text(tmp_path):
         theirs.save_pretrained(tmp_path)
         model = pellucid.load(tmp_path, device="cpu")
         wanted = tokenizer("The dog").input_ids[:-1]
-        (row,) = prefixes(model.bundle, Call(prefix="The dog"), 1)
+        (row,) = prefix_rows(model.bundle, CallOptions(prefix="The dog"), 1)
         assert [forced, *row] == wanted if forced is not None else row == wanted
         (text,) = model.generate(["a"], prefix="The dog", beam=1, max_length=6)
         assert list(text.ids[: len(wanted)]) == wanted

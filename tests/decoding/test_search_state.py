@@ -3,7 +3,7 @@
 import pytest
 
 from pellucid.config.decoding import DecodingConfig
-from pellucid.decoding.ledger import length_norm
+from pellucid.decoding.search_state import length_norm
 
 
 @pytest.mark.parametrize(

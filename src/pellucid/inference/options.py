@@ -1,4 +1,4 @@
-"""What one call may bring beside the settings of its search, and the ids that it means."""
+"""Options of one call that are no search settings, and their ids."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -11,21 +11,21 @@ from pellucid.text.guard import clean_text
 
 
 @dataclass(frozen=True, kw_only=True)
-class Call:
-    """All of it may be left out."""
+class CallOptions:
+    """Options of one call to a verb that generates text."""
 
     ensemble: Sequence[Bundle] = ()
-    """Models that write together with the one that is asked: probabilities are averaged."""
+    """Models whose probabilities are averaged with the first one's."""
     draft: Bundle | None = None
-    """A smaller model that guesses ahead; the text is of the other's distribution."""
+    """A smaller model that proposes tokens; the distribution stays that of the first one."""
     stop_at: Sequence[str] = ()
-    """Strings that end a text, and are no part of it."""
+    """Strings that end a text; they are not part of it."""
     prefix: str | Sequence[str] = ""
-    """What texts begin with: one string for all of them, or one for each."""
+    """What texts begin with: one string for all, or one for each."""
     banned: Sequence[str] = ()
-    """Strings that are not written, as the tokenizer cuts them."""
+    """Strings that are not generated, as the tokenizer splits them."""
     first: int = 0
-    """Number of the first text: what is drawn for a text hangs on its number."""
+    """Number of the first text. Samples depend on the text's number and the seed."""
     progress: Callable[[int], None] | None = None
     """Called with how many more texts are done."""
 
@@ -46,42 +46,42 @@ class Call:
             )
 
 
-def most_places(directory: Bundle, call: Call) -> int:
-    """For `Request.bound`: the places that every model of a call has; 0 where none is bound."""
+def max_positions(bundle: Bundle, call: CallOptions) -> int:
+    """Number of positions that every model of a call has; 0 means no limit."""
     drafts = () if call.draft is None else (call.draft,)
-    bounds = [m.model_config.most_tokens for m in (directory, *call.ensemble, *drafts)]
-    return min(filter(None, bounds), default=0)
+    limits = [m.model_config.most_tokens for m in (bundle, *call.ensemble, *drafts)]
+    return min(filter(None, limits), default=0)
 
 
-def prefixes(directory: Bundle, call: Call, n: int) -> list[list[int]]:
-    """For `Request.prefixes`: the ids that each of n texts begins with; empty if none is asked.
+def prefix_rows(bundle: Bundle, call: CallOptions, n: int) -> list[list[int]]:
+    """The ids that each of n texts begins with; empty without a prefix.
 
     Raises: UsageError if there are fewer or more strings than texts, or unknown characters.
     """
     if not call.prefix:
         return []
     if isinstance(call.prefix, str):
-        return [_beginning(directory, call.prefix)] * n
+        return [_prefix_row(bundle, call.prefix)] * n
     if len(call.prefix) != n:
         raise UsageError(
             f"{len(call.prefix)} prefixes for {n} texts. Give one for each, empty where a text may"
             " begin as it likes, or one string for all."
         )
-    return [_beginning(directory, text) if text else [] for text in call.prefix]
+    return [_prefix_row(bundle, text) if text else [] for text in call.prefix]
 
 
-def with_banned(directory: Bundle, special_ids: SpecialIds, call: Call) -> SpecialIds:
+def ban_strings(bundle: Bundle, special_ids: SpecialIds, call: CallOptions) -> SpecialIds:
     """Special ids that also ban the pieces of each banned string, and of a space before it.
 
-    One piece is not written at all, several are not written one after another.
+    A string of one piece is never generated, one of several pieces not as that sequence.
     Raises: UsageError if a string has no piece.
     """
-    target, rows = directory.tokenizers.target, dict[tuple[int, ...], None]()
+    target, rows = bundle.tokenizers.target, dict[tuple[int, ...], None]()
     for text in call.banned:
-        found = target.encode_batch([text] if text[:1].isspace() else [text, f" {text}"])
-        if not found[0]:
+        encoded = target.encode_batch([text] if text[:1].isspace() else [text, f" {text}"])
+        if not encoded[0]:
             raise UsageError(f"banned={text!r:.60} is nothing to this tokenizer. Leave it out.")
-        rows |= dict.fromkeys(map(tuple, found))
+        rows |= dict.fromkeys(map(tuple, encoded))
     return replace(
         special_ids,
         banned=(*special_ids.banned, *(row[0] for row in rows if len(row) == 1)),
@@ -89,16 +89,16 @@ def with_banned(directory: Bundle, special_ids: SpecialIds, call: Call) -> Speci
     )
 
 
-def _beginning(directory: Bundle, text: str) -> list[int]:
-    """The ids of a prefix, behind those that a decoder writes before any text."""
-    target = directory.tokenizers.target
+def _prefix_row(bundle: Bundle, text: str) -> list[int]:
+    """The ids of a prefix, after those that a decoder generates before any text."""
+    target = bundle.tokenizers.target
     (ids,) = target.encode_batch([text])
     if target.roles.get("unk") in ids:
         raise UsageError(
             f"prefix {clean_text(text)!r:.60} has characters that the tokenizer does not know, and"
             " unknown ones cannot be written. Leave them out."
         )
-    if directory.model.encoder is None or directory.special_ids.forced_first is not None:
+    if bundle.model.encoder is None or bundle.special_ids.forced_first is not None:
         return ids
     return [*template_ids(target)[0], *ids]
 
@@ -107,4 +107,4 @@ def _are_strings(values: object) -> bool:
     return isinstance(values, (list, tuple)) and all(isinstance(each, str) for each in values)
 
 
-ALONE = Call()  # down here, for what checks it must be there
+NO_OPTIONS = CallOptions()  # after the functions that its checks call
