@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pellucid.config.model import ModelConfig
-from pellucid.config.read import build, merge, read_yaml
+from pellucid.config.read import build, check, merge, read_yaml
 from pellucid.config.run import RunConfig
 from pellucid.errors import ConfigError
 
@@ -259,3 +259,17 @@ def test_any_yaml_is_a_mapping_or_refused_cleanly(tmp_path_factory, text):
     path.write_text(text, encoding="utf-8")
     said = refusal(lambda: read_yaml(path))
     assert not said or said.startswith(f"{path}:")
+
+
+def test_names_and_types_are_checked_without_building():  # authority: `build`, setting by setting
+    check(RunConfig, {"model": {"d_model": 100, "n_heads": 8}}, "t")  # build refuses the two
+    with pytest.raises(ConfigError, match="not divisible"):
+        build(RunConfig, {"model": {"d_model": 100, "n_heads": 8}}, "t")
+    for mapping, says in (
+        ({"model": {"d_modle": 1}}, "Did you mean model.d_model"),
+        ({"training": {"seed": "x"}}, r"training\.seed is 'x'"),
+        ({"model": 3}, "model is a section"),
+    ):
+        for read in (check, build):
+            with pytest.raises(ConfigError, match=says):
+                read(RunConfig, mapping, "t")

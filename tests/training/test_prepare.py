@@ -78,7 +78,7 @@ def test_what_is_recognized_is_reported_before_training(text, tmp_path):
     build_data(encoder(tmp_path / "run", "masked_lm", text), reporter=heard)
     report = "\n".join(heard.lines)
     first = (text / "a.txt").read_text().split("\n")[0]  # folders are read in sorted order
-    assert f"{text}/a.txt and 1 more" in report
+    assert f"data: {text}/a.txt and {text}/b.txt" in report
     assert report.count("text=") == 3
     assert first[:40] in report
     assert heard.work == ["encoding"]

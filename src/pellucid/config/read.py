@@ -60,9 +60,35 @@ def build(
     return _section(cls, mapping, where, "", kinds or {})
 
 
+def check(
+    cls: type, mapping: Mapping[str, Any], where: str, kinds: Mapping[str, type] | None = None
+) -> None:
+    """Check the names and types of settings, without building the config.
+
+    What only holds for all settings together, such as a width that heads divide, is left to
+    `build`. Raises: as `build`.
+    """
+    _values(cls, mapping, where, "", (kinds or {}, False))
+
+
 def _section(
     cls: type[Config], mapping: Any, where: str, path: str, kinds: Mapping[str, type]
 ) -> Config:
+    values = _values(cls, mapping, where, path, (kinds, True))
+    missing = [name for name in _required(cls) if name not in values]
+    if missing:
+        raise ConfigError(f"{where}: {path or 'it'} needs {', '.join(missing)}.")
+    try:
+        return cls(**values)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {path}: {error}" if path else f"{where}: {error}") from None
+
+
+def _values(
+    cls: type, mapping: Any, where: str, path: str, how: tuple[Mapping[str, type], bool]
+) -> dict[str, Any]:
+    """The values of a section's settings; its own sections are built, or only checked."""
+    kinds, builds = how
     if mapping is None:  # `model:` with every line below it commented out
         mapping = {}
     if not isinstance(mapping, Mapping):
@@ -81,16 +107,17 @@ def _section(
         sections = section_kinds(hint)
         if sections:
             kind = kinds.get(inner) or _default_kind(cls, key) or sections[0]
-            values[key] = _section(kind, value, where, inner, kinds)
+            read = _section if builds else _check_section
+            values[key] = read(kind, value, where, inner, kinds)
         else:
             values[key] = _leaf(hint, value, where, inner)
-    missing = [name for name in _required(cls) if name not in values]
-    if missing:
-        raise ConfigError(f"{where}: {path or 'it'} needs {', '.join(missing)}.")
-    try:
-        return cls(**values)
-    except ConfigError as error:
-        raise ConfigError(f"{where}: {path}: {error}" if path else f"{where}: {error}") from None
+    return values
+
+
+def _check_section(
+    cls: type, mapping: Any, where: str, path: str, kinds: Mapping[str, type]
+) -> None:
+    _values(cls, mapping, where, path, (kinds, False))
 
 
 def _leaf(hint: Any, value: Any, where: str, path: str) -> Any:

@@ -16,6 +16,15 @@ def build_run(mapping: Mapping[str, Any], where: str) -> RunConfig:
 
     Raises: ConfigError as `config.read.build`, or at a model setting of another family.
     """
+    kinds = section_classes(mapping, where)
+    return build(RunConfig, dict.fromkeys(kinds) | dict(mapping), where, kinds)
+
+
+def section_classes(mapping: Mapping[str, Any], where: str) -> dict[str, type]:
+    """The classes of the sections `model` and `objective`.
+
+    Raises: ConfigError at an unknown task or family, or at a model setting of another family.
+    """
     task = task_config(mapping.get("task", "translation"), where)
     name = family_name(mapping, where)
     family = ALL_FAMILIES[name]
@@ -29,8 +38,7 @@ def build_run(mapping: Mapping[str, Any], where: str) -> RunConfig:
                     f"{where}: model.{setting} is a setting of family {other.name}, but this model"
                     f" is of family {name}. Leave it out, or use size: {', '.join(other.presets)}."
                 )
-    kinds = {"model": family.config_class, "objective": task}
-    return build(RunConfig, dict.fromkeys(kinds) | dict(mapping), where, kinds)
+    return {"model": family.config_class, "objective": task}
 
 
 def family_name(mapping: Mapping[str, Any], where: str) -> str:

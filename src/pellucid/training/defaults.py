@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
-from pellucid.config.read import merge
+from pellucid.config.read import check, merge
 from pellucid.config.run import RunConfig
 from pellucid.config.tasks.base import TaskConfig
 from pellucid.config.tasks.catalog import task_config
 from pellucid.errors import ConfigError
 from pellucid.families.catalog import LOCAL_FAMILIES
-from pellucid.families.run_config import build_run
+from pellucid.families.run_config import build_run, section_classes
 from pellucid.families.sizes import SIZES
 from pellucid.formats.bundle import Bundle
 
@@ -63,6 +63,28 @@ def complete(
     return build_run(merge(merge(chosen, settings), {"size": size}), where), notes
 
 
+def check_settings(settings: Mapping[str, Any], where: str) -> None:
+    """Check what can be checked before the data is read: names, types, task and size.
+
+    Raises: ConfigError.
+    """
+    check(RunConfig, settings, where, section_classes(settings, where))
+    if not settings.get("start_from"):
+        _check_size(
+            settings.get("size") or "auto",
+            task_config(settings.get("task", "translation"), where),
+            where,
+        )
+
+
+def _check_size(size: object, task: type[TaskConfig], where: str) -> None:
+    if size != "auto" and (not isinstance(size, str) or size not in task.sizes):
+        raise ConfigError(
+            f"{where}: size={size!r} is not a size for {task.name}. Use auto,"
+            f" {', '.join(task.sizes)}."
+        )
+
+
 def _model(
     settings: Mapping[str, Any], task: type[TaskConfig], situation: Situation, where: str
 ) -> tuple[dict[str, Any], list[str]]:
@@ -86,11 +108,7 @@ def _model(
         machine = "a CPU" if situation.on_cpu else "a GPU"
         notes.append(f"{situation.n_examples:,} training examples on {machine}: size {chosen}")
         size = chosen
-    if not isinstance(size, str) or size not in task.sizes:
-        raise ConfigError(
-            f"{where}: size={size!r} is not a size for {task.name}. Use auto,"
-            f" {', '.join(task.sizes)}."
-        )
+    _check_size(size, task, where)
     family, config = SIZES[size]
     return {"size": size, "family": family, "model": asdict(config)}, notes
 

@@ -30,15 +30,13 @@ from pellucid.text.published.open import open_tokenizers
 from pellucid.text.train import train_tokenizers
 from pellucid.training import checkpoints
 from pellucid.training.corpus import Corpus
-from pellucid.training.defaults import Situation, complete
+from pellucid.training.defaults import Situation, check_settings, complete
 from pellucid.training.distribution import World
 from pellucid.training.inputs import facts_of, inputs_of, new_inputs
 from pellucid.training.reporter import Reporter
 from pellucid.training.run_directory import RunDirectory
 from pellucid.training.vectors import check_files, first_vectors
 
-ANY_NUMBER = 100_000
-"""Of examples: settings are checked once before the true number is known."""
 REPORT_EVERY = 1000
 """Records between two steps of the progress bar."""
 
@@ -76,8 +74,8 @@ def prepare(
     """
     on_cpu = choose_device(settings.get("device") or "auto").type == "cpu"
     resumes = checkpoints.latest_checkpoint(run.path).path is not None
+    check_settings(settings, where)
     start = _start(settings, resumes, where)
-    complete(settings, Situation(ANY_NUMBER, on_cpu, start), where)  # faults, before any reading
     task = task_config(settings.get("task", "translation"), where)
     objective = build(task, settings.get("objective") or {}, where)
     corpus = Corpus(build(DataConfig, settings["data"], where), objective)
