@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pellucid.config.checks import fraction
 from pellucid.config.columns import Column
 from pellucid.config.tasks.base import LOSS, Defaults, TaskConfig
+from pellucid.config.tasks.encoders import ADAMW, ENCODER_SIZES, encoder_rate
 from pellucid.errors import ConfigError
 
 
@@ -19,10 +20,7 @@ class MaskedLMConfig(TaskConfig):
     columns = (Column("text", "document", ("document", "sentence", "content"), tokenizer="source"),)
     metrics = {**LOSS, "perplexity": "lower", "accuracy": "higher"}  # noqa: RUF012 (never changed)
     example_files = ("my.txt",)
-    sizes = (
-        *(f"bert-{size}" for size in ("tiny", "mini", "small", "medium", "base", "large")),
-        *("roberta-base", "roberta-large", "distilbert-base", "albert-base"),
-    )
+    sizes = ENCODER_SIZES
 
     chosen: float = 0.15
     """Share of the tokens that are predicted."""
@@ -64,15 +62,9 @@ class MaskedLMConfig(TaskConfig):
                 },
                 "data": {"max_length": 128},
                 "training": {
-                    "optimizer": "adamw",
-                    "betas": (0.9, 0.999),
-                    "eps": 1e-6,
-                    "weight_decay": 0.01,
-                    "clip_norm": 1.0,
-                    "schedule": "linear",
-                    "rate": 1e-4 if start_from else 5e-4,
+                    **ADAMW,
+                    "rate": encoder_rate(start_from),
                     "warmup": 500,
-                    "average": 1,
                 },
             },
         )

@@ -6,6 +6,7 @@ from typing import Literal
 from pellucid.config.checks import fraction
 from pellucid.config.columns import Column
 from pellucid.config.tasks.base import LOSS, Defaults, TaskConfig
+from pellucid.config.tasks.encoders import ADAMW, ENCODER_SIZES, encoder_rate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,10 +30,7 @@ class TaggingConfig(TaskConfig):
     }
     best_by = "f1"
     example_files = ("my.conll",)
-    sizes = (
-        *(f"bert-{size}" for size in ("tiny", "mini", "small", "medium", "base", "large")),
-        *("roberta-base", "roberta-large", "distilbert-base", "albert-base", "electra-small"),
-    )
+    sizes = (*ENCODER_SIZES, "electra-small")
 
     head: Literal["linear", "crf"] = "linear"
     """linear: each word's label by itself. crf: the best sequence of labels (Lafferty et al. 2001);
@@ -60,15 +58,9 @@ class TaggingConfig(TaskConfig):
                 "data": {"max_length": 128},
                 "training": {
                     "max_tokens": 2048,
-                    "optimizer": "adamw",
-                    "betas": (0.9, 0.999),
-                    "eps": 1e-6,
-                    "weight_decay": 0.01,
-                    "clip_norm": 1.0,
-                    "schedule": "linear",
-                    "rate": 1e-4 if start_from else 5e-4,
+                    **ADAMW,
+                    "rate": encoder_rate(start_from),
                     "warmup": 200,
-                    "average": 1,
                 },
             },
         )

@@ -1,0 +1,23 @@
+"""What tasks on encoders have in common."""
+
+from typing import Any
+
+ENCODER_SIZES = (
+    *(f"bert-{size}" for size in ("tiny", "mini", "small", "medium", "base", "large")),
+    *("roberta-base", "roberta-large", "distilbert-base", "albert-base"),
+)
+ADAMW: dict[str, Any] = {
+    "optimizer": "adamw",
+    "betas": (0.9, 0.999),
+    "eps": 1e-6,
+    "weight_decay": 0.01,
+    "clip_norm": 1.0,
+    "schedule": "linear",
+    "average": 1,
+}
+"""The optimizer of BERT (Devlin et al. 2019, appendix A.2)."""
+
+
+def encoder_rate(start_from: bool) -> float:
+    """Return the peak learning rate: lower if training starts from a finished model."""
+    return 1e-4 if start_from else 5e-4
