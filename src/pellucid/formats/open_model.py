@@ -30,7 +30,7 @@ def open_model(directory: Path, require_checksum: bool = False) -> Bundle:
     path = directory / "config.json"
     config = read_json(path) if path.is_file() else None
     if not isinstance(config, dict) or config.get("model_type") == "pellucid":
-        return load_model(directory)
+        return load_model(directory, config)
     with verified(directory, require_checksum):
         return complete(open_published(directory, config), directory, config)
 

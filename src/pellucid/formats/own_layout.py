@@ -80,17 +80,22 @@ def write_model(directory: Path, parts: Bundle, dtype: Kind = "fp32") -> None:
     save_weights(parts.model, directory / WEIGHTS, dtype)
 
 
-def load_model(directory: Path) -> Bundle:
+def load_model(directory: Path, config_json: Any = None) -> Bundle:
     """Verify every byte, then build and load; the model is in evaluation mode.
 
+    config_json: the content of config.json, if that was read already.
     The config is compared with the header of the weights before memory is allocated.
     Raises: DataError, VerificationError, ConfigError naming the file at fault.
     """
-    _refuse_other_layouts(directory)
+    path = directory / "config.json"
+    if config_json is None and path.is_file():
+        config_json = read_json(path)
+    if config_json is not None and not (directory / "manifest.json").exists():
+        _read_config(config_json, path)  # another tool's directory: report that, not damage
     verify(directory)
-    config = _read_config(directory / "config.json")
+    config = _read_config(config_json, path)
     where = directory / "generation_config.json"
-    generation = build(GenerationFile, _mapping(where), str(where))
+    generation = build(GenerationFile, _checked_mapping(read_json(where), where), str(where))
     tokenizers = open_tokenizers(directory)
     if config.task == "translation" and tokenizers.source.template == Template():
         tokenizers = tokenizers.with_end_tokens()  # trained with them, saved without a template
@@ -119,8 +124,8 @@ def load_model(directory: Path) -> Bundle:
     )
 
 
-def _read_config(path: Path) -> ConfigFile:
-    mapping = _mapping(path)
+def _read_config(config_json: Any, path: Path) -> ConfigFile:
+    mapping = _checked_mapping(config_json, path)
     kind, version = mapping.get("model_type"), mapping.get("format")
     if kind != "pellucid":
         raise VerificationError(
@@ -151,18 +156,10 @@ def _read_config(path: Path) -> ConfigFile:
     return replace(config, heads=head_configs)
 
 
-def _mapping(path: Path) -> dict[str, Any]:
-    value = read_json(path)
+def _checked_mapping(value: Any, path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise VerificationError(f"{path} holds no settings. Download the directory again.")
     return value
-
-
-def _refuse_other_layouts(directory: Path) -> None:
-    """A directory without a manifest may be another tool's: report that, not damage."""
-    config = directory / "config.json"
-    if config.is_file() and not (directory / "manifest.json").exists():
-        _read_config(config)
 
 
 def _check_vocabularies(
