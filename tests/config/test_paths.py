@@ -8,13 +8,14 @@ from pellucid.config.paths import with_absolute_paths
 def test_paths_become_absolute_and_names_stay(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "tok").mkdir()
+    (tmp_path / "vectors.txt").touch()
     settings = {
         "size": "tiny",
         "run_dir": "runs/one",
         "start_from": "hf://owner/name",
         "data": {"train": ["a.en", "/b/b.de"], "valid": ("texts/*.txt",), "max_length": 9},
         "tokenizer": {"path": "tok"},
-        "training": {"source_vectors": "no-such-file"},
+        "objective": {"source_vectors": "no-such-file", "target_vectors": "vectors.txt"},
     }
     assert with_absolute_paths(settings) == {
         **settings,
@@ -24,6 +25,10 @@ def test_paths_become_absolute_and_names_stay(tmp_path, monkeypatch):
             "max_length": 9,
         },
         "tokenizer": {"path": str(tmp_path / "tok")},
+        "objective": {
+            "source_vectors": "no-such-file",
+            "target_vectors": str(tmp_path / "vectors.txt"),
+        },
     }
     assert with_absolute_paths({"data": {"train": ["garden"]}}) == {"data": {"train": ("garden",)}}
     assert with_absolute_paths({"data": {"train": 3}}) == {"data": {"train": 3}}

@@ -125,6 +125,20 @@ def test_saved_and_opened(task, tmp_path):  # authority: transformers' logits; l
     torch.testing.assert_close(ours[keep.bool()], theirs[keep.bool()], atol=1e-4, rtol=0)
 
 
+def test_a_head_with_other_labels_is_initialized(task):  # authority: a build without a start
+    bundle = task.export(task.build(5))["final"]
+    head = f"heads.{HEAD}.output.weight"
+    start = replace(task.inputs, start=bundle, heads=bundle.model.head_configs)
+    assert torch.equal(
+        TaggingTask(start).build(6).get_parameter(head), bundle.model.get_parameter(head)
+    )
+    labels = {"tags": ("B-ORG", "I-ORG", *TAGS[2:])}
+    plain = TaggingTask(replace(task.inputs, labels=labels)).build(6)
+    other = TaggingTask(replace(start, labels=labels)).build(6)
+    assert torch.equal(other.get_parameter(head), plain.get_parameter(head))
+    assert torch.equal(other.encoder.embedding.weight, bundle.model.encoder.embedding.weight)
+
+
 def test_a_family_without_a_tagger_is_refused():
     inputs = encoder_inputs(
         "tagging", RECORDS, labels={"tags": TAGS}, data=DataConfig(max_length=24)

@@ -62,6 +62,8 @@ def test_a_finished_model_keeps_its_settings_without_checkpoints(tmp_path):
         (replace(CONFIG, tokenizer=TokenizerConfig(vocab_size=300)), TEXTS, False),
         (replace(CONFIG, data=replace(CONFIG.data, max_length=9)), TEXTS, False),
         (CONFIG, {"a.en": "1", "a.de": "3"}, False),
+        (replace(CONFIG, start_from="model"), TEXTS, False),
+        (replace(CONFIG, family="marian"), TEXTS, False),
     ],
 )
 def test_what_has_trained_nothing_begins_anew(tmp_path, config, texts, stays):

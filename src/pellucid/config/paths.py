@@ -7,7 +7,7 @@ from typing import Any
 from pellucid.config.data import GARDEN
 
 DATA = ("data.train", "data.valid")
-NAMES = ("tokenizer.path", "training.source_vectors", "training.target_vectors", "start_from")
+NAMES = ("tokenizer.path", "objective.source_vectors", "objective.target_vectors", "start_from")
 NOT_FILES = (GARDEN, "-")
 
 

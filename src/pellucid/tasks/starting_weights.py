@@ -1,7 +1,6 @@
 """Weights that a model begins with, besides those that are drawn."""
 
 import torch
-from torch import nn
 
 from pellucid.errors import ConfigError
 from pellucid.nn.base import Model
@@ -12,8 +11,9 @@ from pellucid.tasks.protocol import TaskInputs
 def lay_starting_weights(model: Model, inputs: TaskInputs) -> None:
     """Copy the weights of the model to start from, and word vectors, into a new model.
 
-    Every weight that both models have is copied; heads that only the new one has keep what was
-    drawn. Raises: ConfigError if a weight of the trunk has another shape, or is missing.
+    Every weight that both models have is copied; heads that only the new one has, or that have
+    other labels there, keep what was drawn.
+    Raises: ConfigError if a weight of the trunk has another shape, or is missing.
     """
     if inputs.start is not None:
         _copy(inputs.start.model, model)
@@ -24,10 +24,15 @@ def lay_starting_weights(model: Model, inputs: TaskInputs) -> None:
 
 
 @torch.no_grad()
-def _copy(start: nn.Module, model: nn.Module) -> None:
+def _copy(start: Model, model: Model) -> None:
+    other = tuple(
+        f"heads.{name}."
+        for name, head in start.head_configs.items()
+        if name in model.head_configs and model.head_configs[name].labels != head.labels
+    )
     weights = dict(start.named_parameters())
     for name, parameter in model.named_parameters():
-        known = weights.get(name)
+        known = None if name.startswith(other) else weights.get(name)
         if known is not None and known.shape == parameter.shape:
             parameter.copy_(known)
         elif not name.startswith("heads."):

@@ -153,6 +153,7 @@ def _encode(
     c, tokenizers = inputs.config, inputs.tokenizers
     common = [c.task, asdict(c.objective), asdict(c.data), inputs.labels, corpus.digests]
     common += [tokenizers.source.to_json(), tokenizers.target.to_json(), corpus.split]
+    common += [c.model.most_tokens]
     reporter.begin("encoding", 0, corpus.n_read)
     try:
         records = _reported(corpus.train(), reporter)

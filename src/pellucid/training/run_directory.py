@@ -163,9 +163,12 @@ class RunDirectory:
         original = Path(config.tokenizer.path)
         if config.tokenizer.path and original.is_dir():  # it may have changed since
             return original.resolve() == self.tokenizers.resolve()
-        if known is None or self.texts() != texts:
+        if known is None or config.start_from or self.texts() != texts:
             return False
-        return (known.data, known.tokenizer) == (config.data, config.tokenizer)
+        return all(
+            getattr(known, name) == getattr(config, name)
+            for name in ("start_from", "task", "family", "data", "tokenizer")
+        )
 
 
 def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
