@@ -82,12 +82,12 @@ class Recognizer:
         n = len(rows[0].fields)
         keys: dict[str, Key] = {}
         for column in self.columns:
-            wanted = self.config.columns.get(column.name)
-            if isinstance(wanted, int) and wanted <= n:
-                keys[column.name] = wanted - 1
-            elif wanted is None and column.kind == "words":
+            number = self.config.columns.get(column.name)
+            if isinstance(number, int) and number <= n:
+                keys[column.name] = number - 1
+            elif number is None and column.kind == "words":
                 keys[column.name] = 0
-            elif wanted is None and column.kind == "tags" and n > 1:
+            elif number is None and column.kind == "tags" and n > 1:
                 keys[column.name] = n - 1
         self._check_all(keys, _numbered(n))
         return self._fields(keys)

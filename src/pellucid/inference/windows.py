@@ -29,8 +29,8 @@ def word_windows(
         return [Window(range(n_pieces), range(len(first)))]
     starts = [0]
     while starts[-1] + room < n_pieces:
-        wanted = min(starts[-1] + max(1, room // 2), n_pieces - room)
-        word = bisect_left(first, wanted)
+        piece = min(starts[-1] + max(1, room // 2), n_pieces - room)
+        word = bisect_left(first, piece)
         if word == len(first):  # the rest is one long word
             break
         starts.append(first[word])

@@ -75,15 +75,15 @@ class RunDirectory:
 
     def kept(self) -> RunConfig | None:
         """The config that the run must keep, or None while it has no checkpoint and no model."""
-        begun = self.final.exists() or any((self.path / "checkpoints").glob("step-*"))
-        return self.config() if begun else None
+        has_trained = self.final.exists() or any((self.path / "checkpoints").glob("step-*"))
+        return self.config() if has_trained else None
 
     def begin(self, config: RunConfig, texts: Mapping[str, str]) -> None:
-        """Record the config and the text's sha256 by file; with a checkpoint both are kept.
+        """Record the config and the sha256 of each data file.
 
-        Of the config all but what is `FREE`. A run without one begins anew, and its tokenizer with
-        it if that is another's. Raises: ConfigError naming the first setting that differs;
-        DataError naming the file.
+        A run with a checkpoint keeps both, except for the settings in `FREE`. A run without one
+        starts again, and deletes its tokenizer if other settings or data need another.
+        Raises: ConfigError naming the first setting that differs; DataError naming the file.
         """
         known, kept = self.config(), self.kept()
         self.path.mkdir(parents=True, exist_ok=True)
@@ -93,7 +93,7 @@ class RunDirectory:
         elif self.tokenizers.exists() and not self._has_tokenizer_of(known, config, texts):
             if known is None:
                 raise DataError(
-                    f"{self.tokenizers} is no tokenizer of this run, which would keep its own"
+                    f"{self.tokenizers} does not belong to this run, which keeps its tokenizer"
                     " there. Move it away, or use another run_dir."
                 )
             remove(self.tokenizers)  # before the config that it belongs to
