@@ -10,7 +10,7 @@ from transformers import AutoModelForMaskedLM
 
 from pellucid import garden
 from pellucid.config.data import DataConfig
-from pellucid.errors import ConfigError
+from pellucid.errors import ConfigError, UsageError
 from pellucid.formats.open_model import open_model
 from pellucid.formats.save_bundle import save_bundle
 from pellucid.tasks.masked_lm import HEAD, SEGMENT, MaskedLMTask, segments_of
@@ -128,6 +128,16 @@ def test_starting_weights_are_copied(task):  # authority: the other model's own 
     other = replace(task.inputs, config=replace(task.inputs.config, model=wider))
     with pytest.raises(ConfigError, match=r"start_from: encoder\.layers\.0.*the same family"):
         lay_starting_weights(MaskedLMTask(other).build(1), replace(other, start=bundle))
+
+
+def test_ids_that_the_model_lacks_are_never_drawn(task):  # authority: the number of rows
+    n_rows = task.inputs.tokenizers.source.vocab_size - 40
+    config = replace(task.inputs.config, model=replace(task.inputs.config.model, vocab_size=n_rows))
+    fewer = MaskedLMTask(replace(task.inputs, config=config))
+    assert fewer._tokens.regular.max() < n_rows
+    tiny = MaskedLMTask(replace(task.inputs, tokenizers=task.inputs.tokenizers.bounded(4, 4)))
+    with pytest.raises(UsageError, match="no 'mask' token"):
+        tiny.check()
 
 
 def test_no_room_for_text_is_refused():

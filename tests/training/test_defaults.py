@@ -127,6 +127,10 @@ def test_a_start_gives_the_shape(tmp_path):
         complete({**given, "model": {"d_model": 64}}, Situation(100, True, start))
     with pytest.raises(ConfigError, match=r"size='bert-tiny' and start_from='dir'"):
         complete({**given, "size": "bert-tiny"}, Situation(100, True, start))
+    with pytest.raises(ConfigError, match=r"tokenizer\.vocab_size=77.*has a tokenizer"):
+        complete({**given, "tokenizer": {"vocab_size": 77}}, Situation(100, True, start))
+    as_recorded = {**given, "tokenizer": asdict(config.tokenizer)}
+    assert complete(as_recorded, Situation(100, True, start))[0] == config
     resumed = {**given, "family": "bert", "model": asdict(config.model)}
     assert complete(resumed, Situation(100, True))[0].model == config.model
 

@@ -10,6 +10,7 @@ from pellucid import garden
 from pellucid.config.read import merge
 from pellucid.errors import ConfigError, DataError
 from pellucid.formats.open_model import open_model
+from pellucid.text.published.open import open_tokenizers
 from pellucid.training.average import averaged, checkpoints_of
 from pellucid.training.pipeline import build_data, train
 from pellucid.training.reporter import Quiet
@@ -107,8 +108,13 @@ def test_a_tagger_starts_from_a_masked_lm(text, conll, tmp_path):
     shutil.rmtree(pretrained.path)
     again = train(merge(cut, {"training": {"max_updates": 4}})).run
     assert same_weights(open_model(whole.final).model, open_model(again.final).model)
+    with pytest.raises(ConfigError, match="began with task='tagging', now it is 'masked_lm'"):
+        train({"task": "masked_lm", "run_dir": cut["run_dir"], "data": {"train": [str(text)]}})
     mean = averaged(checkpoints_of(again.path))
     assert mean.model.head_configs == tagger.model.head_configs
+    shutil.rmtree(again.tokenizers)
+    with pytest.raises(DataError, match="tokenizer is missing: the tokenizer that came with"):
+        train(merge(cut, {"training": {"max_updates": 5}}))
 
 
 def test_a_tagger_keeps_the_ids_of_known_labels(conll, tmp_path):  # authority: the file's labels
@@ -138,6 +144,44 @@ def test_a_start_without_what_is_needed_is_refused(conll, pairs_file, tmp_path):
     del settings["model"], settings["tokenizer"]
     with pytest.raises(ConfigError, match="family transformer has no head 'tagger'"):
         train(settings)
+    assert not (tmp_path / "run" / "data").exists()  # refused before anything is encoded
+
+
+def test_an_encoder_does_not_translate(text, pairs_file, tmp_path):
+    start = train(encoder(tmp_path / "mlm", "masked_lm", text)).run
+    settings = {
+        "start_from": str(start.path),
+        "run_dir": str(tmp_path / "run"),
+        "data": {"train": [str(pairs_file)]},
+    }
+    with pytest.raises(ConfigError, match="family bert has 1 and 0 layers"):
+        train(settings)
+    assert not (tmp_path / "run" / "data").exists()
+
+
+@pytest.mark.parametrize(("name", "value"), [("run_dir", 2026), ("device", 3)])
+def test_names_that_are_numbers_are_refused(name, value, text, tmp_path):
+    settings = encoder(tmp_path / "run", "masked_lm", text, **{name: value})
+    with pytest.raises(ConfigError, match=f"{name} is {value}, but must be text"):
+        train(settings)
+
+
+def test_a_run_that_has_not_begun_takes_another_start(text, conll, tmp_path):
+    pretrained = train(encoder(tmp_path / "mlm", "masked_lm", text)).run
+    settings = encoder(tmp_path / "tag", "tagging", conll)
+    del settings["tokenizer"], settings["model"]
+    run = build_data({**settings, "size": "bert-tiny"})
+    learned = open_tokenizers(run.tokenizers).source.to_json()
+    build_data({**settings, "start_from": str(pretrained.path)})
+    start = open_tokenizers(pretrained.tokenizers).source.to_json()
+    assert open_tokenizers(run.tokenizers).source.to_json() == start != learned
+    # Blocks that are cut for a model of other positions are other data.
+    n_stores = len(list(run.data.iterdir()))
+    longer = merge(settings, {"size": "bert-tiny", "model": {"max_length": 20}})
+    build_data({**longer, "run_dir": str(tmp_path / "other")})
+    build_data(merge(longer, {"run_dir": str(tmp_path / "other"), "model": {"max_length": 9}}))
+    assert n_stores == 4
+    assert len(list((tmp_path / "other" / "data").iterdir())) == 4
 
 
 def write_pairs(path, n, long_line, words):

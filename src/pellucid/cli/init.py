@@ -29,12 +29,15 @@ def run(options: Options) -> int:
     """Write the file to standard output."""
     from pellucid.config.read import merge
     from pellucid.config.write import template
+    from pellucid.formats.locate import locate
+    from pellucid.formats.open_model import open_model
     from pellucid.training.defaults import Situation, complete
 
     if options.task not in TASK_CONFIGS:
         raise UsageError(f"no task {options.task!r}. Known: {', '.join(TASK_CONFIGS)}.")
     files = TASK_CONFIGS[options.task].example_files
     settings = merge({"task": options.task, "data": {"train": files}}, options.settings)
-    config, _ = complete(settings, Situation(10_000, on_cpu=True), "flags")
+    start = open_model(locate(settings["start_from"])) if settings.get("start_from") else None
+    config, _ = complete(settings, Situation(10_000, on_cpu=True, start=start), "flags")
     print(HEAD + template(config, settings, CHOSEN), end="")
     return 0

@@ -1,6 +1,6 @@
 """What tasks on encoders share: the model with its heads, and rows of ids as a batch."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 
@@ -25,6 +25,18 @@ def published_head(family: str, name: str) -> HeadConfig:
         f"a model of family {family} has no head {name!r}, which this task trains. Start from an"
         " encoder such as BERT, or use one of the task's sizes."
     )
+
+
+def check_encoder(inputs: TaskInputs, head: str, roles: Sequence[str]) -> None:
+    """Check what tasks on encoders need.
+
+    roles: special tokens that the task uses.
+    Raises: ConfigError, UsageError naming what is missing.
+    """
+    published_head(inputs.config.family, head)
+    most_tokens(inputs)
+    for role in roles:
+        inputs.tokenizers.source.id(role)
 
 
 def build_encoder(inputs: TaskInputs, heads: Mapping[str, HeadConfig], seed: int) -> Model:

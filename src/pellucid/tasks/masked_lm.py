@@ -19,7 +19,13 @@ from pellucid.formats.special_ids import template_ids
 from pellucid.nn.base import Model
 from pellucid.nn.losses import cross_entropy, perplexity
 from pellucid.nn.masks import keep_from
-from pellucid.tasks.encoder import build_encoder, encoder_bundle, most_tokens, published_head
+from pellucid.tasks.encoder import (
+    build_encoder,
+    check_encoder,
+    encoder_bundle,
+    most_tokens,
+    published_head,
+)
 from pellucid.tasks.padding import pad_texts
 from pellucid.tasks.protocol import Task, TaskInputs, Term
 
@@ -48,6 +54,10 @@ class MaskedLMTask(Task):
     """The task of one run."""
 
     inputs: TaskInputs
+
+    def check(self) -> None:
+        """See `Task.check`."""
+        check_encoder(self.inputs, HEAD, ("pad", "mask"))
 
     def encode(self, records: Iterable[Record]) -> Iterator[Encoded | LeftOut]:
         """Documents, cut into blocks of at most `data.max_length` tokens, special ones included."""
@@ -137,7 +147,9 @@ class MaskedLMTask(Task):
     def _tokens(self) -> MaskingTokens:
         tokenizer = self.inputs.tokenizers.source
         special = set(tokenizer.roles.values())
-        regular = [i for i in range(tokenizer.vocab_size) if i not in special]
+        # Published models may have more tokens than rows, or more rows than tokens.
+        n_ids = min(tokenizer.vocab_size, self.inputs.model_config.vocab_size)
+        regular = [i for i in range(n_ids) if i not in special]
         return MaskingTokens(tokenizer.id("mask"), np.array(regular))
 
 

@@ -88,6 +88,12 @@ class Task(Protocol):
     order: Literal["length", "stream"] = "length"
     """How batches are formed: of examples of like length, or along contiguous streams."""
 
+    def check(self) -> None:
+        """Check that model and tokenizers have what the task needs, before data is encoded.
+
+        Raises: ConfigError, UsageError naming what is missing.
+        """
+
     def encode(self, records: Iterable[Record]) -> Iterator[Encoded | LeftOut]:
         """Examples from records; see the module's docstring."""
         ...

@@ -20,7 +20,13 @@ from pellucid.nn.base import Model
 from pellucid.nn.losses import cross_entropy
 from pellucid.nn.masks import keep_from
 from pellucid.nn.padding import pad_rows
-from pellucid.tasks.encoder import build_encoder, encoder_bundle, most_tokens, published_head
+from pellucid.tasks.encoder import (
+    build_encoder,
+    check_encoder,
+    encoder_bundle,
+    most_tokens,
+    published_head,
+)
 from pellucid.tasks.padding import pad_texts
 from pellucid.tasks.protocol import Task, TaskInputs, Term
 from pellucid.text.words import WordPieces, encode_words
@@ -51,6 +57,10 @@ class TaggingTask(Task):
     """The task of one run."""
 
     inputs: TaskInputs
+
+    def check(self) -> None:
+        """See `Task.check`."""
+        check_encoder(self.inputs, HEAD, ("pad",))
 
     def encode(self, records: Iterable[Record]) -> Iterator[Encoded | LeftOut]:
         """Ids, first tokens and labels; a sentence that is too long becomes several examples."""

@@ -13,6 +13,7 @@ from pellucid.config.tasks.translation import TranslationConfig
 from pellucid.data.batching import evaluation_batches
 from pellucid.data.examples import Encoded, HeldOut, LeftOut, chunks
 from pellucid.data.records import Record
+from pellucid.errors import ConfigError
 from pellucid.families.catalog import ALL_FAMILIES
 from pellucid.formats.bundle import Bundle
 from pellucid.formats.special_ids import template_ids
@@ -27,6 +28,7 @@ from pellucid.tasks.protocol import Task, TaskInputs, Term
 from pellucid.tasks.starting_weights import lay_starting_weights
 
 NAME = TranslationConfig.name
+HEAD = "lm"
 
 
 class PairBatch(NamedTuple):
@@ -49,6 +51,24 @@ class TranslationTask(Task):
     """The task of one run."""
 
     inputs: TaskInputs
+
+    def check(self) -> None:
+        """See `Task.check`."""
+        inputs, c = self.inputs, self.inputs.config
+        if not (c.model.n_encoder_layers and c.model.n_decoder_layers):
+            raise ConfigError(
+                f"translation needs an encoder and a decoder, but this model of family {c.family}"
+                f" has {c.model.n_encoder_layers} and {c.model.n_decoder_layers} layers. Use"
+                " another model or task."
+            )
+        if inputs.heads and HEAD not in inputs.heads:
+            raise ConfigError(
+                f"the model to start from predicts no tokens: its heads are"
+                f" {', '.join(inputs.heads)}. Start from a translator or another text generator."
+            )
+        inputs.tokenizers.source.id("pad")
+        inputs.tokenizers.target.id("pad")
+        self._first_token()
 
     def encode(self, records: Iterable[Record]) -> Iterator[Encoded | LeftOut]:
         """One example per pair: ids of source and target, without special tokens."""
@@ -86,8 +106,7 @@ class TranslationTask(Task):
         source_ids, lengths = pad_texts([ids for ids, _ in examples], source)
         labels, target_lengths = pad_texts([ids for _, ids in examples], target)
         target_ids = np.roll(labels, 1, axis=1)
-        role = self._roles.start
-        target_ids[:, 0] = template_ids(target)[1][-1] if role == "last" else target.id(role)
+        target_ids[:, 0] = self._first_token()
         real = np.arange(labels.shape[1]) < target_lengths[:, None]  # (B, T)
         target_ids[~real] = target.id("pad")
         return PairBatch(
@@ -157,6 +176,11 @@ class TranslationTask(Task):
         family = ALL_FAMILIES[self.inputs.config.family]
         return getattr(family, "roles", Roles())
 
+    def _first_token(self) -> int:
+        """What the decoder reads first: the start token, or the last of a text."""
+        target, role = self.inputs.tokenizers.target, self._roles.start
+        return template_ids(target)[1][-1] if role == "last" else target.id(role)
+
     def _bleu(self, module: nn.Module, held_out: HeldOut) -> float:
         bundle = self.export(module)["final"]
         results = translate(bundle, [record.values[0] for record in held_out.records])
@@ -169,4 +193,4 @@ def _logits(module: nn.Module, batch: PairBatch) -> Tensor:
     """Logits (N, V) of the real positions alone."""
     assert isinstance(module, Model)
     state = module(batch.source, batch.keep, batch.target)  # (B, T, D)
-    return module.heads["lm"](state.flatten(0, 1).index_select(0, batch.real))
+    return module.heads[HEAD](state.flatten(0, 1).index_select(0, batch.real))

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
+from pellucid.config.data import TokenizerConfig
 from pellucid.config.read import check, merge
 from pellucid.config.run import RunConfig
 from pellucid.config.tasks.base import TaskConfig
@@ -101,6 +102,8 @@ def _model(
         start = situation.start
         model = {"size": size, "family": start.family, "model": asdict(start.model_config)}
         _refuse_other_shape(settings, model["model"], where)
+        tokenizer = task.defaults(situation.n_examples, situation.on_cpu, True).settings
+        _refuse_tokenizer_settings(settings, tokenizer.get("tokenizer", {}), where)
         return model, [f"starting from {settings['start_from']}: family {start.family}"]
     notes = []
     if size == "auto":
@@ -121,6 +124,20 @@ def _refuse_other_shape(settings: Mapping[str, Any], model: Mapping[str, Any], w
             raise ConfigError(
                 f"{where}: model.{name}={value!r}, but the model to start from has {model[name]!r},"
                 " and its weights fit no other. Leave the setting out."
+            )
+
+
+def _refuse_tokenizer_settings(
+    settings: Mapping[str, Any], defaults: Mapping[str, Any], where: str
+) -> None:
+    """Raises: ConfigError if a setting asks for another tokenizer than the one to start from."""
+    section = settings.get("tokenizer")
+    unused = asdict(TokenizerConfig()) | dict(defaults)  # in the config file of a run
+    for name, value in section.items() if isinstance(section, Mapping) else ():
+        if name in unused and unused[name] != value:
+            raise ConfigError(
+                f"{where}: tokenizer.{name}={value!r}, but the model to start from has a tokenizer,"
+                " which is used. Leave the setting out."
             )
 
 

@@ -29,12 +29,20 @@ def inputs_of(run: RunDirectory) -> TaskInputs:
         )
     return TaskInputs(
         config=config,
-        tokenizers=open_tokenizers(run.tokenizers),
+        tokenizers=open_run_tokenizers(run, config),
         labels={name: tuple(labels) for name, labels in facts["labels"].items()},
         longest=tuple(facts["longest"]),
         heads={name: HeadConfig(**head) for name, head in facts["heads"].items()},
         token_ids=facts["token_ids"],
     )
+
+
+def open_run_tokenizers(run: RunDirectory, config: RunConfig) -> Tokenizers:
+    """The run's own tokenizers; a text that needs more rows than the model has is refused."""
+    tokenizers, c = open_tokenizers(run.tokenizers), config.model
+    if not c.vocab_size:
+        return tokenizers
+    return tokenizers.bounded(c.vocab_size, c.target_vocab_size or c.vocab_size)
 
 
 def new_inputs(

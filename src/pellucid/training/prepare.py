@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 
 from pellucid.config.data import DataConfig
-from pellucid.config.read import build, merge
+from pellucid.config.read import build, check, merge
 from pellucid.config.run import RunConfig
 from pellucid.config.tasks.catalog import task_config
 from pellucid.data.examples import HeldOut, TrainingData
@@ -32,7 +32,7 @@ from pellucid.training import checkpoints
 from pellucid.training.corpus import Corpus
 from pellucid.training.defaults import Situation, check_settings, complete
 from pellucid.training.distribution import World
-from pellucid.training.inputs import facts_of, inputs_of, new_inputs
+from pellucid.training.inputs import facts_of, inputs_of, new_inputs, open_run_tokenizers
 from pellucid.training.reporter import Reporter
 from pellucid.training.run_directory import RunDirectory
 from pellucid.training.vectors import check_files, first_vectors
@@ -55,10 +55,11 @@ def locate(settings: Mapping[str, Any], where: str) -> tuple[dict[str, Any], Run
 
     Settings that are left open stay as they are in a run that goes on.
     """
+    check(RunConfig, {n: settings[n] for n in ("task", "run_dir") if n in settings}, where)
     data = _with_languages(build(DataConfig, settings.get("data") or {}, where))
     run = RunDirectory(Path(settings.get("run_dir") or _default_directory(settings, data)))
     kept = run.kept()
-    if kept is not None and settings.get("size") in (None, "auto", kept.size):
+    if kept is not None and _can_be_completed_by(kept, settings):
         settings = merge(asdict(kept), settings)
         data = _with_languages(build(DataConfig, settings["data"], where))
     return {**settings, "data": asdict(data)}, run
@@ -72,15 +73,16 @@ def prepare(
     Everything that can be known before the first update is checked here.
     Raises: DataError, ConfigError naming the file or setting at fault.
     """
+    check_settings(settings, where)
     on_cpu = choose_device(settings.get("device") or "auto").type == "cpu"
     resumes = checkpoints.latest_checkpoint(run.path).path is not None
-    check_settings(settings, where)
     start = _start(settings, resumes, where)
     task = task_config(settings.get("task", "translation"), where)
     objective = build(task, settings.get("objective") or {}, where)
     corpus = Corpus(build(DataConfig, settings["data"], where), objective)
     config, notes = complete(settings, Situation(corpus.n_read, on_cpu, start), where)
     config = replace(config, run_dir=str(run.path))
+    world.share(config.training.accumulate)
     if not resumes:
         check_files(config)
     torch.set_num_threads(config.training.threads or torch.get_num_threads())
@@ -95,7 +97,9 @@ def prepare(
         inputs = replace(inputs_of(run), config=config)
     else:
         inputs = new_inputs(config, tokenizers, corpus.labels, start)
-    train, held_out = _encode(build_task(inputs), inputs, corpus, run, reporter)
+    task = build_task(inputs)
+    task.check()
+    train, held_out = _encode(task, inputs, corpus, run, reporter)
     if world.is_main:
         world.wait()
     _check_fits(config, train, held_out)
@@ -130,9 +134,14 @@ def _tokenizers(
 ) -> Tokenizers:
     """The run's own, trained or copied once, so that the original may change or go."""
     if run.tokenizers.is_dir():
-        return open_tokenizers(run.tokenizers)
+        return open_run_tokenizers(run, config)
     if start is not None:
         tokenizers = start.tokenizers
+    elif config.start_from:
+        raise DataError(
+            f"{run.tokenizers} is missing: the tokenizer that came with {config.start_from}. Copy"
+            " it there from that model, or use another run_dir."
+        )
     elif config.tokenizer.path:
         tokenizers = open_tokenizers(Path(config.tokenizer.path))
         if config.family in LOCAL_FAMILIES:
@@ -143,7 +152,7 @@ def _tokenizers(
         tokenizers = train_tokenizers(corpus.texts, config.tokenizer, special)
     with publish(run.tokenizers) as temp:
         tokenizers.save(temp)
-    return open_tokenizers(run.tokenizers)
+    return open_run_tokenizers(run, config)
 
 
 def _encode(
@@ -171,28 +180,35 @@ def _reported(records: Iterable[Record], reporter: Reporter) -> Iterator[Record]
             reporter.advance(n)
 
 
-def _check_fits(config: RunConfig, *stores: ExampleStore) -> None:
+def _check_fits(config: RunConfig, train: ExampleStore, held_out: ExampleStore) -> None:
     """Raises: ConfigError naming an example that is too long for the model or for a batch."""
-    bounds = {
-        config.training.max_tokens: "training.max_tokens={} allows for a whole batch. Raise it",
-        config.model.most_tokens or sys.maxsize: "the model's {} positions. Use a larger"
-        " model.max_length",
-    }
-    for bound, what in bounds.items():
-        for store in stores if "positions" in what else stores[:1]:
-            longest = store.lengths.max(axis=1)
-            worst = int(longest.argmax())
-            if longest[worst] > bound:
-                raise ConfigError(
-                    f"{store.origin(worst)} has {longest[worst]} tokens on its longer side, special"
-                    f" tokens included, more than {what.format(bound)}, or lower data.max_length so"
-                    " that it is left out or cut."
-                )
+    batch, positions = config.training.max_tokens, config.model.most_tokens or sys.maxsize
+    whole_batch = f"training.max_tokens={batch} allows for a whole batch. Raise it"
+    model = f"the model's {positions} positions. Use a larger model.max_length"
+    for store, bound, what in (
+        (train, batch, whole_batch),
+        (train, positions, model),
+        (held_out, positions, model),
+    ):
+        longest = store.lengths.max(axis=1)
+        worst = int(longest.argmax())
+        if longest[worst] > bound:
+            raise ConfigError(
+                f"{store.origin(worst)} has {longest[worst]} tokens on its longer side, special"
+                f" tokens included, more than {what}, or lower data.max_length so that it is left"
+                " out or cut."
+            )
 
 
 def _with_languages(data: DataConfig) -> DataConfig:
     source, target = languages(data.train, data)
     return replace(data, source_language=source, target_language=target)
+
+
+def _can_be_completed_by(kept: RunConfig, settings: Mapping[str, Any]) -> bool:
+    """Whether settings that are left open are those of this config: not of another task or size."""
+    is_same_size = settings.get("size") in (None, "auto", kept.size)
+    return is_same_size and settings.get("task") in (None, kept.task)
 
 
 def _default_directory(settings: Mapping[str, Any], data: DataConfig) -> str:
