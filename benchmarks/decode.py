@@ -136,10 +136,10 @@ def run_pellucid(job: Job, name: str) -> tuple[Run, Any]:
     from pellucid.config.decoding import DecodingConfig
     from pellucid.decoding.generate import Request, generate
     from pellucid.decoding.search import SpecialIds
-    from pellucid.nn.prepare import prepare
+    from pellucid.nn.pack_model import pack_model
 
     prepare_for_steps()  # as our command line does
-    model: Any = prepare(our_model(job.model), "int8" if name.endswith("int8") else "fp32")
+    model: Any = pack_model(our_model(job.model), "int8" if name.endswith("int8") else "fp32")
     special_ids = SpecialIds(start=BOS, end=EOS, banned=(PAD, BOS, UNK))
     least, most = job.lengths
     config = DecodingConfig(beam=job.beam, batch_size=job.batch, min_length=least, max_length=most)

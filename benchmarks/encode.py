@@ -108,11 +108,11 @@ def run_pellucid(job: Job, name: str) -> tuple[Run, Any]:
 
     import pellucid
     from pellucid.allocator import prepare_for_steps
-    from pellucid.nn.prepare import prepare
+    from pellucid.nn.pack_model import pack_model
 
     prepare_for_steps()  # as our command line does
     dtype: Any = name.split("-")[1]
-    model = prepare(pellucid.load(Path(job.folder) / "bert").model, dtype)
+    model = pack_model(pellucid.load(Path(job.folder) / "bert").model, dtype)
     ids = texts(job.batch)
     keep = torch.ones_like(ids, dtype=torch.bool)
     return _run(job, torch.inference_mode()(lambda: model(ids, keep)))

@@ -98,11 +98,11 @@ def run_pellucid(job: Job, name: str) -> tuple[Run, Any]:
     from pellucid.config.decoding import DecodingConfig
     from pellucid.decoding.generate import Request, generate
     from pellucid.decoding.search import SpecialIds
-    from pellucid.nn.prepare import prepare
+    from pellucid.nn.pack_model import pack_model
 
     prepare_for_steps()  # as our command line does
     dtype: Any = name.split("-")[1]
-    model: Any = prepare(pellucid.load(Path(job.folder) / "gpt2").model, dtype)
+    model: Any = pack_model(pellucid.load(Path(job.folder) / "gpt2").model, dtype)
     special_ids = SpecialIds(start=END, end=END)
     config = DecodingConfig(beam=1, batch_size=job.batch, min_length=NEW - 1, max_length=NEW)
     request = Request(prompts(job.batch).tolist(), continued=True)

@@ -27,7 +27,7 @@ from pellucid.decoding.top_k import best_continuations
 from pellucid.families.transformer import PRESETS
 from pellucid.nn import kernels
 from pellucid.nn.model import build
-from pellucid.nn.prepare import prepare
+from pellucid.nn.pack_model import pack_model
 
 BEAM, LENGTH, VOCABULARY = 5, 14, 10_000
 
@@ -74,7 +74,7 @@ def training(size: str, folder: Path, steps: int, limits: dict[str, float]) -> d
 def decoding(size: str, batch: int, steps: int, limits: dict[str, float]) -> dict[str, Any]:
     """A step of beam search: the model on beam * batch rows, candidates, reorder."""
     c = replace(PRESETS[size], vocab_size=VOCABULARY)
-    model: Any = prepare(build(c, seed=1).eval())
+    model: Any = pack_model(build(c, seed=1).eval())
     rng = torch.Generator().manual_seed(0)
     rows = batch * BEAM
     source = torch.randint(4, VOCABULARY, (batch, LENGTH), generator=rng)

@@ -284,7 +284,7 @@ def test_a_panic_below_is_one_line(pellucid, monkeypatch, says, code):
     def panic():
         raise type("PanicException", (BaseException,), {})(says)
 
-    monkeypatch.setattr(info, "about_machine", panic)
+    monkeypatch.setattr(info, "describe_machine", panic)
     done = pellucid("info")
     assert (done.code, done.err.count("\n")) == (code, 1)
     assert says in done.err
@@ -294,7 +294,7 @@ def test_a_fault_of_ours_is_one_line(pellucid, monkeypatch):
     """Authority: exit code 1 of the table."""
     from pellucid.cli import info
 
-    monkeypatch.setattr(info, "about_machine", lambda: 1 / 0)
+    monkeypatch.setattr(info, "describe_machine", lambda: 1 / 0)
     done = pellucid("info")
     assert (done.code, done.err.count("\n")) == (1, 1)
     assert "--debug" in done.err

@@ -11,7 +11,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from cli.writers import SMALL, save
-from pellucid.cli.info import COUNTERPARTS, about_difference, about_model
+from pellucid.cli.info import PUBLISHED_COUNTERPARTS, describe_difference, describe_model
 from pellucid.errors import UsageError
 from pellucid.families import gpt3
 from pellucid.families.catalog import FAMILIES
@@ -39,13 +39,13 @@ def test_a_shared_layer_costs_each_time(groups, tmp_path, monkeypatch):
     with FlopCounterMode(display=False) as counter:
         model.heads[name](model(torch.arange(n)[None]))
     scores = 3 * 4 * n * n * model.config.d_model  # no products with weights
-    about = about_model(str(tmp_path / "m"))
+    about = describe_model(str(tmp_path / "m"))
     assert about["FLOPs per source token"] * n == counter.get_total_flops() - scores
     assert about["FLOPs per target token"] == 0
 
 
 def test_both_sides_of_a_translator(ready):  # authority: its matrices, counted
-    about = about_model(str(ready.run))
+    about = describe_model(str(ready.run))
     assert about["FLOPs per source token"] == 2 * 16 * (4 * 16 + 2 * 32)
     vocabulary = about["model"]["vocab_size"]
     assert about["FLOPs per target token"] == 2 * 16 * (8 * 16 + 2 * 32 + vocabulary)
@@ -66,16 +66,16 @@ def test_unpublished_families_are_compared():
         "max_length": f"{small.max_length} -> {theirs.max_length}",
         "windows": f"{small.windows} -> {theirs.windows}",
     }
-    assert about_difference("gpt3", "gpt2") == wanted
-    for name in COUNTERPARTS:
-        assert about_difference(name, "bert")["objective"].endswith("next sentence")
-        assert about_difference(name, name) == {}
+    assert describe_difference("gpt3", "gpt2") == wanted
+    for name in PUBLISHED_COUNTERPARTS:
+        assert describe_difference(name, "bert")["objective"].endswith("next sentence")
+        assert describe_difference(name, name) == {}
     with pytest.raises(UsageError, match=r"Known: .*t5, gpt3, transformer, rnn"):
-        about_difference("gpt5", "bert")
+        describe_difference("gpt5", "bert")
 
 
 def test_each_unpublished_family_is_shown(pellucid):
-    for name in COUNTERPARTS:
+    for name in PUBLISHED_COUNTERPARTS:
         assert f"family {name}" in " ".join(pellucid("info", name).out.split())
 
 

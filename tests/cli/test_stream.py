@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pellucid.cli.stream import chunks, poll_chunks
+from pellucid.cli.stream import poll_chunks, read_chunks
 from pellucid.errors import ConfigError, DataError
 
 
@@ -46,7 +46,7 @@ def test_all_lines_in_order(lines, ended, most):
     with Pipe() as pipe:
         pipe.write(data)
         pipe.close()
-        found = list(chunks(most, 100))
+        found = list(read_chunks(most, 100))
     assert [line for chunk in found for line in chunk.lines] == expected
     assert [chunk.first for chunk in found] == list(range(0, len(expected), most))
 
@@ -54,7 +54,7 @@ def test_all_lines_in_order(lines, ended, most):
 def test_a_typed_line_is_answered_before_the_next():
     with Pipe() as pipe:
         pipe.write(b"one\n")
-        stream = chunks(2000, 100)
+        stream = read_chunks(2000, 100)
         assert next(stream).lines == ["one"]
         pipe.write(b"two\nthr")
         assert next(stream).lines == ["two"]
@@ -73,7 +73,7 @@ def test_plenty_of_input_comes_in_full_chunks():
     with Pipe() as pipe:
         writer = threading.Thread(target=fill, args=[pipe])
         writer.start()
-        sizes = [len(chunk.lines) for chunk in chunks(2000, 100)]
+        sizes = [len(chunk.lines) for chunk in read_chunks(2000, 100)]
         writer.join()
     assert sum(sizes) == 10_000
     assert len(sizes) <= 10
@@ -108,7 +108,7 @@ def test_what_comes_before_a_fault_is_kept(data, before, says):
         pipe.write(data)
         pipe.close()
         with pytest.raises(DataError, match=says):
-            found.extend(line for chunk in chunks(10, 100) for line in chunk.lines)
+            found.extend(line for chunk in read_chunks(10, 100) for line in chunk.lines)
     assert not found or found == before
 
 
@@ -127,7 +127,7 @@ def test_an_endless_line_is_refused_in_little_memory():
         writer = threading.Thread(target=fill, args=[pipe])
         writer.start()
         with pytest.raises(DataError, match="longer than 65,536 bytes"):
-            list(chunks(10, 65_536))
+            list(read_chunks(10, 65_536))
         sys.stdin.close()
         writer.join()
         pipe.close()
@@ -137,7 +137,7 @@ def test_an_endless_line_is_refused_in_little_memory():
 def test_no_standard_input_at_all(monkeypatch):
     monkeypatch.setattr(sys, "stdin", None)
     with pytest.raises(DataError, match="closed"):
-        next(chunks(10, 100))
+        next(read_chunks(10, 100))
 
 
 @pytest.mark.parametrize("limit", [0, -5])
@@ -145,4 +145,4 @@ def test_no_line_is_as_short_as_that(limit):
     with Pipe() as pipe:
         pipe.close()
         with pytest.raises(ConfigError, match="max_line_bytes"):
-            list(chunks(10, limit))
+            list(read_chunks(10, limit))

@@ -96,8 +96,8 @@ def test_a_line_without_a_gap_is_named(pellucid, writers):
 @pytest.mark.parametrize(
     ("args", "code", "says"),
     [
-        (["--ensemble", "FOREIGN"], USAGE, "model 2 of the ensemble has another vocabulary, whose"),
-        (["--draft", "FOREIGN"], USAGE, "the draft has another vocabulary, whose token 1 is '<x>'"),
+        (["--ensemble", "FOREIGN"], USAGE, "model 2 of the ensemble has another vocabulary: its"),
+        (["--draft", "FOREIGN"], USAGE, "the draft has another vocabulary: its token 1 is '<x>'"),
         (["--draft", "FILLER"], USAGE, "the draft has no head that writes"),
         (["--draft", "nowhere"], DATA, "no model at 'nowhere'"),
         (["--draft", "SECOND", "--beam", "2"], USAGE, "keeps 2"),
@@ -148,4 +148,4 @@ def test_translations_of_an_ensemble_and_of_least_risk(pellucid, ready, writers)
     assert risks[0] >= risks[1]
     assert pellucid(*mbr, stdin=text).out.split("\n")[0] == ranked[0][1]
     other = pellucid("translate", ready.run, "--ensemble", writers.model, stdin=text)
-    assert (other.code, "a decoder alone, the first model" in other.err) == (USAGE, True)
+    assert (other.code, "a decoder-only model, the first model" in other.err) == (USAGE, True)

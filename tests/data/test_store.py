@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from pellucid.data import store as module
-from pellucid.data.examples import Encoded, LeftOut, chunks
+from pellucid.data.examples import Encoded, LeftOutRecord, split_into_chunks
 from pellucid.data.records import Record
 from pellucid.data.store import INDEX, ExampleStore, build_store, content_key, digest
 from pellucid.errors import DataError, VerificationError
@@ -32,11 +32,11 @@ def columns_of(record):
 
 def encode(records):
     """One example a record; every seventh is left out, every fifth gives two."""
-    for chunk in chunks(records):
+    for chunk in split_into_chunks(records):
         for record in chunk:
             number = int(record.values[0].split()[3])
             if number % 7 == 3:
-                yield LeftOut("unlucky")
+                yield LeftOutRecord("unlucky")
                 continue
             for _ in range(2 if number % 5 == 0 else 1):
                 columns = columns_of(record)

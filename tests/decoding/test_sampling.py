@@ -127,7 +127,7 @@ def test_nothing_left_to_draw():
     with pytest.raises(UsageError, match="every token is banned"):
         generate(model, Request([SOURCE]), replace(SPECIAL_IDS, banned=(0, 1, 2)), config)
     model.logits.fill_(float("nan"))
-    with pytest.raises(UsageError, match="not numbers"):
+    with pytest.raises(UsageError, match="NaN"):
         generate(model, Request([SOURCE]), SPECIAL_IDS, config)
 
 

@@ -237,5 +237,5 @@ def test_no_text_is_possible():
     with pytest.raises(UsageError, match="every token is banned"):
         run(model, DecodingConfig(), Limits([3]), replace(SPECIAL_IDS, banned=(0, 1, 2)))
     model.logits.fill_(float("nan"))
-    with pytest.raises(UsageError, match="not numbers"):
+    with pytest.raises(UsageError, match="NaN"):
         run(model, DecodingConfig(), Limits([3]))

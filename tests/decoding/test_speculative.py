@@ -125,7 +125,7 @@ def test_stop_strings():
     stopped = stop_strings(lambda ids: "".join("abcdef"[i] for i in ids), ["cd", "e"])
     config = DecodingConfig(beam=1, max_length=15)
     for i in range(20):
-        request = Request([(i,)], stopped=stopped)
+        request = Request([(i,)], is_stopped=stopped)
         ((wanted,),) = generate(model, request, SPECIAL_IDS, config)
         found = speculate(model, draft, request, SPECIAL_IDS, config).hypothesis
         assert (found.ids, found.finished) == (wanted.ids, wanted.finished)
@@ -154,5 +154,5 @@ def test_what_cannot_be():
     with pytest.raises(UsageError, match="keeps 2"):
         speculate(model, Draft(model), Request([SOURCE]), SPECIAL_IDS, two)
     model.logits.fill_(float("nan"))
-    with pytest.raises(UsageError, match="not numbers"):
+    with pytest.raises(UsageError, match="NaN"):
         speculate(model, Draft(model), Request([SOURCE]), SPECIAL_IDS, config)

@@ -52,7 +52,7 @@ def test_no_text_is_possible():
     model = random_model(5, seed=0)
     model.logits.fill_(float("nan"))
     pieces = stream(model, Request([(3,)]), SPECIAL_IDS, DecodingConfig(beam=1))
-    with pytest.raises(UsageError, match="not numbers"):
+    with pytest.raises(UsageError, match="NaN"):
         next(pieces)
 
 
@@ -68,7 +68,7 @@ def test_texts_end_at_the_first_stop_string(settings):
     model.logits[:, END] -= 1.0
     config = DecodingConfig(max_length=12, **settings)
     strings = ("cd", "aef", "e")
-    request = Request(SOURCES, stopped=stop_strings(letters, strings))
+    request = Request(SOURCES, is_stopped=stop_strings(letters, strings))
     found = [h for hs in generate(model, request, SPECIAL_IDS, config) for h in hs]
     stopped = 0
     for h in found:
@@ -88,9 +88,9 @@ def test_a_stopped_text_is_the_free_one_cut(config):
     model = random_model(6, seed=5)
     free = generate(model, Request(SOURCES), SPECIAL_IDS, config)
     stopped = stop_strings(letters, ["cd", "e"])
-    found = generate(model, Request(SOURCES, stopped=stopped), SPECIAL_IDS, config)
+    found = generate(model, Request(SOURCES, is_stopped=stopped), SPECIAL_IDS, config)
     pieces: list[tuple[int, ...]] = [()] * len(SOURCES)
-    for piece in stream(model, Request(SOURCES, stopped=stopped), SPECIAL_IDS, config):
+    for piece in stream(model, Request(SOURCES, is_stopped=stopped), SPECIAL_IDS, config):
         pieces[piece.source] += piece.ids
     for (one,), (other,), piece in zip(free, found, pieces, strict=True):
         ends = [n for n in range(1, len(one.ids) + 1) if stopped(one.ids[:n])]

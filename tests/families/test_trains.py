@@ -14,7 +14,7 @@ from pellucid.config.head import HeadConfig
 from pellucid.config.model import ModelConfig
 from pellucid.config.run import RunConfig
 from pellucid.config.training import TrainingConfig
-from pellucid.data.examples import HeldOut, TrainingData
+from pellucid.data.examples import TrainingData, ValidationData
 from pellucid.families.catalog import FAMILIES
 from pellucid.families.family import Family
 from pellucid.families.transformer_xl.config import TransformerXLConfig
@@ -152,7 +152,7 @@ class ByHeart(Task):
     def tokens(self, batch: Batch) -> int:
         return batch.source.numel()
 
-    def validate(self, module, held_out, device) -> dict[str, float]:
+    def validate(self, module, validation, device) -> dict[str, float]:
         batch = self.collate([Sentences()[i] for i in range(len(PAIRS))], 0)
         with torch.no_grad():
             terms = self.loss(module, batch)
@@ -202,8 +202,8 @@ def test_learns_by_heart(name, tmp_path):  # authority: a loss near zero is not 
         workers=0,
         threads=1,
     )
-    run, data = RunDirectory(tmp_path), TrainingData(Sentences(), HeldOut(Sentences(), ()))
+    run, data = RunDirectory(tmp_path), TrainingData(Sentences(), ValidationData(Sentences(), ()))
     trainer = Trainer(task, data, RunConfig(model=c, training=training), run)
     assert not unreached(task, trainer.module), "the loss does not reach these"
     trainer.fit()
-    assert task.validate(trainer.module, data.held_out, torch.device("cpu"))["loss"] < 0.05
+    assert task.validate(trainer.module, data.validation, torch.device("cpu"))["loss"] < 0.05

@@ -21,7 +21,7 @@ from pellucid.config.model import ModelConfig
 from pellucid.config.run import RunConfig
 from pellucid.errors import UsageError
 from pellucid.formats.open_model import open_model
-from pellucid.formats.special_ids import source_row
+from pellucid.formats.special_ids import wrap_source
 from pellucid.inference.score import score
 from pellucid.tasks.protocol import TaskInputs
 from pellucid.tasks.translation import TranslationTask
@@ -184,4 +184,4 @@ def test_the_template_decides_whatever_the_task(tmp_path):  # authority: transfo
         bundle = replace(open_model(tmp_path), task=task)
         for text in TEXTS:
             ids = bundle.tokenizers.source.encode(text).ids
-            assert source_row(bundle, ids) == theirs(text)["input_ids"]
+            assert wrap_source(bundle, ids) == theirs(text)["input_ids"]

@@ -19,7 +19,7 @@ from pellucid.errors import UsageError
 from pellucid.nn.init import initialize
 from pellucid.nn.masks import Mask
 from pellucid.nn.model import build
-from pellucid.nn.prepare import prepare
+from pellucid.nn.pack_model import pack_model
 from pellucid.taps import record, taps
 
 LENGTHS = (5, 7, 1)
@@ -183,7 +183,7 @@ def test_a_prepared_copy_gives_the_same(dtype, tolerance):
     for cell, attention, feeding in (("lstm", "general", True), ("gru", "additive", False)):
         model = random_translator(kind(cell, attention, feeding))
         source, keep, target = batch(LENGTHS)
-        ours = prepare(model, dtype)
+        ours = pack_model(model, dtype)
         with torch.inference_mode():
             found = ours.step(target, ours.prefill(source, keep, 3)).logits
         assert apart(found, logits(model, source, keep, target)) < tolerance

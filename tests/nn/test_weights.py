@@ -177,7 +177,7 @@ def test_files_that_are_none(tmp_path):
     (tmp_path / "empty").write_bytes(b"")
     (tmp_path / "text").write_bytes(b"hello world, this is no tensor")
     for name in ("empty", "text"):
-        with pytest.raises(VerificationError, match=f"{name} is not a whole safetensors file"):
+        with pytest.raises(VerificationError, match=f"{name} is not a valid safetensors file"):
             read_weights(tmp_path / name)
     for name in ("none", "."):
         with pytest.raises(DataError, match="missing, or not a file"):

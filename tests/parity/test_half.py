@@ -18,7 +18,7 @@ from parity.peer import IDS, KEEP, close, randomized
 from pellucid.cli.main import VERBS, main
 from pellucid.errors import ConfigError, UsageError
 from pellucid.nn.kernels import PackedType
-from pellucid.nn.prepare import prepare
+from pellucid.nn.pack_model import pack_model
 from pellucid.nn.weights import read_tensors
 from pellucid.taps import record
 from pellucid.training.pipeline import train
@@ -82,7 +82,7 @@ def test_what_is_stored_in_half_is_computed_in_float32(theirs, stored):
 @pytest.mark.parametrize("dtype", ["bf16", "int8"])
 def test_the_other_narrow_types_are_safe(theirs, tmp_path, dtype):
     theirs.save_pretrained(tmp_path / "whole")
-    model = prepare(pellucid.load(tmp_path / "whole").model, dtype)
+    model = pack_model(pellucid.load(tmp_path / "whole").model, dtype)
     with torch.no_grad():
         found = model.heads["lm"](model(IDS, KEEP, TARGET)).float()
     wanted = logits(theirs)

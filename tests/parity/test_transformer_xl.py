@@ -24,7 +24,7 @@ from pellucid.errors import ConfigError, UsageError, VerificationError
 from pellucid.families.cost import build_on_meta, cost
 from pellucid.families.transformer_xl.family import TRANSFO_XL
 from pellucid.formats.huggingface import PublishedModel, open_published, write_published
-from pellucid.nn.prepare import prepare
+from pellucid.nn.pack_model import pack_model
 from pellucid.taps import record
 
 IDS = torch.cat(segments(), 1)  # (3, 9)
@@ -259,7 +259,7 @@ def test_a_tap_sees_and_changes_nothing():  # authority: the fused kernel, and t
     assert weights.shape == distances.shape == (3, 2, 9, 15)
     assert weights.sum(-1).allclose(torch.ones(()))
     assert "heads.lm.head" in seen
-    packed = prepare(model)
+    packed = pack_model(model)
     close(packed.heads["lm"](packed(IDS)), said)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from pellucid.config.data import DataConfig, TokenizerConfig
 from pellucid.config.run import RunConfig
 from pellucid.config.tasks.catalog import TASK_CONFIGS
-from pellucid.data.examples import Encoded, HeldOut, InMemory
+from pellucid.data.examples import Encoded, InMemoryExamples, ValidationData
 from pellucid.data.records import Record
 from pellucid.families.catalog import ALL_FAMILIES
 from pellucid.families.sizes import SIZES
@@ -47,6 +47,6 @@ def encoder_inputs(
     )
 
 
-def held_out_of(task: Any, records: list[Record]) -> HeldOut:
+def validation_data_of(task: Any, records: list[Record]) -> ValidationData:
     examples = [each for each in task.encode(records) if isinstance(each, Encoded)]
-    return HeldOut(InMemory(examples), records)
+    return ValidationData(InMemoryExamples(examples), records)

@@ -15,7 +15,7 @@ from pellucid.formats.open_model import open_model
 from pellucid.formats.save_bundle import save_bundle
 from pellucid.tasks.masked_lm import HEAD, SEGMENT, MaskedLMTask, segments_of
 from pellucid.tasks.starting_weights import lay_starting_weights
-from tasks.small import encoder_inputs, held_out_of, records_of
+from tasks.small import encoder_inputs, records_of, validation_data_of
 
 TEXTS = [(" ".join(pair),) for pair in garden.pairs(60, "en", "de")]
 RECORDS = records_of([*TEXTS, ("",), (" ".join(text for (text,) in TEXTS),)])
@@ -49,7 +49,7 @@ def test_segments_are_the_document():
 
 
 def batch_of(task, seed=0, n=9):
-    examples = held_out_of(task, RECORDS).examples
+    examples = validation_data_of(task, RECORDS).examples
     return task.collate([examples[i] for i in range(n)], seed), examples
 
 
@@ -86,8 +86,8 @@ def test_loss_is_the_mean_over_hidden_tokens(task):  # authority: torch, on all 
 
 
 def test_validation_is_the_same_each_time(task):
-    module, held_out = task.build(3).eval(), held_out_of(task, RECORDS)
-    first, again = (task.validate(module, held_out, torch.device("cpu")) for _ in range(2))
+    module, validation = task.build(3).eval(), validation_data_of(task, RECORDS)
+    first, again = (task.validate(module, validation, torch.device("cpu")) for _ in range(2))
     assert first == again
     assert first["perplexity"] == pytest.approx(np.exp(first["loss"]))
     assert set(first) == set(task.inputs.config.objective.metrics)

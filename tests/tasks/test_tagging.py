@@ -16,7 +16,7 @@ from pellucid.formats.save_bundle import save_bundle
 from pellucid.inference.tag import tag
 from pellucid.tasks.tagging import HEAD, TaggingTask, windows
 from pellucid.text.words import WordPieces, encode_words
-from tasks.small import encoder_inputs, held_out_of, records_of
+from tasks.small import encoder_inputs, records_of, validation_data_of
 
 NAMES = ["Ada Lovelace", "Alan Turing", "Berlin", "San Marino"]
 TAGS = ("B-LOC", "B-PER", "I-LOC", "I-PER", "O")
@@ -68,7 +68,7 @@ def test_an_unknown_tag_is_refused(task):
 
 
 def test_loss_counts_words_alone(task):  # authority: singles, and torch for the linear head
-    module, examples = task.build(2).eval(), held_out_of(task, RECORDS).examples
+    module, examples = task.build(2).eval(), validation_data_of(task, RECORDS).examples
     rows = [examples[i] for i in (0, 5, 9, 30)]
     batch = task.collate(rows, 0)
     whole = task.loss(module, batch)["tagging"].sum
@@ -87,7 +87,7 @@ def test_loss_counts_words_alone(task):  # authority: singles, and torch for the
 
 def test_scores_are_seqevals(task):  # authority: seqeval, on what `tag` gives
     module = task.build(4).eval()
-    found = task.validate(module, held_out_of(task, RECORDS), torch.device("cpu"))
+    found = task.validate(module, validation_data_of(task, RECORDS), torch.device("cpu"))
     assert set(found) == set(task.inputs.config.objective.metrics)
     tagged = tag(task.export(module)["final"], [record.values[0] for record in RECORDS])
     gold = [list(record.values[1]) for record in RECORDS]
@@ -116,7 +116,7 @@ def test_saved_and_opened(task, tmp_path):  # authority: transformers' logits; l
         return
     peer = AutoModelForTokenClassification.from_pretrained(tmp_path / "m").eval()
     assert tuple(peer.config.id2label[i] for i in range(5)) == TAGS
-    examples = held_out_of(task, RECORDS).examples
+    examples = validation_data_of(task, RECORDS).examples
     batch = task.collate([examples[i] for i in range(6)], 0)
     keep = torch.ones_like(batch.ids) if batch.keep is None else batch.keep.long()
     with torch.no_grad():

@@ -18,7 +18,7 @@ from pellucid.nn.model import build
 from pellucid.tasks.protocol import TaskInputs
 from pellucid.tasks.translation import NAME, TranslationTask
 from pellucid.text.train import train_tokenizers
-from tasks.small import held_out_of, records_of
+from tasks.small import records_of, validation_data_of
 
 PAIRS = list(garden.pairs(60, "en", "de"))
 RECORDS = records_of(PAIRS)
@@ -42,8 +42,8 @@ def task(request):
 
 
 @pytest.fixture(scope="module")
-def held_out(task):
-    return held_out_of(task, RECORDS)
+def validation(task):
+    return validation_data_of(task, RECORDS)
 
 
 def test_pairs_become_ids(task):  # authority: the tokenizers; special tokens by hand
@@ -60,8 +60,8 @@ def test_pairs_become_ids(task):  # authority: the tokenizers; special tokens by
         assert each.lengths == (len(ids[0]) + 1, len(ids[1]) + 1)
 
 
-def test_collate_shifts_by_one_and_names_real_places(task, held_out):  # authority: the definition
-    examples = [held_out.examples[i] for i in (0, 7, 3)]
+def test_collate_shifts_by_one_and_names_real_places(task, validation):  # authority: the definition
+    examples = [validation.examples[i] for i in (0, 7, 3)]
     batch = task.collate(examples, seed=0)
     bos, eos, pad = (task.inputs.tokenizers.target.id(role) for role in ("bos", "eos", "pad"))
     flat, labels = batch.target.flatten(), iter(batch.labels.tolist())
@@ -77,11 +77,11 @@ def test_collate_shifts_by_one_and_names_real_places(task, held_out):  # authori
 
 
 def test_loss_is_the_smoothed_mean_over_real_tokens(
-    task, held_out
+    task, validation
 ):  # authority: torch, on padded logits
     torch.manual_seed(0)
     module = task.build(3).eval()
-    batch = task.collate([held_out.examples[i] for i in range(9)], seed=0)
+    batch = task.collate([validation.examples[i] for i in range(9)], seed=0)
     ours = task.loss(module, batch)[NAME].sum / task.counts(batch)[NAME]
     logits = module.heads["lm"](module(batch.source, batch.keep, batch.target))  # (B, T, V)
     labels = torch.full(batch.target.shape, -100).flatten()
@@ -92,9 +92,9 @@ def test_loss_is_the_smoothed_mean_over_real_tokens(
     torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=0)
 
 
-def test_padding_in_a_batch_changes_no_loss(task, held_out):  # authority: singles
+def test_padding_in_a_batch_changes_no_loss(task, validation):  # authority: singles
     module = task.build(3).eval()
-    examples = [held_out.examples[i] for i in range(6)]
+    examples = [validation.examples[i] for i in range(6)]
     whole = task.loss(module, task.collate(examples, 0))[NAME].sum
     singles = sum(task.loss(module, task.collate([e], 0))[NAME].sum for e in examples)
     torch.testing.assert_close(whole, singles, atol=1e-3, rtol=0)
@@ -115,7 +115,9 @@ def directory_of(task):
     )
 
 
-def test_texts_come_back_in_order_and_empty_ones_empty(task, held_out):  # authority: one at a time
+def test_texts_come_back_in_order_and_empty_ones_empty(
+    task, validation
+):  # authority: one at a time
     directory = directory_of(task)
     texts = ["", *(source for source, _ in PAIRS[:7]), "  ", PAIRS[8][0]]
     together = translate(directory, texts)
@@ -125,7 +127,7 @@ def test_texts_come_back_in_order_and_empty_ones_empty(task, held_out):  # autho
     assert together[0][0].text == together[8][0].text == ""
 
 
-def test_long_sources_are_split_at_sentences(task, held_out):  # authority: the parts, one by one
+def test_long_sources_are_split_at_sentences(task, validation):  # authority: the parts, one by one
     directory = directory_of(task)
     fitting = [s for s, _ in PAIRS if 12 < len(task.inputs.tokenizers.source.encode(s).ids) <= 20]
     first, second = fitting[:2]
@@ -135,7 +137,7 @@ def test_long_sources_are_split_at_sentences(task, held_out):  # authority: the 
     assert whole[0].text == " ".join(best.text for best, *_ in parts)
 
 
-def test_learned_positions_are_never_run_past(task, held_out):  # authority: the table's size
+def test_learned_positions_are_never_run_past(task, validation):  # authority: the table's size
     directory = directory_of(task)
     config = replace(directory.model_config, positions="learned", max_length=50)
     directory = replace(
@@ -150,7 +152,7 @@ def test_learned_positions_are_never_run_past(task, held_out):  # authority: the
     assert found[0].parts > 1
 
 
-def test_n_best_are_ranked_and_differ(task, held_out):  # authority: the definition
+def test_n_best_are_ranked_and_differ(task, validation):  # authority: the definition
     directory = directory_of(task)
     found = translate(directory, [PAIRS[2][0]], DecodingConfig(beam=4, n_best=3, max_length=8))
     assert len(found[0]) == 3
@@ -159,8 +161,8 @@ def test_n_best_are_ranked_and_differ(task, held_out):  # authority: the definit
     assert len({h.ids for h in found[0]}) == 3
 
 
-def test_export_is_one_translator(task, held_out):
+def test_export_is_one_translator(task, validation):
     module = task.build(1)
     assert list(task.export(module)) == ["final"]
     assert task.export(module)["final"].model is module
-    assert np.isfinite(task.validate(module.eval(), held_out, torch.device("cpu"))["loss"])
+    assert np.isfinite(task.validate(module.eval(), validation, torch.device("cpu"))["loss"])

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pellucid.data.examples import HeldOut, TrainingData
+from pellucid.data.examples import TrainingData, ValidationData
 from pellucid.tasks.protocol import Task, Term
 
 
@@ -47,7 +47,7 @@ class GeneratorAndCritic(nn.Module):
 
 
 def data_of(n: int) -> TrainingData:
-    return TrainingData(Examples(n), HeldOut(Examples(10), ()))
+    return TrainingData(Examples(n), ValidationData(Examples(10), ()))
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Corruption(Task):
             ),
         }
 
-    def validate(self, module, held_out, device) -> dict[str, float]:
+    def validate(self, module, validation, device) -> dict[str, float]:
         x = torch.linspace(-1, 1, 40).view(10, 4)
         return {"loss": float((module.generator(x) - x).square().mean())}
 

@@ -12,7 +12,7 @@ import pellucid
 from nn import recurrent
 from nn.samples import batch
 from pellucid import garden
-from pellucid.cli.info import about_model
+from pellucid.cli.info import describe_model
 from pellucid.cli.translate import Options, worker
 from pellucid.config.read import merge
 from pellucid.config.rnn import RNNConfig
@@ -130,7 +130,7 @@ def test_the_finished_model_translates_scores_and_aligns(trained, pairs):
     assert mean < 0.2
     assert model.embed(["The dog sleeps."]).shape == (1, 32)
     assert "recurrent network" in model.bundle.card
-    about = about_model(str(trained))
+    about = describe_model(str(trained))
     assert (about["family"], about["model"]["cell"]) == ("rnn", "lstm")
     total = sum(p.numel() for p in model.model.parameters())
     parts = about["parameters"]

@@ -83,7 +83,7 @@ class Judged(TaskConfig):
 class Improving(Corruption):
     """Loss and F1 both rise from validation to validation, then F1 falls."""
 
-    def validate(self, module, held_out, device):
+    def validate(self, module, validation, device):
         self.__dict__["calls"] = n = self.__dict__.get("calls", 0) + 1
         return {"loss": float(n), "f1": min(n, 3) - max(0, n - 3)}
 
@@ -216,7 +216,7 @@ def test_patience_stops_early(tmp_path):  # authority: the definition
     class Worsening(Corruption):
         calls = 0
 
-        def validate(self, module, held_out, device):
+        def validate(self, module, validation, device):
             Worsening.calls += 1
             return {"loss": abs(Worsening.calls - 3.0)}
 

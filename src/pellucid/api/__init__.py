@@ -11,7 +11,7 @@ from pellucid.formats.locate import locate
 from pellucid.formats.open_model import open_model
 from pellucid.nn.device import choose_device
 from pellucid.nn.kernels import PackedType
-from pellucid.nn.prepare import check_dtype
+from pellucid.nn.pack_model import check_dtype
 
 __all__ = ["Loaded", "load", "train"]
 

@@ -23,7 +23,7 @@ from pellucid.inference.options import CallOptions
 from pellucid.inference.tag import Tagged, tag
 from pellucid.inference.translate import translate
 from pellucid.nn.kernels import PackedType
-from pellucid.nn.prepare import prepare
+from pellucid.nn.pack_model import pack_model
 from pellucid.text.guard import check_many
 from pellucid.text.pair import Tokenizers
 from pellucid.text.words import split_words
@@ -215,7 +215,7 @@ class Loaded:
     @cached_property
     def _prepared(self) -> Bundle:
         """The same with a model packed for decoding, made when first asked for."""
-        return replace(self.bundle, model=prepare(self.model, self._dtype))
+        return replace(self.bundle, model=pack_model(self.model, self._dtype))
 
     def decoding(self, **settings: Any) -> DecodingConfig:
         """The model's own search settings, these in place of some."""

@@ -39,7 +39,7 @@ class Options:
 
 def run(options: Options) -> int:
     """Embed until standard input ends."""
-    from pellucid.cli.convert import Part, convert_input
+    from pellucid.cli.process_input import ChunkOutput, process_input
 
     model = load_model(options.model, options.device, options.dtype, decodes=False)
     settings: dict[str, object] = {}
@@ -48,12 +48,12 @@ def run(options: Options) -> int:
     if options.normalize != "auto":
         settings["normalize"] = options.normalize == "yes"
 
-    def embed(chunk: "Chunk") -> Part:
+    def embed(chunk: "Chunk") -> ChunkOutput:
         cut: list[int] = []
         vectors = model.embed(chunk.lines, on_cut=cut.append, **settings).tolist()
-        return Part("".join(json.dumps(vector) + "\n" for vector in vectors), sum(cut))
+        return ChunkOutput("".join(json.dumps(vector) + "\n" for vector in vectors), sum(cut))
 
-    n_cut = convert_input(embed, CHUNK_LINES, options.max_line_bytes)
+    n_cut = process_input(embed, CHUNK_LINES, options.max_line_bytes)
     if n_cut:
         print(about_cut(n_cut), file=sys.stderr)
     return 0

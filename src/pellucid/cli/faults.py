@@ -24,26 +24,26 @@ class Stopped(BaseException):
 
 
 @contextmanager
-def explained() -> Iterator[None]:
+def convert_errors() -> Iterator[None]:
     """Raise a PellucidError in place of errors of files and memory, and unexpected ones."""
     try:
         yield
     except (PellucidError, BrokenPipeError):
         raise
     except OSError as error:
-        raise _about_a_file(error) from error
+        raise _file_error(error) from error
     except MemoryError as error:
         raise ResourceError("out of memory. Use a smaller model or smaller batches.") from error
     except Exception as error:
-        raise _about_the_unexpected(error) from error
+        raise _unexpected_error(error) from error
     except BaseException as error:
         if type(error).__name__ != "PanicException":  # a Rust library's, whose class has no module
             raise
-        raise _about_the_unexpected(error) from error
+        raise _unexpected_error(error) from error
 
 
 @contextmanager
-def stopped_by_signals() -> Iterator[None]:
+def stop_on_signals() -> Iterator[None]:
     """Let SIGTERM and SIGHUP unwind the command, so that its workers and files are cleared.
 
     A signal that is ignored stays ignored: `nohup` ignores SIGHUP.
@@ -68,7 +68,7 @@ def _stop(number: int, frame: FrameType | None) -> None:
     raise Stopped(128 + number)
 
 
-def _about_the_unexpected(error: BaseException) -> PellucidError:
+def _unexpected_error(error: BaseException) -> PellucidError:
     message = " ".join(str(error).split())[:300]
     if any(words in message for words in NO_MEMORY):
         return ResourceError(f"out of memory: {message}. Use a smaller model or smaller batches.")
@@ -80,7 +80,7 @@ def _about_the_unexpected(error: BaseException) -> PellucidError:
     )
 
 
-def _about_a_file(error: OSError) -> PellucidError:
+def _file_error(error: OSError) -> PellucidError:
     name = f"{error.filename}: " if error.filename else ""
     what = f"{name}{error.strerror or error}."
     if error.errno in FULL:

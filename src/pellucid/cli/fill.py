@@ -12,7 +12,7 @@ from pellucid.errors import UsageError
 
 if TYPE_CHECKING:
     from pellucid.api import Loaded
-    from pellucid.cli.convert import Part
+    from pellucid.cli.process_input import ChunkOutput
     from pellucid.cli.stream import Chunk
     from pellucid.inference.fill import Filled
 
@@ -43,25 +43,25 @@ class Options:
 
 def run(options: Options) -> int:
     """Fill until standard input ends."""
-    from pellucid.cli.convert import convert_input
+    from pellucid.cli.process_input import process_input
 
     if options.top < 0:
         raise UsageError(f"--top {options.top}: give 1 or more words, or leave it out.")
     model = load_model(options.model, options.device, options.dtype, decodes=False)
     model.fill([])  # a model that fills no gaps is an error before any text is read
-    convert_input(lambda chunk: _fill(model, chunk, options), CHUNK_LINES, options.max_line_bytes)
+    process_input(lambda chunk: _fill(model, chunk, options), CHUNK_LINES, options.max_line_bytes)
     return 0
 
 
-def _fill(model: "Loaded", chunk: "Chunk", options: Options) -> "Part":
-    from pellucid.cli.convert import Part
+def _fill(model: "Loaded", chunk: "Chunk", options: Options) -> "ChunkOutput":
+    from pellucid.cli.process_input import ChunkOutput
 
     filled = iter(
         model.fill([line for line in chunk.lines if line.strip()], options.top or DEFAULT_TOP)
     )
     gaps = [next(filled) if line.strip() else [] for line in chunk.lines]
     lines = [_line(model, *each, options) for each in zip(chunk.lines, gaps, strict=True)]
-    return Part("".join(one_line(line) + "\n" for line in lines))
+    return ChunkOutput("".join(one_line(line) + "\n" for line in lines))
 
 
 def _line(model: "Loaded", line: str, gaps: list[list["Filled"]], options: Options) -> str:

@@ -14,7 +14,7 @@ from pellucid.errors import UsageError
 
 if TYPE_CHECKING:
     from pellucid.api import Loaded
-    from pellucid.cli.convert import Part
+    from pellucid.cli.process_input import ChunkOutput
     from pellucid.cli.stream import Chunk
     from pellucid.inference.generate import Generated
 
@@ -55,7 +55,7 @@ class Options:
 
 def run(options: Options) -> int:
     """Generate until standard input ends."""
-    from pellucid.cli.convert import convert_input
+    from pellucid.cli.process_input import process_input
 
     if options.stream and (options.jsonl or options.draft):
         other = "--jsonl" if options.jsonl else "--draft"
@@ -76,9 +76,9 @@ def run(options: Options) -> int:
     # Impossible settings are an error before any text is read.
     _ = model.stream("", **settings) if options.stream else model.generate([], **settings)
     if options.stream:
-        convert_input(lambda chunk: _stream(model, chunk, settings), 1, options.max_line_bytes)
+        process_input(lambda chunk: _stream(model, chunk, settings), 1, options.max_line_bytes)
         return 0
-    n_cut = convert_input(
+    n_cut = process_input(
         lambda chunk: _generate(model, chunk, settings, options.jsonl),
         1 if options.draft else CHUNK_LINES,
         options.max_line_bytes,
@@ -88,8 +88,10 @@ def run(options: Options) -> int:
     return 0
 
 
-def _generate(model: "Loaded", chunk: "Chunk", settings: dict[str, Any], jsonl: bool) -> "Part":
-    from pellucid.cli.convert import Part
+def _generate(
+    model: "Loaded", chunk: "Chunk", settings: dict[str, Any], jsonl: bool
+) -> "ChunkOutput":
+    from pellucid.cli.process_input import ChunkOutput
 
     results = model.generate(chunk.lines, first=chunk.first, **settings)
     ranked = [result if isinstance(result, list) else [result] for result in results]
@@ -99,18 +101,18 @@ def _generate(model: "Loaded", chunk: "Chunk", settings: dict[str, Any], jsonl: 
         for text in texts
     ]
     n_cut = sum(best.source_cut > 0 for best, *_ in ranked)
-    return Part("".join(f"{line}\n" for line in lines), n_cut)
+    return ChunkOutput("".join(f"{line}\n" for line in lines), n_cut)
 
 
-def _stream(model: "Loaded", chunk: "Chunk", settings: dict[str, Any]) -> "Part":
+def _stream(model: "Loaded", chunk: "Chunk", settings: dict[str, Any]) -> "ChunkOutput":
     """Write the pieces of a chunk's one line as they come."""
-    from pellucid.cli.convert import Part
+    from pellucid.cli.process_input import ChunkOutput
 
     for number, line in enumerate(chunk.lines, chunk.first):
         for piece in model.stream(line, first=number, **settings):
             sys.stdout.write(one_line(piece))
             sys.stdout.flush()
-    return Part("\n" * len(chunk.lines))
+    return ChunkOutput("\n" * len(chunk.lines))
 
 
 def _record(text: "Generated") -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`pellucid info`: this machine, a model, or a family."""
+"""`pellucid info`: describe this machine, a model or a family."""
 
 import json
 import os
@@ -15,21 +15,21 @@ if TYPE_CHECKING:
     from pellucid.formats.bundle import Bundle
     from pellucid.nn.base import Model
 
-COUNTERPARTS = {"gpt3": "gpt2", "transformer": "marian", "rnn": "marian"}
-"""Families without published weights, and the family with the same objective."""
+PUBLISHED_COUNTERPARTS = {"gpt3": "gpt2", "transformer": "marian", "rnn": "marian"}
+"""The published family with the same objective, for each family without published weights."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """Show this machine and its kernels, or a model, or a family.
+    """Describe this machine and its kernels, a model, or a family.
 
     pellucid info bert --diff roberta
     """
 
     model: str = positional("")
-    """A model's directory, a finished run, a shipped name, or a family; none: this machine."""
+    """Model directory, finished run, shipped model or family. Default: this machine."""
     diff: str = ""
-    """Another family: show only what differs between the two."""
+    """Another family: show only the differences."""
     json: bool = False
     """Print one JSON object."""
 
@@ -37,24 +37,24 @@ class Options:
 def run(options: Options) -> int:
     """Print facts, one per line or as JSON."""
     if options.diff:
-        facts = about_difference(options.model, options.diff)
+        facts = describe_difference(options.model, options.diff)
     elif not options.model:
-        facts = about_machine()
+        facts = describe_machine()
     else:
-        facts = about_family(options.model) or about_model(options.model)
+        facts = describe_family(options.model) or describe_model(options.model)
     if options.json:
         print(json.dumps(facts, ensure_ascii=False))
         return 0
     card = facts.pop("card", "")
-    for name, value in _flat(facts):
+    for name, value in _flatten(facts):
         print(f"{name:32} {value}")
     if card:
         print("\n" + card.strip())
     return 0
 
 
-def about_machine() -> dict[str, Any]:
-    """Versions, cores, device, and the kernels of training: the choices, why, and their speeds."""
+def describe_machine() -> dict[str, Any]:
+    """Return versions, cores, device, and the kernels of training with reason and speeds."""
     import torch
 
     from pellucid import __version__
@@ -86,14 +86,14 @@ def about_machine() -> dict[str, Any]:
     }
 
 
-def about_model(name: str) -> dict[str, Any]:
-    """Sizes, cost, languages, settings and card of a model."""
+def describe_model(name: str) -> dict[str, Any]:
+    """Return sizes, cost, languages, settings and card of a model."""
     from pellucid.formats.locate import locate
     from pellucid.formats.open_model import open_model
 
     path = locate(name)
-    directory = open_model(path)
-    model, c = directory.model, directory.model_config
+    bundle = open_model(path)
+    model, c = bundle.model, bundle.model_config
     parameters = dict(model.named_parameters())
     in_tables = {n: p.numel() for n, p in parameters.items() if "embed" in n or "position" in n}
     tables = sum(in_tables.values())
@@ -102,42 +102,42 @@ def about_model(name: str) -> dict[str, Any]:
         sum(p.numel() for n, p in parameters.items() if n.startswith(side) and n not in in_tables)
         for side in ("encoder.", "decoder.")
     )
-    source_cost, target_cost = _token_weights(model)
-    source = directory.tokenizers.source
+    source_cost, target_cost = _count_token_weights(model)
+    source = bundle.tokenizers.source
     return {
         "directory": str(path),
-        "family": directory.family,
+        "family": bundle.family,
         "bytes on disk": sum(f.stat().st_size for f in path.iterdir() if f.is_file()),
-        "task": directory.task,
+        "task": bundle.task,
         "heads": ", ".join(model.head_configs) or "none",
-        "languages": "-".join(filter(None, directory.languages)),
+        "languages": "-".join(filter(None, bundle.languages)),
         "parameters": {"all": total, "tables": tables, "encoder": encoder, "decoder": decoder},
         "memory in fp32 (bytes)": 4 * total,
         # A matrix of n weights takes 2 n operations per token.
         "FLOPs per source token": 2 * source_cost,
         "FLOPs per target token": 2 * target_cost,
-        "longest source in training": directory.longest_source,
+        "longest source in training": bundle.longest_source,
         "tokenizer": {
             "kind": source.kind if source.is_present else "none",
-            "joint": directory.tokenizers.joint,
-            "tokens without a row in the model": _tokens_without_row(directory),
+            "joint": bundle.tokenizers.joint,
+            "tokens without a row in the model": _count_tokens_without_row(bundle),
         },
         "model": asdict(c),
-        "decoding": asdict(directory.decoding),
-        "search, not honoured": "; ".join(directory.notes) or "nothing",
+        "decoding": asdict(bundle.decoding),
+        "search, not honoured": "; ".join(bundle.notes) or "nothing",
         "shapes": {name: list(p.shape) for name, p in parameters.items()},
-        "card": directory.card,
+        "card": bundle.card,
     }
 
 
-def _tokens_without_row(bundle: "Bundle") -> int:
-    """How many source tokens the model has no row for; texts that use one are refused."""
+def _count_tokens_without_row(bundle: "Bundle") -> int:
+    """Return the number of source tokens without an embedding; texts with one are refused."""
     source = bundle.tokenizers.source
     return max(0, source.vocab_size - bundle.model_config.vocab_size) if source.is_present else 0
 
 
-def about_family(name: str) -> dict[str, Any]:
-    """Return what is special about a family, and its published sizes; {} if there is none."""
+def describe_family(name: str) -> dict[str, Any]:
+    """Return the row of a family in the table of families, and its sizes; {} if it is unknown."""
     from pellucid.families.catalog import FAMILIES, UNPUBLISHED
     from pellucid.families.table import COLUMNS, row
 
@@ -150,34 +150,34 @@ def about_family(name: str) -> dict[str, Any]:
     else:
         return {}
     for size, c in family.presets.items():
-        about |= {size: _size(family, c)} if family.vocab_size else asdict(c)
+        about |= {size: _describe_size(family, c)} if family.vocab_size else asdict(c)
     return about
 
 
-def _size(family: "Family | UnpublishedFamily", c: Any) -> dict[str, int]:
-    """The figures of one size, at the family's usual vocabulary."""
+def _describe_size(family: "Family | UnpublishedFamily", c: Any) -> dict[str, int]:
+    """Return parameters, memory and FLOPs of one size, with the family's usual vocabulary."""
     from dataclasses import replace
 
     from pellucid.families.cost import build_on_meta, cost
 
-    counted = cost(build_on_meta(family, replace(c, vocab_size=family.vocab_size)))
+    model_cost = cost(build_on_meta(family, replace(c, vocab_size=family.vocab_size)))
     return {
-        "parameters": counted.parameters,
-        "memory in fp32 (bytes)": 4 * counted.parameters,
-        f"FLOPs per token at {c.max_length} tokens": counted.flops(c.max_length),
+        "parameters": model_cost.parameters,
+        "memory in fp32 (bytes)": 4 * model_cost.parameters,
+        f"FLOPs per token at {c.max_length} tokens": model_cost.flops(c.max_length),
     }
 
 
-def about_difference(one: str, other: str) -> dict[str, Any]:
-    """The settings in which two families differ. Raises: UsageError if one is not known."""
+def describe_difference(one: str, other: str) -> dict[str, Any]:
+    """Return the settings that differ. Raises: UsageError if a family is unknown."""
     from pellucid.families.table import differences
 
-    settings = differences(_family(one), _family(other))
+    settings = differences(_find_family(one), _find_family(other))
     return {name: f"{first} -> {second}" for name, (first, second) in settings.items()}
 
 
-def _family(name: str) -> "Family":
-    """Return a family; for one without published weights, its counterpart in its own shape."""
+def _find_family(name: str) -> "Family":
+    """Return a family; without published weights: its counterpart with the family's preset."""
     from dataclasses import replace
 
     from pellucid.families.catalog import FAMILIES, UNPUBLISHED
@@ -189,11 +189,11 @@ def _family(name: str) -> "Family":
         raise UsageError(f"{name[:60]!r} is not a family. Known: {known}.")
     presets = UNPUBLISHED[name].presets
     size = "base" if "base" in presets else next(iter(presets))
-    return replace(FAMILIES[COUNTERPARTS[name]], preset=presets[size])
+    return replace(FAMILIES[PUBLISHED_COUNTERPARTS[name]], preset=presets[size])
 
 
-def _token_weights(model: "Model") -> tuple[int, int]:
-    """Return the weights that a source token, and a target token, is multiplied by."""
+def _count_token_weights(model: "Model") -> tuple[int, int]:
+    """Return the number of weights that a source token, and a target token, is multiplied by."""
     from pellucid.families.cost import token_weights
 
     if model.encoder is None:
@@ -204,21 +204,21 @@ def _token_weights(model: "Model") -> tuple[int, int]:
     return source, token_weights(model) - source
 
 
-def _flat(facts: dict[str, Any], path: str = "") -> list[tuple[str, str]]:
-    """Return one row per fact; the meaning of a choice follows it."""
+def _flatten(facts: dict[str, Any], path: str = "") -> list[tuple[str, str]]:
+    """Return a (path, text) pair per fact. A kernel choice is followed by its meaning."""
     rows = []
     for name, value in facts.items():
         full = f"{path}{name}"
         if isinstance(value, dict) and value.keys() == {"chosen", "means"}:
-            rows.append((full, f"{_shown(value['chosen'])}: {value['means']}"))
+            rows.append((full, f"{_format(value['chosen'])}: {value['means']}"))
         elif isinstance(value, dict):
-            rows += _flat(value, full + ".")
+            rows += _flatten(value, full + ".")
         else:
-            rows.append((full, _shown(value)))
+            rows.append((full, _format(value)))
     return rows
 
 
-def _shown(value: Any) -> str:
+def _format(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):

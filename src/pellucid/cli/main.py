@@ -16,7 +16,7 @@ from importlib import import_module
 from itertools import pairwise
 
 from pellucid import __version__
-from pellucid.cli.faults import SIGINT_CODE, SIGPIPE_CODE, Stopped, explained, stopped_by_signals
+from pellucid.cli.faults import SIGINT_CODE, SIGPIPE_CODE, Stopped, convert_errors, stop_on_signals
 from pellucid.errors import PellucidError, ResourceError, UsageError
 
 # Verb -> its file, and what it does.
@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):  # text is UTF-8 in a C locale too
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     try:
-        with stopped_by_signals(), explained(), checksum_required(require_checksum):
+        with stop_on_signals(), convert_errors(), checksum_required(require_checksum):
             if sys.stdout is None:
                 raise ResourceError(
                     "standard output is closed, so results cannot be written. Send it to a file or"

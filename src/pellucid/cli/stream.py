@@ -23,7 +23,7 @@ class Chunk(NamedTuple):
     lines: list[str]
 
 
-def chunks(max_lines: int, max_bytes: int) -> Iterator[Chunk]:
+def read_chunks(max_lines: int, max_bytes: int) -> Iterator[Chunk]:
     """The lines of standard input, at most `max_lines` at once, each as soon as it can be read.
 
     Raises: ConfigError at an impossible limit; DataError naming line and byte at the first fault,
@@ -33,7 +33,7 @@ def chunks(max_lines: int, max_bytes: int) -> Iterator[Chunk]:
 
 
 def poll_chunks(max_lines: int, max_bytes: int, *, wait: bool = False) -> Iterator[Chunk | None]:
-    """As `chunks`, but None where the next line would have to be waited for, unless `wait`."""
+    """As `read_chunks`, but None where the next line would have to be waited for, unless `wait`."""
     max_bytes = DataConfig(max_line_bytes=max_bytes).max_line_bytes  # the same bounds everywhere
     if sys.stdin is None:
         raise DataError("standard input is closed. Pipe text in: pellucid translate MODEL < FILE.")

@@ -10,7 +10,7 @@ from pellucid.config.data import DataConfig
 
 if TYPE_CHECKING:
     from pellucid.api import Loaded
-    from pellucid.cli.convert import Part
+    from pellucid.cli.process_input import ChunkOutput
     from pellucid.cli.stream import Chunk
 
 CHUNK_LINES = 2000
@@ -37,19 +37,19 @@ class Options:
 
 def run(options: Options) -> int:
     """Tag until standard input ends."""
-    from pellucid.cli.convert import convert_input
+    from pellucid.cli.process_input import process_input
 
     model = load_model(options.model, options.device, options.dtype, decodes=False)
     model.tag([])  # a model without a head for tags is refused before any text is read
-    convert_input(
+    process_input(
         lambda chunk: _tag(model, chunk, options.jsonl), CHUNK_LINES, options.max_line_bytes
     )
     return 0
 
 
-def _tag(model: "Loaded", chunk: "Chunk", jsonl: bool) -> "Part":
+def _tag(model: "Loaded", chunk: "Chunk", jsonl: bool) -> "ChunkOutput":
     """The tags of a chunk's lines, as lines of output."""
-    from pellucid.cli.convert import Part
+    from pellucid.cli.process_input import ChunkOutput
     from pellucid.text.words import split_words
 
     lines = []
@@ -61,4 +61,4 @@ def _tag(model: "Loaded", chunk: "Chunk", jsonl: bool) -> "Part":
             record = {"words": words, "tags": tags, "probabilities": rounded}
             line = json.dumps(record, ensure_ascii=False)
         lines.append(line + "\n")
-    return Part("".join(lines))
+    return ChunkOutput("".join(lines))

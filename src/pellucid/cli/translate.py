@@ -14,7 +14,7 @@ from pellucid.errors import UsageError
 
 if TYPE_CHECKING:
     from pellucid.api import Loaded
-    from pellucid.cli.convert import Part, Work
+    from pellucid.cli.process_input import ChunkOutput, ProcessChunk
     from pellucid.cli.stream import Chunk
 
 CHUNK_LINES = 2000
@@ -54,25 +54,27 @@ class Options:
 
 def run(options: Options) -> int:
     """Translate until standard input ends."""
-    from pellucid.cli.convert import convert, convert_input, write_parts
+    from pellucid.cli.process_input import process_chunk, process_input, write_outputs
 
     n_workers = _n_workers(options)
-    work = translator(options)
+    process = translator(options)
     if n_workers > 1:
         from pellucid.cli.stream import poll_chunks
         from pellucid.cli.workers import in_order
 
         lines = poll_chunks(WORKER_LINES, options.max_line_bytes)
-        n_split = write_parts(in_order(n_workers, lambda chunk: convert(work, chunk), lines))
+        n_split = write_outputs(
+            in_order(n_workers, lambda chunk: process_chunk(process, chunk), lines)
+        )
     else:
-        n_split = convert_input(work, CHUNK_LINES, options.max_line_bytes)
+        n_split = process_input(process, CHUNK_LINES, options.max_line_bytes)
     if n_split:
         lines_were = "1 line was" if n_split == 1 else f"{n_split:,} lines were"
         print(f"{lines_were} longer than training saw; split and rejoined", file=sys.stderr)
     return 0
 
 
-def translator(options: Options) -> "Work":
+def translator(options: Options) -> "ProcessChunk":
     """Load the model; return the function that translates a chunk of lines.
 
     Raises: UsageError, ConfigError if the options do not fit the model.
@@ -97,16 +99,16 @@ def translator(options: Options) -> "Work":
 
 def translate_chunk(
     model: "Loaded", chunk: "Chunk", settings: dict[str, Any], output: Format
-) -> "Part":
+) -> "ChunkOutput":
     """The translations of a chunk's lines, as lines of output."""
-    from pellucid.cli.convert import Part
+    from pellucid.cli.process_input import ChunkOutput
 
     results = model.translate(
         chunk.lines, alignment=output.alignment, first=chunk.first, **settings
     )
     ranked = [result if isinstance(result, list) else [result] for result in results]
     n_split = sum(best.parts > 1 for best, *_ in ranked)
-    return Part(render(model, chunk.first, ranked, output), n_split)
+    return ChunkOutput(render(model, chunk.first, ranked, output), n_split)
 
 
 def _n_workers(options: Options) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from multiprocessing.connection import Connection, wait
 from typing import Any, NamedTuple, TypeVar
 
-from pellucid.cli.faults import explained
+from pellucid.cli.faults import convert_errors
 from pellucid.errors import PellucidError, ResourceError
 
 Job = TypeVar("Job")
@@ -86,7 +86,7 @@ class _Dealer:
         """Send the next job if there is one. An error in its place is raised in its turn."""
         number = self.n_sent
         try:
-            with explained():
+            with convert_errors():
                 job = next(self.jobs, NO_MORE)
         except PellucidError as error:
             self._note(number, Outcome(error=error))
@@ -135,7 +135,7 @@ def _serve(end: Connection, work: Callable[[Any], Any], others: list[Connection]
         while True:
             job = end.recv()
             try:
-                with explained():
+                with convert_errors():
                     outcome = Outcome(work(job))
             except PellucidError as error:
                 outcome = Outcome(error=error)

@@ -7,7 +7,7 @@ from typing import Any
 from pellucid.errors import ConfigError
 
 
-def at_least(minimum: float, config: Any, *names: str) -> None:
+def check_at_least(minimum: float, config: Any, *names: str) -> None:
     """Raises: ConfigError if a named field is below the minimum or not finite."""
     for name in names:
         value = getattr(config, name)
@@ -15,8 +15,8 @@ def at_least(minimum: float, config: Any, *names: str) -> None:
             raise ConfigError(f"{name}={value} must be at least {minimum}.")
 
 
-def at_most(limits: Mapping[str, int], config: Any) -> None:
-    """Raises: ConfigError if a field of the config is above the limit for its name."""
+def check_at_most(limits: Mapping[str, int], config: Any) -> None:
+    """Raises: ConfigError if a field is above its limit."""
     for name, limit in limits.items():
         value = getattr(config, name, 0)
         if value > limit:
@@ -24,7 +24,7 @@ def at_most(limits: Mapping[str, int], config: Any) -> None:
 
 
 def check_shared_vocabulary(config: Any) -> None:
-    """Raises: ConfigError if two vocabularies share one matrix."""
+    """Raises: ConfigError if source and target have two vocabularies but one embedding matrix."""
     if config.target_vocab_size and config.tie_embeddings in ("all", "inputs"):
         raise ConfigError(
             f"tie_embeddings={config.tie_embeddings} shares one matrix, but target_vocab_size"
@@ -32,7 +32,7 @@ def check_shared_vocabulary(config: Any) -> None:
         )
 
 
-def fraction(config: Any, *names: str) -> None:
+def check_fraction(config: Any, *names: str) -> None:
     """Raises: ConfigError if a named field is outside [0, 1)."""
     for name in names:
         if not 0 <= getattr(config, name) < 1:

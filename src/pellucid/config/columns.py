@@ -5,8 +5,11 @@ from typing import Literal
 
 ColumnKind = Literal["text", "words", "tags", "label", "labels", "score", "span", "document"]
 """text: one text. words: a text as a tuple of words. tags: a tuple with one tag per word.
-label: one of a few strings. labels: any number of those. score: a number. span: where an answer
-stands in another text. document: a long text, which a task may cut or pack."""
+label: one of a few strings. labels: any number of those. score: a number. span: the position of
+an answer in another text. document: a long text, which a task may cut or pack."""
+
+LABEL_KINDS = ("label", "labels", "tags")
+"""Kinds of columns whose values are labels."""
 
 
 @dataclass(frozen=True)
@@ -16,10 +19,10 @@ class Column:
     name: str
     kind: ColumnKind
     usual_names: tuple[str, ...] = ()
-    """Other names that headers and JSON keys commonly give it, in lower case."""
+    """Common other names of the column in headers and JSON keys, in lower case."""
     optional: bool = False
     tokenizer: Literal["source", "target", ""] = ""
-    """Which of the two tokenizers reads it; empty for what is not text."""
+    """The tokenizer of the column; empty if the column is not text."""
 
 
 PAIR = (

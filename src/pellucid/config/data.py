@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from pellucid.config.checks import at_least, at_most
+from pellucid.config.checks import check_at_least, check_at_most
 from pellucid.errors import ConfigError
 
 GARDEN = "garden"
@@ -38,8 +38,8 @@ class DataConfig:
     """A longer line is an error: it is more likely a broken file than a sentence."""
 
     def __post_init__(self) -> None:
-        at_least(1, self, "max_length", "max_line_bytes")
-        at_most(MOST_LENGTH, self)
+        check_at_least(1, self, "max_length", "max_line_bytes")
+        check_at_most(MOST_LENGTH, self)
         for name, number in self.columns.items():
             if number == "" or (isinstance(number, int) and number < 1):
                 raise ConfigError(
@@ -65,9 +65,9 @@ class TokenizerConfig:
     """A tokenizer directory to use as it is, instead of training one."""
 
     def __post_init__(self) -> None:
-        at_least(8, self, "vocab_size")
-        at_least(1, self, "min_frequency")
-        at_most(MOST_PIECES, self)
+        check_at_least(8, self, "vocab_size")
+        check_at_least(1, self, "min_frequency")
+        check_at_most(MOST_PIECES, self)
         if self.kind == "byte-bpe" and self.vocab_size < 272:
             raise ConfigError(
                 f"vocab_size={self.vocab_size} is too small for byte-bpe: 256 bytes and the special"

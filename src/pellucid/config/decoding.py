@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from pellucid.config.checks import at_least, at_most
+from pellucid.config.checks import check_at_least, check_at_most
 from pellucid.errors import ConfigError
 
 SMALLEST = 1e-6
@@ -97,16 +97,16 @@ class DecodingConfig:
         return build(DecodingConfig, kept | dict(settings), "search")
 
     def __post_init__(self) -> None:
-        at_least(1, self, "beam", "n_best", "batch_size", "groups")
-        at_least(0, self, "min_length", "max_length", "alpha", "no_repeat_ngram", "diversity")
-        at_least(0, self, "seed", "top_k", "min_p")
-        at_least(2, self, "samples")
-        at_least(SMALLEST, self, "repetition_penalty", "temperature", "top_p", "typical_p")
+        check_at_least(1, self, "beam", "n_best", "batch_size", "groups")
+        check_at_least(0, self, "min_length", "max_length", "alpha", "no_repeat_ngram", "diversity")
+        check_at_least(0, self, "seed", "top_k", "min_p")
+        check_at_least(2, self, "samples")
+        check_at_least(SMALLEST, self, "repetition_penalty", "temperature", "top_p", "typical_p")
         for name in ("top_p", "min_p", "typical_p"):
             if getattr(self, name) > 1:
                 raise ConfigError(f"{name}={getattr(self, name)} is a probability. Use 1 or less.")
         if self.method in ("sample", "mbr"):
-            at_most(MAX_SAMPLES, self)
+            check_at_most(MAX_SAMPLES, self)
         self._check_method()
         self._check_groups()
         self._check_n_best()

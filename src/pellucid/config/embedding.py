@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from pellucid.config.checks import at_least
+from pellucid.config.checks import check_at_least
 
 Pooling = Literal["mean", "first", "max"]
 
@@ -27,5 +27,5 @@ class EmbeddingConfig:
     batch_size: int = 64
 
     def __post_init__(self) -> None:
-        at_least(0, self, "longest")
-        at_least(1, self, "batch_size")
+        check_at_least(0, self, "longest")
+        check_at_least(1, self, "batch_size")

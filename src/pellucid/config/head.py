@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from pellucid.config.checks import at_least, fraction
+from pellucid.config.checks import check_at_least, check_fraction
 from pellucid.errors import ConfigError
 
 MAX_OUTPUTS = 10_000_000
@@ -41,8 +41,8 @@ class HeadConfig:
     (kind token)."""
 
     def __post_init__(self) -> None:
-        at_least(0, self, "outputs")
-        fraction(self, "input_dropout", "dropout")
+        check_at_least(0, self, "outputs")
+        check_fraction(self, "input_dropout", "dropout")
         if self.outputs > MAX_OUTPUTS:
             raise ConfigError(f"outputs={self.outputs} is above {MAX_OUTPUTS}. Use less.")
         if self.labels and len(self.labels) != self.outputs:

@@ -3,7 +3,12 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from pellucid.config.checks import at_least, at_most, check_shared_vocabulary, fraction
+from pellucid.config.checks import (
+    check_at_least,
+    check_at_most,
+    check_fraction,
+    check_shared_vocabulary,
+)
 from pellucid.errors import ConfigError
 
 # Larger sizes would exhaust memory before an error could be shown.
@@ -91,11 +96,15 @@ class ModelConfig:
     activation_dropout: float = 0.0
 
     def __post_init__(self) -> None:
-        at_least(0, self, "vocab_size", "target_vocab_size", "n_encoder_layers", "n_decoder_layers")
-        at_least(0, self, "d_embedding", "n_segments", "layer_groups", "d_head", "first_position")
-        at_least(1, self, "d_model", "n_heads", "d_ff", "max_length")
-        fraction(self, "dropout", "attention_dropout", "activation_dropout")
-        at_most(MAX_SIZES, self)
+        check_at_least(
+            0, self, "vocab_size", "target_vocab_size", "n_encoder_layers", "n_decoder_layers"
+        )
+        check_at_least(
+            0, self, "d_embedding", "n_segments", "layer_groups", "d_head", "first_position"
+        )
+        check_at_least(1, self, "d_model", "n_heads", "d_ff", "max_length")
+        check_fraction(self, "dropout", "attention_dropout", "activation_dropout")
+        check_at_most(MAX_SIZES, self)
         if max(self.n_encoder_layers, self.n_decoder_layers) > MAX_LAYERS:
             raise ConfigError(f"more than {MAX_LAYERS} layers in a stack. Use fewer.")
         if self.n_encoder_layers + self.n_decoder_layers == 0:
@@ -157,7 +166,7 @@ class ModelConfig:
         if any(window < 0 for window in self.windows):
             raise ConfigError(f"windows={self.windows} has a negative value. Use 0 for no limit.")
         if self.positions == "buckets":
-            at_least(4, self, "n_buckets")
+            check_at_least(4, self, "n_buckets")
             if self.n_buckets % 4 or self.max_distance <= self.n_buckets // 2:
                 raise ConfigError(
                     f"n_buckets={self.n_buckets} and max_distance={self.max_distance}: buckets are"

@@ -3,7 +3,12 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from pellucid.config.checks import at_least, at_most, check_shared_vocabulary, fraction
+from pellucid.config.checks import (
+    check_at_least,
+    check_at_most,
+    check_fraction,
+    check_shared_vocabulary,
+)
 from pellucid.config.model import MAX_LAYERS, MAX_SIZES
 from pellucid.errors import ConfigError
 
@@ -37,10 +42,10 @@ class RNNConfig:
     """On embeddings and on each layer's output, not between time steps (Zaremba 2014)."""
 
     def __post_init__(self) -> None:
-        at_least(0, self, "vocab_size", "target_vocab_size", "d_embedding")
-        at_least(1, self, "d_model", "n_encoder_layers", "n_decoder_layers")
-        fraction(self, "dropout")
-        at_most(MAX_SIZES, self)
+        check_at_least(0, self, "vocab_size", "target_vocab_size", "d_embedding")
+        check_at_least(1, self, "d_model", "n_encoder_layers", "n_decoder_layers")
+        check_fraction(self, "dropout")
+        check_at_most(MAX_SIZES, self)
         if max(self.n_encoder_layers, self.n_decoder_layers) > MAX_LAYERS:
             raise ConfigError(f"more than {MAX_LAYERS} layers in a stack. Use fewer.")
         if self.d_model % 2:

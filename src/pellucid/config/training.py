@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from pellucid.config.checks import at_least, at_most, fraction
+from pellucid.config.checks import check_at_least, check_at_most, check_fraction
 from pellucid.errors import ConfigError
 
 # More cannot be meant: it would take the machine down before an error could be shown.
@@ -60,12 +60,12 @@ class TrainingConfig:
     tensorboard: bool = False
 
     def __post_init__(self) -> None:
-        at_least(1, self, "max_updates", "max_tokens", "accumulate", "average", "keep")
-        at_least(1, self, "validate_every", "checkpoint_every", "log_every")
-        at_least(0, self, "seed", "weight_decay", "clip_norm", "warmup", "patience")
-        at_least(0, self, "workers", "threads")
-        at_most(MOST, self)
-        fraction(self, "ema")
+        check_at_least(1, self, "max_updates", "max_tokens", "accumulate", "average", "keep")
+        check_at_least(1, self, "validate_every", "checkpoint_every", "log_every")
+        check_at_least(0, self, "seed", "weight_decay", "clip_norm", "warmup", "patience")
+        check_at_least(0, self, "workers", "threads")
+        check_at_most(MOST, self)
+        check_fraction(self, "ema")
         if not (all(0 <= beta < 1 for beta in self.betas) and self.eps > 0 and self.rate > 0):
             raise ConfigError(
                 f"betas={self.betas}, eps={self.eps}, rate={self.rate}: betas must be in [0, 1),"

@@ -1,4 +1,4 @@
-"""What passes from records to a training task: encoded examples, and the held-out part."""
+"""Encoded examples: the training and validation data of a task."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,44 +10,44 @@ from pellucid.data.records import Record
 
 CHUNK_RECORDS = 2048
 CHUNK_CHARACTERS = 1 << 20
-"""Records are tokenized together up to these bounds, so that memory does not grow with the data."""
+"""Most records and characters tokenized at once, so that memory does not grow with the data."""
 
 
 class Encoded(NamedTuple):
     """One example as a task stores it."""
 
     columns: tuple[np.ndarray, ...]
-    """One-dimensional, of 32-bit integers or floats; as many in every example of a task."""
+    """1-D arrays of int32 or float32; their number is the same for all examples of a task."""
     lengths: tuple[int, ...]
-    """Tokens on each side, with the special tokens that `collate` adds: what batches weigh."""
+    """Tokens on each side, special tokens of `collate` included; batches are sized by them."""
     record: Record
-    """The record that it was made from."""
+    """The record that was encoded."""
 
 
-class LeftOut(NamedTuple):
-    """A record that gives no example, and why, in a word or two that are the same for all alike."""
+class LeftOutRecord(NamedTuple):
+    """A record that gives no example. `reason` is a short phrase by which records are counted."""
 
     reason: str
 
 
 class Examples(Protocol):
-    """Encoded examples by index."""
+    """A sequence of encoded examples."""
 
     def __len__(self) -> int: ...
     def __getitem__(self, index: int) -> Any: ...
 
     @property
     def lengths(self) -> np.ndarray:
-        """(N, sides) tokens of each example, special tokens included."""
+        """(N, sides), number of tokens of each example, special tokens included."""
         ...
 
     def origin(self, index: int) -> str:
-        """The file and line that example `index` was made from, as `file:line`."""
+        """The `file:line` of the record of example `index`."""
         ...
 
 
-class InMemory:
-    """Examples of a few records, that are kept in memory."""
+class InMemoryExamples:
+    """Examples in memory, for a few records."""
 
     def __init__(self, examples: Sequence[Encoded]) -> None:
         self._examples = examples
@@ -65,27 +65,27 @@ class InMemory:
 
 
 @dataclass(frozen=True)
-class HeldOut:
-    """What a task is validated on."""
+class ValidationData:
+    """The examples and records that a task is validated on."""
 
     examples: Examples
     records: Sequence[Record]
 
 
 class TrainingData(NamedTuple):
-    """What a task is trained and validated on."""
+    """The data of a training."""
 
     train: Examples
-    held_out: HeldOut
+    validation: ValidationData
 
 
-def chunks(records: Iterable[Record]) -> Iterator[list[Record]]:
-    """Records in lists that are tokenized at once."""
+def split_into_chunks(records: Iterable[Record]) -> Iterator[list[Record]]:
+    """Yield lists of records to tokenize at once."""
     chunk: list[Record] = []
     characters = 0
     for record in records:
         chunk.append(record)
-        characters += size_of(record)
+        characters += count_characters(record)
         if len(chunk) == CHUNK_RECORDS or characters >= CHUNK_CHARACTERS:
             yield chunk
             chunk, characters = [], 0
@@ -93,6 +93,6 @@ def chunks(records: Iterable[Record]) -> Iterator[list[Record]]:
         yield chunk
 
 
-def size_of(record: Record) -> int:
-    """Characters of a record's texts, about."""
+def count_characters(record: Record) -> int:
+    """Return the approximate number of characters of a record."""
     return sum(len(value) for value in record.values if isinstance(value, (str, tuple)))

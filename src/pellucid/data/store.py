@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.config.data import GARDEN
-from pellucid.data.examples import Encoded, LeftOut, size_of
+from pellucid.data.examples import Encoded, LeftOutRecord, count_characters
 from pellucid.data.lines import can_read_twice
 from pellucid.data.records import Record
 from pellucid.errors import DataError, VerificationError
@@ -31,7 +31,7 @@ PART_CHARACTERS = 1 << 25
 BUFFER = 4096
 """Examples that are written at once."""
 
-Encode = Callable[[Iterable[Record]], Iterator[Encoded | LeftOut]]
+Encode = Callable[[Iterable[Record]], Iterator[Encoded | LeftOutRecord]]
 
 
 class ExampleStore:
@@ -170,7 +170,7 @@ def _parts(records: Iterable[Record]) -> Iterator[Iterator[Record]]:
         characters = 0
         for record in chain([first], stream):
             yield record
-            characters += size_of(record)
+            characters += count_characters(record)
             if characters >= PART_CHARACTERS:
                 return
 
@@ -207,10 +207,10 @@ def _write_part(path: Path, records: Iterator[Record], encode: Encode) -> dict[s
     return facts
 
 
-def _kept(encoded: Iterable[Encoded | LeftOut], left_out: Counter[str]) -> Iterator[Encoded]:
+def _kept(encoded: Iterable[Encoded | LeftOutRecord], left_out: Counter[str]) -> Iterator[Encoded]:
     """The examples; records that gave none are counted by their reason."""
     for each in encoded:
-        if isinstance(each, LeftOut):
+        if isinstance(each, LeftOutRecord):
             left_out[each.reason] += 1
         else:
             yield each

@@ -32,7 +32,7 @@ class Request:
     continued: bool = False
     """Whether a source is a prompt, which the text continues (decoder-only models); an empty one is
     the start token."""
-    stopped: Callable[[Sequence[int]], bool] | None = None
+    is_stopped: Callable[[Sequence[int]], bool] | None = None
     """Whether generated ids are a whole text, though without an end token (see `stop_strings`)."""
     keys: Sequence[tuple[int, int]] = ()
     """For each source the number of its text, and of its part in it; they seed its samples.
@@ -103,7 +103,7 @@ def stream(
 def stop_strings(
     decode: Callable[[Sequence[int]], str], strings: Sequence[str]
 ) -> Callable[[Sequence[int]], bool]:
-    """For `Request.stopped`: a text ends with the token that completes one of the strings."""
+    """For `Request.is_stopped`: a text ends with the token that completes one of the strings."""
     if not all(strings):
         raise UsageError("an empty stop string would end every text at once. Leave it out.")
 
@@ -185,7 +185,7 @@ def build_limits(
         max_lengths=[max_tokens(request, config, i) for i in chosen],
         prefixes=[request.prefixes[i] for i in chosen] if request.prefixes else (),
         beginnings=[s or (special_ids.start,) for s in batch] if request.continued else (),
-        stopped=request.stopped,
+        is_stopped=request.is_stopped,
         keys=[
             (n, part * config.copies + place % config.copies)
             for place, (n, part) in enumerate(map(request.key, chosen))

@@ -47,7 +47,9 @@ def search_steps(
         ids = _tensor(tokens, device).view(-1, 1)  # (rows, 1)
         logits = model.step(ids, cache).logits[:, -1]  # (rows, V)
         candidates = choose(logits, _tensor(scores, device), state)
-        if t < longest_forced or (t + 1 >= state.nearest and special_ids.forced_last is not None):
+        if t < longest_forced or (
+            t + 1 >= state.shortest_limit and special_ids.forced_last is not None
+        ):
             most, active = limits.max_lengths, state.active.tolist()
             _force_tokens(
                 candidates, scores, [forced_at(forced[s], special_ids, most[s], t) for s in active]

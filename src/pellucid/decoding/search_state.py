@@ -1,6 +1,6 @@
-"""The state of a search: open texts as back-pointers, ended texts, and when a source is done.
+"""The state of a beam search: open texts (as back-pointers), ended texts, and finished sources.
 
-All on the host, in small arrays: the device only proposes candidates.
+The state is on the host, in small NumPy arrays. The device only computes candidates.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ from pellucid.errors import UsageError
 from pellucid.nn.padding import pad_rows
 
 NONE = -1
-"""Padding on the left of texts that begin later; no token has this id."""
+"""Left padding of shorter texts; no token has this id."""
 
 
 @dataclass(frozen=True)
@@ -34,44 +34,45 @@ class Hypothesis:
     finished: bool
     """False if the text was cut at its maximum length."""
     utility: float | None = None
-    """Mean similarity to all sampled texts, which ranks those of method `mbr`; else None."""
+    """Method `mbr`: mean similarity to all sampled texts, by which texts are ranked. Else None."""
 
 
 @dataclass(frozen=True)
 class SpecialIds:
-    """The ids that a search must know."""
+    """The special ids that a search needs."""
 
     start: int
-    """What the decoder reads first."""
+    """The first token that the decoder reads."""
     end: int
+    """The token that ends a text."""
     banned: tuple[int, ...] = ()
-    """Never chosen. Log-probabilities are of the full softmax: the others do not gain by it."""
+    """Ids that are never chosen. Their probability is not redistributed to other ids."""
     forced_first: int | None = None
-    """What every text begins with (a language code)."""
+    """The first token of every text (a language code)."""
     forced_last: int | None = None
-    """What a text that would be cut ends with instead, at no cost."""
+    """The last token of a text that reaches its maximum length; its log-probability counts 0."""
     banned_sequences: tuple[tuple[int, ...], ...] = ()
-    """Two ids or more that never follow one another so."""
+    """Sequences of two or more ids that are never generated."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds and forced ids of each source's text."""
+    """Length limits and forced ids of the text of each source."""
 
     max_lengths: Sequence[int]
     """Maximum number of tokens, the end token included; at least 1."""
     prefixes: Sequence[Sequence[int]] = ()
     """Ids that each text begins with, after `SpecialIds.forced_first`; empty for none."""
     beginnings: Sequence[Sequence[int]] = ()
-    """Ids before each text; all but the last are in the cache. By default the start token."""
-    stopped: Callable[[Sequence[int]], bool] | None = None
-    """Whether generated ids are a whole text, though without an end token."""
+    """Ids before each text; all but the last are in the cache. Default: the start token."""
+    is_stopped: Callable[[Sequence[int]], bool] | None = None
+    """Whether generated ids end a text without an end token."""
     keys: Sequence[tuple[int, ...]] = ()
-    """What seeds each text's random numbers; by default its index."""
+    """Seeds of the random numbers of each text. Default: its index."""
 
 
 class Continuations(NamedTuple):
-    """The open texts of the sources that are not done: k rows for each."""
+    """The open texts of the active sources, k for each source."""
 
     sources: np.ndarray  # (B,), indices among the sources before this step
     parents: np.ndarray  # (B, k), row of the same source that each text continues
@@ -89,13 +90,15 @@ class _Ended(NamedTuple):
 
 
 class SearchState:
-    """All texts of one batch of sources, open and ended."""
+    """The open and ended texts of a batch of sources."""
 
     def __init__(self, config: DecodingConfig, end: int, limits: Limits) -> None:
-        self.config, self.end, self.stopped = config, end, limits.stopped
+        self.config, self.end, self.is_stopped = config, end, limits.is_stopped
         self.max_lengths = np.asarray(limits.max_lengths)
-        self.active = np.arange(len(self.max_lengths))  # indices of the sources that are not done
-        self.nearest = int(self.max_lengths.min())
+        self.active = np.arange(
+            len(self.max_lengths)
+        )  # indices of the sources that are not finished
+        self.shortest_limit = int(self.max_lengths.min())
         self.ended: list[list[_Ended]] = [[] for _ in self.active]
         self.steps: list[tuple[np.ndarray, Continuations]] = []
         self._texts = pad_rows(limits.beginnings or [()] * len(self.active), NONE, left=True)[
@@ -104,9 +107,9 @@ class SearchState:
         self._beginning, self._n_read = self._texts.shape[2], 0
 
     def texts(self) -> np.ndarray:
-        """(B, k, T) ids of the open texts and of what is before them, padded with NONE on the left.
+        """Return the ids of the open texts with their beginnings, left-padded with NONE: (B, k, T).
 
-        Updated from call to call, so a search that never calls this pays nothing.
+        The array is updated from the steps since the last call.
         """
         for _, kept in self.steps[self._n_read :]:
             before = self._texts[kept.sources[:, None], kept.parents]  # (B, k, T)
@@ -115,47 +118,47 @@ class SearchState:
         return self._texts
 
     def advance(self, candidates: Candidates) -> Continuations:
-        """Record the candidates that end; keep the best k of the others open."""
+        """Record the candidates that end a text, and keep the best k others open."""
         k, (values, parents, tokens) = self.config.width, candidates
-        stay = np.arange(len(self.active))
-        kept = Continuations(stay, parents[:, :k], tokens[:, :k], values[:, :k])
+        rows = np.arange(len(self.active))
+        kept = Continuations(rows, parents[:, :k], tokens[:, :k], values[:, :k])
         ends = tokens == self.end  # (B, n)
-        if self.stopped is not None:
-            ends |= self._are_stopped(candidates, self.stopped)
-        at_end = len(self.steps) + 1 >= self.nearest
+        if self.is_stopped is not None:
+            ends |= self._find_stopped(candidates, self.is_stopped)
+        at_end = len(self.steps) + 1 >= self.shortest_limit
         if at_end or ends.any():
             last = self.max_lengths[self.active] <= len(self.steps) + 1  # (B,)
-            self._note(candidates, ends, last)
+            self._record_ended(candidates, ends, last)
             order = np.argsort(ends, axis=1, kind="stable")[:, :k]  # open ones, best first
-            at = stay[:, None], order
-            kept = Continuations(stay, parents[at], tokens[at], values[at])
+            at = rows[:, None], order
+            kept = Continuations(rows, parents[at], tokens[at], values[at])
             kept.scores[ends[at]] = -np.inf
-        return self._drop_done(kept, at_end)
+        return self._drop_finished(kept, at_end)
 
     def hypotheses(self) -> list[list[Hypothesis]]:
-        """The n best of each source, best first; equal scores in the order they ended.
+        """Return the n best texts of each source, best first; equal scores in the order they ended.
 
-        Raises: UsageError if a source has none.
+        Raises: UsageError if a source has no text.
         """
         return [self.best(source) for source in range(len(self.ended))]
 
-    def _are_stopped(
-        self, candidates: Candidates, stopped: Callable[[Sequence[int]], bool]
+    def _find_stopped(
+        self, candidates: Candidates, is_stopped: Callable[[Sequence[int]], bool]
     ) -> np.ndarray:
-        """(B, n), True for candidates that end a text without an end token."""
+        """Return (B, n), True for candidates that end a text without an end token."""
         texts = self.texts()[:, :, self._beginning :]
         return np.array(
             [
                 [
-                    value > -np.inf and stopped([*source_texts[parent].tolist(), int(token)])
+                    value > -np.inf and is_stopped([*source_texts[parent].tolist(), int(token)])
                     for value, parent, token in zip(*row, strict=True)
                 ]
                 for source_texts, row in zip(texts, zip(*candidates, strict=True), strict=True)
             ]
         )
 
-    def _note(self, candidates: Candidates, ends: np.ndarray, last: np.ndarray) -> None:
-        """Record the candidates that end among each source's best k; lower ranks are ignored.
+    def _record_ended(self, candidates: Candidates, ends: np.ndarray, last: np.ndarray) -> None:
+        """Record the candidates that end a text and are among the best k of their source.
 
         ends: (B, n), True where a candidate ends its text. last: (B,), True for sources whose texts
         are at their maximum length.
@@ -170,35 +173,34 @@ class SearchState:
             ended = _Ended(log_prob / norm, step, parent, token, log_prob, finished)
             self.ended[self.active[row]].append(ended)
 
-    def _drop_done(self, kept: Continuations, at_end: bool) -> Continuations:
-        """Drop the sources that are done."""
+    def _drop_finished(self, kept: Continuations, at_end: bool) -> Continuations:
+        """Drop the finished sources, and record the step."""
         done = ~(kept.scores[:, 0] > -np.inf)  # of sorted scores
         if at_end:
             done |= self.max_lengths[self.active] <= len(self.steps) + 1
         if self.config.stop == "first_k":
-            won = [len(self.ended[s]) >= self.config.width for s in self.active]
+            is_final = [len(self.ended[s]) >= self.config.width for s in self.active]
         else:
-            won = [
+            is_final = [
                 not self._can_improve(int(s), scores)
                 for s, scores in zip(self.active, kept.scores, strict=True)
             ]
-        done |= np.array(won, dtype=bool)
+        done |= np.array(is_final, dtype=bool)
         if done.any():
             stay = np.flatnonzero(~done)
             kept = Continuations(*(x[stay] for x in kept))
             self.active = self.active[stay]
-            self.nearest = int(self.max_lengths[self.active].min(initial=1 << 62))
+            self.shortest_limit = int(self.max_lengths[self.active].min(initial=1 << 62))
         self.steps.append((self.active, kept))
         return kept
 
     def _can_improve(self, source: int, scores: np.ndarray) -> bool:
-        """Whether an open text can still beat the worst of the n best.
+        """Return whether an open text can still score above the worst of the n best.
 
-        A log-probability only falls as tokens are added, so a text that is at s <= 0 now ends at
-        some p <= s, with some length n <= max_length. Norms grow with n (alpha >= 0), and
-        dividing a number <= 0 by more brings it nearer 0: p / norm(n) <= s / norm(n)
-        <= s / norm(max_length). No open text can score above that.
-        `current` is no bound: it uses the current length, and compares with the whole beam.
+        Adding tokens only lowers a log-probability, so an open text at s <= 0 ends at some p <= s
+        with some length n <= max_length. The norm grows with n (alpha >= 0), so
+        p / norm(n) <= s / norm(n) <= s / norm(max_length): no open text can score above that.
+        `current` is not a bound: it uses the current length, and compares with the whole beam.
         """
         current, width = self.config.stop == "current", self.config.width
         n_best = width if current else min(self.config.n_best, width)
@@ -209,12 +211,12 @@ class SearchState:
         return float(scores.max()) / length_norm(length, self.config) > kept[-1]
 
     def best(self, source: int) -> list[Hypothesis]:
-        """The n best texts of one source, as in `hypotheses`."""
+        """Return the n best texts of one source, as in `hypotheses`."""
         ranked = sorted(self.ended[source], key=lambda e: -e.score)
         if not ranked:
             raise UsageError(
                 f"source {source} has no possible text: every token is banned, or the model's"
-                " logits are not numbers. Look at the banned tokens, then at the model's weights."
+                " logits are NaN. Check the banned tokens, then the model's weights."
             )
         n_best = min(self.config.n_best, self.config.width)
         return [self._trace_back(source, ended) for ended in ranked[:n_best]]
@@ -239,7 +241,7 @@ class SearchState:
 
 
 def length_norm(length: int, config: DecodingConfig) -> float:
-    """What the log-probability of a text of `length` tokens, end counted, is divided by.
+    """Return the divisor of the log-probability of a text of `length` tokens, end token included.
 
     `power`: length ** alpha. `gnmt`: ((5 + length) / 6) ** alpha (Wu et al. 2016, eq. 14).
     """

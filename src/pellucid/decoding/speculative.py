@@ -88,7 +88,7 @@ class _Text:
     def __init__(self, limits: Limits, special_ids: SpecialIds, config: DecodingConfig) -> None:
         first = limits.beginnings[0][-1] if limits.beginnings else special_ids.start
         self.ids, self.log_probs = [first], list[float]()
-        self.end, self.stopped = special_ids.end, limits.stopped
+        self.end, self.is_stopped = special_ids.end, limits.is_stopped
         self.room = limits.max_lengths[0]
         self.finished = False
 
@@ -102,13 +102,13 @@ class _Text:
             return
         if bool(probs.probs.isnan().any()):
             raise UsageError(
-                "there is no possible text: every token is banned, or the model's logits are not"
-                " numbers. Look at the banned tokens, then at the model's weights."
+                "there is no possible text: every token is banned, or the model's logits are NaN."
+                " Check the banned tokens, then at the model's weights."
             )
         self.ids.append(token)
         self.log_probs.append(float(probs.log_probs[0, token]))
         self.room -= 1
-        stopped = self.stopped is not None and self.stopped(self.ids[1:])
+        stopped = self.is_stopped is not None and self.is_stopped(self.ids[1:])
         self.finished = token == self.end or stopped
 
     def hypothesis(self, config: DecodingConfig) -> Hypothesis:

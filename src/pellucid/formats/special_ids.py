@@ -1,4 +1,4 @@
-"""The special ids of a model: what texts begin and end with, for search, scores and exports."""
+"""Find the special ids of a model, and add them to texts."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -10,52 +10,52 @@ from pellucid.text.tokenizer import Tokenizer
 if TYPE_CHECKING:  # a bundle computes its special ids here, once
     from pellucid.formats.bundle import Bundle
 
-NEVER = -1  # no token has it: a model without an end token goes on to the longest length
+NO_END = -1  # no token has this id: without an end token a text grows to its maximum length
 
 
 def find_special_ids(bundle: "Bundle") -> SpecialIds:
-    """The ids that a search needs: those of the directory's configs, else of its family's roles.
+    """Return the ids that a search needs, from the directory's configs or else the family's roles.
 
-    Raises: UsageError if an encoder-decoder does not define what its decoder reads first.
+    Raises: UsageError if an encoder-decoder does not define the decoder's start token.
     """
     roles, ids = bundle.roles, bundle.token_ids
-    # A family without an end token may have been given one: then the configs hold its id.
-    end = token_id(bundle, roles.end) if roles.end else ids.get("eos_token_id")
-    start = _start(bundle)
+    # A model may have an end token although its family has none; its id is in the configs.
+    end = find_token_id(bundle, roles.end) if roles.end else ids.get("eos_token_id")
+    start = _find_start(bundle)
     if start is None and bundle.model.encoder is not None:
         raise UsageError(
-            "what the decoder reads first is not known here. Write decoder_start_token_id into the"
-            " directory's generation_config.json, or add the tokenizer's files to it."
+            "the decoder's start token is unknown. Write decoder_start_token_id into the"
+            " directory's generation_config.json, or add the tokenizer's files to the directory."
         )
     first = ids.get("forced_bos_token_id")
     if first is None and roles.forced_first:
         first = bundle.tokenizers.target.id(roles.forced_first)
-    banned = [token_id(bundle, role) for role in roles.banned]
+    banned = [find_token_id(bundle, role) for role in roles.banned]
     return SpecialIds(
         start=(0 if end is None else end) if start is None else start,
-        end=NEVER if end is None else end,
+        end=NO_END if end is None else end,
         banned=(*(i for i in banned if i not in (None, end)), *bundle.banned),
         forced_first=first,
         forced_last=ids.get("forced_eos_token_id"),
     )
 
 
-def token_id(bundle: "Bundle", role: str) -> int | None:
-    """The id of a role's token: by the directory's configs, else by its tokenizer, else None."""
+def find_token_id(bundle: "Bundle", role: str) -> int | None:
+    """Return the id of a role's token from the configs, else from the tokenizer, else None."""
     if f"{role}_token_id" in bundle.token_ids:
         return bundle.token_ids[f"{role}_token_id"]
     tokenizer = bundle.tokenizers.target
     return tokenizer.roles.get(role) if tokenizer.is_present else None
 
 
-def source_row(bundle: "Bundle", ids: Sequence[int]) -> list[int]:
-    """A source text's ids with the special tokens that the model reads around them."""
+def wrap_source(bundle: "Bundle", ids: Sequence[int]) -> list[int]:
+    """Add the special tokens that the model reads around a source text."""
     before, after = template_ids(bundle.tokenizers.source)
     return [*before, *ids, *after]
 
 
-def target_row(bundle: "Bundle", ids: Sequence[int]) -> list[int]:
-    """A target text's ids as the decoder generates them: up to the end token, that included."""
+def wrap_target(bundle: "Bundle", ids: Sequence[int]) -> list[int]:
+    """Add the special tokens that the decoder generates around a target text, end included."""
     tokenizer, role = bundle.tokenizers.target, bundle.roles.end
     before, after = template_ids(tokenizer)
     end = tokenizer.id(role)
@@ -63,7 +63,7 @@ def target_row(bundle: "Bundle", ids: Sequence[int]) -> list[int]:
 
 
 def template_ids(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
-    """The special ids before and after one text, by the tokenizer's template."""
+    """Return the special ids before and after one text in the tokenizer's template."""
     before, after = list[int](), list[int]()
     side = before
     for slot in tokenizer.template.single:
@@ -74,15 +74,15 @@ def template_ids(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
     return before, after
 
 
-def _start(bundle: "Bundle") -> int | None:
-    """What the decoder reads first."""
+def _find_start(bundle: "Bundle") -> int | None:
+    """Return the id of the decoder's start token, or None."""
     start, role = bundle.token_ids.get("decoder_start_token_id"), bundle.roles.start
     if start is not None:
         return start
     if not role:
         return bundle.token_ids.get("bos_token_id")
     if role != "last":
-        return token_id(bundle, role)
+        return find_token_id(bundle, role)
     tokenizer = bundle.tokenizers.target
     # The last token of the target's template starts the decoder: a language, or the end token.
     return tokenizer.add_special_tokens([]).ids[-1] if tokenizer.is_present else None

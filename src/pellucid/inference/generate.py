@@ -9,7 +9,13 @@ from pellucid.decoding.search import Hypothesis
 from pellucid.errors import UsageError
 from pellucid.formats.bundle import Bundle
 from pellucid.inference.ids import Row, text_rows
-from pellucid.inference.methods import Models, can_generate, combine, search, stream_text
+from pellucid.inference.methods import (
+    CombinedModels,
+    can_generate,
+    combine_models,
+    search,
+    stream_text,
+)
 from pellucid.inference.options import NO_OPTIONS, CallOptions, max_positions, prefix_rows
 
 
@@ -43,7 +49,7 @@ def generate(
     Raises: UsageError if the model generates no text, or as `combine` and `search`.
     """
     rows = _source_rows(bundle, prompts, call)
-    models = combine(bundle, call)
+    models = combine_models(bundle, call)
     ranked = search(models, _request(bundle, rows, call), config, call.progress)
     return [
         [_generated(bundle, models, h, row.n_cut) for h in hypotheses]
@@ -60,7 +66,7 @@ def stream(
     """
     check_single_text(config)
     request = _request(bundle, _source_rows(bundle, [prompt], call), call)
-    return stream_text(combine(bundle, call), request, config, call.stop_at)
+    return stream_text(combine_models(bundle, call), request, config, call.stop_at)
 
 
 def _source_rows(bundle: Bundle, prompts: Sequence[str], call: CallOptions) -> list[Row]:
@@ -71,7 +77,7 @@ def _source_rows(bundle: Bundle, prompts: Sequence[str], call: CallOptions) -> l
     Raises: UsageError if the model generates no text, or a prompt is too long.
     """
     if not can_generate(bundle):
-        raise UsageError("this model has no head that writes text.")
+        raise UsageError("this model has no language-model head.")
     limit = max_positions(bundle, call)
     if bundle.model.encoder is not None:
         return text_rows(bundle, prompts, limit)
@@ -93,15 +99,15 @@ def _request(bundle: Bundle, rows: Sequence[Row], call: CallOptions) -> Request:
         prefix_rows(bundle, call, len(rows)),
         pad=source.roles.get("pad", 0),
         continued=continued,
-        stopped=stop_strings(target.decode_output, call.stop_at) if call.stop_at else None,
+        is_stopped=stop_strings(target.decode_output, call.stop_at) if call.stop_at else None,
         keys=[(n, 0) for n, _ in enumerate(rows, call.first)],
         bound=max_positions(bundle, call),
     )
 
 
-def _generated(bundle: Bundle, models: Models, h: Hypothesis, n_cut: int) -> Generated:
+def _generated(bundle: Bundle, models: CombinedModels, h: Hypothesis, n_cut: int) -> Generated:
     return Generated(
-        text=models.text(h.ids),
+        text=models.decode(h.ids),
         score=h.score,
         tokens=tuple(bundle.tokenizers.target.output_pieces(h.ids)),
         ids=h.ids,

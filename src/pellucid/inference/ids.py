@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from pellucid.formats.bundle import Bundle
-from pellucid.formats.special_ids import source_row
+from pellucid.formats.special_ids import wrap_source
 
 
 class Row(NamedTuple):
@@ -18,11 +18,11 @@ class Row(NamedTuple):
 
 def text_rows(bundle: Bundle, texts: Sequence[str], limit: int = 0) -> list[Row]:
     """Ids of each text with its special tokens, at most `limit` of them; 0 means any number."""
-    room = limit - len(source_row(bundle, [])) if limit else None
+    room = limit - len(wrap_source(bundle, [])) if limit else None
     encoded = bundle.tokenizers.source.encode_batch(texts)
     kept = encoded if room is None else [ids[: max(0, room)] for ids in encoded]
     return [
-        Row(source_row(bundle, ids), len(whole) - len(ids))
+        Row(wrap_source(bundle, ids), len(whole) - len(ids))
         for ids, whole in zip(kept, encoded, strict=True)
     ]
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from pellucid.errors import UsageError
 from pellucid.formats.bundle import Bundle
-from pellucid.formats.special_ids import token_id
+from pellucid.formats.special_ids import find_token_id
 from pellucid.nn.heads import pool_states
 
 
@@ -35,7 +35,7 @@ def logits(bundle: Bundle, inputs: Inputs, head: str | None = None) -> Tensor:
         checked = _with_decoder_ids(bundle, checked)
     state = bundle.model(*checked)  # (B, T, D)
     if config.kind == "sequence":
-        end = token_id(bundle, "eos")
+        end = find_token_id(bundle, "eos")
         is_end = None if end is None else checked.ids == end
         state = pool_states(state, checked.keep, is_end, config.pool)
     return bundle.model.heads[name](state).float()
@@ -116,7 +116,7 @@ def _with_decoder_ids(bundle: Bundle, inputs: Inputs) -> Inputs:
         first = pool_states(inputs.ids[..., None], inputs.keep, None, "last")  # (B, 1)
     else:
         start = bundle.token_ids.get("decoder_start_token_id")
-        start = token_id(bundle, bundle.roles.start) if start is None else start
+        start = find_token_id(bundle, bundle.roles.start) if start is None else start
         if start is None:
             raise UsageError("the id that the decoder reads first is not known. Give target_ids.")
         first = torch.full_like(inputs.ids[:, :1], start)

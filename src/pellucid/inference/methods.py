@@ -1,4 +1,4 @@
-"""From a request to ranked texts: any method, one model or several."""
+"""Search with any method, and with one model or several."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -18,63 +18,63 @@ from pellucid.text.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True)
-class Models:
-    """The models of a call as one, and the meaning of their ids."""
+class CombinedModels:
+    """The models of a call combined into one, and how to decode their ids."""
 
     model: Decoder
     draft: Draft | None
     special_ids: SpecialIds
-    text: Callable[[Sequence[int]], str]
-    """The text of generated ids, up to a stop string."""
+    decode: Callable[[Sequence[int]], str]
+    """Maps generated ids to text, up to a stop string."""
     language: str
 
 
 def can_generate(bundle: Bundle) -> bool:
-    """Whether a model has a decoder and a head that predicts tokens."""
+    """Return whether a model has a decoder and a language-model head."""
     return "lm" in bundle.model.head_configs and bundle.model.decoder is not None
 
 
-def check_translates(bundle: Bundle) -> None:
+def check_can_translate(bundle: Bundle) -> None:
     """Raises: UsageError unless the model is an encoder-decoder that generates text."""
     if bundle.model.encoder is None or not can_generate(bundle):
         raise UsageError(
-            "this model translates nothing: that needs an encoder-decoder whose head writes text."
+            "this model cannot translate: that needs an encoder-decoder with a language-model head."
             " Use generate, fill or embed."
         )
 
 
-def combine(bundle: Bundle, call: CallOptions) -> Models:
-    """The models of a call as one. Raises: UsageError naming how one differs from the first."""
+def combine_models(bundle: Bundle, call: CallOptions) -> CombinedModels:
+    """Combine the models of a call. Raises: UsageError if one is incompatible with the first."""
     others = {f"model {n} of the ensemble": m for n, m in enumerate(call.ensemble, 2)}
     if call.draft is not None:
         others["the draft"] = call.draft
     decode = bundle.tokenizers.target.decode_output
     for name, other in others.items():
-        _check_alike(bundle, other, name)
+        _check_compatible(bundle, other, name)
         _check_special_ids(bundle.special_ids, other.special_ids, name)
     models = [m.model for m in (bundle, *call.ensemble)]
-    return Models(
+    return CombinedModels(
         model=Ensemble(models) if call.ensemble else bundle.model,
         draft=None if call.draft is None else Draft(call.draft.model),
         special_ids=ban_strings(bundle, bundle.special_ids, call),
-        text=lambda ids: cut_at_stop(decode(ids), call.stop_at),
+        decode=lambda ids: cut_at_stop(decode(ids), call.stop_at),
         language=bundle.languages[1],
     )
 
 
 def search(
-    models: Models,
+    models: CombinedModels,
     request: Request,
     config: DecodingConfig,
     progress: Callable[[int], None] | None = None,
 ) -> list[list[Hypothesis]]:
-    """The n best texts for each source, best first, by the config's method.
+    """Return the n best texts for each source, best first, by the config's method.
 
     Raises: UsageError as the method does, or if a draft is given with more than one open text.
     """
     if models.draft is not None:
         check_single_text(config)
-        return [[_speculated(models, one, config)] for one in _singles(request, progress)]
+        return [[_speculate(models, one, config)] for one in _split_request(request, progress)]
     texts = generate(models.model, request, models.special_ids, config, progress)
     if config.method == "mbr":
         return [_minimum_risk(models, samples, config) for samples in texts]
@@ -82,43 +82,43 @@ def search(
 
 
 def stream_text(
-    models: Models, request: Request, config: DecodingConfig, stop_at: Sequence[str]
+    models: CombinedModels, request: Request, config: DecodingConfig, stop_at: Sequence[str]
 ) -> Iterator[str]:
-    """The text of a request's one source, piece by piece, as soon as a piece cannot change.
+    """Yield the text of a single source in pieces, each as soon as it is final.
 
-    An unfinished character, and what may begin a stop string, wait for the next tokens.
+    Incomplete characters, and text that may begin a stop string, wait for the next tokens.
     """
     ids: list[int] = []
     sent = ""
     for piece in stream(models.model, request, models.special_ids, config):
         ids += piece.ids
-        text = models.text(ids)
+        text = models.decode(ids)
         if not piece.ended:
             text = text.rstrip("\ufffd")
-            text = text[: len(text) - _waiting(text, stop_at)]
+            text = text[: len(text) - _count_withheld(text, stop_at)]
         if text.startswith(sent) and text != sent:
             yield text[len(sent) :]
             sent = text
 
 
 def cut_at_stop(text: str, stop: Sequence[str]) -> str:
-    """The text before the stop string that is complete first; of several, before the longest.
+    """Return the text before the first stop string; if several end there, before the longest.
 
-    A text that is read character by character ends there, whatever its tokens.
+    Stop strings are found by character, whatever the tokens.
     """
     starts = [(text.find(string), string) for string in stop]
     ends = [(start + len(string), start) for start, string in starts if start >= 0]
     return text[: min(ends)[1]] if ends else text
 
 
-def _waiting(text: str, stop: Sequence[str]) -> int:
-    """Number of last characters that may begin a stop string."""
+def _count_withheld(text: str, stop: Sequence[str]) -> int:
+    """Return the number of last characters that may begin a stop string."""
     lengths = (n for s in stop for n in range(1, len(s)) if text.endswith(s[:n]))
     return max(lengths, default=0)
 
 
-def _singles(request: Request, progress: Callable[[int], None] | None) -> Iterator[Request]:
-    """A request for each source, for methods that take one at a time."""
+def _split_request(request: Request, progress: Callable[[int], None] | None) -> Iterator[Request]:
+    """Yield a request per source, for methods that take one source at a time."""
     for i, source in enumerate(request.sources):
         prefixes = request.prefixes[i : i + 1]
         yield replace(request, sources=[source], prefixes=prefixes, keys=[request.key(i)])
@@ -126,16 +126,16 @@ def _singles(request: Request, progress: Callable[[int], None] | None) -> Iterat
             progress(1)
 
 
-def _speculated(models: Models, request: Request, config: DecodingConfig) -> Hypothesis:
+def _speculate(models: CombinedModels, request: Request, config: DecodingConfig) -> Hypothesis:
     assert models.draft is not None
     return speculate(models.model, models.draft, request, models.special_ids, config).hypothesis
 
 
 def _minimum_risk(
-    models: Models, samples: Sequence[Hypothesis], config: DecodingConfig
+    models: CombinedModels, samples: Sequence[Hypothesis], config: DecodingConfig
 ) -> list[Hypothesis]:
-    """The distinct texts that are most similar to all samples."""
-    texts = [models.text(h.ids) for h in samples]
+    """Return the distinct texts that are most similar to all samples, best first."""
+    texts = [models.decode(h.ids) for h in samples]
     distinct: dict[str, Hypothesis] = {}
     for text, h in zip(texts, samples, strict=True):
         distinct.setdefault(text, h)
@@ -145,26 +145,28 @@ def _minimum_risk(
     return [replace(hypotheses[r.candidate], utility=r.utility) for r in ranked[: config.n_best]]
 
 
-def _check_alike(first: Bundle, other: Bundle, name: str) -> None:
-    """Raises: UsageError unless both have the same ids, the same shape and the same device."""
+def _check_compatible(first: Bundle, other: Bundle, name: str) -> None:
+    """Raises: UsageError unless both have the same ids, architecture and device."""
     if not can_generate(other):
-        raise UsageError(f"{name} has no head that writes text. Leave it out.")
+        raise UsageError(f"{name} has no language-model head. Leave it out.")
     if (first.model.encoder is None) != (other.model.encoder is None):
-        kinds = ("an encoder-decoder", "a decoder alone")
+        kinds = ("an encoder-decoder", "a decoder-only model")
         one, another = (kinds[b.model.encoder is None] for b in (first, other))
-        raise UsageError(f"{name} is {another}, the first model {one}. Use models of one shape.")
+        raise UsageError(f"{name} is {another}, the first model {one}. Use models of one kind.")
     for side in ("source", "target"):
-        difference = _difference(getattr(first.tokenizers, side), getattr(other.tokenizers, side))
+        difference = _describe_difference(
+            getattr(first.tokenizers, side), getattr(other.tokenizers, side)
+        )
         if difference:
             raise UsageError(
-                f"{name} has another vocabulary, {difference}. Models of one text must share their"
-                " tokenizer: use some that were trained with the same."
+                f"{name} has another vocabulary: {difference}. Combined models need the same"
+                " tokenizer. Use models that were trained with one tokenizer."
             )
     widths = [c.target_vocab_size or c.vocab_size for c in (first.model_config, other.model_config)]
     if widths[0] != widths[1]:
         raise UsageError(
             f"{name} predicts {widths[1]} tokens, the first model {widths[0]}, though their"
-            " tokenizers agree: one was padded. Use models of one width."
+            " tokenizers agree: one output is padded. Use models with outputs of one size."
         )
     devices = [device_of(d.model) for d in (first, other)]
     if devices[0] != devices[1]:
@@ -174,21 +176,21 @@ def _check_alike(first: Bundle, other: Bundle, name: str) -> None:
 
 
 def _check_special_ids(first: SpecialIds, other: SpecialIds, name: str) -> None:
-    """Raises: UsageError if texts begin or end with other ids."""
+    """Raises: UsageError if texts begin or end with different ids."""
     for field in ("start", "end", "forced_first", "forced_last"):
         a, b = getattr(first, field), getattr(other, field)
         if a != b:
             raise UsageError(
-                f"{name} has {field}={b}, the first model {field}={a}: one text cannot begin and"
-                " end in two ways. Use models that were trained alike."
+                f"{name} has {field}={b}, the first model {field}={a}. Combined models need"
+                " the same special ids. Use models that were trained with the same settings."
             )
 
 
-def _difference(first: Tokenizer, other: Tokenizer) -> str:
-    """A description of the first id with two meanings; empty if there is none."""
+def _describe_difference(first: Tokenizer, other: Tokenizer) -> str:
+    """Return a description of the first id with two meanings, or an empty string."""
     if first is other or first.pieces_by_id == other.pieces_by_id:
         return ""
     a, b = first.pieces_by_id, other.pieces_by_id
     i = min(i for i in a.keys() | b.keys() if a.get(i) != b.get(i))
     here, there = (repr(d[i]) if i in d else "nothing" for d in (a, b))
-    return f"whose token {i} is {there} and not {here}"
+    return f"its token {i} is {there}, not {here}"

@@ -9,8 +9,8 @@ from torch import Tensor
 from pellucid.decoding.search import device_of
 from pellucid.errors import DataError
 from pellucid.formats.bundle import Bundle
-from pellucid.formats.special_ids import source_row, target_row
-from pellucid.inference.methods import check_translates
+from pellucid.formats.special_ids import wrap_source, wrap_target
+from pellucid.inference.methods import check_can_translate
 from pellucid.nn.padding import MAX_LOGITS, batches, pad_batch
 
 
@@ -36,13 +36,13 @@ def score(
 
     The model's own distribution, unsmoothed; nothing is banned or cut. Batched by length.
     names: what an error calls each pair, such as a file and its line.
-    Raises: UsageError if the model translates nothing; DataError if a text has more tokens than the
+    Raises: UsageError if the model cannot translate; DataError if a text has more tokens than the
     model reads.
     """
-    check_translates(bundle)
+    check_can_translate(bundle)
     source, target = bundle.tokenizers.source, bundle.tokenizers.target
-    sources = [source_row(bundle, ids) for ids in source.encode_batch([s for s, _ in pairs])]
-    targets = [target_row(bundle, ids) for ids in target.encode_batch([t for _, t in pairs])]
+    sources = [wrap_source(bundle, ids) for ids in source.encode_batch([s for s, _ in pairs])]
+    targets = [wrap_target(bundle, ids) for ids in target.encode_batch([t for _, t in pairs])]
     c = bundle.model_config
     for i, (source_ids, target_ids) in enumerate(zip(sources, targets, strict=True)):
         if 0 < c.most_tokens < max(len(source_ids), len(target_ids)):

@@ -8,8 +8,8 @@ from pellucid.decoding.generate import SLACK, Request
 from pellucid.decoding.long import rejoin, split_long
 from pellucid.decoding.search import Hypothesis
 from pellucid.formats.bundle import Bundle
-from pellucid.formats.special_ids import source_row
-from pellucid.inference.methods import check_translates, combine, search
+from pellucid.formats.special_ids import wrap_source
+from pellucid.inference.methods import check_can_translate, combine_models, search
 from pellucid.inference.options import NO_OPTIONS, CallOptions, max_positions, prefix_rows
 from pellucid.text.guard import clean_text
 
@@ -51,9 +51,9 @@ def translate(
 ) -> list[list[Translation]]:
     """`n_best` translations of each text, best first. An empty text gives an empty one.
 
-    Raises: UsageError if the model translates nothing, or as `combine` and `clean_text`.
+    Raises: UsageError if the model cannot translate, or as `combine_models` and `clean_text`.
     """
-    check_translates(bundle)
+    check_can_translate(bundle)
     config = config or bundle.decoding
     limit = max_positions(bundle, call)
     sources = _sources(bundle, texts, limit)  # of each text, its parts
@@ -67,7 +67,7 @@ def translate(
         keys=keys,
         bound=limit,
     )
-    results = iter(search(combine(bundle, call), request, config, call.progress))
+    results = iter(search(combine_models(bundle, call), request, config, call.progress))
     language, n_best = bundle.languages[1], config.n_best
     return [
         _join([_ranked(bundle, source, next(results)) for source in parts], language, n_best)
@@ -80,7 +80,7 @@ def _sources(bundle: Bundle, texts: Sequence[str], limit: int) -> list[list[list
 
     A blank text has no part.
     """
-    tokenizer, around = bundle.tokenizers.source, len(source_row(bundle, []))
+    tokenizer, around = bundle.tokenizers.source, len(wrap_source(bundle, []))
     longest = bundle.longest_source
     if limit:  # the output may be twice as long, and must have positions too
         longest = min(longest, (limit - SLACK) // 2 - around)
@@ -96,7 +96,7 @@ def _sources(bundle: Bundle, texts: Sequence[str], limit: int) -> list[list[list
 
     texts = [clean_text(text) for text in texts]
     rows = zip(texts, tokenizer.encode_batch(texts), strict=True)
-    return [[source_row(bundle, ids) for ids in parts_of(text, row)] for text, row in rows]
+    return [[wrap_source(bundle, ids) for ids in parts_of(text, row)] for text, row in rows]
 
 
 def _ranked(

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from pellucid.config.model import ModelConfig
 from pellucid.nn import kernels
 from pellucid.nn.dropout import dropout
-from pellucid.nn.kernels import Map
+from pellucid.nn.kernels import LinearFunction
 from pellucid.nn.linear import Linear, SlicedLinear, project
 from pellucid.nn.masks import MaskTensors
 from pellucid.taps import Tap
@@ -125,7 +125,7 @@ class SelfAttention(Attention):
 
     def __init__(self, c: ModelConfig) -> None:
         super().__init__(c)
-        self.qkv: Map | None = None  # q, k and v in one, in a copy prepared for decoding
+        self.qkv: LinearFunction | None = None  # q, k and v in one, in a copy prepared for decoding
 
     def forward(
         self,
@@ -150,7 +150,7 @@ class CrossAttention(Attention):
 
     def __init__(self, c: ModelConfig) -> None:
         super().__init__(c)
-        self.kv: Map | None = None  # k and v in one, in a copy prepared for decoding
+        self.kv: LinearFunction | None = None  # k and v in one, in a copy prepared for decoding
 
     def read(self, memory: Tensor) -> KeysValues:
         """Return keys and values of memory (B, S, D), computed once for all target positions."""

@@ -1,4 +1,4 @@
-"""Heads: the layers that map a model's states to predictions."""
+"""Heads: the layers that map hidden states to predictions."""
 
 import torch
 from torch import Tensor, nn
@@ -15,10 +15,10 @@ from pellucid.taps import Tap
 
 
 class Head(nn.Module):
-    """output(norm(activation(transform(state)))); the config may leave out any part.
+    """output(norm(activation(transform(state)))). Each part is optional.
 
-    A language model's output is usually tied to the embedding, so its transform maps states to the
-    embedding's width.
+    The transform of a language model maps states to the width of the embedding, because its output
+    is usually tied to the embedding.
     """
 
     def __init__(self, c: ModelConfig, h: HeadConfig) -> None:
@@ -40,12 +40,12 @@ class Head(nn.Module):
         self.norm = build_norm(c, width) if h.norm else None
         self.output = Linear(width, outputs, h.bias) if outputs else None
         self.crf = CRF(h.outputs) if h.crf else None
-        self.scale, self.input_p, self.p = h.scale, h.input_dropout, h.dropout
+        self.scale, self.input_dropout, self.dropout = h.scale, h.input_dropout, h.dropout
         self.logits = Tap()
 
     def forward(self, state: Tensor) -> Tensor:
-        """(..., D) -> (..., outputs), or (...) for kind score; with a CRF, its emissions."""
-        x = dropout(state, self.input_p, self.training)
+        """(..., D) -> (..., outputs); for kind score, (...). With a CRF: its emissions."""
+        x = dropout(state, self.input_dropout, self.training)
         if self.transform is not None:
             x = self.activation(self.transform(x))
         if self.norm is not None:
@@ -53,17 +53,18 @@ class Head(nn.Module):
         if self.scale != 1.0:
             x = x * self.scale
         if self.output is not None:
-            x = self.output(dropout(x, self.p, self.training))
+            x = self.output(dropout(x, self.dropout, self.training))
         if self.config.kind == "score":
             x = x[..., 0]
         return self.logits(x)
 
 
 def pool_states(state: Tensor, keep: Tensor | None, is_end: Tensor | None, pool: str) -> Tensor:
-    """Return one state (B, D) for each text, of states (B, T, D).
+    """Select the state of one token of each text: (B, T, D) -> (B, D).
 
-    pool: "first", "last" (the last real token; keep (B, T) is True where real) or "end" (the last
-    end token; is_end (B, T) is True there). Raises: UsageError if a text has no such token.
+    pool: "first"; "last", the last token where keep (B, T) is True; or "end", the last end token,
+    where is_end (B, T) is True.
+    Raises: UsageError if a text has no such token.
     """
     if pool == "first":
         return state[:, 0]

@@ -13,7 +13,7 @@ from torch.autograd.function import once_differentiable
 from pellucid.nn.kernel_choice import KernelChoices, pinned
 
 PackedType = Literal["fp32", "bf16", "int8"]
-Map = Callable[[Tensor], Tensor]
+LinearFunction = Callable[[Tensor], Tensor]
 """(..., in) -> (..., out)"""
 TORCH_TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "int8": torch.float32}
 SMALL_PRODUCT = 700_000  # below this many multiplications oneDNN's 12 us per call do not pay
@@ -89,7 +89,9 @@ def prefers_matmul(q: Tensor, k: Tensor) -> bool:
     )
 
 
-def pack(weight: Tensor, bias: Tensor | None, dtype: PackedType, activation: str = "none") -> Map:
+def pack(
+    weight: Tensor, bias: Tensor | None, dtype: PackedType, activation: str = "none"
+) -> LinearFunction:
     """Return activation(x W^T + b) as a function for decoding, W stored in the kernel's own layout.
 
     weight (out, in), bias (out,). dtype: fp32 and bf16 are stored in oneDNN's blocks; int8 with a
@@ -98,8 +100,8 @@ def pack(weight: Tensor, bias: Tensor | None, dtype: PackedType, activation: str
     weight = weight.detach()
     bias = None if bias is None else bias.detach()
     if dtype == "int8":
-        return _int8(weight, bias, activation)
-    return _reordered(weight.to(TORCH_TYPES[dtype]), bias, activation)
+        return _pack_int8(weight, bias, activation)
+    return _pack_float(weight.to(TORCH_TYPES[dtype]), bias, activation)
 
 
 def can_pack(dtype: PackedType) -> bool:
@@ -111,7 +113,7 @@ def can_pack(dtype: PackedType) -> bool:
     return dtype == "fp32" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
-def _reordered(weight: Tensor, bias: Tensor | None, activation: str) -> Map:
+def _pack_float(weight: Tensor, bias: Tensor | None, activation: str) -> LinearFunction:
     packed = torch.ops.mkldnn._reorder_linear_weight(weight, TYPICAL_ROWS)
     bias = None if bias is None else bias.to(weight.dtype)
     product = torch.ops.mkldnn._linear_pointwise
@@ -128,7 +130,7 @@ def _reordered(weight: Tensor, bias: Tensor | None, activation: str) -> Map:
     return compute
 
 
-def _int8(weight: Tensor, bias: Tensor | None, activation: str) -> Map:
+def _pack_int8(weight: Tensor, bias: Tensor | None, activation: str) -> LinearFunction:
     torch.backends.quantized.engine = "x86"
     scale = weight.abs().amax(1).clamp_(min=1e-8) / 127  # (out,), symmetric
     zero = torch.zeros(len(scale), dtype=torch.long)

@@ -1,4 +1,4 @@
-"""A safetensors file, read tensor by tensor."""
+"""Read a safetensors file tensor by tensor."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,15 +10,15 @@ from torch import Tensor
 
 from pellucid.errors import DataError, VerificationError
 
-MAPPED = 16 << 20
-"""Bytes that are read before the file is opened again."""
+REMAP_BYTES = 16 << 20
+"""The file is mapped again after this many bytes were read."""
 
 
 class TensorFile:
-    """Names and shapes of all tensors; their values are read one by one.
+    """The names, shapes and dtypes of a safetensors file; tensors are read one at a time.
 
-    The library maps the file into memory: its tensors would change with the file, and all that was
-    read would stay resident. So each tensor is copied, and the file is mapped again now and then.
+    safetensors maps the file into memory: a mapped tensor changes when the file does, and the pages
+    that were read stay in memory. So each tensor is copied, and the file is mapped again regularly.
     """
 
     def __init__(self, path: Path) -> None:
@@ -30,16 +30,16 @@ class TensorFile:
         self.dtypes: dict[str, str] = {}
         self._open()
         for name in self._file.keys():  # noqa: SIM118
-            part = self._file.get_slice(name)
-            self.shapes[name] = tuple(part.get_shape())
-            self.dtypes[name] = part.get_dtype()
+            header = self._file.get_slice(name)
+            self.shapes[name] = tuple(header.get_shape())
+            self.dtypes[name] = header.get_dtype()
 
-    def tensor(self, name: str, part: Callable[[Tensor], Tensor] = lambda x: x) -> Tensor:
-        """Return `part` of a tensor, contiguous. Raises: VerificationError if it is damaged."""
-        if self._mapped > MAPPED:
+    def tensor(self, name: str, select: Callable[[Tensor], Tensor] = lambda x: x) -> Tensor:
+        """Return a contiguous copy of `select(tensor)`. Raises: VerificationError if damaged."""
+        if self._mapped > REMAP_BYTES:
             self._open()
         try:
-            mapped = part(self._file.get_tensor(name))
+            mapped = select(self._file.get_tensor(name))
         except SafetensorError as error:
             raise self._error(error) from error
         self._mapped += mapped.nbytes
@@ -54,5 +54,5 @@ class TensorFile:
 
     def _error(self, error: SafetensorError) -> VerificationError:
         return VerificationError(
-            f"{self.path} is not a whole safetensors file: {error}. Copy or download it again."
+            f"{self.path} is not a valid safetensors file: {error}. Copy or download it again."
         )

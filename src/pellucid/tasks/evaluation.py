@@ -7,14 +7,13 @@ import torch
 from pellucid.config.data import DataConfig
 from pellucid.config.run import RunConfig
 from pellucid.config.tasks.catalog import TASK_CONFIGS, task_config
-from pellucid.data.examples import Encoded, HeldOut, InMemory
+from pellucid.config.columns import LABEL_KINDS
+from pellucid.data.examples import Encoded, InMemoryExamples, ValidationData
 from pellucid.data.records import read_records
 from pellucid.errors import DataError, UsageError
 from pellucid.formats.bundle import Bundle
 from pellucid.tasks.catalog import build_task
 from pellucid.tasks.protocol import TaskInputs
-
-LABELS = ("label", "labels", "tags")
 
 
 def evaluate(
@@ -37,7 +36,7 @@ def evaluate(
         raise DataError(f"{', '.join(files)}: no example in it. Check the file.")
     model = bundle.model.to(device).eval()
     with torch.no_grad():
-        return task.validate(model, HeldOut(InMemory(examples), records), device)
+        return task.validate(model, ValidationData(InMemoryExamples(examples), records), device)
 
 
 def task_inputs(bundle: Bundle, data: DataConfig) -> TaskInputs:
@@ -55,7 +54,7 @@ def task_inputs(bundle: Bundle, data: DataConfig) -> TaskInputs:
             decoding=bundle.decoding,
         ),
         tokenizers=bundle.tokenizers,
-        labels={c.name: labels for c in objective.columns if c.kind in LABELS},
+        labels={c.name: labels for c in objective.columns if c.kind in LABEL_KINDS},
         longest=(bundle.longest_source,),
         heads=heads,
         token_ids=bundle.token_ids,

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from pellucid.config.tasks.masked_lm import MaskedLMConfig
 from pellucid.data.batching import evaluation_batches
-from pellucid.data.examples import Encoded, HeldOut, LeftOut, chunks
+from pellucid.data.examples import Encoded, LeftOutRecord, ValidationData, split_into_chunks
 from pellucid.data.noising import MaskingShares, MaskingTokens, mask_tokens
 from pellucid.data.records import Record
 from pellucid.formats.bundle import Bundle
@@ -59,17 +59,17 @@ class MaskedLMTask(Task):
         """See `Task.check`."""
         check_encoder(self.inputs, HEAD, ("pad", "mask"))
 
-    def encode(self, records: Iterable[Record]) -> Iterator[Encoded | LeftOut]:
+    def encode(self, records: Iterable[Record]) -> Iterator[Encoded | LeftOutRecord]:
         """Documents, cut into blocks of at most `data.max_length` tokens, special ones included."""
         tokenizer, most = self.inputs.tokenizers.source, most_tokens(self.inputs)
         n_special = len(tokenizer.add_special_tokens([]).ids)
-        for chunk in chunks(records):
+        for chunk in split_into_chunks(records):
             segments = [segments_of(record.values[0]) for record in chunk]
             encoded = iter(tokenizer.encode_batch([s for each in segments for s in each]))
             for record, each in zip(chunk, segments, strict=True):
                 ids = np.array([i for _ in each for i in next(encoded)], np.int32)
                 if not len(ids):
-                    yield LeftOut("blank")
+                    yield LeftOutRecord("blank")
                 for begin in range(0, len(ids), most):
                     block = ids[begin : begin + most]
                     yield Encoded((block,), (len(block) + n_special,), record)
@@ -113,7 +113,7 @@ class MaskedLMTask(Task):
         return {NAME: Term(cross_entropy(_logits(module, batch), batch.labels))}
 
     def validate(
-        self, module: nn.Module, held_out: HeldOut, device: torch.device
+        self, module: nn.Module, validation: ValidationData, device: torch.device
     ) -> dict[str, float]:
         """Loss and perplexity per hidden token, and how many are predicted right.
 
@@ -121,8 +121,8 @@ class MaskedLMTask(Task):
         """
         total, right, count = 0.0, 0, 0
         with torch.inference_mode():
-            for number, indices in enumerate(evaluation_batches(held_out.examples.lengths)):
-                examples = [held_out.examples[i] for i in indices]
+            for number, indices in enumerate(evaluation_batches(validation.examples.lengths)):
+                examples = [validation.examples[i] for i in indices]
                 batch = self.collate(examples, seed=number).to(device)
                 logits = _logits(module, batch)
                 total += float(cross_entropy(logits, batch.labels))

@@ -32,7 +32,7 @@ from torch import Tensor, nn
 
 from pellucid.config.head import HeadConfig
 from pellucid.config.run import RunConfig
-from pellucid.data.examples import Encoded, Examples, HeldOut, LeftOut
+from pellucid.data.examples import Encoded, Examples, LeftOutRecord, ValidationData
 from pellucid.data.records import Record
 from pellucid.data.vectors import Vectors
 from pellucid.formats.bundle import Bundle
@@ -94,7 +94,7 @@ class Task(Protocol):
         Raises: ConfigError, UsageError naming what is missing.
         """
 
-    def encode(self, records: Iterable[Record]) -> Iterator[Encoded | LeftOut]:
+    def encode(self, records: Iterable[Record]) -> Iterator[Encoded | LeftOutRecord]:
         """Examples from records; see the module's docstring."""
         ...
 
@@ -123,7 +123,7 @@ class Task(Protocol):
         ...
 
     def validate(
-        self, module: nn.Module, held_out: HeldOut, device: torch.device
+        self, module: nn.Module, validation: ValidationData, device: torch.device
     ) -> dict[str, float]:
         """The metrics that the task's config names, on held-out data; always has `loss`."""
         ...

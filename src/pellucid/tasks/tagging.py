@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from pellucid.config.tasks.tagging import TaggingConfig
 from pellucid.data.batching import evaluation_batches
-from pellucid.data.examples import Encoded, HeldOut, LeftOut, chunks
+from pellucid.data.examples import Encoded, LeftOutRecord, ValidationData, split_into_chunks
 from pellucid.data.records import Record
 from pellucid.errors import DataError
 from pellucid.formats.bundle import Bundle
@@ -62,17 +62,17 @@ class TaggingTask(Task):
         """See `Task.check`."""
         check_encoder(self.inputs, HEAD, ("pad",))
 
-    def encode(self, records: Iterable[Record]) -> Iterator[Encoded | LeftOut]:
+    def encode(self, records: Iterable[Record]) -> Iterator[Encoded | LeftOutRecord]:
         """Ids, first tokens and labels; a sentence that is too long becomes several examples."""
         tokenizer, most = self.inputs.tokenizers.source, most_tokens(self.inputs)
         n_special = len(tokenizer.add_special_tokens([]).ids)
         ids_of = {label: i for i, label in enumerate(self.labels)}
-        for chunk in chunks(records):
+        for chunk in split_into_chunks(records):
             sentences = encode_words(tokenizer, [record.values[0] for record in chunk])
             for record, pieces in zip(chunk, sentences, strict=True):
                 labels = np.array(_label_ids(record, ids_of), np.int32)
                 if not len(labels):
-                    yield LeftOut("blank")
+                    yield LeftOutRecord("blank")
                 for words in windows(pieces, most):
                     begin, end = _span(pieces, words)
                     ids = np.array(pieces.ids[begin:end], np.int32)
@@ -122,7 +122,7 @@ class TaggingTask(Task):
         return {NAME: Term(_loss(module, _scores(module, batch), batch))}
 
     def validate(
-        self, module: nn.Module, held_out: HeldOut, device: torch.device
+        self, module: nn.Module, validation: ValidationData, device: torch.device
     ) -> dict[str, float]:
         """Loss per word, accuracy, and precision, recall and F1 of entities.
 
@@ -132,8 +132,8 @@ class TaggingTask(Task):
         predicted: list[list[str]] = []
         gold: list[list[str]] = []
         with torch.inference_mode():
-            for indices in evaluation_batches(held_out.examples.lengths):
-                batch = self.collate([held_out.examples[i] for i in indices], 0).to(device)
+            for indices in evaluation_batches(validation.examples.lengths):
+                batch = self.collate([validation.examples[i] for i in indices], 0).to(device)
                 scores = _scores(module, batch)
                 total += float(_loss(module, scores, batch))
                 count += int(batch.is_word.sum())

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from pellucid.config.decoding import Roles
 from pellucid.config.tasks.translation import TranslationConfig
 from pellucid.data.batching import evaluation_batches
-from pellucid.data.examples import Encoded, HeldOut, LeftOut, chunks
+from pellucid.data.examples import Encoded, LeftOutRecord, ValidationData, split_into_chunks
 from pellucid.data.records import Record
 from pellucid.errors import ConfigError
 from pellucid.families.catalog import ALL_FAMILIES
@@ -70,21 +70,21 @@ class TranslationTask(Task):
         inputs.tokenizers.target.id("pad")
         self._first_token()
 
-    def encode(self, records: Iterable[Record]) -> Iterator[Encoded | LeftOut]:
+    def encode(self, records: Iterable[Record]) -> Iterator[Encoded | LeftOutRecord]:
         """One example per pair: ids of source and target, without special tokens."""
         tokenizers, most = self.inputs.tokenizers, self.inputs.config.data.max_length
         n_source, n_target = (
             len(tokenizer.add_special_tokens([]).ids)
             for tokenizer in (tokenizers.source, tokenizers.target)
         )
-        for chunk in chunks(records):
+        for chunk in split_into_chunks(records):
             sources = tokenizers.source.encode_batch([record.values[0] for record in chunk])
             targets = tokenizers.target.encode_batch([record.values[1] for record in chunk])
             for record, source, target in zip(chunk, sources, targets, strict=True):
                 if not source or not target:
-                    yield LeftOut("blank")
+                    yield LeftOutRecord("blank")
                 elif max(len(source), len(target)) > most:
-                    yield LeftOut("too long")
+                    yield LeftOutRecord("too long")
                 else:
                     lengths = (len(source) + n_source, len(target) + n_target)
                     ids = (np.array(source, np.int32), np.array(target, np.int32))
@@ -132,18 +132,18 @@ class TranslationTask(Task):
         return {NAME: Term(cross_entropy(logits, batch.labels, self._objective.label_smoothing))}
 
     def validate(
-        self, module: nn.Module, held_out: HeldOut, device: torch.device
+        self, module: nn.Module, validation: ValidationData, device: torch.device
     ) -> dict[str, float]:
         """Loss and perplexity per token, unsmoothed; BLEU where it chooses the checkpoint."""
         total, count = 0.0, 0
         with torch.inference_mode():
-            for indices in evaluation_batches(held_out.examples.lengths):
-                batch = self.collate([held_out.examples[i] for i in indices], 0).to(device)
+            for indices in evaluation_batches(validation.examples.lengths):
+                batch = self.collate([validation.examples[i] for i in indices], 0).to(device)
                 total += float(cross_entropy(_logits(module, batch), batch.labels))
                 count += len(batch.labels)
         scores = {"loss": total / max(count, 1), "perplexity": perplexity(total, count)}
         if self.inputs.config.best_by == "bleu":
-            scores["bleu"] = self._bleu(module, held_out)
+            scores["bleu"] = self._bleu(module, validation)
         return scores
 
     def export(self, module: nn.Module) -> Mapping[str, Bundle]:
@@ -181,11 +181,11 @@ class TranslationTask(Task):
         target, role = self.inputs.tokenizers.target, self._roles.start
         return template_ids(target)[1][-1] if role == "last" else target.id(role)
 
-    def _bleu(self, module: nn.Module, held_out: HeldOut) -> float:
+    def _bleu(self, module: nn.Module, validation: ValidationData) -> float:
         bundle = self.export(module)["final"]
-        results = translate(bundle, [record.values[0] for record in held_out.records])
+        results = translate(bundle, [record.values[0] for record in validation.records])
         hypotheses = [best.text for best, *_ in results]
-        references = [record.values[1] for record in held_out.records]
+        references = [record.values[1] for record in validation.records]
         return bleu(hypotheses, references, bundle.languages[1]).value
 
 

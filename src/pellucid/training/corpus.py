@@ -1,10 +1,10 @@
-"""The records of a run: what is trained on, and what is held out."""
+"""The training and validation records of a run."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from pellucid import garden
-from pellucid.config.columns import Column
+from pellucid.config.columns import LABEL_KINDS, Column
 from pellucid.config.data import GARDEN, DataConfig
 from pellucid.config.tasks.base import TaskConfig
 from pellucid.data.files import expand_names, open_files
@@ -14,41 +14,38 @@ from pellucid.data.split import MOST_HELD_OUT, NOTHING_LEFT, Split, hold_out, n_
 from pellucid.data.store import digest
 from pellucid.errors import DataError
 
-LABELS = ("label", "labels", "tags")
-"""Kinds of columns whose values are labels."""
-
 
 class Corpus:
-    """Training and validation records of a data config, by the columns of a task."""
+    """Training and validation records: the columns of a task, read from the files of a config."""
 
     def __init__(self, config: DataConfig, task: TaskConfig) -> None:
-        """Read everything once. Raises: DataError at the first fault, before any training."""
+        """Read all files once. Raises: DataError at the first invalid record."""
         if not config.train:
             raise DataError(
                 "there is no training data. Name files: pellucid train --data.train FILE ..."
             )
         self.config, self.columns = config, task.columns
-        self.digests: dict[str, str] = {}  # file -> sha256: what tells this text from another
+        self.digests: dict[str, str] = {}  # file -> sha256
         for names in filter(None, (config.train, config.valid)):
-            open_files(names, self.columns, config)  # reads nothing: can they have these columns?
+            open_files(names, self.columns, config)  # checks the columns; reads no records
             self.digests |= {file: digest(file) for file in expand_names(names)}
         self.recognized = recognize(config.train, self.columns, config)
         self._labels: dict[str, Counter[str]] = {
-            column.name: Counter() for column in self.columns if column.kind in LABELS
+            column.name: Counter() for column in self.columns if column.kind in LABEL_KINDS
         }
-        self.n_read = sum(1 for _ in self._counted(self._read(config.train)))
+        self.n_read = sum(1 for _ in self._count_labels(self._read(config.train)))
         if not self.n_read:
             raise DataError(f"{', '.join(config.train)}: no example in it. Check the file.")
         self._split: Split | None = None
-        self.valid = self._held_out()
+        self.valid = self._read_validation()
 
     def train(self) -> Iterator[Record]:
-        """Records to train on, in the order of the files."""
+        """Return the training records, in the order of the files."""
         records = self._read(self.config.train)
         return records if self._split is None else self._split.training(records)
 
     def texts(self) -> Iterator[tuple[str, ...]]:
-        """The texts of each training record, as a tokenizer is learned from them."""
+        """Yield the texts of each training record, to train a tokenizer on."""
         columns = [i for i, column in enumerate(self.columns) if column.tokenizer]
         for record in self.train():
             values = (record.values[i] for i in columns)
@@ -56,23 +53,23 @@ class Corpus:
 
     @property
     def labels(self) -> dict[str, tuple[str, ...]]:
-        """The labels of each column that has some, in alphabetical order."""
+        """The labels of each label column, in alphabetical order."""
         return {name: tuple(sorted(counts)) for name, counts in self._labels.items()}
 
     @property
     def split(self) -> str:
-        """What tells this split from another one of the same files."""
+        """A description of the split; different splits of the same files have different ones."""
         return f"{len(self.valid)} held out" if self._split else ""
 
-    def _held_out(self) -> Sequence[Record]:
+    def _read_validation(self) -> Sequence[Record]:
         c = self.config
         if c.valid:
-            records = list(self._counted(self._read(c.valid)))
+            records = list(self._count_labels(self._read(c.valid)))
             if not records:
                 raise DataError(f"{', '.join(c.valid)}: no example in it. Check data.valid.")
             return records
         if tuple(c.train) == (GARDEN,) and _is_parallel(self.columns):
-            # The garden holds out whole clauses, which no split by sentences would.
+            # The garden holds out whole clauses; a split by sentences would not.
             pairs = garden.pairs(MOST_HELD_OUT, c.source_language, c.target_language, split="valid")
             return [Record(GARDEN, line, pair) for line, pair in enumerate(pairs, start=1)]
         self._split = hold_out(self._read(c.train), self.columns, n_held_out(self.n_read))
@@ -83,11 +80,11 @@ class Corpus:
     def _read(self, files: Sequence[str]) -> Iterator[Record]:
         return read_records(files, self.columns, self.config)
 
-    def _counted(self, records: Iterable[Record]) -> Iterator[Record]:
-        """The records, their labels counted on the way."""
+    def _count_labels(self, records: Iterable[Record]) -> Iterator[Record]:
+        """Yield the records and count their labels."""
         for record in records:
             for column, value in zip(self.columns, record.values, strict=True):
-                if column.kind in LABELS and value is not None:
+                if column.kind in LABEL_KINDS and value is not None:
                     self._labels[column.name].update((value,) if column.kind == "label" else value)
             yield record
 

@@ -12,7 +12,7 @@ from pellucid.config.data import DataConfig
 from pellucid.config.read import build, check, merge
 from pellucid.config.run import RunConfig
 from pellucid.config.tasks.catalog import task_config
-from pellucid.data.examples import HeldOut, TrainingData
+from pellucid.data.examples import TrainingData, ValidationData
 from pellucid.data.languages import languages
 from pellucid.data.records import Record
 from pellucid.data.store import ExampleStore, build_store, content_key
@@ -99,17 +99,17 @@ def prepare(
         inputs = new_inputs(config, tokenizers, corpus.labels, start)
     task = build_task(inputs)
     task.check()
-    train, held_out = _encode(task, inputs, corpus, run, reporter)
+    train, validation = _encode(task, inputs, corpus, run, reporter)
     if world.is_main:
         world.wait()
-    _check_fits(config, train, held_out)
+    _check_fits(config, train, validation)
     longest = tuple(int(n) for n in train.lengths.max(axis=0))
     vectors = {} if resumes else first_vectors(config, tokenizers, reporter)
     inputs = replace(inputs, longest=longest, vectors=vectors)
     if world.is_main:
         run.keep_facts(facts_of(inputs))
         reporter.say(_summary(config, train))
-    data = TrainingData(train, HeldOut(held_out, corpus.valid))
+    data = TrainingData(train, ValidationData(validation, corpus.valid))
     return Prepared(config, inputs, build_task(inputs), data)
 
 
@@ -169,8 +169,8 @@ def _encode(
         train = build_store(records, task.encode, run.data / content_key(*common, "train"))
     finally:
         reporter.end()
-    held_out = build_store(corpus.valid, task.encode, run.data / content_key(*common, "valid"))
-    return train, held_out
+    validation = build_store(corpus.valid, task.encode, run.data / content_key(*common, "valid"))
+    return train, validation
 
 
 def _reported(records: Iterable[Record], reporter: Reporter) -> Iterator[Record]:
@@ -180,7 +180,7 @@ def _reported(records: Iterable[Record], reporter: Reporter) -> Iterator[Record]
             reporter.advance(n)
 
 
-def _check_fits(config: RunConfig, train: ExampleStore, held_out: ExampleStore) -> None:
+def _check_fits(config: RunConfig, train: ExampleStore, validation: ExampleStore) -> None:
     """Raises: ConfigError naming an example that is too long for the model or for a batch."""
     batch, positions = config.training.max_tokens, config.model.most_tokens or sys.maxsize
     whole_batch = f"training.max_tokens={batch} allows for a whole batch. Raise it"
@@ -188,7 +188,7 @@ def _check_fits(config: RunConfig, train: ExampleStore, held_out: ExampleStore) 
     for store, bound, what in (
         (train, batch, whole_batch),
         (train, positions, model),
-        (held_out, positions, model),
+        (validation, positions, model),
     ):
         longest = store.lengths.max(axis=1)
         worst = int(longest.argmax())

@@ -210,7 +210,7 @@ class Trainer:
 
     def scores(self) -> dict[str, float]:
         """The task's metrics of the module as it is, on held-out data."""
-        return self.task.validate(self.module, self.data.held_out, self.device)
+        return self.task.validate(self.module, self.data.validation, self.device)
 
     def _record(self, record: dict[str, Any]) -> None:
         self.reporter.scores(record)

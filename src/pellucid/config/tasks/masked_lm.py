@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pellucid.config.checks import fraction
+from pellucid.config.checks import check_fraction
 from pellucid.config.columns import Column
 from pellucid.config.tasks.base import LOSS, Defaults, TaskConfig
 from pellucid.config.tasks.encoders import ADAMW, ENCODER_SIZES, encoder_rate
@@ -30,7 +30,7 @@ class MaskedLMConfig(TaskConfig):
     """And the share that is replaced by a random token; the rest stays as it is."""
 
     def __post_init__(self) -> None:
-        fraction(self, "chosen")
+        check_fraction(self, "chosen")
         if not self.chosen:
             raise ConfigError("chosen=0 leaves nothing to predict. The paper's value is 0.15.")
         if self.masked < 0 or self.random < 0 or self.masked + self.random > 1:

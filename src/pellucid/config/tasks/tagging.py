@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from pellucid.config.checks import fraction
+from pellucid.config.checks import check_fraction
 from pellucid.config.columns import Column
 from pellucid.config.tasks.base import LOSS, Defaults, TaskConfig
 from pellucid.config.tasks.encoders import ADAMW, ENCODER_SIZES, encoder_rate
@@ -39,7 +39,7 @@ class TaggingConfig(TaskConfig):
     """On the states that the head reads."""
 
     def __post_init__(self) -> None:
-        fraction(self, "dropout")
+        check_fraction(self, "dropout")
 
     def title(self, source_language: str, target_language: str) -> str:
         return f"{source_language} tagger".strip()

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from pellucid.config.checks import fraction
+from pellucid.config.checks import check_fraction
 from pellucid.config.columns import PAIR
 from pellucid.config.model import ModelConfig
 from pellucid.config.rnn import RNNConfig
@@ -54,7 +54,7 @@ class TranslationConfig(TaskConfig):
     both files have."""
 
     def __post_init__(self) -> None:
-        fraction(self, "label_smoothing")
+        check_fraction(self, "label_smoothing")
 
     @property
     def vector_files(self) -> Mapping[str, str]:

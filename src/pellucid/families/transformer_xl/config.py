@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pellucid.config.checks import at_least
+from pellucid.config.checks import check_at_least
 from pellucid.config.model import ModelConfig
 from pellucid.errors import ConfigError
 from pellucid.families.transformer_xl.adaptive import Clusters
@@ -50,9 +50,9 @@ class TransformerXLConfig(ModelConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        at_least(1, self, "div_val", "n_decoder_layers")
-        at_least(0, self, "clamp_len")
-        at_least(1 if self.same_length else 0, self, "mem_len")
+        check_at_least(1, self, "div_val", "n_decoder_layers")
+        check_at_least(0, self, "clamp_len")
+        check_at_least(1 if self.same_length else 0, self, "mem_len")
         if self.mem_len > LONGEST_MEMORY:
             raise ConfigError(f"mem_len={self.mem_len} is beyond {LONGEST_MEMORY}. Use less.")
         for name, value in FIXED.items():

@@ -1,4 +1,4 @@
-"""A copy of a model for decoding only, its linear maps packed for this machine."""
+"""Copies of models for inference, with linear layers packed for this CPU."""
 
 import copy
 from typing import TypeVar, get_args
@@ -10,29 +10,29 @@ from pellucid.nn import kernels
 from pellucid.nn.attention import CrossAttention, SelfAttention
 from pellucid.nn.embedding import Embedding
 from pellucid.nn.feed_forward import ACTIVATIONS, FeedForward
-from pellucid.nn.kernels import Map, PackedType, pack
+from pellucid.nn.kernels import LinearFunction, PackedType, pack
 from pellucid.nn.linear import Linear, join
 from pellucid.nn.norms import LayerNorm, RMSNorm
 
 Model = TypeVar("Model", bound=nn.Module)
 FUSED = {ACTIVATIONS["relu"]: "relu"}
-"""Activations that a packed product applies itself."""
+"""Activations that a packed linear layer computes too."""
 
 
-def prepare(model: Model, dtype: PackedType = "fp32") -> Model:
-    """Return a copy of `model` that decodes faster and can be neither trained nor saved.
+def pack_model(model: Model, dtype: PackedType = "fp32") -> Model:
+    """Return a copy of `model` for fast inference. It cannot be trained or saved.
 
-    On the CPU the weights of all linear maps are packed, and q, k and v are one matrix; elsewhere
-    the copy is only converted. dtype: int8 is CPU-only.
-    Raises: UsageError if this machine has no int8 products.
+    On the CPU the weights of all linear layers are packed, and q, k and v are joined into one
+    matrix. On other devices the copy is only converted to `dtype`. int8 is CPU-only.
+    Raises: UsageError if this machine has no int8 kernels.
     """
     on_cpu = next(model.parameters()).device.type == "cpu"
-    prepared = copy.deepcopy(model).eval().requires_grad_(False)
+    packed = copy.deepcopy(model).eval().requires_grad_(False)
     if dtype == "int8" and not (on_cpu and kernels.can_pack(dtype)):
-        raise UsageError("int8 products need an x86 CPU. Use dtype fp32 or bf16.")
+        raise UsageError("dtype int8 needs an x86 CPU. Use dtype fp32 or bf16.")
     if not on_cpu or not kernels.can_pack(dtype):
-        return prepared.to(kernels.TORCH_TYPES[dtype])
-    for module in list(prepared.modules()):
+        return packed.to(kernels.TORCH_TYPES[dtype])
+    for module in list(packed.modules()):
         if isinstance(module, SelfAttention):
             module.qkv = _pack_joined(module, ("q", "k", "v"), dtype)
         elif isinstance(module, CrossAttention):
@@ -44,37 +44,37 @@ def prepare(model: Model, dtype: PackedType = "fp32") -> Model:
             fused = pack(module.up.weight, module.up.bias, dtype, FUSED[module.activation])
             _replace(module, "up", fused)
             module.activation = _identity
-    for module in list(prepared.modules()):
+    for module in list(packed.modules()):
         for name, child in list(module.named_children()):
             if isinstance(child, Linear):
                 _replace(module, name, pack(child.matrix(), child.bias, dtype))
-    prepared.to(kernels.TORCH_TYPES[dtype])
-    for module in prepared.modules():
+    packed.to(kernels.TORCH_TYPES[dtype])
+    for module in packed.modules():
         _shorten_lookups(module)
-    return prepared
+    return packed
 
 
 def check_dtype(dtype: str) -> PackedType:
-    """Return the dtype, if models compute in it. Raises: UsageError."""
+    """Return `dtype`. Raises: UsageError if it is not a compute dtype."""
     for known in get_args(PackedType):
         if dtype == known:
             return known
     raise UsageError(
-        f"dtype={dtype!r} is not one that models compute in: use {', '.join(get_args(PackedType))}."
-        " (fp16 ends at 65,504, which the feed-forward of some models exceeds.)"
+        f"dtype={dtype!r} is not a compute dtype. Use {', '.join(get_args(PackedType))}."
+        " (fp16 is limited to 65,504, which the feed-forward of some models exceeds.)"
     )
 
 
-def _pack_joined(attention: nn.Module, names: tuple[str, ...], dtype: PackedType) -> Map:
-    """Pack several maps of one input as one, and remove the several."""
+def _pack_joined(attention: nn.Module, names: tuple[str, ...], dtype: PackedType) -> LinearFunction:
+    """Remove several linear layers that share an input; return one packed function of them."""
     linears = [getattr(attention, name) for name in names]
     for name in names:
         delattr(attention, name)
     return pack(*join(linears), dtype)
 
 
-def _replace(module: nn.Module, name: str, function: Map) -> None:
-    """Put a plain function in a child module's place."""
+def _replace(module: nn.Module, name: str, function: LinearFunction) -> None:
+    """Replace a child module by a function."""
     delattr(module, name)
     setattr(module, name, function)
 
@@ -82,8 +82,8 @@ def _replace(module: nn.Module, name: str, function: Map) -> None:
 def _shorten_lookups(module: nn.Module) -> None:
     """Store parameters and children as plain attributes too, and norms as their `forward`.
 
-    nn.Module finds its parts after a failed lookup, and looks for hooks at each call: about 1 us
-    each, some 100 times in a step that takes 600 us.
+    nn.Module looks up parameters and children only after the normal lookup fails, and checks for
+    hooks at each call. Each costs about 1 us, about 100 times in a step of 600 us.
     """
     children = module._modules
     norms = {n: m.forward for n, m in children.items() if isinstance(m, (LayerNorm, RMSNorm))}

@@ -1,10 +1,10 @@
-"""A line at fault costs no other line.  Authority: brute force, line by line."""
+"""All lines before one with an error are processed.  Authority: brute force, line by line."""
 
 import json
 
 import pytest
 
-from pellucid.cli.convert import Part, convert, write_parts
+from pellucid.cli.process_input import ChunkOutput, process_chunk, write_outputs
 from pellucid.cli.stream import Chunk
 from pellucid.errors import DataError, PellucidError, ResourceError, UsageError
 
@@ -18,7 +18,7 @@ def shout(chunk):
         if line == "broken":
             raise ZeroDivisionError
     lines = [f"{number} {line}\n" for number, line in enumerate(chunk.lines, chunk.first)]
-    return Part("".join(lines), sum(line == "long" for line in chunk.lines))
+    return ChunkOutput("".join(lines), sum(line == "long" for line in chunk.lines))
 
 
 @pytest.mark.parametrize("n", range(1, 8))
@@ -26,34 +26,34 @@ def test_all_lines_before_the_one_at_fault(n):
     for place in range(n):
         lines = ["long" if i % 2 else "fine" for i in range(n)]
         whole = shout(Chunk(9, lines))
-        assert convert(shout, Chunk(9, lines)) == whole
+        assert process_chunk(shout, Chunk(9, lines)) == whole
         lines[place] = "bad"
-        part = convert(shout, Chunk(9, lines))
+        part = process_chunk(shout, Chunk(9, lines))
         before = shout(Chunk(9, lines[:place]))
         assert part[:2] == before[:2]
-        assert isinstance(part.fault, DataError)
-        assert str(part.fault) == f"standard input:{10 + place}: it is bad. Leave it out."
+        assert isinstance(part.error, DataError)
+        assert str(part.error) == f"standard input:{10 + place}: it is bad. Leave it out."
         lines[place] = "broken"
-        part = convert(shout, Chunk(9, lines))
+        part = process_chunk(shout, Chunk(9, lines))
         assert part[:2] == before[:2]
-        assert type(part.fault) is PellucidError
-        assert f"standard input:{10 + place}: internal error" in str(part.fault)
+        assert type(part.error) is PellucidError
+        assert f"standard input:{10 + place}: internal error" in str(part.error)
 
 
 def test_no_line_is_at_fault_where_memory_ends():
-    def work(chunk):
+    def run_out_of_memory(chunk):
         raise MemoryError
 
     with pytest.raises(ResourceError):
-        convert(work, Chunk(0, ["a", "b"]))
+        process_chunk(run_out_of_memory, Chunk(0, ["a", "b"]))
 
 
 def test_what_is_done_is_written_before_the_fault(capsys):
-    parts = [Part("a\n", 1), Part("b\n", 2, DataError("here")), Part("c\n")]
+    parts = [ChunkOutput("a\n", 1), ChunkOutput("b\n", 2, DataError("here")), ChunkOutput("c\n")]
     with pytest.raises(DataError, match="here"):
-        write_parts(parts)
+        write_outputs(parts)
     assert capsys.readouterr().out == "a\nb\n"
-    assert write_parts(parts[:1]) == 1
+    assert write_outputs(parts[:1]) == 1
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -6,7 +6,7 @@ import torch
 from nn.samples import apart, batch, randomized, small
 from pellucid.nn import kernels
 from pellucid.nn.model import build
-from pellucid.nn.prepare import prepare
+from pellucid.nn.pack_model import pack_model
 
 SHAPES = {
     "post": small(),
@@ -32,7 +32,7 @@ def logits_of(model) -> torch.Tensor:
 def test_a_prepared_copy_says_the_same(name, dtype, bound):
     model = randomized(SHAPES[name])
     wanted = logits_of(model)
-    got = logits_of(prepare(model, dtype))
+    got = logits_of(pack_model(model, dtype))
     assert apart(got, wanted) <= bound * max(1, float(wanted.abs().max()))
 
 
@@ -41,14 +41,14 @@ def test_int8_stays_near(name):
     if not kernels.can_pack("int8"):
         pytest.skip("no int8 products on this machine")
     model = randomized(SHAPES[name])
-    wanted, got = logits_of(model), logits_of(prepare(model, "int8"))
+    wanted, got = logits_of(model), logits_of(pack_model(model, "int8"))
     assert float((got - wanted).abs().mean()) <= 0.05 * float(wanted.abs().mean())
 
 
 def test_the_model_itself_is_left_alone():
     model = build(small(), seed=0).train()
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    prepared = prepare(model)
+    prepared = pack_model(model)
     assert model.training
     assert all(parameter.requires_grad for parameter in model.parameters())
     assert model.state_dict().keys() == before.keys()
