@@ -98,7 +98,7 @@ def test_a_line_without_a_gap_is_named(pellucid, writers):
     [
         (["--ensemble", "FOREIGN"], USAGE, "model 2 of the ensemble has another vocabulary: its"),
         (["--draft", "FOREIGN"], USAGE, "the draft has another vocabulary: its token 1 is '<x>'"),
-        (["--draft", "FILLER"], USAGE, "the draft has no head that writes"),
+        (["--draft", "FILLER"], USAGE, "the draft has no language-model head"),
         (["--draft", "nowhere"], DATA, "no model at 'nowhere'"),
         (["--draft", "SECOND", "--beam", "2"], USAGE, "keeps 2"),
         (["--draft", "SECOND", "--method", "mbr"], USAGE, "method=mbr here keeps 32"),
@@ -125,7 +125,7 @@ def test_who_fills_no_gaps_and_who_writes_no_text(pellucid, writers):
     done = pellucid("fill", writers.model, stdin=b"")
     assert (done.code, "no head 'mlm'" in done.err) == (USAGE, True)
     done = pellucid("generate", writers.filler, stdin=b"")
-    assert (done.code, "no head that writes" in done.err) == (USAGE, True)
+    assert (done.code, "no language-model head" in done.err) == (USAGE, True)
     done = pellucid("fill", writers.filler, "--top", "-1", stdin=b"")
     assert (done.code, "--top -1" in done.err) == (USAGE, True)
 

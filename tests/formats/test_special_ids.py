@@ -170,7 +170,7 @@ def test_the_decoder_reads_in_training_what_theirs_does(directory):
 def test_a_decoder_that_has_nothing_to_read_first(directory, tmp_path):
     for name in ("config.json", "model.safetensors"):
         (tmp_path / name).write_bytes((directory / name).read_bytes())
-    with pytest.raises(UsageError, match="reads first is not known"):
+    with pytest.raises(UsageError, match="start token is unknown"):
         _ = pellucid.load(tmp_path, device="cpu").bundle.special_ids
 
 

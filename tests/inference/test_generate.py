@@ -124,7 +124,7 @@ def test_a_source_that_is_cut_says_so(tmp_path):
 
 
 def test_what_a_model_cannot_do_is_said(gpt2, bert):
-    with pytest.raises(UsageError, match="no head that writes"):
+    with pytest.raises(UsageError, match="no language-model head"):
         pellucid.load(bert[1], device="cpu").generate(PROMPTS)
     with pytest.raises(UsageError, match="there is no head 'mlm'"):
         pellucid.load(gpt2[1], device="cpu").fill(["a"])

@@ -38,7 +38,7 @@ def test_a_score_is_a_number_a_token():  # authority: a tagger of one label, wit
     score.load_state_dict(tagger.state_dict())
     assert tagger(states).shape == (2, 5, 1)
     assert torch.equal(score(states), tagger(states)[..., 0])
-    with pytest.raises(ConfigError, match="a head of kind score gives one number a token"):
+    with pytest.raises(ConfigError, match="a head of kind score gives one number per token"):
         HeadConfig(kind="score", outputs=2)
     assert Head(c, HeadConfig(kind="sequence", outputs=1))(torch.randn(2, 16)).shape == (2, 1)
     assert Head(c, HeadConfig(kind="sequence", activation="tanh"))(torch.randn(2, 16)).shape == (
