@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import torch
 
+from pellucid.config.columns import LABEL_KINDS
 from pellucid.config.data import DataConfig
 from pellucid.config.run import RunConfig
 from pellucid.config.tasks.catalog import TASK_CONFIGS, task_config
-from pellucid.config.columns import LABEL_KINDS
 from pellucid.data.examples import Encoded, InMemoryExamples, ValidationData
 from pellucid.data.records import read_records
 from pellucid.errors import DataError, UsageError
