@@ -8,8 +8,12 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
+from pellucid import garden
+from pellucid.config.read import merge
 from pellucid.errors import ConfigError
 from pellucid.training.distribution import World
+from pellucid.training.pipeline import train
+from training import run_small
 from training.conftest import SOURCE, figures, finished
 
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
@@ -32,6 +36,28 @@ def test_two_processes_give_the_curve_of_one(start, tmp_path):  # authority: one
     final = [load_file(tmp_path / name / "final" / "model.safetensors") for name in ("one", "two")]
     for name, weight in final[0].items():
         assert (weight - final[1][name]).abs().max() < 1e-4, name  # Adam divides by small numbers
+
+
+@pytest.mark.parametrize("task", ["masked_lm", "tagging"])
+def test_two_processes_prepare_and_train_an_encoder(task, start, tmp_path):
+    # authority: one process; the second one reads what the first has written
+    text, tags = tmp_path / "t.txt", tmp_path / "t.conll"
+    text.write_text("".join(f"{english}\n" for english, _ in garden.pairs(60, "en", "de")))
+    tags.write_text("".join(f"Ada{i} B-PER\nsaw O\nRome{i} B-LOC\n\n" for i in range(60)))
+    settings = {
+        "task": task,
+        "size": "bert-tiny",
+        "tokenizer": {"vocab_size": 300},
+        "data": {"train": [str(text if task == "masked_lm" else tags)]},
+        "model": {"n_decoder_layers": 0},
+        "training": {"max_updates": 4, "warmup": 2, "checkpoint_every": 4, "validate_every": 4},
+    }
+    two = start(tmp_path / "two", settings, launcher=TORCHRUN)
+    finished(two)
+    train(merge(merge(run_small.SETTINGS, settings), {"run_dir": str(tmp_path / "one")}))
+    for a, b in zip(figures(tmp_path / "two"), figures(tmp_path / "one"), strict=True):
+        assert a == pytest.approx(b, rel=1e-4)
+    assert (tmp_path / "two" / "final" / "model.safetensors").is_file()
 
 
 def test_micro_batches_are_shared_evenly():  # authority: the definition

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
@@ -11,6 +12,10 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from pellucid.errors import ConfigError
+
+LONGEST_WAIT = timedelta(days=1)
+"""The others wait while the first process encodes the data or scores the final model, which may
+take longer than torch's 10 minutes. If a process ends, torchrun ends the others."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,7 @@ def world() -> Iterator[World]:
         yield World()
         return
     backend = "nccl" if torch.cuda.is_available() else "gloo"
-    dist.init_process_group(backend)
+    dist.init_process_group(backend, timeout=LONGEST_WAIT)
     try:
         yield World(dist.get_rank(), size)
     finally:
