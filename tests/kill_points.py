@@ -45,14 +45,14 @@ def install(kill_at: str) -> None:
 
 
 def _watch_publishing(reach: Callable[[str], None]) -> None:
-    locked, write_manifest, flush, put = (
-        *(files.locked, files.write_manifest),
-        *(files._flush, files._put),
+    hold_lock, write_manifest, flush, rename = (
+        *(files.hold_lock, files.write_manifest),
+        *(files._flush, files._rename),
     )
 
     @contextlib.contextmanager
     def locked_then(path: Path) -> Iterator[None]:
-        with locked(path):
+        with hold_lock(path):
             if path.name.startswith(".tmp-") and not any(path.iterdir()):
                 reach("publish:empty")
             yield
@@ -66,14 +66,14 @@ def _watch_publishing(reach: Callable[[str], None]) -> None:
         flush(directory)
         reach("publish:before-rename")
 
-    def put_then(temp: Path, final: Path) -> None:
-        put(temp, final)
+    def rename_and_reach(temp: Path, final: Path) -> None:
+        rename(temp, final)
         reach("publish:done")
 
-    files.locked = locked_then
+    files.hold_lock = locked_then
     files.write_manifest = manifest_then
     files._flush = flush_then
-    files._put = put_then
+    files._rename = rename_and_reach
 
 
 def _watch_paths(reach: Callable[[str], None]) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from kill_points import KILL_POINTS, install
 from pellucid.errors import DataError, ResourceError
-from pellucid.files import atomic_write, check_place, publish, remove, sweep
+from pellucid.files import atomic_write, check_writable, publish, remove, sweep
 from pellucid.manifest import verify
 
 PAYLOAD = {"a.bin": 70_001, "inner/b.bin": 100_000, "c.json": 17}
@@ -192,9 +192,9 @@ def test_everything_is_on_disk_before_it_has_its_name(tmp_path, monkeypatch):
 
 def test_what_stands_there_is_not_overwritten(tmp_path):
     (tmp_path / "thesis").mkdir()
-    with pytest.raises(DataError, match="exists already"):
+    with pytest.raises(DataError, match="already exists"):
         put(tmp_path / "thesis", 1)
-    with pytest.raises(DataError, match="exists already"), publish(tmp_path / "late"):
+    with pytest.raises(DataError, match="already exists"), publish(tmp_path / "late"):
         (tmp_path / "late").mkdir()  # comes while we write
 
 
@@ -273,7 +273,9 @@ def test_full_disk(tmp_path):
             if free == needed:
                 put(disk / "two", 2)
                 break
-            with pytest.raises(ResourceError, match=r"two.*bytes or more needed.*free.*Free some"):
+            with pytest.raises(
+                ResourceError, match=r"two.*at least.*bytes needed.*free.*Free some"
+            ):
                 put(disk / "two", 2)
             assert sorted(p.name for p in disk.iterdir()) == ["filler", "one"], free
         assert len(cases) >= 40
@@ -304,10 +306,10 @@ def test_file_too_large(tmp_path, limit):
 
 def test_unwritable_places(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ResourceError, match="Choose another place"):
+    with pytest.raises(ResourceError, match="Choose a writable path"):
         put(tmp_path / "file" / "model", 1)
     (tmp_path / "folder").mkdir()
-    write = (lambda path: put(path, 1), lambda path: atomic_write(path, b""), check_place)
+    write = (lambda path: put(path, 1), lambda path: atomic_write(path, b""), check_writable)
     for place in (Path("/proc/new"), Path("/proc/new/below"), tmp_path / "file" / "below"):
         for act in write:
             with pytest.raises(ResourceError, match=f"cannot write {place}: "):
@@ -316,8 +318,8 @@ def test_unwritable_places(tmp_path):
         with pytest.raises(ResourceError, match=f"cannot write {tmp_path / 'folder'}: "):
             act(tmp_path / "folder")
     with pytest.raises(ResourceError, match="not a file"):
-        check_place(Path("/dev/null"))
-    check_place(tmp_path / "file")
+        check_writable(Path("/dev/null"))
+    check_writable(tmp_path / "file")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder"]
     with small_disk(tmp_path / "disk", 1 << 20) as disk:
         subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from pellucid.errors import ResourceError
-from pellucid.locks import RunLock, is_free, locked
+from pellucid.locks import RunLock, hold_lock, is_free
 
 
 def test_second_writer_is_refused_and_told_who_holds(tmp_path):
@@ -42,13 +42,13 @@ def test_its_holder_may_ask_again_others_wait(tmp_path):
     order = []
 
     def other() -> None:
-        with locked(tmp_path):
+        with hold_lock(tmp_path):
             order.append("other")
 
-    with locked(tmp_path):
+    with hold_lock(tmp_path):
         thread = threading.Thread(target=other)
         thread.start()
-        with locked(tmp_path):
+        with hold_lock(tmp_path):
             time.sleep(0.1)
         assert not is_free(tmp_path)
         order.append("first")

@@ -1,8 +1,8 @@
-"""Files that are complete or absent: published at once, checked by sha256, locked by one writer.
+"""Atomic writing of files and directories.
 
-A directory is written under a temporary name next to its final one, its manifest last; everything
-is flushed to disk, and one rename publishes it. A crash leaves the old content, and perhaps a
-hidden `.tmp-` or `.old-` entry, which `sweep` removes or restores.
+A directory is written under a temporary name next to the final one, with its manifest last. Then
+it is flushed to disk and renamed. A crash leaves the old content and possibly a hidden `.tmp-` or
+`.old-` entry, which `sweep` removes or restores.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pellucid.errors import DataError, ResourceError
-from pellucid.locks import is_free, locked
+from pellucid.locks import hold_lock, is_free
 from pellucid.manifest import write_manifest
 
 FORBIDDEN = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST)
@@ -27,41 +27,44 @@ LEFTOVER = re.compile(r"\.(?P<kind>tmp|old)-(?P<name>.+)-\d+-[0-9a-f]{8}")
 def publish(
     final: Path, replace: bool = False, needs: int = 0, facts: dict | None = None
 ) -> Iterator[Path]:
-    """Yield a directory to fill; when the block ends without an error it becomes `final`.
+    """Yield a temporary directory, and rename it to `final` when the block ends.
 
-    If the block raises, nothing has changed. needs: bytes that will be written, if known.
-    facts: more content of the manifest. Raises: ResourceError if the disk is full or not
-    writable; DataError if `final` exists and `replace` is not set.
+    If the block raises, the temporary directory is deleted and `final` does not change.
+    needs: number of bytes that will be written, if known. facts: further content of the manifest.
+    Raises: ResourceError if the disk is full or not writable; DataError if `final` exists and
+    `replace` is False.
     """
     if final.exists() and not replace:
-        raise _taken(final)
+        raise _exists_error(final)
     with contextlib.ExitStack() as stack:
-        with explained(final, needs=needs):
+        with convert_disk_errors(final, needs=needs):
             final.parent.mkdir(parents=True, exist_ok=True)
             if needs > shutil.disk_usage(final.parent).free:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             sweep(final.parent)
             temp = _hidden_name(final, "tmp")
-            with locked(final.parent):
+            with hold_lock(final.parent):
                 temp.mkdir()
-                stack.enter_context(locked(temp))  # so that no sweep removes it
+                stack.enter_context(hold_lock(temp))  # so that no sweep removes it
         stack.callback(shutil.rmtree, temp, ignore_errors=True)  # after an error
-        with explained(final, temp, needs):
+        with convert_disk_errors(final, temp, needs):
             yield temp
             write_manifest(temp, facts)
             _flush(temp)
-            with locked(final.parent):
+            with hold_lock(final.parent):
                 if final.exists() and not replace:
-                    raise _taken(final)  # created by another process meanwhile
-                _put(temp, final)
+                    raise _exists_error(
+                        final
+                    )  # another process has created it since the first check
+                _rename(temp, final)
 
 
 def atomic_write(path: Path, data: bytes) -> None:
-    """Write one file so that a crash leaves the old content or the new. Raises: ResourceError."""
-    with explained(path, needs=len(data)):
+    """Write a file so that a crash leaves the old or the new content. Raises: ResourceError."""
+    with convert_disk_errors(path, needs=len(data)):
         path.parent.mkdir(parents=True, exist_ok=True)
         temp = _hidden_name(path, "tmp")
-        with locked(path.parent):
+        with hold_lock(path.parent):
             try:
                 temp.write_bytes(data)
                 _sync(temp)
@@ -72,35 +75,38 @@ def atomic_write(path: Path, data: bytes) -> None:
 
 
 def user_cache() -> Path:
-    """Return the folder of downloads and measurements: PELLUCID_CACHE, else the user's cache."""
+    """Return the directory for downloads and measurements.
+
+    It is $PELLUCID_CACHE, else $XDG_CACHE_HOME/pellucid, else ~/.cache/pellucid.
+    """
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(os.environ.get("PELLUCID_CACHE") or Path(base) / "pellucid")
 
 
-def check_place(path: Path) -> None:
+def check_writable(path: Path) -> None:
     """Raises: ResourceError if `atomic_write` could not write this file."""
-    with explained(path):
+    with convert_disk_errors(path):
         if path.exists() and not path.is_file():
-            raise OSError(errno.EEXIST, "it is not a file")
+            raise OSError(errno.EEXIST, "this is not a file")
         path.parent.mkdir(parents=True, exist_ok=True)
         temp = _hidden_name(path, "tmp")
-        with locked(path.parent):
+        with hold_lock(path.parent):
             temp.touch()
             temp.unlink()
 
 
 def remove(directory: Path) -> None:
-    """Delete a directory; a crash leaves all of it or nothing under its name."""
-    with explained(directory), locked(directory.parent):
+    """Delete a directory atomically: after a crash it is complete or absent."""
+    with convert_disk_errors(directory), hold_lock(directory.parent):
         temp = _hidden_name(directory, "tmp")
         directory.rename(temp)
         _delete(temp)
 
 
 def sweep(directory: Path) -> list[str]:
-    """Remove or restore what dead processes left in a directory; return notes on what was done."""
+    """Remove or restore the leftovers of crashed processes; return a note on each."""
     notes = []
-    with explained(directory), locked(directory):
+    with convert_disk_errors(directory), hold_lock(directory):
         for entry in sorted(directory.iterdir()):  # .old- before .tmp-
             match = LEFTOVER.fullmatch(entry.name)
             if match is None or not _belongs_to_user(entry):
@@ -111,38 +117,38 @@ def sweep(directory: Path) -> list[str]:
                 notes.append(f"{final}: restored after an interrupted replacement")
             elif is_free(entry):
                 _delete(entry) if entry.is_dir() else entry.unlink()
-                notes.append(f"{entry}: removed, left by a process that has ended")
+                notes.append(f"{entry}: removed, a leftover of a process that has ended")
     return notes
 
 
 @contextlib.contextmanager
-def explained(path: Path, temp: Path | None = None, needs: int = 0) -> Iterator[None]:
-    """Raise a ResourceError in place of the OSError of a full, read-only or forbidden disk."""
+def convert_disk_errors(path: Path, temp: Path | None = None, needs: int = 0) -> Iterator[None]:
+    """Convert an OSError from a full, read-only or forbidden disk to a ResourceError."""
     try:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             written = sum(f.stat().st_size for f in temp.rglob("*")) if temp else 0
             raise ResourceError(
-                f"cannot write {path}: {error.strerror} ({max(needs, written):,} bytes or more"
+                f"cannot write {path}: {error.strerror} (at least {max(needs, written):,} bytes"
                 f" needed, {_free(path):,} free). Nothing saved before has changed."
                 " Free some space, or choose a directory on another disk."
             ) from error
-        # While `temp` is filled, other files are read: a missing one is no fault of this path.
+        # While `temp` is filled, other files are read. A missing one is not an error of this path.
         if error.errno in (FORBIDDEN if temp else FORBIDDEN + NO_PARENT):
             raise ResourceError(
                 f"cannot write {path}: {error.strerror}. Nothing saved before has changed."
-                " Choose another place that is writable."
+                " Choose a writable path."
             ) from error
         raise
 
 
-def _taken(final: Path) -> DataError:
-    return DataError(f"{final} exists already. Choose another name, or move it away.")
+def _exists_error(final: Path) -> DataError:
+    return DataError(f"{final} already exists. Choose another name, or move it away.")
 
 
-def _put(temp: Path, final: Path) -> None:
-    """Rename temp to final; the old content is renamed first and deleted last."""
+def _rename(temp: Path, final: Path) -> None:
+    """Rename temp to final. Old content is renamed before and deleted after that."""
     old = _hidden_name(final, "old") if final.exists() else None
     if old is not None:
         final.rename(old)
@@ -154,7 +160,8 @@ def _put(temp: Path, final: Path) -> None:
         raise
     _sync(final.parent)
     if old is not None:
-        _delete(old.rename(_hidden_name(final, "tmp")))  # half of it must never be restored
+        # `sweep` restores `.old-` entries, and must not restore a partly deleted one.
+        _delete(old.rename(_hidden_name(final, "tmp")))
 
 
 def _delete(directory: Path) -> None:
@@ -164,8 +171,8 @@ def _delete(directory: Path) -> None:
 
 
 def _flush(directory: Path) -> None:
-    """Flush files and folders to the disk, with the directory's own read permissions."""
-    mode = directory.stat().st_mode & 0o666  # safetensors makes its files private
+    """Flush files and folders to disk, after giving files the permissions of the directory."""
+    mode = directory.stat().st_mode & 0o666  # safetensors creates private files
     for entry in directory.rglob("*"):
         if entry.is_file():
             entry.chmod(mode)
@@ -179,7 +186,7 @@ def _belongs_to_user(path: Path) -> bool:
 
 def _sync(path: Path) -> None:
     if os.name == "nt" and path.is_dir():
-        return  # Windows opens no directories
+        return  # Windows cannot open directories
     fd = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
     try:
         os.fsync(fd)

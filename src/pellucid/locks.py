@@ -1,4 +1,4 @@
-"""Locks that end with the process that holds them, however it ends: no stale lock files."""
+"""Locks that the operating system releases when their process ends, so none becomes stale."""
 
 import contextlib
 import os
@@ -11,26 +11,26 @@ from pathlib import Path
 from pellucid.errors import ResourceError
 
 PAUSE = 0.01  # seconds between two attempts to take a lock
-# Windows locks byte 0, which no other process can read then.
+# Position of the holder's name. Windows locks byte 0, so no other process can read it.
 HOLDER_OFFSET = 1
 
-# Open descriptor -> device, inode and thread of the lock it holds.
+# File descriptor -> (device, inode, thread) of its lock; () for a run's lock.
 _held: dict[int, tuple[int, ...]] = {}
 
 
 @contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the lock of an existing file or directory, after waiting for it.
+def hold_lock(path: Path) -> Iterator[None]:
+    """Wait for the lock of an existing file or directory, and hold it in the block.
 
-    The thread that holds it may take it again: publishing a directory holds it while files are
-    written inside. Where directories cannot be locked (NFS, Windows), nothing is held.
+    The lock is reentrant in a thread: `publish` holds it while files are written inside. It does
+    nothing where directories cannot be locked (NFS, Windows).
     """
     try:
         fd = os.open(path, os.O_RDONLY)
     except PermissionError:
         if os.name != "nt":
             raise
-        yield  # Windows opens no directories
+        yield  # Windows cannot open directories
         return
     key = (os.fstat(fd).st_dev, os.fstat(fd).st_ino, threading.get_ident())
     is_nested = key in _held.values()
@@ -46,7 +46,7 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def is_free(path: Path) -> bool:
-    """Return whether no process holds a path's lock; False where that cannot be known."""
+    """Return whether no process holds the lock of a path; False if this cannot be determined."""
     try:
         fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))  # a FIFO would wait
     except PermissionError:
@@ -60,13 +60,13 @@ def is_free(path: Path) -> bool:
 
 
 class RunLock:
-    """`with RunLock(run_dir):` only this process writes there."""
+    """Lock of a run directory: `with RunLock(run_dir):` excludes other trainings."""
 
     def __init__(self, run_dir: Path) -> None:
         self.path = Path(run_dir) / ".lock"
 
     def __enter__(self) -> "RunLock":
-        """Raises: ResourceError, which names the process that holds the lock, if one does."""
+        """Raises: ResourceError naming the process that holds the lock."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self.fd = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
@@ -94,8 +94,11 @@ class RunLock:
 
 
 def _take(fd: int) -> bool:
-    """Take the lock of an open file, or return False. Raises: OSError where there are no locks."""
-    from filelock import lock_descriptor  # 0.06 s, which a help text should not cost
+    """Return whether the lock of an open file was acquired.
+
+    Raises: OSError if the file system does not support locks.
+    """
+    from filelock import lock_descriptor  # takes 0.06 s, too slow for --help
 
     return lock_descriptor(fd, blocking=False)
 
@@ -106,7 +109,7 @@ def _close(fd: int) -> None:
 
 
 def _close_in_child() -> None:
-    """A forked child (a worker that prepares batches) must not keep the locks of its parent."""
+    """Close the parent's locks in a forked child, such as a worker that prepares batches."""
     for fd in _held:
         os.close(fd)
     _held.clear()

@@ -17,7 +17,7 @@ REQUIRE = "PELLUCID_REQUIRE_CHECKSUM"
 FORMAT = 1
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 LFS_SUFFIXES = (".safetensors", ".json", ".txt", ".model", ".spm")
-"""Files that are read; a clone may lack others, such as weights for TensorFlow."""
+"""Endings of files that are read. Others, such as TensorFlow weights, may be pointers."""
 
 
 def write_manifest(directory: Path, facts: dict[str, Any] | None = None) -> None:
@@ -28,7 +28,7 @@ def write_manifest(directory: Path, facts: dict[str, Any] | None = None) -> None
         if name != NAME
     }
     body = {"format": FORMAT, "files": files, "facts": {**_versions(), **(facts or {})}}
-    (directory / NAME).write_bytes(_sealed(body))
+    (directory / NAME).write_bytes(_with_seal(body))
 
 
 def verify(directory: Path, deep: bool = True) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def verify(directory: Path, deep: bool = True) -> dict[str, Any]:
 
     deep: check each file's sha256; otherwise only names and sizes.
 
-    Raises: DataError if there is no such directory; VerificationError naming the file at fault.
+    Raises: DataError if there is no such directory; VerificationError naming the faulty file.
     """
     if not directory.is_dir():
         raise DataError(f"{directory} is not a directory. Check the name.")
@@ -64,18 +64,17 @@ def verify(directory: Path, deep: bool = True) -> dict[str, Any]:
             )
         if deep and _sha256(paths[name]) != listed[name]["sha256"]:
             raise VerificationError(
-                f"{directory / name} has other content than when it was saved (sha256 differs)."
-                f" {DAMAGED}"
+                f"{directory / name} has changed since it was saved (sha256 differs). {DAMAGED}"
             )
     return manifest
 
 
 @contextlib.contextmanager
-def verified(directory: Path, required: bool = False) -> Iterator[None]:
-    """Verify a directory that has a manifest while the body reads it.
+def verify_while_reading(directory: Path, required: bool = False) -> Iterator[None]:
+    """Verify a directory in a thread while the block reads it.
 
-    If a file is damaged, that error is raised in place of any error in the body.
-    required: refuse a directory without a manifest, as PELLUCID_REQUIRE_CHECKSUM=1 also does.
+    If a file is damaged, this error replaces any error in the block. A directory without a manifest
+    is not verified, but refused if `required` is True or PELLUCID_REQUIRE_CHECKSUM=1.
     Raises: as `verify`.
     """
     refuse_lfs_pointers(directory)
@@ -100,7 +99,7 @@ def verified(directory: Path, required: bool = False) -> Iterator[None]:
 
 
 def refuse_lfs_pointers(directory: Path) -> None:
-    """Raises: VerificationError if Git LFS has left pointers in place of a directory's files."""
+    """Raises: VerificationError if a file is a Git LFS pointer instead of the real file."""
     for path in sorted(directory.glob("*")):
         # The specification of Git LFS allows 1,024 bytes, so larger files are not opened.
         is_small = path.is_file() and path.stat().st_size <= 1024 and path.suffix in LFS_SUFFIXES
@@ -128,8 +127,8 @@ def _read_manifest(path: Path) -> dict[str, Any]:
             " written by a newer pellucid. Upgrade: pip install -U pellucid."
         )
     body = {key: value for key, value in manifest.items() if key != "seal"}
-    # The seal shows damage to the manifest itself; whoever can write a seal can write a new one.
-    if path.read_bytes() != _sealed(body) or body.keys() != {"format", "files", "facts"}:
+    # The seal detects damage to the manifest, not tampering: anyone can compute a new seal.
+    if path.read_bytes() != _with_seal(body) or body.keys() != {"format", "files", "facts"}:
         raise VerificationError(f"{path} is not what was saved (its seal differs). {DAMAGED}")
     for name, entry in body["files"].items():
         if Path(name).is_absolute() or ".." in Path(name).parts:
@@ -142,7 +141,7 @@ def _read_manifest(path: Path) -> dict[str, Any]:
 
 
 def _versions() -> dict[str, str]:
-    """Versions that the last bits of a result may depend on."""
+    """Return versions on which the last bits of a result may depend."""
     from importlib import metadata  # slow to import
 
     versions = {"python": platform.python_version()}
@@ -152,7 +151,7 @@ def _versions() -> dict[str, str]:
     return versions
 
 
-def _sealed(body: dict[str, Any]) -> bytes:
+def _with_seal(body: dict[str, Any]) -> bytes:
     return dump_json({**body, "seal": hashlib.sha256(dump_json(body)).hexdigest()})
 
 
@@ -163,8 +162,8 @@ def _files(directory: Path) -> Iterator[tuple[str, Path]]:
             path = Path(folder, name)
             if path.is_symlink() or not (path.is_file() or path.is_dir()):
                 raise VerificationError(
-                    f"{path} is a link or a device, which is not verified. Replace it by a plain"
-                    " file."
+                    f"{path} is a link or a device and cannot be verified. Replace it with a"
+                    " regular file."
                 )
             if path.is_file():
                 yield path.relative_to(directory).as_posix(), path

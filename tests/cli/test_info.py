@@ -14,7 +14,7 @@ from cli.writers import SMALL, save
 from pellucid.cli.info import PUBLISHED_COUNTERPARTS, describe_difference, describe_model
 from pellucid.errors import UsageError
 from pellucid.families import gpt3
-from pellucid.families.catalog import FAMILIES
+from pellucid.families.catalog import PUBLISHED_FAMILIES
 from pellucid.families.gpt2 import GPT2
 from pellucid.nn import kernels
 from pellucid.nn.model import Transformer, build
@@ -24,8 +24,8 @@ def albert(path, groups: int) -> Transformer:
     """A small ALBERT with its language model's head, in a directory."""
     path.mkdir()
     shape = {**SMALL, "vocab_size": 50, "n_encoder_layers": 3, "d_embedding": 8}
-    c = replace(FAMILIES["albert"].preset, **shape, layer_groups=groups)
-    (names,) = FAMILIES["albert"].heads["AlbertForMaskedLM"]
+    c = replace(PUBLISHED_FAMILIES["albert"].preset, **shape, layer_groups=groups)
+    (names,) = PUBLISHED_FAMILIES["albert"].heads["AlbertForMaskedLM"]
     model = build(c, 0, {names.name: names.config})
     save(path, "albert", "AlbertForMaskedLM", model)
     return model

@@ -51,7 +51,7 @@ def test_a_line_that_is_no_text_costs_no_other(pellucid, writers):
 
 
 def test_a_word_too_long_is_named_by_its_line(pellucid, writers, monkeypatch):
-    monkeypatch.setattr(guard, "LONGEST", 50)
+    monkeypatch.setattr(guard, "MAX_CHARACTERS", 50)
     done = pellucid("tag", writers.tagger, stdin=b"The dog\n\n" + b"x" * 60 + b"\nsleeps\n")
     assert (done.code, done.out.count("\n")) == (DATA, 2)
     assert "standard input:3: a text has 60 characters" in done.err

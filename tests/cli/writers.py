@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pellucid.config.model import ModelConfig
-from pellucid.families.catalog import FAMILIES
+from pellucid.families.catalog import PUBLISHED_FAMILIES
 from pellucid.formats.huggingface import PublishedModel, write_published
 from pellucid.nn.model import Transformer, build
 from pellucid.text.published.open import open_tokenizers
@@ -51,7 +51,7 @@ def randomized(
     family: str, architecture: str, c: ModelConfig, seed: int, **head: object
 ) -> Transformer:
     """A model with one head, changed by `head`, whose every weight is drawn; gains stay 1."""
-    (names,) = FAMILIES[family].heads[architecture]
+    (names,) = PUBLISHED_FAMILIES[family].heads[architecture]
     model = build(c, seed, {names.name: replace(names.config, **head)})  # type: ignore[arg-type]
     for name, weight in model.named_parameters():
         if weight.dim() > 1 or name.endswith("bias"):
@@ -62,10 +62,10 @@ def randomized(
 def save(directory: Path, family: str, architecture: str, model: Transformer, ids=None) -> None:
     """Beside the tokenizer's files."""
     heads = dict(model.head_configs)
-    published = PublishedModel(FAMILIES[family], model, heads, architecture, ids or {})
+    published = PublishedModel(PUBLISHED_FAMILIES[family], model, heads, architecture, ids or {})
     write_published(directory, published)
 
 
 def _config(family: str, directory: Path, shape: dict) -> ModelConfig:
     size = open_tokenizers(directory).source.vocab_size
-    return replace(FAMILIES[family].preset, **{**SMALL, "vocab_size": size, **shape})
+    return replace(PUBLISHED_FAMILIES[family].preset, **{**SMALL, "vocab_size": size, **shape})

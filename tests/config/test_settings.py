@@ -55,7 +55,12 @@ REFUSED = [
     (DataConfig, {"columns": {"text": 0}}, "read from 0. Name a field", {"columns": {"text": 1}}),
     (DataConfig, {"columns": {"text": ""}}, "read from ''", {"columns": {"text": "a"}}),
     (DecodingConfig, {"beam": 2, "n_best": 3}, "Use beam=3", {"beam": 3}),
-    (DecodingConfig, {"min_length": 4, "max_length": 4}, "leaves no room", {"max_length": 5}),
+    (
+        DecodingConfig,
+        {"min_length": 4, "max_length": 4},
+        "must be below max_length",
+        {"max_length": 5},
+    ),
     (DecodingConfig, {"alpha": float("inf")}, "alpha=inf", {"alpha": 2.0}),
     (TrainingConfig, {"workers": 3000}, "workers=3000 is above 64", {"workers": 64}),
     (TrainingConfig, {"threads": 5000}, "threads=5000 is above 1024", {"threads": 1024}),
@@ -91,6 +96,6 @@ def test_defaults_are_possible_and_frozen(cls):
 @pytest.mark.parametrize(("name", "most"), [("n_best", 65_536), ("samples", 512)])
 def test_as_many_texts_are_drawn_as_there_is_room_for(name, most):  # authority: docs/decoding.md
     drawn = {"method": "mbr" if name == "samples" else "sample"}
-    assert getattr(DecodingConfig().changed({**drawn, name: most}), name) == most
+    assert getattr(DecodingConfig().with_settings({**drawn, name: most}), name) == most
     with pytest.raises(ConfigError, match=f"{name}={most + 1} is above {most}"):
-        DecodingConfig().changed({**drawn, name: most + 1})
+        DecodingConfig().with_settings({**drawn, name: most + 1})

@@ -87,6 +87,6 @@ def test_a_template_says_what_is_chosen():  # authority: by eye
 def test_docs_are_the_literals_below_the_fields():  # authority: the source, by eye
     docs = field_docs(TrainingConfig)
     assert docs["warmup"] == "Updates of linear warm-up."
-    assert docs["threads"].startswith("CPU threads of one process; 0 takes every core.")
+    assert docs["threads"].startswith("CPU threads per process; 0 means all cores.")
     assert "seed" not in docs
     assert "optimizer" not in docs

@@ -7,7 +7,7 @@ import pytest
 
 from pellucid.config.columns import PAIR, Column
 from pellucid.config.data import DataConfig
-from pellucid.data.plain_text import LONGEST_PART, DocumentReader
+from pellucid.data.plain_text import MAX_PART_CHARACTERS, DocumentReader
 from pellucid.data.records import read_records, scan_records
 from pellucid.errors import DataError
 
@@ -47,7 +47,7 @@ def test_where_documents_end(documents, found, tmp_path):
 @pytest.mark.parametrize("documents", ["line", "blank_line", "file"])
 @pytest.mark.parametrize("unit", ["word ", "word\n", "我" * 1000 + "\n", "x"])
 def test_the_parts_of_a_long_document_join_to_the_whole(documents, unit, tmp_path):
-    text = unit * (2 * LONGEST_PART // len(unit) + 5)
+    text = unit * (2 * MAX_PART_CHARACTERS // len(unit) + 5)
     text = text if documents != "line" else text.replace("\n", " ")
     files = write(tmp_path / "a.txt", f"before\n\n{text}\n\nafter")
     if unit == "word ":
@@ -55,7 +55,7 @@ def test_the_parts_of_a_long_document_join_to_the_whole(documents, unit, tmp_pat
         files.append(str(tmp_path / "a.jsonl"))
     config = DataConfig(documents=documents, max_line_bytes=10_000_000)
     records = list(read_records(files, DOCUMENT, config))
-    assert all(len(record.values[0]) <= LONGEST_PART for record in records)
+    assert all(len(record.values[0]) <= MAX_PART_CHARACTERS for record in records)
     documents_read = []
     for record in records:
         if record.continues:

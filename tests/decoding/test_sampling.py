@@ -8,10 +8,10 @@ import torch
 
 from decoding.toys import END, SPECIAL_IDS, START, log_probs, random_model
 from pellucid.config.decoding import DecodingConfig
-from pellucid.decoding.choice import sample_tokens
 from pellucid.decoding.generate import Request, generate
 from pellucid.decoding.processors import no_repeat_ngram, repetition_penalty
 from pellucid.decoding.search_state import NONE
+from pellucid.decoding.token_selection import sample_tokens
 from pellucid.errors import ConfigError, UsageError
 
 SOURCE = (5, 3, 9)
@@ -169,7 +169,7 @@ def test_penalties_look_at_all_that_was_read(method):
         ({"groups": 5}, "diversity=0", {"diversity": 0.5}),
         ({"groups": 2, "diversity": 0.5}, "Use beam=6", {"beam": 6}),
         ({"diversity": 0.5}, "Set groups to 2", {"groups": 5}),
-        ({"method": "sample", "groups": 5, "diversity": 0.5}, "no meaning", {"method": "beam"}),
+        ({"method": "sample", "groups": 5, "diversity": 0.5}, "does not apply", {"method": "beam"}),
     ],
 )
 def test_impossible_settings(wrong, says, mended):  # authority: as tests/config/test_settings.py

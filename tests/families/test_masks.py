@@ -16,7 +16,7 @@ from pellucid.config.decoding import DecodingConfig
 from pellucid.config.head import HeadConfig
 from pellucid.decoding.generate import Request, generate
 from pellucid.decoding.search import SpecialIds
-from pellucid.families.catalog import FAMILIES
+from pellucid.families.catalog import PUBLISHED_FAMILIES
 from pellucid.families.gpt3 import SMALL as GPT3
 from pellucid.families.transformer import PRESETS
 from pellucid.nn.model import Transformer, build
@@ -27,7 +27,7 @@ LENGTHS = (7, 3, 5, 1)
 CONFIGS = {
     "transformer": PRESETS["base"],
     "gpt3": GPT3,
-    **{name: f.preset for name, f in FAMILIES.items() if f.module is Transformer},
+    **{name: f.preset for name, f in PUBLISHED_FAMILIES.items() if f.module is Transformer},
 }
 ENCODERS = [name for name, c in CONFIGS.items() if not c.n_decoder_layers]
 DECODERS = [name for name, c in CONFIGS.items() if not c.n_encoder_layers]

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from pellucid.cli.main import main
-from pellucid.families.catalog import FAMILIES
+from pellucid.families.catalog import PUBLISHED_FAMILIES
 from pellucid.families.table import differences, table
 
 PAGE = Path(__file__).parents[2] / "docs" / "families.md"
@@ -14,7 +14,7 @@ def test_the_page_has_the_table():  # authority: the presets
 
 
 def test_what_differs_is_what_the_configs_differ_in(capsys):  # authority: the families' facts
-    found = differences(FAMILIES["bert"], FAMILIES["roberta"])
+    found = differences(PUBLISHED_FAMILIES["bert"], PUBLISHED_FAMILIES["roberta"])
     assert found["positions"] == ("learned", "learned-real")
     assert found["norm_eps"] == (1e-12, 1e-5)
     assert "d_model" not in found

@@ -193,7 +193,7 @@ GPT: dict[str, Any] = {"n_embd": 16, "n_layer": 2, "n_head": 2, "n_positions": 4
 GPT |= {"vocab_size": SIZE, "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0}
 DISTIL: dict[str, Any] = {"dim": 16, "n_layers": 2, "n_heads": 2, "hidden_dim": 24}
 DISTIL |= {"vocab_size": SIZE, "max_position_embeddings": 40}
-FAMILIES: dict[str, tuple[str, str, dict[str, Any]]] = {
+PUBLISHED_FAMILIES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "bart": ("BartForConditionalGeneration", "BartConfig", SMALL),
     "mbart": ("MBartForConditionalGeneration", "MBartConfig", {**SMALL, "scale_embedding": True}),
     "marian": ("MarianMTModel", "MarianConfig", {**SMALL, "scale_embedding": True}),
@@ -213,10 +213,10 @@ FAMILIES: dict[str, tuple[str, str, dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", PUBLISHED_FAMILIES)
 def test_published_families(name, tmp_path):
     """Written only if CTranslate2 computes the same from it; here once more, by hand."""
-    kind, config, settings = FAMILIES[name]
+    kind, config, settings = PUBLISHED_FAMILIES[name]
     made = getattr(transformers, kind)(getattr(transformers, config)(**settings))
     theirs: Any = talkative(made) if "tie" in str(settings) else randomized(made)
     theirs.save_pretrained(tmp_path / "theirs")

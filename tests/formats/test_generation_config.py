@@ -11,8 +11,8 @@ import transformers
 
 from parity.peer import talkative
 from pellucid.cli.main import main
-from pellucid.decoding.choice import Law, Rules
 from pellucid.decoding.generate import Request, generate
+from pellucid.decoding.token_selection import Rules, TokenDistribution
 from pellucid.errors import ConfigError
 from pellucid.formats.import_published import import_published
 from pellucid.formats.open_model import open_model
@@ -112,11 +112,11 @@ def test_a_directory_that_draws_can_be_asked_to_search(marian):  # authority: th
     say(marian, {"do_sample": True, "temperature": 0.7, "top_k": 5})
     told = open_model(marian).decoding
     assert (told.method, told.temperature, told.top_k) == ("sample", 0.7, 5)
-    assert told.changed({"beam": 2}) == replace(told, beam=2)
-    searched = told.changed({"method": "beam", "beam": 3})
+    assert told.with_settings({"beam": 2}) == replace(told, beam=2)
+    searched = told.with_settings({"method": "beam", "beam": 3})
     assert (searched.beam, searched.temperature, searched.top_k) == (3, 1.0, 0)
-    with pytest.raises(ConfigError, match="top_k=4 has no meaning"):
-        told.changed({"method": "beam", "top_k": 4})
+    with pytest.raises(ConfigError, match="top_k=4 does not apply"):
+        told.with_settings({"method": "beam", "top_k": 4})
 
 
 def test_every_setting_has_an_effect(marian):  # else the test above would prove little
@@ -154,7 +154,7 @@ def test_chances_of_a_draw_are_theirs(cuts, marian):
     told = theirs.generate(ids, return_dict_in_generate=True, **settings)
     found = open_model(marian)
     rules = Rules(found.decoding, found.special_ids, torch.device("cpu"))
-    law = Law(rules, found.decoding)
+    law = TokenDistribution(rules, found.decoding)
     probs = law(told.logits[0], lambda: torch.full((24, 1, 1), PAD).numpy(), 0).probs
     torch.testing.assert_close(probs, told.scores[0].softmax(-1), atol=1e-6, rtol=0)
 
@@ -176,7 +176,7 @@ def test_a_decoder_alone(tmp_path):
         wanted = theirs.generate(torch.tensor([row]))[0, len(row) :].tolist()
         assert list(best.ids) == [i for i in wanted if i not in (END, PAD)]
     (tmp_path / "generation_config.json").write_text(json.dumps({"max_length": 30}))
-    assert open_model(tmp_path).notes == ("max_length=30 counts the prompt's tokens too",)
+    assert open_model(tmp_path).notes == ("max_length=30 includes the prompt's tokens",)
 
 
 NOTES = {
@@ -204,7 +204,7 @@ def test_what_is_not_honoured_is_told(name, marian, capsys):
 
 def test_an_end_that_is_no_token_is_told_and_not_searched_for(marian):  # authority: the words
     say(marian, {"num_beams": 4, "eos_token_id": 50, "max_length": 6})
-    assert open_model(marian).notes == ("eos_token_id=50 is no token of this model, which has 50",)
+    assert open_model(marian).notes == ("eos_token_id=50 is outside the model's vocabulary of 50",)
     assert {len(text) for text in written_here(marian)} == {5}
 
 

@@ -64,9 +64,9 @@ def test_import_and_export_keep_the_numbers(published, theirs, tmp_path):  # aut
 
 
 def test_a_place_that_is_taken_is_refused(published, tmp_path):
-    with pytest.raises(DataError, match="exists already"):
+    with pytest.raises(DataError, match="already exists"):
         import_published(published, tmp_path)
-    with pytest.raises(DataError, match="exists already"):
+    with pytest.raises(DataError, match="already exists"):
         export_published(tmp_path, open_model(published))
 
 

@@ -115,7 +115,7 @@ def test_only_a_model_directory_is_replaced(parts, tmp_path):
     save_bundle(tmp_path / "m", replace(parts, card="second"))
     assert load_model(tmp_path / "m").card == "second"
     (tmp_path / "m" / "thesis.txt").write_text("years of work")
-    with pytest.raises(DataError, match="exists already"):
+    with pytest.raises(DataError, match="already exists"):
         save_bundle(tmp_path / "m", parts)
     assert (tmp_path / "m" / "thesis.txt").exists()
 

@@ -15,7 +15,7 @@ from pellucid.config.data import TokenizerConfig
 from pellucid.config.decoding import DecodingConfig
 from pellucid.config.head import HeadConfig
 from pellucid.errors import ConfigError, DataError, VerificationError
-from pellucid.families.catalog import FAMILIES
+from pellucid.families.catalog import PUBLISHED_FAMILIES
 from pellucid.formats.bundle import Bundle
 from pellucid.formats.open_model import open_model
 from pellucid.formats.save_bundle import export_published, save_bundle
@@ -35,20 +35,20 @@ def bundle_of(family: str, heads: Mapping[str, HeadConfig], task: str, **shape: 
     tokenizer = train_tokenizer(TEXTS * 3, TokenizerConfig(kind="word", min_frequency=1))
     tokenizer = tokenizer.with_template(("bos", "A", "eos"), ("bos", "A", "eos", "B", "eos"))
     layers = {
-        f"n_{side}_layers": min(2, getattr(FAMILIES[family].preset, f"n_{side}_layers"))
+        f"n_{side}_layers": min(2, getattr(PUBLISHED_FAMILIES[family].preset, f"n_{side}_layers"))
         for side in ("encoder", "decoder")
     }
     sizes = {**SMALL, **layers, "vocab_size": tokenizer.vocab_size, **shape}
     if family == "roberta":
         sizes["first_position"] = 1 + tokenizer.id("pad")
-    c = replace(FAMILIES[family].preset, **sizes)
-    model = randomized(FAMILIES[family].build(c, 1, heads))
+    c = replace(PUBLISHED_FAMILIES[family].preset, **sizes)
+    model = randomized(PUBLISHED_FAMILIES[family].build(c, 1, heads))
     return Bundle(
         model=model,
         model_config=model.config,
         tokenizers=Tokenizers(tokenizer, tokenizer),
         task=task,
-        roles=FAMILIES[family].roles,
+        roles=PUBLISHED_FAMILIES[family].roles,
         decoding=DecodingConfig(beam=3, length_norm="gnmt", batch_size=7),
         languages=("en", "") if task else ("", ""),
         longest_source=33,
@@ -59,7 +59,7 @@ def bundle_of(family: str, heads: Mapping[str, HeadConfig], task: str, **shape: 
 
 def head_of(family: str, kind: str) -> HeadConfig:
     """The one head of the family's class whose name ends so."""
-    classes = FAMILIES[family].heads
+    classes = PUBLISHED_FAMILIES[family].heads
     return classes[next(name for name in classes if name.endswith(kind))][0].config
 
 
@@ -120,7 +120,7 @@ def test_a_masked_language_model_opens_in_transformers(family, tmp_path):
     save_bundle(tmp_path / "m", replace(bundle, card="second"))  # a model is replaced
     assert open_model(tmp_path / "m").card == "second"
     (tmp_path / "m" / "thesis.txt").write_text("years of work")
-    with pytest.raises(DataError, match="exists already"):
+    with pytest.raises(DataError, match="already exists"):
         save_bundle(tmp_path / "m", bundle)
 
 

@@ -62,7 +62,7 @@ def test_gradients_reach_every_parameter():  # authority: a weight that is used 
 
 @pytest.mark.parametrize("changes", [{"norm_eps": 1e-5}, {"n_segments": 2}])
 def test_what_their_config_cannot_tell(changes):
-    with pytest.raises(ConfigError, match="cannot say that"):
+    with pytest.raises(ConfigError, match="cannot express this"):
         DISTILBERT.write_config(replace(DISTILBERT.preset, **changes), {})
 
 

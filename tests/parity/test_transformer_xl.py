@@ -349,8 +349,8 @@ def test_weights_that_do_not_fit(fault, tmp_path):
 
 
 SETTINGS: dict[str, tuple[dict[str, Any], str]] = {
-    "another attention": ({"attn_type": 1}, "attn_type=1 changes the numbers"),
-    "norms before": ({"pre_lnorm": True}, "pre_lnorm=True changes the numbers"),
+    "another attention": ({"attn_type": 1}, "attn_type=1 changes the model's output"),
+    "norms before": ({"pre_lnorm": True}, "pre_lnorm=True changes the model's output"),
     "falling cutoffs": ({"cutoffs": [20, 10]}, "must rise"),
     "cutoffs beyond": ({"cutoffs": [10, 40]}, "below vocab_size=40"),
     "cutoffs of another type": ({"cutoffs": 7}, "of another type"),

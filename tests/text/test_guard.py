@@ -8,7 +8,7 @@ import pytest
 from pellucid.data.check import BREAKS
 from pellucid.data.languages import CODE, TWO_CODES
 from pellucid.errors import DataError
-from pellucid.text.guard import LONGEST, SURROGATE, repair
+from pellucid.text.guard import MAX_CHARACTERS, SURROGATE, repair
 from pellucid.text.untrained import KINDS, RUNS, SPELLED
 
 HOSTILE = [
@@ -61,7 +61,7 @@ def test_a_text_too_long_is_refused_at_once(trained):
         with pytest.raises(DataError, match="10,000,000 characters"):
             use("x" * 10_000_000)
         assert time.process_time() - start < 0.2
-    trained["byte-bpe"].encode("x " * (LONGEST // 2))
+    trained["byte-bpe"].encode("x " * (MAX_CHARACTERS // 2))
 
 
 def test_lone_surrogates_are_replaced_and_counted():

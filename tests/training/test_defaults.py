@@ -9,7 +9,7 @@ import pytest
 from pellucid.config.run import CHOSEN, RunConfig
 from pellucid.config.tasks.catalog import TASK_CONFIGS
 from pellucid.errors import ConfigError
-from pellucid.families.catalog import FAMILIES
+from pellucid.families.catalog import PUBLISHED_FAMILIES
 from pellucid.families.run_config import build_run
 from pellucid.families.transformer import PRESETS
 from pellucid.training.defaults import Situation, complete
@@ -137,7 +137,7 @@ def test_a_start_gives_the_shape(tmp_path):
 
 def directory(family, **changes):
     """A bundle of which nothing but the shape is looked at."""
-    c = replace(FAMILIES[family].preset, n_heads=2, **changes)
+    c = replace(PUBLISHED_FAMILIES[family].preset, n_heads=2, **changes)
     return SimpleNamespace(family=family, model_config=c)
 
 

@@ -16,7 +16,7 @@ from pellucid.data.records import read_records
 from pellucid.errors import ConfigError, DataError
 from pellucid.formats.own_layout import load_model
 from pellucid.text.train import train_tokenizers
-from pellucid.training.average import averaged, checkpoints_of
+from pellucid.training.average import average_checkpoints, find_checkpoints
 from pellucid.training.pipeline import build_data, train
 from training import run_small
 
@@ -70,7 +70,7 @@ def test_a_run_keeps_its_tokenizer_whatever_becomes_of_the_original(text, tmp_pa
     for name, parameter in whole.model.named_parameters():
         assert torch.equal(parameter, cut.model.get_parameter(name)), name
     shutil.rmtree(tmp_path / "tok")
-    mean = averaged(checkpoints_of(tmp_path / "cut"))
+    mean = average_checkpoints(find_checkpoints(tmp_path / "cut"))
     assert mean.tokenizers.source.to_json() == whole.tokenizers.source.to_json()
     train(settings(tmp_path / "cut", text, 6, **named))
 

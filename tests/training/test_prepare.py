@@ -11,7 +11,7 @@ from pellucid.config.read import merge
 from pellucid.errors import ConfigError, DataError
 from pellucid.formats.open_model import open_model
 from pellucid.text.published.open import open_tokenizers
-from pellucid.training.average import averaged, checkpoints_of
+from pellucid.training.average import average_checkpoints, find_checkpoints
 from pellucid.training.pipeline import build_data, train
 from pellucid.training.reporter import Quiet
 from training import run_small
@@ -110,7 +110,7 @@ def test_a_tagger_starts_from_a_masked_lm(text, conll, tmp_path):
     assert same_weights(open_model(whole.final).model, open_model(again.final).model)
     with pytest.raises(ConfigError, match="began with task='tagging', now it is 'masked_lm'"):
         train({"task": "masked_lm", "run_dir": cut["run_dir"], "data": {"train": [str(text)]}})
-    mean = averaged(checkpoints_of(again.path))
+    mean = average_checkpoints(find_checkpoints(again.path))
     assert mean.model.head_configs == tagger.model.head_configs
     shutil.rmtree(again.tokenizers)
     with pytest.raises(DataError, match="tokenizer is missing: the tokenizer that came with"):

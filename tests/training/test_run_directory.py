@@ -39,7 +39,7 @@ def test_a_run_may_go_further_but_not_elsewhere(tmp_path):
     run = begun(tmp_path)
     further = replace(CONFIG, training=replace(CONFIG.training, max_updates=7))
     run.begin(further, TEXTS)
-    assert run.config() == run.kept() == further
+    assert run.config() == run.fixed_config() == further
     with pytest.raises(ConfigError, match=r"began with training\.seed=4, now it is 5"):
         run.begin(OTHER_SEED, TEXTS)
     with pytest.raises(DataError, match=r"a\.de: this is not the text .* Use another run_dir"):
@@ -68,7 +68,7 @@ def test_a_finished_model_keeps_its_settings_without_checkpoints(tmp_path):
 )
 def test_what_has_trained_nothing_begins_anew(tmp_path, config, texts, stays):
     run = begun(tmp_path, checkpoint=False)
-    assert run.kept() is None
+    assert run.fixed_config() is None
     run.begin(config, texts)
     assert (run.config(), run.texts()) == (config, texts)
     assert run.tokenizers.is_dir() == stays

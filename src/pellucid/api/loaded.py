@@ -219,7 +219,7 @@ class Loaded:
 
     def decoding(self, **settings: Any) -> DecodingConfig:
         """The model's own search settings, these in place of some."""
-        return self.bundle.decoding.changed(settings)
+        return self.bundle.decoding.with_settings(settings)
 
 
 def _prepared_bundles(ensemble: Sequence[Loaded]) -> list[Bundle]:

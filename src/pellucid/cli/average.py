@@ -26,10 +26,10 @@ def run(options: Options) -> int:
     if not options.sources or not options.out:
         raise UsageError("give checkpoints and --out: pellucid average RUN --out DIR")
     from pellucid.formats.save_bundle import save_bundle
-    from pellucid.training.average import averaged, checkpoints_of
+    from pellucid.training.average import average_checkpoints, find_checkpoints
 
-    paths = [path for source in options.sources for path in checkpoints_of(Path(source))]
-    save_bundle(Path(options.out), averaged(paths))
+    paths = [path for source in options.sources for path in find_checkpoints(Path(source))]
+    save_bundle(Path(options.out), average_checkpoints(paths))
     n = "1 checkpoint" if len(paths) == 1 else f"{len(paths)} checkpoints"
     print(f"The mean of {n} is in {options.out}. Next: pellucid info {quote(options.out)}")
     return 0

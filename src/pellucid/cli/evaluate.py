@@ -119,7 +119,7 @@ def only_best(search: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check(options: Options) -> None:
-    """Raises: UsageError if options contradict each other; ResourceError as `check_place`."""
+    """Raises: UsageError if options contradict each other; ResourceError as `check_writable`."""
     if not options.data:
         raise UsageError("no test set. Give it: --data test.en test.de")
     if bool(options.model) == bool(options.hypotheses):
@@ -132,9 +132,9 @@ def _check(options: Options) -> None:
         )
     only_best(options.search)
     if options.output:
-        from pellucid.files import check_place
+        from pellucid.files import check_writable
 
-        check_place(Path(options.output))
+        check_writable(Path(options.output))
 
 
 def _open(name: str, options: Options) -> "Loaded":

@@ -138,14 +138,14 @@ def _count_tokens_without_row(bundle: "Bundle") -> int:
 
 def describe_family(name: str) -> dict[str, Any]:
     """Return the row of a family in the table of families, and its sizes; {} if it is unknown."""
-    from pellucid.families.catalog import FAMILIES, UNPUBLISHED
+    from pellucid.families.catalog import PUBLISHED_FAMILIES, UNPUBLISHED_FAMILIES
     from pellucid.families.table import COLUMNS, row
 
-    if name in UNPUBLISHED:
-        family = UNPUBLISHED[name]
+    if name in UNPUBLISHED_FAMILIES:
+        family = UNPUBLISHED_FAMILIES[name]
         about: dict[str, Any] = {"family": name, "published weights": "none"}
-    elif name in FAMILIES:
-        family = FAMILIES[name]
+    elif name in PUBLISHED_FAMILIES:
+        family = PUBLISHED_FAMILIES[name]
         about = dict(zip(COLUMNS, row(family), strict=True))
     else:
         return {}
@@ -180,16 +180,16 @@ def _find_family(name: str) -> "Family":
     """Return a family; without published weights: its counterpart with the family's preset."""
     from dataclasses import replace
 
-    from pellucid.families.catalog import FAMILIES, UNPUBLISHED
+    from pellucid.families.catalog import PUBLISHED_FAMILIES, UNPUBLISHED_FAMILIES
 
-    if name in FAMILIES:
-        return FAMILIES[name]
-    if name not in UNPUBLISHED:
-        known = ", ".join((*FAMILIES, *UNPUBLISHED))
+    if name in PUBLISHED_FAMILIES:
+        return PUBLISHED_FAMILIES[name]
+    if name not in UNPUBLISHED_FAMILIES:
+        known = ", ".join((*PUBLISHED_FAMILIES, *UNPUBLISHED_FAMILIES))
         raise UsageError(f"{name[:60]!r} is not a family. Known: {known}.")
-    presets = UNPUBLISHED[name].presets
+    presets = UNPUBLISHED_FAMILIES[name].presets
     size = "base" if "base" in presets else next(iter(presets))
-    return replace(FAMILIES[PUBLISHED_COUNTERPARTS[name]], preset=presets[size])
+    return replace(PUBLISHED_FAMILIES[PUBLISHED_COUNTERPARTS[name]], preset=presets[size])
 
 
 def _count_token_weights(model: "Model") -> tuple[int, int]:

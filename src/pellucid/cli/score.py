@@ -1,4 +1,4 @@
-"""`pellucid score`: the log-probability of given translations."""
+"""`pellucid score`: print the log-probability of given translations."""
 
 import json
 import math
@@ -12,7 +12,7 @@ from pellucid.errors import UsageError
 
 @dataclass(frozen=True)
 class Options:
-    """Print log-probability, tokens and perplexity of each given translation, tab-separated.
+    """Print the log-probability, token count and perplexity of each translation, tab-separated.
 
     pellucid score MODEL --data source.en target.de
     """
@@ -28,17 +28,17 @@ class Options:
 
 
 def run(options: Options) -> int:
-    """Print one line per pair; blank pairs give empty lines."""
+    """Print one line per pair, an empty one for a blank pair."""
     if not options.data:
-        raise UsageError("no translations to score. Give them: --data source.en target.de")
+        raise UsageError("no translations to score. Pass them: --data source.en target.de")
     pairs = read_pairs(options.data)
     from pellucid.api import load
     from pellucid.inference.score import score
 
     model = load(options.model, device=options.device)
-    real = [pair for pair in pairs if pair.source]
-    names = [pair.position for pair in real]
-    results = iter(score(model.bundle, [(pair.source, pair.target) for pair in real], names))
+    filled = [pair for pair in pairs if pair.source]  # the others are blank
+    positions = [pair.position for pair in filled]
+    results = iter(score(model.bundle, [(pair.source, pair.target) for pair in filled], positions))
     total, tokens = 0.0, 0
     for pair in pairs:
         scored = next(results) if pair.source else None

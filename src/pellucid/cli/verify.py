@@ -43,12 +43,12 @@ def _check_sound(part: Path) -> str:
 
 def _is_published(part: Path) -> bool:
     """Whether it is a model in a published layout without a manifest."""
-    from pellucid.families.catalog import FAMILIES
+    from pellucid.families.catalog import PUBLISHED_FAMILIES
 
     if (part / NAME).exists() or not (part / "config.json").is_file():
         return False
     config = read_json(part / "config.json")
-    return isinstance(config, dict) and str(config.get("model_type")) in FAMILIES
+    return isinstance(config, dict) and str(config.get("model_type")) in PUBLISHED_FAMILIES
 
 
 def _check_opens(part: Path) -> str:

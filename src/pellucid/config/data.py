@@ -7,8 +7,8 @@ from pellucid.config.checks import check_at_least, check_at_most
 from pellucid.errors import ConfigError
 
 GARDEN = "garden"
-MOST_LENGTH = {"max_length": 10_000_000, "max_line_bytes": 1 << 30}
-MOST_PIECES = {"vocab_size": 1_000_000, "min_frequency": 1_000_000_000}
+MAX_LENGTHS = {"max_length": 10_000_000, "max_line_bytes": 1 << 30}
+MAX_TOKENIZER_SIZES = {"vocab_size": 1_000_000, "min_frequency": 1_000_000_000}
 """Beyond these the libraries below end the process, with no error that could be explained."""
 
 
@@ -39,7 +39,7 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         check_at_least(1, self, "max_length", "max_line_bytes")
-        check_at_most(MOST_LENGTH, self)
+        check_at_most(MAX_LENGTHS, self)
         for name, number in self.columns.items():
             if number == "" or (isinstance(number, int) and number < 1):
                 raise ConfigError(
@@ -67,7 +67,7 @@ class TokenizerConfig:
     def __post_init__(self) -> None:
         check_at_least(8, self, "vocab_size")
         check_at_least(1, self, "min_frequency")
-        check_at_most(MOST_PIECES, self)
+        check_at_most(MAX_TOKENIZER_SIZES, self)
         if self.kind == "byte-bpe" and self.vocab_size < 272:
             raise ConfigError(
                 f"vocab_size={self.vocab_size} is too small for byte-bpe: 256 bytes and the special"

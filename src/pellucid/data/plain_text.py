@@ -6,9 +6,9 @@ from itertools import chain, zip_longest
 from pellucid.config.data import DataConfig
 from pellucid.data.lines import Fault, Line, scan_lines
 from pellucid.data.rows import Key, Position, Reader, Row, byte_in_line
-from pellucid.text.guard import LONGEST
+from pellucid.text.guard import MAX_CHARACTERS
 
-LONGEST_PART = LONGEST // 2
+MAX_PART_CHARACTERS = MAX_CHARACTERS // 2
 """Characters of a document that are read at once; a longer one is read in parts."""
 ENDS_FILE = ("unreadable", "gzip", "encoding")  # faults after which a file has no more lines
 
@@ -34,8 +34,8 @@ class LineReader(Reader):
 class DocumentReader(Reader):
     """Documents of several lines, which end at a blank line or with the file.
 
-    The lines of a document are joined by newlines. A document longer than `LONGEST_PART` is read
-    in parts, cut at a line end, so that memory does not grow with the file.
+    The lines of a document are joined by newlines. A document longer than `MAX_PART_CHARACTERS` is
+    read in parts, cut at a line end, so that memory does not grow with the file.
     """
 
     format = "plain text"
@@ -48,7 +48,7 @@ class DocumentReader(Reader):
                 yield Row(line.number, (), (line.fault,), line.carriage)
                 continue
             ends = self.config.documents == "blank_line" and not line.text.strip()
-            if lines and (ends or size + len(line.text) >= LONGEST_PART):
+            if lines and (ends or size + len(line.text) >= MAX_PART_CHARACTERS):
                 # A part that another follows keeps its last newline: the parts join to the whole.
                 yield _document(lines, "" if ends else "\n", continues)
                 lines, size, continues = [], 0, not ends

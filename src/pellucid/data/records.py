@@ -10,7 +10,7 @@ from pellucid.data.field_contents import UnclearError
 from pellucid.data.fields import Fields, Recognizer
 from pellucid.data.files import open_files
 from pellucid.data.lines import Fault
-from pellucid.data.plain_text import LONGEST_PART
+from pellucid.data.plain_text import MAX_PART_CHARACTERS
 from pellucid.data.row_values import FaultError, ValueReader, wrong_count
 from pellucid.data.rows import SAMPLE, Position, Reader, Row
 from pellucid.errors import DataError
@@ -132,10 +132,10 @@ def _read(row: Row, values: ValueReader) -> Scanned:
 def _parts(scanned: Scanned, index: int) -> Iterator[Scanned]:
     """Cut a document (column `index`) that is too long to be read at once."""
     record = scanned.record
-    while record and record.values[index] and len(record.values[index]) > LONGEST_PART:
+    while record and record.values[index] and len(record.values[index]) > MAX_PART_CHARACTERS:
         text = record.values[index]
-        part = text[:LONGEST_PART]
-        cut = max(part.rfind("\n"), part.rfind(" ")) + 1 or LONGEST_PART
+        part = text[:MAX_PART_CHARACTERS]
+        cut = max(part.rfind("\n"), part.rfind(" ")) + 1 or MAX_PART_CHARACTERS
         yield scanned._replace(record=_with(record, index, text[:cut]))
         record = _with(record, index, text[cut:])._replace(continues=True)
     yield scanned._replace(record=record)

@@ -7,7 +7,7 @@ from pellucid.config.columns import Column
 from pellucid.data.fields import Fields
 from pellucid.data.lines import Fault
 from pellucid.data.rows import Key, Reader, Row
-from pellucid.data.values import VALUE_OF, WrongValueError, is_blank, place_spans
+from pellucid.data.values import PARSERS, WrongValueError, is_blank, locate_spans
 
 
 class FaultError(Exception):
@@ -23,7 +23,7 @@ class ValueReader:
 
     def __init__(self, reader: Reader, fields: Fields, columns: Sequence[Column]) -> None:
         self.reader, self.fields, self.columns = reader, fields, tuple(columns)
-        readers = [VALUE_OF[column.kind] for column in columns]
+        readers = [PARSERS[column.kind] for column in columns]
         self.parts = tuple(zip(columns, fields.keys, readers, strict=True))
         self.is_pair = self._kinds() == ["text", "text"]
         self.document = self._index("document")
@@ -57,7 +57,7 @@ class ValueReader:
         if self.words is not None and self.tags is not None:
             self._check_tags(row, values)
         if self.spans is not None and values[self.spans] is not None:
-            values[self.spans] = place_spans(values[self.spans], self._context(values))
+            values[self.spans] = locate_spans(values[self.spans], self._context(values))
         return tuple(values)
 
     def _field(self, row: Row, column: Column, key: Key | None) -> Any:

@@ -1,4 +1,4 @@
-"""The value of a column, from what a field holds."""
+"""Conversion of a field of a file to the value of a column."""
 
 import math
 import re
@@ -6,20 +6,20 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pellucid.config.columns import ColumnKind
-from pellucid.text.guard import LONGEST
+from pellucid.text.guard import MAX_CHARACTERS
 
-NO_CHARACTER = re.compile("[\0\ud800-\udfff]")  # what JSON can spell, but no text may have
+INVALID_CHARACTER = re.compile("[\0\ud800-\udfff]")  # NUL and surrogates, which JSON can escape
 
 
 class Span(NamedTuple):
-    """An answer: its text, and the index of its first character in the context."""
+    """An answer: the index of its first character in the context, and its text."""
 
     start: int
     text: str
 
 
 class WrongValueError(Exception):
-    """What is wrong with a field, and at which of its characters."""
+    """A field that cannot be converted. `character` is the index of the wrong character."""
 
     def __init__(self, what: str, character: int = 0) -> None:
         super().__init__(what)
@@ -27,47 +27,47 @@ class WrongValueError(Exception):
 
 
 def is_blank(field: Any) -> bool:
-    """Return whether a field holds nothing, or spaces only."""
+    """Return whether a field is empty or only whitespace."""
     return field is None or (isinstance(field, str) and not field.strip()) or field in ([], ())
 
 
 def is_number(field: Any) -> bool:
-    """Return whether a field can be a score."""
+    """Return whether a field is a finite number."""
     try:
-        _score(field)
+        _parse_score(field)
     except WrongValueError:
         return False
     return True
 
 
-def _text(field: Any) -> str:
-    text = _document(field)
-    if len(text) > LONGEST:
-        what = f"{len(text):,} characters; a text may have at most {LONGEST:,}. Split it."
-        raise WrongValueError(what, LONGEST)
+def _parse_text(field: Any) -> str:
+    text = _parse_document(field)
+    if len(text) > MAX_CHARACTERS:
+        what = f"{len(text):,} characters, but a text has at most {MAX_CHARACTERS:,}. Split it."
+        raise WrongValueError(what, MAX_CHARACTERS)
     return text
 
 
-def _document(field: Any) -> str:
+def _parse_document(field: Any) -> str:
     if not isinstance(field, str):
-        raise WrongValueError(f"{_shown(field)} is not a text (a string).")
-    odd = NO_CHARACTER.search(field)
+        raise WrongValueError(f"{_short(field)} is not a text (a string).")
+    odd = INVALID_CHARACTER.search(field)
     if odd:
-        what = f"\\u{ord(odd[0]):04x} is not a character of a text. Remove it."
+        what = f"\\u{ord(odd[0]):04x} is not allowed in a text. Remove it."
         raise WrongValueError(what, odd.start())
     return field
 
 
-def _words(field: Any) -> tuple[str, ...]:
+def _parse_words(field: Any) -> tuple[str, ...]:
     if isinstance(field, str):
-        return tuple(_text(field).split())
-    return tuple(_word(i, item) for i, item in enumerate(_items(field, "words")))
+        return tuple(_parse_text(field).split())
+    return tuple(_parse_word(i, item) for i, item in enumerate(_items(field, "words")))
 
 
-def _word(index: int, item: Any) -> str:
-    """An item of a list; a fault is located by the item's index."""
+def _parse_word(index: int, item: Any) -> str:
+    """Convert an item of a list. In errors, `character` is the index of the item."""
     try:
-        word = _text(item).strip()
+        word = _parse_text(item).strip()
     except WrongValueError as error:
         raise WrongValueError(f"word {index + 1}: {error}", index) from None
     if not word:
@@ -75,25 +75,29 @@ def _word(index: int, item: Any) -> str:
     return word
 
 
-def _tags(field: Any) -> tuple[str, ...]:
-    return _words(field) if isinstance(field, str) else tuple(map(_label, _items(field, "tags")))
+def _parse_tags(field: Any) -> tuple[str, ...]:
+    return (
+        _parse_words(field)
+        if isinstance(field, str)
+        else tuple(map(_parse_label, _items(field, "tags")))
+    )
 
 
-def _label(field: Any) -> str:
+def _parse_label(field: Any) -> str:
     if isinstance(field, bool):
         return str(field).lower()
-    label = str(field) if isinstance(field, int) else _text(field).strip()
+    label = str(field) if isinstance(field, int) else _parse_text(field).strip()
     if not label:
         raise WrongValueError("the label is empty.")
     return label
 
 
-def _labels(field: Any) -> tuple[str, ...]:
+def _parse_labels(field: Any) -> tuple[str, ...]:
     parts = field.split(",") if isinstance(field, str) else _items(field, "labels")
-    return tuple(dict.fromkeys(map(_label, parts)))
+    return tuple(dict.fromkeys(map(_parse_label, parts)))
 
 
-def _score(field: Any) -> float:
+def _parse_score(field: Any) -> float:
     number = field
     if isinstance(field, str) and "_" not in field:
         try:
@@ -101,14 +105,14 @@ def _score(field: Any) -> float:
         except ValueError:
             number = None
     if isinstance(number, bool) or not isinstance(number, (int, float)):
-        raise WrongValueError(f"{_shown(field)} is not a number.")
+        raise WrongValueError(f"{_short(field)} is not a number.")
     if abs(number) > 1e308 or not math.isfinite(number):
-        raise WrongValueError(f"{_shown(field)} is not a finite number.")
+        raise WrongValueError(f"{_short(field)} is not a finite number.")
     return float(number)
 
 
-def _spans(field: Any) -> tuple[Span, ...]:
-    """SQuAD's list of answers, or the two lists that data sets on the Hugging Face hub have."""
+def _parse_spans(field: Any) -> tuple[Span, ...]:
+    """Convert a list of answers (SQuAD), or a dict of two lists (its Hugging Face version)."""
     if isinstance(field, Mapping):
         texts, starts = field.get("text"), field.get("answer_start")
         answers = list(zip(_items(texts, "texts"), _items(starts, "starts"), strict=False))
@@ -117,53 +121,53 @@ def _spans(field: Any) -> tuple[Span, ...]:
             (a.get("text"), a.get("answer_start")) if isinstance(a, Mapping) else (None, None)
             for a in _items(field, "answers")
         ]
-    return tuple(_span(text, start) for text, start in answers)
+    return tuple(_parse_span(text, start) for text, start in answers)
 
 
-def _span(text: Any, start: Any) -> Span:
+def _parse_span(text: Any, start: Any) -> Span:
     if not isinstance(text, str) or isinstance(start, bool) or not isinstance(start, int):
         raise WrongValueError("an answer needs `text` and `answer_start`.")
     return Span(start, text)
 
 
-def place_spans(spans: Sequence[Span], context: str) -> tuple[Span, ...]:
-    """Return the spans with starts at which the context has their text.
+def locate_spans(spans: Sequence[Span], context: str) -> tuple[Span, ...]:
+    """Return the spans with corrected starts.
 
-    An answer that is not where its start points is searched for, and the nearest place is taken;
-    one that the context does not have starts at -1: a reference to compare with, no span.
+    A start becomes that of the nearest occurrence of the answer in the context, or -1 if the
+    context does not contain the answer. Such an answer is only a reference for evaluation.
     """
-    return tuple(_placed(span, context) for span in spans)
+    return tuple(_locate(span, context) for span in spans)
 
 
-def _placed(span: Span, context: str) -> Span:
+def _locate(span: Span, context: str) -> Span:
     start = max(span.start, 0)
     before = context.rfind(span.text, 0, start + len(span.text))
     after = context.find(span.text, start)
-    starts = [at for at in (before, after) if at >= 0 and span.text]
-    return Span(min(starts, key=lambda at: abs(at - span.start), default=-1), span.text)
+    starts = [i for i in (before, after) if i >= 0 and span.text]
+    return Span(min(starts, key=lambda i: abs(i - span.start), default=-1), span.text)
 
 
 def _items(field: Any, name: str) -> Sequence[Any]:
     if not isinstance(field, (list, tuple)):
-        raise WrongValueError(f"{_shown(field)} is not a list of {name}.")
+        raise WrongValueError(f"{_short(field)} is not a list of {name}.")
     return field
 
 
-def _shown(field: Any) -> str:
+def _short(field: Any) -> str:
     if field is None:
         return "null"
     shown = repr(field) if isinstance(field, (str, int, float)) else type(field).__name__
     return shown if len(shown) <= 40 else shown[:37] + "..."
 
 
-VALUE_OF: dict[ColumnKind, Callable[[Any], Any]] = {
-    "text": _text,
-    "document": _document,
-    "words": _words,
-    "tags": _tags,
-    "label": _label,
-    "labels": _labels,
-    "score": _score,
-    "span": _spans,
+PARSERS: dict[ColumnKind, Callable[[Any], Any]] = {
+    "text": _parse_text,
+    "document": _parse_document,
+    "words": _parse_words,
+    "tags": _parse_tags,
+    "label": _parse_label,
+    "labels": _parse_labels,
+    "score": _parse_score,
+    "span": _parse_spans,
 }
-"""From what a field holds to the value of a column, by its kind. Raises: WrongValueError."""
+"""Kind of column -> function from a field to the value. Raises: WrongValueError."""

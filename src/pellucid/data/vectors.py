@@ -10,7 +10,7 @@ import numpy as np
 from pellucid.data.lines import scan_lines
 from pellucid.errors import DataError
 
-LONGEST = 1 << 20  # bytes of a line: 65,536 numbers of 16 characters
+MAX_LINE_BYTES = 1 << 20  # bytes of a line: 65,536 numbers of 16 characters
 LARGEST = float(np.finfo(np.float32).max)
 HEADER = re.compile(r"(\d{1,12}) (\d{1,12})")
 NO_TEXT = ("not UTF-8", "NUL", "too long", "encoding")
@@ -102,7 +102,7 @@ def _open(path: str) -> _File:
 
 
 def _lines(path: str) -> Iterator[tuple[int, str]]:
-    for line in scan_lines(path, LONGEST):
+    for line in scan_lines(path, MAX_LINE_BYTES):
         if line.fault:
             binary = " If these are binary vectors, write them as text first."
             raise DataError(f"{line.fault}{binary if line.fault.kind in NO_TEXT else ''}")

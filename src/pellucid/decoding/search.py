@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from pellucid.config.decoding import DecodingConfig
-from pellucid.decoding.choice import make_choice
 from pellucid.decoding.search_state import Hypothesis, Limits, SearchState, SpecialIds
+from pellucid.decoding.token_selection import build_selector
 from pellucid.decoding.top_k import Candidates
 from pellucid.nn.cache import Cache, Decoder
 
@@ -42,7 +42,7 @@ def search_steps(
     k, n_sources = 1, cache.rows
     tokens = np.array([[beginning[-1]] for beginning in limits.beginnings])
     scores = np.zeros((n_sources, 1), dtype=np.float32)
-    choose = make_choice(config, special_ids, limits, device)
+    choose = build_selector(config, special_ids, limits, device)
     for t in range(max(limits.max_lengths)):
         ids = _tensor(tokens, device).view(-1, 1)  # (rows, 1)
         logits = model.step(ids, cache).logits[:, -1]  # (rows, V)

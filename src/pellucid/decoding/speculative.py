@@ -9,16 +9,16 @@ import torch
 from torch import Tensor
 
 from pellucid.config.decoding import DecodingConfig
-from pellucid.decoding.choice import (
+from pellucid.decoding.generate import Request, check_request, check_single_text, start_cache
+from pellucid.decoding.search import device_of, forced_at, forced_ids
+from pellucid.decoding.search_state import Hypothesis, Limits, SpecialIds, length_norm
+from pellucid.decoding.token_selection import (
     Rules,
     TokenDistribution,
     TokenProbs,
     forced_probs,
     sample_tokens,
 )
-from pellucid.decoding.generate import Request, check_request, check_single_text, start_cache
-from pellucid.decoding.search import device_of, forced_at, forced_ids
-from pellucid.decoding.search_state import Hypothesis, Limits, SpecialIds, length_norm
 from pellucid.errors import UsageError
 from pellucid.nn.cache import Decoder
 

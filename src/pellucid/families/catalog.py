@@ -1,4 +1,4 @@
-"""All families by name; a published family's name is its model_type in config.json."""
+"""Families by name. The name of a published family is its model_type in config.json."""
 
 from pellucid.families.albert import ALBERT
 from pellucid.families.bart import BART
@@ -19,7 +19,7 @@ from pellucid.families.t5 import T5
 from pellucid.families.transformer import TRANSFORMER
 from pellucid.families.transformer_xl.family import TRANSFO_XL
 
-FAMILIES = {
+PUBLISHED_FAMILIES = {
     family.name: family
     for family in (
         BERT,
@@ -38,9 +38,9 @@ FAMILIES = {
         T5,
     )
 }
-"""Families with a published layout."""
+"""Families that `transformers` can read and write."""
 LOCAL_FAMILIES = {family.name: family for family in (TRANSFORMER, RNN)}
-"""Families whose models are saved in pellucid's own layout."""
-UNPUBLISHED = {family.name: family for family in (GPT3, TRANSFORMER, RNN)}
-"""Families whose weights were never published."""
-ALL_FAMILIES: dict[str, Family | UnpublishedFamily] = {**LOCAL_FAMILIES, **FAMILIES}
+"""Families that exist only in pellucid's own layout."""
+UNPUBLISHED_FAMILIES = {family.name: family for family in (GPT3, TRANSFORMER, RNN)}
+"""Families without published weights."""
+ALL_FAMILIES: dict[str, Family | UnpublishedFamily] = {**LOCAL_FAMILIES, **PUBLISHED_FAMILIES}

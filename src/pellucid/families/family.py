@@ -1,4 +1,4 @@
-"""What a family file declares: sizes, weight names, heads, and how its configs read and write."""
+"""Declaration of a family: sizes, weight names, heads, and conversion of its config.json."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -26,108 +26,109 @@ WriteSpecial = Callable[[ModelConfig, Mapping[str, HeadConfig]], dict[str, Any]]
 
 @dataclass(frozen=True, kw_only=True)
 class UnpublishedFamily:
-    """A family without published weights; its models are saved in pellucid's own layout."""
+    """A family without published weights. Its models are saved in pellucid's own layout."""
 
     name: str
     config_class: type
-    """The dataclass of its model's settings."""
+    """The dataclass of its model config."""
     module: Callable[..., Model]
-    """Builds the model from its config and its heads' configs."""
+    """Builds the model from its config and the configs of its heads."""
     presets: Mapping[str, Any]
-    """Configs by size."""
+    """Model configs by size."""
     training: Mapping[str, Any] = field(default_factory=dict)
-    """Training settings that differ from the Transformer's."""
+    """Training settings that differ from those of the Transformer."""
     vocab_size: int = 0
-    """The paper's vocabulary; 0 if there is none."""
+    """Vocabulary size in the paper; 0 if it gives none."""
     special_tokens: SpecialTokens = TRANSLATION_TOKENS
-    """Special tokens of a new tokenizer."""
+    """Special tokens of a newly trained tokenizer."""
 
 
 class PublishedHead(NamedTuple):
-    """A head of a published class."""
+    """A head of a published class, such as BertForMaskedLM."""
 
     name: str
     config: HeadConfig
     renames: Sequence[Rename]
-    """Weight names; ours are those below `heads.NAME.`."""
+    """Weight names. The internal ones are relative to `heads.NAME.`."""
     settings: Sequence[Field] = ()
-    """Numbers of the head that a published config may set; the last of two for one number wins."""
+    """Settings of config.json that override fields of `config`. Later ones win."""
     marker: str = ""
-    """A published tensor that shows the head is there, for files that leave out tied tensors."""
+    """A published tensor that identifies the head in files that omit tied tensors."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Family:
-    """A published architecture: everything in which it differs from the others.
+    """A published architecture: everything that distinguishes it from the other families.
 
-    "Published" is what `transformers` reads and writes: class names, config.json, tensor names.
+    "Published" means as `transformers` reads and writes it: class names, config.json, tensor names.
     """
 
     name: str
     """Its model_type in config.json."""
     preset: ModelConfig
-    """Its first published size, or the smallest; vocab_size is 0 if a tokenizer decides it."""
+    """The first published size, or the smallest. vocab_size is 0 if the tokenizer determines it."""
     presets: Mapping[str, ModelConfig] = field(default_factory=dict)
-    """Published sizes."""
+    """Configs of the published sizes."""
     vocab_size: int
-    """Tokens of its published tokenizer, used to count the parameters of a size."""
+    """Vocabulary size of the published tokenizer, used to count the parameters of a size."""
     objective: str
-    """What it was pretrained to predict, in a word or two, for the table of families."""
+    """Pretraining objective, as docs/families.md lists it."""
     positions: str = ""
-    """How it encodes positions, for the same table; empty if the preset's name of it says all."""
+    """Position encoding, as docs/families.md lists it; empty means `preset.positions`."""
     module: Callable[..., Model] = Transformer
-    """Builds the model from its config and its heads' configs."""
+    """Builds the model from its config and the configs of its heads."""
 
     fields: Sequence[Field]
-    """Settings that config.json and our config share."""
+    """Settings that config.json and our config have in common."""
     required_settings: Mapping[str, Any] = field(default_factory=dict)
-    """Settings of config.json that change the numbers, each with the one supported value."""
+    """Settings of config.json that have one supported value. Others would change the output."""
     read_special: ReadSpecial | None = None
-    """(config.json, settings read by `fields`) -> our settings, if `fields` cannot express them."""
+    """(config.json, settings from `fields`) -> all settings, for what `fields` cannot express."""
     read_head: ReadHead | None = None
-    """(config.json, head) -> head, if config.json changes it beyond its `settings`."""
+    """(config.json, head) -> head, for what the head's `settings` cannot express."""
     write_special: WriteSpecial | None = None
     """(our config, heads) -> settings of config.json that `fields` cannot express."""
 
     base_prefix: str
-    """Prefix of all published tensors but the heads'; a file may lack it."""
+    """Prefix of all published tensors except those of heads. A file may omit it."""
     class_prefixes: Mapping[str, str] = field(default_factory=dict)
-    """Published classes whose files have a prefix before all but the heads, and that prefix."""
+    """Published class -> further prefix of all tensors in its files except those of heads."""
     renames: Sequence[Rename] | Callable[[ModelConfig], Sequence[Rename]]
-    """Weight names of all but the heads; a function if they depend on the config."""
+    """Weight names, except those of heads; a function if they depend on the config."""
     heads: Mapping[str, Sequence[PublishedHead]]
-    """Heads of each published class. A file that names no class is of the first one that fits."""
+    """Published class -> its heads. A file without a class name gets the first class that fits."""
     ignored_tensors: Sequence[str] = ()
-    """Published tensors and modules that a file may hold and the model does not use."""
+    """Published tensors and modules that files may contain and the model does not use."""
     fixed_tensors: Callable[[ModelConfig, str], Mapping[str, Tensor]] | None = None
-    """(config, published class) -> tensors that follow from the config and that files must hold."""
+    """(config, published class) -> constant tensors that files of this class must contain."""
     remove_ties: Callable[[ModelConfig, Collection[str]], ModelConfig] | None = None
     """(config, aliases) -> the config without these ties, if `tie_embeddings` cannot express it."""
     roles: Roles = Roles()  # noqa: RUF009 (frozen)
-    """Roles of its special tokens in a search."""
+    """Roles of the special tokens in a search."""
     special_tokens: SpecialTokens = BERT_TOKENS
-    """Special tokens of a new tokenizer."""
+    """Special tokens of a newly trained tokenizer."""
 
     @property
     def config_class(self) -> type:
-        """The dataclass of its model's settings."""
+        """The dataclass of its model config."""
         return type(self.preset)
 
     @property
     def base_class(self) -> str:
-        """The published class without a task's head."""
+        """The published class without a task head, such as BertModel."""
         return list(self.heads)[-1]
 
     def read_config(self, config: Mapping[str, Any], where: str) -> ModelConfig:
-        """Return our config from a config.json's content.
+        """Return our config for the content of a config.json.
 
+        where: the file, for messages.
         Raises: ConfigError naming a setting that is missing or not supported.
         """
         for name, value in self.required_settings.items():
             if config.get(name, value) not in (value, None):
                 raise ConfigError(
-                    f"{where}: {name}={str(config[name])[:80]} changes the numbers, and only"
-                    f" {value!r} is supported here. This model cannot be opened."
+                    f"{where}: {name}={str(config[name])[:80]} changes the model's output, and only"
+                    f" {value!r} is supported. This model cannot be opened."
                 )
         settings: dict[str, Any] = {}
         for each in self.fields:
@@ -140,7 +141,7 @@ class Family:
     def build(
         self, c: ModelConfig, seed: int | None = None, heads: Mapping[str, HeadConfig] | None = None
     ) -> Model:
-        """Build a model, initialised from `seed`; with None its weights must be loaded."""
+        """Build a model and initialize it from `seed`; if None, its weights must be loaded."""
         with torch.device("meta"):
             model = self.module(c, heads)
         return materialize(model, seed)
@@ -148,13 +149,13 @@ class Family:
     def all_renames(self, c: ModelConfig, heads: Sequence[PublishedHead]) -> list[Rename]:
         """Return the weight names of a model with these heads.
 
-        If the output is tied, its bias is a tensor of its own in a file; if not, it is the output
-        module's bias.
+        A file stores the bias of a tied output as a separate tensor, and the bias of an untied
+        output as part of the output module.
         """
         renames = list(self.renames(c) if callable(self.renames) else self.renames)
         for head in heads:
             for rename in head.renames:
-                used = rename.swapped() if c.tie_embeddings == "none" else rename
+                used = rename.swap_names() if c.tie_embeddings == "none" else rename
                 renames.append(used._replace(internal=f"heads.{head.name}.{rename.internal}"))
         return renames
 
@@ -164,9 +165,10 @@ class Family:
         heads: Mapping[str, HeadConfig],
         more: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
-        """Return the content of config.json; `more` are its further settings, such as token ids.
+        """Return the content of config.json.
 
-        Raises: ConfigError naming what it cannot express.
+        more: further settings to include, such as token ids.
+        Raises: ConfigError naming the settings that config.json cannot express.
         """
         config: dict[str, Any] = {"model_type": self.name, **self.required_settings}
         for each in self.fields:
@@ -178,10 +180,10 @@ class Family:
         return config
 
     def _check_round_trip(self, c: ModelConfig, config: Mapping[str, Any]) -> None:
-        """Raises: ConfigError if the written config reads back as another one."""
+        """Raises: ConfigError if the written config does not read back as `c`."""
         read = self.read_config(config, self.name)
         layers = max(c.n_encoder_layers, c.n_decoder_layers)
-        is_equal = {  # two values of these settings can mean the same
+        is_equal = {  # settings of which different values can be equivalent
             "d_head": read.head_width == c.head_width,
             "d_embedding": read.embedding_width == c.embedding_width,
             "layer_groups": (read.layer_groups or layers) == (c.layer_groups or layers),
@@ -199,18 +201,18 @@ class Family:
         ]
         if lost:
             raise ConfigError(
-                f"{', '.join(lost)}: a {self.name}'s config.json cannot say that. Keep this model"
-                " in pellucid's own layout."
+                f"{', '.join(lost)}: the config.json of {self.name} cannot express this. Keep this"
+                " model in pellucid's own layout."
             )
 
 
 @contextmanager
 def _settings_errors(where: str) -> Iterator[None]:
-    """Turn the errors of a setting of the wrong type into one that names the file."""
+    """Convert errors from missing or wrongly typed settings to a ConfigError."""
     try:
         yield
     except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
         raise ConfigError(
-            f"{where}: a setting is missing, or of another type than it must be ({error})."
+            f"{where}: a setting is missing or has the wrong type ({error})."
             " Download the directory again."
         ) from error

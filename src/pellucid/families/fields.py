@@ -1,4 +1,4 @@
-"""Settings that a published config.json and ours share, as a family's file lists them."""
+"""Settings that a published config.json and our config have in common."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -11,22 +11,22 @@ class Field(NamedTuple):
     """A setting of a published config, and the same setting in our config."""
 
     published: str | tuple[str, ...]
-    """Of several, all must have the same value."""
+    """Its name in config.json. Several names must have equal values."""
     internal: str | tuple[str, ...]
-    """Of several, each has the same value, or its own part of what `values` maps to."""
+    """Its name in our config. Several names get the same value, or one item each of `values`."""
     default: Any = None
-    """The published setting's value if a file lacks it; None if no file may."""
+    """The published value if a file omits the setting; None means that it is required."""
     values: Mapping[Any, Any] | None = None
-    """Published values and ours, where those differ; the first that fits is written."""
+    """Published value -> our value, if they differ. The first match is written."""
 
     def is_set(self, config: Mapping[str, Any]) -> bool:
-        """Whether a published config has a value for it."""
+        """Whether a published config has a value for this setting."""
         return any(config.get(name) is not None for name in as_names(self.published))
 
     def read(self, config: Mapping[str, Any], where: str) -> dict[str, Any]:
-        """Our settings, from a published config.
+        """Return our settings for those of a published config.
 
-        Raises: ConfigError if it is missing, or is not one supported value.
+        Raises: ConfigError if the setting is missing or its value is not supported.
         """
         settings = {name: config.get(name, self.default) for name in as_names(self.published)}
         for name, value in settings.items():
@@ -54,9 +54,9 @@ class Field(NamedTuple):
         return dict(zip(self.internal, value, strict=True))
 
     def write(self, config: object, family: str) -> dict[str, Any]:
-        """The published settings, from our config.
+        """Return the published settings for those of our config.
 
-        Raises: ConfigError if they cannot express its value.
+        Raises: ConfigError if no published value is equivalent.
         """
         names = as_names(self.internal)
         value = getattr(config, names[0])
@@ -96,6 +96,6 @@ ACTIVATIONS: dict[str, Activation] = {
     "silu": "swish",
     "tanh": "tanh",
 }
-"""Published names of activations, and ours."""
+"""Published activation name -> our name."""
 TIED = Field("tie_word_embeddings", "tie_embeddings", True, {True: "all", False: "none"})
-"""Whether the output is the embedding, as nearly all families write it."""
+"""Whether the output is tied to the embedding, as most families write it."""

@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from pellucid.families.catalog import FAMILIES, LOCAL_FAMILIES
+from pellucid.families.catalog import LOCAL_FAMILIES, PUBLISHED_FAMILIES
 
 
 class Size(NamedTuple):
@@ -17,7 +17,7 @@ SIZES: dict[str, Size] = {
     **{size: Size(f.name, c) for f in LOCAL_FAMILIES.values() for size, c in f.presets.items()},
     **{
         f"{f.name}-{size}": Size(f.name, c)
-        for f in FAMILIES.values()
+        for f in PUBLISHED_FAMILIES.values()
         for size, c in f.presets.items()
     },
 }

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pellucid.config.model import ModelConfig
-from pellucid.families.catalog import FAMILIES
+from pellucid.families.catalog import PUBLISHED_FAMILIES
 from pellucid.families.family import Family
 
 COLUMNS = ("family", "shape", "norm", "positions", "activation", "tied", "objective", "heads")
@@ -20,7 +20,11 @@ POSITIONS = {
 
 def table() -> str:
     """Return the table in Markdown, one row a family, built from the presets."""
-    rows = [COLUMNS, ("---",) * len(COLUMNS), *(row(family) for family in FAMILIES.values())]
+    rows = [
+        COLUMNS,
+        ("---",) * len(COLUMNS),
+        *(row(family) for family in PUBLISHED_FAMILIES.values()),
+    ]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in rows)
 
 

@@ -1,7 +1,7 @@
-"""Search settings of a published directory: read into `DecodingConfig`, and written back.
+"""Conversion between the search settings of a published directory and `DecodingConfig`.
 
-A setting that changes texts and is not supported becomes a note; none is dropped silently.
-Source: the meaning that `transformers` 5 gives to generation_config.json, by test.
+An unsupported setting that would change the generated texts becomes a note.
+Source: the behaviour of `transformers` 5, which the tests compare with.
 """
 
 from collections.abc import Iterable, Mapping
@@ -24,11 +24,11 @@ from pellucid.formats.search_tables import (
 from pellucid.json_files import read_json
 
 NAME = "generation_config.json"
-MOST_BEAMS = 1024
+MAX_BEAMS = 1024
 
 
 def is_absent(value: Any) -> bool:
-    """Whether a setting has no effect; 0 is a number and may have one."""
+    """Return whether a setting is unset. A 0 counts as set."""
     return value is None or value is False or value in ("", [], {})
 
 
@@ -39,11 +39,11 @@ class SearchSettings(NamedTuple):
     token_ids: Mapping[str, int]
     banned: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
-    """What is not supported."""
+    """One per setting that is not supported or ignored."""
 
 
 def read_search(directory: Path, hf_config: Mapping[str, Any], c: ModelConfig) -> SearchSettings:
-    """The settings of generation_config.json, else those that config.json held in older files.
+    """Read the settings of generation_config.json, or of config.json where older models have them.
 
     Raises: ConfigError or VerificationError naming the file and the setting.
     """
@@ -58,7 +58,7 @@ def read_search(directory: Path, hf_config: Mapping[str, Any], c: ModelConfig) -
     if has_file:
         settings = read_json(path)
         if not isinstance(settings, dict):
-            raise ConfigError(f"{path} holds no settings. Download the directory again.")
+            raise ConfigError(f"{path} is not a JSON object. Download the directory again.")
         ids = {n: i for n, i in hf_config.items() if not n.startswith("forced_")} | settings
     else:
         path = directory / "config.json"
@@ -76,7 +76,7 @@ def read_search(directory: Path, hf_config: Mapping[str, Any], c: ModelConfig) -
 def to_generation_config(
     c: ModelConfig, decoding: DecodingConfig, banned: Iterable[int]
 ) -> tuple[dict[str, Any], list[str]]:
-    """The settings of generation_config.json, and notes on those that it cannot express."""
+    """Return the settings of generation_config.json, and notes on what it cannot express."""
     d, notes = decoding, []
     settings: dict[str, Any] = {}
     if d.method == "sample":
@@ -87,16 +87,18 @@ def to_generation_config(
             stop = {"first_k": True, "current": False, "exact": "never"}[d.stop]
             settings |= {"length_penalty": d.alpha, "early_stopping": stop}
         if d.beam > 1 and d.alpha and d.length_norm != "power":
-            notes.append(f"length_norm={d.length_norm} has no name there; it divides by |Y|^alpha")
+            notes.append(f"length_norm={d.length_norm}: transformers divides scores by |Y|^alpha")
         if d.groups > 1:
-            notes.append(f"groups={d.groups} has no name there; it searches one beam")
+            notes.append(f"groups={d.groups}: transformers searches a single beam")
     else:
-        notes.append(f"method={d.method} has no name there; it searches greedily")
-    both = bool(c.n_encoder_layers and c.n_decoder_layers)
+        notes.append(f"method={d.method}: transformers searches greedily")
+    is_encoder_decoder = bool(c.n_encoder_layers and c.n_decoder_layers)
     for name in ("max", "min"):
         length = getattr(d, f"{name}_length")
-        if length:  # transformers counts the start token of an encoder-decoder
-            settings |= {f"{name}_length": length + 1} if both else {f"{name}_new_tokens": length}
+        if length and is_encoder_decoder:  # transformers counts the start token
+            settings[f"{name}_length"] = length + 1
+        elif length:
+            settings[f"{name}_new_tokens"] = length
     for name, field in PENALTIES.items():
         if getattr(d, field) != getattr(DecodingConfig(), field):
             settings[name] = getattr(d, field)
@@ -108,7 +110,7 @@ def to_generation_config(
 def _read_lengths(
     settings: Mapping[str, Any], c: ModelConfig, where: str, notes: list[str]
 ) -> dict[str, Any]:
-    """Longest and shortest text; transformers counts the prompt, except in "new" tokens."""
+    """Read maximum and minimum length. Only `..._new_tokens` do not count the prompt."""
     lengths: dict[str, Any] = {}
     for name in ("max", "min"):
         new, total = settings.get(f"{name}_new_tokens"), settings.get(f"{name}_length")
@@ -120,18 +122,18 @@ def _read_lengths(
             n = _whole_number(total, f"{name}_length", where) - 1  # without the start token
             lengths[f"{name}_length"] = max(n, 1 if name == "max" else 0)
         else:
-            notes.append(f"{name}_length={total} counts the prompt's tokens too")
+            notes.append(f"{name}_length={total} includes the prompt's tokens")
     return lengths
 
 
 def _read_method(settings: Mapping[str, Any], where: str, notes: list[str]) -> dict[str, Any]:
-    """Beam search or sampling, with their settings."""
+    """Read the settings of beam search or of sampling."""
     beams = 1 if settings.get("num_beams") is None else settings["num_beams"]
-    if isinstance(beams, int) and beams > MOST_BEAMS:
-        raise ConfigError(f"{where}: num_beams={str(beams)[:40]} is above {MOST_BEAMS}. Use less.")
+    if isinstance(beams, int) and beams > MAX_BEAMS:
+        raise ConfigError(f"{where}: num_beams={str(beams)[:40]} is above {MAX_BEAMS}. Use less.")
     if settings.get("do_sample"):
         if beams != 1:
-            notes.append(f"num_beams={beams} with do_sample: texts are sampled one at a time")
+            notes.append(f"num_beams={beams} with do_sample: sampling uses no beam")
         sampling = {name: settings.get(name) for name in SAMPLING}
         sampling = {name: SAMPLING[name] if v is None else v for name, v in sampling.items()}
         return {"method": "sample", **sampling}
@@ -140,11 +142,11 @@ def _read_method(settings: Mapping[str, Any], where: str, notes: list[str]) -> d
     stop = str(settings.get("early_stopping")).lower()
     if stop not in STOPS:
         raise ConfigError(
-            f"{where}: early_stopping={stop[:40]!r} is none of true, false, 'never'. Use one."
+            f"{where}: early_stopping={stop[:40]!r} is not supported. Use true, false or 'never'."
         )
     alpha = 1.0 if settings.get("length_penalty") is None else settings["length_penalty"]
     if isinstance(alpha, int | float) and alpha < 0:
-        notes.append(f"length_penalty={alpha} is below 0; scores are not divided instead")
+        notes.append(f"length_penalty={alpha} is below 0; 0 is used instead")
         alpha = 0.0
     return {"beam": beams, "stop": STOPS[stop], "alpha": alpha}
 
@@ -152,27 +154,27 @@ def _read_method(settings: Mapping[str, Any], where: str, notes: list[str]) -> d
 def _read_ids(
     ids: Mapping[str, Any], c: ModelConfig, where: str, notes: list[str]
 ) -> dict[str, int]:
-    """Token ids by name; of several end tokens the first."""
+    """Read token ids by name. Of several end tokens the first is used."""
     token_ids = {}
     for name, value in ids.items():
         if not name.endswith("token_id"):
             continue
         if isinstance(value, list) and value:
             if len(value) > 1:
-                notes.append(f"{name}={str(value)[:60]}: only the first is taken")
+                notes.append(f"{name}={str(value)[:60]}: only the first is used")
             value = value[0]
         if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
             token_ids[name] = value
     if "forced_bos_token_id" in token_ids and not c.n_encoder_layers:
         notes.append(
-            f"forced_bos_token_id={token_ids.pop('forced_bos_token_id')} of a decoder alone"
+            f"forced_bos_token_id={token_ids.pop('forced_bos_token_id')} in a decoder-only model"
         )
     for name in ("forced_bos_token_id", "forced_eos_token_id", "decoder_start_token_id"):
         _check_id(token_ids.get(name, 0), c, f"{where}: {name}")
     size = c.target_vocab_size or c.vocab_size
     for name in [name for name, i in token_ids.items() if i >= size]:
         notes.append(
-            f"{name}={str(token_ids.pop(name))[:40]} is no token of this model, which has {size}"
+            f"{name}={str(token_ids.pop(name))[:40]} is outside the model's vocabulary of {size}"
         )
     return token_ids
 
@@ -180,13 +182,13 @@ def _read_ids(
 def _read_banned(
     settings: Mapping[str, Any], c: ModelConfig, end: int | None, where: str, notes: list[str]
 ) -> tuple[int, ...]:
-    """Ids that are never generated."""
+    """Read the ids that are never generated."""
     words, tokens = settings.get("bad_words_ids") or [], settings.get("suppress_tokens") or []
     if not (isinstance(words, list) and isinstance(tokens, list)):
         raise ConfigError(f"{where}: bad_words_ids and suppress_tokens must be lists.")
     longer = [word for word in words if not (isinstance(word, list) and len(word) == 1)]
     if longer:
-        notes.append(f"bad_words_ids: {len(longer)} of more than one token each")
+        notes.append(f"bad_words_ids: {len(longer)} entries with more than one token")
     single = [word[0] for word in words if isinstance(word, list) and len(word) == 1]
     banned = [*(i for i in single if i != end), *tokens]
     for i in banned:
@@ -195,7 +197,7 @@ def _read_banned(
 
 
 def _note_unsupported(settings: Mapping[str, Any], has_file: bool, notes: list[str]) -> None:
-    """Note settings that are not supported; in generation_config.json also unknown names."""
+    """Add notes on unsupported settings, and on unknown ones in generation_config.json."""
     cuts = {} if not settings.get("do_sample") else dict.fromkeys(SAMPLING_CUTS, 0)
     for name, neutral in {**UNSUPPORTED, **cuts}.items():
         value = settings.get(name)
@@ -204,12 +206,12 @@ def _note_unsupported(settings: Mapping[str, Any], has_file: bool, notes: list[s
     known = {*SUPPORTED, *PENALTIES, *UNSUPPORTED, *SAMPLING, *SAMPLING_CUTS, *IRRELEVANT}
     if has_file:
         unknown = [name for name in settings if name not in known and not is_absent(settings[name])]
-        notes += [f"{name[:60]}={str(settings[name])[:60]}: not known here" for name in unknown]
+        notes += [f"{name[:60]}={str(settings[name])[:60]}: unknown setting" for name in unknown]
 
 
 def _whole_number(value: Any, name: str, where: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
-        raise ConfigError(f"{where}: {name} is {str(value)[:40]!r}, no whole number. Use one.")
+        raise ConfigError(f"{where}: {name} is {str(value)[:40]!r}, but must be a whole number.")
     return value
 
 
@@ -217,5 +219,6 @@ def _check_id(value: Any, c: ModelConfig, what: str) -> None:
     size = c.target_vocab_size or c.vocab_size
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < size:
         raise ConfigError(
-            f"{what} is {str(value)[:40]!r}, but this model knows 0 to {size - 1}. Use one."
+            f"{what} is {str(value)[:40]!r}, but the model's token ids are 0 to {size - 1}."
+            " Use one of these."
         )

@@ -220,7 +220,7 @@ def used_biases(
     Equal ones are tied in `transformers`, different ones are not, and the head's own is added.
     """
     return [
-        row.swapped()
+        row.swap_names()
         if row.alternative
         and not row.writes_both
         and _is_of_head(row)

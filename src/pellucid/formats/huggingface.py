@@ -10,7 +10,7 @@ import torch
 
 from pellucid.config.head import HeadConfig
 from pellucid.errors import ConfigError, VerificationError
-from pellucid.families.catalog import FAMILIES
+from pellucid.families.catalog import PUBLISHED_FAMILIES
 from pellucid.families.conversion import export_tensors, find_origins, match_name
 from pellucid.families.family import Family
 from pellucid.families.renames import Rename
@@ -121,15 +121,16 @@ def _family(config: Any, where: Path) -> Family:
     if not isinstance(model_type, str):
         raise VerificationError(
             f"{where} names no model_type. Is this a model's directory? Known families:"
-            f" {', '.join(FAMILIES)}."
+            f" {', '.join(PUBLISHED_FAMILIES)}."
         )
-    if model_type not in FAMILIES:
-        near = difflib.get_close_matches(model_type, FAMILIES, n=1)
+    if model_type not in PUBLISHED_FAMILIES:
+        near = difflib.get_close_matches(model_type, PUBLISHED_FAMILIES, n=1)
         raise VerificationError(
-            f"{where}: model_type {model_type[:80]!r} is not a family known here"
-            f"{f' (did it mean {near[0]}?)' if near else ''}. Known: {', '.join(FAMILIES)}."
+            f"{where}: model_type {model_type[:80]!r} is not a known family"
+            f"{f' (did it mean {near[0]}?)' if near else ''}."
+            f" Known: {', '.join(PUBLISHED_FAMILIES)}."
         )
-    return FAMILIES[model_type]
+    return PUBLISHED_FAMILIES[model_type]
 
 
 def _full_names(shapes: Iterable[str], family: Family) -> dict[str, str]:

@@ -10,7 +10,7 @@ from pellucid.formats.huggingface import PublishedModel, open_published, write_p
 from pellucid.formats.open_model import complete
 from pellucid.formats.pickles import convert
 from pellucid.json_files import read_json
-from pellucid.manifest import verified
+from pellucid.manifest import verify_while_reading
 from pellucid.text.published.open import MODELS
 
 KEPT = (
@@ -41,7 +41,7 @@ def import_published(source: Path, directory: Path, from_pickle: bool = False) -
     """
     if not source.is_dir():
         raise DataError(f"{source} is not a directory. Check the name.")
-    with publish(directory) as temp, verified(source):
+    with publish(directory) as temp, verify_while_reading(source):
         if from_pickle:
             convert(source, temp)
             shutil.copyfile(source / "config.json", temp / "config.json")

@@ -13,7 +13,7 @@ from pellucid.formats.own_layout import load_model
 from pellucid.formats.sentence_transformers import read_steps
 from pellucid.formats.sidecar import read_sidecar
 from pellucid.json_files import read_json, read_text
-from pellucid.manifest import verified
+from pellucid.manifest import verify_while_reading
 from pellucid.text.pair import Tokenizers
 from pellucid.text.published.open import MODELS, open_tokenizers
 
@@ -31,7 +31,7 @@ def open_model(directory: Path, require_checksum: bool = False) -> Bundle:
     config = read_json(path) if path.is_file() else None
     if not isinstance(config, dict) or config.get("model_type") == "pellucid":
         return load_model(directory, config)
-    with verified(directory, require_checksum):
+    with verify_while_reading(directory, require_checksum):
         return complete(open_published(directory, config), directory, config)
 
 

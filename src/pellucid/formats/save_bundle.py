@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pellucid.config.decoding import DecodingConfig
 from pellucid.errors import ConfigError, DataError, VerificationError
-from pellucid.families.catalog import FAMILIES
+from pellucid.families.catalog import PUBLISHED_FAMILIES
 from pellucid.files import publish
 from pellucid.formats import own_layout
 from pellucid.formats.bundle import Bundle
@@ -30,7 +30,7 @@ def save_bundle(directory: Path, bundle: Bundle, dtype: Kind = "fp32") -> list[s
     Raises: DataError if something else is there; ResourceError if the disk is full.
     """
     published, notes = None, list[str]()
-    if bundle.family in FAMILIES:
+    if bundle.family in PUBLISHED_FAMILIES:
         try:
             published = None if dtype == "int8" else to_published(bundle)
         except ConfigError as error:

@@ -1,17 +1,17 @@
-"""The settings of generation_config.json, by what is done with them."""
+"""The settings of generation_config.json by how they are handled."""
 
 from typing import Any
 
 
 def split_names(text: str) -> tuple[str, ...]:
-    """The words of a line."""
+    """Return the words of a line."""
     return tuple(text.split(" "))
 
 
 STOPS = {"true": "first_k", "false": "current", "none": "current", "never": "exact"}
-"""`stop` for each value of early_stopping, as text."""
+"""early_stopping, in lower case -> `stop`."""
 SAMPLING = {"temperature": 1.0, "top_k": 50, "top_p": 1.0, "min_p": 0.0, "typical_p": 1.0}
-"""Sampling settings that both configs have, with the defaults of transformers."""
+"""Sampling settings of both configs -> default in transformers."""
 PENALTIES = {"repetition_penalty": "repetition_penalty", "no_repeat_ngram_size": "no_repeat_ngram"}
 SUPPORTED = split_names(
     "num_beams do_sample early_stopping length_penalty max_length max_new_tokens min_length"
@@ -33,9 +33,9 @@ UNSUPPORTED: dict[str, Any] = {
         )
     ),
 }
-"""Settings that change texts and are not supported, with the value at which they change none."""
+"""Unsupported settings that change the generated texts -> neutral value."""
 SAMPLING_CUTS = ("epsilon_cutoff", "eta_cutoff", "top_h")
-"""The same for sampling alone; 0 changes no text."""
+"""Unsupported settings that change samples. Their neutral value is 0."""
 IRRELEVANT = split_names(
     "use_cache cache_implementation cache_config max_cache_len return_dict_in_generate"
     " output_attentions output_hidden_states output_scores output_logits transformers_version"
@@ -45,4 +45,4 @@ IRRELEVANT = split_names(
     " assistant_lookbehind target_lookbehind prompt_lookup_num_tokens max_matching_ngram_size"
     " is_assistant pad_token_id bos_token_id eos_token_id decoder_start_token_id"
 )
-"""Settings that change no text."""
+"""Settings that do not change the generated texts."""

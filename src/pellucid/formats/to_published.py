@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from pellucid.config.head import HeadConfig
 from pellucid.errors import ConfigError
-from pellucid.families.catalog import FAMILIES
+from pellucid.families.catalog import PUBLISHED_FAMILIES
 from pellucid.families.family import Family
 from pellucid.formats.bundle import Bundle
 from pellucid.formats.heads import check_expressible
@@ -21,12 +21,12 @@ def to_published(bundle: Bundle) -> PublishedModel:
     if bundle.family == "transformer":
         assert isinstance(bundle.model, Transformer)
         return to_marian(bundle.model, bundle.roles, bundle.tokenizers.target.id)
-    if bundle.family not in FAMILIES:
+    if bundle.family not in PUBLISHED_FAMILIES:
         raise ConfigError(
             f"a model of family {bundle.family!r} has no published layout. Families that have one:"
-            f" {', '.join(FAMILIES)}."
+            f" {', '.join(PUBLISHED_FAMILIES)}."
         )
-    return _as_class(FAMILIES[bundle.family], bundle)
+    return _as_class(PUBLISHED_FAMILIES[bundle.family], bundle)
 
 
 def _as_class(family: Family, bundle: Bundle) -> PublishedModel:

@@ -18,9 +18,9 @@ from pellucid.taps import Tap
 
 
 class LSTM(nn.LSTM):
-    """An LSTM layer whose state is one tensor (2, B, D): output and cell."""
+    """An LSTM layer whose state is one tensor (2, B, D): the hidden state and the cell state."""
 
-    parts = 2
+    n_states = 2
 
     def __init__(self, d_input: int, d_model: int) -> None:
         super().__init__(d_input, d_model, batch_first=True)
@@ -32,9 +32,9 @@ class LSTM(nn.LSTM):
 
 
 class GRU(nn.GRU):
-    """A GRU layer; its state (1, B, D) is its last output."""
+    """A GRU layer. Its state (1, B, D) is the hidden state."""
 
-    parts = 1
+    n_states = 1
 
     def __init__(self, d_input: int, d_model: int) -> None:
         super().__init__(d_input, d_model, batch_first=True)
@@ -48,7 +48,7 @@ CELLS = {"lstm": LSTM, "gru": GRU}
 
 
 class BidirectionalLayer(nn.Module):
-    """Two layers of half the width, one per direction, their outputs concatenated."""
+    """Two layers of width D / 2, one per direction, with concatenated outputs."""
 
     def __init__(self, c: RNNConfig, d_input: int) -> None:
         super().__init__()
@@ -57,16 +57,16 @@ class BidirectionalLayer(nn.Module):
 
     def forward(self, x: Tensor, mirror: Tensor) -> Tensor:
         """x (B, S, d_input), mirror (B, S) of `mirror_positions` -> (B, S, D)"""
-        from_left, _ = self.left_to_right(x)  # (B, S, D / 2); padding comes after real tokens
-        from_right, _ = self.right_to_left(_take(x, mirror))
-        return torch.cat((from_left, _take(from_right, mirror)), -1)
+        from_left, _ = self.left_to_right(x)  # (B, S, D / 2); padding is on the right
+        from_right, _ = self.right_to_left(_reorder(x, mirror))  # (B, S, D / 2)
+        return torch.cat((from_left, _reorder(from_right, mirror)), -1)
 
 
 class Encoded(NamedTuple):
     """The output of a recurrent encoder."""
 
-    memory: Tensor  # (B, S, D), both directions' outputs at each token
-    vector: Tensor  # (B, D), both directions' last outputs
+    memory: Tensor  # (B, S, D), outputs of both directions at each token
+    vector: Tensor  # (B, D), last outputs of both directions
 
 
 class RecurrentEncoder(nn.Module):
@@ -86,7 +86,7 @@ class RecurrentEncoder(nn.Module):
 
     def encode(self, ids: Tensor, mask: Mask) -> Encoded:
         """Encode ids (B, S), padded on the right. Raises: UsageError if padded elsewhere."""
-        lengths = lengths_of(ids, mask.keep)  # (B,)
+        lengths = count_tokens(ids, mask.keep)  # (B,)
         mirror = mirror_positions(lengths, ids.shape[1])  # (B, S)
         x = self.embedding(ids)  # (B, S, E)
         for i, layer in enumerate(self.layers):
@@ -100,10 +100,10 @@ class RecurrentEncoder(nn.Module):
 
 
 class RecurrentDecoder(nn.Module):
-    """Predicts a text from left to right, each token from one state.
+    """A decoder of recurrent layers, optionally with attention and input feeding.
 
-    The state (N, R, D) holds the state parts of each layer's cell and, with input feeding, the last
-    attentional vector at the end.
+    Its state (N, R, D) stacks the states of the layers and, with input feeding, the last
+    attentional vector (Luong et al. 2015, 3.3).
     """
 
     def __init__(self, c: RNNConfig) -> None:
@@ -114,21 +114,22 @@ class RecurrentDecoder(nn.Module):
         first = c.embedding_width + c.d_model * c.input_feeding
         inputs = [first, *[c.d_model] * (c.n_decoder_layers - 1)]
         self.layers = nn.ModuleList([CELLS[c.cell](d_input, c.d_model) for d_input in inputs])
-        self.parts = CELLS[c.cell].parts
-        self.first = Linear(c.d_model, self.parts * c.n_decoder_layers * c.d_model)
+        self.n_states = CELLS[c.cell].n_states
+        self.first = Linear(c.d_model, self.n_states * c.n_decoder_layers * c.d_model)
         self.attention = None if c.attention == "none" else Attention(c.attention, c.d_model)
         self.feeds_input = c.input_feeding
         self.p = c.dropout
         self.states, self.output = Tap(), Tap()
 
     def start(self, encoded: Encoded, mask: Mask) -> tuple[Tensor, Memory | None]:
-        """Return the first state (N, B, D), tanh of a projection of the source, and the memory.
+        """Return the initial state (N, B, D) and the memory.
 
-        Source: Bahdanau et al. 2015, appendix A.2.2, from both directions in place of one.
+        The state is the tanh of a projection of the last encoder outputs.
+        Source: Bahdanau et al. 2015, appendix A.2.2, but with both directions instead of one.
         """
         state = torch.tanh(self.first(encoded.vector))  # (B, N D)
         state = state.unflatten(-1, (-1, encoded.vector.shape[-1])).transpose(0, 1)  # (N, B, D)
-        if self.feeds_input:  # zeros as the attentional vector before the first token
+        if self.feeds_input:  # the attentional vector is zero before the first token
             state = torch.cat((state, torch.zeros_like(state[:1])))
         memory = None if self.attention is None else self.attention.read(encoded.memory, mask)
         return state.contiguous(), memory
@@ -143,7 +144,7 @@ class RecurrentDecoder(nn.Module):
     def _run_with_feeding(
         self, x: Tensor, state: Tensor, memory: Memory | None
     ) -> tuple[Tensor, Tensor]:
-        """x (R, T, E) -> (R, T, D), token by token: each step's output is input of the next."""
+        """x (R, T, E) -> (R, T, D), token by token, as each output is an input of the next step."""
         state, outputs = state[:-1], [state[-1][:, None]]  # (N - 1, R, D), (R, 1, D)
         for token in x.split(1, 1):  # (R, 1, E)
             output, state = self._run(torch.cat((token, outputs[-1]), -1), state, memory)
@@ -151,11 +152,12 @@ class RecurrentDecoder(nn.Module):
         return torch.cat(outputs[1:], 1), torch.cat((state, outputs[-1].transpose(0, 1)))
 
     def _run(self, x: Tensor, state: Tensor, memory: Memory | None) -> tuple[Tensor, Tensor]:
-        """x (R, T, .) -> (R, T, D), each layer over all T tokens at once, then attention."""
+        """x (R, T, .) -> (R, T, D), with all T tokens of a layer at once."""
         new_states = []
-        for i, (layer, part) in enumerate(zip(self.layers, state.split(self.parts), strict=True)):
-            x, part = layer.run(dropout(x, self.p, self.training) if i else x, part)  # type: ignore[operator]
-            new_states.append(part)
+        states = state.split(self.n_states)
+        for i, (layer, old) in enumerate(zip(self.layers, states, strict=True)):
+            x, new = layer.run(dropout(x, self.p, self.training) if i else x, old)  # type: ignore[operator]
+            new_states.append(new)
         x = self.states(x)
         if self.attention is not None:
             x = self.attention(x, memory)
@@ -163,7 +165,7 @@ class RecurrentDecoder(nn.Module):
 
 
 def shared_config(c: RNNConfig, d_model: int) -> ModelConfig:
-    """Return the config that the shared modules need: vocabulary sizes and their width."""
+    """Return a config for modules shared with the Transformer, such as the embedding."""
     return ModelConfig(
         vocab_size=c.vocab_size,
         target_vocab_size=c.target_vocab_size,
@@ -176,22 +178,25 @@ def shared_config(c: RNNConfig, d_model: int) -> ModelConfig:
     )
 
 
-def lengths_of(ids: Tensor, keep: Tensor | None) -> Tensor:
-    """Return each row's real tokens (B,). Raises: UsageError if padding is not on the right."""
+def count_tokens(ids: Tensor, keep: Tensor | None) -> Tensor:
+    """Return the number of real tokens per row (B,).
+
+    Raises: UsageError if padding is not on the right.
+    """
     if keep is None:
         return torch.full((len(ids),), ids.shape[1], device=ids.device)
     if bool((keep[:, 1:] & ~keep[:, :-1]).any()):
-        raise UsageError("sources of a recurrent model must be padded on the right only.")
+        raise UsageError("sources of a recurrent model must be padded on the right.")
     return keep.sum(1)
 
 
 def mirror_positions(lengths: Tensor, n_tokens: int) -> Tensor:
-    """Return positions (B, S) that reverse the real tokens of each row; padding stays."""
+    """Return positions (B, S) that reverse the real tokens of each row and keep its padding."""
     positions = torch.arange(n_tokens, device=lengths.device)
     mirror = lengths[:, None] - 1 - positions  # (B, S), negative for padding
     return torch.where(mirror >= 0, mirror, positions)
 
 
-def _take(x: Tensor, positions: Tensor) -> Tensor:
-    """Return x (B, S, D) with each row in the order of its positions (B, S)."""
+def _reorder(x: Tensor, positions: Tensor) -> Tensor:
+    """Return x (B, S, D) with the tokens of each row in the order of positions (B, S)."""
     return x.gather(1, positions[..., None].expand(-1, -1, x.shape[-1]))

@@ -7,7 +7,7 @@ import torch
 from pellucid.config.decoding import DecodingConfig
 from pellucid.config.head import HeadConfig
 from pellucid.errors import ConfigError
-from pellucid.families.catalog import FAMILIES
+from pellucid.families.catalog import PUBLISHED_FAMILIES
 from pellucid.formats.bundle import Bundle
 from pellucid.nn.base import Model
 from pellucid.nn.model import materialize
@@ -17,7 +17,7 @@ from pellucid.tasks.starting_weights import lay_starting_weights
 
 def published_head(family: str, name: str) -> HeadConfig:
     """The head of this name as a published family has it. Raises: ConfigError if it has none."""
-    for heads in FAMILIES[family].heads.values() if family in FAMILIES else ():
+    for heads in PUBLISHED_FAMILIES[family].heads.values() if family in PUBLISHED_FAMILIES else ():
         for head in heads:
             if head.name == name:
                 return head.config
@@ -42,7 +42,7 @@ def check_encoder(inputs: TaskInputs, head: str, roles: Sequence[str]) -> None:
 def build_encoder(inputs: TaskInputs, heads: Mapping[str, HeadConfig], seed: int) -> Model:
     """The model of the run's config with these heads, and the weights to start from."""
     with torch.device("meta"):
-        module = FAMILIES[inputs.config.family].module(inputs.model_config, heads)
+        module = PUBLISHED_FAMILIES[inputs.config.family].module(inputs.model_config, heads)
     model = materialize(module, seed)
     lay_starting_weights(model, inputs)
     return model
@@ -56,7 +56,7 @@ def encoder_bundle(module: Model, inputs: TaskInputs) -> Bundle:
         model_config=module.config,
         tokenizers=inputs.tokenizers,
         task=c.task,
-        roles=FAMILIES[c.family].roles,
+        roles=PUBLISHED_FAMILIES[c.family].roles,
         decoding=DecodingConfig(),
         languages=(c.data.source_language, c.data.target_language),
         longest_source=inputs.longest[0],

@@ -14,7 +14,7 @@ from pellucid.training.inputs import inputs_of
 from pellucid.training.run_directory import RunDirectory
 
 
-def checkpoints_of(path: Path) -> list[Path]:
+def find_checkpoints(path: Path) -> list[Path]:
     """Return the checkpoints that a path names: all of a run, oldest first, or itself.
 
     Raises: DataError if it is neither; VerificationError if one is damaged.
@@ -32,7 +32,7 @@ def checkpoints_of(path: Path) -> list[Path]:
     return paths
 
 
-def averaged(paths: Sequence[Path]) -> Bundle:
+def average_checkpoints(paths: Sequence[Path]) -> Bundle:
     """Return the model whose weights are the mean of these checkpoints of one run.
 
     Raises: UsageError if they are of several runs, or one is named twice; DataError if the run
@@ -55,5 +55,5 @@ def averaged(paths: Sequence[Path]) -> Bundle:
     checkpoints.load_parameters(module, tensors)
     bundle = task.export(module.eval())["final"]
     averaged = replace(config.training, average=len(paths))
-    last = max(map(checkpoints.step_of, paths))
+    last = max(map(checkpoints.checkpoint_step, paths))
     return replace(bundle, card=model_card(replace(config, training=averaged), {}, last))

@@ -1,7 +1,7 @@
-"""A run's checkpoints: whole or absent, and verified before use.
+"""Checkpoints of a run: published atomically, verified before use.
 
-`run_dir/checkpoints/step-00001000/` holds one safetensors file for each group of tensors (weights,
-optimizer, ema ...), `state.json` with the counters, and the manifest.
+`run_dir/checkpoints/step-00001000/` has one safetensors file per group of tensors (weights,
+optimizer, ema ...), `state.json` with counters, and the manifest.
 """
 
 import re
@@ -20,21 +20,23 @@ from pellucid.nn.weights import read_tensors, write_tensors
 
 
 class Latest(NamedTuple):
-    """The newest checkpoint that verifies, and why newer ones do not."""
+    """The newest intact checkpoint of a run."""
 
     path: Path | None
+    """None if there is none."""
     skipped: list[str]
+    """One message per newer checkpoint that is damaged."""
 
 
 def save_checkpoint(
     run_dir: Path, step: int, tensors: Mapping[str, Mapping[str, Tensor]], state: dict[str, Any]
 ) -> Path:
-    """Publish the state after `step` updates, one file for each group of tensors.
+    """Publish the state after `step` updates, one file per group of tensors.
 
-    A checkpoint of the same step is replaced: it is one that a resumed run skipped as damaged.
-    Raises: ResourceError if the disk is full; earlier checkpoints stay as they are.
+    An existing checkpoint of this step is replaced. It was damaged, since the run did not use it.
+    Raises: ResourceError if the disk is full. Earlier checkpoints do not change.
     """
-    path = path_of(run_dir, step)
+    path = checkpoint_path(run_dir, step)
     needs = sum(tensor.nbytes for group in tensors.values() for tensor in group.values())
     with publish(
         path, replace=True, needs=needs, facts={"threads": torch.get_num_threads()}
@@ -46,7 +48,7 @@ def save_checkpoint(
 
 
 def latest_checkpoint(run_dir: Path) -> Latest:
-    """Return the newest checkpoint whose every byte verifies."""
+    """Return the newest checkpoint whose files all match its manifest."""
     skipped = []
     for path in reversed(_checkpoints(run_dir)):
         try:
@@ -59,40 +61,41 @@ def latest_checkpoint(run_dir: Path) -> Latest:
 
 
 def load_checkpoint(path: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
-    """Verify a checkpoint; return its tensors by group and name, and its state.
+    """Verify a checkpoint and return its tensors (by group and name) and its state.
 
-    Raises: DataError, VerificationError naming the file at fault.
+    Raises: DataError, VerificationError naming the faulty file.
     """
     verify(path)
     groups = {file.stem: read_tensors(file) for file in sorted(path.glob("*.safetensors"))}
     return groups, read_json(path / "state.json")
 
 
-def path_of(run_dir: Path, step: int) -> Path:
+def checkpoint_path(run_dir: Path, step: int) -> Path:
     """Return the path of the checkpoint after `step` updates."""
     return run_dir / "checkpoints" / f"step-{step:08d}"
 
 
-def step_of(path: Path) -> int:
-    """Return the number of updates before a checkpoint."""
+def checkpoint_step(path: Path) -> int:
+    """Return the number of updates after which a checkpoint was saved."""
     return int(path.name.removeprefix("step-"))
 
 
 def prune(run_dir: Path, keep: int, always: Sequence[int] = ()) -> list[Path]:
-    """Delete checkpoints older than the `keep` newest, once the newest verifies; return them.
+    """Delete all but the `keep` newest intact checkpoints; return the deleted paths.
 
-    always: steps whose checkpoints stay. Damaged checkpoints are not counted as kept.
+    Checkpoints newer than the newest intact one are not deleted.
+    always: steps whose checkpoints are kept in addition.
     """
     newest, _ = latest_checkpoint(run_dir)
     if newest is None:
         return []
-    older = [p for p in _checkpoints(run_dir) if step_of(p) < step_of(newest)]
+    older = [p for p in _checkpoints(run_dir) if checkpoint_step(p) < checkpoint_step(newest)]
     kept = 1
     removed = []
     for path in reversed(older):
-        if step_of(path) in always:
+        if checkpoint_step(path) in always:
             continue
-        if kept < keep and _is_whole(path):
+        if kept < keep and _is_intact(path):
             kept += 1
         else:
             remove(path)
@@ -101,9 +104,10 @@ def prune(run_dir: Path, keep: int, always: Sequence[int] = ()) -> list[Path]:
 
 
 def average(paths: Sequence[Path], group: str = "weights") -> dict[str, Tensor]:
-    """Return the mean of one group over checkpoints, summed in float64 and kept in its dtypes.
+    """Return the mean of one group of tensors over checkpoints, in the tensors' dtypes.
 
-    Raises: UsageError if there is nothing to average; VerificationError if they do not match.
+    Sums are computed in float64.
+    Raises: UsageError if there is no checkpoint; VerificationError if names or shapes differ.
     """
     if not paths:
         raise UsageError("no checkpoint to average. Name at least one.")
@@ -113,7 +117,10 @@ def average(paths: Sequence[Path], group: str = "weights") -> dict[str, Tensor]:
         verify(path)
         tensors = read_tensors(path / f"{group}.safetensors")
         if sums and _shapes(tensors) != _shapes(sums):
-            raise VerificationError(f"{path} holds other weights than {paths[0]}: two models?")
+            raise VerificationError(
+                f"{path} and {paths[0]} have tensors with different names or shapes, so they are"
+                " not of one run. Average the checkpoints of one run."
+            )
         for name, tensor in tensors.items():
             sums[name] = sums[name] + tensor.double() if name in sums else tensor.double()
             dtypes[name] = tensor.dtype
@@ -122,18 +129,18 @@ def average(paths: Sequence[Path], group: str = "weights") -> dict[str, Tensor]:
 
 @torch.no_grad()
 def load_parameters(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
-    """Copy tensors into a module's parameters of the same names."""
+    """Copy tensors into the parameters of a module, by name."""
     for name, parameter in module.named_parameters():
         parameter.copy_(tensors[name])
 
 
 def _checkpoints(run_dir: Path) -> list[Path]:
-    """Every directory that has a checkpoint's name, oldest first."""
+    """Return all directories named like checkpoints, oldest first."""
     paths = (run_dir / "checkpoints").glob("step-*")
-    return sorted((p for p in paths if re.fullmatch(r"step-\d+", p.name)), key=step_of)
+    return sorted((p for p in paths if re.fullmatch(r"step-\d+", p.name)), key=checkpoint_step)
 
 
-def _is_whole(path: Path) -> bool:
+def _is_intact(path: Path) -> bool:
     try:
         verify(path)
     except (DataError, VerificationError):

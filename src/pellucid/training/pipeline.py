@@ -85,7 +85,7 @@ def _finish(config: RunConfig, trainer: Trainer, run: RunDirectory) -> None:
     c, progress = trainer.config, trainer.progress
     group = "ema" if c.ema else "weights"
     steps = averaged_steps(c, progress.step) if c.average > 1 else [progress.best_step]
-    paths = [checkpoints.path_of(run.path, step) for step in steps]
+    paths = [checkpoints.checkpoint_path(run.path, step) for step in steps]
     checkpoints.load_parameters(trainer.module, checkpoints.average(paths, group))
     trainer.module.eval()
     with torch.no_grad():

@@ -58,7 +58,7 @@ def locate(settings: Mapping[str, Any], where: str) -> tuple[dict[str, Any], Run
     check(RunConfig, {n: settings[n] for n in ("task", "run_dir") if n in settings}, where)
     data = _with_languages(build(DataConfig, settings.get("data") or {}, where))
     run = RunDirectory(Path(settings.get("run_dir") or _default_directory(settings, data)))
-    kept = run.kept()
+    kept = run.fixed_config()
     if kept is not None and _can_be_completed_by(kept, settings):
         settings = merge(asdict(kept), settings)
         data = _with_languages(build(DataConfig, settings["data"], where))

@@ -73,7 +73,7 @@ class RunDirectory:
         """Record the kernels, for when the run resumes."""
         atomic_write(self.kernels_path, dump_json(asdict(choices)))
 
-    def kept(self) -> RunConfig | None:
+    def fixed_config(self) -> RunConfig | None:
         """The config that the run must keep, or None while it has no checkpoint and no model."""
         has_trained = self.final.exists() or any((self.path / "checkpoints").glob("step-*"))
         return self.config() if has_trained else None
@@ -85,7 +85,7 @@ class RunDirectory:
         starts again, and deletes its tokenizer if other settings or data need another.
         Raises: ConfigError naming the first setting that differs; DataError naming the file.
         """
-        known, kept = self.config(), self.kept()
+        known, kept = self.config(), self.fixed_config()
         self.path.mkdir(parents=True, exist_ok=True)
         if kept is not None:
             self._refuse_other_settings(kept, config)

@@ -31,7 +31,7 @@ def run_kernels(
 
 def _recorded(run: RunDirectory) -> Decision | None:
     """The choices of the updates that are done: others would change the last bits of the next."""
-    choices = run.kernels() if run.kept() is not None else None
+    choices = run.kernels() if run.fixed_config() is not None else None
     return None if choices is None else Decision(choices, "as when this run began")
 
 

@@ -1,4 +1,4 @@
-"""How the next tokens are chosen: beam search, diverse beam search, or sampling."""
+"""Selection of the next tokens: beam search, diverse beam search, or sampling."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -12,25 +12,25 @@ from pellucid.decoding.processors import INF, cuts, penalties
 from pellucid.decoding.search_state import Limits, SearchState, SpecialIds
 from pellucid.decoding.top_k import Candidates, best_continuations, best_sums
 
-Choice = Callable[[Tensor, Tensor, SearchState], Candidates]
-"""(logits (B*k, V), scores (B, k) so far, search state) -> candidates of each source."""
+TokenSelector = Callable[[Tensor, Tensor, SearchState], Candidates]
+"""(logits (B*k, V), scores so far (B, k), search state) -> candidates for each source."""
 
-Read = Callable[[], np.ndarray]
-"""Returns the texts (B, k, T) that were read so far; called only if a penalty needs them."""
+ReadTexts = Callable[[], np.ndarray]
+"""() -> the tokens read so far (B, k, T). Called only if a penalty needs them."""
 
 
-def make_choice(
+def build_selector(
     config: DecodingConfig, special_ids: SpecialIds, limits: Limits, device: torch.device
-) -> Choice:
-    """The way of choosing that the config names."""
+) -> TokenSelector:
+    """Return the token selector that a config asks for."""
     rules = Rules(config, special_ids, device)
     if config.method != "beam":
-        return _Sample(TokenDistribution(rules, config), config, limits)
-    return _Groups(rules, config) if config.groups > 1 else _Best(rules, config)
+        return _Sampling(TokenDistribution(rules, config), config, limits)
+    return _DiverseBeamSearch(rules, config) if config.groups > 1 else _BeamSearch(rules, config)
 
 
 class Rules:
-    """What every choice obeys: penalties on scores, and ids that are never chosen."""
+    """Rules that all selectors share: penalties on scores, and banned ids."""
 
     def __init__(
         self, config: DecodingConfig, special_ids: SpecialIds, device: torch.device
@@ -44,11 +44,11 @@ class Rules:
         self.no_end = torch.tensor(no_end, dtype=torch.int64, device=device)
 
     def excluded(self, n: int) -> Tensor:
-        """(E,) ids that cannot follow n tokens."""
+        """Return the ids (E,) that cannot follow n tokens."""
         return self.banned if n >= self.min_length else self.no_end
 
-    def penalize(self, scores: Tensor, read: Read) -> Tensor:
-        """Scores (B*k, V) after the penalties for what was read so far."""
+    def penalize(self, scores: Tensor, read: ReadTexts) -> Tensor:
+        """Apply the penalties for the tokens read so far to scores (B*k, V)."""
         if not self.penalties:
             return scores
         texts = torch.from_numpy(read()).to(scores.device).flatten(0, 1)  # (B*k, T)
@@ -57,8 +57,8 @@ class Rules:
         return scores
 
 
-class _Best:
-    """Beam search: the best 2 * beam, since half of them may end."""
+class _BeamSearch:
+    """Beam search: the best 2 * beam continuations, because half of them may end."""
 
     def __init__(self, rules: Rules, config: DecodingConfig) -> None:
         self.rules, self.beam = rules, config.beam
@@ -69,16 +69,16 @@ class _Best:
             return best_continuations(logits, scores, excluded, n)
         if self.beam == 1:
             return best_continuations(self.rules.penalize(logits, state.texts), scores, excluded, n)
-        # A beam adds log-probabilities. A penalty that depends on the sign of logits would change
-        # with a constant that has no meaning there. transformers does the same.
+        # Beam search adds log-probabilities, so a penalty that depends on the sign of its input is
+        # applied to them: the sign of a logit is arbitrary. transformers does the same.
         log_probs = self.rules.penalize(logits.log_softmax(-1), state.texts)  # (B*k, V)
         return best_sums(log_probs.index_fill_(1, excluded, -INF), scores, n)
 
 
-class _Groups:
-    """Diverse beam search: groups choose one after another, later ones avoid earlier tokens.
+class _DiverseBeamSearch:
+    """Diverse beam search: groups select in turn and avoid the tokens of earlier groups.
 
-    Each source has one row for each group: row i of the state is group i % groups.
+    Each source has one row per group: row i of the state is group i % groups.
     Source: Vijayakumar et al. 2018, algorithm 1, with the Hamming distance.
     """
 
@@ -92,7 +92,7 @@ class _Groups:
         log_probs = log_probs.index_fill(1, self.rules.excluded(len(state.steps)), -INF)
         log_probs = log_probs.view(*scores.shape, -1)  # (B, k, V)
         sources, groups = np.divmod(state.active, self.groups)
-        taken = log_probs.new_zeros(sources.max() + 1, log_probs.shape[2])  # (sources, V)
+        counts = log_probs.new_zeros(sources.max() + 1, log_probs.shape[2])  # (sources, V)
         candidates = Candidates(
             np.full((len(sources), n), -np.inf, dtype=np.float32),
             np.zeros((len(sources), n), dtype=np.int64),
@@ -102,49 +102,51 @@ class _Groups:
             rows = np.flatnonzero(groups == group)
             if not len(rows):
                 continue
-            at = torch.from_numpy(rows).to(logits.device)
-            here = torch.from_numpy(sources[rows]).to(logits.device)
-            penalized = log_probs[at] - self.diversity * taken[here][:, None]  # (R, k, V)
-            chosen = best_sums(penalized.flatten(0, 1), scores[at], n)
-            for whole, part in zip(candidates, chosen, strict=True):
-                whole[rows] = part
-            self._take(taken, here, chosen, state.end)
+            rows_t = torch.from_numpy(rows).to(logits.device)
+            sources_t = torch.from_numpy(sources[rows]).to(logits.device)
+            penalized = log_probs[rows_t] - self.diversity * counts[sources_t][:, None]  # (R, k, V)
+            selected = best_sums(penalized.flatten(0, 1), scores[rows_t], n)
+            for all_rows, group_rows in zip(candidates, selected, strict=True):
+                all_rows[rows] = group_rows
+            self._count_tokens(counts, sources_t, selected, state.end)
         return candidates
 
-    def _take(self, taken: Tensor, sources: Tensor, chosen: Candidates, end: int) -> None:
-        """Count the tokens that open texts continue with."""
-        continues = (chosen.tokens != end) & (chosen.values > -np.inf)  # (R, n)
+    def _count_tokens(
+        self, counts: Tensor, sources: Tensor, selected: Candidates, end: int
+    ) -> None:
+        """Add to counts (sources, V) the tokens that continue the beams of a group."""
+        continues = (selected.tokens != end) & (selected.values > -np.inf)  # (R, n)
         continues &= continues.cumsum(1) <= self.width
         rows, _ = continues.nonzero()
-        tokens = torch.from_numpy(chosen.tokens[continues]).to(taken.device)
-        one = torch.ones(len(tokens), dtype=taken.dtype, device=taken.device)
-        at = sources[torch.from_numpy(rows).to(taken.device)]
-        taken.index_put_((at, tokens), one, accumulate=True)
+        tokens = torch.from_numpy(selected.tokens[continues]).to(counts.device)
+        ones = torch.ones(len(tokens), dtype=counts.dtype, device=counts.device)
+        row_sources = sources[torch.from_numpy(rows).to(counts.device)]
+        counts.index_put_((row_sources, tokens), ones, accumulate=True)
 
 
 class TokenProbs(NamedTuple):
     """The probabilities of the next token (B, V)."""
 
     log_probs: Tensor  # after penalties
-    probs: Tensor  # after bans, temperature and cuts too; NaN if no token is possible
+    probs: Tensor  # after penalties, bans, temperature and cuts; NaN if no token is possible
 
 
 def forced_probs(token: int, logits: Tensor) -> TokenProbs:
-    """Those of a forced token, which costs nothing."""
+    """Return the probabilities of a forced token, which adds 0 to the score."""
     probs = torch.zeros_like(logits)
     probs[:, token] = 1
     return TokenProbs(torch.zeros_like(logits), probs)
 
 
 class TokenDistribution:
-    """The distribution that tokens are sampled from; for greedy search it has one token."""
+    """The distribution that tokens are sampled from. For greedy search it has one token."""
 
     def __init__(self, rules: Rules, config: DecodingConfig) -> None:
         self.rules, self.cuts = rules, cuts(config)
         self.greedy = config.method == "beam"
 
-    def __call__(self, logits: Tensor, read: Read, n: int) -> TokenProbs:
-        """The probabilities after texts of n tokens, from logits (B, V)."""
+    def __call__(self, logits: Tensor, read: ReadTexts, n: int) -> TokenProbs:
+        """Return the probabilities after n tokens, from logits (B, V)."""
         log_probs = self.rules.penalize(logits, read).log_softmax(-1)
         allowed = log_probs.index_fill(1, self.rules.excluded(n), -INF)
         if self.greedy:
@@ -155,15 +157,15 @@ class TokenDistribution:
         return TokenProbs(log_probs, allowed.softmax(-1))
 
 
-class _Sample:
-    """Sampling: one token of each text; its log-probability is the one before cuts."""
+class _Sampling:
+    """Sampling: one token per text. Scores add its log-probability before cuts."""
 
     def __init__(
         self, distribution: TokenDistribution, config: DecodingConfig, limits: Limits
     ) -> None:
         self.distribution = distribution
         keys = limits.keys or [(i,) for i in range(len(limits.max_lengths))]
-        # Each text has random numbers of its own, so its batch does not change them.
+        # Each text has its own random numbers, so they do not depend on the batch.
         self.numbers = [
             np.random.default_rng((config.seed, *key)).random(n)
             for key, n in zip(keys, limits.max_lengths, strict=True)
@@ -180,9 +182,10 @@ class _Sample:
 
 
 def sample_tokens(probs: Tensor, numbers: Tensor) -> Tensor:
-    """Tokens (B, n): where the running sum of probs (B, V) passes numbers (B, n) in [0, 1).
+    """Return tokens (B, n) by inverse transform sampling.
 
-    Computed on the CPU in double precision, so that a seed means the same on every device.
+    probs (B, V): need not sum to 1. numbers (B, n): uniform in [0, 1).
+    Computed on the CPU in double precision, so that a seed gives equal tokens on every device.
     """
     sums = probs.cpu().double().cumsum(-1)  # (B, V)
     indices = torch.searchsorted(sums, numbers.double() * sums[:, -1:], right=True)
