@@ -93,6 +93,15 @@ def test_labels_of_training_and_validation_are_known(tmp_path):  # authority: th
     assert list(corpus.texts()) == [("Ada left",), ("Rome rose",)]
 
 
+def test_a_long_document_counts_as_several_examples(tmp_path):  # authority: its length
+    one, other = tmp_path / "one.txt", tmp_path / "other.txt"
+    one.write_text("word " * 1000)
+    other.write_text("short")
+    data = DataConfig(train=(str(one), str(other)), documents="file")
+    corpus = Corpus(data, TASK_CONFIGS["masked_lm"]())
+    assert (corpus.n_read, corpus.n_examples) == (2, 5000 // 128 + 1)
+
+
 def test_check_refuses_what_training_refuses(tmp_path):
     """Brute force: all small sets of pairs of few different texts, by both."""
     pairs = [(s, t) for s in "ab" for t in "xy"]

@@ -14,6 +14,9 @@ from pellucid.data.split import MOST_HELD_OUT, NOTHING_LEFT, Split, hold_out, n_
 from pellucid.data.store import digest
 from pellucid.errors import DataError
 
+EXAMPLE_CHARACTERS = 128
+"""Characters of a document that count as one example: about 32 tokens."""
+
 
 class Corpus:
     """Training and validation records: the columns of a task, read from the files of a config."""
@@ -33,7 +36,11 @@ class Corpus:
         self._labels: dict[str, Counter[str]] = {
             column.name: Counter() for column in self.columns if column.kind in LABEL_KINDS
         }
-        self.n_read = sum(1 for _ in self._count_labels(self._read(config.train)))
+        self.n_read = 0
+        self.n_examples = 0  # about; settings are chosen by it
+        for record in self._count_labels(self._read(config.train)):
+            self.n_read += 1
+            self.n_examples += self._estimate_examples(record)
         if not self.n_read:
             raise DataError(f"{', '.join(config.train)}: no example in it. Check the file.")
         self._split: Split | None = None
@@ -76,6 +83,11 @@ class Corpus:
         if next(self.train(), None) is None:
             raise DataError(f"{', '.join(c.train)}: {NOTHING_LEFT}")
         return self._split.records
+
+    def _estimate_examples(self, record: Record) -> int:
+        """Return about how many examples a record gives: a long document is cut into several."""
+        documents = [i for i, column in enumerate(self.columns) if column.kind == "document"]
+        return max([1, *(len(record.values[i] or "") // EXAMPLE_CHARACTERS for i in documents)])
 
     def _read(self, files: Sequence[str]) -> Iterator[Record]:
         return read_records(files, self.columns, self.config)

@@ -80,7 +80,7 @@ def prepare(
     task = task_config(settings.get("task", "translation"), where)
     objective = build(task, settings.get("objective") or {}, where)
     corpus = Corpus(build(DataConfig, settings["data"], where), objective)
-    config, notes = complete(settings, Situation(corpus.n_read, on_cpu, start), where)
+    config, notes = complete(settings, Situation(corpus.n_examples, on_cpu, start), where)
     config = replace(config, run_dir=str(run.path))
     world.share(config.training.accumulate)
     if not resumes:
