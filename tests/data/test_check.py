@@ -123,7 +123,7 @@ def test_every_task_has_its_columns(tmp_path):
         "  line 1: words=A b  tags=X O",
         "  line 4: words=A b  tags=X O",
         "  line 7: words=c  tags=O",
-        f"note: {path}:4: this example stands in an earlier line too.",
+        f"note: {path}:4: this example is a duplicate of an earlier line.",
         "3 examples, 1 duplicates",
     ]
 

@@ -1,4 +1,4 @@
-"""`pellucid evaluate` of models that do not translate: the metrics of their own task."""
+"""`pellucid evaluate` of models that do not translate: the metrics of their task."""
 
 import json
 from collections.abc import Sequence

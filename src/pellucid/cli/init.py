@@ -10,8 +10,8 @@ from pellucid.config.tasks.catalog import TASK_CONFIGS
 from pellucid.errors import UsageError
 
 HEAD = """\
-# Settings of a run: pellucid train THIS_FILE. A setting behind `#` has the value shown, or is
-# chosen by size, text and machine where the comment says so; remove the `#` to set it.
+# Settings of a run: pellucid train THIS_FILE. A setting after `#` has the value shown, or is
+# chosen by size, text and machine where the comment says so. Remove the `#` to set it.
 
 """
 

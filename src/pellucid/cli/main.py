@@ -149,7 +149,7 @@ def _unknown(args: list[str]) -> UsageError:
 
 
 def _logs_json(args: list[str]) -> bool:
-    """Whether `--log-format json` is among the arguments, which may be at fault themselves."""
+    """Whether `--log-format json` is among the arguments, which may be invalid themselves."""
     return "--log-format=json" in args or ("--log-format", "json") in pairwise(args)
 
 

@@ -112,7 +112,7 @@ def translate_chunk(
 
 
 def _n_workers(options: Options) -> int:
-    """Raises: UsageError if there cannot be so many workers here, on this device."""
+    """Raises: UsageError if this machine and device cannot run that many workers."""
     if not 1 <= options.workers <= MAX_WORKERS:
         raise UsageError(f"--workers {options.workers}: give a number from 1 to {MAX_WORKERS}.")
     if options.workers > 1 and not hasattr(os, "fork"):

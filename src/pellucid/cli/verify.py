@@ -60,7 +60,7 @@ def _check_opens(part: Path) -> str:
 
 
 def parts_of(path: Path) -> list[Path]:
-    """Return the directories that a name stands for.
+    """Return the directories that a name matches.
 
     Raises: DataError if there is nothing to check.
     """

@@ -36,7 +36,7 @@ def in_order(n: int, work: Callable[[Job], Result], jobs: Iterable[Job | None]) 
         for _ in range(n):
             end, worker_end = context.Pipe()
             ends.append(end)
-            # A worker that kept another's end open would not notice when this process ends.
+            # Workers close these ends: otherwise they would not notice when this process ends.
             arguments = (worker_end, work, list(ends))
             process = context.Process(target=_serve, args=arguments, daemon=True)
             process.start()

@@ -84,7 +84,7 @@ class ModelConfig:
     attention_scale: Literal["sqrt", "none"] = "sqrt"
     """Divide scores by sqrt(d_head) (the paper), or not."""
     bias: Literal["all", "no-qkv", "none"] = "all"
-    """Which linear maps add a bias: all, all but queries, keys and values, or none."""
+    """Which linear layers have a bias: all, all except q, k and v, or none."""
     scale_embeddings: bool = True
     """Multiply embeddings by sqrt(d_model), Vaswani et al. 2017, section 3.4."""
     tie_embeddings: Literal["all", "inputs", "decoder", "none"] = "all"
@@ -169,8 +169,8 @@ class ModelConfig:
             check_at_least(4, self, "n_buckets")
             if self.n_buckets % 4 or self.max_distance <= self.n_buckets // 2:
                 raise ConfigError(
-                    f"n_buckets={self.n_buckets} and max_distance={self.max_distance}: buckets are"
-                    " halved twice, and the farthest must lie beyond those of one distance each."
+                    f"n_buckets={self.n_buckets} and max_distance={self.max_distance}: half of the"
+                    " buckets of a side hold one distance each, and max_distance must be larger."
                     " Use a multiple of 4, and max_distance above n_buckets / 2."
                 )
         for side in ("n_encoder_layers", "n_decoder_layers"):

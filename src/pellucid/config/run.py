@@ -1,4 +1,4 @@
-"""A whole run: what `config.yaml` says, and what is saved resolved beside the results."""
+"""The config of a run, as read from `config.yaml` and as saved with the results."""
 
 from dataclasses import dataclass, field
 
@@ -22,7 +22,7 @@ CHOSEN = frozenset(
         *("training.weight_decay", "data.max_length"),
     }
 )
-"""Settings that task, size and data choose where they are left open."""
+"""Settings that are chosen from task, size and data if they are not set."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ class RunConfig:
     """What to train for: translation, masked_lm or tagging."""
     size: str = "auto"
     """A preset of the model's sizes (for translation tiny, small, base, big, and rnn for the
-    recurrent model; bert-tiny and the like for encoders); auto chooses by data and machine."""
+    recurrent model; for encoders bert-tiny, bert-mini ...); auto chooses by data and machine."""
     start_from: str = ""
     """A finished model to begin from (a directory, a run or a shipped name): its shape, weights
     and tokenizer are taken over."""

@@ -1,4 +1,4 @@
-"""Which settings of a config are sections, that is, configs of their own."""
+"""Find the sections of a config: the settings that are configs themselves."""
 
 from collections.abc import Iterable
 from dataclasses import is_dataclass

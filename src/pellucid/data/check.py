@@ -102,7 +102,7 @@ class _Notes:
         self.texts.extend(map(hash, text_keys(scanned.record, self.held_out.columns)))
         key = hash(values)
         if key in self.seen:
-            what = f"this {self.noun} stands in an earlier line too."
+            what = f"this {self.noun} is a duplicate of an earlier line."
             yield Fault(scanned.file, scanned.line, 0, "duplicates", what, fatal=False)
         self.seen.add(key)
         if self.is_pair:

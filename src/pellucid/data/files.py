@@ -56,7 +56,7 @@ def open_files(files: Sequence[str], columns: Sequence[Column], config: DataConf
 
 
 def expand_names(files: Sequence[str]) -> list[str]:
-    """Return the files that names, folders and globs stand for: those of each in sorted order.
+    """Expand names, folders and globs to files; those of a folder or glob are sorted.
 
     From a folder, and the folders in it, files with the endings of data are taken. A name without
     a file stays as it is: reading it gives the error.  Raises: DataError if a folder or glob has no

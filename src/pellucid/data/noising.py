@@ -22,7 +22,7 @@ class MaskingTokens(NamedTuple):
     mask: int
     """The id of the mask token."""
     regular: np.ndarray
-    """Ids from which random tokens are drawn: all but the special ones."""
+    """Ids of random tokens: all except special tokens."""
 
 
 def mask_tokens(

@@ -101,7 +101,7 @@ class ValueReader:
             raise FaultError(self._fault(row, self.fields.keys[self.tags], what))
 
     def _context(self, values: Sequence[Any]) -> str:
-        """The text in which answers stand: the column `context`, else the first text."""
+        """Return the text that contains the answers: the column `context`, else the first text."""
         named = [i for i, column in enumerate(self.columns) if column.name == "context"]
         return values[named[0] if named else self._kinds().index("text")]
 

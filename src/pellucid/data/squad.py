@@ -1,4 +1,4 @@
-"""SQuAD files: questions about paragraphs, with answers that stand in them."""
+"""SQuAD files: questions about paragraphs, with answers that are spans of them."""
 
 import json
 from collections.abc import Iterator

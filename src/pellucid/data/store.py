@@ -73,11 +73,11 @@ class ExampleStore:
 
 
 def build_store(records: Iterable[Record], encode: Encode, directory: Path) -> ExampleStore:
-    """The store in this directory: what is there if it is sound, else built.
+    """Open the store in this directory if it is valid, else build it.
 
     encode: from records to examples. It is called for each part, and must depend on nothing but the
     records of that part.
-    Memory does not grow with the data, but for 24 bytes an example of two columns.
+    Memory grows by only 24 bytes per example of two columns.
     Raises: DataError if no example is left.
     """
     index = directory / INDEX
@@ -114,7 +114,7 @@ def content_key(*parts: Any) -> str:
 
 
 def digest(file: str) -> str:
-    """The sha256 of a training file as it stands, in hex; of the garden, that of its source.
+    """Return the sha256 of a training file in hex; for the garden, of its source code.
 
     Raises: DataError if it cannot be read, or not more than once.
     """

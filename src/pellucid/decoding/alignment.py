@@ -27,7 +27,7 @@ def align(
 
     Row t is from the step that predicts target token t, which reads the token before it.
     sources: ids as the encoder reads them. targets: ids without the start token; with the end
-    token if its row is wanted. start: what the decoder reads first. layer: of the decoder,
+    token if its row is wanted. start: the first token of the decoder. layer: of the decoder,
     counted from the end by -1, -2 ...; the last but one by default, as in Garg et al. 2019.
     Raises: UsageError if the decoder has no such layer or looks at no source.
     """
@@ -35,7 +35,7 @@ def align(
         return []
     device = device_of(model)
     ids, keep = pad_batch(sources, 0, device)  # (B, S)
-    # Padding needs no mask: it stands on the right, where a causal decoder does not look.
+    # Padding needs no mask: it is on the right, where a causal decoder does not attend.
     target_ids, _ = pad_batch(
         [[start, *target[:-1]] for target in targets], start, device
     )  # (B, T)
@@ -58,7 +58,7 @@ def source_tap(model: Model, layer: int) -> str:
             " such attention. Use another model."
         )
     if n == 1 and layer == -2:
-        return paths[0]  # the only layer stands for the last but one
+        return paths[0]  # with a single layer there is no last but one
     if not -n <= layer < n:
         raise UsageError(f"layer={layer}, but this decoder has {n} layers: give {-n} to {n - 1}.")
     return paths[layer]

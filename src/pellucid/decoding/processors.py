@@ -83,13 +83,13 @@ def no_sequences(scores: Tensor, texts: Tensor, sequences: Sequence[Sequence[int
 
 
 def top_k(logits: Tensor, k: int) -> Tensor:
-    """-inf for all but the k greatest and those equal to them.  Source: Fan et al. 2018."""
+    """Set all except the k greatest, and those equal to them, to -inf.  Source: Fan et al. 2018."""
     least = logits.topk(min(k, logits.shape[1])).values[:, -1:]  # (R, 1)
     return logits.masked_fill(logits < least, -INF)
 
 
 def top_p(logits: Tensor, mass: float) -> Tensor:
-    """-inf for all but the fewest, most probable first, whose probabilities sum to `mass`.
+    """Keep the smallest set of most probable tokens whose probabilities sum to `mass`.
 
     Source: Holtzman et al. 2020, section 3.1.
     """
@@ -101,7 +101,7 @@ def top_p(logits: Tensor, mass: float) -> Tensor:
 
 
 def min_p(logits: Tensor, share: float) -> Tensor:
-    """-inf for what is less probable than `share` of the most probable.
+    """Set tokens less probable than `share` of the most probable to -inf.
 
     Source: Nguyen et al. 2025, section 3.
     """
@@ -111,7 +111,7 @@ def min_p(logits: Tensor, share: float) -> Tensor:
 
 
 def typical(logits: Tensor, mass: float) -> Tensor:
-    """-inf for all but the fewest tokens, nearest to the entropy first, that sum to `mass`.
+    """Keep the smallest set of tokens nearest to the entropy whose probabilities sum to `mass`.
 
     Source: Meister et al. 2023, eq. 10.
     """

@@ -40,7 +40,7 @@ def masked_words(
 ) -> PublishedHead:
     """Return the head of masked words: a linear map, an activation, a norm, and the output.
 
-    `bias`: published name of the output's bias, if it is a tensor of its own. `activation`: the
+    `bias`: published name of the output's bias, if it is a separate tensor. `activation`: the
     setting that names the activation; without one it is the exact gelu.
     """
     last = (Rename(output, "output"),)

@@ -12,7 +12,7 @@ from pellucid.families.renames import Rename
 
 @dataclass(frozen=True)
 class Origin:
-    """The published tensor behind an internal one, which is part `index` of its `parts` parts."""
+    """The published tensor of an internal one, which is part `index` of its `parts` parts."""
 
     names: Sequence[str]
     """Its published names, in the order in which they are read."""

@@ -93,7 +93,7 @@ def token_weights(module: nn.Module) -> int:
     if isinstance(module, nn.RNNBase | AdaptiveSoftmax):
         return sum(p.numel() for p in module.parameters() if p.dim() == 2)
     if isinstance(module, AdaptiveEmbedding):
-        # A word's vector meets the projection of its own table; the first table has the widest.
+        # A word's vector passes the projection of its table; the first table is the widest.
         return module.projections[0].numel() if len(module.projections) else 0
     # Keys of distances are computed once for all tokens.
     once = module.r if isinstance(module, RelativeAttention) else None

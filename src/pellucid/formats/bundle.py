@@ -32,7 +32,7 @@ class Bundle:
     card: str
     family: str = "transformer"
     token_ids: Mapping[str, int] = field(default_factory=dict)
-    """pad_token_id and the like, from the configs of a published directory."""
+    """Token ids such as pad_token_id, from the configs of a published directory."""
     embedding: EmbeddingConfig = EmbeddingConfig()  # noqa: RUF009 (frozen)
     dense: tuple[Dense, ...] = ()
     """Of a sentence-transformers directory: maps between pooling and normalisation."""

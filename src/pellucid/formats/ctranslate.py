@@ -41,7 +41,7 @@ REFUSED: Mapping[str, Callable[[ModelConfig], bool]] = {
 def to_ctranslate2(directory: Path, parts: Bundle, start: int) -> list[str]:
     """Publish a model for CTranslate2, with its tokenizer's own files; notes on how to call it.
 
-    start: what the decoder reads first. An encoder alone goes without its heads.
+    start: the first token that the decoder reads. Encoder-only models are written without heads.
     Raises: UsageError if the extra or the tokenizer is not there; ConfigError naming what has no
     form there; VerificationError if the result gives other numbers; DataError at a taken place.
     """
@@ -167,7 +167,7 @@ def _stack(spec: Any, stack: Any, c: ModelConfig) -> None:
 
 
 def _attention(spec: Any, block: Any, groups: tuple[str, ...], c: ModelConfig) -> None:
-    """groups: which of our maps stand one below the other in each of theirs."""
+    """groups: our linear layers that are concatenated in each linear layer of CTranslate2."""
     _norm(spec.layer_norm, block.norm)
     if c.attention_scale == "none":
         spec.queries_scale = 1.0

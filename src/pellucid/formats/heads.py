@@ -82,7 +82,7 @@ def _without_absent_bias(head: PublishedHead, names: Mapping[str, str]) -> Publi
 
 
 def _is_there(head: PublishedHead, c: ModelConfig, names: Mapping[str, str]) -> bool:
-    """Whether the weights have all of a head, but for an output that the embedding stands for."""
+    """Return whether the weights have all tensors of a head, except a tied output."""
     if head.marker:
         return any(match_name(head.marker, name) for name in names)
     is_tied = head.config.kind == "lm" and c.tie_embeddings != "none"

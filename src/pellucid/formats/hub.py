@@ -26,7 +26,7 @@ NEEDED = {
     "config.json",
     *(f"{side}_tokenizer{end}.json" for side in ("source", "target") for end in ("", "_config")),
 }
-"""What a model directory may hold beside its weights."""
+"""Files of a model directory other than weights."""
 
 
 def is_hub_name(name: object) -> bool:

@@ -42,7 +42,7 @@ class PublishedModel:
     architecture: str
     """The class of transformers."""
     token_ids: Mapping[str, int]
-    """pad_token_id and the like, by name."""
+    """Token ids such as pad_token_id, by name."""
     generation: Mapping[str, Any] = field(default_factory=dict)
     """Further settings of generation_config.json."""
 
@@ -153,7 +153,7 @@ def _full_names(shapes: Iterable[str], family: Family) -> dict[str, str]:
 def _with_class_prefix(
     tensors: Mapping[str, torch.Tensor], family: Family, architecture: str
 ) -> dict[str, torch.Tensor]:
-    """The tensors with the prefix that files of this class have before all but the heads."""
+    """Return the tensors with the prefix that files of this class add to all but the heads."""
     rows = [row for head in family.heads[architecture] for row in head.renames]
     prefix = family.class_prefixes[architecture]
     return {

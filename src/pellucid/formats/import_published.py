@@ -37,7 +37,7 @@ def import_published(source: Path, directory: Path, from_pickle: bool = False) -
     """Write a downloaded model to a directory with a manifest, after a check that it opens.
 
     from_pickle: read `pytorch_model*.bin` in a guarded child process.
-    Raises: DataError, VerificationError, ConfigError naming the file at fault.
+    Raises: DataError, VerificationError, ConfigError naming the file.
     """
     if not source.is_dir():
         raise DataError(f"{source} is not a directory. Check the name.")

@@ -27,7 +27,7 @@ READERS = ("embedding", "q", "k", "v", "up", "output")
 
 
 def to_marian(model: Transformer, roles: Roles, id_of: Callable[[str], int]) -> PublishedModel:
-    """The same function as a Marian, on weights of its own.
+    """Return a copy of a model in the form of Marian, with equal outputs.
 
     id_of: gives the id of a role's token, on the target side.
     Raises: ConfigError naming what a Marian lacks.

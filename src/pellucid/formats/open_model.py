@@ -25,7 +25,7 @@ def open_model(directory: Path, require_checksum: bool = False) -> Bundle:
     """A finished model, in evaluation mode; where there is a manifest, every byte is verified.
 
     require_checksum: refuse a directory without one.
-    Raises: DataError, VerificationError, ConfigError naming the file at fault.
+    Raises: DataError, VerificationError, ConfigError naming the file.
     """
     path = directory / "config.json"
     config = read_json(path) if path.is_file() else None

@@ -85,7 +85,7 @@ def load_model(directory: Path, config_json: Any = None) -> Bundle:
 
     config_json: the content of config.json, if that was read already.
     The config is compared with the header of the weights before memory is allocated.
-    Raises: DataError, VerificationError, ConfigError naming the file at fault.
+    Raises: DataError, VerificationError, ConfigError naming the file.
     """
     path = directory / "config.json"
     if config_json is None and path.is_file():

@@ -111,7 +111,7 @@ def read_limits(directory: Path) -> tuple[int, bool]:
 
 
 def read_prompts(path: Path) -> tuple[str, dict[str, Any]]:
-    """Return the text before each text, and the whole file but for versions."""
+    """Return the prompt of all texts, and the settings of the file without versions."""
     if not path.is_file():
         return "", {}
     settings = {"prompts": None, "default_prompt_name": None, "truncate_dim": None}

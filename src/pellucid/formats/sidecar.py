@@ -44,7 +44,7 @@ def write_sidecar(directory: Path, bundle: Bundle) -> None:
 def read_sidecar(directory: Path) -> Sidecar | None:
     """The facts of a directory, or None if it has no such file.
 
-    Raises: ConfigError naming the setting at fault; VerificationError at a newer format.
+    Raises: ConfigError naming the setting; VerificationError at a newer format.
     """
     path = directory / NAME
     if not path.is_file():

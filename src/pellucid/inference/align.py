@@ -22,7 +22,7 @@ def add_alignments(
     A source that was split is aligned as it was translated: part by part.
     Of an ensemble the mean of all models' attention counts, each in the layer its bundle names;
     nothing is aligned where no model attends to its source.
-    The models must be plain ones, as trained: a prepared copy records no attention.
+    The models must be the original ones: a packed copy records no attention.
     Raises: UsageError if a decoder has no such layer.
     """
     attending = [b for b in bundles if b.model.source_weights]

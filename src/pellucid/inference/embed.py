@@ -57,7 +57,7 @@ def _prepared(text: str, config: EmbeddingConfig) -> str:
 
 
 def _prompt_length(bundle: Bundle, config: EmbeddingConfig) -> int:
-    """Tokens of the prompt alone, with what stands before it, without the last special token."""
+    """Return the number of tokens of the prompt, special tokens before it included."""
     if not config.prompt:
         return 0
     (row,) = _rows(bundle, [""], config)

@@ -90,7 +90,7 @@ def _row(bundle: Bundle, text: str) -> list[int]:
     for i, part in enumerate((*before, last)):
         if i:
             ids.append(tokenizer.id("mask"))
-            part = part.lstrip() if strips.behind else part
+            part = part.lstrip() if strips.after else part
         if i < len(before) and strips.before:
             part = part.rstrip()
         ids += tokenizer.encode(part).ids

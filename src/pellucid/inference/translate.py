@@ -1,4 +1,4 @@
-"""Source texts to translations, for validation, command line and server alike."""
+"""Translate source texts, for validation, the command line and the Python API."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -91,7 +91,7 @@ def _sources(bundle: Bundle, texts: Sequence[str], limit: int) -> list[list[list
     def parts_of(text: str, ids: list[int]) -> list[list[int]]:
         if not text.strip():
             return []
-        # Only its pieces tell how long a text is: a normalizer may turn one character into many.
+        # Length is counted in tokens: a normalizer may turn one character into many.
         return [ids] if len(ids) <= longest else tokenizer.encode_batch(split_long(text, fits))
 
     texts = [clean_text(text) for text in texts]

@@ -76,8 +76,8 @@ def entity_scores(
 def entities(tags: Sequence[str]) -> list[Entity]:
     """Return the entities of one sentence, in their order.
 
-    A continuation of nothing begins an entity: an I behind `O`, behind another type, or behind E
-    or S.  Raises: DataError naming a tag that is neither `O` nor a letter of BIES with a type.
+    An I after `O`, after another type, or after E or S begins a new entity.
+     Raises: DataError naming a tag that is neither `O` nor a letter of BIES with a type.
     """
     spans: list[Entity] = []
     previous, previous_type = "O", UNNAMED

@@ -22,7 +22,7 @@ class CRF(nn.Module):
         self.transitions = nn.Parameter(torch.empty(n_classes, n_classes))  # from, to
 
     def initialize(self, rng: torch.Generator) -> None:
-        """Set all to 0: at first each word has a softmax of its own."""
+        """Set all scores to 0: the initial model is a separate softmax for each word."""
         for parameter in self.parameters():
             nn.init.zeros_(parameter)
 

@@ -1,4 +1,4 @@
-"""A map of a text's vector to another width, as sentence-transformers puts behind the pooling."""
+"""The dense layer that sentence-transformers applies to a text's vector after pooling."""
 
 from torch import Tensor, nn
 

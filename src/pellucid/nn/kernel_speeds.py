@@ -120,7 +120,7 @@ def _decoding_candidates() -> dict[str, Candidate]:
 
 
 def _tensors(shape: Shape) -> tuple[Tensor, Tensor, Tensor]:
-    """Input, weight and bias, random by a generator of their own."""
+    """Return random input, weight and bias, from a separate generator."""
     rows, width, out = shape
     rng = torch.Generator().manual_seed(0)
     x, weight, bias = (torch.randn(s, generator=rng) for s in ((rows, width), (out, width), (out,)))

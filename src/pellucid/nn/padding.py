@@ -18,7 +18,7 @@ def batches(
     """Yield the indices of rows that share a batch: rows of similar length, longest first.
 
     A batch has at most `max_rows` rows and `max_tokens` tokens, padding counted; 0 means any
-    number. A row of more tokens has a batch of its own.
+    number. A longer row is a batch by itself.
     """
     order = sorted(range(len(lengths)), key=lambda i: -lengths[i])
     start = 0

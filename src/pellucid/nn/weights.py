@@ -55,7 +55,7 @@ def save_weights(model: nn.Module | Mapping[str, Tensor], path: Path, dtype: Kin
 def read_weights(path: Path) -> dict[str, Tensor]:
     """Read the file's tensors by name, floats as finite float32, int8 matrices dequantised.
 
-    Raises: DataError if there is no such file; VerificationError naming the tensor at fault.
+    Raises: DataError if there is no such file; VerificationError naming the damaged tensor.
     """
     tensors = read_tensors(path)
     for name in [name for name in tensors if name + SCALE in tensors]:

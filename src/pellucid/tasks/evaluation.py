@@ -1,4 +1,4 @@
-"""Measuring a finished model on a test set, by the metrics of its own task."""
+"""Evaluate a finished model on a test set, with the metrics of its task."""
 
 from collections.abc import Sequence
 

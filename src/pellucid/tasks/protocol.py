@@ -83,10 +83,10 @@ class Batch(Protocol):
 
 
 class Task(Protocol):
-    """One kind of training. All methods are pure but for the module they are given."""
+    """One kind of training. Methods have no side effects, except on the module they receive."""
 
     order: Literal["length", "stream"] = "length"
-    """How batches are formed: of examples of like length, or along contiguous streams."""
+    """How batches are formed: of examples of similar length, or along contiguous streams."""
 
     def check(self) -> None:
         """Check that model and tokenizers have what the task needs, before data is encoded.

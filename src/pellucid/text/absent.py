@@ -1,4 +1,4 @@
-"""What stands in for a missing tokenizer."""
+"""A placeholder for a missing tokenizer."""
 
 from pathlib import Path
 from typing import NoReturn

@@ -1,4 +1,4 @@
-"""Special tokens that a tokenizer is trained with, and where they stand around texts."""
+"""Special tokens that a tokenizer is trained with, and their positions around texts."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -13,9 +13,9 @@ class SpecialTokens(NamedTuple):
     tokens: Mapping[str, str]
     """Each role's token; their order is that of their ids, from 0."""
     single: tuple[str, ...]
-    """What stands around one text: "A" is the text, other words are roles."""
+    """Template of one text: "A" is the text, other words are roles."""
     pair: tuple[str, ...]
-    """What stands around two texts; ":1" marks the second segment."""
+    """Template of two texts; ":1" marks the second segment."""
 
     @property
     def all(self) -> list[str]:

@@ -30,10 +30,10 @@ class Encoding(NamedTuple):
 
 
 class Strips(NamedTuple):
-    """The sides on which a special token takes the spaces of a text."""
+    """The sides of a special token on which spaces are removed (lstrip and rstrip)."""
 
     before: bool
-    behind: bool
+    after: bool
 
 
 class Tokenizer:

@@ -68,7 +68,7 @@ def _spaces_belong_to_words(tokenizer: Tokenizer) -> bool:
 
 
 def _unknown(tokenizer: Tokenizer) -> list[int]:
-    """What stands for a word without pieces: byte-level BPE may have no unknown token."""
+    """Return the ids of a word without pieces. Byte-level BPE may have no unknown token."""
     if "unk" not in tokenizer.roles:
         return tokenizer.encode(" ").ids or [tokenizer.id("unk")]
     return [tokenizer.id("unk")]

@@ -49,7 +49,7 @@ def complete(
     training = training if isinstance(training, Mapping) else {}  # the reader reports the fault
     chosen_training = chosen["training"]
     if training.get("schedule") == "noam":
-        chosen_training["rate"] = 1.0  # the paper's formula has a peak of its own
+        chosen_training["rate"] = 1.0  # the formula of the paper sets the peak
     max_tokens = _positive(training, "max_tokens", chosen_training.get("max_tokens", 4096))
     per_update = max_tokens * _positive(training, "accumulate", 1)
     per_epoch = max(1, situation.n_examples * defaults.tokens_per_example // per_update)

@@ -27,21 +27,21 @@ from pellucid.training.trainer import Runtime, Trainer
 
 @dataclass(frozen=True)
 class Trained:
-    """How a run stands when its process ends."""
+    """The state of a run when its process ends."""
 
     run: RunDirectory
     config: RunConfig
     progress: Progress
     signal: int | None
-    """Which signal stopped it before its end, if one did; the next start goes on from there."""
+    """The signal that stopped the run early, or None; the next start resumes from there."""
 
 
 def train(
     settings: Mapping[str, Any], *, where: str = "settings", reporter: Reporter | None = None
 ) -> Trained:
-    """Train what the settings say, or go on with it, in their run directory.
+    """Start or resume the training run of the settings, in their run directory.
 
-    Raises: DataError, ConfigError before anything is trained if text or settings are at fault;
+    Raises: DataError, ConfigError before anything is trained if data or settings are invalid;
     ResourceError if another process trains there or the disk is full.
     """
     pinned()  # a wrong PELLUCID_KERNELS is refused before any work is done

@@ -71,7 +71,7 @@ def prepare(
     """Complete the config, record it, and make what training reads.
 
     Everything that can be known before the first update is checked here.
-    Raises: DataError, ConfigError naming the file or setting at fault.
+    Raises: DataError, ConfigError naming the invalid file or setting.
     """
     check_settings(settings, where)
     on_cpu = choose_device(settings.get("device") or "auto").type == "cpu"

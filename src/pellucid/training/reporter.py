@@ -43,7 +43,7 @@ class SafeStderr:
     def isatty(self) -> bool:
         return self.stream is not None and not self.stream.closed and self.stream.isatty()
 
-    def __getattr__(self, name: str) -> Any:  # encoding, fileno and the like, which rich asks for
+    def __getattr__(self, name: str) -> Any:  # rich reads encoding, fileno and others
         return getattr(self.stream, name)
 
 

@@ -140,7 +140,7 @@ class RunDirectory:
             name = changed[0]
             raise ConfigError(
                 f"{self.path}: this run began with {name}={old[name]!r}, now it is"
-                f" {new[name]!r}. A resumed run keeps its settings, but for"
+                f" {new[name]!r}. A resumed run keeps all settings except"
                 f" {', '.join(sorted(FREE))}. Use another run_dir, or the old setting."
             )
 

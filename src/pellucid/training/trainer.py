@@ -176,8 +176,8 @@ class Trainer:
         """Stop before weights that are not finite are saved over sound ones."""
         if not torch.isfinite(torch.nn.utils.get_total_norm(self.module.parameters())):
             raise ConfigError(
-                f"update {step} left weights that are not finite, though its gradient was: the rate"
-                " or the optimizer's state is at fault. The last checkpoint is from before it."
+                f"update {step} left weights that are not finite, although its gradient is: the"
+                " cause is the rate or the optimizer's state. The last checkpoint is older."
                 " Lower training.rate, in another run_dir."
             )
 

@@ -55,7 +55,7 @@ class TaskConfig:
         return f"{self.name} model"
 
     def uses(self, source_language: str, target_language: str) -> tuple[str, ...]:
-        """Commands that use a finished model; {run} stands for its directory."""
+        """Commands that use a finished model; {run} is replaced by its directory."""
         return ("pellucid evaluate {run} --data FILE",)
 
     @classmethod

@@ -1,7 +1,7 @@
 """The model of Transformer-XL: a decoder that reads texts in segments and has a memory.
 
 Each layer attends to the last `mem_len` states of earlier segments and to those of its segment.
-Positions are distances, so a state in the memory needs no position of its own.
+Positions are distances, so states in the memory need no absolute positions.
 Source: Dai et al. 2019, sections 3.2 and 3.3.
 """
 
@@ -223,5 +223,5 @@ def started_of(keep: Tensor) -> Tensor:
     started = keep.cumsum(1) > 0
     ended = (started & ~keep).cumsum(1) > 0
     if bool((ended & keep).any()):
-        raise UsageError("padding stands inside a text. Put it before or after the text.")
+        raise UsageError("padding is inside a text. Put it before or after the text.")
     return started

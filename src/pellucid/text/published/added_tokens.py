@@ -92,8 +92,8 @@ def build_processor(settings: Settings, vocab: Mapping[str, int]) -> TemplatePro
     used = {tokens[slot] for slot in single if slot != "A"}
     if missing := sorted(used - vocab.keys()):
         raise VerificationError(
-            f"{settings.directory}: the vocabulary lacks {missing[0][:40]!r}, which stands around"
-            f" the texts of a {settings.class_name}. Name another in its tokenizer_config.json."
+            f"{settings.directory}: the vocabulary lacks {missing[0][:40]!r}, which a"
+            f" {settings.class_name} adds to texts. Name another in its tokenizer_config.json."
         )
 
     return template_processor(single, pair, tokens, vocab)

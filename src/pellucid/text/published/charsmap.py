@@ -48,7 +48,7 @@ class CharsMap:
         return {char for char, branch in branches if branch.replacement is not None}
 
     def later_chars(self) -> set[str]:
-        """The characters that stand in an entry after its first."""
+        """Return the characters of entries, except each first character."""
         chars, visited = set[str](), set[int]()
         waiting = [branch.node for branch in self.nodes[self.root].values()]
         while waiting:

@@ -83,7 +83,7 @@ def build_word_bpe(vocab: Mapping[str, int], merges: Merges, unk: str) -> Librar
 def build_cut_bpe(vocab: Mapping[str, int], merges: Merges, unk: str) -> Library:
     """CTRL's: splits at spaces, a newline stays with its word; the caller numbers the pieces.
 
-    Merges may make pieces that the vocabulary lacks, on the way to others that it has.
+    Intermediate pieces of merges may be absent from the vocabulary.
     """
     pieces = dict.fromkeys([unk, *(inner(piece) for piece in vocab)])
     for left, right in merges:
@@ -105,7 +105,7 @@ def t5_model(model: SentencePiece, extra: Sequence[str]) -> SentencePiece:
 
 
 def albert_model(model: SentencePiece) -> SentencePiece:
-    """ALBERT's: a comma after a digit is a piece of its own, so pieces like "9," are avoided."""
+    """ALBERT's: a comma after a digit is a separate piece, so there are no pieces like "9,"."""
     pieces = [
         Piece(text, score - AVOIDED, NORMAL)
         if text[-1:] == "," and text[-2:-1].isdigit()

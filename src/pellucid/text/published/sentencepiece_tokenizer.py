@@ -81,7 +81,7 @@ class SentencePieceTokenizer(FileTokenizer):
         return self._cleaning.normalize_str(text) if self._cleaning else text
 
     def _clean_with_spans(self, text: str) -> tuple[str, list[Span] | None]:
-        """The cleaned text, and the characters that each of its own comes from; None: the same."""
+        """Return the cleaned text, and the original span of each of its characters or None."""
         if self._cleaning is None:
             return text, None
         clean = self._cleaning.normalize_str(text)

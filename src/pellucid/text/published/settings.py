@@ -42,7 +42,7 @@ class Settings:
 
     directory: Path
     class_name: str
-    """"" if no file names a class, or none that is more than a tokenizer.json."""
+    """Empty if no file names a class, or only the class of any tokenizer.json."""
     config: Mapping[str, Any]
     """tokenizer_config.json."""
     named_tokens: Mapping[str, str]
@@ -50,7 +50,7 @@ class Settings:
     more_tokens: tuple[str, ...]
     """The special tokens without a role that the files name."""
     flags: Mapping[str, Mapping[str, bool]]
-    """`lstrip` and the like, of the tokens that the files name with them."""
+    """Flags such as `lstrip`, for each token that has them in the files."""
 
     @property
     def tokenizer_class(self) -> TokenizerClass:
