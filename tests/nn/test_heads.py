@@ -34,6 +34,8 @@ def test_the_parts_stand_in_their_order():  # authority: torch's own operators i
 def test_a_score_is_a_number_a_token():  # authority: a tagger of one label, without its axis
     c = small()
     tagger, states = Head(c, HeadConfig(kind="token", outputs=1)), torch.randn(2, 5, 16)
+    for parameter in tagger.parameters():  # new parameters hold whatever the memory held
+        torch.nn.init.normal_(parameter)
     score = Head(c, HeadConfig(kind="score", outputs=1))
     score.load_state_dict(tagger.state_dict())
     assert tagger(states).shape == (2, 5, 1)

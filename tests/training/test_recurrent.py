@@ -13,7 +13,7 @@ from nn import recurrent
 from nn.samples import batch
 from pellucid import garden
 from pellucid.cli.info import describe_model
-from pellucid.cli.translate import Options, worker
+from pellucid.cli.translate import Options, translator
 from pellucid.config.read import merge
 from pellucid.config.rnn import RNNConfig
 from pellucid.errors import ConfigError, UsageError, VerificationError
@@ -144,7 +144,7 @@ def test_without_attention_there_is_no_alignment(trained, tmp_path):
     (found,) = pellucid.load(tmp_path / "blind").translate(["The dog sleeps."], max_length=4)
     assert found.alignment == ()
     with pytest.raises(UsageError, match="this model has none"):
-        worker(Options(str(tmp_path / "blind"), alignment=True))
+        translator(Options(str(tmp_path / "blind"), alignment=True))
 
 
 def test_a_damaged_directory_is_refused(trained, tmp_path):
