@@ -58,6 +58,17 @@ def test_init_prints_a_config_that_can_be_used(pellucid, task):  # authority: re
     assert pellucid("init", "juggling").code == 2
 
 
+def test_init_takes_the_shape_of_a_start(pellucid, text, tmp_path):  # authority: the run's config
+    run = tmp_path / "mlm"
+    done = pellucid("train", "--task", "masked_lm", "--data.train", text, "--run-dir", run, *SMALL)
+    assert done.code == 0, done.err
+    done = pellucid("init", "tagging", "--start-from", run)
+    assert done.code == 0, done.err
+    start = yaml.safe_load((run / "config.yaml").read_text())
+    assert "start_from:" in done.out
+    assert f"d_model: {start['model']['d_model']}" in done.out
+
+
 def test_sections_follow_task_and_size(tmp_path):
     tagging, translation = TASK_CONFIGS["tagging"], TASK_CONFIGS["translation"]
     assert task_sections([]) == {"objective": translation, "model": ModelConfig}

@@ -8,6 +8,7 @@ import torch
 
 from pellucid import garden
 from pellucid.config.read import merge
+from pellucid.data.store import ExampleStore
 from pellucid.errors import ConfigError, DataError
 from pellucid.formats.open_model import open_model
 from pellucid.text.published.open import open_tokenizers
@@ -175,13 +176,18 @@ def test_a_run_that_has_not_begun_takes_another_start(text, conll, tmp_path):
     build_data({**settings, "start_from": str(pretrained.path)})
     start = open_tokenizers(pretrained.tokenizers).source.to_json()
     assert open_tokenizers(run.tokenizers).source.to_json() == start != learned
-    # Blocks that are cut for a model of other positions are other data.
-    n_stores = len(list(run.data.iterdir()))
-    longer = merge(settings, {"size": "bert-tiny", "model": {"max_length": 20}})
-    build_data({**longer, "run_dir": str(tmp_path / "other")})
-    build_data(merge(longer, {"run_dir": str(tmp_path / "other"), "model": {"max_length": 9}}))
-    assert n_stores == 4
-    assert len(list((tmp_path / "other" / "data").iterdir())) == 4
+    assert len(list(run.data.iterdir())) == 2  # what the learned tokenizer encoded is gone
+
+
+def test_data_is_encoded_again_for_other_positions(text, tmp_path):
+    settings = {**encoder(tmp_path / "run", "masked_lm", text), "size": "bert-tiny"}
+    longest = []
+    for positions in (20, 9):
+        run = build_data(merge(settings, {"model": {"max_length": positions}}))
+        stores = [ExampleStore(path) for path in run.data.iterdir()]
+        longest.append(max(int(store.lengths.max()) for store in stores))
+        assert len(stores) == 2
+    assert longest[0] > longest[1] == 9
 
 
 def write_pairs(path, n, long_line, words):

@@ -33,7 +33,8 @@ class DataConfig:
     """Language codes such as `en`; from the files' endings where they say it."""
     target_language: str = ""
     max_length: int = 256
-    """Training pairs with more tokens on either side are left out, and counted."""
+    """Most tokens of an example. Translation leaves out pairs with more on either side, and counts
+    them. Other tasks cut longer texts into several examples; there special tokens count."""
     max_line_bytes: int = 65_536
     """A longer line is an error: it is more likely a broken file than a sentence."""
 

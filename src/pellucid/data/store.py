@@ -101,8 +101,7 @@ def build_store(records: Iterable[Record], encode: Encode, directory: Path) -> E
             remove(directory)
         reasons = ", ".join(f"{n:,} {reason}" for reason, n in left_out.items()) or "nothing"
         raise DataError(
-            f"no example is left to train on (left out: {reasons}). Check the files, and"
-            " data.max_length."
+            f"no example is left (left out: {reasons}). Check the files, and data.max_length."
         )
     atomic_write(index, dump_json({"parts": n_parts}))
     return ExampleStore(directory)

@@ -18,7 +18,7 @@ from pellucid.data.records import Record
 from pellucid.data.store import ExampleStore, build_store, content_key
 from pellucid.errors import ConfigError, DataError
 from pellucid.families.catalog import ALL_FAMILIES, LOCAL_FAMILIES
-from pellucid.files import publish
+from pellucid.files import publish, remove
 from pellucid.formats.bundle import Bundle
 from pellucid.formats.locate import locate as locate_model
 from pellucid.formats.open_model import open_model
@@ -108,6 +108,7 @@ def prepare(
     inputs = replace(inputs, longest=longest, vectors=vectors)
     if world.is_main:
         run.keep_facts(facts_of(inputs))
+        _remove_other_stores(run, train, validation)
         reporter.say(_summary(config, train))
     data = TrainingData(train, ValidationData(validation, corpus.valid))
     return Prepared(config, inputs, build_task(inputs), data)
@@ -171,6 +172,14 @@ def _encode(
         reporter.end()
     validation = build_store(corpus.valid, task.encode, run.data / content_key(*common, "valid"))
     return train, validation
+
+
+def _remove_other_stores(run: RunDirectory, *stores: ExampleStore) -> None:
+    """Delete what was encoded for earlier settings or file names of this run."""
+    used = {store.directory for store in stores}
+    for path in run.data.iterdir():
+        if path not in used and not path.name.startswith("."):
+            remove(path)
 
 
 def _reported(records: Iterable[Record], reporter: Reporter) -> Iterator[Record]:
