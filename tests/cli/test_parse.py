@@ -146,14 +146,14 @@ def test_help_explains_each_setting(capsys):
     assert text.startswith("usage: pellucid verb [FILES ...] [OPTION ...] Do something.")
     assert "FILES Files to read." in text
     assert "--prefix TEXT A text, 100% optional." in text
-    assert "--tokenizer.joint {true,false} One vocabulary" in text
+    assert "--tokenizer.joint {true,false} Use one vocabulary" in text
     assert "--training.betas NUMBER NUMBER (default: 0.9 0.98)" in text
     assert "--training.max-updates INT (default: 100000)" in text
-    assert "--data.source-language TEXT Language codes" in text
-    assert "--data.train [TEXT ...] Files, folders" in text
-    assert "--data.columns [NAME=FIELD ...] Which field" in text
+    assert "--data.source-language TEXT Language code" in text
+    assert "--data.train [TEXT ...] Training files, folders" in text
+    assert "--data.columns [NAME=FIELD ...] Field of the files" in text
     assert "--model.norm-place {post,pre}" in text
-    assert "model: One Transformer:" in text
+    assert "model: Architecture of a Transformer." in text
 
 
 def test_help_names_no_default_for_what_is_chosen(capsys):

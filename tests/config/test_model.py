@@ -70,7 +70,7 @@ def test_depths_that_cannot_be_meant(name):
 
 
 def test_a_model_has_layers():
-    with pytest.raises(ConfigError, match="there is no model"):
+    with pytest.raises(ConfigError, match="are both 0"):
         ModelConfig(n_encoder_layers=0, n_decoder_layers=0)
     ModelConfig(n_encoder_layers=0)
     ModelConfig(n_decoder_layers=0)

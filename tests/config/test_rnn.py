@@ -14,7 +14,7 @@ from pellucid.families.run_config import build_run
     ("settings", "says"),
     [
         ({"d_model": 255}, "d_model=255 is odd"),
-        ({"attention": "none", "input_feeding": True}, "attention=none has none"),
+        ({"attention": "none", "input_feeding": True}, "needs attention, but attention=none"),
         ({"d_embedding": 100}, "tie_embeddings=inputs or none"),
         ({"target_vocab_size": 9}, "Use tie_embeddings=decoder"),
         ({"d_model": 10**6}, "d_model=1000000 is above"),

@@ -22,7 +22,7 @@ REFUSED = [
     (
         ModelConfig,
         {"n_encoder_layers": 0, "n_decoder_layers": 0},
-        "no model",
+        "are both 0",
         {"n_decoder_layers": 1},
     ),
     (ModelConfig, {"target_vocab_size": 5}, "second vocabulary", {"tie_embeddings": "decoder"}),

@@ -73,7 +73,7 @@ def test_a_template_explains_itself():  # authority: the docstrings in the sourc
     said = template(RunConfig())
     assert "  # Updates of linear warm-up.\n  warmup: 4000\n" in said
     assert "  # One of post, pre.\n  norm_place: post\n" in said
-    assert "\n# How text is cut into pieces.\ntokenizer:\n" in said
+    assert "\n# Settings of a tokenizer.\ntokenizer:\n" in said
     assert max(len(line) for line in said.split("\n")) <= 100
 
 

@@ -1,4 +1,4 @@
-"""Where a run's text comes from, and how it becomes ids."""
+"""Settings of the data files and the tokenizer of a run."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -9,32 +9,34 @@ from pellucid.errors import ConfigError
 GARDEN = "garden"
 MAX_LENGTHS = {"max_length": 10_000_000, "max_line_bytes": 1 << 30}
 MAX_TOKENIZER_SIZES = {"vocab_size": 1_000_000, "min_frequency": 1_000_000_000}
-"""Beyond these the libraries below end the process, with no error that could be explained."""
+"""Above these limits the libraries abort the process without an exception."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:
-    """The files of a run: text, TSV, CSV, JSONL, Parquet, CoNLL or SQuAD; `.gz` is read as is.
+    """Data files of a run: text, TSV, CSV, JSONL, Parquet, CoNLL or SQuAD, also gzipped.
 
-    The name `garden` in place of files means the built-in corpus.
+    The name `garden` instead of files means the built-in corpus.
     """
 
     train: tuple[str, ...] = ()
-    """Files, folders (read recursively, in sorted order) and globs. Two aligned text files hold
-    the two sides of parallel text; other files are read one after the other."""
+    """Training files, folders (read recursively, in sorted order) and globs. Two aligned text files
+    are source and target; other files are read one after the other."""
     valid: tuple[str, ...] = ()
-    """The same for validation; empty: a small part of the training data is held out."""
+    """Validation files; empty means that a small part of the training data is held out."""
     columns: dict[str, str | int] = field(default_factory=dict)
-    """Which field of the files each column of the task is read from: a name in a header, a key
-    of JSON, or a number from 1, such as text=review label=3. Empty: recognized by usual names."""
+    """Field of the files for each column of the task: a name in the header, a JSON key, or a number
+    from 1, such as text=review label=3. Empty means that columns are recognized by usual names."""
     documents: Literal["line", "blank_line", "file"] = "line"
-    """Where a document ends in plain text: at each line, at blank lines, or with the file."""
+    """Where a document ends in plain text: at each line, at blank lines, or at the end of the file.
+    """
     source_language: str = ""
-    """Language codes such as `en`; from the files' endings where they say it."""
+    """Language code such as `en`; empty means that of the file names, if they end in one."""
     target_language: str = ""
+    """As source_language, for the target."""
     max_length: int = 256
-    """Most tokens of an example. Translation leaves out pairs with more on either side, and counts
-    them. Other tasks cut longer texts into several examples; there special tokens count."""
+    """Maximum tokens of an example. Translation leaves out pairs with more tokens on either side, and
+    counts them. Other tasks cut longer texts into several examples; there special tokens count."""
     max_line_bytes: int = 65_536
     """A longer line is an error: it is more likely a broken file than a sentence."""
 
@@ -50,20 +52,20 @@ class DataConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class TokenizerConfig:
-    """How text is cut into pieces."""
+    """Settings of a tokenizer."""
 
     kind: Literal["byte-bpe", "bpe", "unigram", "wordpiece", "word", "char"] = "byte-bpe"
-    """`byte-bpe` cuts any text without loss; `bpe` marks word ends and keeps the text's spaces as
-    the only word boundaries (for text that is already tokenised)."""
+    """Algorithm. byte-bpe encodes any text without loss. bpe splits words only at spaces and marks
+    their ends, for text that is already tokenised."""
     vocab_size: int = 10_000
     joint: bool = True
-    """One vocabulary for source and target, learned from both."""
+    """Use one vocabulary for source and target, learned from both."""
     lowercase: bool = False
     normalize: Literal["none", "nfc", "nfkc"] = "nfc"
     min_frequency: int = 2
-    """A merge or word must be seen this often to enter the vocabulary."""
+    """Minimum number of occurrences of a merge or word in the vocabulary."""
     path: str = ""
-    """A tokenizer directory to use as it is, instead of training one."""
+    """An existing tokenizer directory to use instead of training a tokenizer."""
 
     def __post_init__(self) -> None:
         check_at_least(8, self, "vocab_size")

@@ -1,4 +1,4 @@
-"""Settings of sentence vectors."""
+"""Settings of sentence embeddings."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -10,20 +10,21 @@ Pooling = Literal["mean", "first", "max"]
 
 @dataclass(frozen=True, kw_only=True)
 class EmbeddingConfig:
-    """How the states of a text's tokens, special tokens among them, become its vector."""
+    """How the states of a text's tokens, including special tokens, are pooled to one vector."""
 
     pooling: Pooling = "mean"
     """Mean of the real tokens' states, the first token's state, or the maximum of each entry."""
     normalize: bool = False
     """Divide by the norm, so that the dot product of two vectors is their cosine."""
     longest: int = 0
-    """Tokens after which a text is cut, special ones counted; 0 means the model's own limit."""
+    """Maximum tokens of a text, including special tokens; longer texts are cut. 0 means the model's
+    limit."""
     prompt: str = ""
-    """Text put before each text, such as "query: "."""
+    """Text to add before each text, such as "query: "."""
     pool_prompt: bool = True
-    """Whether the prompt's tokens are pooled with the text's; the model reads them in any case."""
+    """Whether to include the tokens of the prompt in the pooling."""
     lowercase: bool = False
-    """Write each text in lower case before it is split into tokens."""
+    """Convert each text to lower case before tokenization."""
     batch_size: int = 64
 
     def __post_init__(self) -> None:

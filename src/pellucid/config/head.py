@@ -1,4 +1,4 @@
-"""Settings of the heads on a model's states."""
+"""Settings of the heads of a model."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -11,34 +11,31 @@ MAX_OUTPUTS = 10_000_000
 
 @dataclass(frozen=True, kw_only=True)
 class HeadConfig:
-    """One head. Its parts in order: transform, activation, norm, output; each may be absent."""
+    """Settings of a head: transform, activation, norm and output, each optional."""
 
     kind: Literal["lm", "token", "sequence", "score"]
     """lm: a score per vocabulary entry. token: outputs per token. sequence: outputs per text.
     score: one number per token, without an axis of outputs."""
     outputs: int = 0
-    """Number of labels; lm has one output per token instead. 0 for kind sequence returns the
-    transformed state."""
+    """Number of labels. Kind lm ignores it; kind sequence with 0 returns the transformed state."""
     activation: Literal["", "relu", "gelu", "gelu-tanh", "swish", "tanh"] = ""
-    """If set, a square linear map and this activation come before the output."""
+    """If set, a square linear map and this activation precede the output."""
     norm: bool = False
-    """A norm after that activation."""
+    """Apply a norm after the activation."""
     bias: bool = True
-    """Whether the output adds a bias."""
+    """Whether the output has a bias."""
     scale: float = 1.0
-    """A factor on the states before the output."""
+    """Factor on the states before the output."""
     pool: Literal["first", "last", "end"] = "first"
-    """Whose state represents the text: that of the first token, the last real token, or the last
-    end token."""
+    """Token whose state represents the text: first, last real one, or last end token."""
     labels: tuple[str, ...] = ()
     """Names of the outputs."""
     input_dropout: float = 0.0
-    """On the states, before the transform."""
+    """Dropout on the states before the transform."""
     dropout: float = 0.0
-    """On the input of the output map."""
+    """Dropout on the input of the output map."""
     crf: bool = False
-    """Choose the labels of a sentence's words together, by a conditional random field over them
-    (kind token)."""
+    """Predict the labels of a sentence jointly, with a conditional random field (kind token)."""
 
     def __post_init__(self) -> None:
         check_at_least(0, self, "outputs")
@@ -47,7 +44,8 @@ class HeadConfig:
             raise ConfigError(f"outputs={self.outputs} is above {MAX_OUTPUTS}. Use less.")
         if self.labels and len(self.labels) != self.outputs:
             raise ConfigError(
-                f"{len(self.labels)} labels for outputs={self.outputs}. Give one each, or none."
+                f"{len(self.labels)} labels for outputs={self.outputs}. Give one per output, or"
+                " none."
             )
         if self.kind == "token" and not self.outputs:
             raise ConfigError("a head of kind token needs outputs, the number of labels.")
@@ -58,8 +56,8 @@ class HeadConfig:
             )
         if self.crf and self.kind != "token":
             raise ConfigError(
-                f"crf=true chooses the labels of a sentence's words together, but a head of kind"
-                f" {self.kind} has none. Set kind=token, or crf=false."
+                f"crf=true predicts one label per token, but this is a head of kind {self.kind}."
+                " Set kind=token, or crf=false."
             )
         if self.norm and not self.activation:
             raise ConfigError("norm=true needs an activation before it. Set one, or norm=false.")

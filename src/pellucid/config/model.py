@@ -1,4 +1,4 @@
-"""The shape of a model: what to build, and nothing about how to train it."""
+"""Settings of a model's architecture."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -32,7 +32,7 @@ Activation = Literal["relu", "gelu", "gelu-tanh", "swish", "tanh"]
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
-    """One Transformer: an encoder-decoder, or with layers on one side only, that half alone.
+    """Architecture of a Transformer. With 0 encoder or decoder layers, that stack is omitted.
 
     Defaults are the base model of Vaswani et al. 2017, table 3.
     """
@@ -40,12 +40,12 @@ class ModelConfig:
     vocab_size: int = 0
     """Rows of the embedding; 0 means the tokenizer's size."""
     target_vocab_size: int = 0
-    """Rows of the decoder's embedding, if it differs; 0 means one vocabulary for both sides."""
+    """Rows of the decoder's embedding; 0 means one vocabulary for both sides."""
     d_model: int = 512
     d_embedding: int = 0
-    """Width of token vectors before a projection to d_model; 0 means no projection."""
+    """Width of token vectors, which are projected to d_model; 0 means d_model, no projection."""
     n_segments: int = 0
-    """Rows of the table of segments (which of two texts a token belongs to); 0 means no table."""
+    """Rows of the segment embedding (token types); 0 means none."""
     n_encoder_layers: int = 6
     n_decoder_layers: int = 6
     layer_groups: int = 0
@@ -55,23 +55,23 @@ class ModelConfig:
     """Width of a head; 0 means d_model / n_heads."""
     d_ff: int = 2048
     max_length: int = 1024
-    """Rows of a learned table of positions; sinusoids grow beyond it on demand."""
+    """Rows of a learned position embedding; sinusoids are extended on demand."""
     positions: Literal[
         "sinusoid", "sinusoid-halves", "learned", "learned-real", "buckets", "none"
     ] = "sinusoid"
     """sinusoid: interleaved, as in the paper. sinusoid-halves: sines before cosines, as in
-    tensor2tensor. learned: a table by position; learned-real: by position among the real tokens.
-    buckets: a score bias by bucketed distance."""
+    tensor2tensor. learned: an embedding of the position; learned-real: of the position without
+    padding. buckets: a score bias by bucketed distance, as in T5."""
     first_position: int = 0
-    """The row of a learned table for the first token."""
+    """Row of a learned position embedding for the first token."""
     n_buckets: int = 32
     max_distance: int = 128
-    """Distances of this many tokens and more share the last bucket."""
+    """Distances of at least this many tokens share the last bucket."""
     windows: tuple[int, ...] = ()
-    """How many of the latest keys a query attends to, for layers in turn; 0 means all."""
+    """Number of latest keys to which a query attends, by layer, repeated; 0 means all."""
     norm: Literal["layer", "rms"] = "layer"
     norm_place: Literal["post", "pre"] = "post"
-    """Norm after each residual sum (the paper), or before each sublayer and at the end."""
+    """post: norm after each residual sum (the paper). pre: before each sublayer and at the end."""
     norm_eps: float = 1e-5
     embedding_norm: bool = False
     """Apply a norm to the sum of embeddings."""
@@ -82,16 +82,16 @@ class ModelConfig:
     """projection: heads are slices of a full projection (the paper). slice: each head projects its
     slice of the vector."""
     attention_scale: Literal["sqrt", "none"] = "sqrt"
-    """Divide scores by sqrt(d_head) (the paper), or not."""
+    """sqrt: divide attention scores by sqrt(d_head), as in the paper. none: no division."""
     bias: Literal["all", "no-qkv", "none"] = "all"
     """Which linear layers have a bias: all, all except q, k and v, or none."""
     scale_embeddings: bool = True
     """Multiply embeddings by sqrt(d_model), Vaswani et al. 2017, section 3.4."""
     tie_embeddings: Literal["all", "inputs", "decoder", "none"] = "all"
-    """Which share one matrix. all: both embeddings and the output. inputs: both embeddings.
-    decoder: its embedding and the output."""
+    """Weights that share one matrix. all: both embeddings and the output. inputs: both embeddings.
+    decoder: the decoder's embedding and the output."""
     dropout: float = 0.1
-    """On each sublayer's output and on the sum of embeddings."""
+    """Dropout on the output of each sublayer and on the sum of embeddings."""
     attention_dropout: float = 0.0
     activation_dropout: float = 0.0
 
@@ -109,7 +109,7 @@ class ModelConfig:
             raise ConfigError(f"more than {MAX_LAYERS} layers in a stack. Use fewer.")
         if self.n_encoder_layers + self.n_decoder_layers == 0:
             raise ConfigError(
-                "n_encoder_layers and n_decoder_layers are both 0: there is no model. Set one."
+                "n_encoder_layers and n_decoder_layers are both 0. Set one of them to 1 or more."
             )
         if not self.d_head and self.d_model % self.n_heads:
             raise ConfigError(
@@ -139,11 +139,11 @@ class ModelConfig:
 
     @property
     def most_tokens(self) -> int:
-        """Tokens that a text may have if positions are learned; 0 means no limit."""
+        """Maximum number of tokens of a text, if positions are learned; 0 means no limit."""
         return self.max_length if self.positions.startswith("learned") else 0
 
     def window(self, layer: int) -> int:
-        """How many of the latest keys a query of this layer attends to; 0 means all."""
+        """The number of latest keys to which a query of this layer attends; 0 means all."""
         return self.windows[layer % len(self.windows)] if self.windows else 0
 
     def _check_ties(self) -> None:

@@ -1,4 +1,4 @@
-"""Paths in settings, as they must be recorded for a run that may resume in another directory."""
+"""Absolute paths in settings, so that a run can resume from another working directory."""
 
 import os
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ NOT_FILES = (GARDEN, "-")
 def with_absolute_paths(settings: Mapping[str, Any], path: str = "") -> dict[str, Any]:
     """Return the settings with absolute paths for the data files and other files they name.
 
-    Names that are no path stay as they are: the built-in corpus, a shipped model, `hf://...`.
+    Other names do not change: the built-in corpus, a shipped model, `hf://...`.
     """
     absolute = dict(settings)
     for key, value in settings.items():

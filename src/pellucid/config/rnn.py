@@ -1,4 +1,4 @@
-"""The shape of a recurrent translator; training has its own settings."""
+"""Settings of the recurrent model's architecture."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -15,31 +15,31 @@ from pellucid.errors import ConfigError
 
 @dataclass(frozen=True, kw_only=True)
 class RNNConfig:
-    """One recurrent encoder-decoder; defaults are small, after Luong et al. 2015."""
+    """Architecture of a recurrent encoder-decoder. Defaults are small (Luong et al. 2015)."""
 
     vocab_size: int = 0
     """Rows of the embedding; 0 means the tokenizer's size."""
     target_vocab_size: int = 0
-    """Rows of the decoder's embedding, if it differs; 0 means one vocabulary for both sides."""
+    """Rows of the decoder's embedding; 0 means one vocabulary for both sides."""
     d_model: int = 256
-    """Width of the decoder's states; the encoder has half of it in each direction."""
+    """Width of the decoder's states, and of the encoder's two directions together."""
     d_embedding: int = 0
     """Width of token vectors; 0 means d_model."""
     n_encoder_layers: int = 1
-    """Each reads in both directions; the next one reads both outputs."""
+    """Number of bidirectional layers."""
     n_decoder_layers: int = 1
     cell: Literal["lstm", "gru"] = "lstm"
-    """Hochreiter and Schmidhuber 1997 with forget gates, or Cho et al. 2014."""
+    """lstm: Hochreiter and Schmidhuber 1997, with forget gates. gru: Cho et al. 2014."""
     attention: Literal["additive", "dot", "general", "none"] = "general"
-    """Score of a target and a source state. additive: v tanh(W q + U k) (Bahdanau et al. 2015);
-    dot: q k; general: q W k (Luong et al. 2015); none: the decoder starts from one vector only."""
+    """Attention score. additive: v tanh(W q + U k) (Bahdanau et al. 2015). dot: q k. general: q W k
+    (Luong et al. 2015). none: the encoder passes only its last state."""
     input_feeding: bool = False
     """The decoder reads the last attentional vector with each token (Luong et al. 2015, 3.3)."""
     tie_embeddings: Literal["all", "inputs", "decoder", "none"] = "all"
-    """Which share one matrix. all: both embeddings and the output. inputs: both embeddings.
-    decoder: its embedding and the output."""
+    """Weights that share one matrix. all: both embeddings and the output. inputs: both embeddings.
+    decoder: the decoder's embedding and the output."""
     dropout: float = 0.1
-    """On embeddings and on each layer's output, not between time steps (Zaremba 2014)."""
+    """Dropout on embeddings and layer outputs, not between time steps (Zaremba et al. 2014)."""
 
     def __post_init__(self) -> None:
         check_at_least(0, self, "vocab_size", "target_vocab_size", "d_embedding")
@@ -55,24 +55,24 @@ class RNNConfig:
             )
         if self.input_feeding and self.attention == "none":
             raise ConfigError(
-                "input_feeding=true feeds the result of attention, but attention=none has none. Use"
-                " input_feeding=false, or set attention."
+                "input_feeding=true needs attention, but attention=none. Set input_feeding=false,"
+                " or another attention."
             )
         self._check_ties()
 
     @property
     def embedding_width(self) -> int:
-        """Width of a token's vector."""
+        """Width of token vectors."""
         return self.d_embedding or self.d_model
 
     @property
     def most_tokens(self) -> int:
-        """Tokens that a text may have; 0 means no limit."""
+        """Maximum number of tokens of a text; 0 means no limit."""
         return 0
 
     @property
     def n_segments(self) -> int:
-        """Texts that it can distinguish in one row: none."""
+        """Number of segments; recurrent models have none."""
         return 0
 
     def _check_ties(self) -> None:

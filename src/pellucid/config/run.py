@@ -27,21 +27,22 @@ CHOSEN = frozenset(
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:
-    """One training run from text to a measured model."""
+    """Config of a training run."""
 
     task: str = "translation"
-    """What to train for: translation, masked_lm or tagging."""
+    """Task: translation, masked_lm or tagging."""
     size: str = "auto"
-    """A preset of the model's sizes (for translation tiny, small, base, big, and rnn for the
-    recurrent model; for encoders bert-tiny, bert-mini ...); auto chooses by data and machine."""
+    """Model size. For translation: tiny, small, base or big, or rnn for the recurrent model. For
+    encoders: bert-tiny etc. auto: chosen by data and machine."""
     start_from: str = ""
-    """A finished model to begin from (a directory, a run or a shipped name): its shape, weights
-    and tokenizer are taken over."""
+    """A model to fine-tune (a directory, a run or a shipped name). Its architecture, weights and
+    tokenizer are used."""
     family: str = ""
-    """The model's family; empty means that of `size` or `start_from`."""
+    """Model family; empty means that of `size` or `start_from`."""
     run_dir: str = ""
-    """Where everything is kept; empty means `runs/` plus the task or the languages."""
+    """Directory of the run; empty means `runs/` plus the task or the languages."""
     device: str = "auto"
+    """cpu, cuda, mps, or auto."""
     objective: TaskConfig = field(default_factory=TranslationConfig)
     data: DataConfig = field(default_factory=DataConfig)
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
@@ -59,5 +60,5 @@ class RunConfig:
 
     @property
     def best_by(self) -> str:
-        """The metric that chooses the best checkpoint."""
+        """The metric that selects the best checkpoint."""
         return self.training.best_by or self.objective.best_by

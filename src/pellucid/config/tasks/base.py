@@ -1,4 +1,4 @@
-"""What the settings of every task declare."""
+"""The base class of the settings of a task."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,44 +14,44 @@ LOSS: Mapping[str, Direction] = {"loss": "lower"}
 
 @dataclass(frozen=True, kw_only=True)
 class Defaults:
-    """Settings that a task chooses for its data and machine; what the user sets wins."""
+    """Default settings of a task for some data and a machine."""
 
     size: str
     epochs: int
     tokens_per_example: int
-    """About how many tokens a batch takes for one example, padding included."""
+    """Estimate of the tokens per example in a batch, padding included."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """By section, as in a config file."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TaskConfig:
-    """Settings of one task. Its class attributes say what it reads and how it is judged."""
+    """Settings of a task. Class attributes define its data and metrics."""
 
     name: ClassVar[str]
     columns: ClassVar[tuple[Column, ...]]
-    """What it reads, in this order."""
+    """Columns of its data, in this order."""
     metrics: ClassVar[Mapping[str, Direction]] = LOSS
-    """What `validate` returns, and which values are better."""
+    """Metrics that `validate` returns -> which values are better."""
     best_by: ClassVar[str] = "loss"
-    """The metric that chooses the best checkpoint, unless `training.best_by` names another."""
+    """Default metric that selects the best checkpoint."""
     example_files: ClassVar[tuple[str, ...]]
-    """What its training files may be called."""
+    """Names of training files in messages and the config template."""
     sizes: ClassVar[tuple[str, ...]]
-    """Names of the model sizes that it can build."""
+    """Model sizes that the task supports."""
 
     @property
     def vector_files(self) -> Mapping[str, str]:
-        """Files of word vectors that embeddings begin with, by stack: encoder or decoder."""
+        """Files of word vectors to initialize embeddings with, by stack (encoder, decoder)."""
         return {}
 
     @classmethod
     def model_class(cls, size: str) -> type:
-        """The class of the model's settings at a size."""
+        """Return the class of the model config for a size."""
         return ModelConfig
 
     def title(self, source_language: str, target_language: str) -> str:
-        """What a finished model is called on its card; languages are "" if unknown."""
+        """Return the title of a model card; languages are "" if unknown."""
         return f"{self.name} model"
 
     def uses(self, source_language: str, target_language: str) -> tuple[str, ...]:
@@ -60,8 +60,8 @@ class TaskConfig:
 
     @classmethod
     def defaults(cls, n_examples: int, on_cpu: bool, start_from: bool) -> Defaults:
-        """Settings for this many training examples.
+        """Return default settings for a number of training examples.
 
-        start_from: whether training begins from a finished model, so that the size is given.
+        start_from: whether training starts from a finished model, which determines the size.
         """
         raise NotImplementedError

@@ -11,9 +11,9 @@ from pellucid.errors import ConfigError
 
 @dataclass(frozen=True, kw_only=True)
 class MaskedLMConfig(TaskConfig):
-    """Masked language modeling: predict tokens that are hidden (Devlin et al. 2019).
+    """Masked language modeling: predict masked tokens (Devlin et al. 2019).
 
-    Which tokens are chosen changes from epoch to epoch (Liu et al. 2019, section 4.1).
+    Masking is dynamic: it differs between epochs (Liu et al. 2019, section 4.1).
     """
 
     name = "masked_lm"
@@ -23,11 +23,11 @@ class MaskedLMConfig(TaskConfig):
     sizes = ENCODER_SIZES
 
     chosen: float = 0.15
-    """Share of the tokens that are predicted."""
+    """Fraction of tokens to predict."""
     masked: float = 0.8
-    """Of those, the share that is replaced by the mask token."""
+    """Fraction of these tokens to replace with the mask token."""
     random: float = 0.1
-    """And the share that is replaced by a random token; the rest stays as it is."""
+    """Fraction of these tokens to replace with a random token; the rest is not changed."""
 
     def __post_init__(self) -> None:
         check_fraction(self, "chosen")
@@ -35,7 +35,7 @@ class MaskedLMConfig(TaskConfig):
             raise ConfigError("chosen=0 leaves nothing to predict. The paper's value is 0.15.")
         if self.masked < 0 or self.random < 0 or self.masked + self.random > 1:
             raise ConfigError(
-                f"masked={self.masked} and random={self.random} are shares of the chosen tokens:"
+                f"masked={self.masked} and random={self.random} are fractions of the chosen tokens:"
                 " neither may be below 0, nor their sum above 1."
             )
 

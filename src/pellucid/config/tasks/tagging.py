@@ -11,7 +11,7 @@ from pellucid.config.tasks.encoders import ADAMW, ENCODER_SIZES, encoder_rate
 
 @dataclass(frozen=True, kw_only=True)
 class TaggingConfig(TaskConfig):
-    """Tagging: one label for each word, as for named entities or parts of speech.
+    """Tagging: predict a label for each word, such as a named entity or part of speech.
 
     The label of a word is predicted at its first token (Devlin et al. 2019, section 5.3).
     """
@@ -33,10 +33,10 @@ class TaggingConfig(TaskConfig):
     sizes = (*ENCODER_SIZES, "electra-small")
 
     head: Literal["linear", "crf"] = "linear"
-    """linear: each word's label by itself. crf: the best sequence of labels (Lafferty et al. 2001);
-    such a model is kept in our own layout."""
+    """linear: predict each label independently. crf: predict the best sequence of labels (Lafferty
+    et al. 2001); such a model is saved in pellucid's own layout."""
     dropout: float = 0.1
-    """On the states that the head reads."""
+    """Dropout on the input of the head."""
 
     def __post_init__(self) -> None:
         check_fraction(self, "dropout")

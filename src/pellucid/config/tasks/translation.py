@@ -36,7 +36,7 @@ _SMALLER_ON_CPU = {"base": "small", "big": "small"}
 
 @dataclass(frozen=True, kw_only=True)
 class TranslationConfig(TaskConfig):
-    """Translation: parallel text in, the next target token out (Vaswani et al. 2017)."""
+    """Translation: predict the next target token (Vaswani et al. 2017)."""
 
     name = "translation"
     columns = PAIR
@@ -45,20 +45,19 @@ class TranslationConfig(TaskConfig):
     sizes = ("tiny", "small", "base", "big", "rnn")
 
     label_smoothing: float = 0.1
-    """Share of the target's probability that is spread over the whole vocabulary."""
+    """Fraction of the target's probability to distribute over the vocabulary."""
     source_vectors: str = ""
     """Word vectors to initialize the encoder's embedding with: a text file in word2vec or GloVe
-    format, .gz too."""
+    format, also gzipped."""
     target_vectors: str = ""
-    """The same for the decoder's embedding; where both share one matrix, these win for a word that
-    both files have."""
+    """As source_vectors, for the decoder. If both share one matrix, these take precedence."""
 
     def __post_init__(self) -> None:
         check_fraction(self, "label_smoothing")
 
     @property
     def vector_files(self) -> Mapping[str, str]:
-        """Files of word vectors that embeddings begin with, by stack."""
+        """Files of word vectors to initialize embeddings with, by stack."""
         files = {"encoder": self.source_vectors, "decoder": self.target_vectors}
         return {stack: file for stack, file in files.items() if file}
 
