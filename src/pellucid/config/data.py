@@ -35,8 +35,9 @@ class DataConfig:
     target_language: str = ""
     """As source_language, for the target."""
     max_length: int = 256
-    """Maximum tokens of an example. Translation leaves out pairs with more on either side and counts
-    them. Other tasks cut longer texts into several examples; there special tokens count."""
+    """Maximum tokens of an example. Translation leaves out pairs with more on either side and
+    counts them. Other tasks cut longer texts into several examples and count special
+    tokens."""
     max_line_bytes: int = 65_536
     """A longer line is an error: it is more likely a broken file than a sentence."""
 
