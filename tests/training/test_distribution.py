@@ -10,7 +10,8 @@ from safetensors.torch import load_file
 
 from pellucid import garden
 from pellucid.config.read import merge
-from pellucid.errors import ConfigError
+from pellucid.errors import ConfigError, ResourceError
+from pellucid.training import distribution
 from pellucid.training.distribution import World
 from pellucid.training.pipeline import train
 from training import run_small
@@ -58,6 +59,15 @@ def test_two_processes_prepare_and_train_an_encoder(task, start, tmp_path):
     for a, b in zip(figures(tmp_path / "two"), figures(tmp_path / "one"), strict=True):
         assert a == pytest.approx(b, rel=1e-4)
     assert (tmp_path / "two" / "final" / "model.safetensors").is_file()
+
+
+def test_the_end_of_another_process_is_no_bug(monkeypatch):
+    def broken() -> None:
+        raise RuntimeError("Connection closed by peer")  # as gloo reports it
+
+    monkeypatch.setattr(distribution.dist, "barrier", broken)
+    with pytest.raises(ResourceError, match="another process of this training has ended"):
+        World(1, 2).wait()
 
 
 def test_micro_batches_are_shared_evenly():  # authority: the definition

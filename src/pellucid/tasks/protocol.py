@@ -11,9 +11,9 @@ of them, forms batches by length, and trains. How the protocol carries what task
 - **State from one batch to the next** (the memory of Transformer-XL): persistent buffers of the
   module that `build` returns. Checkpoints save and restore them, so that a resumed run is exact.
   `order = "stream"` forms batches along contiguous streams of examples: row r of each micro-batch
-  continues row r of the one before it.
+  continues row r of the one before it. One process trains such a task.
 - **One record, many examples** (the windows of question answering): `encode` may yield any number
-  of examples for a record. What belongs together at validation is found by `Encoded.record`.
+  of examples for a record. What belongs together at validation is found by `Examples.origin`.
 - **Packed documents**: `encode` sees the records of one part of the store in order, and may cut
   their concatenation into blocks of equal length.
 - **Pairs drawn per epoch** (NSP, SOP): `example` reads an example from the store. Its seed depends

@@ -11,7 +11,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from pellucid.errors import ConfigError
+from pellucid.errors import ConfigError, ResourceError
 
 LONGEST_WAIT = timedelta(days=1)
 """The others wait while the first process encodes the data or scores the final model, which may
@@ -58,9 +58,15 @@ class World:
         return bool(self.sum(torch.tensor(float(flag))).item())
 
     def wait(self) -> None:
-        """Wait until every process is here."""
-        if self.size > 1:
+        """Wait until every process is here. Raises: ResourceError if another one has ended."""
+        if self.size == 1:
+            return
+        try:
             dist.barrier()
+        except RuntimeError as error:
+            raise ResourceError(
+                "another process of this training has ended. Its own message says why."
+            ) from error
 
 
 @contextmanager
