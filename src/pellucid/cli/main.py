@@ -24,7 +24,7 @@ VERBS = {
     "init": ("init", "print a commented config file"),
     "train": ("train", "train a model, or resume a run"),
     "translate": ("translate", "translate lines from standard input to standard output"),
-    "evaluate": ("evaluate", "BLEU, chrF and TER of a model or of finished translations"),
+    "evaluate": ("evaluate", "metrics of a model on a test set, or of finished translations"),
     "score": ("score", "log-probability of given translations, line by line"),
     "generate": ("generate", "continue lines of standard input"),
     "fill": ("fill", "words for the mask tokens in lines of standard input"),
