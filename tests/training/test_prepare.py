@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from pellucid import garden
-from pellucid.config.read import merge
+from pellucid.config.read import merge, read_yaml
 from pellucid.data.store import ExampleStore
 from pellucid.errors import ConfigError, DataError
 from pellucid.formats.open_model import open_model
@@ -176,6 +176,8 @@ def test_a_run_that_has_not_begun_takes_another_start(text, conll, tmp_path):
     build_data({**settings, "start_from": str(pretrained.path)})
     start = open_tokenizers(pretrained.tokenizers).source.to_json()
     assert open_tokenizers(run.tokenizers).source.to_json() == start != learned
+    recorded = read_yaml(run.config_path)  # as `pellucid train RUN` reads it
+    assert build_data(recorded).config() == run.config()
     assert len(list(run.data.iterdir())) == 2  # what the learned tokenizer encoded is gone
 
 

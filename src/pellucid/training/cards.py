@@ -20,6 +20,8 @@ def model_card(config: RunConfig, scores: Mapping[str, float], updates: int) -> 
         if value != ""
     )
     start = f"\n- Started from: {config.start_from}." if config.start_from else ""
+    n = training.average
+    weights = f"mean of the last {n} checkpoints" if n > 1 else "weights of one checkpoint"
     figures = "\n".join(f"| {name} | {value:.3f} |" for name, value in scores.items())
     return f"""# {title}
 
@@ -31,7 +33,7 @@ A {kind} trained with pellucid {__version__}.
 - Training data: {", ".join(data.train)}.
 - Recipe: {updates} updates of at most {training.max_tokens * training.accumulate} tokens,
   {training.optimizer}, {training.schedule} schedule, rate {training.rate}, warm-up
-  {training.warmup}, dropout {model.dropout}, mean of the last {training.average} checkpoints.
+  {training.warmup}, dropout {model.dropout}, {weights}.
 
 | validation | |
 |---|---|

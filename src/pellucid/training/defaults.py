@@ -120,6 +120,8 @@ def _refuse_other_shape(settings: Mapping[str, Any], model: Mapping[str, Any], w
     """Raises: ConfigError if a setting would change the shape of the model to start from."""
     section = settings.get("model")
     for name, value in section.items() if isinstance(section, Mapping) else ():
+        if isinstance(value, list):  # as YAML has what the config holds as a tuple
+            value = tuple(value)
         if name in model and not name.endswith("dropout") and model[name] != value:
             raise ConfigError(
                 f"{where}: model.{name}={value!r}, but the model to start from has {model[name]!r},"

@@ -45,7 +45,6 @@ class Prepared(NamedTuple):
     """What a trainer needs."""
 
     config: RunConfig
-    inputs: TaskInputs
     task: Task
     data: TrainingData
 
@@ -111,7 +110,7 @@ def prepare(
         _remove_other_stores(run, train, validation)
         reporter.say(_summary(config, train))
     data = TrainingData(train, ValidationData(validation, corpus.valid))
-    return Prepared(config, inputs, build_task(inputs), data)
+    return Prepared(config, build_task(inputs), data)
 
 
 def _start(settings: Mapping[str, Any], resumes: bool, where: str) -> Bundle | None:
