@@ -123,7 +123,7 @@ def test_a_missing_model_is_said_with_what_there_is(tmp_path):
     with pytest.raises(DataError, match="no model at"):
         pellucid.load(tmp_path / "absent")
     (tmp_path / "config.yaml").write_text("task: translation\n")
-    with pytest.raises(DataError, match="no final model yet"):
+    with pytest.raises(DataError, match="without a final model"):
         pellucid.load(tmp_path)
 
 
@@ -153,7 +153,7 @@ def test_what_is_no_text_is_refused(model: Loaded, text: Any):  # authority: the
         next(model.stream(text))
     with pytest.raises(UsageError, match="and no text"):
         score(model.bundle, [(text, text)])
-    with pytest.raises(UsageError, match="names no model"):
+    with pytest.raises(UsageError, match="is not a model name"):
         pellucid.load(text)
 
 

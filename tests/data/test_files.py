@@ -59,10 +59,10 @@ def test_records_name_their_file(folder):
 
 
 def test_nothing_there(folder):
-    with pytest.raises(DataError, match="no file has such a name"):
+    with pytest.raises(DataError, match="no file matches the pattern"):
         expand_names([str(folder / "*.tsv")])
     (folder / "empty").mkdir()
-    with pytest.raises(DataError, match="no file with an ending of data"):
+    with pytest.raises(DataError, match="no file with a known ending"):
         expand_names([str(folder / "empty")])
     with pytest.raises(DataError, match=r"absent\.txt: cannot be read: No such file"):
         texts([folder / "b.txt", folder / "absent.txt"])

@@ -144,7 +144,7 @@ def test_files_that_are_no_files(tmp_path):
         with pytest.raises(DataError, match=re.escape(str(path))):
             list(read_lines(path, LIMIT))
     assert check([str(tmp_path / "missing"), str(tmp_path / "absent")], CONFIG).fatal
-    with pytest.raises(DataError, match="the folder has no file with an ending of data"):
+    with pytest.raises(DataError, match="the folder has no file with a known ending"):
         check([str(tmp_path), str(tmp_path / "missing")], CONFIG)
     with pytest.raises(DataError, match="longer"):
         list(read_lines("/dev/zero", LIMIT))

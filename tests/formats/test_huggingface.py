@@ -42,7 +42,9 @@ def change(directory: Path, changed: Callable[[dict[str, Any]], dict[str, Any]])
 @pytest.mark.parametrize("name", ["BertForSomething", "RobertaForMaskedLM", "BertLMHeadModel"])
 def test_an_unknown_class_is_refused(name, bert):
     say(bert, architectures=[name])
-    with pytest.raises(ConfigError, match=f"{name}.*no class of bert.*Known: BertForPreTraining"):
+    with pytest.raises(
+        ConfigError, match=f"{name}.*not a supported class of bert.*Supported: BertForPreTraining"
+    ):
         open_published(bert)
 
 

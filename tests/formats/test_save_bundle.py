@@ -211,7 +211,7 @@ def test_models_without_heads_are_exported_as_their_class(kind, tmp_path):
     ("change", "error", "message"),
     [
         ({"format": 2}, VerificationError, "newer pellucid"),
-        ({"format": None}, VerificationError, "holds no settings"),
+        ({"format": None}, VerificationError, "is not a JSON object"),
         ({"task": 3}, ConfigError, r"pellucid\.json"),
         ({"tasks": "x"}, ConfigError, r"tasks.*did you mean|task"),
     ],

@@ -293,7 +293,7 @@ def test_a_prompt_can_be_given(bare, tmp_path):
 
 POOL = "1_Pooling/config.json"
 REFUSED: list[tuple[dict[str, Any], str]] = [
-    ({"sentence_bert_config.json": []}, r"bert_config\.json holds no settings"),
+    ({"sentence_bert_config.json": []}, r"bert_config\.json is not a JSON object"),
     ({"modules.json": {}}, r"modules\.json is not a list"),
     ({POOL: {"pooling_mode_weightedmean_tokens": True}}, r"pooling_mode=\['weightedmean'\]"),
     ({POOL: {**CLS, "pooling_mode_mean_tokens": True}}, r"pooling_mode=\['cls', 'mean'\]"),

@@ -72,7 +72,7 @@ def test_what_can_be_read_once_only_is_refused_before_it_is_read(files, tmp_path
 
 @pytest.mark.parametrize("name", ["train", "valid"])
 def test_a_folder_is_no_stream(files, tmp_path, name):
-    with pytest.raises(DataError, match="no file with an ending of data"):
+    with pytest.raises(DataError, match="no file with a known ending"):
         Corpus(*translation(**{"train": files, name: (files[0], str(tmp_path))}))
 
 

@@ -20,8 +20,8 @@ class Options:
     out: str = positional()
     """The directory to write."""
     to: Literal["huggingface", "ctranslate2"] = "huggingface"
-    """huggingface opens in `transformers`, which knows no pre-norm translator: en-de and zh-en are
-    some; ctranslate2 takes those too, and needs pip install pellucid[export]."""
+    """huggingface: for `transformers`, which supports no pre-norm translators such as en-de and
+    zh-en. ctranslate2: supports these, and needs pip install pellucid[export]."""
 
 
 def run(options: Options) -> int:
@@ -33,7 +33,7 @@ def run(options: Options) -> int:
     if options.to == "huggingface":
         from pellucid.formats.save_bundle import export_published
 
-        notes = [f"not said there: {note}" for note in export_published(out, parts)]
+        notes = [f"not exported: {note}" for note in export_published(out, parts)]
     else:
         from pellucid.formats.ctranslate import to_ctranslate2
 

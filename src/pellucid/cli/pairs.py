@@ -10,7 +10,7 @@ from pellucid.data.lines import read_lines
 from pellucid.data.records import scan_records
 from pellucid.errors import DataError
 
-MOST_BYTES = DataConfig().max_line_bytes
+MAX_LINE_BYTES = DataConfig().max_line_bytes
 
 
 class Pair(NamedTuple):
@@ -34,18 +34,18 @@ def read_pairs(files: Sequence[str]) -> list[Pair]:
         source, target = scanned.record.values if scanned.record else ("", "")
         pairs.append(Pair(source, target, f"{scanned.file}:{scanned.line}"))
     if not any(pair.source for pair in pairs):
-        raise DataError(f"{', '.join(files)}: there is no pair in it. Check the file.")
+        raise DataError(f"{', '.join(files)}: the files have no pair. Check them.")
     return pairs
 
 
 def languages_of(files: Sequence[str]) -> tuple[str, str]:
-    """Source and target language as the files' endings say, "" where they do not."""
+    """Return source and target language from the endings of the files, "" if unknown."""
     return languages(files, DataConfig())
 
 
 def lines_of(file: str, expected: int) -> list[str]:
     """The lines of a text file. Raises: DataError if there are not as many as expected."""
-    lines = list(read_lines(file, MOST_BYTES))
+    lines = list(read_lines(file, MAX_LINE_BYTES))
     if len(lines) != expected:
         raise DataError(
             f"{file} has {len(lines):,} lines, the test set {expected:,}: they do not belong"

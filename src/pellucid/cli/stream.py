@@ -54,7 +54,7 @@ def poll_chunks(max_lines: int, max_bytes: int, *, wait: bool = False) -> Iterat
 
 
 class _Lines:
-    """Bytes in, whole lines out."""
+    """Splits bytes into complete lines."""
 
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes = max_bytes

@@ -1,4 +1,4 @@
-"""Everything that is wrong with data, or worth a look, in one pass."""
+"""Report all faults of data, and notes on it, in one pass."""
 
 import re
 from array import array
@@ -17,10 +17,11 @@ from pellucid.errors import DataError
 __all__ = ["Fault", "Report", "check"]
 
 LISTED = 100  # faults of one kind that are listed; all are counted
-# What other programs may take for a line break, or for a byte order mark out of place.
+# Characters that other programs may read as a line break, and byte order marks inside a text.
 BREAKS = re.compile("[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029\ufeff]")
-UNEQUAL = 9  # one side so many times longer in characters than the other ...
-SHORT = 40  # ... and longer than this: short ones differ for good reasons
+# Pairs are noted if one side has over 9 times the characters of the other, and over 40 of them.
+UNEQUAL = 9
+SHORT = 40
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ class _Notes:
     def of_all(self, files: Sequence[str], examples: int) -> Iterator[tuple[str, str]]:
         """Kind and text of what would stop a training on all of the examples."""
         if not examples:
-            yield f"no {self.noun}s", f"there is not one {self.noun} to learn from."
+            yield f"no {self.noun}s", f"the files have no {self.noun}."
         elif self.too_long == examples:
             what = (
                 f"every {self.noun} is longer than data.max_length={self.config.max_length} tokens,"

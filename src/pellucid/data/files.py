@@ -1,4 +1,4 @@
-"""From the names in `data.train` and `data.valid` to readers of files."""
+"""Readers for the files in `data.train` and `data.valid`."""
 
 import glob
 from collections.abc import Sequence
@@ -58,9 +58,9 @@ def open_files(files: Sequence[str], columns: Sequence[Column], config: DataConf
 def expand_names(files: Sequence[str]) -> list[str]:
     """Expand names, folders and globs to files; those of a folder or glob are sorted.
 
-    From a folder, and the folders in it, files with the endings of data are taken. A name without
-    a file stays as it is: reading it gives the error.  Raises: DataError if a folder or glob has no
-    file.
+    Folders are searched recursively for files with known endings. Names of missing files are
+    returned too, so that reading them raises the error.
+    Raises: DataError if a folder or glob has no file.
     """
     names: list[str] = []
     for name in files:
@@ -70,7 +70,7 @@ def expand_names(files: Sequence[str]) -> list[str]:
         elif not path.exists() and glob.has_magic(name):
             matches = sorted(m for m in glob.glob(name, recursive=True) if not Path(m).is_dir())
             if not matches:
-                raise DataError(f"{name}: no file has such a name. Check the pattern.")
+                raise DataError(f"{name}: no file matches the pattern. Check it.")
             names += matches
         else:
             names.append(name)
@@ -78,7 +78,7 @@ def expand_names(files: Sequence[str]) -> list[str]:
 
 
 def has_known_ending(name: str) -> bool:
-    """Return whether a file's ending says that it has data."""
+    """Return whether the ending of a file name is one of data files."""
     return _ending(name) in (*READERS, TEXT_ENDING)
 
 
@@ -94,7 +94,7 @@ def _in_folder(folder: Path) -> list[str]:
     if not names:
         known = ", ".join((TEXT_ENDING, *READERS))
         raise DataError(
-            f"{folder}: the folder has no file with an ending of data ({known}; .gz too)."
+            f"{folder}: the folder has no file with a known ending ({known}; .gz too)."
             f" Name files, or a glob such as {folder}/*."
         )
     return names

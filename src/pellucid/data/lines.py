@@ -29,10 +29,9 @@ RESAVE = "Save the file as UTF-8."
 
 
 class Fault(NamedTuple):
-    """Something wrong with a line (counted from 1) or, at line 0, with a file.
+    """A fault of a line (counted from 1) or, with line 0, of a file.
 
-    byte: counted from 1 in the line; 0 is the line as a whole. fatal: False if it does not stop a
-    training.
+    byte: counted from 1 in the line; 0 means the entire line. fatal: whether training stops at it.
     """
 
     file: str

@@ -49,7 +49,7 @@ class DocumentReader(Reader):
                 continue
             ends = self.config.documents == "blank_line" and not line.text.strip()
             if lines and (ends or size + len(line.text) >= MAX_PART_CHARACTERS):
-                # A part that another follows keeps its last newline: the parts join to the whole.
+                # Parts except the last keep their final newline, so that they join to the document.
                 yield _document(lines, "" if ends else "\n", continues)
                 lines, size, continues = [], 0, not ends
             if ends:

@@ -26,12 +26,11 @@ class Record(NamedTuple):
     values: tuple[Any, ...]
     """One for each column of the task, in their order; None where an optional one is absent."""
     continues: bool = False
-    """Whether this goes on with the document of the record before it, which was too long to be
-    read at once."""
+    """Whether this continues the document of the previous record, which was too long for one."""
 
 
 class Scanned(NamedTuple):
-    """A record, or the faults that it has instead; neither where the line is blank."""
+    """A record or its faults; neither for a blank line."""
 
     file: str
     line: int
@@ -39,7 +38,7 @@ class Scanned(NamedTuple):
     faults: tuple[Fault, ...] = ()
     carriages: int = 0
     source: tuple[Reader, Row, Fields] | None = None
-    """From what it was read."""
+    """The reader, row and fields from which it was read."""
 
     def locate(self, column: int, character: int) -> Position:
         """Return where a character of a column is in the file."""

@@ -1,4 +1,4 @@
-"""Rows: what the reader of a format gives before fields are assigned to columns."""
+"""Rows of files, before their fields are assigned to columns."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,13 +20,13 @@ class Row(NamedTuple):
     carriages: int = 0
     """Carriage returns before a newline that were dropped."""
     raw: Any = None
-    """What the reader needs to locate a character."""
+    """Data of the reader for `locate`."""
     continues: bool = False
-    """Whether the row goes on with the document of the row before it."""
+    """Whether the row continues the document of the previous row."""
 
 
 class Position(NamedTuple):
-    """A place in a file; line and byte count from 1, byte 0 is the line as a whole."""
+    """A position in a file. Line and byte count from 1; byte 0 means the entire line."""
 
     file: str
     line: int
@@ -37,7 +37,7 @@ Layout = Literal["plain", "table", "named", "conll"]
 """How the fields of a format are distinguished: texts in the order of the columns, fields by number
 or header, fields by name, or the columns of CoNLL."""
 SAMPLE: dict[Layout, int] = {"plain": 0, "table": 1000, "named": 1000, "conll": 1}
-"""Rows of a file by which its fields are recognized."""
+"""Number of rows from which the fields of a file are recognized."""
 
 
 class Reader(ABC):

@@ -24,30 +24,30 @@ TEXTS = ("text", "words", "document")
 
 @dataclass(frozen=True)
 class Split:
-    """Records for validation; none of their texts is left for training, in whichever column."""
+    """Held-out records, and their texts, which must not occur in training records."""
 
     records: tuple[Record, ...]
     columns: tuple[int, ...]
-    """Which columns hold texts."""
+    """Indices of the columns with texts."""
     texts: frozenset[tuple[int, str]]
     """A column and a text in it, case and spacing ignored."""
 
     def training(self, records: Iterable[Record]) -> Iterator[Record]:
-        """The records to train on."""
+        """Yield the records without a held-out text."""
         for record in records:
             if self.texts.isdisjoint(text_keys(record, self.columns)):
                 yield record
 
 
 def n_held_out(n_records: int) -> int:
-    """How many records are held out where no validation files are named."""
+    """Return the number of records to hold out if there are no validation files."""
     return max(1, min(MOST_HELD_OUT, n_records // SHARE))
 
 
 class HoldOut:
-    """Chooses different texts of the first text column by hash, each with its first record.
+    """Select distinct texts of the first text column by hash, each with its first record.
 
-    A function of the set of texts: the order of the files does not change which are chosen.
+    The selection depends on the set of texts, not on their order.
     """
 
     def __init__(self, columns: Sequence[Column], most: int = MOST_HELD_OUT) -> None:

@@ -178,7 +178,7 @@ def _parts(records: Iterable[Record]) -> Iterator[Iterator[Record]]:
 
 
 def _write_part(path: Path, records: Iterator[Record], encode: Encode) -> dict[str, Any]:
-    """Encode a part and publish it; what its manifest says."""
+    """Encode and publish a part; return the facts of its manifest."""
     files: dict[str, int] = {}
     left_out: Counter[str] = Counter()
     facts: dict[str, Any] = {"files": [], "left_out": left_out, "examples": 0, "dtypes": []}
@@ -223,7 +223,7 @@ def _facts_of(path: Path) -> dict[str, Any] | None:
 
 
 def _verified(directory: Path) -> ExampleStore:
-    """Raises: DataError or VerificationError if a byte of the store is not as written."""
+    """Open a store after verification. Raises: DataError or VerificationError if it is damaged."""
     for path in _part_paths(directory, read_json(directory / INDEX)["parts"]):
         verify(path)
     return ExampleStore(directory)

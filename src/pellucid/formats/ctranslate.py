@@ -192,7 +192,7 @@ def _array(tensor: Any) -> np.ndarray:
 
 
 def _tokens(tokenizer: Tokenizer, size: int) -> list[str]:
-    """The piece of each id; rows that no piece has are given names that no text has."""
+    """Return the piece of each id, with placeholders for rows without a piece."""
     known = tokenizer.pieces_by_id
     return [known.get(i, f"<no piece {i}>") for i in range(size)]
 

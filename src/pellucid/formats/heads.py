@@ -1,4 +1,4 @@
-"""Which heads a published directory has, and which of its tensors are one."""
+"""Find the heads of a published model, and which of its tensors are tied."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -28,19 +28,18 @@ def find_heads(
     names: Mapping[str, str],
     where: str,
 ) -> tuple[str, Sequence[PublishedHead]]:
-    """The published class and its heads: as the config says, else as the weights show.
+    """Return the published class and its heads, from the config or else from the weights.
 
-    A base class, whose heads the weights decide, also generates text where its output is the
-    embedding, as `transformers` does.
-    Raises: ConfigError at a class that is not known.
+    A base class gets the heads in its weights, and a language model head if its output is tied to
+    the embedding, as in `transformers`.
+    Raises: ConfigError if the class is unknown.
     """
     classes = hf_config.get("architectures")
     architecture = str(classes[0]) if isinstance(classes, list) and classes else ""
     if architecture and architecture not in family.heads:
         raise ConfigError(
-            f"{where}: architectures names {architecture[:80]!r}, which is no class of"
-            f" {family.name} known here, so what its head computes is unknown too. Known:"
-            f" {', '.join(family.heads)}."
+            f"{where}: architectures has {architecture[:80]!r}, which is not a supported class of"
+            f" {family.name}. Supported: {', '.join(family.heads)}."
         )
     if architecture not in ("", family.base_class):
         return architecture, family.heads[architecture]
@@ -52,7 +51,7 @@ def find_heads(
         if (not architecture or name == architecture or (generates and _is_only_output(heads)))
         and all(_is_there(head, c, names) for head in heads)
     }
-    # The class that accounts for most tensors; of several, the first that the family lists.
+    # The class with most tensors in the file; of several, the first one of the family.
     name, heads = max(
         candidates.items(),
         key=lambda candidate: _count_tensors(candidate[1], names),
@@ -62,7 +61,7 @@ def find_heads(
 
 
 def _is_only_output(heads: Sequence[PublishedHead]) -> bool:
-    """Whether a class has one head, a language model's, and that is nothing but an output."""
+    """Whether a class has a single head, a language model's, that consists of an output only."""
     (head, *others) = heads or (None,)
     return (
         head is not None
@@ -91,12 +90,12 @@ def _is_there(head: PublishedHead, c: ModelConfig, names: Mapping[str, str]) -> 
 
 
 def _is_output(row: Rename) -> bool:
-    """Whether a rename is the output's: its weight, or a bias, which is zero where it is absent."""
+    """Whether a rename is one of the output's weight or bias."""
     return row.internal in ("output", "output.weight", "output.bias")
 
 
 def _count_tensors(heads: Sequence[PublishedHead], names: Mapping[str, str]) -> int:
-    """How many of the weights belong to these heads."""
+    """Return the number of tensors in the file that belong to these heads."""
     patterns = [pattern for head in heads for row in head.renames for pattern in row.names()]
     return sum(any(match_name(pattern, name) for pattern in patterns) for name in names)
 
@@ -108,9 +107,9 @@ def stored_config(
     shapes: Mapping[str, tuple[int, ...]],
     where: str,
 ) -> HeadConfig:
-    """The head's config: its outputs are the rows of the weights, its numbers those of config.json.
+    """Return the config of a head, with sizes from the weights and settings from config.json.
 
-    Raises: ConfigError at an impossible number.
+    Raises: ConfigError if a setting is invalid.
     """
     numbers: dict[str, Any] = {}
     for each in head.settings:
@@ -123,7 +122,7 @@ def stored_config(
 def write_heads(
     heads: Sequence[PublishedHead], configs: Mapping[str, HeadConfig], family: str
 ) -> dict[str, Any]:
-    """The settings of config.json for these heads. Raises: ConfigError where it has none."""
+    """Return settings of config.json for these heads. Raises: ConfigError if there are none."""
     settings: dict[str, Any] = {}
     for head in heads:
         config = configs.get(head.name)
@@ -137,7 +136,7 @@ def write_heads(
 
 
 def check_expressible(head: PublishedHead, config: HeadConfig, family: Family) -> None:
-    """Raises: ConfigError if a published class's head of this name computes something else."""
+    """Raises: ConfigError if the published head of this name computes something else."""
     free = {"outputs", "labels", "dropout", "input_dropout"}
     free |= {name for each in head.settings for name in as_names(each.internal)}
     if family.read_head is not None:  # the family's config.json says it
@@ -148,13 +147,13 @@ def check_expressible(head: PublishedHead, config: HeadConfig, family: Family) -
         expected = getattr(head.config, name)
         if value != expected and name not in free:
             raise ConfigError(
-                f"head {head.name}: {name}={value!r}, but a published {family.name}'s has"
+                f"head {head.name}: {name}={value!r}, but published {family.name} models have"
                 f" {name}={expected!r}. Keep this model in pellucid's own layout."
             )
 
 
 def _write_labels(head: HeadConfig) -> dict[str, Any]:
-    """The names of its labels, from which `transformers` also counts its outputs."""
+    """Return the label names, by which `transformers` also counts outputs."""
     labels = head.labels or [f"LABEL_{i}" for i in range(head.outputs)]
     return {
         "id2label": {str(i): label for i, label in enumerate(labels)},
@@ -165,7 +164,7 @@ def _write_labels(head: HeadConfig) -> dict[str, Any]:
 def _with_stored_size(
     head: PublishedHead, names: Mapping[str, str], shapes: Mapping[str, tuple[int, ...]]
 ) -> HeadConfig:
-    """The head with as many outputs as the weights have rows for."""
+    """Return the head config with the number of outputs of the weights."""
     if head.config.kind == "lm":
         biases = [n for row in head.renames if row.internal == "output.bias" for n in row.names()]
         absent = bool(biases) and not any(name in names for name in biases)
@@ -181,7 +180,7 @@ def _with_stored_size(
 
 
 def _with_labels(head: HeadConfig, hf_config: Mapping[str, Any]) -> HeadConfig:
-    """The head with the labels of config.json, if they are as many as its outputs."""
+    """Return the head config with the labels of config.json, if there is one per output."""
     table = hf_config.get("id2label")
     if head.labels or head.kind not in LABELLED or not isinstance(table, dict):
         return head
@@ -194,7 +193,7 @@ def _with_labels(head: HeadConfig, hf_config: Mapping[str, Any]) -> HeadConfig:
 def remove_absent_ties(
     model: Model, family: Family, table: Sequence[Rename], names: Mapping[str, str], shards: Shards
 ) -> ModelConfig:
-    """The config without the ties whose two tensors are both in the file and differ."""
+    """Return the config without ties of tensors that are both in the file and differ."""
     c, pairs = model.config, model.ties()
     origins = find_origins([name for pair in pairs for name in pair], table)
     differing = []
@@ -215,9 +214,10 @@ def remove_absent_ties(
 def used_biases(
     table: Sequence[Rename], names: Mapping[str, str], shards: Shards
 ) -> Sequence[Rename]:
-    """The renames; a head's own bias replaces a separate one if a file holds both and they differ.
+    """Return the renames, so that a head uses the bias that `transformers` would use.
 
-    Equal ones are tied in `transformers`, different ones are not, and the head's own is added.
+    A file may have the output's bias twice. If the values differ, `transformers` does not tie them
+    and uses the bias of the output module.
     """
     return [
         row.swap_names()
@@ -235,7 +235,7 @@ def _is_of_head(row: Rename) -> bool:
 
 
 def _differ(pair: Sequence[str], names: Mapping[str, str], shards: Shards) -> bool:
-    """Whether two tensors, by the family's full names, are both in the file and not the same."""
+    """Whether two tensors, by full published name, are both in the file and differ."""
     one, other = (names.get(name) for name in pair)
     if one is None or other is None or one == other:
         return False

@@ -43,7 +43,9 @@ def fetch(name: str) -> Path:
     """
     match = NAME.fullmatch(name)
     if match is None:
-        raise UsageError(f"{name[:80]!r} is no hub name. Write hf://owner/name, or ...@revision.")
+        raise UsageError(
+            f"{name[:80]!r} is not a hub name. Write hf://owner/name, or hf://owner/name@revision."
+        )
     repository, revision = f"{match[1]}/{match[2]}", match[3]
     home = cache() / f"{match[1]}--{match[2]}"
     if revision and COMMIT.fullmatch(revision) and (home / revision).is_dir():
@@ -117,7 +119,7 @@ def _download_commit(api: Any, info: Any, repository: str, home: Path) -> Path:
 
 
 def _download(api: Any, info: Any, repository: str, directory: Path) -> None:
-    """Publish the files of one commit: whole and verified, or not there."""
+    """Download, verify and publish the files of a commit."""
     entries = {entry.rfilename: entry for entry in info.siblings or ()}
     names = select_files(entries)
     facts = {"from": f"{PREFIX}{repository}@{info.sha}"}
@@ -130,7 +132,7 @@ def _download(api: Any, info: Any, repository: str, directory: Path) -> None:
 
 
 def _check(path: Path, entry: Any) -> None:
-    """Raises: VerificationError if a file is not what the hub says it is."""
+    """Raises: VerificationError if size or checksum differ from those of the hub."""
     size = path.stat().st_size
     if entry.lfs is not None:
         right, algorithm, head = entry.lfs.sha256, "sha256", b""
@@ -142,6 +144,6 @@ def _check(path: Path, entry: Any) -> None:
             digest.update(block)
     if size != entry.size or digest.hexdigest() != right:
         raise VerificationError(
-            f"{entry.rfilename} came as {size:,} bytes ({algorithm} {digest.hexdigest()[:12]}), but"
-            f" the hub says {entry.size:,} ({str(right)[:12]}). Nothing was kept: fetch it again."
+            f"{entry.rfilename} has {size:,} bytes ({algorithm} {digest.hexdigest()[:12]}), but on"
+            f" the hub {entry.size:,} ({str(right)[:12]}). Nothing was saved: download it again."
         )

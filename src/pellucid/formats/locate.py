@@ -1,4 +1,4 @@
-"""Which directory holds the model of a name."""
+"""Find the directory of a model by name."""
 
 from pathlib import Path
 
@@ -12,11 +12,13 @@ SHIPPED = Path(__file__).parents[1] / "models"
 def locate(name: str | Path) -> Path:
     """Find the model directory of a name: a path, a finished run, or a shipped model.
 
-    Names that begin with hf:// are downloaded; no other name uses the network.
-    Raises: UsageError if name is no string or path; DataError if there is no such model.
+    Names that start with hf:// are downloaded. Other names do not use the network.
+    Raises: UsageError if name is not a string or path; DataError if there is no such model.
     """
     if not isinstance(name, (str, Path)):
-        raise UsageError(f"{name!r} names no model. Give a path, or the name of a shipped model.")
+        raise UsageError(
+            f"{name!r} is not a model name. Give a path, or the name of a shipped model."
+        )
     if is_hub_name(name):
         return fetch(str(name))
     path = Path(name)
@@ -24,7 +26,7 @@ def locate(name: str | Path) -> Path:
         if (candidate / "config.json").is_file():
             return candidate
     if (path / "config.yaml").is_file():
-        raise DataError(f"{path} is a run that has no final model yet. Let its training end first.")
+        raise DataError(f"{path} is a run without a final model. Finish its training first.")
     shipped = ", ".join(sorted(p.name for p in SHIPPED.glob("*") if p.is_dir())) or "none"
     raise DataError(
         f"there is no model at {str(name)!r}. Give a model directory, a finished run, or the name"

@@ -140,7 +140,7 @@ def _read_config(config_json: Any, path: Path) -> ConfigFile:
     heads = mapping.get("heads", {"lm": asdict(LANGUAGE_MODEL)})
     if not isinstance(heads, dict):
         raise VerificationError(
-            f"{path}: heads is no table of heads. Download the directory again."
+            f"{path}: heads is not a JSON object. Download the directory again."
         )
     rest = {name: value for name, value in mapping.items() if name != "heads"}
     head_configs = {
@@ -158,7 +158,7 @@ def _read_config(config_json: Any, path: Path) -> ConfigFile:
 
 def _checked_mapping(value: Any, path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise VerificationError(f"{path} holds no settings. Download the directory again.")
+        raise VerificationError(f"{path} is not a JSON object. Download the directory again.")
     return value
 
 

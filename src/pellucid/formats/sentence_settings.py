@@ -172,7 +172,7 @@ def _read(path: Path, defaults: Mapping[str, Any], harmless: Harmless) -> dict[s
     """
     values = read_json(path)
     if not isinstance(values, dict):
-        raise ConfigError(f"{path} holds no settings. Download the directory again.")
+        raise ConfigError(f"{path} is not a JSON object. Download the directory again.")
     for name, value in values.items():
         if value is None:
             continue

@@ -43,7 +43,7 @@ class Shards:
         return self._files[name].tensor(name, part)
 
     def _contents(self) -> dict[str, set[str]]:
-        """The files, and of each the tensors that the index says it holds."""
+        """Return the names of the tensors of each file, according to the index."""
         if (self.directory / WEIGHTS).is_file():
             return {WEIGHTS: set()}
         if not (self.directory / INDEX).is_file():
@@ -52,7 +52,7 @@ class Shards:
                     f"{self.directory} holds its weights as a pickle (.bin), which can run code"
                     " when it is read. If you trust it: pellucid import DIR OUT --from-pickle."
                 )
-            raise DataError(f"{self.directory} holds no {WEIGHTS}. Is this a model's directory?")
+            raise DataError(f"{self.directory} has no {WEIGHTS}. Is it a model directory?")
         index = read_json(self.directory / INDEX, LARGEST_INDEX)
         table = index.get("weight_map") if isinstance(index, dict) else None
         if not isinstance(table, dict) or not all(isinstance(v, str) for v in table.values()):

@@ -51,7 +51,7 @@ def read_sidecar(directory: Path) -> Sidecar | None:
         return None
     mapping = read_json(path)
     if not isinstance(mapping, dict) or not isinstance(mapping.get("format"), int):
-        raise VerificationError(f"{path} holds no settings. Download the directory again.")
+        raise VerificationError(f"{path} is not a JSON object. Download the directory again.")
     if mapping["format"] > FORMAT:
         raise VerificationError(
             f"{path} has format {mapping['format']}, this version reads up to {FORMAT}: it was made"

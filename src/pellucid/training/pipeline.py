@@ -55,7 +55,7 @@ def train(
 def build_data(
     settings: Mapping[str, Any], *, where: str = "settings", reporter: Reporter | None = None
 ) -> RunDirectory:
-    """Make a run's directory with its config, tokenizers and ids, for `train` to go on from there.
+    """Create a run directory with config, tokenizers and encoded data, from which `train` starts.
 
     Raises: as `train`.
     """

@@ -74,7 +74,7 @@ class RunDirectory:
         atomic_write(self.kernels_path, dump_json(asdict(choices)))
 
     def fixed_config(self) -> RunConfig | None:
-        """The config that the run must keep, or None while it has no checkpoint and no model."""
+        """The config of a run with a checkpoint or a final model, which may not change; or None."""
         has_trained = self.final.exists() or any((self.path / "checkpoints").glob("step-*"))
         return self.config() if has_trained else None
 

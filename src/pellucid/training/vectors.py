@@ -1,4 +1,4 @@
-"""Word vectors that embeddings begin with: which files, and for which stack."""
+"""Word vectors to initialize embeddings with."""
 
 from pellucid.config.run import RunConfig
 from pellucid.data.vectors import Vectors, check_width, read_vectors
@@ -15,9 +15,9 @@ def check_files(config: RunConfig) -> None:
 def first_vectors(
     config: RunConfig, tokenizers: Tokenizers, reporter: Reporter
 ) -> dict[str, Vectors]:
-    """The vectors that the files have for the tokenizers' whole words, by stack.
+    """Return the vectors of the tokenizers' whole words, by stack, and report their number.
 
-    Reports how many there are. Raises: DataError naming file and line.
+    Raises: DataError naming file and line.
     """
     vectors = {}
     for stack, path in config.objective.vector_files.items():
