@@ -8,7 +8,7 @@ from pellucid.formats.locate import SHIPPED
 from pellucid.manifest import verify
 
 CARDS = Path(__file__).parents[2] / "recipes" / "cards"
-MOST_BYTES = 6_000_000
+MAX_LINE_BYTES = 6_000_000
 SENTENCES = {
     "zh-en": {"我爱你。": "I love you.", "我愛你。": "I love you."},
     "en-de": {"The dog is sleeping under the table.": "Der Hund schläft unter dem Tisch."},
@@ -19,7 +19,7 @@ SENTENCES = {
 def test_each_is_small_whole_and_described(name):
     directory = SHIPPED / name
     verify(directory)
-    assert sum(file.stat().st_size for file in directory.iterdir()) <= MOST_BYTES
+    assert sum(file.stat().st_size for file in directory.iterdir()) <= MAX_LINE_BYTES
     card = (directory / "README.md").read_text(encoding="utf-8")
     for word in ("CC BY", "Tatoeba", "BLEU", "chrF2", "tok:13a", "cannot do", "recipes/"):
         assert word in card

@@ -63,10 +63,10 @@ def _texts(options: Options, language: str) -> list[str]:
     if options.data:
         from itertools import islice
 
-        from pellucid.cli.pairs import MOST_BYTES
+        from pellucid.cli.pairs import MAX_LINE_BYTES
         from pellucid.data.lines import read_lines
 
-        lines = list(islice(read_lines(options.data, MOST_BYTES), options.lines))
+        lines = list(islice(read_lines(options.data, MAX_LINE_BYTES), options.lines))
         if not any(text.strip() for text in lines):
             raise UsageError(f"{options.data}: no text in it. Give a file of sources.")
         return lines
