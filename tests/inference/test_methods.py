@@ -120,7 +120,7 @@ def test_pieces_hold_no_half_characters_and_no_stop_string(models, seed):
 def test_a_piece_comes_before_the_next_step(models, monkeypatch):
     """Authority: a count of the model's steps."""
     steps = []
-    model = models[0]._prepared.model
+    model = models[0]._packed.model
     plain = type(model).step
     monkeypatch.setattr(
         type(model), "step", lambda *args: steps.append(1) or plain(*args), raising=True

@@ -74,7 +74,7 @@ class Loaded:
             first=first,
             progress=progress,
         )
-        ranked = translate(self._prepared, texts, config, call)
+        ranked = translate(self._packed, texts, config, call)
         if alignment:
             plain = replace(self.bundle, decoding=config)
             ranked = add_alignments([plain, *(m.bundle for m in ensemble)], ranked)
@@ -122,13 +122,13 @@ class Loaded:
             raise UsageError("draft takes a loaded model. Write draft=pellucid.load(NAME).")
         call = CallOptions(
             ensemble=_prepared_bundles(ensemble),
-            draft=draft._prepared if draft else None,
+            draft=draft._packed if draft else None,
             stop_at=stop_at,
             prefix=prefix,
             banned=banned,
             first=first,
         )
-        ranked = generate(self._prepared, prompts, config, call)
+        ranked = generate(self._packed, prompts, config, call)
         return ranked if config.n_best > 1 else [best for best, *_ in ranked]
 
     def stream(
@@ -155,7 +155,7 @@ class Loaded:
             banned=banned,
             first=first,
         )
-        return stream(self._prepared, prompt, config, call)
+        return stream(self._packed, prompt, config, call)
 
     def fill(self, texts: Sequence[str], top: int = 5) -> list[list[list[Filled]]]:
         """For each gap (the mask token) of each text, the `top` likeliest tokens, best first.
@@ -163,7 +163,7 @@ class Loaded:
         Raises: UsageError if the model fills no gaps, or a text has none.
         """
         check_many(texts, "fill")
-        return fill(self._prepared, texts, top)
+        return fill(self._packed, texts, top)
 
     def filled_in(self, text: str, words: Sequence[Filled]) -> str:
         """The text with a word in place of each gap."""
@@ -176,7 +176,7 @@ class Loaded:
         Raises: UsageError if the model has no head for tags, or sentences is one string.
         """
         check_many(sentences, "tag")
-        return tag(self._prepared, [split_words(sentence) for sentence in sentences])
+        return tag(self._packed, [split_words(sentence) for sentence in sentences])
 
     def embed(
         self,
@@ -193,7 +193,7 @@ class Loaded:
         """
         check_many(texts, "embed")
         config = build(EmbeddingConfig, asdict(self.bundle.embedding) | settings, "embed")
-        return embed(self._prepared, texts, config, on_cut)
+        return embed(self._packed, texts, config, on_cut)
 
     def ids(self, text: str, pair: str | None = None) -> list[int]:
         """The ids of a text, or of two as one row, as the model reads them.
@@ -213,7 +213,7 @@ class Loaded:
         return self.tokenizer.target.decode_output([int(i) for i in ids])
 
     @cached_property
-    def _prepared(self) -> Bundle:
+    def _packed(self) -> Bundle:
         """The same with a model packed for decoding, made when first asked for."""
         return replace(self.bundle, model=pack_model(self.model, self._dtype))
 
@@ -226,4 +226,4 @@ def _prepared_bundles(ensemble: Sequence[Loaded]) -> list[Bundle]:
     """The models of an ensemble. Raises: UsageError if it is not a list of loaded models."""
     if not isinstance(ensemble, (list, tuple)) or not all(isinstance(m, Loaded) for m in ensemble):
         raise UsageError("ensemble takes loaded models. Write ensemble=[pellucid.load(NAME)].")
-    return [m._prepared for m in ensemble]
+    return [m._packed for m in ensemble]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pellucid.cli.models import load_model
 from pellucid.cli.parse import positional
-from pellucid.cli.render import about_cut
+from pellucid.cli.render import describe_cut
 from pellucid.config.data import DataConfig
 
 if TYPE_CHECKING:
@@ -55,5 +55,5 @@ def run(options: Options) -> int:
 
     n_cut = process_input(embed, CHUNK_LINES, options.max_line_bytes)
     if n_cut:
-        print(about_cut(n_cut), file=sys.stderr)
+        print(describe_cut(n_cut), file=sys.stderr)
     return 0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pellucid.cli.models import load_model
 from pellucid.cli.parse import config_flags, positional
-from pellucid.cli.render import about_cut, one_line
+from pellucid.cli.render import describe_cut, one_line
 from pellucid.config.data import DataConfig
 from pellucid.config.decoding import DecodingConfig
 from pellucid.errors import UsageError
@@ -84,7 +84,7 @@ def run(options: Options) -> int:
         options.max_line_bytes,
     )
     if n_cut:
-        print(about_cut(n_cut), file=sys.stderr)
+        print(describe_cut(n_cut), file=sys.stderr)
     return 0
 
 

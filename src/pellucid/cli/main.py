@@ -19,7 +19,7 @@ from pellucid import __version__
 from pellucid.cli.faults import SIGINT_CODE, SIGPIPE_CODE, Stopped, convert_errors, stop_on_signals
 from pellucid.errors import PellucidError, ResourceError, UsageError
 
-# Verb -> its file, and what it does.
+# Verb -> (module, description).
 VERBS = {
     "init": ("init", "print a commented config file"),
     "train": ("train", "train a model, or resume a run"),
@@ -93,7 +93,7 @@ def checksum_required(required: bool) -> Iterator[None]:
 
 
 def dispatch(args: list[str]) -> int:
-    """Parse by the verb's own options and run it."""
+    """Parse the options of a verb and run it."""
     if args[:1] in (["--help"], ["-h"], ["help"]):
         print(overview())
         return 0
@@ -168,7 +168,7 @@ def _report(error: PellucidError, debug: bool, as_json: bool) -> None:
 
 
 def _discard_stdout() -> None:
-    """Discard what is left in stdout: Python flushes it at exit, an error on a closed pipe."""
+    """Discard the buffer of stdout: Python flushes it at exit, an error on a closed pipe."""
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (OSError, ValueError, AttributeError):  # not a real file, in a test

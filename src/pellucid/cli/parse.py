@@ -44,7 +44,7 @@ def parse(cls: type[Options], args: Sequence[str], verb: str) -> Options | None:
     """
     args = [_with_hyphens(arg) for arg in args]
     parser = _Parser(prog=f"pellucid {verb}", description=getdoc(cls))
-    for each, hint, doc in _described(cls):
+    for each, hint, doc in _list_fields(cls):
         if "settings" in each.metadata:
             choose = each.metadata["sections"]
             sections = choose(args) if choose else {}
@@ -100,7 +100,7 @@ class _Parser(argparse.ArgumentParser):
         """Add the flags of a config, and of its sections below `path`."""
         group = self.add_argument_group(path or "settings", (cls.__doc__ or "").split("\n\n")[0])
         inner = []
-        for each, hint, doc in _described(cls):
+        for each, hint, doc in _list_fields(cls):
             name = f"{path}.{each.name}" if path else each.name
             kinds = (sections[name],) if name in sections else section_kinds(hint)
             inner += [(kind, name) for kind in kinds]
@@ -149,7 +149,7 @@ class _Parser(argparse.ArgumentParser):
                 yield value
 
 
-def _described(cls: Any) -> Iterator[tuple[Field, Any, str]]:
+def _list_fields(cls: Any) -> Iterator[tuple[Field, Any, str]]:
     hints, docs = get_type_hints(cls), field_docs(cls)
     for each in fields(cls):
         yield each, hints[each.name], docs.get(each.name, "")

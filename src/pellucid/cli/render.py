@@ -1,4 +1,4 @@
-"""Translations as lines of text: plain, with alignments, n-best as Moses has it, or JSON."""
+"""Format translations as lines: plain, with alignments, n-best in Moses format, or JSON."""
 
 import json
 from collections.abc import Sequence
@@ -14,14 +14,14 @@ SEPARATOR = " ||| "
 
 @dataclass(frozen=True)
 class Format:
-    """What a line of output holds."""
+    """The format of output lines."""
 
     n_best: bool = False
     """`number ||| text ||| features ||| score`, a line for each hypothesis."""
     alignment: bool = False
     """` ||| source-target` pairs of token numbers after each text."""
     jsonl: bool = False
-    """One object a source line, with tokens and scores."""
+    """One JSON object per source line, with tokens and scores."""
 
 
 def render(model: "Loaded", first: int, ranked: Sequence[list["Translation"]], f: Format) -> str:
@@ -45,12 +45,12 @@ def one_line(text: str) -> str:
 
 
 def as_field(text: str) -> str:
-    """The text on one line, each `|||` in it as Moses escapes it, so that fields can be split."""
+    """Return the text on one line, with `|||` escaped as in Moses, so that fields can be split."""
     return one_line(text).replace("|||", "&#124;&#124;&#124;")
 
 
-def about_cut(n: int) -> str:
-    """What a verb reports of lines that are longer than its model reads."""
+def describe_cut(n: int) -> str:
+    """Return the note about lines that are longer than the model's maximum."""
     lines = "1 line was" if n == 1 else f"{n:,} lines were"
     return f"{lines} longer than this model reads; cut at the end"
 

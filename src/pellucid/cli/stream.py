@@ -1,4 +1,4 @@
-"""Lines of standard input in chunks: many lines of a file, a single line that is typed."""
+"""Read lines of standard input in chunks: many lines of a file, single lines of a terminal."""
 
 import os
 import select
@@ -17,14 +17,14 @@ NAME = "standard input"
 
 
 class Chunk(NamedTuple):
-    """Some lines in a row; `first` is the number of the first, counted from 0."""
+    """Consecutive lines; `first` is the number of the first, counted from 0."""
 
     first: int
     lines: list[str]
 
 
 def read_chunks(max_lines: int, max_bytes: int) -> Iterator[Chunk]:
-    """The lines of standard input, at most `max_lines` at once, each as soon as it can be read.
+    """Yield chunks of at most `max_lines` lines of standard input, as soon as they can be read.
 
     Raises: ConfigError at an impossible limit; DataError naming line and byte at the first fault,
     after all lines before it.
@@ -33,7 +33,7 @@ def read_chunks(max_lines: int, max_bytes: int) -> Iterator[Chunk]:
 
 
 def poll_chunks(max_lines: int, max_bytes: int, *, wait: bool = False) -> Iterator[Chunk | None]:
-    """As `read_chunks`, but None where the next line would have to be waited for, unless `wait`."""
+    """As `read_chunks`, but yield None instead of waiting for input, unless `wait`."""
     max_bytes = DataConfig(max_line_bytes=max_bytes).max_line_bytes  # the same bounds everywhere
     if sys.stdin is None:
         raise DataError("standard input is closed. Pipe text in: pellucid translate MODEL < FILE.")
@@ -74,12 +74,12 @@ class _Lines:
         for piece in rest:
             self.raw.append(b"".join(self.parts) + b"\n")
             self.parts, self.size = [piece], len(piece)
-        if (self.ended and self.size) or self.size > self.max_bytes + 4:  # a mark and an end
+        if (self.ended and self.size) or self.size > self.max_bytes + 4:  # BOM and line end
             self.raw.append(b"".join(self.parts))
             self.parts, self.size = [], 0
 
     def chunk(self, first: int, max_lines: int) -> Chunk:
-        """The next lines, up to a fault if one has it."""
+        """Return the next lines, up to the first invalid one."""
         lines: list[str] = []
         while self.raw and len(lines) < max_lines and not self.fault:
             raw = self.raw.popleft()
@@ -96,6 +96,6 @@ class _Lines:
 
 
 def _has_input(fd: int) -> bool:
-    if os.name == "nt":  # select() is for sockets there: each read is passed on at once
+    if os.name == "nt":  # select() only works on sockets there: each read gives a chunk at once
         return False
     return bool(select.select([fd], [], [], PAUSE)[0])

@@ -1,4 +1,4 @@
-"""Several processes over one model: forked after it is loaded, so that all share its memory."""
+"""Run jobs in several processes, forked after the model is loaded so that they share it."""
 
 import multiprocessing
 import os
@@ -12,20 +12,20 @@ from pellucid.errors import PellucidError, ResourceError
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
-PAUSE = 0.02  # seconds between looks at the input while workers are busy
-AHEAD = 8  # jobs for each worker that may be finished and wait for an earlier one
+PAUSE = 0.02  # seconds between checks of the input while workers are busy
+AHEAD = 8  # finished jobs per worker that may wait for an earlier one
 NO_MORE = object()
 
 
 class Outcome(NamedTuple):
-    """What became of one job."""
+    """The result or error of one job."""
 
     result: Any = None
     error: PellucidError | None = None
 
 
 def in_order(n: int, work: Callable[[Job], Result], jobs: Iterable[Job | None]) -> Iterator[Result]:
-    """`work(job)` of each job in their order, computed by n processes; None: no job is ready yet.
+    """Yield `work(job)` of each job in order, computed by n processes. None: no job is ready yet.
 
     Raises, after the results of all earlier jobs: what a worker raised, ResourceError if one died,
     what `jobs` raised.
@@ -83,7 +83,7 @@ class _Dealer:
         return not self.ended and bool(self.idle) and ahead < self.max_ahead
 
     def _send_next(self) -> None:
-        """Send the next job if there is one. An error in its place is raised in its turn."""
+        """Send the next job, if there is one. An error while reading it is raised in its order."""
         number = self.n_sent
         try:
             with convert_errors():
@@ -99,7 +99,7 @@ class _Dealer:
             try:
                 end.send(job)
             except (BrokenPipeError, ConnectionResetError):
-                self._note(number, Outcome(error=_died()))
+                self._note(number, Outcome(error=_died_error()))
             else:
                 self.busy[end] = number
 
@@ -108,7 +108,7 @@ class _Dealer:
         try:
             outcome = end.recv()
         except (EOFError, ConnectionResetError):
-            outcome = Outcome(error=_died())
+            outcome = Outcome(error=_died_error())
         else:
             self.idle.append(end)
         self._note(number, outcome)
@@ -118,7 +118,7 @@ class _Dealer:
         self.ended = self.ended or outcome.error is not None
 
 
-def _died() -> ResourceError:
+def _died_error() -> ResourceError:
     return ResourceError(
         "a worker process died: it was killed, most likely because memory ran out. Lines up to"
         " here are complete. Use fewer --workers or a smaller --batch-size."

@@ -26,10 +26,10 @@ def template(
     settings: a nested mapping; settings that are not in it are commented out (`#name: ...`).
     chosen: dotted names of settings that a training chooses if they are left out.
     """
-    return "\n".join(_commented(config, "", settings, chosen)) + "\n"
+    return "\n".join(_section(config, "", settings, chosen)) + "\n"
 
 
-def _commented(
+def _section(
     config: Any, indent: str, settings: Mapping[str, Any] | None, chosen: Collection[str]
 ) -> list[str]:
     cls = type(config)
@@ -41,7 +41,10 @@ def _commented(
             lines += ["", *_comment((type(value).__doc__ or "").split("\n\n")[0], indent)]
             inner = None if settings is None else settings.get(field.name, {})
             within = inside(chosen, field.name)
-            lines += [f"{indent}{field.name}:", *_commented(value, indent + "  ", inner, within)]
+            lines += [
+                f"{indent}{field.name}:",
+                *_section(value, indent + "  ", inner, within),
+            ]
             continue
         lines += _comment(docs.get(field.name, ""), indent)
         words = choices(hints[field.name])

@@ -1,4 +1,4 @@
-"""Which examples form a batch, in which order: a pure function of (seed, epoch, index)."""
+"""Assign examples to batches. The result is a pure function of (seed, epoch, index)."""
 
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
@@ -13,7 +13,7 @@ EVALUATION_TOKENS = 4096
 
 
 def epoch_batches(lengths: np.ndarray, max_tokens: int, seed: int, epoch: int) -> list[np.ndarray]:
-    """The batches of one epoch: every example once, examples of like length together.
+    """The batches of one epoch: every example once, examples of similar length together.
 
     lengths: (N, sides) tokens of each example, special ones counted. Rows times the longest side
     never exceed `max_tokens`. Which examples meet, and the order of batches, change from epoch to
@@ -31,7 +31,7 @@ def epoch_batches(lengths: np.ndarray, max_tokens: int, seed: int, epoch: int) -
 
 
 def evaluation_batches(lengths: np.ndarray) -> list[list[int]]:
-    """Batches of every example once, for scores: always the same, and no example is too long."""
+    """Yield batches of every example once, for evaluation. They are deterministic."""
     if not len(lengths):
         return []
     most = max(EVALUATION_TOKENS, int(lengths.max()))
@@ -75,7 +75,7 @@ class Batches(NamedTuple):
         if self.order == "stream":
             return len(stream_batches(self.lengths, self.max_tokens))
         check_lengths(self.lengths, self.max_tokens)
-        # The cuts depend on the sorted lengths alone, so every epoch has as many batches.
+        # The cuts depend only on the sorted lengths, so every epoch has the same number of batches.
         return len(_cuts(np.sort(self.lengths.max(axis=1)), self.max_tokens)) - 1
 
     def _epoch(self, epoch: int) -> list[np.ndarray]:
@@ -85,7 +85,7 @@ class Batches(NamedTuple):
 
 
 def check_lengths(lengths: np.ndarray, max_tokens: int) -> None:
-    """Raises: ConfigError if an example alone has more tokens than a whole batch may."""
+    """Raises: ConfigError if a single example has more tokens than a batch may have."""
     longest = lengths.max(axis=1)
     if len(longest) and longest.max() > max_tokens:
         worst = int(longest.argmax())
@@ -97,7 +97,7 @@ def check_lengths(lengths: np.ndarray, max_tokens: int) -> None:
 
 
 def _cuts(ascending: np.ndarray, max_tokens: int) -> list[int]:
-    """Where batches begin, and the end: each takes as many of the next examples as fit."""
+    """Return the start of each batch, and the end. Batches are filled greedily, in order."""
     cuts = [0]
     while (start := cuts[-1]) < len(ascending):
         ahead = ascending[start : start + max_tokens // max(int(ascending[start]), 1)]

@@ -47,11 +47,11 @@ class Recognizer:
         """
         if layout == "plain" or not rows:
             return self._fields({column.name: i for i, column in enumerate(self.required)})
-        assign = {"named": self._named, "table": self._table, "conll": self._conll}[layout]
+        assign = {"named": self._assign_by_name, "table": self._table, "conll": self._conll}[layout]
         return assign(rows)
 
-    def _named(self, rows: Sequence[Row]) -> Fields:
-        """The fields of a format whose fields have names."""
+    def _assign_by_name(self, rows: Sequence[Row]) -> Fields:
+        """Assign the fields of a format whose fields have names."""
         names = list(dict.fromkeys(name for row in rows for name in row.fields))
         keys = self._match(names, {n: str(key) for n, key in self.config.columns.items()})
         self._check_all(keys, names)
@@ -73,7 +73,7 @@ class Recognizer:
             self._check_all(keys, first)
         if missing:
             keys = self._without_header(rows, numbers)
-        self._check_all(keys, _numbered(max(len(row.fields) for row in rows)))
+        self._check_all(keys, _column_names(max(len(row.fields) for row in rows)))
         header = tuple(first) if _has_numbers_below(rows) else ()
         return self._fields(keys, header, 0 if numbers else self.expected(rows))
 
@@ -89,7 +89,7 @@ class Recognizer:
                 keys[column.name] = 0
             elif number is None and column.kind == "tags" and n > 1:
                 keys[column.name] = n - 1
-        self._check_all(keys, _numbered(n))
+        self._check_all(keys, _column_names(n))
         return self._fields(keys)
 
     def expected(self, rows: Sequence[Row]) -> int:
@@ -172,7 +172,7 @@ def _usual_length(rows: Sequence[Row]) -> int:
     return Counter(len(row.fields) for row in rows).most_common(1)[0][0]
 
 
-def _numbered(n_fields: int) -> list[str]:
+def _column_names(n_fields: int) -> list[str]:
     return [f"column {i + 1}" for i in range(n_fields)]
 
 

@@ -39,7 +39,7 @@ class Recognized:
         names = [column.name for column in self.columns]
         for record in self.examples:
             values = zip(names, record.values, strict=True)
-            shown = "  ".join(f"{n}={_shown(v)}" for n, v in values if v is not None)
+            shown = "  ".join(f"{n}={_shorten(v)}" for n, v in values if v is not None)
             lines.append(f"  line {record.line}: {shown}")
         return lines
 
@@ -80,6 +80,6 @@ def _field_name(key: Key, header: tuple[str, ...]) -> str:
     return f"column {key + 1}" + (f" ({header[key]!r})" if header else "")
 
 
-def _shown(value: Any) -> str:
+def _shorten(value: Any) -> str:
     shown = repr(value) if isinstance(value, (str, float)) else " ".join(map(str, value))
     return shown if len(shown) <= 70 else shown[:67] + "..."

@@ -17,7 +17,7 @@ from pellucid.errors import DataError
 
 
 class Record(NamedTuple):
-    """One example as it was read."""
+    """One example, as read from a file."""
 
     file: str
     line: int
@@ -41,7 +41,7 @@ class Scanned(NamedTuple):
     """The reader, row and fields from which it was read."""
 
     def locate(self, column: int, character: int) -> Position:
-        """Return where a character of a column is in the file."""
+        """Return the position in the file of a character of a column."""
         if self.source is None:
             return Position(self.file, self.line, 0)
         reader, row, fields = self.source
@@ -129,7 +129,7 @@ def _read(row: Row, values: ValueReader) -> Scanned:
 
 
 def _parts(scanned: Scanned, index: int) -> Iterator[Scanned]:
-    """Cut a document (column `index`) that is too long to be read at once."""
+    """Split a document (column `index`) that is too long to be read at once."""
     record = scanned.record
     while record and record.values[index] and len(record.values[index]) > MAX_PART_CHARACTERS:
         text = record.values[index]

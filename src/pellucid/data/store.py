@@ -83,7 +83,7 @@ def build_store(records: Iterable[Record], encode: Encode, directory: Path) -> E
     index = directory / INDEX
     if index.exists():
         with contextlib.suppress(VerificationError, DataError):
-            return _verified(directory)
+            return _verify_part(directory)
         index.unlink()
     n_parts, n_examples = 0, 0
     left_out: Counter[str] = Counter()
@@ -139,13 +139,13 @@ class _Part:
     def __init__(self, path: Path, facts: Mapping[str, Any]) -> None:
         self.files: list[str] = facts["files"]
         self.lengths = np.fromfile(path / "lengths.i32", np.int32).reshape(facts["examples"], -1)
-        self.origins = _mapped(path / "origins.i64", np.int64).reshape(-1, 2)
+        self.origins = _map_array(path / "origins.i64", np.int64).reshape(-1, 2)
         dtypes: list[str] = facts["dtypes"]
         sizes = np.fromfile(path / "sizes.i32", np.int32).reshape(facts["examples"], len(dtypes))
         first = np.zeros((1, len(dtypes)), np.int64)
         self._starts = np.concatenate([first, sizes.cumsum(0, np.int64)])  # (N + 1, columns)
         self._columns = [
-            _mapped(path / f"column-{n}.bin", np.dtype(dtype)) for n, dtype in enumerate(dtypes)
+            _map_array(path / f"column-{n}.bin", np.dtype(dtype)) for n, dtype in enumerate(dtypes)
         ]
 
     def columns_of(self, row: int) -> tuple[np.ndarray, ...]:
@@ -156,13 +156,13 @@ class _Part:
         )
 
 
-def _mapped(path: Path, dtype: Any) -> np.ndarray:
-    """A file of numbers, mapped into memory; an empty one cannot be."""
+def _map_array(path: Path, dtype: Any) -> np.ndarray:
+    """Map a file of numbers into memory. Empty files cannot be mapped."""
     return np.memmap(path, dtype, "r") if path.stat().st_size else np.zeros(0, dtype)
 
 
 def _parts(records: Iterable[Record]) -> Iterator[Iterator[Record]]:
-    """The records of each part; one part must be read to its end before the next is asked for."""
+    """Yield the records of each part. Read a part to its end before the next one."""
     stream = iter(records)
 
     def part(first: Record) -> Iterator[Record]:
@@ -193,7 +193,7 @@ def _write_part(path: Path, records: Iterator[Record], encode: Encode) -> dict[s
         append("lengths.i32", np.zeros(0, np.int32))
         append("sizes.i32", np.zeros(0, np.int32))
         append("origins.i64", np.zeros(0, np.int64))
-        for batch in _batched(_kept(encode(records), left_out), BUFFER):
+        for batch in _batch(_count_left_out(encode(records), left_out), BUFFER):
             origins = [(files.setdefault(e.record.file, len(files)), e.record.line) for e in batch]
             append("lengths.i32", np.array([e.lengths for e in batch], np.int32))
             append("sizes.i32", np.array([[len(c) for c in e.columns] for e in batch], np.int32))
@@ -206,7 +206,9 @@ def _write_part(path: Path, records: Iterator[Record], encode: Encode) -> dict[s
     return facts
 
 
-def _kept(encoded: Iterable[Encoded | LeftOutRecord], left_out: Counter[str]) -> Iterator[Encoded]:
+def _count_left_out(
+    encoded: Iterable[Encoded | LeftOutRecord], left_out: Counter[str]
+) -> Iterator[Encoded]:
     """The examples; records that gave none are counted by their reason."""
     for each in encoded:
         if isinstance(each, LeftOutRecord):
@@ -233,7 +235,7 @@ def _part_paths(directory: Path, n_parts: int) -> list[Path]:
     return [directory / f"part-{number:05d}" for number in range(n_parts)]
 
 
-def _batched(items: Iterable[Encoded], size: int) -> Iterator[Sequence[Encoded]]:
+def _batch(items: Iterable[Encoded], size: int) -> Iterator[Sequence[Encoded]]:
     stream = iter(items)
     while batch := list(islice(stream, size)):
         yield batch

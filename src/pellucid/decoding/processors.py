@@ -55,7 +55,7 @@ def repetition_penalty(scores: Tensor, texts: Tensor, penalty: float) -> Tensor:
 
     Source: Keskar et al. 2019, section 4.1; the dependence on the sign: the released code.
     """
-    seen = _marked(texts, scores)  # (R, V)
+    seen = _mark_ids(texts, scores)  # (R, V)
     return torch.where(seen, torch.where(scores < 0, scores * penalty, scores / penalty), scores)
 
 
@@ -69,7 +69,7 @@ def no_repeat_ngram(scores: Tensor, texts: Tensor, n: int) -> Tensor:
     windows = texts.unfold(1, n, 1)  # (R, T - n + 1, n)
     prefix = texts[:, None, texts.shape[1] - n + 1 :]  # (R, 1, n - 1)
     again = (windows[:, :, :-1] == prefix).all(-1)  # (R, T - n + 1)
-    return scores.masked_fill(_marked(windows[:, :, -1].where(again, NONE), scores), -INF)
+    return scores.masked_fill(_mark_ids(windows[:, :, -1].where(again, NONE), scores), -INF)
 
 
 def no_sequences(scores: Tensor, texts: Tensor, sequences: Sequence[Sequence[int]]) -> Tensor:
@@ -125,8 +125,8 @@ def typical(logits: Tensor, mass: float) -> Tensor:
     return logits.masked_fill(distance > ranked.gather(1, last), -INF)
 
 
-def _marked(tokens: Tensor, scores: Tensor) -> Tensor:
-    """(R, V), True for each row's tokens (R, N); NONE marks nothing."""
+def _mark_ids(tokens: Tensor, scores: Tensor) -> Tensor:
+    """Return (R, V), True for the tokens (R, N) of each row; NONE is ignored."""
     size = scores.shape[1]
     marked = torch.zeros(len(tokens), size + 1, dtype=torch.bool, device=scores.device)
     # Ids outside the vocabulary go to an extra column.

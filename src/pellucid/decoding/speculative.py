@@ -73,7 +73,7 @@ def speculate(
             proposals.append(probs)
             ids.append(_sample(probs.probs, rng))
         verified = target.read(ids, len(proposals) + 1)
-        tokens, n = _accepted(verified, proposals, ids[len(text.ids) :], rng)
+        tokens, n = _accept(verified, proposals, ids[len(text.ids) :], rng)
         proposed, accepted = proposed + len(proposals), accepted + n
         for token, probs in zip(tokens, verified, strict=False):
             text.add(token, probs)
@@ -165,13 +165,13 @@ class _Reader:
         return self.distribution(logits, lambda: np.array([[[*before, *ids]]]), n)
 
 
-def _accepted(
+def _accept(
     verified: Sequence[TokenProbs],
     proposals: Sequence[TokenProbs],
     tokens: Sequence[int],
     rng: np.random.Generator,
 ) -> tuple[list[int], int]:
-    """The proposed tokens up to the first refused one, one token more, and how many are accepted.
+    """Return the accepted tokens plus one more, and the number of accepted tokens.
 
     A proposal of probability q is accepted with probability min(1, p / q); a refused one is
     replaced by a sample from max(0, p - q). Together they are distributed as p.

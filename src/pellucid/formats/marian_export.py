@@ -49,7 +49,7 @@ def to_marian(model: Transformer, roles: Roles, id_of: Callable[[str], int]) -> 
     tensors.setdefault("heads.lm.output.bias", torch.zeros(len(tensors["heads.lm.output.weight"])))
     load_weights(
         same,
-        {n: _permuted(n, tensors[n], order) for n in same.state_dict() if n not in aliases},
+        {n: _permute(n, tensors[n], order) for n in same.state_dict() if n not in aliases},
     )
     token_ids, generation = _search(model.config, roles, id_of)
     return PublishedModel(MARIAN, same.eval(), heads, "MarianMTModel", token_ids, generation)
@@ -80,8 +80,8 @@ def _order(c: ModelConfig) -> Tensor:
     return indices if c.positions != "sinusoid" else torch.cat((indices[0::2], indices[1::2]))
 
 
-def _permuted(name: str, tensor: Tensor, order: Tensor) -> Tensor:
-    """A weight with its model axis in the new order; a bias of `READERS` has no such axis."""
+def _permute(name: str, tensor: Tensor, order: Tensor) -> Tensor:
+    """Reorder the model axis of a weight. A bias of `READERS` has no such axis."""
     tensor = tensor.detach().cpu()
     if name.split(".")[-2] in READERS:
         return tensor[:, order] if tensor.dim() == 2 else tensor.clone()

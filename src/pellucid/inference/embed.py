@@ -35,7 +35,7 @@ def embed(
     skipped = 0 if config.pool_prompt else _prompt_length(bundle, config)
     vectors = torch.empty(len(rows), bundle.model_config.d_model)  # (N, D)
     for batch in batches([len(row) for row in rows], max_rows=config.batch_size):
-        pooled = _pooled(bundle, [rows[i] for i in batch], config, skipped)
+        pooled = _pool(bundle, [rows[i] for i in batch], config, skipped)
         vectors[batch] = pooled.float().cpu()
     for dense in bundle.dense:
         vectors = dense(vectors)  # (N, its width)
@@ -44,13 +44,13 @@ def embed(
 
 def _rows(bundle: Bundle, texts: Sequence[str], config: EmbeddingConfig) -> list[Row]:
     """The ids of each text, with its prompt and the special tokens that the model reads."""
-    prompted = [_prepared(text, config) for text in texts]
+    prompted = [_prepare_text(text, config) for text in texts]
     limit = min((n for n in (config.longest, bundle.model_config.most_tokens) if n), default=0)
     return text_rows(bundle, prompted, limit)
 
 
-def _prepared(text: str, config: EmbeddingConfig) -> str:
-    """The text with its prompt, as the tokenizer gets it."""
+def _prepare_text(text: str, config: EmbeddingConfig) -> str:
+    """Return the text with its prompt, in lower case if the model needs it."""
     text = config.prompt + clean_text(text)
     # Each character by itself, as the tokenizers library does: Python gives sigma two forms.
     return "".join(map(str.lower, text)) if config.lowercase else text
@@ -66,7 +66,7 @@ def _prompt_length(bundle: Bundle, config: EmbeddingConfig) -> int:
     return len(row.ids) - (row.ids[-1] in special)
 
 
-def _pooled(
+def _pool(
     bundle: Bundle, rows: Sequence[Sequence[int]], config: EmbeddingConfig, skipped: int
 ) -> Tensor:
     """One vector (B, D) of the states of each row, its first `skipped` tokens left out."""

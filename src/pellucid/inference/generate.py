@@ -52,7 +52,7 @@ def generate(
     models = combine_models(bundle, call)
     ranked = search(models, _request(bundle, rows, call), config, call.progress)
     return [
-        [_generated(bundle, models, h, row.n_cut) for h in hypotheses]
+        [_to_generated(bundle, models, h, row.n_cut) for h in hypotheses]
         for row, hypotheses in zip(rows, ranked, strict=True)
     ]
 
@@ -105,7 +105,7 @@ def _request(bundle: Bundle, rows: Sequence[Row], call: CallOptions) -> Request:
     )
 
 
-def _generated(bundle: Bundle, models: CombinedModels, h: Hypothesis, n_cut: int) -> Generated:
+def _to_generated(bundle: Bundle, models: CombinedModels, h: Hypothesis, n_cut: int) -> Generated:
     return Generated(
         text=models.decode(h.ids),
         score=h.score,

@@ -1,4 +1,4 @@
-"""Texts to the ids that a model reads, special tokens included."""
+"""Convert texts to the ids that a model reads, special tokens included."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -11,13 +11,13 @@ class Row(NamedTuple):
     """One text as a model reads it."""
 
     ids: list[int]
-    """Empty if the text is and the model has no special tokens."""
+    """Empty only if the text is empty and the model has no special tokens."""
     n_cut: int
-    """Tokens at the text's end that were cut off."""
+    """Number of tokens cut off at the end."""
 
 
 def text_rows(bundle: Bundle, texts: Sequence[str], limit: int = 0) -> list[Row]:
-    """Ids of each text with its special tokens, at most `limit` of them; 0 means any number."""
+    """Return the ids of each text with special tokens, at most `limit` ids; 0 means no limit."""
     room = limit - len(wrap_source(bundle, [])) if limit else None
     encoded = bundle.tokenizers.source.encode_batch(texts)
     kept = encoded if room is None else [ids[: max(0, room)] for ids in encoded]
@@ -28,6 +28,6 @@ def text_rows(bundle: Bundle, texts: Sequence[str], limit: int = 0) -> list[Row]
 
 
 def pair_ids(bundle: Bundle, first: str, second: str) -> list[int]:
-    """Ids of two texts as one row, e.g. [CLS] first [SEP] second [SEP]."""
+    """Return the ids of two texts as one row, e.g. [CLS] first [SEP] second [SEP]."""
     a, b = bundle.tokenizers.source.encode_batch([first, second])
     return bundle.tokenizers.source.add_special_tokens(a, b).ids

@@ -99,7 +99,7 @@ def check(bundle: Bundle, inputs: Inputs) -> Inputs:
 
 
 def _check_tensors(inputs: Inputs) -> None:
-    """Raises: UsageError naming a value that is no tensor."""
+    """Raises: UsageError if a value is not a tensor."""
     for name, value in inputs._asdict().items():
         if not (value is None or isinstance(value, Tensor)):
             raise UsageError(
@@ -108,7 +108,7 @@ def _check_tensors(inputs: Inputs) -> None:
 
 
 def _with_decoder_ids(bundle: Bundle, inputs: Inputs) -> Inputs:
-    """For heads on a whole text, the decoder of an encoder-decoder reads it too, shifted by one."""
+    """Add decoder inputs for text heads of an encoder-decoder: the text, shifted by one."""
     c = bundle.model_config
     if not (c.n_encoder_layers and c.n_decoder_layers) or inputs.target_ids is not None:
         return inputs

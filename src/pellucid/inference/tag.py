@@ -25,22 +25,22 @@ class Tagged(NamedTuple):
 
 
 class WindowInput(NamedTuple):
-    """What the model reads at once: a sentence, or a window of one."""
+    """One input of the model: a sentence, or a window of one."""
 
     ids: list[int]
     sentence: int
     words: slice
-    """The words of the sentence whose tags are read here."""
+    """The words of the sentence that are tagged in this window."""
     first: list[int]
-    """Of each of these words, the index in `ids` of its first piece."""
+    """The index in `ids` of the first piece of each of these words."""
 
 
 @torch.inference_mode()
 def tag(bundle: Bundle, sentences: Sequence[Sequence[str]]) -> list[Tagged]:
     """Return the tags of each sentence, which is a sequence of words.
 
-    A word's tag is read at its first piece. A sentence longer than the model reads is read in
-    overlapping windows, each word where it has most context.
+    A word is tagged at its first piece. A sentence longer than the model's positions is split into
+    overlapping windows; each word is tagged in the window where it has most context.
     Raises: UsageError, naming the model's heads, if none of them is a tagger.
     """
     config = bundle.model.head_configs[choose(bundle, "tagger")]
@@ -50,11 +50,11 @@ def tag(bundle: Bundle, sentences: Sequence[Sequence[str]]) -> list[Tagged]:
         crf = bundle.model.heads["tagger"].crf
         assert isinstance(crf, CRF)
         return _decode(crf, scores, labels)
-    return [_tagged(*each.softmax(-1).max(-1), labels) for each in scores]
+    return [_to_tagged(*each.softmax(-1).max(-1), labels) for each in scores]
 
 
 def _scores(bundle: Bundle, sentences: Sequence[Sequence[str]], n_labels: int) -> list[Tensor]:
-    """The head's output (W, C) at the first piece of each word, for each sentence."""
+    """Return the logits (W, C) at the first piece of each word, for each sentence."""
     tokenizer, c = bundle.tokenizers.source, bundle.model_config
     encoded = encode_words(tokenizer, sentences)
     inputs = [each for i, pieces in enumerate(encoded) for each in _inputs(bundle, i, pieces)]
@@ -72,7 +72,7 @@ def _scores(bundle: Bundle, sentences: Sequence[Sequence[str]], n_labels: int) -
 
 
 def _inputs(bundle: Bundle, sentence: int, pieces: WordPieces) -> list[WindowInput]:
-    """What is read of a sentence; nothing if it has no words."""
+    """Split a sentence into model inputs. A sentence without words has none."""
     if not pieces.first:
         return []
     before, after = template_ids(bundle.tokenizers.source)
@@ -92,7 +92,7 @@ def _inputs(bundle: Bundle, sentence: int, pieces: WordPieces) -> list[WindowInp
 
 
 def _decode(crf: CRF, scores: Sequence[Tensor], labels: tuple[str, ...]) -> list[Tagged]:
-    """The most probable tags of each sentence as a whole."""
+    """Return the most probable sequence of tags of each sentence."""
     tagged = [Tagged((), ()) for _ in scores]
     real = [i for i, each in enumerate(scores) if len(each)]
     n_labels = len(labels)
@@ -107,10 +107,10 @@ def _decode(crf: CRF, scores: Sequence[Tensor], labels: tuple[str, ...]) -> list
         chances = crf.marginals(emissions, keep).gather(2, best[..., None])[..., 0]
         for row, i in enumerate(numbers):
             n = len(scores[i])
-            tagged[i] = _tagged(chances[row, :n], best[row, :n], labels)
+            tagged[i] = _to_tagged(chances[row, :n], best[row, :n], labels)
     return tagged
 
 
-def _tagged(probabilities: Tensor, best: Tensor, labels: tuple[str, ...]) -> Tagged:
+def _to_tagged(probabilities: Tensor, best: Tensor, labels: tuple[str, ...]) -> Tagged:
     """probabilities, best: (W,)."""
     return Tagged(tuple(labels[int(i)] for i in best), tuple(probabilities.tolist()))

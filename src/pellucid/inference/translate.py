@@ -20,14 +20,14 @@ class Translation:
 
     text: str
     score: float
-    """Length-normalised log-probability, which ranks hypotheses."""
+    """Length-normalised log-probability, by which hypotheses are ranked."""
     tokens: tuple[str, ...]
-    """The pieces that were generated."""
+    """The generated pieces."""
     token_log_probs: tuple[float, ...]
     """One for each token, and one for the end token of each finished part."""
     ids: tuple[int, ...]
     source_ids: tuple[int, ...]
-    """Ids that the encoder read; of a split source those of all parts, one after another."""
+    """Ids that the encoder read; for a split source, the concatenated ids of its parts."""
     finished: bool
     """False if the text was cut at its maximum length."""
     part_lengths: tuple[tuple[int, int], ...]
@@ -35,11 +35,11 @@ class Translation:
     alignment: tuple[tuple[int, int], ...] = ()
     """(source token, target token), one pair for each target token; empty unless requested."""
     utility: float | None = None
-    """Mean similarity to all sampled texts, which ranks those of method `mbr`; else None."""
+    """Method `mbr`: mean similarity to all sampled texts, by which texts are ranked. Else None."""
 
     @property
     def parts(self) -> int:
-        """How many parts were translated one by one."""
+        """The number of separately translated parts."""
         return max(1, len(self.part_lengths))
 
 
@@ -49,7 +49,7 @@ def translate(
     config: DecodingConfig | None = None,
     call: CallOptions = NO_OPTIONS,
 ) -> list[list[Translation]]:
-    """`n_best` translations of each text, best first. An empty text gives an empty one.
+    """Return `n_best` translations of each text, best first. An empty text gives an empty one.
 
     Raises: UsageError if the model cannot translate, or as `combine_models` and `clean_text`.
     """
@@ -70,13 +70,13 @@ def translate(
     results = iter(search(combine_models(bundle, call), request, config, call.progress))
     language, n_best = bundle.languages[1], config.n_best
     return [
-        _join([_ranked(bundle, source, next(results)) for source in parts], language, n_best)
+        _join([_to_results(bundle, source, next(results)) for source in parts], language, n_best)
         for parts in sources
     ]
 
 
 def _sources(bundle: Bundle, texts: Sequence[str], limit: int) -> list[list[list[int]]]:
-    """Ids of each text's parts: the whole text if training saw texts as long, else its sentences.
+    """Return the ids of each text's parts. Texts longer than any in training are split.
 
     A blank text has no part.
     """
@@ -99,10 +99,10 @@ def _sources(bundle: Bundle, texts: Sequence[str], limit: int) -> list[list[list
     return [[wrap_source(bundle, ids) for ids in parts_of(text, row)] for text, row in rows]
 
 
-def _ranked(
+def _to_results(
     bundle: Bundle, source: list[int], hypotheses: Sequence[Hypothesis]
 ) -> list[Translation]:
-    """Translations of one part."""
+    """Return the hypotheses of one part as translations."""
     target = bundle.tokenizers.target
     return [
         Translation(
@@ -121,7 +121,7 @@ def _ranked(
 
 
 def _join(parts: list[list[Translation]], language: str, n_best: int) -> list[Translation]:
-    """The best of all parts as one, the second best as one, and so on."""
+    """Join the best translations of all parts, then the second best, and so on."""
     if not parts:
         return [Translation("", 0.0, (), (), (), (), True, ())] * n_best
     if len(parts) == 1:

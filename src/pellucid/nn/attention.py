@@ -66,12 +66,12 @@ class Attention(nn.Module):
         distances: (1, H, T, S) to add to the scores, or None.
         """
         if self._has_listener() or kernels.prefers_matmul(q, k):
-            context = self._explicit(q, k, v, mask, distances)
+            context = self._attend_explicit(q, k, v, mask, distances)
         else:
-            context = self._fused(q, k, v, mask, distances)
+            context = self._attend_fused(q, k, v, mask, distances)
         return context.transpose(1, 2).flatten(2)  # (B, T, H K)
 
-    def _explicit(
+    def _attend_explicit(
         self, q: Tensor, k: Tensor, v: Tensor, mask: MaskTensors, distances: Tensor | None
     ) -> Tensor:
         q, k, v = self.queries(q), self.keys(k), self.values(v)
@@ -86,7 +86,7 @@ class Attention(nn.Module):
         weights = self.weights(softmax(scores, mask)).to(v.dtype)
         return self.context(dropout(weights, self.p, self.training) @ v)  # (B, H, T, K)
 
-    def _fused(
+    def _attend_fused(
         self, q: Tensor, k: Tensor, v: Tensor, mask: MaskTensors, distances: Tensor | None
     ) -> Tensor:
         size = q.shape[2], k.shape[2]

@@ -19,14 +19,14 @@ from pellucid.tasks.protocol import TaskInputs
 def evaluate(
     bundle: Bundle, files: Sequence[str], data: DataConfig, device: torch.device
 ) -> dict[str, float]:
-    """The metrics that the model's task reports in training, on these files.
+    """Return the metrics of the model's task on these files.
 
     Raises: UsageError if the model's task is unknown; DataError naming a fault of the files.
     """
     if bundle.task not in TASK_CONFIGS:
         raise UsageError(
-            f"this model has no training task (task={bundle.task!r}), so how to measure it is not"
-            " known. Fine-tune it first: pellucid train --start-from MODEL --task TASK."
+            f"this model has no training task (task={bundle.task!r}), so it has no"
+            " metrics. Fine-tune it first: pellucid train --start-from MODEL --task TASK."
         )
     inputs = task_inputs(bundle, data)
     task = build_task(inputs)
@@ -40,7 +40,7 @@ def evaluate(
 
 
 def task_inputs(bundle: Bundle, data: DataConfig) -> TaskInputs:
-    """What the task of a finished model is made from; its settings have their defaults."""
+    """Return the inputs of the task of a finished model, with default settings."""
     objective = task_config(bundle.task, "the model")()
     heads = bundle.model.head_configs
     labels = next((head.labels for head in heads.values() if head.labels), ())

@@ -1,8 +1,8 @@
-"""What the trainer asks of a task.
+"""The interface between the trainer and a task.
 
-A task is a frozen dataclass that is made from `TaskInputs`. It reads no file and writes none, draws
-no batches, has no loop and prints nothing: the pipeline reads records, stores what `encode` makes
-of them, forms batches by length, and trains. How the protocol carries what tasks need:
+A task is a frozen dataclass built from `TaskInputs`. It does not read or write files, form batches,
+loop or print: the pipeline reads records, stores the examples that `encode` yields, forms batches,
+and trains. The protocol supports:
 
 - **Several models in one run** (ELECTRA, distillation): `build` returns one module that holds them
   all, `loss` returns one `Term` for each objective with its weight, `export` returns one bundle for
@@ -13,7 +13,7 @@ of them, forms batches by length, and trains. How the protocol carries what task
   `order = "stream"` forms batches along contiguous streams of examples: row r of each micro-batch
   continues row r of the one before it. One process trains such a task.
 - **One record, many examples** (the windows of question answering): `encode` may yield any number
-  of examples for a record. What belongs together at validation is found by `Examples.origin`.
+  of examples for a record. Validation groups them by `Examples.origin`.
 - **Packed documents**: `encode` sees the records of one part of the store in order, and may cut
   their concatenation into blocks of equal length.
 - **Pairs drawn per epoch** (NSP, SOP): `example` reads an example from the store. Its seed depends
@@ -41,7 +41,7 @@ from pellucid.text.pair import Tokenizers
 
 @dataclass(frozen=True, kw_only=True)
 class TaskInputs:
-    """What a task is made from."""
+    """The inputs of a task."""
 
     config: RunConfig
     """`config.objective` holds the task's own settings."""
@@ -77,7 +77,7 @@ class Term(NamedTuple):
 
 
 class Batch(Protocol):
-    """Tensors of one micro-batch; only a task's `collate` and `loss` know what they are."""
+    """Tensors of one micro-batch; only `collate` and `loss` of the task access them."""
 
     def to(self, device: torch.device) -> "Batch": ...
 
@@ -95,45 +95,45 @@ class Task(Protocol):
         """
 
     def encode(self, records: Iterable[Record]) -> Iterator[Encoded | LeftOutRecord]:
-        """Examples from records; see the module's docstring."""
+        """Yield examples from records; see the module docstring."""
         ...
 
     def example(self, examples: Examples, index: int, seed: int) -> Any:
-        """One example for `collate`; whatever is drawn for an epoch comes from `seed`."""
+        """Return one example for `collate`. `seed` differs from epoch to epoch."""
         return examples[index]
 
     def build(self, seed: int) -> nn.Module:
-        """The module to train, its weights drawn from `seed` or taken from `inputs.start`."""
+        """Return the module to train, initialized from `seed` or from `inputs.start`."""
         ...
 
     def collate(self, examples: Sequence[Any], seed: int) -> Batch:
-        """Examples to tensors; whatever is random in it comes from `seed`."""
+        """Return examples as tensors. All random choices use `seed`."""
         ...
 
     def counts(self, batch: Any) -> dict[str, int]:
-        """The count by which each loss term is divided: known before the forward."""
+        """Return the divisor of each loss term. It does not depend on the forward pass."""
         ...
 
     def tokens(self, batch: Any) -> int:
-        """Tokens that the model reads in this batch, padding not counted: for throughput."""
+        """Return the number of tokens of a batch, without padding, for throughput."""
         ...
 
     def loss(self, module: nn.Module, batch: Any) -> dict[str, Term]:
-        """Named sums. Each is divided by its own count over the whole update."""
+        """Return the loss terms as sums. Each is divided by its count over the whole update."""
         ...
 
     def validate(
         self, module: nn.Module, validation: ValidationData, device: torch.device
     ) -> dict[str, float]:
-        """The metrics that the task's config names, on held-out data; always has `loss`."""
+        """Return the metrics of the task's config on validation data. `loss` is always one."""
         ...
 
     def export(self, module: nn.Module) -> Mapping[str, Any]:
-        """Finished bundles by name; the main one is named `final`."""
+        """Return the finished bundles by name. The main one is `final`."""
         ...
 
 
 def total(terms: Mapping[str, Term], counts: Mapping[str, int]) -> Tensor:
-    """The weighted sum of terms, each divided by its count over the whole update."""
+    """Return the weighted sum of terms, each divided by its count over the whole update."""
     counted = [(term, counts[name]) for name, term in terms.items() if counts[name]]
     return torch.stack([term.sum * (term.weight / count) for term, count in counted]).sum()

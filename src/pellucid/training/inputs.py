@@ -1,4 +1,4 @@
-"""What a run's task is made from: at its start, and from its directory alone."""
+"""The inputs of a run's task: built at its start, or read from its directory."""
 
 from dataclasses import asdict
 from shlex import quote
@@ -15,7 +15,7 @@ from pellucid.training.run_directory import RunDirectory
 
 
 def inputs_of(run: RunDirectory) -> TaskInputs:
-    """The inputs of a run's task, from its directory alone.
+    """Read the inputs of a run's task from its directory.
 
     Raises: DataError if the run has not encoded its data yet.
     """
@@ -38,7 +38,7 @@ def inputs_of(run: RunDirectory) -> TaskInputs:
 
 
 def open_run_tokenizers(run: RunDirectory, config: RunConfig) -> Tokenizers:
-    """The run's own tokenizers; a text that needs more rows than the model has is refused."""
+    """Open the tokenizers of a run. Tokens without an embedding are refused."""
     tokenizers, c = open_tokenizers(run.tokenizers), config.model
     if not c.vocab_size:
         return tokenizers
@@ -51,7 +51,7 @@ def new_inputs(
     labels: dict[str, tuple[str, ...]],
     start: Bundle | None,
 ) -> TaskInputs:
-    """What the task is made from, before its data is encoded."""
+    """Return the inputs of a new run's task, before its data is encoded."""
     if start is None:
         return TaskInputs(config=config, tokenizers=tokenizers, labels=labels)
     heads = start.model.head_configs

@@ -1,4 +1,4 @@
-"""One micro-batch's forward as a module, so that DDP and FSDP see every parameter through it."""
+"""The forward pass and loss of a micro-batch as one module, which DDP and FSDP can wrap."""
 
 from typing import Any, NamedTuple
 
@@ -9,14 +9,14 @@ from pellucid.tasks.protocol import Task, total
 
 
 class Losses(NamedTuple):
-    """What one micro-batch gives."""
+    """The loss of one micro-batch."""
 
     loss: Tensor  # scalar to differentiate: its share of the whole update's loss
     sums: Tensor  # (2, terms), detached: each term's sum, and the same times its weight
 
 
 class Objective(nn.Module):
-    """A task's loss of a module, over counts of the whole update."""
+    """Computes the loss of a task, divided by the counts of the whole update."""
 
     def __init__(self, module: nn.Module, task: Task) -> None:
         super().__init__()

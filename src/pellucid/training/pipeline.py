@@ -17,7 +17,7 @@ from pellucid.training import checkpoints
 from pellucid.training.board import Board
 from pellucid.training.cards import model_card
 from pellucid.training.distribution import World, world
-from pellucid.training.prepare import Prepared, locate, prepare
+from pellucid.training.prepare import PreparedRun, locate_run, prepare_run
 from pellucid.training.reporter import LogFile, Quiet, Reporter, Tee
 from pellucid.training.run_directory import RunDirectory
 from pellucid.training.run_kernels import run_kernels
@@ -46,10 +46,10 @@ def train(
     """
     pinned()  # a wrong PELLUCID_KERNELS is refused before any work is done
     with world() as w:
-        settings, run = locate(settings, where)
+        settings, run = locate_run(settings, where)
         with RunLock(run.path) if w.is_main else nullcontext():
             listener = _reporter(run, reporter) if w.is_main else Quiet()
-            return _train(prepare(settings, run, w, where, listener), run, w, listener)
+            return _train(prepare_run(settings, run, w, where, listener), run, w, listener)
 
 
 def build_data(
@@ -59,13 +59,13 @@ def build_data(
 
     Raises: as `train`.
     """
-    settings, run = locate(settings, where)
+    settings, run = locate_run(settings, where)
     with RunLock(run.path):
-        prepare(settings, run, World(), where, _reporter(run, reporter))
+        prepare_run(settings, run, World(), where, _reporter(run, reporter))
     return run
 
 
-def _train(prepared: Prepared, run: RunDirectory, w: World, reporter: Reporter) -> Trained:
+def _train(prepared: PreparedRun, run: RunDirectory, w: World, reporter: Reporter) -> Trained:
     config = prepared.config
     device = choose_device(config.device)
     if config.training.tensorboard and w.is_main:

@@ -41,18 +41,18 @@ REPORT_EVERY = 1000
 """Records between two steps of the progress bar."""
 
 
-class Prepared(NamedTuple):
-    """What a trainer needs."""
+class PreparedRun(NamedTuple):
+    """The inputs of a trainer."""
 
     config: RunConfig
     task: Task
     data: TrainingData
 
 
-def locate(settings: Mapping[str, Any], where: str) -> tuple[dict[str, Any], RunDirectory]:
-    """The settings with what the data files' names say, and the run's directory.
+def locate_run(settings: Mapping[str, Any], where: str) -> tuple[dict[str, Any], RunDirectory]:
+    """Return the settings with the languages of the data files, and the run directory.
 
-    Settings that are left open stay as they are in a run that goes on.
+    A resumed run keeps its values of settings that are not given.
     """
     check(RunConfig, {n: settings[n] for n in ("task", "run_dir") if n in settings}, where)
     data = _with_languages(build(DataConfig, settings.get("data") or {}, where))
@@ -64,18 +64,18 @@ def locate(settings: Mapping[str, Any], where: str) -> tuple[dict[str, Any], Run
     return {**settings, "data": asdict(data)}, run
 
 
-def prepare(
+def prepare_run(
     settings: Mapping[str, Any], run: RunDirectory, world: World, where: str, reporter: Reporter
-) -> Prepared:
-    """Complete the config, record it, and make what training reads.
+) -> PreparedRun:
+    """Complete and record the config, and build tokenizers, encoded data and task.
 
-    Everything that can be known before the first update is checked here.
+    All checks that are possible before the first update are made here.
     Raises: DataError, ConfigError naming the invalid file or setting.
     """
     check_settings(settings, where)
     on_cpu = choose_device(settings.get("device") or "auto").type == "cpu"
     resumes = checkpoints.latest_checkpoint(run.path).path is not None
-    start = _start(settings, resumes, where)
+    start = _open_start(settings, resumes, where)
     task = task_config(settings.get("task", "translation"), where)
     objective = build(task, settings.get("objective") or {}, where)
     corpus = Corpus(build(DataConfig, settings["data"], where), objective)
@@ -91,8 +91,8 @@ def prepare(
             reporter.say(note)
     else:
         world.wait()
-    tokenizers = _tokenizers(config, corpus, run, start, reporter)
-    if config.start_from and start is None:  # the run goes on, and keeps what it took over
+    tokenizers = _make_tokenizers(config, corpus, run, start, reporter)
+    if config.start_from and start is None:  # a resumed run uses its own copies
         inputs = replace(inputs_of(run), config=config)
     else:
         inputs = new_inputs(config, tokenizers, corpus.labels, start)
@@ -110,11 +110,11 @@ def prepare(
         _remove_other_stores(run, train, validation)
         reporter.say(_summary(config, train))
     data = TrainingData(train, ValidationData(validation, corpus.valid))
-    return Prepared(config, build_task(inputs), data)
+    return PreparedRun(config, build_task(inputs), data)
 
 
-def _start(settings: Mapping[str, Any], resumes: bool, where: str) -> Bundle | None:
-    """The model that training begins from; None if there is none, or a checkpoint is there."""
+def _open_start(settings: Mapping[str, Any], resumes: bool, where: str) -> Bundle | None:
+    """Return the model of `start_from`, or None if it is not set or the run has a checkpoint."""
     directory = settings.get("start_from")
     if not directory or resumes:
         return None
@@ -129,10 +129,10 @@ def _start(settings: Mapping[str, Any], resumes: bool, where: str) -> Bundle | N
     return start
 
 
-def _tokenizers(
+def _make_tokenizers(
     config: RunConfig, corpus: Corpus, run: RunDirectory, start: Bundle | None, reporter: Reporter
 ) -> Tokenizers:
-    """The run's own, trained or copied once, so that the original may change or go."""
+    """Return the run's tokenizers. They are trained, or copied from the model, once per run."""
     if run.tokenizers.is_dir():
         return open_run_tokenizers(run, config)
     if start is not None:
@@ -158,14 +158,14 @@ def _tokenizers(
 def _encode(
     task: Task, inputs: TaskInputs, corpus: Corpus, run: RunDirectory, reporter: Reporter
 ) -> tuple[ExampleStore, ExampleStore]:
-    """The stores of training and held-out examples."""
+    """Return the stores of training and validation examples."""
     c, tokenizers = inputs.config, inputs.tokenizers
     common = [c.task, asdict(c.objective), asdict(c.data), inputs.labels, corpus.digests]
     common += [tokenizers.source.to_json(), tokenizers.target.to_json(), corpus.split]
     common += [c.model.most_tokens]
     reporter.begin("encoding", 0, corpus.n_read)
     try:
-        records = _reported(corpus.train(), reporter)
+        records = _report_progress(corpus.train(), reporter)
         train = build_store(records, task.encode, run.data / content_key(*common, "train"))
     finally:
         reporter.end()
@@ -174,14 +174,14 @@ def _encode(
 
 
 def _remove_other_stores(run: RunDirectory, *stores: ExampleStore) -> None:
-    """Delete what was encoded for earlier settings or file names of this run."""
+    """Delete stores of earlier settings or file names of this run."""
     used = {store.directory for store in stores}
     for path in run.data.iterdir():
         if path not in used and not path.name.startswith("."):
             remove(path)
 
 
-def _reported(records: Iterable[Record], reporter: Reporter) -> Iterator[Record]:
+def _report_progress(records: Iterable[Record], reporter: Reporter) -> Iterator[Record]:
     for n, record in enumerate(records, start=1):
         yield record
         if n % REPORT_EVERY == 0:

@@ -19,7 +19,7 @@ def run_kernels(
     The first of the processes chooses for all of them.
     """
     if w.is_main:
-        decision = _recorded(run) or decide(device)
+        decision = _read_recorded(run) or decide(device)
         reporter.say(f"kernels: {_describe(decision.choices, precision)} ({decision.reason})")
         if run.kernels() != decision.choices:
             run.keep_kernels(decision.choices)
@@ -29,8 +29,8 @@ def run_kernels(
     return choices
 
 
-def _recorded(run: RunDirectory) -> Decision | None:
-    """The choices of the updates that are done: others would change the last bits of the next."""
+def _read_recorded(run: RunDirectory) -> Decision | None:
+    """Return the choices that the run began with: other kernels would change the last bits."""
     choices = run.kernels() if run.fixed_config() is not None else None
     return None if choices is None else Decision(choices, "as when this run began")
 

@@ -1,4 +1,4 @@
-"""What training changes: weights, optimizer, averaged weights, and progress."""
+"""The state of training: weights, optimizer, averaged weights, and progress."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,7 +15,7 @@ from pellucid.training.run_directory import RunDirectory
 
 
 class UpdateSums(NamedTuple):
-    """What one update adds to the next line of metrics."""
+    """The sums of one update for the next line of metrics."""
 
     counts: dict[str, int]
     """The count of each loss term."""
@@ -27,12 +27,12 @@ class UpdateSums(NamedTuple):
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run has come: all that a checkpoint holds besides tensors."""
+    """The progress of a run: the content of a checkpoint other than tensors."""
 
     step: int = 0
-    """Updates that are done."""
+    """Number of finished updates."""
     metrics_size: int = 0
-    """Bytes of metrics.jsonl."""
+    """Size of metrics.jsonl in bytes."""
     terms: dict[str, tuple[float, float, int]] = field(default_factory=dict)
     """Each loss term's sum, the same times its weight, and its count since the last line of
     metrics."""
@@ -69,7 +69,7 @@ class State:
         self.progress = Progress()
 
     def save(self, run: RunDirectory, c: TrainingConfig) -> None:
-        """Publish a checkpoint; of older ones the newest, the best and those to average stay."""
+        """Publish a checkpoint. Of older ones, keep the newest, the best and those to average."""
         tensors = {
             "weights": dict(self.module.named_parameters()),
             "buffers": self.buffers(),
@@ -105,12 +105,12 @@ class State:
         return messages
 
     def buffers(self) -> dict[str, torch.Tensor]:
-        """Return what the module carries from batch to batch, such as Transformer-XL's memory."""
+        """Return the persistent buffers of the module, such as Transformer-XL's memory."""
         saved = self.module.state_dict(keep_vars=True)
         return {name: buffer for name, buffer in self.module.named_buffers() if name in saved}
 
     def restore_buffers(self, tensors: Mapping[str, torch.Tensor]) -> None:
-        """Put back the values of `buffers`."""
+        """Set the buffers to the values of `buffers`."""
         for name, buffer in self.buffers().items():
             buffer.copy_(tensors[name])
 

@@ -18,12 +18,12 @@ from pellucid.training.distribution import World
 
 
 class MicroBatch(NamedTuple):
-    """One forward and backward of one process."""
+    """The data of one forward and backward pass of one process."""
 
     number: int  # counted from 0 over the whole run and all processes
     epoch: int
-    indices: np.ndarray  # which examples
-    batch: Any  # what the task's collate made of them
+    indices: np.ndarray  # indices of the examples
+    batch: Any  # the output of the task's collate
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Stream:
     world: World = World()  # noqa: RUF009 (frozen)
 
     def starting_at(self, start: int) -> Iterator[MicroBatch]:
-        """Yield this process's micro-batches, prepared by worker processes if there are some."""
+        """Yield the micro-batches of this process, collated by workers if there are any."""
         workers = self.config.workers
         loader = DataLoader(
             _Collate(self.task, self.examples, self.config.seed),
@@ -68,7 +68,7 @@ class _Collate(Dataset):
 
 
 class _Share(Sampler):
-    """This process's share of the micro-batches."""
+    """The micro-batches of this process."""
 
     def __init__(self, stream: Stream, start: int) -> None:
         self.stream, self.start = stream, start
@@ -83,7 +83,7 @@ class _Share(Sampler):
 
 
 def _die_with_parent(worker: int) -> None:
-    """End a worker with its trainer: torch's own watch fails while a queue is full."""
+    """Stop a worker when its trainer dies: torch does not notice while a queue is full."""
     if sys.platform == "linux":
         pr_set_pdeathsig = 1
         ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)

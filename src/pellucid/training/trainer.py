@@ -28,7 +28,7 @@ class Outcome(NamedTuple):
     """How training ended."""
 
     progress: Progress
-    signal: int | None  # which one stopped it, if any
+    signal: int | None  # the signal that stopped it, or None
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Runtime:
 
 
 class Trainer:
-    """Trains a task's module in a run directory, from its newest checkpoint on."""
+    """Trains the module of a task, resuming from the newest checkpoint of the run directory."""
 
     def __init__(
         self,
@@ -76,11 +76,11 @@ class Trainer:
 
     @property
     def progress(self) -> Progress:
-        """How far training has come."""
+        """The progress of the run."""
         return self.state.progress
 
     def fit(self) -> Outcome:
-        """Train to the end, or until stopped; the last state is always saved."""
+        """Train until the end or a signal. The last state is always saved."""
         c = self.config
         start = self.progress.step
         stream = Stream(self.task, self.data.train, c, self.world).starting_at(start * c.accumulate)
@@ -108,7 +108,7 @@ class Trainer:
         return Outcome(self.progress, None)
 
     def _update(self, micro_batches: Sequence[MicroBatch], rate: float) -> float:
-        """Take one optimizer step over all processes' micro-batches; return the gradient's norm."""
+        """Take one optimizer step on micro-batches of all processes; return the gradient norm."""
         self.module.train()
         step = self.progress.step + 1
         buffers = {name: buffer.clone() for name, buffer in self.state.buffers().items()}
@@ -124,7 +124,7 @@ class Trainer:
         norm = self._norm()
         if not torch.isfinite(norm):
             self.state.restore_buffers(buffers)  # the forward has changed them
-            self._diverged(step, micro_batches)
+            self._raise_diverged(step, micro_batches)
         set_rate(self.state.optimizer, rate)
         self.state.optimizer.step()
         self._check_weights(step)
@@ -136,7 +136,7 @@ class Trainer:
         return float(norm)
 
     def _counts(self, micro_batches: Sequence[MicroBatch]) -> tuple[dict[str, int], int]:
-        """The count of each loss term over the whole update, and the tokens that are read."""
+        """Return the count of each loss term over the whole update, and the number of tokens."""
         each = [self.task.counts(micro.batch) for micro in micro_batches]
         names = list(each[0])
         tokens = sum(self.task.tokens(micro.batch) for micro in micro_batches)
@@ -147,20 +147,20 @@ class Trainer:
         return dict(zip(names, totals, strict=True)), tokens
 
     def _synchronise(self, last: bool) -> None:
-        """Let DDP sum gradients on the update's last backward only."""
+        """Make DDP sum gradients only on the last backward of an update."""
         if self.world.size > 1:
             self.objective.require_backward_grad_sync = last  # type: ignore[assignment]
 
     def _norm(self) -> torch.Tensor:
-        """Return the gradient's norm, measured before clipping to `clip_norm` if that is set."""
+        """Clip the gradient if `clip_norm` is set; return its norm before clipping."""
         parameters = [p for p in self.module.parameters() if p.grad is not None]
         norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
         if self.config.clip_norm:
             torch.nn.utils.clip_grads_with_norm_(parameters, self.config.clip_norm, norm)
         return norm
 
-    def _diverged(self, step: int, micro_batches: Sequence[MicroBatch]) -> None:
-        """Stop before the optimizer sees a gradient that is not finite."""
+    def _raise_diverged(self, step: int, micro_batches: Sequence[MicroBatch]) -> None:
+        """Raise before an optimizer step with a gradient that is not finite."""
         train = self.data.train
         origins = [train.origin(int(i)) for micro in micro_batches for i in micro.indices]
         shown = ", ".join(sorted(origins)[:20]) + (" ..." if len(origins) > 20 else "")
@@ -173,7 +173,7 @@ class Trainer:
         )
 
     def _check_weights(self, step: int) -> None:
-        """Stop before weights that are not finite are saved over sound ones."""
+        """Raise before weights that are not finite replace finite ones in a checkpoint."""
         if not torch.isfinite(torch.nn.utils.get_total_norm(self.module.parameters())):
             raise ConfigError(
                 f"update {step} left weights that are not finite, although its gradient is: the"
@@ -188,7 +188,7 @@ class Trainer:
         self._record(record)
 
     def _validate(self, clock: Clock) -> None:
-        """Score on held-out data, with the averaged weights if there are some."""
+        """Evaluate on validation data, with the averaged weights if there are any."""
         with clock.paused(), torch.no_grad():
             self.module.eval()
             if self.state.average is None:
@@ -209,7 +209,7 @@ class Trainer:
         )
 
     def scores(self) -> dict[str, float]:
-        """The task's metrics of the module as it is, on held-out data."""
+        """Return the metrics of the module's current weights on validation data."""
         return self.task.validate(self.module, self.data.validation, self.device)
 
     def _record(self, record: dict[str, Any]) -> None:
@@ -219,7 +219,7 @@ class Trainer:
             self._note(metrics_size=self.run.metrics_size())
 
     def _note(self, **changes: Any) -> None:
-        """Change fields of the progress."""
+        """Set fields of the progress."""
         self.state.progress = replace(self.progress, **changes)
 
     def _save(self) -> None:
@@ -239,7 +239,7 @@ class Trainer:
 
 
 def uses_bf16(precision: str) -> bool:
-    """Whether training computes matrix products in bf16."""
+    """Return whether training computes matrix products in bf16."""
     return precision == "bf16" or (precision == "auto" and active_choices().bf16)
 
 
