@@ -224,7 +224,7 @@ def _facts_of(path: Path) -> dict[str, Any] | None:
     return None
 
 
-def _verified(directory: Path) -> ExampleStore:
+def _verify_part(directory: Path) -> ExampleStore:
     """Open a store after verification. Raises: DataError or VerificationError if it is damaged."""
     for path in _part_paths(directory, read_json(directory / INDEX)["parts"]):
         verify(path)
