@@ -25,7 +25,7 @@ from pellucid.text.train import train_tokenizer
 TEXT = ["the dog sleeps", "the cat sleeps under the table", "der Hund schläft", "我爱你。"]
 
 
-def parts_of(**shape) -> Bundle:
+def find_parts(**shape) -> Bundle:
     tokenizer = train_tokenizer(
         TEXT * 3, TokenizerConfig(kind="char", vocab_size=64, min_frequency=1)
     )
@@ -46,7 +46,7 @@ def parts_of(**shape) -> Bundle:
 
 @pytest.fixture(scope="module")
 def parts():
-    return parts_of()
+    return find_parts()
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ SHAPES = (
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_what_is_saved_is_loaded(tmp_path, shape):
-    parts = parts_of(**shape)
+    parts = find_parts(**shape)
     save_bundle(tmp_path / "m", parts)
     loaded = load_model(tmp_path / "m")
     for name in ("model_config", "task", "roles", "decoding", "languages", "card"):

@@ -353,7 +353,7 @@ SETTINGS: dict[str, tuple[dict[str, Any], str]] = {
     "norms before": ({"pre_lnorm": True}, "pre_lnorm=True changes the model's output"),
     "falling cutoffs": ({"cutoffs": [20, 10]}, "must rise"),
     "cutoffs beyond": ({"cutoffs": [10, 40]}, "below vocab_size=40"),
-    "cutoffs of another type": ({"cutoffs": 7}, "of another type"),
+    "cutoffs of another type": ({"cutoffs": 7}, "has the wrong type"),
     "ties without a cluster": ({"tie_projs": [False]}, "1 entries for 3 clusters"),
     "no width left": ({"div_val": 4}, "leaves the last cluster no width"),
     "no memory": ({"mem_len": 0}, "mem_len=0 must be at least 1"),

@@ -11,14 +11,14 @@ import pytest
 
 from pellucid.errors import ResourceError
 from pellucid.training.board import Board
-from pellucid.training.reporter import Bar, JsonLines, LogFile, Quiet, Reporter, Tee, line_of
+from pellucid.training.reporter import Bar, JsonLines, LogFile, Quiet, Reporter, Tee, format_metrics
 from pellucid.training.reporter import reporter as choose_reporter
 
 RECORD = {"step": 1200, "loss": 4.12345, "rate": 0.0004567, "tokens_per_second": 12345.6}
 
 
 def test_a_line_is_short_and_complete():
-    line = line_of(RECORD)
+    line = format_metrics(RECORD)
     assert line == "step 1,200  loss 4.123  rate 0.000457  tokens per second 12,346"
 
 
@@ -29,7 +29,7 @@ def test_plain_and_json_go_to_stderr(capsys):
     out, err = capsys.readouterr()
     assert out == ""
     plain, figures, message = err.rstrip("\n").split("\n")
-    assert plain == line_of(RECORD)
+    assert plain == format_metrics(RECORD)
     assert json.loads(figures) == RECORD
     assert json.loads(message) == {"message": "größer"}
 
@@ -42,7 +42,7 @@ def test_the_log_keeps_what_every_reporter_hears(tmp_path, capsys):
     both.advance(1)
     both.end()
     lines = (tmp_path / "log.txt").read_text().rstrip("\n").split("\n")
-    assert [line[21:] for line in lines] == ["resuming", line_of(RECORD)]
+    assert [line[21:] for line in lines] == ["resuming", format_metrics(RECORD)]
     assert capsys.readouterr() == ("", "")
 
 
@@ -60,7 +60,7 @@ def test_a_missing_extra_is_named(monkeypatch, tmp_path):
 
 
 def test_figures_that_are_not_finite_can_be_said():
-    assert "nan" in line_of({"loss": math.nan})
+    assert "nan" in format_metrics({"loss": math.nan})
 
 
 class Broken(io.StringIO):

@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pellucid.cli.evaluate import only_best
+from pellucid.cli.evaluate import with_single_best
 from pellucid.cli.models import load_model
 from pellucid.cli.parse import config_flags, positional
 from pellucid.config.decoding import DecodingConfig
@@ -35,7 +35,7 @@ def run(options: Options) -> int:
     """Load, warm up, measure, print."""
     if min(options.lines, options.repeat) < 1:
         raise UsageError("--lines and --repeat must be at least 1.")
-    settings = only_best(options.search)
+    settings = with_single_best(options.search)
     began = time.perf_counter()
     model = load_model(options.model, options.device, options.dtype)
     loaded = time.perf_counter() - began

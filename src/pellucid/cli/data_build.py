@@ -6,7 +6,7 @@ from typing import Any
 
 from pellucid.cli.parse import config_flags, positional
 from pellucid.cli.task_sections import task_sections
-from pellucid.cli.train import settings_of
+from pellucid.cli.train import read_settings
 from pellucid.config.run import CHOSEN, RunConfig
 
 
@@ -24,7 +24,7 @@ class Options:
 
 def run(options: Options) -> int:
     """Build, and print where."""
-    settings, where = settings_of(options.source, options.settings)
+    settings, where = read_settings(options.source, options.settings)
     from pellucid.training.pipeline import build_data
     from pellucid.training.reporter import reporter
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pellucid.cli.evaluate_task import measure_task
 from pellucid.cli.models import load_model
-from pellucid.cli.pairs import Pair, languages_of, lines_of, read_pairs
+from pellucid.cli.pairs import Pair, find_languages, read_aligned_lines, read_pairs
 from pellucid.cli.parse import config_flags, positional
 from pellucid.cli.render import one_line
 from pellucid.config.decoding import DecodingConfig
@@ -74,7 +74,7 @@ def run(options: Options) -> int:
         is_file = Path(options.against).is_file()
         other = options.against if is_file else _open(options.against, options)
         other = _system(other, pairs, options)
-    language = options.language or system.language or languages_of(options.data)[1]
+    language = options.language or system.language or find_languages(options.data)[1]
     scores([""], [""], language, options.tokenised)  # fails now without its word segmenter
     translations = system.texts()
     if options.output:
@@ -108,7 +108,7 @@ def scores(
     return [*n_grams, ter(texts, references, language)]
 
 
-def only_best(search: dict[str, Any]) -> dict[str, Any]:
+def with_single_best(search: dict[str, Any]) -> dict[str, Any]:
     """Return search settings for one text per source. Raises: UsageError if more are requested."""
     if search.get("n_best", 1) > 1:
         raise UsageError(
@@ -124,13 +124,13 @@ def _check(options: Options) -> None:
         raise UsageError("no test set. Give it: --data test.en test.de")
     if bool(options.model) == bool(options.hypotheses):
         raise UsageError("give either a model or --hypotheses FILE: one of them is measured.")
-    only_best(options.search)
+    with_single_best(options.search)
     if options.tokenised and options.against:
         raise UsageError(
             "--tokenised and --against: systems are compared by sacreBLEU's BLEU, which is another"
             " protocol. Leave one out."
         )
-    only_best(options.search)
+    with_single_best(options.search)
     if options.output:
         from pellucid.files import check_writable
 
@@ -154,9 +154,9 @@ def _translator_flags(options: Options) -> list[str]:
 
 def _system(model: "Loaded | str", pairs: Sequence[Pair], options: Options) -> System:
     """A model, or a file of its translations."""
-    settings = only_best(options.search)
+    settings = with_single_best(options.search)
     if isinstance(model, str):
-        lines = lines_of(model, len(pairs))
+        lines = read_aligned_lines(model, len(pairs))
         return System("", lambda: lines)
     model.translate([], **settings)  # impossible settings are an error before the work
 

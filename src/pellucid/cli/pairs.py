@@ -38,12 +38,12 @@ def read_pairs(files: Sequence[str]) -> list[Pair]:
     return pairs
 
 
-def languages_of(files: Sequence[str]) -> tuple[str, str]:
+def find_languages(files: Sequence[str]) -> tuple[str, str]:
     """Return source and target language from the endings of the files, "" if unknown."""
     return languages(files, DataConfig())
 
 
-def lines_of(file: str, expected: int) -> list[str]:
+def read_aligned_lines(file: str, expected: int) -> list[str]:
     """The lines of a text file. Raises: DataError if there are not as many as expected."""
     lines = list(read_lines(file, MAX_LINE_BYTES))
     if len(lines) != expected:

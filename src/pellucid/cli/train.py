@@ -38,7 +38,7 @@ class Options:
 def run(options: Options) -> int:
     """Train, then print where the model is and the next commands."""
     allocator.prepare_for_steps()
-    settings, where = settings_of(options.source, options.settings)
+    settings, where = read_settings(options.source, options.settings)
     from pellucid.training.reporter import Quiet, reporter
 
     is_main = os.environ.get("RANK", "0") == "0"  # under torchrun, the first process
@@ -65,7 +65,7 @@ def run(options: Options) -> int:
     return 0
 
 
-def settings_of(source: str, flags: dict[str, Any]) -> tuple[dict[str, Any], str]:
+def read_settings(source: str, flags: dict[str, Any]) -> tuple[dict[str, Any], str]:
     """Return the settings of a file or a run with the flags on top, and their origin.
 
     Raises: DataError if there is no such file or run; UsageError if there is neither.

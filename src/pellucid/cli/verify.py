@@ -19,7 +19,7 @@ class Options:
 
 def run(options: Options) -> int:
     """Print whether each part is sound. Raises: the first fault, after checking all parts."""
-    parts = parts_of(Path(options.directory))
+    parts = find_parts(Path(options.directory))
     faults: list[PellucidError] = []
     for part in parts:
         try:
@@ -59,7 +59,7 @@ def _check_opens(part: Path) -> str:
     return f"opens    {part}  no {NAME}: not verified (pellucid import adds one)"
 
 
-def parts_of(path: Path) -> list[Path]:
+def find_parts(path: Path) -> list[Path]:
     """Return the directories that a name matches.
 
     Raises: DataError if there is nothing to check.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pellucid.config.columns import PAIR, Column
 from pellucid.config.data import GARDEN, DataConfig
 from pellucid.data.lines import Fault
-from pellucid.data.recognized import N_EXAMPLES, Recognized, recognized_from
+from pellucid.data.recognized import N_EXAMPLES, Recognized, describe_fields
 from pellucid.data.records import Scanned, scan_records
 from pellucid.data.split import NOTHING_LEFT, HoldOut, n_held_out, text_keys
 from pellucid.errors import DataError
@@ -75,7 +75,7 @@ def check(files: Sequence[str], config: DataConfig, columns: Sequence[Column] = 
         faults.append(Fault(str(files[0]), 0, 0, kind, what))
         counts[kind] += 1
     counted = {kind: n for kind, n in counts.items() if n}
-    recognized = recognized_from(first, files, columns)
+    recognized = describe_fields(first, files, columns)
     return Report(examples, tuple(faults), counted, notes.noun, recognized)
 
 

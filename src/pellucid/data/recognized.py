@@ -56,13 +56,13 @@ def recognize(files: Sequence[str], columns: Sequence[Column], config: DataConfi
             raise DataError(str(each.faults[0]))
         if each.record is not None:
             first.append(each)
-    recognized = recognized_from(first, files, columns)
+    recognized = describe_fields(first, files, columns)
     if recognized is None:
         raise DataError(f"{', '.join(files)}: there is no example in it. Check the file.")
     return recognized
 
 
-def recognized_from(
+def describe_fields(
     scanned: Sequence[Scanned], files: Sequence[str], columns: Sequence[Column]
 ) -> Recognized | None:
     """Return from which fields these examples were read; None if there is none."""

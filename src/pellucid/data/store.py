@@ -89,7 +89,7 @@ def build_store(records: Iterable[Record], encode: Encode, directory: Path) -> E
     left_out: Counter[str] = Counter()
     for part in _parts(records):
         path = _part_paths(directory, n_parts + 1)[-1]
-        facts = _facts_of(path)
+        facts = _read_facts(path)
         if facts is None:
             facts = _write_part(path, part, encode)
         for _ in part:  # what an earlier build encoded is read past
@@ -217,7 +217,7 @@ def _count_left_out(
             yield each
 
 
-def _facts_of(path: Path) -> dict[str, Any] | None:
+def _read_facts(path: Path) -> dict[str, Any] | None:
     """What the manifest of a part says, or None if it is not there or not whole."""
     with contextlib.suppress(VerificationError, DataError):
         return verify(path)["facts"]

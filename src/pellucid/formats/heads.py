@@ -100,7 +100,7 @@ def _count_tensors(heads: Sequence[PublishedHead], names: Mapping[str, str]) -> 
     return sum(any(match_name(pattern, name) for pattern in patterns) for name in names)
 
 
-def stored_config(
+def read_head_config(
     head: PublishedHead,
     hf_config: Mapping[str, Any],
     names: Mapping[str, str],
@@ -211,7 +211,7 @@ def remove_absent_ties(
     return replace(c, tie_embeddings="inputs" if only_output and both else "none")
 
 
-def used_biases(
+def select_biases(
     table: Sequence[Rename], names: Mapping[str, str], shards: Shards
 ) -> Sequence[Rename]:
     """Return the renames, so that a head uses the bias that `transformers` would use.

@@ -16,9 +16,9 @@ from pellucid.families.family import Family
 from pellucid.families.renames import Rename
 from pellucid.formats.heads import (
     find_heads,
+    read_head_config,
     remove_absent_ties,
-    stored_config,
-    used_biases,
+    select_biases,
     write_heads,
 )
 from pellucid.formats.shards import Shards
@@ -66,7 +66,8 @@ def open_published(directory: Path, config: Any = None) -> PublishedModel:
     names = _full_names(shards.shapes, family)
     architecture, published_heads = find_heads(config, family, c, names, str(where))
     heads = {
-        h.name: stored_config(h, config, names, shards.shapes, str(where)) for h in published_heads
+        h.name: read_head_config(h, config, names, shards.shapes, str(where))
+        for h in published_heads
     }
     if family.read_head is not None:
         heads = {name: family.read_head(config, head) for name, head in heads.items()}
@@ -78,7 +79,7 @@ def open_published(directory: Path, config: Any = None) -> PublishedModel:
                 family.module(fitting, heads),
                 family.all_renames(fitting, published_heads),
             )
-    table = used_biases(table, names, shards)
+    table = select_biases(table, names, shards)
     load_weights(model, _read_tensors(model, table, names, shards, family))
     token_ids = {k: v for k, v in config.items() if k.endswith("token_id") and isinstance(v, int)}
     return PublishedModel(family, model.eval(), heads, architecture, token_ids)

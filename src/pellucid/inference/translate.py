@@ -88,7 +88,7 @@ def _sources(bundle: Bundle, texts: Sequence[str], limit: int) -> list[list[list
     def fits(part: str) -> bool:
         return len(tokenizer.encode_batch([part])[0]) <= longest
 
-    def parts_of(text: str, ids: list[int]) -> list[list[int]]:
+    def split_text(text: str, ids: list[int]) -> list[list[int]]:
         if not text.strip():
             return []
         # Length is counted in tokens: a normalizer may turn one character into many.
@@ -96,7 +96,7 @@ def _sources(bundle: Bundle, texts: Sequence[str], limit: int) -> list[list[list
 
     texts = [clean_text(text) for text in texts]
     rows = zip(texts, tokenizer.encode_batch(texts), strict=True)
-    return [[wrap_source(bundle, ids) for ids in parts_of(text, row)] for text, row in rows]
+    return [[wrap_source(bundle, ids) for ids in split_text(text, row)] for text, row in rows]
 
 
 def _to_results(

@@ -10,7 +10,7 @@ from pellucid.manifest import verify
 from pellucid.tasks.catalog import build_task
 from pellucid.training import checkpoints
 from pellucid.training.cards import model_card
-from pellucid.training.inputs import inputs_of
+from pellucid.training.inputs import read_inputs
 from pellucid.training.run_directory import RunDirectory
 
 
@@ -47,7 +47,7 @@ def average_checkpoints(paths: Sequence[Path]) -> Bundle:
             " checkpoints of one run."
         )
     run = RunDirectory(runs.pop())
-    inputs = inputs_of(run)
+    inputs = read_inputs(run)
     config = inputs.config
     tensors = checkpoints.average(paths, "ema" if config.training.ema else "weights")
     task = build_task(inputs)

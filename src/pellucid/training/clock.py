@@ -4,7 +4,7 @@ import time
 
 
 class Clock:
-    """A clock that can be paused."""
+    """A clock that can be pause."""
 
     def __init__(self) -> None:
         self.start = time.perf_counter()
@@ -15,7 +15,7 @@ class Clock:
         seconds, self.start = now - self.start, now
         return {"tokens_per_second": tokens / max(seconds, 1e-9), "seconds": seconds}
 
-    def paused(self) -> "Clock":
+    def pause(self) -> "Clock":
         """Return a context in which time is not counted."""
         return self
 

@@ -25,7 +25,7 @@ class Average:
             shadow.copy_(tensors[name])
 
     @contextmanager
-    def in_place_of(self, module: nn.Module) -> Iterator[None]:
+    def swap_into(self, module: nn.Module) -> Iterator[None]:
         """Put the average into the module while the context lasts."""
         kept = {name: p.detach().clone() for name, p in module.named_parameters()}
         _fill(module, self.shadow)

@@ -14,7 +14,7 @@ from pellucid.text.published.open import open_tokenizers
 from pellucid.training.run_directory import RunDirectory
 
 
-def inputs_of(run: RunDirectory) -> TaskInputs:
+def read_inputs(run: RunDirectory) -> TaskInputs:
     """Read the inputs of a run's task from its directory.
 
     Raises: DataError if the run has not encoded its data yet.
@@ -67,8 +67,8 @@ def new_inputs(
     )
 
 
-def facts_of(inputs: TaskInputs) -> dict[str, Any]:
-    """What `inputs_of` reads back."""
+def dump_facts(inputs: TaskInputs) -> dict[str, Any]:
+    """What `read_inputs` reads back."""
     return {
         "labels": inputs.labels,
         "longest": inputs.longest,

@@ -21,7 +21,7 @@ from pellucid.training.prepare import PreparedRun, locate_run, prepare_run
 from pellucid.training.reporter import LogFile, Quiet, Reporter, Tee
 from pellucid.training.run_directory import RunDirectory
 from pellucid.training.run_kernels import run_kernels
-from pellucid.training.state import Progress, averaged_steps
+from pellucid.training.state import Progress, find_steps_to_average
 from pellucid.training.trainer import Runtime, Trainer
 
 
@@ -84,7 +84,7 @@ def _finish(config: RunConfig, trainer: Trainer, run: RunDirectory) -> None:
     """Give the module its final weights and publish it as `final/`."""
     c, progress = trainer.config, trainer.progress
     group = "ema" if c.ema else "weights"
-    steps = averaged_steps(c, progress.step) if c.average > 1 else [progress.best_step]
+    steps = find_steps_to_average(c, progress.step) if c.average > 1 else [progress.best_step]
     paths = [checkpoints.checkpoint_path(run.path, step) for step in steps]
     checkpoints.load_parameters(trainer.module, checkpoints.average(paths, group))
     trainer.module.eval()

@@ -32,10 +32,10 @@ from pellucid.training import checkpoints
 from pellucid.training.corpus import Corpus
 from pellucid.training.defaults import Situation, check_settings, complete
 from pellucid.training.distribution import World
-from pellucid.training.inputs import facts_of, inputs_of, new_inputs, open_run_tokenizers
+from pellucid.training.inputs import dump_facts, new_inputs, open_run_tokenizers
 from pellucid.training.reporter import Reporter
 from pellucid.training.run_directory import RunDirectory
-from pellucid.training.vectors import check_files, first_vectors
+from pellucid.training.vectors import check_files, load_vectors
 
 REPORT_EVERY = 1000
 """Records between two steps of the progress bar."""
@@ -93,7 +93,7 @@ def prepare_run(
         world.wait()
     tokenizers = _make_tokenizers(config, corpus, run, start, reporter)
     if config.start_from and start is None:  # a resumed run uses its own copies
-        inputs = replace(inputs_of(run), config=config)
+        inputs = replace(read_inputs(run), config=config)
     else:
         inputs = new_inputs(config, tokenizers, corpus.labels, start)
     task = build_task(inputs)
@@ -103,10 +103,10 @@ def prepare_run(
         world.wait()
     _check_fits(config, train, validation)
     longest = tuple(int(n) for n in train.lengths.max(axis=0))
-    vectors = {} if resumes else first_vectors(config, tokenizers, reporter)
+    vectors = {} if resumes else load_vectors(config, tokenizers, reporter)
     inputs = replace(inputs, longest=longest, vectors=vectors)
     if world.is_main:
-        run.keep_facts(facts_of(inputs))
+        run.keep_facts(dump_facts(inputs))
         _remove_other_stores(run, train, validation)
         reporter.say(_summary(config, train))
     data = TrainingData(train, ValidationData(validation, corpus.valid))

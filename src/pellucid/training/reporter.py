@@ -62,7 +62,7 @@ class Reporter:
 
     def scores(self, record: dict[str, float]) -> None:
         """Report metrics of training or validation."""
-        self.say(line_of(record))
+        self.say(format_metrics(record))
 
     def end(self) -> None:
         """End the work, whether it succeeded or not."""
@@ -156,7 +156,7 @@ class Bar(Reporter):
 
     def scores(self, record: dict[str, float]) -> None:
         if "valid_loss" in record or self.progress is None:
-            self.say(line_of(record))
+            self.say(format_metrics(record))
         else:
             figures = f"loss {record['loss']:.3f}  {record['tokens_per_second']:,.0f} tok/s"
             self.progress.update(self.task, figures=figures)
@@ -174,7 +174,7 @@ def reporter(log_format: LogFormat = "text") -> Reporter:
     return Bar() if SafeStderr().isatty() else Reporter()
 
 
-def line_of(record: dict[str, float]) -> str:
+def format_metrics(record: dict[str, float]) -> str:
     """Format metrics as `step 100  loss 4.123  ...`."""
     return "  ".join(f"{name.replace('_', ' ')} {_short(value)}" for name, value in record.items())
 

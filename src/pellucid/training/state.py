@@ -80,7 +80,7 @@ class State:
         progress = self.progress
         state = {"progress": vars(progress), "threads": torch.get_num_threads()}
         checkpoints.save_checkpoint(run.path, progress.step, tensors, state)
-        always = (progress.best_step, *averaged_steps(c, progress.step))
+        always = (progress.best_step, *find_steps_to_average(c, progress.step))
         checkpoints.prune(run.path, c.keep, always)
 
     def restore(self, run: RunDirectory) -> list[str]:
@@ -115,7 +115,7 @@ class State:
             buffer.copy_(tensors[name])
 
 
-def averaged_steps(c: TrainingConfig, step: int) -> list[int]:
+def find_steps_to_average(c: TrainingConfig, step: int) -> list[int]:
     """Return the steps of the checkpoints whose mean is the final model.
 
     Those that a signal asked for do not count: an interrupted run ends as an uninterrupted one.

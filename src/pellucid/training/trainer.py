@@ -189,12 +189,12 @@ class Trainer:
 
     def _validate(self, clock: Clock) -> None:
         """Evaluate on validation data, with the averaged weights if there are any."""
-        with clock.paused(), torch.no_grad():
+        with clock.pause(), torch.no_grad():
             self.module.eval()
             if self.state.average is None:
                 scores = self.scores()
             else:
-                with self.state.average.in_place_of(self.module):
+                with self.state.average.swap_into(self.module):
                     scores = self.scores()
         score, best = scores[self.best_by], self.progress.best
         if best is None or (score > best if self.direction == "higher" else score < best):

@@ -12,7 +12,7 @@ def check_files(config: RunConfig) -> None:
         check_width(path, config.model.embedding_width)
 
 
-def first_vectors(
+def load_vectors(
     config: RunConfig, tokenizers: Tokenizers, reporter: Reporter
 ) -> dict[str, Vectors]:
     """Return the vectors of the tokenizers' whole words, by stack, and report their number.

@@ -125,7 +125,7 @@ class TransformerXL(Model):
         """
         if target_ids is not None or segments is not None:
             raise UsageError("this model reads ids alone: leave out target_ids and segments.")
-        started = None if keep is None else started_of(keep)
+        started = None if keep is None else mask_from_start(keep)
         return self._read(ids, self._empty_memories(len(ids)), started)[0]
 
     def segment(self, ids: Tensor, memory: Tensor | None = None) -> Segment:
@@ -153,7 +153,7 @@ class TransformerXL(Model):
         """
         r = self.decoder.keys_of_distances(self.config.n_keys)
         cache = SegmentMemory(self._empty_memories(rows), r, rows)
-        started = None if keep is None else started_of(keep)
+        started = None if keep is None else mask_from_start(keep)
         if started is not None and not torch.equal(started, keep):  # type: ignore[arg-type]
             raise UsageError("texts to be continued must be padded on the left, and only there.")
         if source is not None and source.shape[1]:
@@ -214,8 +214,8 @@ class TransformerXL(Model):
         return [LayerMemory(zeros, zeros) for _ in range(c.n_decoder_layers)]
 
 
-def started_of(keep: Tensor) -> Tensor:
-    """(B, T), True from each text's first real token on, of keep (B, T), True = real.
+def mask_from_start(keep: Tensor) -> Tensor:
+    """Return a mask (B, T), True from the first real token of each text; keep (B, T).
 
     Padding after a text needs no mask: no real token attends to it.
     Raises: UsageError if there is padding inside a text, which would count as distance.
