@@ -32,7 +32,7 @@ from pellucid.training import checkpoints
 from pellucid.training.corpus import Corpus
 from pellucid.training.defaults import Situation, check_settings, complete
 from pellucid.training.distribution import World
-from pellucid.training.inputs import dump_facts, new_inputs, open_run_tokenizers
+from pellucid.training.inputs import dump_facts, new_inputs, open_run_tokenizers, read_inputs
 from pellucid.training.reporter import Reporter
 from pellucid.training.run_directory import RunDirectory
 from pellucid.training.vectors import check_files, load_vectors
