@@ -124,7 +124,7 @@ def damaged(copied: Path, change: str) -> None:
 
 
 FAULTS = {
-    "truncated": "not a whole safetensors file",
+    "truncated": "not a valid safetensors file",
     "missing tensor": "transformer.h.1.ln_1.bias is missing",
     "misnamed tensor": "transformer.h.1.ln_1.bias is missing .is it transformer.h.1.ln_one.bias",
     "too many tensors": "transformer.h.2.ln_1.bias has no place",
@@ -140,7 +140,7 @@ def test_weights_that_do_not_fit(change, copied):
 
 
 SETTINGS: dict[str, tuple[dict[str, Any], str]] = {
-    "unknown family": ({"model_type": "gpt22"}, r"'gpt22' is not a family.*did it mean gpt2\?"),
+    "unknown family": ({"model_type": "gpt22"}, r"'gpt22' is not a known.*did it mean gpt2\?"),
     "no family": ({"model_type": None}, "names no model_type.*Known families: bert"),
     "layers without end": ({"n_layer": 10**9}, "more than 1024 layers"),
     "more layers than weights": ({"n_layer": 3}, r"transformer.h.2\S+ is missing"),

@@ -135,5 +135,5 @@ def test_a_head_holds_it():
     assert head.crf is not None
     assert head.crf.transitions.shape == (3, 3)
     assert Head(small(), HeadConfig(kind="token", outputs=3)).crf is None
-    with pytest.raises(ConfigError, match="a head of kind sequence has none"):
+    with pytest.raises(ConfigError, match="this is a head of kind sequence"):
         HeadConfig(kind="sequence", outputs=3, crf=True)

@@ -92,7 +92,7 @@ def test_the_other_narrow_types_are_safe(theirs, tmp_path, dtype):
 
 @pytest.mark.parametrize("dtype", ["fp16", "float16", torch.float16, "half", ""])
 def test_python_refuses_before_it_looks_for_a_model(dtype):
-    with pytest.raises(UsageError, match=r"use fp32, bf16, int8.*fp16 ends at 65,504"):
+    with pytest.raises(UsageError, match=r"Use fp32, bf16, int8.*fp16 is limited to 65,504"):
         pellucid.load("no such model", dtype=dtype)
 
 
