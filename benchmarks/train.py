@@ -38,7 +38,7 @@ from pellucid.nn.kernel_choice import KernelChoices
 from pellucid.nn.kernels import use_kernels
 from pellucid.nn.model import build
 from pellucid.nn.positions import sinusoids
-from pellucid.tasks.protocol import TaskInputs, total
+from pellucid.tasks.protocol import TaskInputs, combine_terms
 from pellucid.tasks.translation import PairBatch, TranslationTask
 from pellucid.text.pair import Tokenizers
 from pellucid.text.train import train_tokenizers
@@ -150,7 +150,7 @@ def run_pellucid(
         with use_kernels(choices):
             with torch.autocast("cpu", torch.bfloat16, enabled=choices.bf16):
                 terms = task.loss(module, batch)
-            total(terms, task.counts(batch)).backward()
+            combine_terms(terms, task.counts(batch)).backward()
         norm = torch.nn.utils.get_total_norm(
             [p.grad for p in module.parameters() if p.grad is not None]
         )

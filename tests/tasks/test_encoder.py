@@ -7,7 +7,7 @@ import torch
 
 from pellucid.config.tasks.catalog import TASK_CONFIGS
 from pellucid.families.sizes import SIZES
-from pellucid.tasks.encoder import build_encoder, published_head
+from pellucid.tasks.encoder import build_encoder, get_published_head
 from pellucid.tasks.masked_lm import HEAD as MLM
 from pellucid.tasks.tagging import HEAD as TAGGER
 from tasks.small import encoder_inputs, records_of
@@ -22,7 +22,7 @@ RECORDS = records_of([("the dog sees the cat",), ("a cat sees a dog",)])
 )
 def test_every_size_builds_a_model_with_the_head(task, head, size):  # authority: its shapes
     inputs = encoder_inputs(task, RECORDS, size)
-    config = published_head(SIZES[size].family, head)
+    config = get_published_head(SIZES[size].family, head)
     outputs = inputs.tokenizers.source.vocab_size
     if task == "tagging":
         outputs, config = 3, replace(config, outputs=3, labels=("a", "b", "c"))

@@ -13,8 +13,8 @@ from pellucid.config.data import DataConfig
 from pellucid.errors import ConfigError, UsageError
 from pellucid.formats.open_model import open_model
 from pellucid.formats.save_bundle import save_bundle
-from pellucid.tasks.masked_lm import HEAD, SEGMENT, MaskedLMTask, segments_of
-from pellucid.tasks.starting_weights import lay_starting_weights
+from pellucid.tasks.masked_lm import HEAD, SEGMENT_LENGTH, MaskedLMTask, split_into_segments
+from pellucid.tasks.starting_weights import copy_starting_weights
 from tasks.small import encoder_inputs, records_of, validation_data_of
 
 TEXTS = [(" ".join(pair),) for pair in garden.pairs(60, "en", "de")]
@@ -42,10 +42,10 @@ def test_documents_become_blocks(task):  # authority: the tokenizer, and slicing
 
 def test_segments_are_the_document():
     text = "line one\n" * 3000 + "x" * 25_000 + "\nend"
-    segments = segments_of(text)
+    segments = split_into_segments(text)
     assert "".join(segments) == text
-    assert max(map(len, segments)) <= SEGMENT + 25_001  # to the end of the line
-    assert segments_of("") == []
+    assert max(map(len, segments)) <= SEGMENT_LENGTH + 25_001  # to the end of the line
+    assert split_into_segments("") == []
 
 
 def batch_of(task, seed=0, n=9):
@@ -127,7 +127,7 @@ def test_starting_weights_are_copied(task):  # authority: the other model's own 
     wider = replace(task.inputs.config.model, d_ff=128)
     other = replace(task.inputs, config=replace(task.inputs.config, model=wider))
     with pytest.raises(ConfigError, match=r"start_from: encoder\.layers\.0.*the same family"):
-        lay_starting_weights(MaskedLMTask(other).build(1), replace(other, start=bundle))
+        copy_starting_weights(MaskedLMTask(other).build(1), replace(other, start=bundle))
 
 
 def test_ids_that_the_model_lacks_are_never_drawn(task):  # authority: the number of rows

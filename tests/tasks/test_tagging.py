@@ -14,7 +14,7 @@ from pellucid.errors import ConfigError, DataError
 from pellucid.formats.open_model import open_model
 from pellucid.formats.save_bundle import save_bundle
 from pellucid.inference.tag import tag
-from pellucid.tasks.tagging import HEAD, TaggingTask, windows
+from pellucid.tasks.tagging import HEAD, TaggingTask, split_into_windows
 from pellucid.text.words import WordPieces, encode_words
 from tasks.small import encoder_inputs, records_of, validation_data_of
 
@@ -59,7 +59,7 @@ def test_long_sentences_become_windows(task):  # authority: every word once, in 
     assert max(e.lengths[0] for e in encoded) <= 24
     assert tuple(TAGS[i] for e in encoded for i in e.columns[2]) == tags
     pieces = WordPieces([0] * 30, [0, 1, 25, 26])  # the second word alone is too long
-    assert list(windows(pieces, 20)) == [slice(0, 1), slice(1, 2), slice(2, 4)]
+    assert list(split_into_windows(pieces, 20)) == [slice(0, 1), slice(1, 2), slice(2, 4)]
 
 
 def test_an_unknown_tag_is_refused(task):

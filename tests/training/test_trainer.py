@@ -10,7 +10,7 @@ from pellucid.config.run import RunConfig
 from pellucid.config.tasks.base import TaskConfig
 from pellucid.config.training import TrainingConfig
 from pellucid.errors import ConfigError
-from pellucid.tasks.protocol import Term, total
+from pellucid.tasks.protocol import Term, combine_terms
 from pellucid.training.run_directory import RunDirectory
 from pellucid.training.stream import derived_seed
 from pellucid.training.trainer import Trainer
@@ -129,7 +129,7 @@ def test_accumulation_equals_one_large_batch(tmp_path):  # authority: the sum of
     parts = []
     for micro in seen:
         torch.manual_seed(derived_seed(trainer.config.seed, micro.number))
-        parts.append(total(task.loss(module, micro.batch), counts))
+        parts.append(combine_terms(task.loss(module, micro.batch), counts))
     sum(parts).backward()
     for name, parameter in module.named_parameters():
         # Adam's first step moves each weight by rate * sign(gradient), up to eps
@@ -139,7 +139,7 @@ def test_accumulation_equals_one_large_batch(tmp_path):  # authority: the sum of
 
 def test_terms_are_divided_by_their_own_counts():  # authority: arithmetic
     terms = {"a": Term(torch.tensor(6.0)), "b": Term(torch.tensor(8.0), weight=0.5)}
-    assert total(terms, {"a": 3, "b": 2}).item() == 6 / 3 + 0.5 * 8 / 2
+    assert combine_terms(terms, {"a": 3, "b": 2}).item() == 6 / 3 + 0.5 * 8 / 2
 
 
 class Faulty(Corruption):

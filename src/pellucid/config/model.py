@@ -138,7 +138,7 @@ class ModelConfig:
         return self.d_embedding or self.d_model
 
     @property
-    def most_tokens(self) -> int:
+    def max_positions(self) -> int:
         """Maximum number of tokens of a text, if positions are learned; 0 means no limit."""
         return self.max_length if self.positions.startswith("learned") else 0
 

@@ -66,7 +66,7 @@ class RNNConfig:
         return self.d_embedding or self.d_model
 
     @property
-    def most_tokens(self) -> int:
+    def max_positions(self) -> int:
         """Maximum number of tokens of a text; 0 means no limit."""
         return 0
 

@@ -45,7 +45,7 @@ def embed(
 def _rows(bundle: Bundle, texts: Sequence[str], config: EmbeddingConfig) -> list[Row]:
     """The ids of each text, with its prompt and the special tokens that the model reads."""
     prompted = [_prepare_text(text, config) for text in texts]
-    limit = min((n for n in (config.longest, bundle.model_config.most_tokens) if n), default=0)
+    limit = min((n for n in (config.longest, bundle.model_config.max_positions) if n), default=0)
     return text_rows(bundle, prompted, limit)
 
 

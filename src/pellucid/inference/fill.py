@@ -95,9 +95,9 @@ def _row(bundle: Bundle, text: str) -> list[int]:
             part = part.rstrip()
         ids += tokenizer.encode(part).ids
     ids = tokenizer.add_special_tokens(ids).ids
-    if 0 < c.most_tokens < len(ids):
+    if 0 < c.max_positions < len(ids):
         raise UsageError(
-            f"{text[:60]!r} ... has {len(ids)} tokens, but this model reads {c.most_tokens}."
+            f"{text[:60]!r} ... has {len(ids)} tokens, but this model reads {c.max_positions}."
             " Shorten it."
         )
     return ids

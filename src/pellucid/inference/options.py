@@ -49,7 +49,7 @@ class CallOptions:
 def max_positions(bundle: Bundle, call: CallOptions) -> int:
     """Number of positions that every model of a call has; 0 means no limit."""
     drafts = () if call.draft is None else (call.draft,)
-    limits = [m.model_config.most_tokens for m in (bundle, *call.ensemble, *drafts)]
+    limits = [m.model_config.max_positions for m in (bundle, *call.ensemble, *drafts)]
     return min(filter(None, limits), default=0)
 
 

@@ -45,11 +45,11 @@ def score(
     targets = [wrap_target(bundle, ids) for ids in target.encode_batch([t for _, t in pairs])]
     c = bundle.model_config
     for i, (source_ids, target_ids) in enumerate(zip(sources, targets, strict=True)):
-        if 0 < c.most_tokens < max(len(source_ids), len(target_ids)):
+        if 0 < c.max_positions < max(len(source_ids), len(target_ids)):
             name = names[i] if names else f"pair {pairs[i][0][:40]!r}"
             raise DataError(
                 f"{name}: {len(source_ids)} source and {len(target_ids)} target tokens, but this"
-                f" model reads {c.most_tokens} on each side. Shorten the pair or leave it out."
+                f" model reads {c.max_positions} on each side. Shorten the pair or leave it out."
             )
     max_tokens = MAX_LOGITS // (c.target_vocab_size or c.vocab_size)
     scored = [Scored(0.0, 0)] * len(pairs)

@@ -12,10 +12,10 @@ from pellucid.formats.bundle import Bundle
 from pellucid.nn.base import Model
 from pellucid.nn.model import materialize
 from pellucid.tasks.protocol import TaskInputs
-from pellucid.tasks.starting_weights import lay_starting_weights
+from pellucid.tasks.starting_weights import copy_starting_weights
 
 
-def published_head(family: str, name: str) -> HeadConfig:
+def get_published_head(family: str, name: str) -> HeadConfig:
     """The head of this name as a published family has it. Raises: ConfigError if it has none."""
     for heads in PUBLISHED_FAMILIES[family].heads.values() if family in PUBLISHED_FAMILIES else ():
         for head in heads:
@@ -33,8 +33,8 @@ def check_encoder(inputs: TaskInputs, head: str, roles: Sequence[str]) -> None:
     roles: special tokens that the task uses.
     Raises: ConfigError, UsageError naming what is missing.
     """
-    published_head(inputs.config.family, head)
-    most_tokens(inputs)
+    get_published_head(inputs.config.family, head)
+    max_text_tokens(inputs)
     for role in roles:
         inputs.tokenizers.source.id(role)
 
@@ -44,11 +44,11 @@ def build_encoder(inputs: TaskInputs, heads: Mapping[str, HeadConfig], seed: int
     with torch.device("meta"):
         module = PUBLISHED_FAMILIES[inputs.config.family].module(inputs.model_config, heads)
     model = materialize(module, seed)
-    lay_starting_weights(model, inputs)
+    copy_starting_weights(model, inputs)
     return model
 
 
-def encoder_bundle(module: Model, inputs: TaskInputs) -> Bundle:
+def build_encoder_bundle(module: Model, inputs: TaskInputs) -> Bundle:
     """A finished encoder with everything that belongs to it."""
     c, tokenizer = inputs.config, inputs.tokenizers.source
     return Bundle(
@@ -66,10 +66,10 @@ def encoder_bundle(module: Model, inputs: TaskInputs) -> Bundle:
     )
 
 
-def most_tokens(inputs: TaskInputs) -> int:
+def max_text_tokens(inputs: TaskInputs) -> int:
     """Most tokens of an example without its special tokens: by the data's and the model's bound."""
     n_special = len(inputs.tokenizers.source.add_special_tokens([]).ids)
-    bound = min(inputs.config.data.max_length, inputs.config.model.most_tokens or 1 << 30)
+    bound = min(inputs.config.data.max_length, inputs.config.model.max_positions or 1 << 30)
     if bound <= n_special:
         raise ConfigError(
             f"data.max_length={inputs.config.data.max_length} leaves no room for text between the"

@@ -28,7 +28,7 @@ def evaluate(
             f"this model has no training task (task={bundle.task!r}), so it has no"
             " metrics. Fine-tune it first: pellucid train --start-from MODEL --task TASK."
         )
-    inputs = task_inputs(bundle, data)
+    inputs = build_task_inputs(bundle, data)
     task = build_task(inputs)
     records = list(read_records(files, inputs.config.objective.columns, data))
     examples = [each for each in task.encode(records) if isinstance(each, Encoded)]
@@ -39,7 +39,7 @@ def evaluate(
         return task.validate(model, ValidationData(InMemoryExamples(examples), records), device)
 
 
-def task_inputs(bundle: Bundle, data: DataConfig) -> TaskInputs:
+def build_task_inputs(bundle: Bundle, data: DataConfig) -> TaskInputs:
     """Return the inputs of the task of a finished model, with default settings."""
     objective = task_config(bundle.task, "the model")()
     heads = bundle.model.head_configs

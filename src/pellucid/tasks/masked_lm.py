@@ -21,17 +21,17 @@ from pellucid.nn.losses import cross_entropy, perplexity
 from pellucid.nn.masks import keep_from
 from pellucid.tasks.encoder import (
     build_encoder,
+    build_encoder_bundle,
     check_encoder,
-    encoder_bundle,
-    most_tokens,
-    published_head,
+    get_published_head,
+    max_text_tokens,
 )
 from pellucid.tasks.padding import pad_texts
 from pellucid.tasks.protocol import Task, TaskInputs, Term
 
 NAME = MaskedLMConfig.name
 HEAD = "mlm"
-SEGMENT = 10_000
+SEGMENT_LENGTH = 10_000
 """Characters of a document that are tokenized at once, about."""
 
 
@@ -61,22 +61,22 @@ class MaskedLMTask(Task):
 
     def encode(self, records: Iterable[Record]) -> Iterator[Encoded | LeftOutRecord]:
         """Documents, cut into blocks of at most `data.max_length` tokens, special ones included."""
-        tokenizer, most = self.inputs.tokenizers.source, most_tokens(self.inputs)
+        tokenizer, max_tokens = self.inputs.tokenizers.source, max_text_tokens(self.inputs)
         n_special = len(tokenizer.add_special_tokens([]).ids)
         for chunk in split_into_chunks(records):
-            segments = [segments_of(record.values[0]) for record in chunk]
+            segments = [split_into_segments(record.values[0]) for record in chunk]
             encoded = iter(tokenizer.encode_batch([s for each in segments for s in each]))
             for record, each in zip(chunk, segments, strict=True):
                 ids = np.array([i for _ in each for i in next(encoded)], np.int32)
                 if not len(ids):
                     yield LeftOutRecord("blank")
-                for begin in range(0, len(ids), most):
-                    block = ids[begin : begin + most]
+                for begin in range(0, len(ids), max_tokens):
+                    block = ids[begin : begin + max_tokens]
                     yield Encoded((block,), (len(block) + n_special,), record)
 
     def build(self, seed: int) -> nn.Module:
         """An encoder with a head that predicts tokens."""
-        head = self.inputs.heads.get(HEAD) or published_head(self.inputs.config.family, HEAD)
+        head = self.inputs.heads.get(HEAD) or get_published_head(self.inputs.config.family, HEAD)
         return build_encoder(self.inputs, {HEAD: head}, seed)
 
     def collate(self, examples: Sequence[tuple[np.ndarray]], seed: int) -> MaskedBatch:
@@ -135,7 +135,7 @@ class MaskedLMTask(Task):
     def export(self, module: nn.Module) -> Mapping[str, Bundle]:
         """The one model of this task."""
         assert isinstance(module, Model)
-        return {"final": encoder_bundle(module, self.inputs)}
+        return {"final": build_encoder_bundle(module, self.inputs)}
 
     @property
     def _objective(self) -> MaskedLMConfig:
@@ -153,14 +153,14 @@ class MaskedLMTask(Task):
         return MaskingTokens(tokenizer.id("mask"), np.array(regular))
 
 
-def segments_of(text: str) -> list[str]:
+def split_into_segments(text: str) -> list[str]:
     """A document in parts that are tokenized one by one, cut at line ends where it has some.
 
     Joined, they are the document again.
     """
     segments, begin = [], 0
     while begin < len(text):
-        end = begin + SEGMENT
+        end = begin + SEGMENT_LENGTH
         if end < len(text):
             end = text.find("\n", end) + 1 or len(text)
         segments.append(text[begin:end])

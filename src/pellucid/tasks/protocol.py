@@ -133,7 +133,7 @@ class Task(Protocol):
         ...
 
 
-def total(terms: Mapping[str, Term], counts: Mapping[str, int]) -> Tensor:
+def combine_terms(terms: Mapping[str, Term], counts: Mapping[str, int]) -> Tensor:
     """Return the weighted sum of terms, each divided by its count over the whole update."""
     counted = [(term, counts[name]) for name, term in terms.items() if counts[name]]
     return torch.stack([term.sum * (term.weight / count) for term, count in counted]).sum()

@@ -8,7 +8,7 @@ from pellucid.nn.embedding import Embedding, set_rows
 from pellucid.tasks.protocol import TaskInputs
 
 
-def lay_starting_weights(model: Model, inputs: TaskInputs) -> None:
+def copy_starting_weights(model: Model, inputs: TaskInputs) -> None:
     """Copy the weights of the model to start from, and word vectors, into a new model.
 
     Every weight that both models have is copied; heads that only the new one has, or that have

@@ -22,10 +22,10 @@ from pellucid.nn.masks import keep_from
 from pellucid.nn.padding import pad_rows
 from pellucid.tasks.encoder import (
     build_encoder,
+    build_encoder_bundle,
     check_encoder,
-    encoder_bundle,
-    most_tokens,
-    published_head,
+    get_published_head,
+    max_text_tokens,
 )
 from pellucid.tasks.padding import pad_texts
 from pellucid.tasks.protocol import Task, TaskInputs, Term
@@ -64,7 +64,7 @@ class TaggingTask(Task):
 
     def encode(self, records: Iterable[Record]) -> Iterator[Encoded | LeftOutRecord]:
         """Ids, first tokens and labels; a sentence that is too long becomes several examples."""
-        tokenizer, most = self.inputs.tokenizers.source, most_tokens(self.inputs)
+        tokenizer, max_tokens = self.inputs.tokenizers.source, max_text_tokens(self.inputs)
         n_special = len(tokenizer.add_special_tokens([]).ids)
         ids_of = {label: i for i, label in enumerate(self.labels)}
         for chunk in split_into_chunks(records):
@@ -73,18 +73,18 @@ class TaggingTask(Task):
                 labels = np.array(_label_ids(record, ids_of), np.int32)
                 if not len(labels):
                     yield LeftOutRecord("blank")
-                for words in windows(pieces, most):
+                for words in split_into_windows(pieces, max_tokens):
                     begin, end = _span(pieces, words)
                     ids = np.array(pieces.ids[begin:end], np.int32)
                     first = np.array(pieces.first[words], np.int32) - begin
-                    columns = (ids[:most], first, labels[words])
+                    columns = (ids[:max_tokens], first, labels[words])
                     yield Encoded(columns, (len(columns[0]) + n_special,), record)
 
     def build(self, seed: int) -> nn.Module:
         """An encoder with a head that scores labels."""
         c = self.inputs.config
         head = replace(
-            published_head(c.family, HEAD),
+            get_published_head(c.family, HEAD),
             outputs=len(self.labels),
             labels=self.labels,
             crf=self._objective.head == "crf",
@@ -150,7 +150,7 @@ class TaggingTask(Task):
     def export(self, module: nn.Module) -> Mapping[str, Bundle]:
         """The one model of this task."""
         assert isinstance(module, Model)
-        return {"final": encoder_bundle(module, self.inputs)}
+        return {"final": build_encoder_bundle(module, self.inputs)}
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -171,16 +171,16 @@ class TaggingTask(Task):
         ]
 
 
-def windows(pieces: WordPieces, most: int) -> Iterator[slice]:
-    """Which words fit into `most` tokens together: all of them, or one window after another.
+def split_into_windows(pieces: WordPieces, max_tokens: int) -> Iterator[slice]:
+    """Yield slices of words whose tokens together are at most `max_tokens`.
 
-    A word that alone has more tokens is a window by itself.
+    A word with more tokens than that is a window of its own.
     """
     begin, n_words = 0, len(pieces.first)
     ends = [*pieces.first[1:], len(pieces.ids)]
     while begin < n_words:
         end = begin + 1
-        while end < n_words and ends[end] - pieces.first[begin] <= most:
+        while end < n_words and ends[end] - pieces.first[begin] <= max_tokens:
             end += 1
         yield slice(begin, end)
         begin = end

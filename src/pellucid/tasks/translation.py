@@ -25,7 +25,7 @@ from pellucid.nn.masks import keep_from
 from pellucid.nn.model import materialize
 from pellucid.tasks.padding import pad_texts
 from pellucid.tasks.protocol import Task, TaskInputs, Term
-from pellucid.tasks.starting_weights import lay_starting_weights
+from pellucid.tasks.starting_weights import copy_starting_weights
 
 NAME = TranslationConfig.name
 HEAD = "lm"
@@ -97,7 +97,7 @@ class TranslationTask(Task):
         with torch.device("meta"):
             module = ALL_FAMILIES[inputs.config.family].module(inputs.model_config, heads)
         model = materialize(module, seed)
-        lay_starting_weights(model, inputs)
+        copy_starting_weights(model, inputs)
         return model
 
     def collate(self, examples: Sequence[tuple[np.ndarray, np.ndarray]], seed: int) -> PairBatch:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from pellucid.tasks.protocol import Task, total
+from pellucid.tasks.protocol import Task, combine_terms
 
 
 class Losses(NamedTuple):
@@ -27,4 +27,4 @@ class Objective(nn.Module):
         terms = self.task.loss(self.module, batch)
         sums = torch.stack([terms[name].sum.detach().double() for name in counts])
         weights = sums.new_tensor([terms[name].weight for name in counts])
-        return Losses(total(terms, counts), torch.stack([sums, sums * weights]))
+        return Losses(combine_terms(terms, counts), torch.stack([sums, sums * weights]))

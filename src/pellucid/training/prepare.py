@@ -162,7 +162,7 @@ def _encode(
     c, tokenizers = inputs.config, inputs.tokenizers
     common = [c.task, asdict(c.objective), asdict(c.data), inputs.labels, corpus.digests]
     common += [tokenizers.source.to_json(), tokenizers.target.to_json(), corpus.split]
-    common += [c.model.most_tokens]
+    common += [c.model.max_positions]
     reporter.begin("encoding", 0, corpus.n_read)
     try:
         records = _report_progress(corpus.train(), reporter)
@@ -190,7 +190,7 @@ def _report_progress(records: Iterable[Record], reporter: Reporter) -> Iterator[
 
 def _check_fits(config: RunConfig, train: ExampleStore, validation: ExampleStore) -> None:
     """Raises: ConfigError naming an example that is too long for the model or for a batch."""
-    batch, positions = config.training.max_tokens, config.model.most_tokens or sys.maxsize
+    batch, positions = config.training.max_tokens, config.model.max_positions or sys.maxsize
     whole_batch = f"training.max_tokens={batch} allows for a whole batch. Raise it"
     model = f"the model's {positions} positions. Use a larger model.max_length"
     for store, bound, what in (
