@@ -33,7 +33,7 @@ from pellucid.data.batching import Batches
 from pellucid.data.records import Record, read_records
 from pellucid.data.store import ExampleStore, build_store
 from pellucid.families.transformer import PRESETS
-from pellucid.nn.kernel_cache import decide
+from pellucid.nn.kernel_cache import choose_kernels
 from pellucid.nn.kernel_choice import KernelChoices
 from pellucid.nn.kernels import use_kernels
 from pellucid.nn.model import build
@@ -165,7 +165,7 @@ def run_pellucid(
 
 def measured() -> KernelChoices:
     """What `precision: auto` trains with here."""
-    return decide(torch.device("cpu")).choices
+    return choose_kernels(torch.device("cpu")).choices
 
 
 class Plain(nn.Module):

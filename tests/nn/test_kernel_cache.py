@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from pellucid.nn import kernel_cache
-from pellucid.nn.kernel_cache import cpu_name, decide
+from pellucid.nn.kernel_cache import choose_kernels, cpu_name
 from pellucid.nn.kernel_choice import KernelChoices
 
 CPU = torch.device("cpu")
@@ -30,7 +30,7 @@ def measurements(monkeypatch, tmp_path):
 
 
 def test_a_machine_is_measured_once(measurements, tmp_path):
-    first, second = decide(CPU), decide(CPU)
+    first, second = choose_kernels(CPU), choose_kernels(CPU)
     assert first == second
     assert first.choices == KernelChoices(onednn=True)
     assert first.speeds == {"fp32": 100, "onednn": 295, "bf16": 55}
@@ -42,20 +42,20 @@ def test_a_machine_is_measured_once(measurements, tmp_path):
 
 @pytest.mark.parametrize("what", ["torch", "cpu"])
 def test_another_torch_or_cpu_is_measured_again(measurements, monkeypatch, tmp_path, what):
-    decide(CPU)
+    choose_kernels(CPU)
     if what == "torch":
         monkeypatch.setattr(torch, "__version__", "2.99.0")
     else:
         monkeypatch.setattr(kernel_cache, "cpu_name", lambda: "another")
-    decide(CPU)
-    decide(CPU)
+    choose_kernels(CPU)
+    choose_kernels(CPU)
     assert len(measurements) == 2
     assert len(json.loads((tmp_path / "cache" / "kernels.json").read_text())) == 2  # both stay
 
 
 def test_where_the_cache_cannot_be_written_the_default_is_used(measurements, tmp_path):
     (tmp_path / "cache").write_text("a file where the folder should be")
-    decision = decide(CPU)
+    decision = choose_kernels(CPU)
     assert decision.choices == KernelChoices()
     assert "cannot be kept" in decision.reason
     assert str(tmp_path / "cache") in decision.reason
@@ -70,7 +70,7 @@ def test_with_a_damaged_cache_the_default_is_used(measurements, tmp_path, conten
     (tmp_path / "cache").mkdir()
     path = tmp_path / "cache" / "kernels.json"
     path.write_text(content)
-    decision = decide(CPU)
+    decision = choose_kernels(CPU)
     assert (decision.choices, decision.speeds) == (KernelChoices(), {})
     assert "cannot be read" in decision.reason
     assert str(path) in decision.reason
@@ -80,14 +80,14 @@ def test_with_a_damaged_cache_the_default_is_used(measurements, tmp_path, conten
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
 def test_with_an_unreadable_cache_the_default_is_used(measurements, tmp_path):
-    decide(CPU)
+    choose_kernels(CPU)
     (tmp_path / "cache" / "kernels.json").chmod(0)
-    assert decide(CPU).choices == KernelChoices()
+    assert choose_kernels(CPU).choices == KernelChoices()
 
 
 def test_a_pin_is_neither_measured_nor_cached(measurements, monkeypatch, tmp_path):
     monkeypatch.setenv("PELLUCID_KERNELS", "onednn,bf16")
-    decision = decide(CPU)
+    decision = choose_kernels(CPU)
     assert decision.choices == KernelChoices(onednn=True, bf16=True)
     assert decision.reason == "pinned by PELLUCID_KERNELS"
     assert not measurements
@@ -95,7 +95,7 @@ def test_a_pin_is_neither_measured_nor_cached(measurements, monkeypatch, tmp_pat
 
 
 def test_other_devices_are_asked(measurements):
-    assert decide(torch.device("mps")).choices == KernelChoices()
+    assert choose_kernels(torch.device("mps")).choices == KernelChoices()
     assert not measurements
 
 

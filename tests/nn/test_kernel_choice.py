@@ -3,7 +3,7 @@
 import pytest
 
 from pellucid.errors import UsageError
-from pellucid.nn.kernel_choice import KernelChoices, choose, pinned
+from pellucid.nn.kernel_choice import KernelChoices, choose_by_speed, read_pinned_choices
 
 # GFLOP/s of one thread on three machines, as benchmarks/README.md lists them.
 ZEN_5 = {"fp32": 112, "onednn": 257, "bf16": 507}
@@ -26,16 +26,17 @@ INTEL_WITH_AMX = {"fp32": 142, "onednn": 139, "bf16": 327}
 )
 def test_the_default_wins_unless_another_is_clearly_faster(speeds, onednn, bf16):
     rounds = {name: [speed] for name, speed in speeds.items()}
-    assert choose(rounds) == KernelChoices(onednn=onednn, bf16=bf16)
+    assert choose_by_speed(rounds) == KernelChoices(onednn=onednn, bf16=bf16)
 
 
 def test_medians_decide():
     disturbed = {"fp32": [100, 10, 100], "onednn": [101, 900, 99], "bf16": [5, 240, 200]}
-    assert choose(disturbed) == KernelChoices(onednn=False, bf16=True)
+    assert choose_by_speed(disturbed) == KernelChoices(onednn=False, bf16=True)
 
 
 def test_decoding_decides_nothing():
-    assert choose({"fp32": [100], "packed bf16": [900], "packed int8": [900]}) == KernelChoices()
+    speeds = {"fp32": [100], "packed bf16": [900], "packed int8": [900]}
+    assert choose_by_speed(speeds) == KernelChoices()
 
 
 @pytest.mark.parametrize(
@@ -50,11 +51,11 @@ def test_decoding_decides_nothing():
 )
 def test_pinning(monkeypatch, value, choices):
     monkeypatch.setenv("PELLUCID_KERNELS", value)
-    assert pinned() == choices
+    assert read_pinned_choices() == choices
 
 
 @pytest.mark.parametrize("value", ["mkl", "FP32", "onednn bf16", "fp32,bf16"])
 def test_unknown_pins_are_refused(monkeypatch, value):
     monkeypatch.setenv("PELLUCID_KERNELS", value)
     with pytest.raises(UsageError, match=r"names no kernels\. Use one of: fp32; onednn; bf16"):
-        pinned()
+        read_pinned_choices()

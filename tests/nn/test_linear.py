@@ -1,7 +1,7 @@
 import torch
 
 from nn.samples import apart, randomize
-from pellucid.nn.linear import Linear, SlicedLinear, project
+from pellucid.nn.linear import BlockDiagonalLinear, Linear, project
 
 
 def made(linear: Linear) -> Linear:
@@ -19,7 +19,7 @@ def test_linear_is_an_affine_map():  # authority: its definition, element by ele
 
 
 def test_a_sliced_map_is_one_map_a_head():  # authority: a small map for each slice
-    linear, x = made(SlicedLinear(12, 3)), torch.randn(2, 5, 12)
+    linear, x = made(BlockDiagonalLinear(12, 3)), torch.randn(2, 5, 12)
     out = linear(x)
     for h in range(3):
         rows = slice(4 * h, 4 * h + 4)
@@ -31,7 +31,7 @@ def test_a_sliced_map_is_one_map_a_head():  # authority: a small map for each sl
 
 def test_several_maps_as_one_product():  # authority: each map by itself, and its gradients
     x = torch.randn(2, 5, 12, requires_grad=True)
-    maps = [made(Linear(12, 8)), made(SlicedLinear(12, 3)), made(Linear(12, 12))]
+    maps = [made(Linear(12, 8)), made(BlockDiagonalLinear(12, 3)), made(Linear(12, 12))]
     joined, single = project(x, maps), torch.cat([linear(x) for linear in maps], -1)
     assert apart(joined, single) <= 2e-6
     leaves = [x, *(p for linear in maps for p in linear.parameters())]
@@ -42,7 +42,7 @@ def test_several_maps_as_one_product():  # authority: each map by itself, and it
 
 def test_gradients():  # authority: finite differences in float64 (D9)
     x = torch.randn(2, 6, dtype=torch.float64, requires_grad=True)
-    for linear in (made(Linear(6, 4)), made(SlicedLinear(6, 3))):
+    for linear in (made(Linear(6, 4)), made(BlockDiagonalLinear(6, 3))):
         linear.double()
         assert torch.autograd.gradcheck(called(linear), (x, *linear.parameters()))
 

@@ -49,16 +49,16 @@ def test_allowed_bias_and_empty(keep, causal, offset, window, t, s):
 @pytest.mark.parametrize(("keep", "causal", "offset", "window", "t", "s"), CASES)
 def test_plainly_causal_only_where_it_is_the_triangle(keep, causal, offset, window, t, s):
     mask = Mask(keep=KEEP[:, :s] if keep else None, causal=causal, offset=offset, window=window)
-    if mask.is_plainly_causal(t, s):
+    if mask.is_lower_triangular(t, s):
         assert torch.equal(brute(mask, t, s)[0, 0], torch.ones(t, s).tril().bool())
         assert t == s
 
 
 def test_plainly_causal_is_found():
-    assert Mask(causal=True).is_plainly_causal(4, 4)
-    assert Mask(causal=True, window=4).is_plainly_causal(4, 4)
-    assert not Mask(causal=True, window=3).is_plainly_causal(4, 4)
-    assert not Mask().is_plainly_causal(4, 4)
+    assert Mask(causal=True).is_lower_triangular(4, 4)
+    assert Mask(causal=True, window=4).is_lower_triangular(4, 4)
+    assert not Mask(causal=True, window=3).is_lower_triangular(4, 4)
+    assert not Mask().is_lower_triangular(4, 4)
 
 
 def test_one_tensor_serves_all_layers():  # authority: the promise of `MaskTensors`
@@ -71,10 +71,10 @@ def test_one_tensor_serves_all_layers():  # authority: the promise of `MaskTenso
     assert mask.bias(like.double(), 5, 5).dtype == torch.float64
 
 
-def test_windowed_narrows_a_copy():
+def test_with_window_narrows_a_copy():
     mask = Mask(keep=KEEP, causal=True, offset=2)
     wide = mask.allowed(3, 5, CPU)
-    narrow = mask.windowed(2)
+    narrow = mask.with_window(2)
     assert torch.equal(narrow.allowed(3, 5, CPU), brute(narrow, 3, 5))
     assert narrow.keep is mask.keep
     assert (narrow.offset, narrow.window, mask.window) == (2, 2, 0)

@@ -61,11 +61,11 @@ def describe_machine() -> dict[str, Any]:
     from pellucid.config.docs import field_docs
     from pellucid.nn import kernels
     from pellucid.nn.device import choose_device
-    from pellucid.nn.kernel_cache import decide
+    from pellucid.nn.kernel_cache import choose_kernels
     from pellucid.nn.kernel_choice import KernelChoices
 
     device = choose_device()
-    decision, meanings = decide(device), field_docs(KernelChoices)
+    decision, meanings = choose_kernels(device), field_docs(KernelChoices)
     names = ("numpy", "safetensors", "tokenizers", "sacrebleu")
     return {
         "pellucid": __version__,

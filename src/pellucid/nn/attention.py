@@ -9,7 +9,7 @@ from pellucid.config.model import ModelConfig
 from pellucid.nn import kernels
 from pellucid.nn.dropout import dropout
 from pellucid.nn.kernels import LinearFunction
-from pellucid.nn.linear import Linear, SlicedLinear, project
+from pellucid.nn.linear import BlockDiagonalLinear, Linear, project
 from pellucid.nn.masks import MaskTensors
 from pellucid.taps import Tap
 
@@ -51,7 +51,9 @@ class Attention(nn.Module):
         self.p = c.attention_dropout
         width, bias = self.n_heads * self.d_head, c.bias == "all"
         if c.head_split == "slice":
-            self.q, self.k, self.v = (SlicedLinear(c.d_model, c.n_heads, bias) for _ in range(3))
+            self.q, self.k, self.v = (
+                BlockDiagonalLinear(c.d_model, c.n_heads, bias) for _ in range(3)
+            )
         else:
             self.q, self.k, self.v = (Linear(c.d_model, width, bias) for _ in range(3))
         self.o = Linear(width, c.d_model, c.bias != "none")
@@ -90,7 +92,7 @@ class Attention(nn.Module):
         self, q: Tensor, k: Tensor, v: Tensor, mask: MaskTensors, distances: Tensor | None
     ) -> Tensor:
         size = q.shape[2], k.shape[2]
-        causal = distances is None and mask.mask.is_plainly_causal(*size)
+        causal = distances is None and mask.mask.is_lower_triangular(*size)
         bias = None if causal else mask.bias(q, *size)
         if distances is not None:
             distances = distances.to(q.dtype)

@@ -5,7 +5,7 @@ from torch import nn
 
 from pellucid.nn.embedding import Embedding
 from pellucid.nn.heads import Head
-from pellucid.nn.linear import Linear, SlicedLinear
+from pellucid.nn.linear import BlockDiagonalLinear, Linear
 from pellucid.nn.norms import LayerNorm, RMSNorm
 from pellucid.nn.positions import DistanceBias, LearnedPositions
 
@@ -32,7 +32,7 @@ def initialize(model: nn.Module, seed: int) -> None:
                 nn.init.normal_(module.segments, std=0.02, generator=rng)
         elif isinstance(module, LearnedPositions | DistanceBias):
             nn.init.normal_(module.weight, std=0.02, generator=rng)
-        elif isinstance(module, SlicedLinear):
+        elif isinstance(module, BlockDiagonalLinear):
             for block in module.weight.chunk(module.n_heads):
                 nn.init.xavier_uniform_(block, generator=rng)
             _zero(module.bias)

@@ -12,7 +12,7 @@ import torch
 from pellucid.errors import DataError, PellucidError, ResourceError
 from pellucid.files import atomic_write, user_cache
 from pellucid.json_files import dump_json, read_json
-from pellucid.nn.kernel_choice import VARIABLE, KernelChoices, choose, pinned
+from pellucid.nn.kernel_choice import VARIABLE, KernelChoices, choose_by_speed, read_pinned_choices
 from pellucid.nn.kernel_speeds import Speeds, measure
 
 
@@ -26,14 +26,14 @@ class Decision:
     """Median GFLOP/s of each candidate; empty where nothing was measured."""
 
 
-def decide(device: torch.device) -> Decision:
-    """Decide on the kernels of training; measures CPUs, once per machine and torch version.
+def choose_kernels(device: torch.device) -> Decision:
+    """Choose the kernels of training. CPUs are measured once per machine and torch version.
 
     Where the cache is damaged or cannot be written, the default is used, with the reason: else
     each process would measure, and could choose differently each time.
     Raises: UsageError if PELLUCID_KERNELS names no kernels.
     """
-    pin = pinned()
+    pin = read_pinned_choices()
     if pin is not None:
         return Decision(pin, f"pinned by {VARIABLE}")
     if device.type != "cpu":
@@ -52,7 +52,7 @@ def decide(device: torch.device) -> Decision:
         except (OSError, ResourceError) as error:
             reason = f"the default, because the measured speeds cannot be kept: {error}"
             return Decision(KernelChoices(), reason, _medians(cache[key]))
-    return Decision(choose(cache[key]), f"measured on {key}", _medians(cache[key]))
+    return Decision(choose_by_speed(cache[key]), f"measured on {key}", _medians(cache[key]))
 
 
 def cache_path() -> Path:

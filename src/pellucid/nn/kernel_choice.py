@@ -9,7 +9,7 @@ from pellucid.errors import UsageError
 
 VARIABLE = "PELLUCID_KERNELS"
 MARGIN = 1.15
-"""How much faster than the default another kernel must be: less is noise, or lost elsewhere."""
+"""A kernel must be this many times faster than the default: smaller gains may be noise."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class KernelChoices:
     """matrix products in bf16 where training.precision is auto"""
 
 
-PINS = {
+PINNED_CHOICES = {
     "fp32": KernelChoices(),
     "onednn": KernelChoices(onednn=True),
     "bf16": KernelChoices(bf16=True),
@@ -31,7 +31,7 @@ PINS = {
 """Values of PELLUCID_KERNELS."""
 
 
-def choose(speeds: Mapping[str, Sequence[float]]) -> KernelChoices:
+def choose_by_speed(speeds: Mapping[str, Sequence[float]]) -> KernelChoices:
     """Choose kernels by the median speed of each candidate.
 
     speeds: GFLOP/s in alternating rounds, by candidate: "fp32" (the default), "onednn", "bf16".
@@ -44,15 +44,15 @@ def choose(speeds: Mapping[str, Sequence[float]]) -> KernelChoices:
     return KernelChoices(onednn=onednn, bf16=medians.get("bf16", 0.0) >= MARGIN * fp32)
 
 
-def pinned() -> KernelChoices | None:
-    """Return the choices that PELLUCID_KERNELS names, or None if it is not set.
+def read_pinned_choices() -> KernelChoices | None:
+    """Return the choices that the variable PELLUCID_KERNELS names, or None if it is not set.
 
     Raises: UsageError if it names no known choices.
     """
     value = os.environ.get(VARIABLE, "")
-    if value and value not in PINS:
+    if value and value not in PINNED_CHOICES:
         raise UsageError(
-            f"{VARIABLE}={value!r} names no kernels. Use one of: {'; '.join(PINS)}; or unset it, so"
-            " that the kernels are chosen by measurement."
+            f"{VARIABLE}={value!r} names no kernels. Use one of: {'; '.join(PINNED_CHOICES)};"
+            " or unset it, so that the kernels are chosen by measurement."
         )
-    return PINS[value] if value else None
+    return PINNED_CHOICES[value] if value else None

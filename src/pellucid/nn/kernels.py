@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from pellucid.nn.kernel_choice import KernelChoices, pinned
+from pellucid.nn.kernel_choice import KernelChoices, read_pinned_choices
 
 PackedType = Literal["fp32", "bf16", "int8"]
 LinearFunction = Callable[[Tensor], Tensor]
@@ -29,7 +29,7 @@ def active_choices() -> KernelChoices:
     """Return the kernels in use: those of `use_kernels`, else pinned ones, else torch's default."""
     global _active
     if _active is None:
-        _active = pinned() or KernelChoices()
+        _active = read_pinned_choices() or KernelChoices()
     return _active
 
 

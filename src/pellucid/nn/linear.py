@@ -1,4 +1,4 @@
-"""Affine maps, computed by the kernels chosen for this machine."""
+"""Linear layers, computed by the kernels chosen for this machine."""
 
 from collections.abc import Sequence
 
@@ -22,10 +22,10 @@ class Linear(nn.Linear):
         """Do nothing: `nn/init.py` initialises the whole model."""
 
 
-class SlicedLinear(Linear):
-    """A map whose head h reads only slice h of its input: W is block-diagonal.
+class BlockDiagonalLinear(Linear):
+    """A projection to H heads of which head h reads only slice h of its input.
 
-    weight is (D, K): the H blocks of (K, K), stacked.
+    W (D, D) is block-diagonal; `weight` (D, K) holds its H blocks (K, K), one below the other.
     """
 
     def __init__(self, d_model: int, n_heads: int, bias: bool = True) -> None:
@@ -40,12 +40,12 @@ class SlicedLinear(Linear):
 
 
 def project(x: Tensor, linears: Sequence[Linear]) -> Tensor:
-    """Apply several maps to one input as one matrix product: (B, T, D) -> (B, T, sum of widths)."""
+    """Apply several layers to one input as one product: (B, T, D) -> (B, T, sum of widths)."""
     return kernels.linear(x, *join(linears))
 
 
 def join(linears: Sequence[Linear]) -> tuple[Tensor, Tensor | None]:
-    """Return the stacked weights and biases of several maps of one input."""
+    """Return the concatenated weights (sum of widths, D) and biases of layers with one input."""
     weight = torch.cat([linear.matrix() for linear in linears])
     biases: list[Tensor] = [linear.bias for linear in linears if linear.bias is not None]
     return weight, torch.cat(biases) if biases else None

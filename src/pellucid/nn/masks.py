@@ -20,12 +20,12 @@ class Mask:
     offset: int = 0
     window: int = 0
 
-    def windowed(self, window: int) -> "Mask":
+    def with_window(self, window: int) -> "Mask":
         """Return this mask with each query limited to its `window` latest keys."""
         return replace(self, window=window)
 
-    def is_plainly_causal(self, n_queries: int, n_keys: int) -> bool:
-        """Whether this is the lower triangle and nothing else, which fused kernels know."""
+    def is_lower_triangular(self, n_queries: int, n_keys: int) -> bool:
+        """Return whether this is a plain causal mask, which fused kernels have built in."""
         return (
             self.causal
             and self.keep is None

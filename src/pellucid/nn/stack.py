@@ -30,7 +30,7 @@ class Stack(nn.Module):
 
     def masks(self, mask: Mask) -> list[MaskTensors]:
         """Return each layer's mask; layers of the same window share one."""
-        by_window = {w: MaskTensors(mask.windowed(w) if w else mask) for w in set(self.windows)}
+        by_window = {w: MaskTensors(mask.with_window(w) if w else mask) for w in set(self.windows)}
         return [by_window[w] for w in self.windows]
 
     def bias(self, n_queries: int, offset: int) -> Tensor | None:

@@ -11,7 +11,7 @@ from pellucid.config.run import RunConfig
 from pellucid.formats.save_bundle import save_bundle
 from pellucid.locks import RunLock
 from pellucid.nn.device import choose_device
-from pellucid.nn.kernel_choice import pinned
+from pellucid.nn.kernel_choice import read_pinned_choices
 from pellucid.nn.kernels import use_kernels
 from pellucid.training import checkpoints
 from pellucid.training.board import Board
@@ -44,7 +44,7 @@ def train(
     Raises: DataError, ConfigError before anything is trained if data or settings are invalid;
     ResourceError if another process trains there or the disk is full.
     """
-    pinned()  # a wrong PELLUCID_KERNELS is refused before any work is done
+    read_pinned_choices()  # a wrong PELLUCID_KERNELS is refused before any work is done
     with world() as w:
         settings, run = locate_run(settings, where)
         with RunLock(run.path) if w.is_main else nullcontext():

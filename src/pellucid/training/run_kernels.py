@@ -2,7 +2,7 @@
 
 import torch
 
-from pellucid.nn.kernel_cache import Decision, decide
+from pellucid.nn.kernel_cache import Decision, choose_kernels
 from pellucid.nn.kernel_choice import KernelChoices
 from pellucid.training.distribution import World
 from pellucid.training.reporter import Reporter
@@ -19,7 +19,7 @@ def run_kernels(
     The first of the processes chooses for all of them.
     """
     if w.is_main:
-        decision = _read_recorded(run) or decide(device)
+        decision = _read_recorded(run) or choose_kernels(device)
         reporter.say(f"kernels: {_describe(decision.choices, precision)} ({decision.reason})")
         if run.kernels() != decision.choices:
             run.keep_kernels(decision.choices)
