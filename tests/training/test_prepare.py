@@ -41,11 +41,11 @@ class Lines(Quiet):
         self.lines: list[str] = []
         self.work: list[str] = []
 
-    def say(self, message: str) -> None:
+    def log(self, message: str) -> None:
         self.lines.append(message)
 
-    def begin(self, what: str, done: int, total: int) -> None:
-        self.work.append(what)
+    def start(self, task: str, completed: int, total: int) -> None:
+        self.work.append(task)
 
 
 @pytest.fixture

@@ -10,9 +10,17 @@ from pathlib import Path
 import pytest
 
 from pellucid.errors import ResourceError
-from pellucid.training.board import Board
-from pellucid.training.reporter import Bar, JsonLines, LogFile, Quiet, Reporter, Tee, format_metrics
-from pellucid.training.reporter import reporter as choose_reporter
+from pellucid.training.board import TensorBoard
+from pellucid.training.reporter import (
+    JsonLines,
+    LogFile,
+    ProgressBar,
+    Quiet,
+    Reporter,
+    Tee,
+    choose_reporter,
+    format_metrics,
+)
 
 RECORD = {"step": 1200, "loss": 4.12345, "rate": 0.0004567, "tokens_per_second": 12345.6}
 
@@ -23,9 +31,9 @@ def test_a_line_is_short_and_complete():
 
 
 def test_plain_and_json_go_to_stderr(capsys):
-    Reporter().scores(RECORD)
-    JsonLines().scores(RECORD)
-    JsonLines().say("größer")
+    Reporter().log_metrics(RECORD)
+    JsonLines().log_metrics(RECORD)
+    JsonLines().log("größer")
     out, err = capsys.readouterr()
     assert out == ""
     plain, figures, message = err.rstrip("\n").split("\n")
@@ -36,11 +44,11 @@ def test_plain_and_json_go_to_stderr(capsys):
 
 def test_the_log_keeps_what_every_reporter_hears(tmp_path, capsys):
     both = Tee(Quiet(), LogFile(tmp_path / "log.txt"))
-    both.begin("training", 0, 10)
-    both.say("resuming")
-    both.scores(RECORD)
+    both.start("training", 0, 10)
+    both.log("resuming")
+    both.log_metrics(RECORD)
     both.advance(1)
-    both.end()
+    both.stop()
     lines = (tmp_path / "log.txt").read_text().rstrip("\n").split("\n")
     assert [line[21:] for line in lines] == ["resuming", format_metrics(RECORD)]
     assert capsys.readouterr() == ("", "")
@@ -56,7 +64,7 @@ def test_a_missing_extra_is_named(monkeypatch, tmp_path):
 
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(ResourceError, match=r"pellucid\[track\]"):
-        Board(tmp_path)
+        TensorBoard(tmp_path)
 
 
 def test_figures_that_are_not_finite_can_be_said():
@@ -75,7 +83,7 @@ class Broken(io.StringIO):
     flush = write
 
 
-@pytest.mark.parametrize("kind", [Reporter, JsonLines, Bar])
+@pytest.mark.parametrize("kind", [Reporter, JsonLines, ProgressBar])
 @pytest.mark.parametrize("stderr", ["broken", "closed", "none"])
 def test_no_reporter_ends_a_training(kind, stderr, monkeypatch):
     """Authority: Python's documentation: a closed file raises ValueError, a closed pipe OSError."""
@@ -83,17 +91,17 @@ def test_no_reporter_ends_a_training(kind, stderr, monkeypatch):
     if stderr == "closed":
         stream.close()
     monkeypatch.setattr(sys, "stderr", None if stderr == "none" else stream)
-    assert isinstance(choose_reporter(), Bar if stderr == "broken" else Reporter)
+    assert isinstance(choose_reporter(), ProgressBar if stderr == "broken" else Reporter)
     reporter = kind()
-    reporter.begin("training", 0, 10)
+    reporter.start("training", 0, 10)
     for step in range(1, 4):
         reporter.advance(step)
-        reporter.scores(RECORD)
-        reporter.scores({"step": step, "valid_loss": 1.0})
-        reporter.say("a message")
-    reporter.end()
+        reporter.log_metrics(RECORD)
+        reporter.log_metrics({"step": step, "valid_loss": 1.0})
+        reporter.log("a message")
+    reporter.stop()
 
 
 def test_a_log_that_cannot_be_written_ends_no_training():
-    LogFile(Path("/dev/full")).say("a message")
-    LogFile(Path("/nowhere/log.txt")).say("a message")
+    LogFile(Path("/dev/full")).log("a message")
+    LogFile(Path("/nowhere/log.txt")).log("a message")

@@ -23,7 +23,7 @@ class Messages(Quiet):
     def __init__(self):
         self.lines = []
 
-    def say(self, message):
+    def log(self, message):
         self.lines.append(message)
 
 

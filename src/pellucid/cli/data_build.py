@@ -26,8 +26,8 @@ def run(options: Options) -> int:
     """Build, and print where."""
     settings, where = read_settings(options.source, options.settings)
     from pellucid.training.pipeline import build_data
-    from pellucid.training.reporter import reporter
+    from pellucid.training.reporter import choose_reporter
 
-    built = build_data(settings, where=where, reporter=reporter())
+    built = build_data(settings, where=where, reporter=choose_reporter())
     print(f"Tokenizer and ids are in {built.path}. Next: pellucid train {quote(str(built.path))}")
     return 0

@@ -48,11 +48,13 @@ Next:
 def main(run_dir: str = "runs/demo") -> int:
     """Train or resume the demo's run, then measure it; return an exit code."""
     from pellucid.training.pipeline import train
-    from pellucid.training.reporter import reporter
+    from pellucid.training.reporter import choose_reporter
 
     allocator.prepare_for_steps()
     if not (Path(run_dir) / "final").is_dir():
-        trained = train({**SETTINGS, "run_dir": run_dir}, where="the demo", reporter=reporter())
+        trained = train(
+            {**SETTINGS, "run_dir": run_dir}, where="the demo", reporter=choose_reporter()
+        )
         if trained.signal is not None:
             print("stopped; the same command resumes it", file=sys.stderr)
             return 128 + trained.signal

@@ -39,12 +39,12 @@ def run(options: Options) -> int:
     """Train, then print where the model is and the next commands."""
     allocator.prepare_for_steps()
     settings, where = read_settings(options.source, options.settings)
-    from pellucid.training.reporter import Quiet, reporter
+    from pellucid.training.reporter import Quiet, choose_reporter
 
     is_main = os.environ.get("RANK", "0") == "0"  # under torchrun, the first process
-    log = reporter(options.log_format) if is_main else Quiet()
+    reporter = choose_reporter(options.log_format) if is_main else Quiet()
     if options.log_format == "json":
-        warnings.showwarning = lambda message, *_: log.say(f"warning: {message}")
+        warnings.showwarning = lambda message, *_: reporter.log(f"warning: {message}")
     if options.test:
         from pellucid.data.files import expand_names
 
@@ -52,9 +52,9 @@ def run(options: Options) -> int:
 
     from pellucid.training.pipeline import train
 
-    trained = train(settings, where=where, reporter=log)
+    trained = train(settings, where=where, reporter=reporter)
     if trained.signal is not None:
-        log.say(_how_to_resume(trained))
+        reporter.log(_how_to_resume(trained))
         return 128 + trained.signal
     if is_main:
         print(_next(trained), flush=True)

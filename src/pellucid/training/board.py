@@ -6,7 +6,7 @@ from pellucid.errors import ResourceError
 from pellucid.training.reporter import Quiet
 
 
-class Board(Quiet):
+class TensorBoard(Quiet):
     """Writes every metric of `metrics.jsonl` as a scalar under `RUN_DIR/tensorboard`."""
 
     def __init__(self, run_dir: Path) -> None:
@@ -20,10 +20,10 @@ class Board(Quiet):
             ) from None
         self.writer = SummaryWriter(str(run_dir / "tensorboard"))
 
-    def scores(self, record: dict[str, float]) -> None:
+    def log_metrics(self, record: dict[str, float]) -> None:
         for name, value in record.items():
             if "step" in record and name != "step":
                 self.writer.add_scalar(name, value, int(record["step"]))
 
-    def end(self) -> None:
+    def stop(self) -> None:
         self.writer.flush()

@@ -14,7 +14,7 @@ from pellucid.nn.device import choose_device
 from pellucid.nn.kernel_choice import read_pinned_choices
 from pellucid.nn.kernels import use_kernels
 from pellucid.training import checkpoints
-from pellucid.training.board import Board
+from pellucid.training.board import TensorBoard
 from pellucid.training.cards import model_card
 from pellucid.training.distribution import World, world
 from pellucid.training.prepare import PreparedRun, locate_run, prepare_run
@@ -69,7 +69,7 @@ def _train(prepared: PreparedRun, run: RunDirectory, w: World, reporter: Reporte
     config = prepared.config
     device = choose_device(config.device)
     if config.training.tensorboard and w.is_main:
-        reporter = Tee(reporter, Board(run.path))
+        reporter = Tee(reporter, TensorBoard(run.path))
     with use_kernels(run_kernels(run, device, config.training.precision, w, reporter)):
         runtime = Runtime(device, w, reporter)
         trainer = Trainer(prepared.task, prepared.data, config, run, runtime)
@@ -90,7 +90,7 @@ def _finish(config: RunConfig, trainer: Trainer, run: RunDirectory) -> None:
     trainer.module.eval()
     with torch.no_grad():
         scores = trainer.scores()
-    trainer.reporter.scores({f"final_{name}": value for name, value in scores.items()})
+    trainer.reporter.log_metrics({f"final_{name}": value for name, value in scores.items()})
     for name, bundle in trainer.task.export(trainer.module.cpu()).items():
         card = model_card(config, scores, progress.step)
         save_bundle(run.path / name, replace(bundle, card=card))

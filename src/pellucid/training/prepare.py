@@ -88,7 +88,7 @@ def prepare_run(
     if world.is_main:
         run.begin(config, corpus.digests)
         for note in (*corpus.recognized.describe(), *notes):
-            reporter.say(note)
+            reporter.log(note)
     else:
         world.wait()
     tokenizers = _make_tokenizers(config, corpus, run, start, reporter)
@@ -108,7 +108,7 @@ def prepare_run(
     if world.is_main:
         run.keep_facts(dump_facts(inputs))
         _remove_other_stores(run, train, validation)
-        reporter.say(_summary(config, train))
+        reporter.log(_summary(config, train))
     data = TrainingData(train, ValidationData(validation, corpus.valid))
     return PreparedRun(config, build_task(inputs), data)
 
@@ -147,7 +147,7 @@ def _make_tokenizers(
         if config.family in LOCAL_FAMILIES:
             tokenizers = tokenizers.with_end_tokens()
     else:
-        reporter.say("learning the tokenizer")
+        reporter.log("learning the tokenizer")
         special = ALL_FAMILIES[config.family].special_tokens
         tokenizers = train_tokenizers(corpus.texts, config.tokenizer, special)
     with publish(run.tokenizers) as temp:
@@ -163,12 +163,12 @@ def _encode(
     common = [c.task, asdict(c.objective), asdict(c.data), inputs.labels, corpus.digests]
     common += [tokenizers.source.to_json(), tokenizers.target.to_json(), corpus.split]
     common += [c.model.max_positions]
-    reporter.begin("encoding", 0, corpus.n_read)
+    reporter.start("encoding", 0, corpus.n_read)
     try:
         records = _report_progress(corpus.train(), reporter)
         train = build_store(records, task.encode, run.data / content_key(*common, "train"))
     finally:
-        reporter.end()
+        reporter.stop()
     validation = build_store(corpus.valid, task.encode, run.data / content_key(*common, "valid"))
     return train, validation
 

@@ -1,4 +1,4 @@
-"""How a run reports: progress bars on a terminal, plain lines elsewhere, or JSON lines."""
+"""Reporters of a run: a progress bar on a terminal, plain lines elsewhere, or JSON lines."""
 
 import contextlib
 import json
@@ -21,9 +21,9 @@ LogFormat = Literal["text", "json"]
 
 
 class SafeStderr:
-    """Standard error for a process that must go on when nobody reads it any more.
+    """Standard error that never fails.
 
-    What cannot be written (a closed pipe, a terminal that is gone, a full disk) is dropped.
+    Output that cannot be written (closed pipe or terminal, full disk) is dropped.
     """
 
     def __init__(self) -> None:
@@ -48,130 +48,130 @@ class SafeStderr:
 
 
 class Reporter:
-    """Plain lines on stderr; the base of the others, and what a log file or a pipe sees."""
+    """Prints plain lines on stderr. Base class of the other reporters."""
 
-    def begin(self, what: str, done: int, total: int) -> None:
-        """Begin work that goes from `done` to `total`, e.g. training, counted in updates."""
+    def start(self, task: str, completed: int, total: int) -> None:
+        """Start the progress of a task such as training: `completed` of `total` steps are done."""
 
-    def advance(self, done: int) -> None:
-        """Report how much is done."""
+    def advance(self, completed: int) -> None:
+        """Set the number of completed steps."""
 
-    def say(self, message: str) -> None:
-        """Report a message."""
+    def log(self, message: str) -> None:
+        """Log a message."""
         print(message, file=SafeStderr(), flush=True)
 
-    def scores(self, record: dict[str, float]) -> None:
-        """Report metrics of training or validation."""
-        self.say(format_metrics(record))
+    def log_metrics(self, record: dict[str, float]) -> None:
+        """Log metrics of training or validation."""
+        self.log(format_metrics(record))
 
-    def end(self) -> None:
-        """End the work, whether it succeeded or not."""
+    def stop(self) -> None:
+        """Stop the progress, also after an error."""
 
 
 class Quiet(Reporter):
-    """Reports nothing: for processes other than the first, and for callers from Python."""
+    """Reports nothing. For calls from Python, and for all processes but the first."""
 
-    def say(self, message: str) -> None:
+    def log(self, message: str) -> None:
         pass
 
 
 class JsonLines(Reporter):
-    """One JSON object a line on stderr, for other programs."""
+    """Prints one JSON object per line on stderr."""
 
-    def say(self, message: str) -> None:
-        super().say(json.dumps({"message": message}, ensure_ascii=False))
+    def log(self, message: str) -> None:
+        super().log(json.dumps({"message": message}, ensure_ascii=False))
 
-    def scores(self, record: dict[str, float]) -> None:
-        super().say(json.dumps(record))
+    def log_metrics(self, record: dict[str, float]) -> None:
+        super().log(json.dumps(record))
 
 
 class LogFile(Quiet):
-    """Every line with its time, appended to a file, whatever the terminal shows."""
+    """Appends every line to a file, with its time."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def say(self, message: str) -> None:
+    def log(self, message: str) -> None:
         line = f"{datetime.now():%Y-%m-%d %H:%M:%S}  {message}\n"
-        # A full disk must not end a training here: saving says so where it matters.
+        # Training must not end here if the disk is full: saving a checkpoint raises that error.
         with contextlib.suppress(OSError), self.path.open("a", encoding="utf-8") as file:
             file.write(line)
 
 
 class Tee(Reporter):
-    """Several reporters as one."""
+    """Forwards to several reporters."""
 
     def __init__(self, *reporters: Reporter) -> None:
         self.reporters = reporters
 
-    def begin(self, what: str, done: int, total: int) -> None:
+    def start(self, task: str, completed: int, total: int) -> None:
         for reporter in self.reporters:
-            reporter.begin(what, done, total)
+            reporter.start(task, completed, total)
 
-    def advance(self, done: int) -> None:
+    def advance(self, completed: int) -> None:
         for reporter in self.reporters:
-            reporter.advance(done)
+            reporter.advance(completed)
 
-    def say(self, message: str) -> None:
+    def log(self, message: str) -> None:
         for reporter in self.reporters:
-            reporter.say(message)
+            reporter.log(message)
 
-    def scores(self, record: dict[str, float]) -> None:
+    def log_metrics(self, record: dict[str, float]) -> None:
         for reporter in self.reporters:
-            reporter.scores(record)
+            reporter.log_metrics(record)
 
-    def end(self) -> None:
+    def stop(self) -> None:
         for reporter in self.reporters:
-            reporter.end()
+            reporter.stop()
 
 
-class Bar(Reporter):
-    """A progress bar with the remaining time and the latest metrics."""
+class ProgressBar(Reporter):
+    """Shows a progress bar with the remaining time and the latest metrics."""
 
     def __init__(self) -> None:
         self.console = Console(file=cast(IO[str], SafeStderr()))
         self.progress: Progress | None = None
 
-    def begin(self, what: str, done: int, total: int) -> None:
+    def start(self, task: str, completed: int, total: int) -> None:
         self.progress = Progress(
-            TextColumn(what),
+            TextColumn(task),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             TextColumn("<"),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[figures]}"),
+            TextColumn("{task.fields[metrics]}"),
             console=self.console,
             speed_estimate_period=60,
         )
-        self.task = self.progress.add_task("", total=total, completed=done, figures="")
+        self.task = self.progress.add_task("", total=total, completed=completed, metrics="")
         self.progress.start()
 
-    def advance(self, done: int) -> None:
+    def advance(self, completed: int) -> None:
         if self.progress is not None:
-            self.progress.update(self.task, completed=done)
+            self.progress.update(self.task, completed=completed)
 
-    def say(self, message: str) -> None:
+    def log(self, message: str) -> None:
         self.console.print(message, markup=False, highlight=False, soft_wrap=True)
 
-    def scores(self, record: dict[str, float]) -> None:
+    def log_metrics(self, record: dict[str, float]) -> None:
         if "valid_loss" in record or self.progress is None:
-            self.say(format_metrics(record))
+            self.log(format_metrics(record))
         else:
-            figures = f"loss {record['loss']:.3f}  {record['tokens_per_second']:,.0f} tok/s"
-            self.progress.update(self.task, figures=figures)
+            metrics = f"loss {record['loss']:.3f}  {record['tokens_per_second']:,.0f} tok/s"
+            self.progress.update(self.task, metrics=metrics)
 
-    def end(self) -> None:
+    def stop(self) -> None:
         if self.progress is not None:
             self.progress.stop()
             self.progress = None
 
 
-def reporter(log_format: LogFormat = "text") -> Reporter:
-    """Return the reporter that fits where stderr goes."""
+def choose_reporter(log_format: LogFormat = "text") -> Reporter:
+    """Return the reporter for a log format, and for whether stderr is a terminal."""
     if log_format == "json":
         return JsonLines()
-    return Bar() if SafeStderr().isatty() else Reporter()
+    return ProgressBar() if SafeStderr().isatty() else Reporter()
 
 
 def format_metrics(record: dict[str, float]) -> str:

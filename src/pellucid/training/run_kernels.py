@@ -20,7 +20,7 @@ def run_kernels(
     """
     if w.is_main:
         decision = _read_recorded(run) or choose_kernels(device)
-        reporter.say(f"kernels: {_describe(decision.choices, precision)} ({decision.reason})")
+        reporter.log(f"kernels: {_describe(decision.choices, precision)} ({decision.reason})")
         if run.kernels() != decision.choices:
             run.keep_kernels(decision.choices)
     w.wait()

@@ -67,7 +67,7 @@ class Trainer:
         self.state = State(self.module, self.config)
         self.bf16 = uses_bf16(self.config.precision)
         for message in self.state.restore(run):
-            self.reporter.say(message)
+            self.reporter.log(message)
         if self.world.is_main:
             run.rewind_metrics(self.progress.metrics_size)
         if self.config.compile:
@@ -85,7 +85,7 @@ class Trainer:
         start = self.progress.step
         stream = Stream(self.task, self.data.train, c, self.world).starting_at(start * c.accumulate)
         clock, freed = Clock(), FreedMemory()
-        self.reporter.begin("training", start, c.max_updates)
+        self.reporter.start("training", start, c.max_updates)
         try:
             with requests() as signals:
                 for step in range(start + 1, c.max_updates + 1):
@@ -104,7 +104,7 @@ class Trainer:
                     if self.world.any(signals.stop is not None):
                         return Outcome(self.progress, signals.stop)
         finally:
-            self.reporter.end()
+            self.reporter.stop()
         return Outcome(self.progress, None)
 
     def _update(self, micro_batches: Sequence[MicroBatch], rate: float) -> float:
@@ -213,7 +213,7 @@ class Trainer:
         return self.task.validate(self.module, self.data.validation, self.device)
 
     def _record(self, record: dict[str, Any]) -> None:
-        self.reporter.scores(record)
+        self.reporter.log_metrics(record)
         if self.world.is_main:
             self.run.add_metrics(record)
             self._note(metrics_size=self.run.metrics_size())

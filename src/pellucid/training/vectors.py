@@ -23,7 +23,7 @@ def load_vectors(
     for stack, path in config.objective.vector_files.items():
         tokenizer = tokenizers.source if stack == "encoder" else tokenizers.target
         vectors[stack] = read_vectors(path, tokenizer.whole_words, config.model.embedding_width)
-        reporter.say(
+        reporter.log(
             f"{path}: {len(vectors[stack].rows):,} of {tokenizer.vocab_size:,} pieces have a"
             f" vector; the {stack}'s embedding begins with them"
         )
