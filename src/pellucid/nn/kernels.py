@@ -82,9 +82,9 @@ def dropout(x: Tensor, p: float) -> Tensor:
 def prefers_matmul(q: Tensor, k: Tensor) -> bool:
     """Whether explicit attention of q (B, H, T, K) over k (B, H, S, K) is faster than fused."""
     return (
-        not torch.compiler.is_compiling()
+        q.requires_grad  # first, because decoding comes here at each step
+        and not torch.compiler.is_compiling()
         and q.device.type == "cpu"
-        and q.requires_grad
         and q.shape[2] * k.shape[2] <= MATMUL_SCORES
     )
 
