@@ -61,13 +61,13 @@ def test_a_role_without_a_row_is_none(tmp_path):  # as <mask> of facebook/bart-l
     directory = write_bert(tmp_path / "bert", seed=1)
     tokenizer = open_tokenizers(directory).source
     mask = tokenizer.id("mask")
-    bounded = tokenizer.bounded(mask)
+    bounded = tokenizer.limit_vocab(mask)
     assert "mask" not in bounded.roles
     assert tokenizer.id("mask") == mask
     assert max(bounded.pieces_by_id) == mask - 1
     with pytest.raises(UsageError, match="no 'mask' token"):
         bounded.id("mask")
-    assert tokenizer.bounded(tokenizer.vocab_size) is tokenizer
+    assert tokenizer.limit_vocab(tokenizer.vocab_size) is tokenizer
 
 
 @pytest.mark.parametrize(

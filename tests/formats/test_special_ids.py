@@ -26,7 +26,7 @@ from pellucid.inference.score import score
 from pellucid.tasks.protocol import TaskInputs
 from pellucid.tasks.translation import TranslationTask
 from pellucid.text.pair import Tokenizers
-from pellucid.text.published.language import in_language
+from pellucid.text.published.language import with_language
 from pellucid.text.published.open import open_tokenizer
 from tasks.small import records_of
 from text.published.samples import mbart, wordpiece
@@ -145,7 +145,7 @@ def test_scores_are_theirs(directory, style):
 
 def test_the_decoder_reads_in_training_what_theirs_does(directory):
     source = open_tokenizer(directory)
-    target = in_language(source, "de_DE")
+    target = with_language(source, "de_DE")
     pairs = list(zip(TEXTS, reversed(TEXTS), strict=True))
     tokenizers = Tokenizers(source, target)
     config = RunConfig(model=ModelConfig(), family="mbart")

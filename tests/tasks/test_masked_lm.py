@@ -135,7 +135,7 @@ def test_ids_that_the_model_lacks_are_never_drawn(task):  # authority: the numbe
     config = replace(task.inputs.config, model=replace(task.inputs.config.model, vocab_size=n_rows))
     fewer = MaskedLMTask(replace(task.inputs, config=config))
     assert fewer._tokens.regular.max() < n_rows
-    tiny = MaskedLMTask(replace(task.inputs, tokenizers=task.inputs.tokenizers.bounded(4, 4)))
+    tiny = MaskedLMTask(replace(task.inputs, tokenizers=task.inputs.tokenizers.limit_vocab(4, 4)))
     with pytest.raises(UsageError, match="no 'mask' token"):
         tiny.check()
 

@@ -75,4 +75,4 @@ def _tokenizers(directory: Path, c: ModelConfig) -> Tokenizers:
     if not any((directory / name).exists() for name in TOKENIZERS):
         return Tokenizers.absent(directory)
     tokenizers = open_tokenizers(directory)
-    return tokenizers.bounded(c.vocab_size, c.target_vocab_size or c.vocab_size)
+    return tokenizers.limit_vocab(c.vocab_size, c.target_vocab_size or c.vocab_size)

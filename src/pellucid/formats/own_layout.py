@@ -103,7 +103,7 @@ def load_model(directory: Path, config_json: Any = None) -> Bundle:
         _check_vocabularies(directory, config.model, tokenizers)
     else:  # published families may have more tokens than rows, or fewer
         c = config.model
-        tokenizers = tokenizers.bounded(c.vocab_size, c.target_vocab_size or c.vocab_size)
+        tokenizers = tokenizers.limit_vocab(c.vocab_size, c.target_vocab_size or c.vocab_size)
     shapes = read_shapes(directory / WEIGHTS)
     _check_layers(directory, config.model, shapes)
     with torch.device("meta"):

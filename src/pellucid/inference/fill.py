@@ -64,7 +64,7 @@ def filled_in(bundle: Bundle, text: str, words: Sequence[str]) -> str:
         )
     tokenizer = bundle.tokenizers.source
     # The pieces of these kinds hold no spaces, so a text's spaces are not read.
-    stays = not tokenizer.strips("mask").before and tokenizer.kind not in ("wordpiece", "word")
+    stays = not tokenizer.read_strips("mask").before and tokenizer.kind not in ("wordpiece", "word")
     for word, part in zip(words, after, strict=True):
         if stays:
             filled += (word if filled else word.lstrip()) + part
@@ -82,7 +82,7 @@ def _mask(bundle: Bundle) -> str:
 def _row(bundle: Bundle, text: str) -> list[int]:
     """Ids of a text with its gaps and special tokens."""
     tokenizer, c, name = bundle.tokenizers.source, bundle.model_config, _mask(bundle)
-    strips = tokenizer.strips("mask")
+    strips = tokenizer.read_strips("mask")
     *before, last = clean_text(text).split(name)
     if not before:
         raise UsageError(f"there is no gap in {text[:60]!r}. Write {name} where one is.")

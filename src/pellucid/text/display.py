@@ -1,7 +1,7 @@
 """Pieces as readable text."""
 
-# Byte-level pieces are written with 256 printable characters, one a byte: a printable byte of
-# Latin-1 is itself, the others follow from U+0100 on.  Source: GPT-2's vocabulary.
+# Byte-level BPE writes each byte as a printable character: a printable byte of Latin-1 as itself,
+# the others as characters from U+0100 on.  Source: GPT-2's vocabulary.
 _PRINTABLE = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
 _OTHERS = [byte for byte in range(256) if byte not in set(_PRINTABLE)]
 BYTE_OF = {chr(byte): byte for byte in _PRINTABLE} | {
@@ -10,7 +10,7 @@ BYTE_OF = {chr(byte): byte for byte in _PRINTABLE} | {
 
 
 def display(piece: str, kind: str) -> str:
-    """The text of a piece: spaces are spaces; bytes of an unfinished character are in hex."""
+    """Return the readable text of a piece; bytes of an incomplete character are in hex."""
     return DISPLAYS[kind](piece) if kind in DISPLAYS else piece
 
 

@@ -5,12 +5,12 @@ from collections.abc import Collection
 
 from pellucid.errors import DataError, UsageError
 
-MAX_CHARACTERS = 262_144  # characters; the library takes 1.2 s for a million
+MAX_CHARACTERS = 262_144  # `tokenizers` takes 1.2 s for a million characters
 SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def repair(text: str) -> tuple[str, int]:
-    """The text with each lone surrogate replaced by U+FFFD, and how many there were.
+    """Replace each lone surrogate by U+FFFD; return the text and the number of replacements.
 
     Lone surrogates (half of a UTF-16 pair) cannot be written as UTF-8; positions stay the same.
     """
@@ -20,7 +20,7 @@ def repair(text: str) -> tuple[str, int]:
 
 
 def clean_text(text: str) -> str:
-    """The text with lone surrogates replaced.
+    """Return the text with lone surrogates replaced.
 
     Raises: UsageError if it is no string; DataError if it is too long for one text.
     """

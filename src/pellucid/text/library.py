@@ -11,20 +11,20 @@ from tokenizers import models
 from pellucid.errors import VerificationError
 from pellucid.json_files import read_json
 
-LARGEST = 1 << 26  # bytes of a tokenizer.json; the largest in use has a third of it
+MAX_FILE_BYTES = 1 << 26  # of a tokenizer.json; the largest published one has a third of this
 
 
 def read_library(path: Path) -> tokenizers.Tokenizer:
     """Read a tokenizer.json. Raises: DataError, VerificationError as `Tokenizer.load` does."""
-    read_json(path, limit=LARGEST)  # bounded and well-formed before the library sees it
+    read_json(path, limit=MAX_FILE_BYTES)  # bounded and well-formed before the library sees it
     with library_errors(path):
         library = tokenizers.Tokenizer.from_str(path.read_text(encoding="utf-8"))
         library.encode("a \U0010fffe")  # some damage shows at an unknown character only
         return library
 
 
-def roles_of(config: object, path: Path) -> dict[str, str]:
-    """Role to token, from entries such as "pad_token": "<pad>" or {"content": "<pad>"}."""
+def read_roles(config: object, path: Path) -> dict[str, str]:
+    """Return role -> token from entries such as "pad_token": "<pad>" or {"content": "<pad>"}."""
     if not isinstance(config, dict):
         raise VerificationError(f"{path} is not a table of settings. Copy the directory again.")
     roles = {}
@@ -37,7 +37,7 @@ def roles_of(config: object, path: Path) -> dict[str, str]:
 
 @contextmanager
 def library_errors(path: Path) -> Iterator[None]:
-    """Turn what the library raises at a damaged file into an error that names the file."""
+    """Replace the library's errors at a damaged file by an error that names the file."""
     try:
         yield
     except BaseException as error:
@@ -50,11 +50,11 @@ def library_errors(path: Path) -> Iterator[None]:
         raise
 
 
-def without_special(library: tokenizers.Tokenizer) -> models.Unigram:
-    """A Unigram model that cuts no text into a special token that the text spells.
+def hide_special_pieces(library: tokenizers.Tokenizer) -> models.Unigram:
+    """Return a Unigram model that never splits a text into special tokens.
 
-    The special tokens are pieces of its vocabulary. A leading space takes them out of every text,
-    which has none by then (it is written "▁"), and leaves their scores as they are.
+    The special tokens are pieces of its vocabulary. A leading space keeps them from matching: the
+    model's input has no spaces (they are written "▁"). Their scores do not change.
     """
     description = json.loads(library.model.__getstate__())
     special = {i for i, t in library.get_added_tokens_decoder().items() if t.special}

@@ -1,7 +1,8 @@
-"""Words spelled so that each letter, with its mark, is one character.
+"""Encode each letter and its mark as one character, so that training BPE is deterministic.
 
-The library numbers letters with a mark (`e</w>`, `##e`) in the order of a randomly seeded hash
-table, so two trainings differ. Spelled with private characters they are plain, sorted letters.
+The trainer of `tokenizers` numbers marked letters (`e</w>`, `##e`) in the order of a randomly
+seeded hash table, so two trainings differ. Unmarked letters are sorted. Therefore each marked
+letter is replaced by a private-use character during training.
 """
 
 from collections import Counter
@@ -10,7 +11,7 @@ from typing import NamedTuple
 
 from tokenizers import Tokenizer as Library
 
-PRIVATE = 0xF0000  # two planes of characters without a meaning in any text
+PRIVATE = 0xF0000  # the private-use planes of Unicode
 WORDS_PER_TEXT = 1000
 
 
@@ -31,12 +32,12 @@ def count_words(library: Library, texts: Iterable[str]) -> Counter[str]:
 
 
 class MarkedLetters:
-    """The most frequent letters of a corpus, and words spelled in them."""
+    """A code for the most frequent letters of a corpus."""
 
     def __init__(
         self, words: Counter[str], marked_from: Callable[[str], int], max_letters: int
     ) -> None:
-        """marked_from: gives the first marked position of a word. max_letters: letters to keep."""
+        """marked_from: word -> index of its first marked letter. max_letters: letters to keep."""
         self._marked_from = marked_from
         seen: Counter[Letter] = Counter()
         for word, count in words.items():
@@ -47,14 +48,14 @@ class MarkedLetters:
         self._letter = {code: letter for letter, code in self._code.items()}
 
     def spell(self, words: Counter[str]) -> Iterator[str]:
-        """Every word as often as it was seen; a letter that was not kept splits it."""
+        """Yield each encoded word as often as it occurs; a letter without a code splits it."""
         for word in sorted(words):
             spelling = "".join(self._code.get(letter, " ") for letter in self._letters(word))
             for start in range(0, words[word], WORDS_PER_TEXT):
                 yield " ".join([spelling] * min(WORDS_PER_TEXT, words[word] - start))
 
     def letters_of(self, spelling: str) -> list[Letter]:
-        """The letters of a learned piece; none for a special token."""
+        """Return the letters of a learned piece; [] for a special token."""
         return [self._letter[code] for code in spelling if code in self._letter]
 
     def _letters(self, word: str) -> list[Letter]:

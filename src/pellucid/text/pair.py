@@ -11,7 +11,7 @@ from pellucid.text.tokenizer import Tokenizer
 
 @dataclass(frozen=True)
 class Tokenizers:
-    """Source and target; a joint vocabulary is one object on both sides."""
+    """The tokenizers of source and target: one object if the vocabulary is joint."""
 
     source: Tokenizer
     target: Tokenizer
@@ -22,25 +22,25 @@ class Tokenizers:
 
     @classmethod
     def absent(cls, directory: Path) -> "Tokenizers":
-        """The tokenizers of a directory that has none: any use raises an error that says so."""
+        """Return placeholders for a directory without tokenizers: any use raises UsageError."""
         absent = AbsentTokenizer(directory)
         return cls(absent, absent)
 
     def with_end_tokens(self) -> "Tokenizers":
-        """The same tokenizers with the end token after each text as the only special token."""
+        """Return these tokenizers with the end token as the only special token around a text."""
         source = self.source.with_template(*END_TOKEN_ONLY)
         return Tokenizers(
             source, source if self.joint else self.target.with_template(*END_TOKEN_ONLY)
         )
 
-    def bounded(self, n_source: int, n_target: int) -> "Tokenizers":
-        """The tokenizers of a model with this many rows on either side; see `Tokenizer.bounded`."""
-        source = self.source.bounded(n_source)
+    def limit_vocab(self, n_source: int, n_target: int) -> "Tokenizers":
+        """Limit both sides to the rows of a model's embeddings; see `Tokenizer.limit_vocab`."""
+        source = self.source.limit_vocab(n_source)
         joint = self.joint and n_source == n_target
-        return Tokenizers(source, source if joint else self.target.bounded(n_target))
+        return Tokenizers(source, source if joint else self.target.limit_vocab(n_target))
 
     def save(self, directory: Path) -> None:
-        """tokenizer.json if joint, else source_tokenizer.json and target_tokenizer.json."""
+        """Write tokenizer.json if joint, else source_tokenizer.json and target_tokenizer.json."""
         if self.joint:
             self.source.save(directory)
         else:

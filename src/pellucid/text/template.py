@@ -36,7 +36,7 @@ class Template:
     pair: tuple[Slot, ...] = (Slot("A", (), 0), Slot("B", (), 1))
 
     def wrap(self, ids: Sequence[int], pair: Sequence[int] | None = None) -> Wrapped:
-        """The ids of one text, or of two, with the special tokens."""
+        """Return the ids of one text or of two with the special tokens."""
         texts = {"A": ids, "B": pair or ()}
         wrapped = Wrapped([], [])
         for slot in self.single if pair is None else self.pair:
@@ -46,7 +46,7 @@ class Template:
         return wrapped
 
     def replace(self, old: int, new: int) -> "Template":
-        """The same template with special token `new` in place of `old`."""
+        """Return the template with special token `new` in place of `old`."""
 
         def replace_in(slot: Slot) -> Slot:
             return slot._replace(ids=tuple(new if i == old else i for i in slot.ids))
@@ -54,10 +54,10 @@ class Template:
         return Template(tuple(map(replace_in, self.single)), tuple(map(replace_in, self.pair)))
 
 
-def template_processor(
+def build_template_processor(
     single: Sequence[str], pair: Sequence[str], tokens: Mapping[str, str], vocab: Mapping[str, int]
 ) -> TemplateProcessing:
-    """The library's post-processor that puts special tokens around one text, and around two.
+    """Build a post-processor of `tokenizers` that puts special tokens around one text or two.
 
     "A" and "B" are the texts, other words are roles of `tokens`; ":1" marks the second segment.
     """
@@ -76,7 +76,7 @@ def template_processor(
 
 
 def read_template(processor: PostProcessor | None) -> Template:
-    """The template of a library's post-processor. Raises: DataError at an unknown kind."""
+    """Read the template of a post-processor. Raises: DataError if its kind is unknown."""
     if processor is None:
         return Template()
     return _read_processor(json.loads(processor.__getstate__()))

@@ -1,4 +1,4 @@
-"""A trained tokenizer, over the `tokenizers` library: text to ids and pieces, and back."""
+"""A trained tokenizer, based on the `tokenizers` library."""
 
 import copy
 from collections.abc import Mapping, Sequence
@@ -14,15 +14,15 @@ from pellucid.files import atomic_write
 from pellucid.json_files import dump_json, read_json
 from pellucid.text.display import DISPLAYS, display
 from pellucid.text.guard import clean_text
-from pellucid.text.library import read_library, roles_of, without_special
-from pellucid.text.template import Template, Wrapped, read_template, template_processor
+from pellucid.text.library import hide_special_pieces, read_library, read_roles
+from pellucid.text.template import Template, Wrapped, build_template_processor, read_template
 
 ROLES = ("pad", "bos", "eos", "unk")
 TOKENS = {"pad": "<pad>", "bos": "<s>", "eos": "</s>", "unk": "<unk>"}
 
 
 class Encoding(NamedTuple):
-    """A text as pieces."""
+    """The pieces of a text."""
 
     ids: list[int]
     pieces: list[str]
@@ -37,13 +37,13 @@ class Strips(NamedTuple):
 
 
 class Tokenizer:
-    """Text to ids and back. Ids of special tokens come from `id`, never from text."""
+    """Convert text to ids and back. Special tokens come from `id`, never from text."""
 
     is_present = True
-    _n_rows: int | None = None  # of a model that has fewer than there are tokens
+    _n_rows: int | None = None  # rows of the embedding, if the model has fewer than the vocabulary
 
     def __init__(self, library: tokenizers.Tokenizer, roles: dict[str, str], kind: str) -> None:
-        """`roles`: the token of each. Raises: DataError if one is not in the vocabulary."""
+        """roles: role -> token. Raises: DataError if a token is not in the vocabulary."""
         # "</s>" in a user's text is four characters, not the end of the sentence.
         library.encode_special_tokens = True
         library.no_padding()
@@ -54,17 +54,17 @@ class Tokenizer:
         self._library = library
         self._written_model = library.model
         if isinstance(library.model, models.Unigram):
-            library.model = without_special(library)
+            library.model = hide_special_pieces(library)
 
     def id(self, role: str) -> int:
-        """The id of a special token. Raises: UsageError naming the known roles."""
+        """Return the id of a special token. Raises: UsageError naming the known roles."""
         if role not in self.roles:
             known = ", ".join(self.roles) or "none"
             raise UsageError(f"this tokenizer has no {role!r} token. Known roles: {known}.")
         return self.roles[role]
 
-    def strips(self, role: str) -> "Strips":
-        """Which spaces around a special token in a text belong to the token."""
+    def read_strips(self, role: str) -> "Strips":
+        """Return on which sides of a special token spaces are removed from a text."""
         token = self._library.get_added_tokens_decoder().get(self.id(role))
         return Strips(token.lstrip, token.rstrip) if token else Strips(False, False)
 
@@ -92,17 +92,17 @@ class Tokenizer:
         return words
 
     def with_template(self, single: Sequence[str], pair: Sequence[str]) -> "Tokenizer":
-        """The same tokenizer with other special tokens around one text, and around two.
+        """Return a tokenizer with other special tokens around one text, and around two.
 
-        single, pair: roles and texts in order, as in ("cls", "A", "sep"); see `template_processor`.
+        single, pair: roles and texts in order, such as ("cls", "A", "sep").
         """
         library = tokenizers.Tokenizer.from_str(self.to_json())
         vocab = library.get_vocab(with_added_tokens=True)
-        library.post_processor = template_processor(single, pair, self.tokens, vocab)
+        library.post_processor = build_template_processor(single, pair, self.tokens, vocab)
         return Tokenizer(library, self.tokens, self.kind)
 
-    def bounded(self, n_rows: int) -> Self:
-        """The tokenizer of a model with `n_rows` embeddings: a text that needs others is refused.
+    def limit_vocab(self, n_rows: int) -> Self:
+        """Return a tokenizer that refuses texts with ids from `n_rows` on, the model's embeddings.
 
         Published models may have fewer rows than tokens, as facebook/bart-large-cnn lacks <mask>.
         """
@@ -122,54 +122,54 @@ class Tokenizer:
         return dict(zip(ids, self.pieces(ids), strict=True))
 
     def encode(self, text: str) -> Encoding:
-        """Ids, pieces and offsets of a text, without special tokens."""
+        """Return ids, pieces and offsets of a text, without special tokens."""
         encoding = self._library.encode(clean_text(text), add_special_tokens=False)
         # Not encoding.tokens: for an unknown character Unigram puts the character itself there.
         return Encoding(encoding.ids, self.pieces(encoding.ids), encoding.offsets)
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
-        """The ids of many texts: as by `encode`, but faster."""
+        """Return the ids of many texts; faster than repeated calls of `encode`."""
         clean = [clean_text(text) for text in texts]
         encodings = self._library.encode_batch_fast(clean, add_special_tokens=False)
-        return self._with_rows([encoding.ids for encoding in encodings])
+        return self._check_rows([encoding.ids for encoding in encodings])
 
     def add_special_tokens(self, ids: Sequence[int], pair: Sequence[int] | None = None) -> Wrapped:
-        """The ids of one text, or of two, with the special tokens that the model expects."""
+        """Return the ids of one text or of two with the special tokens that the model expects."""
         return self.template.wrap(
             self._check_ids(ids), None if pair is None else self._check_ids(pair)
         )
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of ids, without special tokens; bytes that are no UTF-8 become U+FFFD.
+        """Return the text of ids without special tokens; invalid UTF-8 becomes U+FFFD.
 
         Raises: UsageError at an id that is not in the vocabulary.
         """
         return self._library.decode(self._check_ids(ids), skip_special_tokens=True)
 
     def normalize(self, text: str) -> str:
-        """The form of a text that `decode(encode(text).ids)` gives back if no piece is unknown."""
+        """Return the text that `decode(encode(text).ids)` gives if no piece is unknown."""
         clean = clean_text(text)
         return self._library.normalizer.normalize_str(clean) if self._library.normalizer else clean
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
-        """The pieces of ids, as the vocabulary has them; an id without one is called "<1117>"."""
+        """Return the pieces of ids as in the vocabulary; an id without a piece gives "<1117>"."""
         pieces = [(i, self._id_to_piece(i)) for i in self._check_ids(ids)]
         return [f"<{i}>" if piece is None else piece for i, piece in pieces]
 
     def decode_output(self, ids: Sequence[int]) -> str:
-        """The text of ids that a model wrote; those that are no pieces are left out."""
+        """Return the text of generated ids, without ids that have no piece."""
         return self.decode([i for i in ids if i in self._known_ids])
 
     def output_pieces(self, ids: Sequence[int]) -> list[str]:
-        """The pieces of ids that a model wrote, also of ids beyond the vocabulary."""
+        """Return the pieces of generated ids, which may be beyond the vocabulary."""
         return [self.pieces([i])[0] if i in self._known_ids else f"<{i}>" for i in ids]
 
     def display(self, ids: Sequence[int]) -> list[str]:
-        """The readable text of each id, with its spaces."""
+        """Return the readable text of each id, with its spaces."""
         return [display(piece, self.kind) for piece in self.pieces(ids)]
 
     def to_json(self) -> str:
-        """The library's description: everything that decides the ids of a text."""
+        """Return the contents of tokenizer.json: everything that affects the ids of a text."""
         used = self._library.model
         self._library.model = self._written_model
         description = self._library.to_str(pretty=True)
@@ -191,7 +191,7 @@ class Tokenizer:
 
     @classmethod
     def load(cls, directory: Path, name: str = "tokenizer") -> "Tokenizer":
-        """Read what `save` or another tool wrote.
+        """Read a tokenizer that `save` or another tool wrote.
 
         Raises: DataError if a file is missing; VerificationError naming the damaged file.
         """
@@ -199,7 +199,7 @@ class Tokenizer:
         config_path = Path(directory) / f"{name}_config.json"
         library = read_library(path)
         config = read_json(config_path)
-        roles = roles_of(config, config_path)
+        roles = read_roles(config, config_path)
         kind = config.get("kind", "")
         try:
             return cls(library, roles, kind if isinstance(kind, str) else "")
@@ -207,13 +207,13 @@ class Tokenizer:
             raise VerificationError(f"{path}: {error} Copy the directory again.") from error
 
     def _input_names(self) -> list[str]:
-        """What `transformers` passes to a model; segments only where the template has a second."""
+        """Return the names of a model's inputs; with segments if the template has two."""
         names = ["input_ids", "attention_mask"]
         has_segments = self.template != Template() and any(s.segment for s in self.template.pair)
         return ["input_ids", "token_type_ids", "attention_mask"] if has_segments else names
 
     def _set_vocab(self, vocab: Mapping[str, int], roles: Mapping[str, str]) -> None:
-        """Take the ids of roles and pieces from a vocabulary."""
+        """Set the ids of roles and pieces from a vocabulary."""
         missing = sorted(token for token in roles.values() if token not in vocab)
         if missing or not vocab:
             raise DataError(f"the tokenizer's vocabulary lacks its special tokens {missing}.")
@@ -225,8 +225,8 @@ class Tokenizer:
     def _id_to_piece(self, i: int) -> str | None:
         return self._library.id_to_token(i)
 
-    def _with_rows(self, batch: list[list[int]]) -> list[list[int]]:
-        """The ids of texts. Raises: UsageError if the model lacks the row of one."""
+    def _check_rows(self, batch: list[list[int]]) -> list[list[int]]:
+        """Return the ids unchanged. Raises: UsageError if the model has no row for one of them."""
         if self._n_rows is not None:
             for ids in batch:
                 self._check_ids(ids)

@@ -1,4 +1,4 @@
-"""Learning a tokenizer from text: the same text and config give the same bytes, always."""
+"""Train a tokenizer. The same text and config always give the same bytes."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,11 +13,11 @@ from pellucid.text.guard import clean_text
 from pellucid.text.marked_letters import MarkedLetters, count_words
 from pellucid.text.pair import Tokenizers
 from pellucid.text.special_tokens import TRANSLATION_TOKENS, SpecialTokens
-from pellucid.text.template import template_processor
+from pellucid.text.template import build_template_processor
 from pellucid.text.tokenizer import Tokenizer
 from pellucid.text.untrained import untrained_tokenizer
 
-BATCH = 1000  # texts handed to the library at once
+BATCH = 1000  # texts per call of the trainer
 
 
 def train_tokenizers(
@@ -25,9 +25,9 @@ def train_tokenizers(
     config: TokenizerConfig,
     special: SpecialTokens = TRANSLATION_TOKENS,
 ) -> Tokenizers:
-    """One vocabulary from all texts, or one from the first and one from the second of each row.
+    """Train a joint tokenizer on all texts, or one on each side of the rows.
 
-    rows: called once for each vocabulary; gives the rows from the start each time.
+    rows: called once for each tokenizer; returns an iterator over all rows.
     """
     if config.joint:
         joint = train_tokenizer(chain.from_iterable(rows()), config, special)
@@ -50,9 +50,11 @@ def train_tokenizer(
     library = LEARN[config.kind](
         untrained_tokenizer(config, special), chain([first], clean), config, special
     )
-    library.add_special_tokens(special.all)  # they have their ids by now; this marks them
+    library.add_special_tokens(special.all)  # marks them; the trainer has set their ids
     vocab = library.get_vocab(with_added_tokens=True)
-    library.post_processor = template_processor(special.single, special.pair, special.tokens, vocab)
+    library.post_processor = build_template_processor(
+        special.single, special.pair, special.tokens, vocab
+    )
     return Tokenizer(library, dict(special.tokens), config.kind)
 
 
@@ -91,7 +93,7 @@ def _wordpiece(
 def _learn_merges(
     library: Library, texts: Iterator[str], config: TokenizerConfig, special: SpecialTokens
 ) -> tuple[dict[str, int], list[tuple[str, str]]]:
-    """Vocabulary and merges of BPE over letters that carry the kind's mark."""
+    """Return vocabulary and merges of BPE over marked letters; see `marked_letters.py`."""
     words = count_words(library, texts)
     marked_from = (lambda word: len(word) - 1) if config.kind == "bpe" else (lambda word: 1)
     letters = MarkedLetters(words, marked_from, (config.vocab_size - len(special.tokens)) // 2)
@@ -154,10 +156,10 @@ def _unigram(
 
 
 def _remove_chance(vocab: list[list], n_special: int) -> list[tuple[str, float]]:
-    """Unigram's pieces without what its trainer leaves to chance.
+    """Remove the nondeterminism of the Unigram trainer from its pieces.
 
-    Sums run in the order of a randomly seeded hash table: the last digits differ. Single letters
-    that lost their place are put back in that order too, each a little below the one before.
+    Its sums run in the order of a randomly seeded hash table, so the last digits of scores differ.
+    Pruned single letters are added again in that order, each with a slightly lower score.
     """
     special, learned = vocab[:n_special], [(p, round(s, 6)) for p, s in vocab[n_special:]]
     lowest_long = min((s for p, s in learned if len(p) > 1), default=float("-inf"))

@@ -20,24 +20,24 @@ RUNS = "|".join(
         r"\s+",
     )
 )
-# Text that spells a special token, or the end mark of a word, must not become one: it is split.
+# Text that looks like a special token or an end-of-word mark is split, so it never becomes one.
 SPELLED = r"<(?=(?:pad|/?s|unk|/w)>)"
 SPELLED_IN_BRACKETS = r"\[(?=(?:PAD|UNK|CLS|SEP|MASK)\])"
 
 
 def untrained_tokenizer(config: TokenizerConfig, special: SpecialTokens) -> Tokenizer:
-    """A tokenizer of the kind that the config names, untrained."""
-    return KINDS[config.kind](normalizer(config, special), special.tokens["unk"])
+    """Build an untrained tokenizer of the kind that the config names."""
+    return KINDS[config.kind](build_normalizer(config, special), special.tokens["unk"])
 
 
-def normalizer(config: TokenizerConfig, special: SpecialTokens) -> normalizers.Sequence:
-    """Unicode form and case; where spaces are word boundaries only, one space for each run."""
+def build_normalizer(config: TokenizerConfig, special: SpecialTokens) -> normalizers.Sequence:
+    """Build the normalizer: Unicode form, case and, for most kinds, runs of white space."""
     forms = {"nfc": [normalizers.NFC()], "nfkc": [normalizers.NFKC()], "none": []}
     parts = [*forms[config.normalize]]
     if config.lowercase:
         parts.append(normalizers.Lowercase())
     if config.kind == "unigram":
-        parts.append(normalizers.Replace("▁", " "))  # Unigram writes a space so
+        parts.append(normalizers.Replace("▁", " "))  # how Unigram writes a space
     if config.kind not in ("byte-bpe", "char"):
         parts.append(normalizers.Replace(Regex(SPELLED), "< "))
         if "[CLS]" in special.all:

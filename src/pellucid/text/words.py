@@ -1,4 +1,4 @@
-"""Sentences that come as words: their ids, and where each word begins."""
+"""Encode sentences that are given as words, and find the first piece of each word."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -58,7 +58,7 @@ def _join(words: Sequence[Sequence[int]]) -> WordPieces:
 
 
 def _spaces_belong_to_words(tokenizer: Tokenizer) -> bool:
-    """Whether a word inside a text has the space before it among its pieces.
+    """Return whether the pieces of a word include the space before it.
 
     True of byte-level BPE, where " a" and "a" are different pieces, unless the tokenizer itself
     puts a space before each text; and of characters.

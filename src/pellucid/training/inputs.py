@@ -42,7 +42,7 @@ def open_run_tokenizers(run: RunDirectory, config: RunConfig) -> Tokenizers:
     tokenizers, c = open_tokenizers(run.tokenizers), config.model
     if not c.vocab_size:
         return tokenizers
-    return tokenizers.bounded(c.vocab_size, c.target_vocab_size or c.vocab_size)
+    return tokenizers.limit_vocab(c.vocab_size, c.target_vocab_size or c.vocab_size)
 
 
 def new_inputs(

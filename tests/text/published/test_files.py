@@ -19,7 +19,7 @@ from transformers import (
 )
 
 from pellucid.errors import DataError, UsageError, VerificationError
-from pellucid.text.published.language import in_language
+from pellucid.text.published.language import with_language
 from pellucid.text.published.open import open_tokenizer, open_tokenizers
 from pellucid.text.template import read_template
 from text.mixed import mixed_lines
@@ -262,14 +262,14 @@ def test_flags_of_added_tokens(name, flags, tmp_path):
 
 def test_languages(tmp_path):
     ours = open_tokenizer(published.mbart(tmp_path))
-    german = in_language(ours, "de_DE")
+    german = with_language(ours, "de_DE")
     assert german.add_special_tokens([7]).ids == [7, ours.id("eos"), ours.extra["de_DE"]]
     assert ours.add_special_tokens([7]).ids == [7, ours.id("eos"), ours.extra["en_XX"]]
-    assert in_language(german, "en_XX").template == ours.template
+    assert with_language(german, "en_XX").template == ours.template
     with pytest.raises(UsageError, match="ro_RO"):
-        in_language(ours, "de")
+        with_language(ours, "de")
     with pytest.raises(UsageError, match="none"):
-        in_language(open_tokenizer(published.wordpiece(tmp_path)), "de_DE")
+        with_language(open_tokenizer(published.wordpiece(tmp_path)), "de_DE")
 
 
 @pytest.mark.parametrize("name", [*MAKERS, "ctrl", "marian"])

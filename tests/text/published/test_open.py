@@ -39,8 +39,8 @@ from transformers.convert_slow_tokenizer import (
 )
 from transformers.models.auto.tokenization_auto import TOKENIZER_MAPPING_NAMES
 
-from pellucid.text.published.classes import ALIASES, CLASS_OF_MODEL, CLASSES
-from pellucid.text.published.language import in_language
+from pellucid.text.published.classes import ALIASES, CLASS_BY_MODEL_TYPE, CLASSES
+from pellucid.text.published.language import with_language
 from pellucid.text.published.open import open_tokenizer, open_tokenizers
 from pellucid.text.published.sentencepiece import read_sentencepiece
 from text.mixed import mixed_lines
@@ -77,14 +77,14 @@ GONE = {"transfo-xl"}  # not in transformers 5: tests/parity/test_transfo_xl.py 
 
 def test_classes_take_for_granted_what_theirs_do():
     """Authority: transformers' own table of classes, and the defaults in their signatures."""
-    for model_type, name in CLASS_OF_MODEL.items():
+    for model_type, name in CLASS_BY_MODEL_TYPE.items():
         if model_type not in GONE:
             said = TOKENIZER_MAPPING_NAMES[model_type]
             assert ALIASES.get(said, said) == name
     for name, ours in CLASSES.items():
         if not name:  # of no class
             continue
-        if not hasattr(transformers, name) and name in {CLASS_OF_MODEL[kind] for kind in GONE}:
+        if not hasattr(transformers, name) and name in {CLASS_BY_MODEL_TYPE[kind] for kind in GONE}:
             continue
         theirs = inspect.signature(getattr(transformers, name)).parameters
         told = {role: theirs[f"{role}_token"].default for role in ours.tokens if role != "bos"}
@@ -233,7 +233,7 @@ def test_mbart(languages, tmp_path):
     assert (len(ours.extra), ours.id("mask")) == (languages, theirs.mask_token_id)
     assert ours.extra["ro_RO"] == theirs.convert_tokens_to_ids("ro_RO")
     theirs.src_lang = "ro_RO"
-    assert_wrapped_alike(in_language(ours, "ro_RO"), theirs)
+    assert_wrapped_alike(with_language(ours, "ro_RO"), theirs)
 
 
 def test_marian(tmp_path):

@@ -1,4 +1,4 @@
-"""Special tokens of published tokenizers: marked, added, and put around texts."""
+"""Special and added tokens of published tokenizers, and their templates."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,16 +11,16 @@ from tokenizers.processors import TemplateProcessing
 from pellucid.errors import DataError, VerificationError
 from pellucid.text.library import library_errors
 from pellucid.text.published.settings import Settings, read_table
-from pellucid.text.template import template_processor
+from pellucid.text.template import build_template_processor
 from pellucid.text.tokenizer import Tokenizer
 
 FLAGS = ("single_word", "lstrip", "rstrip", "normalized")
-FLAGGED = {"GPT2Tokenizer", "OpenAIGPTTokenizer", ""}
-"""Classes whose template is made of add_bos_token and add_eos_token."""
+TEMPLATE_FROM_FLAGS = {"GPT2Tokenizer", "OpenAIGPTTokenizer", ""}
+"""Classes whose template depends on add_bos_token and add_eos_token."""
 
 
-class NumberedToken(NamedTuple):
-    """A token that was added to a vocabulary."""
+class AddedTokenEntry(NamedTuple):
+    """A token that a file adds to a vocabulary."""
 
     id: int
     content: str
@@ -29,7 +29,7 @@ class NumberedToken(NamedTuple):
 
 
 def with_special_tokens(library: Library, settings: Settings, kind: str, path: Path) -> Tokenizer:
-    """The tokenizer over vocabulary files: special tokens marked, added ones added."""
+    """Add the added tokens, mark the special ones, and set the template."""
     with library_errors(path):
         roles = settings.tokens.values()
         for token in read_added_tokens(settings):
@@ -43,11 +43,11 @@ def with_special_tokens(library: Library, settings: Settings, kind: str, path: P
 
 
 def mark_special_tokens(library: Library, settings: Settings) -> None:
-    """Mark the special tokens that the files name, except those that are added tokens already."""
+    """Mark the special tokens that the files name, except tokens that are already added."""
     vocab = library.get_vocab(with_added_tokens=True)
     roles = [token for token in settings.tokens.values() if token in vocab]
     added = {token.content for token in library.get_added_tokens_decoder().values()}
-    missing = [token for token in (*roles, *settings.more_tokens) if token not in added]
+    missing = [token for token in (*roles, *settings.extra_tokens) if token not in added]
     library.add_special_tokens(
         [
             AddedToken(token, special=True, normalized=False, **settings.flags.get(token, {}))
@@ -66,15 +66,15 @@ def with_roles(library: Library, settings: Settings, kind: str, path: Path) -> T
 
 
 def build_processor(settings: Settings, vocab: Mapping[str, int]) -> TemplateProcessing | None:
-    """The template of the class, or of the settings where the class leaves it to them.
+    """Build the template of the class, or of add_bos_token and add_eos_token.
 
-    Raises: VerificationError if a token of it is not in the vocabulary.
+    Raises: VerificationError if a token of the template is not in the vocabulary.
     """
     language = settings.config.get("src_lang", "en_XX")
     tokens = {**settings.tokens, "lang": language}
     single, pair = settings.tokenizer_class.single, settings.tokenizer_class.pair
     start, end = (bool(settings.config.get(f"add_{role}_token")) for role in ("bos", "eos"))
-    if settings.class_name in FLAGGED:
+    if settings.class_name in TEMPLATE_FROM_FLAGS:
         before = ("bos",) if start and "bos" in tokens else ()
         after = ("eos",) if end and "eos" in tokens else ()
         single = (*before, "A", *after)
@@ -96,19 +96,20 @@ def build_processor(settings: Settings, vocab: Mapping[str, int]) -> TemplatePro
             f" {settings.class_name} adds to texts. Name another in its tokenizer_config.json."
         )
 
-    return template_processor(single, pair, tokens, vocab)
+    return build_template_processor(single, pair, tokens, vocab)
 
 
-def read_added_tokens(settings: Settings) -> list[NumberedToken]:
-    """The tokens of tokenizer_config.json's added_tokens_decoder, or of added_tokens.json, by id.
+def read_added_tokens(settings: Settings) -> list[AddedTokenEntry]:
+    """Read the added tokens, sorted by id.
 
-    Raises: VerificationError if they are not as `transformers` writes them.
+    They are in added_tokens_decoder of tokenizer_config.json, or else in added_tokens.json.
+    Raises: VerificationError if an entry is not as `transformers` writes it.
     """
     if "added_tokens_decoder" in settings.config:
         entries = settings.config["added_tokens_decoder"].items()
         tokens = [_decoder_token(settings, key, entry) for key, entry in entries]
     else:
-        special = {*settings.named_tokens.values(), *settings.more_tokens}
+        special = {*settings.named_tokens.values(), *settings.extra_tokens}
         path = settings.directory / "added_tokens.json"
         tokens = []
         for content, i in read_table(path).items():
@@ -118,11 +119,11 @@ def read_added_tokens(settings: Settings) -> list[NumberedToken]:
                 )
             is_special = content in special
             flags = dict.fromkeys(FLAGS, False) | {"normalized": not is_special}
-            tokens.append(NumberedToken(i, content, is_special, flags))
+            tokens.append(AddedTokenEntry(i, content, is_special, flags))
     return sorted(tokens, key=lambda token: token.id)
 
 
-def _decoder_token(settings: Settings, key: str, entry: Any) -> NumberedToken:
+def _decoder_token(settings: Settings, key: str, entry: Any) -> AddedTokenEntry:
     path = settings.directory / "tokenizer_config.json"
     if not key.isdecimal() or not isinstance(entry, dict) or not entry.get("content"):
         raise VerificationError(
@@ -136,10 +137,10 @@ def _decoder_token(settings: Settings, key: str, entry: Any) -> NumberedToken:
             f"{path}: a flag of {str(entry['content'])[:40]!r} is neither true nor false. Correct"
             " it."
         )
-    return NumberedToken(int(key), str(entry["content"]), special, flags)
+    return AddedTokenEntry(int(key), str(entry["content"]), special, flags)
 
 
-def check_id(settings: Settings, token: NumberedToken, i: int | None) -> None:
+def check_id(settings: Settings, token: AddedTokenEntry, i: int | None) -> None:
     """Raises: VerificationError if an added token has another id than its file says."""
     if i != token.id:
         in_config = "added_tokens_decoder" in settings.config

@@ -1,4 +1,4 @@
-"""The precompiled character map of a SentencePiece model: what is replaced in a text, and by what.
+"""The precompiled character map of a SentencePiece model, which normalizes a text.
 
 The file holds the entries as a double-array trie over UTF-8 bytes, then the replacements as strings
 that end in a zero byte.  Source: sentencepiece's normalizer.cc and darts-clone's darts.h.
@@ -15,11 +15,11 @@ MAX_BRANCHES = 1 << 20
 
 
 class Branch(NamedTuple):
-    """Where one more character of a text leads."""
+    """A step in the trie by one character."""
 
     node: int
     replacement: str | None
-    """What the characters up to here are replaced by; None if they are no entry."""
+    """Replacement of the characters up to here; None if they are not an entry."""
 
 
 @dataclass(frozen=True)
@@ -27,11 +27,11 @@ class CharsMap:
     """A trie over characters."""
 
     nodes: Mapping[int, Mapping[str, Branch]]
-    """The branches of each node."""
+    """Node -> character -> branch."""
     root: int
 
     def match(self, text: str, start: int) -> tuple[str, int] | None:
-        """The replacement of the longest entry that begins at `start`, and where the entry ends."""
+        """Return the replacement and the end of the longest entry at `start`, or None."""
         longest, node = None, self.root
         for end in range(start, len(text)):
             branch = self.nodes[node].get(text[end])
@@ -43,7 +43,7 @@ class CharsMap:
         return longest
 
     def first_chars(self) -> set[str]:
-        """The characters that are an entry each."""
+        """Return the characters that are entries by themselves."""
         branches = self.nodes[self.root].items()
         return {char for char, branch in branches if branch.replacement is not None}
 
@@ -60,9 +60,9 @@ class CharsMap:
         return chars
 
 
-@lru_cache(4)  # the two sides of a translator mostly have one map
+@lru_cache(4)  # source and target of a translator usually have equal maps
 def read_charsmap(data: bytes) -> CharsMap:
-    """Raises: ValueError if the data is no such map, or one that writes two spaces in a row."""
+    """Parse a map. Raises: ValueError if it is damaged or a replacement has two spaces in a row."""
     (size,) = struct.unpack_from("<I", data) if len(data) >= 4 else (0,)
     if size == 0 or size % 4 or 4 + size > len(data):
         raise ValueError(f"a character map of {size} bytes in {len(data)}")
@@ -84,7 +84,7 @@ def read_charsmap(data: bytes) -> CharsMap:
 def _branches(
     units: Sequence[int], labels: Mapping[int, Sequence[int]], start: int, replacements: bytes
 ) -> Iterator[tuple[str, Branch]]:
-    """Every character that can follow a node: one to four steps from byte to byte."""
+    """Yield each character that can follow a node, found by steps of one byte."""
     waiting = [(b"", start)]
     while waiting:
         prefix, node = waiting.pop()
@@ -103,22 +103,22 @@ def _branches(
 
 
 def _labels(units: Sequence[int]) -> Mapping[int, Sequence[int]]:
-    """The bytes that can follow each node: the child for byte `b` is unit `node ^ b`."""
+    """Return node -> bytes that can follow it; the child for byte `b` is unit `node ^ b`."""
     labels: dict[int, list[int]] = {}
-    for place, unit in enumerate(units):
+    for index, unit in enumerate(units):
         label = unit & 0x800000FF  # the high bit marks a value, label 0 leads to one
         if 0 < label < 0x100:
-            labels.setdefault(place ^ label, []).append(label)
+            labels.setdefault(index ^ label, []).append(label)
     return labels
 
 
 def _offset(unit: int) -> int:
-    """What leads from a unit's place to its children, by XOR."""
+    """Return the XOR between a unit's index and the node of its children."""
     return (unit >> 10) << ((unit & 0x200) >> 6)
 
 
 def _width(byte: int) -> int:
-    """The bytes of a UTF-8 character that begins with this one."""
+    """Return the number of bytes of a UTF-8 character that begins with `byte`."""
     if byte < 0x80:
         return 1
     return 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4

@@ -62,14 +62,14 @@ ALIASES = {
     "BartTokenizer": "RobertaTokenizer",
     "MT5Tokenizer": "T5Tokenizer",
 }
-"""Classes that are another one under a second name."""
+"""Other name of a class -> the class."""
 
 GENERIC = ("", "PreTrainedTokenizer", "TokenizersBackend")
-"""Names, without "Fast", that say nothing of a class."""
-WHOLE_IN_JSON = (*GENERIC[1:], "XLMRobertaTokenizer")
-"""Names that add nothing to a tokenizer.json."""
+"""Class names (without "Fast") that any tokenizer may have."""
+JSON_ONLY_CLASSES = (*GENERIC[1:], "XLMRobertaTokenizer")
+"""Class names with which tokenizer.json alone determines the ids."""
 
-CLASS_OF_MODEL = {
+CLASS_BY_MODEL_TYPE = {
     "bert": "BertTokenizer",
     "distilbert": "BertTokenizer",
     "electra": "BertTokenizer",
@@ -86,4 +86,4 @@ CLASS_OF_MODEL = {
     "mbart": "MBartTokenizer",
     "marian": "MarianTokenizer",
 }
-"""The class of a model_type, for directories that name none."""
+"""model_type -> tokenizer class, for directories that name none."""

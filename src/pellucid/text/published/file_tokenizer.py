@@ -1,8 +1,9 @@
-"""Tokenizers that no tokenizer.json can describe: they are saved as their original files."""
+"""Tokenizers that a tokenizer.json cannot express. They are saved as their original files."""
 
 import copy
 import hashlib
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from pellucid.text.tokenizer import Encoding, Tokenizer
 
 @dataclass(frozen=True, kw_only=True)
 class TokenizerFiles:
-    """What a published tokenizer's files say."""
+    """The contents of a published tokenizer's files."""
 
     vocab: Mapping[str, int]
     """The id of each piece, special tokens included."""
@@ -32,8 +33,8 @@ class TokenizerFiles:
     """The files themselves, by name."""
 
 
-class FileTokenizer(Tokenizer):
-    """Pieces come from the library, ids from the files."""
+class FileTokenizer(Tokenizer, ABC):
+    """A tokenizer whose pieces come from the `tokenizers` library and whose ids from its files."""
 
     def __init__(self, library: tokenizers.Tokenizer, kind: str, files: TokenizerFiles) -> None:
         """Raises: DataError if the token of a role is not in the vocabulary."""
@@ -53,7 +54,7 @@ class FileTokenizer(Tokenizer):
         return self._join([self._piece[i] for i in plain if i in self._piece])
 
     def with_template(self, single: Sequence[str], pair: Sequence[str]) -> Tokenizer:
-        """Raises: UsageError: the files of such a tokenizer cannot say another template."""
+        """Raises: UsageError, because these files cannot express another template."""
         raise UsageError(
             "this tokenizer's files fix the special tokens around a text, so it cannot be used with"
             " others. Use a tokenizer.json."
@@ -68,8 +69,8 @@ class FileTokenizer(Tokenizer):
         for file, data in self._files.contents.items():
             atomic_write(Path(directory) / file, data)
 
-    def in_language(self, current: str, code: str) -> "FileTokenizer":
-        """The same, with the token of another language in the template, in place of `current`."""
+    def with_language(self, current: str, code: str) -> "FileTokenizer":
+        """Return a copy whose template has language token `code` in place of `current`."""
         new = copy.copy(self)
         new.template = self.template.replace(self.extra[current], self.extra[code])
         contents = dict(self._files.contents)
@@ -81,13 +82,13 @@ class FileTokenizer(Tokenizer):
     def _id_to_piece(self, i: int) -> str | None:
         return self._piece.get(i)
 
+    @abstractmethod
     def _join(self, pieces: list[str]) -> str:
-        """The text of the vocabulary's pieces."""
-        raise NotImplementedError
+        """Return the text that these pieces of the vocabulary spell."""
 
 
 class CTRLTokenizer(FileTokenizer):
-    """CTRL's: `@@` marks the pieces that are not a word's last."""
+    """The tokenizer of CTRL: `@@` marks every piece of a word except its last."""
 
     def __init__(self, library: tokenizers.Tokenizer, files: TokenizerFiles) -> None:
         super().__init__(library, "cut-bpe", files)
@@ -101,20 +102,20 @@ class CTRLTokenizer(FileTokenizer):
         clean = [clean_text(text) for text in texts]
         # Not encode_batch_fast: it leaves the pieces out.
         encodings = self._library.encode_batch(clean, add_special_tokens=False)
-        return self._with_rows([self._ids(encoding.tokens) for encoding in encodings])
+        return self._check_rows([self._ids(encoding.tokens) for encoding in encodings])
 
     def _ids(self, pieces: list[str]) -> list[int]:
-        return [self._files.vocab.get(outer(piece), self.roles["unk"]) for piece in pieces]
+        return [self._files.vocab.get(to_vocab_piece(piece), self.roles["unk"]) for piece in pieces]
 
     def _join(self, pieces: list[str]) -> str:
         return " ".join(pieces).replace("@@ ", "")
 
 
-def outer(piece: str) -> str:
-    """The vocabulary's name of a piece of the library: `th@@`, but `the` at a word's end."""
+def to_vocab_piece(piece: str) -> str:
+    """Return the vocabulary's spelling of a library piece: th -> th@@, the</w> -> the."""
     return piece.removesuffix("</w>") if piece.endswith("</w>") else piece + "@@"
 
 
-def inner(piece: str) -> str:
-    """The library's name of a piece of the vocabulary."""
+def to_library_piece(piece: str) -> str:
+    """Return the library's spelling of a vocabulary piece: th@@ -> th, the -> the</w>."""
     return piece.removesuffix("@@") if piece.endswith("@@") else piece + "</w>"

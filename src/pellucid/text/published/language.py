@@ -1,4 +1,4 @@
-"""The language that a tokenizer's template marks texts with."""
+"""The language token in a tokenizer's template."""
 
 import json
 
@@ -9,10 +9,10 @@ from pellucid.text.published.file_tokenizer import FileTokenizer
 from pellucid.text.tokenizer import Tokenizer
 
 
-def in_language(tokenizer: Tokenizer, code: str) -> Tokenizer:
-    """The same tokenizer, its texts marked as those of another language.
+def with_language(tokenizer: Tokenizer, code: str) -> Tokenizer:
+    """Return a tokenizer with another language token in its template.
 
-    Raises: UsageError at an unknown code, or if texts carry no language.
+    Raises: UsageError if the code is unknown or the template has no language token.
     """
     template = tokenizer.template
     used = {i for slot in (*template.single, *template.pair) for i in slot.ids}
@@ -21,7 +21,7 @@ def in_language(tokenizer: Tokenizer, code: str) -> Tokenizer:
         known = ", ".join(list(tokenizer.extra)[:60]) if current else "none"
         raise UsageError(f"texts cannot be marked as {code[:40]!r} here. Known: {known}.")
     if isinstance(tokenizer, FileTokenizer):
-        return tokenizer.in_language(current[0], code)
+        return tokenizer.with_language(current[0], code)
     description = json.loads(tokenizer.to_json())
     processor = description["post_processor"]
     marks = processor["special_tokens"]

@@ -14,7 +14,7 @@ SPACE = "▁"
 """How SentencePiece writes a space."""
 SPACES = re.compile("  +")
 LONGEST_CACHED = 32
-"""Characters of the longest run whose replacement is kept for later texts."""
+"""Maximum number of characters of a run whose replacement is cached."""
 
 
 class Chunk(NamedTuple):
@@ -26,10 +26,10 @@ class Chunk(NamedTuple):
 
 
 class Normalizer:
-    """Replaces characters by the model's map, and writes one `▁` for each run of spaces."""
+    """Replaces characters by the model's map, and each run of spaces by one `▁`."""
 
     def __init__(self, charsmap: bytes, symbols: Collection[str], dummy_prefix: bool) -> None:
-        """`symbols`: the pieces that a user defined, which stay as they are in a text.
+        """symbols: user-defined pieces, which are not normalized.
 
         Raises: ValueError if the map is damaged, or writes two spaces in a row.
         """
@@ -39,15 +39,15 @@ class Normalizer:
         self._prefix = SPACE if dummy_prefix else ""
         first, later = self._map.first_chars(), self._map.later_chars()
         later |= {char for symbol in symbols for char in symbol[1:]}
-        # What may be changed: any character with `later` ones after it, or one of `first`. No entry
-        # of the map reaches across the end of such a run, so each is replaced by itself.
+        # A run is any character followed by `later` ones, or one of `first`. No entry of the map
+        # crosses the end of a run, so each run can be replaced independently.
         alone, more = _ranges(first), _ranges(later)
         self._runs = re.compile(f"[^{more}]?[{more}]+|[{alone}]")
         self._keeps_ascii = not any(char.isascii() and char.isprintable() for char in first | later)
         self._replace_cached = lru_cache(20_000)(self._replace)
 
     def normalize(self, text: str) -> str:
-        """The text that the pieces spell."""
+        """Return the normalized text."""
         if not (self._keeps_ascii and text.isascii() and text.isprintable()):
             text = self._runs.sub(self._replace_run, text)
         text = text.strip(" ")
@@ -57,9 +57,9 @@ class Normalizer:
         return (self._prefix + text.replace(" ", SPACE)).rstrip(SPACE)
 
     def align(self, text: str) -> tuple[str, list[tuple[int, int]]]:
-        """The same, and for each of its characters those of the given text that it comes from.
+        """Return the normalized text and the span of `text` that each of its characters comes from.
 
-        The prefix comes from none: its span is empty.
+        The span of the dummy prefix is empty.
         """
         chars, spans = [], []
         for chunk in self._chunks(text):
@@ -95,7 +95,7 @@ class Normalizer:
 
 
 def _ranges(chars: Collection[str]) -> str:
-    """The inside of a regular expression's [...] that matches these characters."""
+    """Return these characters as ranges for a regular expression's [...]."""
     if not chars:
         return "\\ud800"  # half of a character, which no text has
     ranges: list[list[int]] = []

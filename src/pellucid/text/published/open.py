@@ -1,4 +1,4 @@
-"""Open the tokenizers of a directory, whichever files it has."""
+"""Open the tokenizers of any model directory."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -31,7 +31,7 @@ MODELS = ("spiece.model", "sentencepiece.bpe.model", "sentencepiece.model", "spm
 
 
 def open_tokenizers(directory: Path) -> Tokenizers:
-    """The tokenizers of any model directory; one object on both sides if joint.
+    """Open the tokenizers of any model directory.
 
     Raises: DataError if files are missing; VerificationError naming the file that is wrong.
     """
@@ -40,36 +40,36 @@ def open_tokenizers(directory: Path) -> Tokenizers:
     if (directory / "source_tokenizer.json").exists() and not has_json:
         return Tokenizers.load(directory)
     if (directory / "source.spm").exists():
-        settings = read_settings(directory, "MarianTokenizer", whole=has_json)
+        settings = read_settings(directory, "MarianTokenizer", has_json=has_json)
         if settings.class_name == "MarianTokenizer" or not has_json:
-            return _marian(settings)
+            return _open_marian(settings)
     joint = open_tokenizer(directory)
     return Tokenizers(joint, joint)
 
 
 def open_tokenizer(directory: Path) -> Tokenizer:
-    """The single tokenizer of any model directory.
+    """Open the joint tokenizer of any model directory.
 
-    Raises: as `open_tokenizers`; UsageError if there are two, a source's and a target's.
+    Raises: as `open_tokenizers`; UsageError if source and target have separate tokenizers.
     """
     directory = Path(directory)
     names = {path.name for path in directory.iterdir()} if directory.is_dir() else set()
     if "tokenizer.json" in names:
-        settings = read_settings(directory, whole=True)
+        settings = read_settings(directory, has_json=True)
         # transformers reads CTRL's own files, whatever else is there
         if settings.class_name != "CTRLTokenizer" or "vocab.json" not in names:
             return open_json(settings)
     if "vocab.txt" in names:
         settings = read_settings(directory, "BertTokenizer")
-        is_words = settings.class_name == "TransfoXLTokenizer"
-        return _words(settings) if is_words else _wordpiece(settings)
+        is_word_level = settings.class_name == "TransfoXLTokenizer"
+        return _open_word_level(settings) if is_word_level else _open_wordpiece(settings)
     if {"vocab.json", "merges.txt"} <= names:
-        return _bpe(read_settings(directory))
+        return _open_bpe(read_settings(directory))
     if {"source.spm", "source_tokenizer.json"} & names:
         raise UsageError(f"{directory} has a tokenizer for each side: use open_tokenizers.")
     for name in MODELS:
         if name in names:
-            return _unigram(read_settings(directory), directory / name)
+            return _open_unigram(read_settings(directory), directory / name)
     half = ": merges.txt is missing, vocab.json is there" if "vocab.json" in names else ""
     raise DataError(
         f"{directory} holds no tokenizer{half}. Looked for: tokenizer.json; vocab.txt; vocab.json"
@@ -77,7 +77,7 @@ def open_tokenizer(directory: Path) -> Tokenizer:
     )
 
 
-def _wordpiece(settings: Settings) -> Tokenizer:
+def _open_wordpiece(settings: Settings) -> Tokenizer:
     path = settings.directory / "vocab.txt"
     vocab = read_lines(path)
     _check_class(settings, path, "BertTokenizer")
@@ -87,18 +87,18 @@ def _wordpiece(settings: Settings) -> Tokenizer:
     return with_special_tokens(library, settings, "wordpiece", path)
 
 
-def _words(settings: Settings) -> Tokenizer:
+def _open_word_level(settings: Settings) -> Tokenizer:
     path = settings.directory / "vocab.txt"
     # A count may follow a word.
     lines = read_lines(path).items()
     vocab = {words[0]: i for line, i in lines if (words := line.split(maxsplit=1))}
     settings.check_tokens(vocab, path, "unk")
     with library_errors(path):
-        library = pipelines.build_words(vocab, settings.config, settings.tokens["unk"])
+        library = pipelines.build_word_level(vocab, settings.config, settings.tokens["unk"])
     return with_special_tokens(library, settings, "word", path)
 
 
-def _bpe(settings: Settings) -> Tokenizer:
+def _open_bpe(settings: Settings) -> Tokenizer:
     path = settings.directory / "vocab.json"
     vocab, merges = read_vocab(path), read_merges(settings.directory / "merges.txt")
     _check_class(
@@ -111,25 +111,26 @@ def _bpe(settings: Settings) -> Tokenizer:
             library = pipelines.build_byte_bpe(vocab, merges, settings.config)
             return with_special_tokens(library, settings, "byte-bpe", path)
         if settings.class_name == "OpenAIGPTTokenizer":
-            library = pipelines.build_word_bpe(vocab, merges, settings.tokens["unk"])
+            library = pipelines.build_gpt_bpe(vocab, merges, settings.tokens["unk"])
             return with_special_tokens(library, settings, "bpe", path)
-        library = pipelines.build_cut_bpe(vocab, merges, settings.tokens["unk"])
+        library = pipelines.build_ctrl_bpe(vocab, merges, settings.tokens["unk"])
     return CTRLTokenizer(library, _read_files(settings, vocab, ("vocab.json", "merges.txt")))
 
 
-def _unigram(settings: Settings, path: Path) -> Tokenizer:
+def _open_unigram(settings: Settings, path: Path) -> Tokenizer:
     _check_class(
         settings, path, "T5Tokenizer", "AlbertTokenizer", "MBartTokenizer", "MBart50Tokenizer"
     )
     model, cleaning, extra = read_sentencepiece(path), None, ()
     if settings.class_name == "T5Tokenizer":
-        extra = pipelines.sentinels(settings.config.get("extra_ids", 100))
-        model = pipelines.t5_model(model, extra)
+        extra = pipelines.build_sentinels(settings.config.get("extra_ids", 100))
+        model = pipelines.adapt_to_t5(model, extra)
     elif settings.class_name == "AlbertTokenizer":
-        model, cleaning = pipelines.albert_model(model), pipelines.albert_cleaning(settings.config)
+        model = pipelines.adapt_to_albert(model)
+        cleaning = pipelines.build_albert_normalizer(settings.config)
     else:
         extra = pipelines.LANGUAGES[settings.class_name]
-        model = pipelines.mbart_model(model, extra)
+        model = pipelines.adapt_to_mbart(model, extra)
     vocab = {piece.text: i for i, piece in enumerate(model.pieces)}
     settings.check_tokens(vocab, path, "unk")
     files = _read_files(settings, vocab, (path.name,), extra)
@@ -137,13 +138,13 @@ def _unigram(settings: Settings, path: Path) -> Tokenizer:
         return SentencePieceTokenizer(model, files, cleaning)
 
 
-def _marian(settings: Settings) -> Tokenizers:
-    """A SentencePiece model for each side; ids from vocab.json, or from one for each side."""
+def _open_marian(settings: Settings) -> Tokenizers:
+    """Open source.spm and target.spm, whose ids are in one vocab.json or in one for each side."""
     separate = settings.config.get("separate_vocabs", False)
     names = ("vocab.json", "target_vocab.json" if separate else "vocab.json")
     file_names = ("source.spm", "target.spm", *dict.fromkeys(names))
 
-    def side(spm: str, vocab_name: str) -> Tokenizer:
+    def open_side(spm: str, vocab_name: str) -> Tokenizer:
         path, vocab_path = settings.directory / spm, settings.directory / vocab_name
         vocab, model = read_vocab(vocab_path), read_sentencepiece(path)
         settings.check_tokens(vocab, vocab_path, "unk")
@@ -151,15 +152,15 @@ def _marian(settings: Settings) -> Tokenizers:
         with library_errors(path):
             return MarianTokenizer(model, files)
 
-    return Tokenizers(side("source.spm", names[0]), side("target.spm", names[1]))
+    return Tokenizers(open_side("source.spm", names[0]), open_side("target.spm", names[1]))
 
 
 def _read_files(
     settings: Settings, vocab: Mapping[str, int], names: Sequence[str], extra: Sequence[str] = ()
 ) -> TokenizerFiles:
-    """What the files of these names say, with the small ones.
+    """Read the files of these names and the settings files.
 
-    Raises: DataError if one is missing; VerificationError at added words, which are not supported.
+    Raises: DataError if one is missing; VerificationError if words were added to the vocabulary.
     """
     all_ids, extra = dict(vocab), list(extra)
     for token in read_added_tokens(settings):
@@ -171,13 +172,13 @@ def _read_files(
             )
         check_id(settings, token, all_ids.setdefault(token.content, max(all_ids.values()) + 1))
         extra.append(token.content)
-    for content in settings.more_tokens:
+    for content in settings.extra_tokens:
         all_ids.setdefault(content, max(all_ids.values()) + 1)
         extra.append(content)
     roles = settings.roles(all_ids)
     processor = build_processor(settings, all_ids)
-    small = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
-    paths = [settings.directory / name for name in (*names, *small)]
+    settings_files = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
+    paths = [settings.directory / name for name in (*names, *settings_files)]
     missing = [path for path in paths if path.name in names and not path.is_file()]
     if missing:
         raise DataError(f"{missing[0]} is missing, or not a file. Download the directory again.")

@@ -1,4 +1,4 @@
-"""The pipelines of published tokenizers, built from their vocabulary files."""
+"""Build the `tokenizers` pipelines of published tokenizers from their vocabulary files."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -7,12 +7,12 @@ from typing import Any
 from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers
 from tokenizers import Tokenizer as Library
 
-from pellucid.text.published.file_tokenizer import inner
+from pellucid.text.published.file_tokenizer import to_library_piece
 from pellucid.text.published.sentencepiece import CONTROL, NORMAL, Piece, SentencePiece
 
 Merges = Sequence[tuple[str, str]]
 
-AVOIDED = 100.0  # subtracted from the score of a piece that texts should not have
+SCORE_PENALTY = 100.0  # subtracted from the log-probability of a piece that must not be chosen
 
 _MBART = (
     "ar_AR cs_CZ de_DE en_XX es_XX et_EE fi_FI fr_XX gu_IN hi_IN it_IT ja_XX kk_KZ ko_KR lt_LT"
@@ -29,26 +29,26 @@ LANGUAGES = {
 
 
 def build_wordpiece(vocab: Mapping[str, int], config: Mapping[str, Any], unk: str) -> Library:
-    """BERT's: splits at spaces, punctuation and Chinese characters."""
+    """Build BERT's pipeline: split at spaces, punctuation and Chinese characters."""
     library = Library(models.WordPiece(dict(vocab), unk_token=unk))
-    library.normalizer = bert_normalizer(config)
+    library.normalizer = build_bert_normalizer(config)
     library.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     library.decoder = decoders.WordPiece(prefix="##", cleanup=False)
     return library
 
 
-def bert_normalizer(config: Mapping[str, Any]) -> normalizers.BertNormalizer:
-    """BERT's cleaning, lower-cased by default."""
+def build_bert_normalizer(config: Mapping[str, Any]) -> normalizers.BertNormalizer:
+    """Build BERT's normalizer; it lower-cases by default."""
     return normalizers.BertNormalizer(
         clean_text=True,
         handle_chinese_chars=config.get("tokenize_chinese_chars", True),
-        strip_accents=config.get("strip_accents"),  # None: as lower-casing
+        strip_accents=config.get("strip_accents"),  # None: strip if lower-casing
         lowercase=config.get("do_lower_case", True),
     )
 
 
-def build_words(vocab: Mapping[str, int], config: Mapping[str, Any], unk: str) -> Library:
-    """Transformer-XL's: the words between spaces; WikiText is already tokenized."""
+def build_word_level(vocab: Mapping[str, int], config: Mapping[str, Any], unk: str) -> Library:
+    """Build Transformer-XL's pipeline: split at spaces only, as WikiText is already tokenized."""
     library = Library(models.WordLevel(dict(vocab), unk_token=unk))
     if config.get("lower_case", False):
         library.normalizer = normalizers.Lowercase()
@@ -57,20 +57,20 @@ def build_words(vocab: Mapping[str, int], config: Mapping[str, Any], unk: str) -
 
 
 def build_byte_bpe(vocab: Mapping[str, int], merges: Merges, config: Mapping[str, Any]) -> Library:
-    """GPT-2's: any text, byte by byte, with the space before a word as part of it."""
+    """Build GPT-2's pipeline: byte-level BPE, in which a word includes the space before it."""
     library = Library(models.BPE(dict(vocab), list(merges)))
-    library.pre_tokenizer = byte_level(config)
+    library.pre_tokenizer = build_byte_level(config)
     library.decoder = decoders.ByteLevel()
     return library
 
 
-def byte_level(config: Mapping[str, Any]) -> pre_tokenizers.ByteLevel:
-    """GPT-2's way to split a text into words."""
+def build_byte_level(config: Mapping[str, Any]) -> pre_tokenizers.ByteLevel:
+    """Build the pre-tokenizer of GPT-2, which splits a text into words."""
     return pre_tokenizers.ByteLevel(add_prefix_space=config.get("add_prefix_space", False))
 
 
-def build_word_bpe(vocab: Mapping[str, int], merges: Merges, unk: str) -> Library:
-    """The first GPT's: lower-cased, BERT's words, `</w>` at the end of a word."""
+def build_gpt_bpe(vocab: Mapping[str, int], merges: Merges, unk: str) -> Library:
+    """Build GPT's pipeline: lower-case, split into words as BERT, mark word ends by `</w>`."""
     library = Library(
         models.BPE(dict(vocab), list(merges), unk_token=unk, end_of_word_suffix="</w>")
     )
@@ -80,34 +80,35 @@ def build_word_bpe(vocab: Mapping[str, int], merges: Merges, unk: str) -> Librar
     return library
 
 
-def build_cut_bpe(vocab: Mapping[str, int], merges: Merges, unk: str) -> Library:
-    """CTRL's: splits at spaces, a newline stays with its word; the caller numbers the pieces.
+def build_ctrl_bpe(vocab: Mapping[str, int], merges: Merges, unk: str) -> Library:
+    """Build CTRL's pipeline: split at spaces; a newline stays with the word before it.
 
-    Intermediate pieces of merges may be absent from the vocabulary.
+    The library's ids are not CTRL's: its BPE also needs the intermediate pieces of merges, which
+    may be missing from the vocabulary. The caller looks pieces up in the vocabulary.
     """
-    pieces = dict.fromkeys([unk, *(inner(piece) for piece in vocab)])
+    pieces = dict.fromkeys([unk, *(to_library_piece(piece) for piece in vocab)])
     for left, right in merges:
         pieces.update(dict.fromkeys((left, right, left + right)))
-    numbered = {piece: i for i, piece in enumerate(pieces)}
-    library = Library(models.BPE(numbered, list(merges), unk_token=unk, end_of_word_suffix="</w>"))
+    piece_ids = {piece: i for i, piece in enumerate(pieces)}
+    library = Library(models.BPE(piece_ids, list(merges), unk_token=unk, end_of_word_suffix="</w>"))
     library.pre_tokenizer = pre_tokenizers.Split(Regex(r"\S+\n?"), "removed", invert=True)
     return library
 
 
-def sentinels(count: int) -> tuple[str, ...]:
-    """T5's tokens for gaps, in the order of their ids."""
+def build_sentinels(count: int) -> tuple[str, ...]:
+    """Return T5's sentinel tokens in the order of their ids: the last one comes first."""
     return tuple(f"<extra_id_{i}>" for i in reversed(range(count)))
 
 
-def t5_model(model: SentencePiece, extra: Sequence[str]) -> SentencePiece:
-    """T5's: the pieces, then its sentinels."""
-    return replace(model, pieces=(*model.pieces, *_control(extra)))
+def adapt_to_t5(model: SentencePiece, extra: Sequence[str]) -> SentencePiece:
+    """Append the sentinels of T5 to the pieces."""
+    return replace(model, pieces=(*model.pieces, *_control_pieces(extra)))
 
 
-def albert_model(model: SentencePiece) -> SentencePiece:
-    """ALBERT's: a comma after a digit is a separate piece, so there are no pieces like "9,"."""
+def adapt_to_albert(model: SentencePiece) -> SentencePiece:
+    """Lower the scores of pieces such as "9,": in ALBERT a comma after a digit is its own piece."""
     pieces = [
-        Piece(text, score - AVOIDED, NORMAL)
+        Piece(text, score - SCORE_PENALTY, NORMAL)
         if text[-1:] == "," and text[-2:-1].isdigit()
         else Piece(text, score, kind)
         for text, score, kind in model.pieces
@@ -115,19 +116,19 @@ def albert_model(model: SentencePiece) -> SentencePiece:
     return replace(model, pieces=tuple(pieces))
 
 
-def mbart_model(model: SentencePiece, languages: Sequence[str]) -> SentencePiece:
-    """mBART's: fairseq's first four in place of the model's three; languages, then the mask."""
+def adapt_to_mbart(model: SentencePiece, languages: Sequence[str]) -> SentencePiece:
+    """Replace the first three pieces by fairseq's four; append the languages and the mask."""
     first, last = ("<s>", "<pad>", "</s>", "<unk>"), (*languages, "<mask>")
-    pieces = (*_control(first), *model.pieces[3:], *_control(last))
+    pieces = (*_control_pieces(first), *model.pieces[3:], *_control_pieces(last))
     return replace(model, pieces=pieces, unk_id=first.index("<unk>"))
 
 
-def _control(tokens: Sequence[str]) -> list[Piece]:
+def _control_pieces(tokens: Sequence[str]) -> list[Piece]:
     return [Piece(token, 0.0, CONTROL) for token in tokens]
 
 
-def albert_cleaning(config: Mapping[str, Any]) -> normalizers.Normalizer:
-    """What ALBERT does to a text before SentencePiece normalises it."""
+def build_albert_normalizer(config: Mapping[str, Any]) -> normalizers.Normalizer:
+    """Build the normalizer that ALBERT applies before SentencePiece's."""
     parts: list[normalizers.Normalizer] = [
         normalizers.Replace(Regex(r"\s+"), " "),
         normalizers.Replace("``", '"'),

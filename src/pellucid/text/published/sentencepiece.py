@@ -14,7 +14,7 @@ from typing import NamedTuple
 from pellucid.errors import DataError, VerificationError
 from pellucid.text.published.charsmap import read_charsmap
 
-LARGEST = 1 << 26  # bytes of a .model; the largest in use has a tenth of it
+MAX_FILE_BYTES = 1 << 26  # of a .model; the largest published one has a tenth of this
 NORMAL, CONTROL, USER_DEFINED = 1, 3, 4  # types of piece
 UNIGRAM = 1
 BROKEN = "The file is damaged or cut short: download it again."
@@ -29,13 +29,13 @@ class Piece(NamedTuple):
 
     @property
     def is_in_texts(self) -> bool:
-        """Whether texts can have it; a control piece never comes from a text."""
+        """Whether a text can contain it; control pieces never come from a text."""
         return self.type in (NORMAL, USER_DEFINED)
 
 
 @dataclass(frozen=True, kw_only=True)
 class SentencePiece:
-    """What a .model file says."""
+    """The contents of a .model file."""
 
     pieces: tuple[Piece, ...]
     unk_id: int
@@ -43,15 +43,15 @@ class SentencePiece:
     charsmap: bytes
     """The precompiled map of Unicode normalisation; see `charsmap.py`."""
     dummy_prefix: bool
-    """A space is put before the text."""
+    """Whether a space is put before the text."""
 
     @property
     def symbols(self) -> list[str]:
         """The pieces that a user defined: they stay whole, whatever is around them."""
         return [piece.text for piece in self.pieces if piece.type == USER_DEFINED]
 
-    def scores(self) -> list[float]:
-        """The log-probability of each piece in the search for the best pieces; 0 if it has none."""
+    def compute_scores(self) -> list[float]:
+        """Return the score of each piece in the Viterbi search; 0 for unscored types of piece."""
         normal = [piece.score for piece in self.pieces if piece.type == NORMAL]
         lowest, highest = (min(normal), max(normal)) if normal else (0.0, 0.0)
         by_type = {
@@ -67,8 +67,8 @@ def read_sentencepiece(path: Path) -> SentencePiece:
     """Read a .model. Raises: DataError if it is missing; VerificationError at what is wrong."""
     if not path.is_file():
         raise DataError(f"{path} is missing, or not a file. Check the name.")
-    if path.stat().st_size > LARGEST:
-        raise VerificationError(f"{path} is larger than {LARGEST:,} bytes. {BROKEN}")
+    if path.stat().st_size > MAX_FILE_BYTES:
+        raise VerificationError(f"{path} is larger than {MAX_FILE_BYTES:,} bytes. {BROKEN}")
     try:
         fields = list(_fields(path.read_bytes()))
         pieces = tuple(_piece(_bytes(value)) for number, value in fields if number == 1)
@@ -116,7 +116,7 @@ def _piece(data: bytes) -> Piece:
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """(number, value) of each field of a message. Raises: IndexError or ValueError at damage."""
+    """Yield (number, value) of each field of a message. Raises: IndexError, ValueError."""
     at = 0
     while at < len(data):
         key, at = _varint(data, at)
@@ -134,7 +134,7 @@ def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
-    """Seven bits a byte, the lowest first; at most ten bytes."""
+    """Read a protobuf varint at `at`; return its value and the index after it."""
     value = 0
     for shift in range(0, 70, 7):
         byte = data[at]

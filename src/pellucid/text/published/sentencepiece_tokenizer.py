@@ -17,8 +17,8 @@ Span = tuple[int, int]
 class SentencePieceTokenizer(FileTokenizer):
     """Splits text as SentencePiece does: normalised by the model's map, then by Unigram.
 
-    The library's own normaliser is not used: it repositions a grapheme by its shortest entry, where
-    SentencePiece takes the longest, so that decomposed letters and syllables would fall apart.
+    The normaliser of `tokenizers` is not used. It replaces a grapheme by its shortest entry in the
+    map, SentencePiece by the longest: decomposed letters and syllables would be split.
     """
 
     def __init__(
@@ -27,7 +27,7 @@ class SentencePieceTokenizer(FileTokenizer):
         files: TokenizerFiles,
         cleaning: normalizers.Normalizer | None = None,
     ) -> None:
-        """`cleaning`: what is done to a text before the model sees it."""
+        """cleaning: applied to a text before the model's own normalization."""
         self._normalizer = Normalizer(model.charsmap, model.symbols, model.dummy_prefix)
         self._cleaning = cleaning
         self._unk_id = model.unk_id
@@ -47,7 +47,7 @@ class SentencePieceTokenizer(FileTokenizer):
         encoding = self._library.encode(normalized, add_special_tokens=False)
         ids, offsets = [], []
         for i, (start, end) in zip(encoding.ids, encoding.offsets, strict=True):
-            for piece_id, (first, last) in self._numbered(i, normalized, (start, end)):
+            for piece_id, (first, last) in self._piece_ids(i, normalized, (start, end)):
                 ids.append(piece_id)
                 offsets.append((spans[first][0], spans[last - 1][1]))
         if origins is not None:
@@ -60,18 +60,18 @@ class SentencePieceTokenizer(FileTokenizer):
         rows = [[self._id_of[i] for i in encoding.ids] for encoding in encodings]
         if self._looks_up_unknown:
             self._set_unknown(normalized, rows, [self._unk_id in e.ids for e in encodings])
-        return self._with_rows(rows)
+        return self._check_rows(rows)
 
     def _set_unknown(
         self, normalized: list[str], rows: list[list[int]], has_unknown: list[bool]
     ) -> None:
-        """Replace the rows with unknown characters by ids that depend on these characters."""
+        """Set the rows with unknown characters again: their ids depend on the characters."""
         positions = [n for n, has in enumerate(has_unknown) if has]
         texts = [normalized[n] for n in positions]
         encodings = self._library.encode_batch(texts, add_special_tokens=False)  # with offsets
         for n, text, encoding in zip(positions, texts, encodings, strict=True):
             pieces = zip(encoding.ids, encoding.offsets, strict=True)
-            rows[n] = [number for i, span in pieces for number, _ in self._numbered(i, text, span)]
+            rows[n] = [number for i, span in pieces for number, _ in self._piece_ids(i, text, span)]
 
     def normalize(self, text: str) -> str:
         plain = self._normalizer.normalize(self._clean(clean_text(text)))
@@ -90,18 +90,18 @@ class SentencePieceTokenizer(FileTokenizer):
         chars.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
         return clean, chars.encode(text).offsets
 
-    def _numbered(self, i: int, text: str, span: Span) -> list[tuple[int, Span]]:
-        """The ids of a piece of the library, and the characters of `text` that each is for."""
+    def _piece_ids(self, i: int, text: str, span: Span) -> list[tuple[int, Span]]:
+        """Return the ids of a library piece, each with the span of `text` that it covers."""
         if i != self._unk_id:
             return [(self._id_of[i], span)]
         start, end = span
         if not self._byte_fallback:
-            return [(self._unknown(text[start:end]), span)]
+            return [(self._unknown_id(text[start:end]), span)]
         chars = ((at, byte) for at in range(start, end) for byte in text[at].encode())
         return [(self._files.vocab[f"<0x{byte:02X}>"], (at, at + 1)) for at, byte in chars]
 
-    def _unknown(self, text: str) -> int:
-        """The id of characters that the model does not know."""
+    def _unknown_id(self, text: str) -> int:
+        """Return the id of characters that have no piece."""
         return self.roles["unk"]
 
     def _join(self, pieces: list[str]) -> str:
@@ -132,25 +132,25 @@ class MarianTokenizer(SentencePieceTokenizer):
             [self._language_id(language), *ids] if language else ids
             for (language, _), ids in zip(split, rows, strict=True)
         ]
-        return self._with_rows(marked)
+        return self._check_rows(marked)
 
     def _language_id(self, language: str) -> int:
         return self._files.vocab.get(language, self.roles["unk"])
 
-    def _unknown(self, text: str) -> int:
+    def _unknown_id(self, text: str) -> int:
         # The vocabulary may have what the model does not know; a special token is never meant.
         i = self._files.vocab.get(text, self.roles["unk"])
         return self.roles["unk"] if i in self._special else i
 
 
 def _library(model: SentencePiece) -> Library:
-    """The model's Unigram, for texts that are normalised already.
+    """Build the Unigram model for texts that are already normalised.
 
-    Pieces that never come from a text are named with a space, which no normalised text has: with
-    their own names and a low score they would change the price of an unknown character.
+    A space is put before pieces that never come from a text, so that no normalised text contains
+    them. (Lower scores instead would change the score of an unknown character.)
     """
     names = [piece.text if piece.is_in_texts else f" {piece.text}" for piece in model.pieces]
-    vocab = list(zip(names, model.scores(), strict=True))
+    vocab = list(zip(names, model.compute_scores(), strict=True))
     library = Library(models.Unigram(vocab, model.unk_id, byte_fallback=False))
     texts = {piece.text for piece in model.pieces if piece.is_in_texts}
     if SPACE in texts and not any(SPACE in text[1:] for text in texts):
@@ -160,7 +160,7 @@ def _library(model: SentencePiece) -> Library:
 
 
 def _origin(origins: Sequence[Span], span: Span) -> Span:
-    """The characters before cleaning of a span after it."""
+    """Return the span before cleaning of a span after it."""
     start, end = span
     if not origins:
         return 0, 0

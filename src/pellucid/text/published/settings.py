@@ -1,4 +1,7 @@
-"""tokenizer_config.json, special_tokens_map.json and config.json of a published tokenizer."""
+"""The settings of a published tokenizer.
+
+They are in tokenizer_config.json, special_tokens_map.json and config.json.
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -7,17 +10,17 @@ from typing import Any
 
 from pellucid.errors import VerificationError
 from pellucid.json_files import read_json
-from pellucid.text.library import LARGEST, roles_of
+from pellucid.text.library import MAX_FILE_BYTES, read_roles
 from pellucid.text.published.classes import (
     ALIASES,
-    CLASS_OF_MODEL,
+    CLASS_BY_MODEL_TYPE,
     CLASSES,
     GENERIC,
-    WHOLE_IN_JSON,
+    JSON_ONLY_CLASSES,
     TokenizerClass,
 )
 
-TYPES = {
+SETTING_TYPES = {
     "do_lower_case": bool,
     "lower_case": bool,
     "strip_accents": bool,
@@ -32,7 +35,7 @@ TYPES = {
     "added_tokens_decoder": dict,
     "sp_model_kwargs": dict,
 }
-"""The settings in tokenizer_config.json that decide ids."""
+"""The settings of tokenizer_config.json that affect ids, and their types."""
 MAX_SENTINELS = 10_000
 
 
@@ -42,15 +45,15 @@ class Settings:
 
     directory: Path
     class_name: str
-    """Empty if no file names a class, or only the class of any tokenizer.json."""
+    """Empty if tokenizer.json alone determines the ids."""
     config: Mapping[str, Any]
-    """tokenizer_config.json."""
+    """Contents of tokenizer_config.json, without null values."""
     named_tokens: Mapping[str, str]
-    """Role to token, of the roles that the files name."""
-    more_tokens: tuple[str, ...]
-    """The special tokens without a role that the files name."""
+    """Role -> special token, as the files name them."""
+    extra_tokens: tuple[str, ...]
+    """Special tokens without a role, as the files name them."""
     flags: Mapping[str, Mapping[str, bool]]
-    """Flags such as `lstrip`, for each token that has them in the files."""
+    """Token -> flags such as `lstrip`, for the tokens whose flags the files set."""
 
     @property
     def tokenizer_class(self) -> TokenizerClass:
@@ -58,11 +61,11 @@ class Settings:
 
     @property
     def tokens(self) -> dict[str, str]:
-        """Role to token, the class's own where the files name none."""
+        """Role -> special token; the defaults of the class where the files name none."""
         return {**self.tokenizer_class.tokens, **self.named_tokens}
 
     def roles(self, vocab: Mapping[str, int]) -> dict[str, str]:
-        """The tokens that are in the vocabulary; one that the files name must be."""
+        """Return role -> token, without default tokens that the vocabulary lacks."""
         return {r: t for r, t in self.tokens.items() if t in vocab or r in self.named_tokens}
 
     def check_tokens(self, vocab: Mapping[str, int], path: Path, *roles: str) -> None:
@@ -77,38 +80,39 @@ class Settings:
                 )
 
 
-def read_settings(directory: Path, default_class: str = "", whole: bool = False) -> Settings:
+def read_settings(directory: Path, default_class: str = "", has_json: bool = False) -> Settings:
     """Read tokenizer_config.json and the files with it.
 
-    default_class: where neither they nor the model type name one. whole: there is a tokenizer.json.
-    Raises: VerificationError at a class that is not known here, or a setting of a wrong type.
+    default_class: used if neither the files nor the model type name a class.
+    has_json: whether the directory has a tokenizer.json.
+    Raises: VerificationError if the class is unknown or a setting has a wrong type.
     """
     config = _read_config(directory / "tokenizer_config.json")
     model = read_table(directory / "config.json")
     name = str(config.get("tokenizer_class") or model.get("tokenizer_class") or "")
     name = name.removesuffix("Fast")
-    if whole and name in WHOLE_IN_JSON:
+    if has_json and name in JSON_ONLY_CLASSES:
         name = ""
     elif name in GENERIC:
-        name = CLASS_OF_MODEL.get(str(model.get("model_type")), default_class)
+        name = CLASS_BY_MODEL_TYPE.get(str(model.get("model_type")), default_class)
     name = ALIASES.get(name, name)
     if name not in CLASSES:
-        raise _unknown_class(directory, name, whole)
+        raise _unknown_class_error(directory, name, has_json)
     tables = [read_table(directory / "special_tokens_map.json"), config]
     named: dict[str, str] = {}
     for table in tables:
-        named.update(roles_of(table, directory / "tokenizer_config.json"))
-    flags = {content: flags for table in tables for content, flags in _flags(table)}
-    more = dict.fromkeys(token for table in tables for token in _more_tokens(table))
-    return Settings(directory, name, config, named, tuple(more), flags)
+        named.update(read_roles(table, directory / "tokenizer_config.json"))
+    flags = {content: flags for table in tables for content, flags in _read_flags(table)}
+    extra = dict.fromkeys(token for table in tables for token in _read_extra_tokens(table))
+    return Settings(directory, name, config, named, tuple(extra), flags)
 
 
-def _unknown_class(directory: Path, name: str, whole: bool) -> VerificationError:
-    known = ", ".join(sorted({*CLASSES, *ALIASES, *(WHOLE_IN_JSON if whole else ())} - {""}))
+def _unknown_class_error(directory: Path, name: str, has_json: bool) -> VerificationError:
+    known = ", ".join(sorted({*CLASSES, *ALIASES, *(JSON_ONLY_CLASSES if has_json else ())} - {""}))
     fix = (
         'If its tokenizer.json alone decides the ids of a text, write "tokenizer_class":'
         ' "PreTrainedTokenizerFast".'
-        if whole
+        if has_json
         else "Convert it to a tokenizer.json with the `tokenizers` library."
     )
     return VerificationError(
@@ -116,15 +120,15 @@ def _unknown_class(directory: Path, name: str, whole: bool) -> VerificationError
     )
 
 
-def _flags(table: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, bool]]]:
-    """Flags of entries such as "mask_token": {"content": "<mask>", "lstrip": true}."""
+def _read_flags(table: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, bool]]]:
+    """Yield token and flags of entries like "mask_token": {"content": "<mask>", "lstrip": true}."""
     for key, token in table.items():
         if key.endswith("_token") and isinstance(token, dict) and "content" in token:
             flags = {flag: token.get(flag) is True for flag in ("lstrip", "rstrip", "single_word")}
             yield str(token["content"]), flags
 
 
-def _more_tokens(table: Mapping[str, Any]) -> list[str]:
+def _read_extra_tokens(table: Mapping[str, Any]) -> list[str]:
     tokens = table.get("extra_special_tokens") or table.get("additional_special_tokens") or ()
     if isinstance(tokens, Mapping):
         tokens = tokens.values()
@@ -133,9 +137,9 @@ def _more_tokens(table: Mapping[str, Any]) -> list[str]:
 
 
 def _read_config(path: Path) -> dict[str, Any]:
-    """tokenizer_config.json without what is null. Raises: VerificationError at a wrong type."""
+    """Read tokenizer_config.json without null values. Raises: VerificationError at a wrong type."""
     config = {key: value for key, value in read_table(path).items() if value is not None}
-    for key, kind in TYPES.items():
+    for key, kind in SETTING_TYPES.items():
         if key in config and type(config[key]) is not kind:
             raise VerificationError(
                 f"{path}: {key}={str(config[key])[:40]!r} should be a {kind.__name__}. Correct it."
@@ -151,8 +155,8 @@ def _read_config(path: Path) -> dict[str, Any]:
 
 
 def read_table(path: Path) -> dict[str, Any]:
-    """A JSON object; an empty one if there is no such file. Raises: VerificationError."""
-    table = read_json(path, limit=LARGEST) if path.exists() else {}
+    """Read a JSON object; return {} if there is no such file. Raises: VerificationError."""
+    table = read_json(path, limit=MAX_FILE_BYTES) if path.exists() else {}
     if not isinstance(table, dict):
         raise VerificationError(f"{path} is not a table of settings. Download the directory again.")
     return table

@@ -1,4 +1,4 @@
-"""tokenizer.json of a published directory, and the settings in the files with it."""
+"""Open the tokenizer.json of a published directory with the settings of the other files."""
 
 from collections.abc import Callable, Mapping
 
@@ -9,7 +9,7 @@ from pellucid.errors import VerificationError
 from pellucid.text.library import library_errors, read_library
 from pellucid.text.published import pipelines
 from pellucid.text.published.added_tokens import (
-    NumberedToken,
+    AddedTokenEntry,
     build_processor,
     mark_special_tokens,
     read_added_tokens,
@@ -22,7 +22,7 @@ Library = tokenizers.Tokenizer
 
 
 def open_json(settings: Settings) -> Tokenizer:
-    """The tokenizer that transformers makes of tokenizer.json and tokenizer_config.json.
+    """Build the tokenizer that transformers builds from tokenizer.json and the settings.
 
     Raises: VerificationError if the file is damaged, or the two disagree.
     """
@@ -31,17 +31,17 @@ def open_json(settings: Settings) -> Tokenizer:
         return Tokenizer.load(settings.directory)  # written by `Tokenizer.save`
     library = read_library(path)
     with library_errors(path):
-        if settings.class_name in FOLLOW:
-            FOLLOW[settings.class_name](library, settings)
+        if settings.class_name in APPLY_SETTINGS:
+            APPLY_SETTINGS[settings.class_name](library, settings)
         _check_added_tokens(library, settings)
         mark_special_tokens(library, settings)
         if settings.tokenizer_class.single != ("A",):
             vocab = library.get_vocab(with_added_tokens=True)
             library.post_processor = build_processor(settings, vocab)
-        return with_roles(library, settings, _kind(library), path)
+        return with_roles(library, settings, _recognize_kind(library), path)
 
 
-def _kind(library: Library) -> str:
+def _recognize_kind(library: Library) -> str:
     model = library.model
     if isinstance(model, models.BPE):
         if isinstance(library.decoder, decoders.ByteLevel):
@@ -52,17 +52,17 @@ def _kind(library: Library) -> str:
     return "wordpiece" if isinstance(model, models.WordPiece) else ""
 
 
-def _follow_bert(library: Library, settings: Settings) -> None:
+def _apply_bert_settings(library: Library, settings: Settings) -> None:
     is_bert = isinstance(library.normalizer, normalizers.BertNormalizer)
     if not is_bert or not isinstance(library.pre_tokenizer, pre_tokenizers.BertPreTokenizer):
-        raise _other_pipeline(settings)
-    library.normalizer = pipelines.bert_normalizer(settings.config)
+        raise _other_pipeline_error(settings)
+    library.normalizer = pipelines.build_bert_normalizer(settings.config)
 
 
-def _follow_byte_level(library: Library, settings: Settings) -> None:
+def _apply_byte_level_settings(library: Library, settings: Settings) -> None:
     if library.normalizer or not isinstance(library.pre_tokenizer, pre_tokenizers.ByteLevel):
-        raise _other_pipeline(settings)
-    library.pre_tokenizer = pipelines.byte_level(settings.config)
+        raise _other_pipeline_error(settings)
+    library.pre_tokenizer = pipelines.build_byte_level(settings.config)
 
 
 def _check_albert(library: Library, settings: Settings) -> None:
@@ -79,16 +79,16 @@ def _check_albert(library: Library, settings: Settings) -> None:
             )
 
 
-FOLLOW: Mapping[str, Callable[[Library, Settings], None]] = {
-    "BertTokenizer": _follow_bert,
-    "GPT2Tokenizer": _follow_byte_level,
-    "RobertaTokenizer": _follow_byte_level,
+APPLY_SETTINGS: Mapping[str, Callable[[Library, Settings], None]] = {
+    "BertTokenizer": _apply_bert_settings,
+    "GPT2Tokenizer": _apply_byte_level_settings,
+    "RobertaTokenizer": _apply_byte_level_settings,
     "AlbertTokenizer": _check_albert,
 }
-"""The classes that transformers builds from their settings, whatever tokenizer.json has."""
+"""Classes for which transformers uses the settings where tokenizer.json differs."""
 
 
-def _other_pipeline(settings: Settings) -> VerificationError:
+def _other_pipeline_error(settings: Settings) -> VerificationError:
     return VerificationError(
         f"{settings.directory}: tokenizer.json does not split text as a {settings.class_name} does,"
         ' which its tokenizer_class names. If the file is right, write "tokenizer_class":'
@@ -104,13 +104,13 @@ def _check_added_tokens(library: Library, settings: Settings) -> None:
     for token in listed:
         if token.id not in added or not _is_same(token, added[token.id], in_config):
             raise _other_token(settings, token.content)
-    if in_config and settings.class_name in FOLLOW:
+    if in_config and settings.class_name in APPLY_SETTINGS:
         words = {i: token.content for i, token in added.items() if not token.special}
         for i in words.keys() - {token.id for token in listed}:
             raise _other_token(settings, words[i])
 
 
-def _is_same(token: NumberedToken, added: AddedToken, with_flags: bool) -> bool:
+def _is_same(token: AddedTokenEntry, added: AddedToken, with_flags: bool) -> bool:
     if token.content != added.content or not with_flags:
         return token.content == added.content
     if token.special or added.special:  # never matched in a text, so flags change nothing

@@ -4,31 +4,31 @@ from pathlib import Path
 
 from pellucid.errors import VerificationError
 from pellucid.json_files import read_json, read_text
-from pellucid.text.library import LARGEST
+from pellucid.text.library import MAX_FILE_BYTES
 
 BROKEN = "The file is damaged: download it again."
 WHITE_SPACE = (
     "\t\n\x0b\x0c\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009"
     "\u200a\u2028\u2029\u202f\u205f\u3000"
 )
-"""Unicode's White_Space; Python's own strip() takes more."""
+"""Unicode's White_Space; str.strip() removes more characters."""
 
 
 def read_lines(path: Path) -> dict[str, int]:
-    """vocab.txt: a piece a line, numbered from 0.
+    """Read a vocab.txt: one piece per line; the line number, from 0, is its id.
 
-    White space at a line's end is no part of a piece, unless the line has nothing else: BERT's
-    Chinese vocabulary has U+2028 as a piece. A blank line, or a piece that comes again later,
-    leaves an id without a piece. Raises: DataError, VerificationError.
+    White space at the end of a line is removed unless the line has nothing else: BERT's Chinese
+    vocabulary has U+2028 as a piece. A blank line, or a piece that occurs again later, leaves an id
+    without a piece. Raises: DataError, VerificationError.
     """
-    lines = read_text(path, LARGEST).removesuffix("\n").split("\n")
+    lines = read_text(path, MAX_FILE_BYTES).removesuffix("\n").split("\n")
     pieces = (line.rstrip(WHITE_SPACE) or line.removesuffix("\r") for line in lines)
     return {piece: i for i, piece in enumerate(pieces) if piece}
 
 
 def read_vocab(path: Path) -> dict[str, int]:
-    """vocab.json: piece to id. Raises: DataError, VerificationError."""
-    vocab = read_json(path, limit=LARGEST)
+    """Read a vocab.json: piece -> id. Raises: DataError, VerificationError."""
+    vocab = read_json(path, limit=MAX_FILE_BYTES)
     if not isinstance(vocab, dict) or not vocab:
         raise VerificationError(f"{path} is not a table of pieces. {BROKEN}")
     for piece, i in vocab.items():
@@ -40,9 +40,9 @@ def read_vocab(path: Path) -> dict[str, int]:
 
 
 def read_merges(path: Path) -> list[tuple[str, str]]:
-    """merges.txt: two pieces a line. Raises: DataError; VerificationError naming the line."""
+    """Read a merges.txt: two pieces per line. Raises: DataError, VerificationError."""
     merges = []
-    for number, line in enumerate(read_text(path, LARGEST).split("\n"), 1):
+    for number, line in enumerate(read_text(path, MAX_FILE_BYTES).split("\n"), 1):
         plain = line.removesuffix("\r")
         if not plain or (number == 1 and plain.startswith("#version")):
             continue
