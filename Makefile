@@ -22,7 +22,8 @@ venv: .venv/dev.stamp
 
 # What a developer has besides.
 .venv/dev.stamp: .venv/core.stamp
-	$(PIP) seqeval  # only its source is published: it is built with tools that stay out of .venv
+	# Only the source of these is published: it is built with tools that stay out of .venv.
+	$(PIP) seqeval rouge-score
 	$(PIP) --no-build-isolation -e '.[dev]'
 	@touch $@
 
