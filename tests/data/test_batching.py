@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pellucid.data.batching import Batches, epoch_batches, evaluation_batches, stream_batches
+from pellucid.data.batching import (
+    Batches,
+    epoch_batches,
+    evaluation_batches,
+    fixed_size_batches,
+    stream_batches,
+)
 from pellucid.errors import ConfigError
 
 LENGTHS = st.lists(st.tuples(st.integers(1, 30), st.integers(1, 30)), min_size=1, max_size=80)
@@ -62,6 +68,45 @@ def test_starting_anywhere_is_the_same_stream(lengths, start):
     whole = epoch_batches(array(lengths), 64, 3, 0) + epoch_batches(array(lengths), 64, 3, 1)
     assert [batch for _, batch in take(0, len(whole))] == [batch.tolist() for batch in whole]
     assert [epoch for epoch, _ in take(0, len(whole))].count(0) == len(whole) // 2
+
+
+@given(LENGTHS, st.integers(1, 9), st.integers(0, 5), st.integers(0, 5))
+def test_batches_of_a_fixed_size(lengths, n_rows, seed, epoch):
+    batches = fixed_size_batches(array(lengths), n_rows, seed, epoch)
+    assert sorted(i for batch in batches for i in batch) == list(range(len(lengths)))
+    assert sorted(map(len, batches))[1:] == [n_rows] * (len(batches) - 1)
+    assert len(batches) == Batches(array(lengths), 0, seed, "length", n_rows).n_batches
+
+
+def test_batches_of_a_fixed_size_have_similar_lengths_and_change():
+    lengths = np.random.default_rng(0).integers(1, 100, (4000, 1)).astype(np.int32)
+
+    def batches(epoch):
+        return [batch.tolist() for batch in fixed_size_batches(lengths, 16, 1, epoch)]
+
+    def padding(batches):
+        return sum(len(b) * lengths[b].max() for b in batches) / lengths.sum() - 1
+
+    drawn = np.random.default_rng(1).permutation(4000).reshape(-1, 16).tolist()
+    assert padding(batches(0)) < 0.1 * padding(drawn)
+    assert batches(0) == batches(0)
+    neighbours = [{frozenset(b) for b in batches(epoch)} for epoch in (0, 1)]
+    assert not neighbours[0] & neighbours[1]  # other examples meet
+    firsts = [lengths[b].max() for b in batches(0)]
+    assert firsts != sorted(firsts)
+
+
+def test_fixed_sizes_go_on_over_epochs():
+    batches = Batches(array([(n, 1) for n in range(1, 11)]), 0, 3, "length", 4)
+    taken = list(itertools.islice(batches.starting_at(0), 7))
+    assert [epoch for epoch, _ in taken] == [0, 0, 0, 1, 1, 1, 2]
+    later = list(itertools.islice(batches.starting_at(4), 3))
+    assert [b.tolist() for _, b in later] == [b.tolist() for _, b in taken[4:]]
+    stream = Batches(np.full((11, 1), 10, np.int32), 0, 0, "stream", 4)
+    assert [b.tolist() for _, b in itertools.islice(stream.starting_at(0), 2)] == [
+        [0, 2, 4, 6],
+        [1, 3, 5, 7],
+    ]
 
 
 def test_a_pair_too_long_for_any_batch():

@@ -98,13 +98,19 @@ def test_wrong_types_are_left_to_the_reader_of_configs():
 
 def test_what_is_chosen_is_known_to_the_help():  # authority: every choice, against the defaults
     differ = set()
+    start = directory("bert")
     for name, task in TASK_CONFIGS.items():
-        for size in ("auto", *task.sizes):
+        for size in ("auto", *task.sizes, "of the start"):
             for n, on_cpu in itertools.product((100, 10_000, 200_001, 10**7), (True, False)):
-                config, _ = complete({"task": name, "size": size}, Situation(n, on_cpu))
+                given, situation = {"task": name, "size": size}, Situation(n, on_cpu)
+                if size == "of the start":
+                    given |= {"size": "auto", "start_from": "dir"}
+                    situation = situation._replace(start=start)
+                config, _ = complete(given, situation)
                 plain = RunConfig(
                     task=name,
                     size=config.size,
+                    start_from=config.start_from,
                     family=config.family,
                     objective=task(),
                     model=type(config.model)(),
@@ -112,7 +118,7 @@ def test_what_is_chosen_is_known_to_the_help():  # authority: every choice, agai
                 before, after = _flat(asdict(plain)), _flat(asdict(config))
                 changed = {name for name in before if before[name] != after[name]}
                 # Presets of published families differ in nearly everything.
-                translates = name == "translation"
+                translates = name == "translation" and not config.start_from
                 differ |= {name for name in changed if translates or not name.startswith("model.")}
     assert differ == CHOSEN
 
@@ -133,6 +139,52 @@ def test_a_start_gives_the_shape(tmp_path):
     assert complete(as_recorded, Situation(100, True, start))[0] == config
     resumed = {**given, "family": "bert", "model": asdict(config.model)}
     assert complete(resumed, Situation(100, True))[0].model == config.model
+
+
+@pytest.mark.parametrize(("n", "epochs", "batch"), [(4_999, 10, 16), (5_000, 3, 32)])
+def test_fine_tuning(n, epochs, batch):  # authority: issue 10, "Training as people expect it"
+    given = {"task": "tagging", "start_from": "dir"}
+    c = complete(given, Situation(n, True, directory("bert", d_model=768)))[0].training
+    assert (c.epochs, c.batch_examples, c.patience, c.schedule) == (epochs, batch, 3, "linear")
+    assert (c.max_updates, c.max_tokens, c.validate_every, c.checkpoint_every) == (0, 0, 0, 0)
+    assert c.rate == 5e-5
+    assert c.warmup == pytest.approx(0.06 * n * epochs / batch, rel=0.01)
+
+
+@pytest.mark.parametrize(("width", "rate"), [(1024, 3.75e-5), (384, 1e-4), (128, 3e-4), (64, 3e-4)])
+def test_the_rate_of_fine_tuning_follows_the_width(width, rate):  # authority: algebra
+    given = {"task": "masked_lm", "start_from": "dir"}
+    config, _ = complete(given, Situation(100, True, directory("bert", d_model=width)))
+    assert config.training.rate == pytest.approx(rate)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"max_updates": 7}, (7, 0, 0, 16)),
+        ({"epochs": 0.5}, (0, 0.5, 0, 16)),
+        ({"max_tokens": 512}, (0, 10, 512, 0)),
+        ({"batch_examples": 4, "epochs": 2}, (0, 2, 0, 4)),
+    ],
+)
+def test_one_of_a_pair_replaces_the_other(given, expected):
+    settings = {"task": "tagging", "start_from": "dir", "training": given}
+    c = complete(settings, Situation(100, True, directory("bert")))[0].training
+    assert (c.max_updates, c.epochs, c.max_tokens, c.batch_examples) == expected
+
+
+def test_epochs_without_a_start():
+    c = complete({"training": {"epochs": 2, "batch_examples": 8}}, Situation(800, True))[0].training
+    assert (c.max_updates, c.epochs, c.max_tokens, c.batch_examples) == (0, 2, 0, 8)
+    assert 0 < c.warmup <= 800 * 2 / 8 / 4
+
+
+@pytest.mark.parametrize("pair", [("max_updates", "epochs"), ("max_tokens", "batch_examples")])
+def test_both_of_a_pair_are_refused(pair):
+    with pytest.raises(ConfigError, match=rf"training: {pair[0]}=3 and {pair[1]}=3.* exclude"):
+        complete({"training": dict.fromkeys(pair, 3)}, Situation(100, True))
+    with pytest.raises(ConfigError, match=rf"{pair[0]}=0 and {pair[1]}=0"):
+        complete({"training": dict.fromkeys(pair, 0)}, Situation(100, True))
 
 
 def directory(family, **changes):

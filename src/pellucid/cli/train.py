@@ -71,7 +71,7 @@ def read_settings(source: str, flags: dict[str, Any]) -> tuple[dict[str, Any], s
     Raises: DataError if there is no such file or run; UsageError if there is neither.
     """
     from pellucid.config.paths import with_absolute_paths
-    from pellucid.config.read import merge, read_yaml
+    from pellucid.config.read import merge_settings, read_yaml
 
     if not source:
         if not flags:
@@ -89,7 +89,7 @@ def read_settings(source: str, flags: dict[str, Any]) -> tuple[dict[str, Any], s
     settings = read_yaml(file)
     if path.is_dir():
         settings["run_dir"] = source  # it may have been moved
-    return with_absolute_paths(merge(settings, flags)), str(file)
+    return with_absolute_paths(merge_settings(settings, flags)), str(file)
 
 
 def _how_to_resume(trained: "Trained") -> str:

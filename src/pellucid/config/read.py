@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 
 from pellucid.config import plain_yaml
+from pellucid.config.pairs import zero_partners
 from pellucid.config.sections import section_kinds
 from pellucid.errors import ConfigError
 
@@ -42,6 +43,16 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
         else:
             merged[key] = value
     return merged
+
+
+def merge_settings(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """As `merge` for the settings of a run; `epochs` in `over` also replaces `max_updates` etc."""
+    training, before = over.get("training"), base.get("training")
+    if isinstance(training, Mapping) and isinstance(before, Mapping):
+        replaced = zero_partners(training)
+        before = {name: value for name, value in before.items() if name not in replaced}
+        base = {**base, "training": before}
+    return merge(base, over)
 
 
 def build(

@@ -18,6 +18,7 @@ CHOSEN = frozenset(
         *(f"training.{name}" for name in ("schedule", "rate", "warmup", "clip_norm", "average")),
         *(f"training.{name}" for name in ("max_updates", "validate_every", "checkpoint_every")),
         *(f"training.{name}" for name in ("max_tokens", "optimizer", "betas", "eps")),
+        *(f"training.{name}" for name in ("epochs", "batch_examples", "patience")),
         *(f"tokenizer.{name}" for name in ("kind", "lowercase", "normalize")),
         *("training.weight_decay", "data.max_length"),
     }

@@ -4,10 +4,17 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pellucid.config.checks import check_at_least, check_at_most, check_fraction
+from pellucid.config.pairs import PARTNERS, check_pairs
 from pellucid.errors import ConfigError
 
 # Larger values are mistakes that would exhaust the machine before an error could be shown.
-MAXIMA = {"accumulate": 65_536, "workers": 64, "threads": 1024}
+MAXIMA = {
+    "accumulate": 65_536,
+    "workers": 64,
+    "threads": 1024,
+    "epochs": 1_000_000,
+    "batch_examples": 1_000_000,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,8 +23,15 @@ class TrainingConfig:
 
     seed: int = 1
     max_updates: int = 100_000
+    """Updates of the run; 0 if `epochs` says how long to train."""
+    epochs: float = 0.0
+    """Passes over the training examples, instead of max_updates; 0 means that max_updates counts.
+    """
     max_tokens: int = 4096
-    """Maximum tokens per micro-batch, padding included, on the longer of source and target."""
+    """Maximum tokens per micro-batch, padding included, on the longer of source and target; 0 if
+    batch_examples is set."""
+    batch_examples: int = 0
+    """Examples per micro-batch, instead of max_tokens; 0 means that max_tokens counts."""
     accumulate: int = 1
     """Micro-batches per update over all processes: each of 2 processes computes half of them."""
 
@@ -45,11 +59,13 @@ class TrainingConfig:
     """Number of last checkpoints whose mean is the final model; 1 means the best checkpoint."""
 
     validate_every: int = 1000
+    """Updates between validations; 0 means twice an epoch, but after at least 25 updates."""
     patience: int = 0
     """Stop after this many validations without improvement; 0 means no early stopping."""
     best_by: str = ""
     """Validation metric that selects the best checkpoint; empty means the task's default."""
     checkpoint_every: int = 1000
+    """Updates between checkpoints; 0 means at each validation."""
     keep: int = 1
     """Number of checkpoints to keep on disk; at least `average` are kept."""
     log_every: int = 50
@@ -60,10 +76,11 @@ class TrainingConfig:
     tensorboard: bool = False
 
     def __post_init__(self) -> None:
-        check_at_least(1, self, "max_updates", "max_tokens", "accumulate", "average", "keep")
-        check_at_least(1, self, "validate_every", "checkpoint_every", "log_every")
+        check_at_least(1, self, "accumulate", "average", "keep", "log_every")
         check_at_least(0, self, "seed", "weight_decay", "clip_norm", "warmup", "patience")
-        check_at_least(0, self, "workers", "threads")
+        check_at_least(0, self, "workers", "threads", "validate_every", "checkpoint_every")
+        check_at_least(0, self, *PARTNERS)
+        check_pairs(vars(self))
         check_at_most(MAXIMA, self)
         check_fraction(self, "ema")
         if not (all(0 <= beta < 1 for beta in self.betas) and self.eps > 0 and self.rate > 0):
@@ -73,7 +90,8 @@ class TrainingConfig:
             )
         if self.schedule == "noam" and self.warmup == 0:
             raise ConfigError("schedule=noam needs warmup of at least 1. The paper uses 4000.")
-        if self.schedule in ("linear", "cosine") and self.warmup >= self.max_updates:
+        looks_ahead = self.schedule in ("linear", "cosine") and self.max_updates
+        if looks_ahead and self.warmup >= self.max_updates:
             raise ConfigError(
                 f"warmup={self.warmup} must be below max_updates={self.max_updates} for"
                 f" schedule={self.schedule}. Lower warmup."

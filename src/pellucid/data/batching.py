@@ -10,6 +10,8 @@ from pellucid.errors import ConfigError
 Order = Literal["length", "stream"]
 EVALUATION_TOKENS = 4096
 """Padded tokens of a batch of `evaluation_batches`."""
+POOL = 50
+"""Batches of a fixed number of examples whose examples are sorted together by length."""
 
 
 def epoch_batches(lengths: np.ndarray, max_tokens: int, seed: int, epoch: int) -> list[np.ndarray]:
@@ -30,6 +32,23 @@ def epoch_batches(lengths: np.ndarray, max_tokens: int, seed: int, epoch: int) -
     return [batches[i] for i in rng.permutation(len(batches))]
 
 
+def fixed_size_batches(lengths: np.ndarray, n_rows: int, seed: int, epoch: int) -> list[np.ndarray]:
+    """The batches of one epoch: every example once, `n_rows` in each batch but one.
+
+    Shuffled examples are sorted by length within pools of up to 50 batches (at least 4 pools if
+    there are enough examples), so that a batch has similar lengths, and other examples meet in
+    each epoch.
+    """
+    n = len(lengths)
+    rng = np.random.default_rng((seed, epoch))
+    order = rng.permutation(n)
+    longest = lengths.max(axis=1)[order] if n else np.zeros(0)
+    pool = n_rows * min(POOL, max(1, n // (4 * n_rows)))
+    order = order[np.lexsort((longest, np.arange(n) // pool))]
+    batches = np.split(order, range(n_rows, n, n_rows)) if n else []
+    return [batches[i] for i in rng.permutation(len(batches))]
+
+
 def evaluation_batches(lengths: np.ndarray) -> list[list[int]]:
     """Yield batches of every example once, for evaluation. They are deterministic."""
     if not len(lengths):
@@ -38,14 +57,16 @@ def evaluation_batches(lengths: np.ndarray) -> list[list[int]]:
     return [batch.tolist() for batch in epoch_batches(lengths, most, seed=0, epoch=0)]
 
 
-def stream_batches(lengths: np.ndarray, max_tokens: int) -> list[np.ndarray]:
+def stream_batches(lengths: np.ndarray, max_tokens: int, n_rows: int = 0) -> list[np.ndarray]:
     """Batches along contiguous streams: row r of each batch follows row r of the one before.
 
-    The examples are cut into as many streams as rows of the longest example fit into `max_tokens`;
-    up to so many examples at the end are left out.
+    The examples are cut into `n_rows` streams, or as many as rows of the longest example fit into
+    `max_tokens`; up to so many examples at the end are left out.
     """
-    check_lengths(lengths, max_tokens)
-    n_rows = min(max_tokens // int(lengths.max()), len(lengths))
+    if not n_rows:
+        check_lengths(lengths, max_tokens)
+        n_rows = max_tokens // int(lengths.max())
+    n_rows = min(n_rows, len(lengths))
     n_batches = len(lengths) // n_rows
     streams = np.arange(n_rows * n_batches).reshape(n_rows, n_batches)
     return list(streams.T)
@@ -56,8 +77,11 @@ class Batches(NamedTuple):
 
     lengths: np.ndarray
     max_tokens: int
+    """Ignored if `n_rows` is set."""
     seed: int
     order: Order = "length"
+    n_rows: int = 0
+    """Examples in each batch."""
 
     def starting_at(self, start: int) -> Iterator[tuple[int, np.ndarray]]:
         """(epoch, indices of examples) from micro-batch `start` on, counted over all epochs."""
@@ -73,14 +97,18 @@ class Batches(NamedTuple):
     def n_batches(self) -> int:
         """Micro-batches in an epoch."""
         if self.order == "stream":
-            return len(stream_batches(self.lengths, self.max_tokens))
+            return len(stream_batches(self.lengths, self.max_tokens, self.n_rows))
+        if self.n_rows:
+            return -(-len(self.lengths) // self.n_rows)
         check_lengths(self.lengths, self.max_tokens)
         # The cuts depend only on the sorted lengths, so every epoch has the same number of batches.
         return len(_cuts(np.sort(self.lengths.max(axis=1)), self.max_tokens)) - 1
 
     def _epoch(self, epoch: int) -> list[np.ndarray]:
         if self.order == "stream":
-            return stream_batches(self.lengths, self.max_tokens)
+            return stream_batches(self.lengths, self.max_tokens, self.n_rows)
+        if self.n_rows:
+            return fixed_size_batches(self.lengths, self.n_rows, self.seed, epoch)
         return epoch_batches(self.lengths, self.max_tokens, self.seed, epoch)
 
 

@@ -7,6 +7,7 @@ from pellucid import __version__
 from pellucid.config.model import ModelConfig
 from pellucid.config.rnn import RNNConfig
 from pellucid.config.run import RunConfig
+from pellucid.training.epochs import describe_batch
 
 
 def model_card(config: RunConfig, scores: Mapping[str, float], updates: int) -> str:
@@ -31,7 +32,7 @@ A {kind} trained with pellucid {__version__}.
 - Shape: {model.n_encoder_layers} encoder and {model.n_decoder_layers} decoder layers,
   d_model {model.d_model}, {shape}.{start}
 - Training data: {", ".join(data.train)}.
-- Recipe: {updates} updates of at most {training.max_tokens * training.accumulate} tokens,
+- Recipe: {updates} updates of {describe_batch(training)},
   {training.optimizer}, {training.schedule} schedule, rate {training.rate}, warm-up
   {training.warmup}, dropout {model.dropout}, {weights}.
 

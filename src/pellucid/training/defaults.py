@@ -2,23 +2,26 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from math import ceil
 from typing import Any, NamedTuple
 
 from pellucid.config.data import TokenizerConfig
+from pellucid.config.pairs import zero_partners
 from pellucid.config.read import check, merge
 from pellucid.config.run import RunConfig
-from pellucid.config.tasks.base import TaskConfig
+from pellucid.config.tasks.base import Defaults, TaskConfig
 from pellucid.config.tasks.catalog import task_config
+from pellucid.config.tasks.fine_tuning import WARMUP_SHARE, fine_tuning
+from pellucid.config.training import TrainingConfig
 from pellucid.errors import ConfigError
 from pellucid.families.catalog import LOCAL_FAMILIES
 from pellucid.families.run_config import build_run, section_classes
 from pellucid.families.sizes import SIZES
 from pellucid.formats.bundle import Bundle
+from pellucid.training.epochs import FEWEST_BETWEEN
 
 CHECKPOINTS = 20
-"""A run is validated and saved about this often."""
-FEWEST_BETWEEN = 25
-"""But not after fewer updates than this."""
+"""A run without `epochs` is validated and saved about this often."""
 
 
 class Situation(NamedTuple):
@@ -39,29 +42,45 @@ def complete(
     Raises: ConfigError if a setting is unknown or impossible.
     """
     task = task_config(settings.get("task", "translation"), where)
-    starts = bool(settings.get("start_from"))
-    defaults = task.defaults(situation.n_examples, situation.on_cpu, starts)
+    defaults = task.defaults(situation.n_examples, situation.on_cpu)
     model, notes = _model(settings, task, situation, where)
-    size = model["size"]
-    recipe = LOCAL_FAMILIES[model["family"]].training if model["family"] in LOCAL_FAMILIES else {}
-    chosen = merge(dict(defaults.settings), {**model, "training": recipe})
-    training = settings.get("training")
-    training = training if isinstance(training, Mapping) else {}  # the reader reports the fault
-    chosen_training = chosen["training"]
-    if training.get("schedule") == "noam":
-        chosen_training["rate"] = 1.0  # the formula of the paper sets the peak
-    max_tokens = _positive(training, "max_tokens", chosen_training.get("max_tokens", 4096))
-    per_update = max_tokens * _positive(training, "accumulate", 1)
-    per_epoch = max(1, situation.n_examples * defaults.tokens_per_example // per_update)
-    updates = _positive(training, "max_updates", defaults.epochs * per_epoch)
+    if settings.get("start_from"):
+        tuning = fine_tuning(situation.n_examples, model["model"]["d_model"])
+        training = {**tuning, **task.fine_tuning}
+    else:
+        family = LOCAL_FAMILIES.get(model["family"])
+        training = {**defaults.settings["training"], **(family.training if family else {})}
+    section = settings.get("training")
+    section = section if isinstance(section, Mapping) else {}  # the reader reports the fault
+    training |= zero_partners(training) | zero_partners(section)
+    if section.get("schedule") == "noam":
+        training["rate"] = 1.0  # the formula of the paper sets the peak
+    training |= _choose_updates({**training, **section}, defaults, situation.n_examples)
+    chosen = merge({**defaults.settings, "training": training}, model)
+    return build_run(merge(merge(chosen, settings), {"size": model["size"]}), where), notes
+
+
+def _choose_updates(
+    training: Mapping[str, Any], defaults: Defaults, n_examples: int
+) -> dict[str, int]:
+    """Return the settings that are numbers of updates, by an estimate of the updates per epoch.
+
+    If `epochs` is set, `count_updates` counts what is 0 here.
+    """
+    per_example = defaults.tokens_per_example
+    tokens = _positive(training, "batch_examples", 0) * per_example
+    tokens = tokens or _positive(training, "max_tokens", TrainingConfig.max_tokens)
+    per_update = tokens * _positive(training, "accumulate", 1)
+    per_epoch = max(1, n_examples * per_example // per_update)
+    epochs = _positive(training, "epochs", 0)
+    updates = _positive(training, "max_updates", ceil((epochs or defaults.epochs) * per_epoch))
+    warmup = _positive(training, "warmup", round(WARMUP_SHARE * updates))
+    fewest = int(training.get("schedule") == "noam")  # which divides by it
+    chosen = {"warmup": max(fewest, min(warmup, updates // 4))}
+    if epochs:
+        return {**chosen, "max_updates": 0, "validate_every": 0, "checkpoint_every": 0}
     often = max(min(updates, FEWEST_BETWEEN), updates // CHECKPOINTS)
-    chosen_training |= {
-        "warmup": max(1, min(chosen_training.get("warmup", 4000), updates // 4)),
-        "max_updates": updates,
-        "validate_every": often,
-        "checkpoint_every": often,
-    }
-    return build_run(merge(merge(chosen, settings), {"size": size}), where), notes
+    return {**chosen, "max_updates": updates, "validate_every": often, "checkpoint_every": often}
 
 
 def check_settings(settings: Mapping[str, Any], where: str) -> None:
@@ -102,12 +121,12 @@ def _model(
         start = situation.start
         model = {"size": size, "family": start.family, "model": asdict(start.model_config)}
         _refuse_other_shape(settings, model["model"], where)
-        tokenizer = task.defaults(situation.n_examples, situation.on_cpu, True).settings
+        tokenizer = task.defaults(situation.n_examples, situation.on_cpu).settings
         _refuse_tokenizer_settings(settings, tokenizer.get("tokenizer", {}), where)
         return model, [f"starting from {settings['start_from']}: family {start.family}"]
     notes = []
     if size == "auto":
-        chosen = task.defaults(situation.n_examples, situation.on_cpu, False).size
+        chosen = task.defaults(situation.n_examples, situation.on_cpu).size
         machine = "a CPU" if situation.on_cpu else "a GPU"
         notes.append(f"{situation.n_examples:,} training examples on {machine}: size {chosen}")
         size = chosen
@@ -143,8 +162,8 @@ def _refuse_tokenizer_settings(
             )
 
 
-def _positive(training: Mapping[str, Any], name: str, default: int) -> int:
+def _positive(training: Mapping[str, Any], name: str, default: Any) -> Any:
     value = training.get(name, default)
-    if not isinstance(value, int) or value < 1:
+    if not isinstance(value, int | float) or value <= 0:
         return default  # reading the config reports what is wrong with it
     return value

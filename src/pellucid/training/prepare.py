@@ -1,6 +1,5 @@
 """From settings to what a trainer needs: config, corpus, tokenizers, encoded data, task."""
 
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any, NamedTuple
 import torch
 
 from pellucid.config.data import DataConfig
-from pellucid.config.read import build, check, merge
+from pellucid.config.read import build, check, merge_settings
 from pellucid.config.run import RunConfig
 from pellucid.config.tasks.catalog import task_config
 from pellucid.data.examples import TrainingData, ValidationData
@@ -32,6 +31,7 @@ from pellucid.training import checkpoints
 from pellucid.training.corpus import Corpus
 from pellucid.training.defaults import Situation, check_settings, complete
 from pellucid.training.distribution import World
+from pellucid.training.encoded_data import check_fits, summarize
 from pellucid.training.inputs import dump_facts, new_inputs, open_run_tokenizers, read_inputs
 from pellucid.training.reporter import Reporter
 from pellucid.training.run_directory import RunDirectory
@@ -59,7 +59,7 @@ def locate_run(settings: Mapping[str, Any], where: str) -> tuple[dict[str, Any],
     run = RunDirectory(Path(settings.get("run_dir") or _default_directory(settings, data)))
     kept = run.fixed_config()
     if kept is not None and _can_be_completed_by(kept, settings):
-        settings = merge(asdict(kept), settings)
+        settings = merge_settings(asdict(kept), settings)
         data = _with_languages(build(DataConfig, settings["data"], where))
     return {**settings, "data": asdict(data)}, run
 
@@ -98,17 +98,18 @@ def prepare_run(
         inputs = new_inputs(config, tokenizers, corpus.labels, start)
     task = build_task(inputs)
     task.check()
+    _check_processes(task, world)
     train, validation = _encode(task, inputs, corpus, run, reporter)
     if world.is_main:
         world.wait()
-    _check_fits(config, train, validation)
+    check_fits(config, train, validation)
     longest = tuple(int(n) for n in train.lengths.max(axis=0))
     vectors = {} if resumes else load_vectors(config, tokenizers, reporter)
     inputs = replace(inputs, longest=longest, vectors=vectors)
     if world.is_main:
         run.keep_facts(dump_facts(inputs))
         _remove_other_stores(run, train, validation)
-        reporter.log(_summary(config, train))
+        reporter.log(summarize(config, train, task.order))
     data = TrainingData(train, ValidationData(validation, corpus.valid))
     return PreparedRun(config, build_task(inputs), data)
 
@@ -155,6 +156,15 @@ def _make_tokenizers(
     return open_run_tokenizers(run, config)
 
 
+def _check_processes(task: Task, world: World) -> None:
+    """Raises: ConfigError if the task trains in one process only, and there are several."""
+    if task.order == "stream" and world.size > 1:
+        raise ConfigError(
+            "this task carries state from each batch to the next, so it trains in one process, not"
+            f" in {world.size}. Start it without torchrun."
+        )
+
+
 def _encode(
     task: Task, inputs: TaskInputs, corpus: Corpus, run: RunDirectory, reporter: Reporter
 ) -> tuple[ExampleStore, ExampleStore]:
@@ -188,26 +198,6 @@ def _report_progress(records: Iterable[Record], reporter: Reporter) -> Iterator[
             reporter.advance(n)
 
 
-def _check_fits(config: RunConfig, train: ExampleStore, validation: ExampleStore) -> None:
-    """Raises: ConfigError naming an example that is too long for the model or for a batch."""
-    batch, positions = config.training.max_tokens, config.model.max_positions or sys.maxsize
-    whole_batch = f"training.max_tokens={batch} allows for a whole batch. Raise it"
-    model = f"the model's {positions} positions. Use a larger model.max_length"
-    for store, bound, what in (
-        (train, batch, whole_batch),
-        (train, positions, model),
-        (validation, positions, model),
-    ):
-        longest = store.lengths.max(axis=1)
-        worst = int(longest.argmax())
-        if longest[worst] > bound:
-            raise ConfigError(
-                f"{store.origin(worst)} has {longest[worst]} tokens on its longer side, special"
-                f" tokens included, more than {what}, or lower data.max_length so that it is left"
-                " out or cut."
-            )
-
-
 def _with_languages(data: DataConfig) -> DataConfig:
     source, target = languages(data.train, data)
     return replace(data, source_language=source, target_language=target)
@@ -225,13 +215,3 @@ def _default_directory(settings: Mapping[str, Any], data: DataConfig) -> str:
     if task != "translation":
         names = [str(task), *names[:1]]
     return "runs/" + ("-".join(names) or "run")
-
-
-def _summary(config: RunConfig, train: ExampleStore) -> str:
-    model, c = config.model, config.training
-    layers = f"{model.n_encoder_layers}+{model.n_decoder_layers} layers"
-    left_out = "".join(f", {n:,} {reason}" for reason, n in train.left_out.items())
-    return (
-        f"{len(train):,} examples{left_out}; {layers}, d_model {model.d_model};"
-        f" {c.max_updates:,} updates of at most {c.max_tokens * c.accumulate:,} tokens"
-    )

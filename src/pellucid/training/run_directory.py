@@ -22,6 +22,7 @@ FREE = {
     "data.train",
     "data.valid",
     "training.max_updates",
+    "training.epochs",
     "training.precision",
     "training.patience",
     "training.keep",

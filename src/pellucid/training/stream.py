@@ -11,10 +11,10 @@ import numpy as np
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from pellucid.config.training import TrainingConfig
-from pellucid.data.batching import Batches
 from pellucid.data.examples import Examples
 from pellucid.tasks.protocol import Task
 from pellucid.training.distribution import World
+from pellucid.training.epochs import make_batches
 
 
 class MicroBatch(NamedTuple):
@@ -76,7 +76,7 @@ class _Share(Sampler):
     def __iter__(self) -> Iterator[tuple[int, int, np.ndarray]]:
         c, examples = self.stream.config, self.stream.examples
         share = set(self.stream.world.share(c.accumulate))
-        batches = Batches(examples.lengths, c.max_tokens, c.seed, self.stream.task.order)
+        batches = make_batches(examples.lengths, c, self.stream.task.order)
         for number, (epoch, indices) in enumerate(batches.starting_at(self.start), self.start):
             if number % c.accumulate in share:
                 yield number, epoch, indices

@@ -14,6 +14,7 @@ from pellucid.nn.kernels import active_choices
 from pellucid.tasks.protocol import Task
 from pellucid.training.clock import Clock
 from pellucid.training.distribution import World
+from pellucid.training.epochs import count_updates
 from pellucid.training.objective import Objective
 from pellucid.training.optimizers import set_rate
 from pellucid.training.reporter import Quiet, Reporter
@@ -58,7 +59,8 @@ class Trainer:
                 " kernels, and torch 2.13 fails to compile parts of it. Leave the setting out."
             )
         self.task, self.data, self.run = task, data, run
-        self.config, self.d_model = config.training, config.model.d_model
+        self.config = count_updates(config.training, data.train.lengths, task.order)
+        self.d_model = config.model.d_model
         self.best_by = config.best_by
         self.direction = config.objective.metrics[self.best_by]
         self.device, self.world = runtime.device, runtime.world

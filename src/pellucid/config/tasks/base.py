@@ -39,6 +39,8 @@ class TaskConfig:
     """Names of training files in messages and the config template."""
     sizes: ClassVar[tuple[str, ...]]
     """Model sizes that the task supports."""
+    fine_tuning: ClassVar[Mapping[str, Any]] = {}
+    """Training settings with `start_from` that differ from those in `fine_tuning.py`."""
 
     @property
     def vector_files(self) -> Mapping[str, str]:
@@ -59,9 +61,9 @@ class TaskConfig:
         return ("pellucid evaluate {run} --data FILE",)
 
     @classmethod
-    def defaults(cls, n_examples: int, on_cpu: bool, start_from: bool) -> Defaults:
+    def defaults(cls, n_examples: int, on_cpu: bool) -> Defaults:
         """Return default settings for a number of training examples.
 
-        start_from: whether training starts from a finished model, which determines the size.
+        With `start_from`, `fine_tuning.py` has the settings of training instead.
         """
         raise NotImplementedError

@@ -13,11 +13,7 @@ ADAMW: dict[str, Any] = {
     "weight_decay": 0.01,
     "clip_norm": 1.0,
     "schedule": "linear",
+    "rate": 5e-4,
     "average": 1,
 }
-"""The optimizer of BERT (Devlin et al. 2019, appendix A.2)."""
-
-
-def encoder_rate(start_from: bool) -> float:
-    """Return the peak learning rate: lower if training starts from a finished model."""
-    return 1e-4 if start_from else 5e-4
+"""The optimizer of BERT (Devlin et al. 2019, appendix A.2), with a rate for small encoders."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pellucid.config.checks import check_fraction
 from pellucid.config.columns import Column
 from pellucid.config.tasks.base import LOSS, Defaults, TaskConfig
-from pellucid.config.tasks.encoders import ADAMW, ENCODER_SIZES, encoder_rate
+from pellucid.config.tasks.encoders import ADAMW, ENCODER_SIZES
 from pellucid.errors import ConfigError
 
 
@@ -47,11 +47,11 @@ class MaskedLMConfig(TaskConfig):
         )
 
     @classmethod
-    def defaults(cls, n_examples: int, on_cpu: bool, start_from: bool) -> Defaults:
+    def defaults(cls, n_examples: int, on_cpu: bool) -> Defaults:
         large = n_examples > 200_000
         return Defaults(
             size="bert-small" if large and not on_cpu else "bert-mini" if large else "bert-tiny",
-            epochs=3 if start_from else 20,
+            epochs=20,
             tokens_per_example=32,
             settings={
                 "tokenizer": {
@@ -63,7 +63,6 @@ class MaskedLMConfig(TaskConfig):
                 "data": {"max_length": 128},
                 "training": {
                     **ADAMW,
-                    "rate": encoder_rate(start_from),
                     "warmup": 500,
                 },
             },

@@ -6,7 +6,7 @@ from typing import Literal
 from pellucid.config.checks import check_fraction
 from pellucid.config.columns import Column
 from pellucid.config.tasks.base import LOSS, Defaults, TaskConfig
-from pellucid.config.tasks.encoders import ADAMW, ENCODER_SIZES, encoder_rate
+from pellucid.config.tasks.encoders import ADAMW, ENCODER_SIZES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,10 +48,10 @@ class TaggingConfig(TaskConfig):
         return ("pellucid tag {run} < FILE", "pellucid evaluate {run} --data FILE.conll")
 
     @classmethod
-    def defaults(cls, n_examples: int, on_cpu: bool, start_from: bool) -> Defaults:
+    def defaults(cls, n_examples: int, on_cpu: bool) -> Defaults:
         return Defaults(
             size="bert-tiny" if n_examples < 5_000 else "bert-mini",
-            epochs=3 if start_from else 20,
+            epochs=20,
             tokens_per_example=32,
             settings={
                 "tokenizer": {"kind": "wordpiece", "vocab_size": 8_000, "normalize": "nfkc"},
@@ -59,7 +59,6 @@ class TaggingConfig(TaskConfig):
                 "training": {
                     "max_tokens": 2048,
                     **ADAMW,
-                    "rate": encoder_rate(start_from),
                     "warmup": 200,
                 },
             },

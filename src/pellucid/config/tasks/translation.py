@@ -76,7 +76,7 @@ class TranslationConfig(TaskConfig):
         )
 
     @classmethod
-    def defaults(cls, n_examples: int, on_cpu: bool, start_from: bool) -> Defaults:
+    def defaults(cls, n_examples: int, on_cpu: bool) -> Defaults:
         choice = next(choice for choice in _CHOICES if n_examples <= choice.pairs)
         return Defaults(
             size=_SMALLER_ON_CPU.get(choice.size, choice.size) if on_cpu else choice.size,
