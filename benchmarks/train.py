@@ -133,7 +133,7 @@ def stream(folder: Path, size: str) -> tuple[Iterator[PairBatch], TranslationTas
     """Batches of at most 4,096 tokens a side, the same for all, without end."""
     examples, task = ExampleStore(folder / "pairs"), task_of(folder, size)
     max_tokens = task.inputs.config.training.max_tokens
-    batches = Batches(examples.lengths, max_tokens, seed=1).starting_at(0)
+    batches = Batches(examples.lengths, max_tokens, seed=1).iterate_from(0)
     collated = (task.collate([examples[int(i)] for i in rows], 0) for _, rows in batches)
     return collated, task
 

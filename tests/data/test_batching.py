@@ -61,7 +61,7 @@ def test_a_function_of_seed_and_epoch():
 @given(LENGTHS, st.integers(0, 60))
 def test_starting_anywhere_is_the_same_stream(lengths, start):
     def take(start, n):
-        batches = Batches(array(lengths), 64, 3).starting_at(start)
+        batches = Batches(array(lengths), 64, 3).iterate_from(start)
         return [(epoch, batch.tolist()) for epoch, batch in itertools.islice(batches, n)]
 
     assert take(start, 20) == take(0, start + 20)[start:]
@@ -98,12 +98,12 @@ def test_batches_of_a_fixed_size_have_similar_lengths_and_change():
 
 def test_fixed_sizes_go_on_over_epochs():
     batches = Batches(array([(n, 1) for n in range(1, 11)]), 0, 3, "length", 4)
-    taken = list(itertools.islice(batches.starting_at(0), 7))
+    taken = list(itertools.islice(batches.iterate_from(0), 7))
     assert [epoch for epoch, _ in taken] == [0, 0, 0, 1, 1, 1, 2]
-    later = list(itertools.islice(batches.starting_at(4), 3))
+    later = list(itertools.islice(batches.iterate_from(4), 3))
     assert [b.tolist() for _, b in later] == [b.tolist() for _, b in taken[4:]]
     stream = Batches(np.full((11, 1), 10, np.int32), 0, 0, "stream", 4)
-    assert [b.tolist() for _, b in itertools.islice(stream.starting_at(0), 2)] == [
+    assert [b.tolist() for _, b in itertools.islice(stream.iterate_from(0), 2)] == [
         [0, 2, 4, 6],
         [1, 3, 5, 7],
     ]
@@ -114,14 +114,14 @@ def test_a_pair_too_long_for_any_batch():
     with pytest.raises(ConfigError, match=r"example 1 has 70 tokens.*max_tokens=64.*max_length"):
         epoch_batches(lengths, 64, 0, 0)
     with pytest.raises(ConfigError, match="example 1"):
-        next(Batches(lengths, 64, 0).starting_at(0))
+        next(Batches(lengths, 64, 0).iterate_from(0))
     assert len(epoch_batches(lengths, 70, 0, 0)) == 2
 
 
 def test_nothing_to_batch():
     assert epoch_batches(np.zeros((0, 2), np.int32), 64, 0, 0) == []
     with pytest.raises(ConfigError, match="no examples"):
-        next(Batches(np.zeros((0, 2), np.int32), 64, 0).starting_at(0))
+        next(Batches(np.zeros((0, 2), np.int32), 64, 0).iterate_from(0))
 
 
 @given(LENGTHS)
@@ -140,5 +140,7 @@ def test_streams_are_contiguous(n, max_tokens):  # authority: the definition
     assert rows.flatten().tolist() == list(range(rows.size))
     assert n - rows.size < rows.shape[0]  # nothing is left out but a remainder
     order = Batches(np.full((n, 1), 10, np.int32), max_tokens, 0, "stream")
-    again = [b.tolist() for _, b in itertools.islice(order.starting_at(len(batches)), len(batches))]
+    again = [
+        b.tolist() for _, b in itertools.islice(order.iterate_from(len(batches)), len(batches))
+    ]
     assert again == [batch.tolist() for batch in batches]

@@ -6,13 +6,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from pellucid.config.run import CHOSEN, RunConfig
+from pellucid.config.run import AUTOMATIC_SETTINGS, RunConfig
 from pellucid.config.tasks.catalog import TASK_CONFIGS
 from pellucid.errors import ConfigError
 from pellucid.families.catalog import PUBLISHED_FAMILIES
 from pellucid.families.run_config import build_run
 from pellucid.families.transformer import PRESETS
-from pellucid.training.defaults import Situation, complete
+from pellucid.training.defaults import RunContext, complete_settings
 from pellucid.training.run_directory import _flat
 from pellucid.training.schedules import learning_rate
 
@@ -28,7 +28,7 @@ from pellucid.training.schedules import learning_rate
     ],
 )
 def test_size_follows_data_and_machine(n_pairs, on_cpu, size):
-    config, notes = complete({}, Situation(n_pairs, on_cpu))
+    config, notes = complete_settings({}, RunContext(n_pairs, on_cpu))
     assert config.size == size
     assert config.model == PRESETS[size]
     assert f"{n_pairs:,} training examples" in notes[0]
@@ -42,7 +42,7 @@ def test_what_the_user_says_stands():
         "tokenizer": {"vocab_size": 777},
         "training": {"max_updates": 50, "warmup": 9},
     }
-    config, notes = complete(given, Situation(10_000, True))
+    config, notes = complete_settings(given, RunContext(10_000, True))
     assert (config.model.dropout, config.model.d_model) == (0.25, 512)
     assert config.tokenizer.vocab_size == 777
     assert (config.training.max_updates, config.training.warmup) == (50, 9)
@@ -51,14 +51,14 @@ def test_what_the_user_says_stands():
 
 @pytest.mark.parametrize("n_pairs", [1, 10, 1000, 60_000])
 def test_warm_up_leaves_room_for_training(n_pairs):
-    training = complete({}, Situation(n_pairs, True))[0].training
+    training = complete_settings({}, RunContext(n_pairs, True))[0].training
     assert 1 <= training.warmup <= max(1, training.max_updates // 4)
     assert 1 <= training.validate_every <= training.max_updates
 
 
 def test_a_larger_batch_means_fewer_updates():  # authority: the same number of epochs
-    one = complete({}, Situation(29_000, True))[0].training.max_updates
-    four = complete({"training": {"accumulate": 4}}, Situation(29_000, True))[
+    one = complete_settings({}, RunContext(29_000, True))[0].training.max_updates
+    four = complete_settings({"training": {"accumulate": 4}}, RunContext(29_000, True))[
         0
     ].training.max_updates
     assert four == pytest.approx(one / 4, rel=0.05)
@@ -66,34 +66,34 @@ def test_a_larger_batch_means_fewer_updates():  # authority: the same number of 
 
 def test_an_unknown_size_is_named():
     with pytest.raises(ConfigError, match="'huge' is not a size for translation"):
-        complete({"size": "huge"}, Situation(100, True))
+        complete_settings({"size": "huge"}, RunContext(100, True))
 
 
 @pytest.mark.parametrize("size", ["tiny", "rnn"])
 def test_the_papers_schedule_has_its_own_peak(size):  # authority: Vaswani et al. 2017, eq. 3
     given = {"size": size, "training": {"schedule": "noam"}}
-    config, _ = complete(given, Situation(29_000, True))
+    config, _ = complete_settings(given, RunContext(29_000, True))
     c, d_model = config.training, config.model.d_model
     assert learning_rate(c.warmup, c, d_model) == pytest.approx((d_model * c.warmup) ** -0.5)
     given = {"size": size, "training": {"schedule": "noam", "rate": 0.5}}
-    assert complete(given, Situation(29_000, True))[0].training.rate == 0.5
+    assert complete_settings(given, RunContext(29_000, True))[0].training.rate == 0.5
 
 
 @pytest.mark.parametrize("size", [["tiny"], {"tiny": 1}, 3])
 def test_a_size_that_is_no_name(size):
     with pytest.raises(ConfigError, match="is not a size"):
-        complete({"size": size}, Situation(100, True))
+        complete_settings({"size": size}, RunContext(100, True))
     with pytest.raises(ConfigError, match="size"):
         build_run({"size": size}, "test")
 
 
 def test_wrong_types_are_left_to_the_reader_of_configs():
     with pytest.raises(ConfigError, match="max_tokens"):
-        complete({"training": {"max_tokens": "many"}}, Situation(100, True))
+        complete_settings({"training": {"max_tokens": "many"}}, RunContext(100, True))
     with pytest.raises(ConfigError, match="accumulate=0"):
-        complete({"training": {"accumulate": 0}}, Situation(100, True))
+        complete_settings({"training": {"accumulate": 0}}, RunContext(100, True))
     with pytest.raises(ConfigError, match="training is a section"):
-        complete({"training": 5}, Situation(100, True))
+        complete_settings({"training": 5}, RunContext(100, True))
 
 
 def test_what_is_chosen_is_known_to_the_help():  # authority: every choice, against the defaults
@@ -102,11 +102,11 @@ def test_what_is_chosen_is_known_to_the_help():  # authority: every choice, agai
     for name, task in TASK_CONFIGS.items():
         for size in ("auto", *task.sizes, "of the start"):
             for n, on_cpu in itertools.product((100, 10_000, 200_001, 10**7), (True, False)):
-                given, situation = {"task": name, "size": size}, Situation(n, on_cpu)
+                given, context = {"task": name, "size": size}, RunContext(n, on_cpu)
                 if size == "of the start":
                     given |= {"size": "auto", "start_from": "dir"}
-                    situation = situation._replace(start=start)
-                config, _ = complete(given, situation)
+                    context = context._replace(start=start)
+                config, _ = complete_settings(given, context)
                 plain = RunConfig(
                     task=name,
                     size=config.size,
@@ -120,31 +120,31 @@ def test_what_is_chosen_is_known_to_the_help():  # authority: every choice, agai
                 # Presets of published families differ in nearly everything.
                 translates = name == "translation" and not config.start_from
                 differ |= {name for name in changed if translates or not name.startswith("model.")}
-    assert differ == CHOSEN
+    assert differ == AUTOMATIC_SETTINGS
 
 
 def test_a_start_gives_the_shape(tmp_path):
     start = directory("bert", d_model=48)
     given = {"task": "tagging", "start_from": "dir", "model": {"dropout": 0.3}}
-    config, notes = complete(given, Situation(100, True, start))
+    config, notes = complete_settings(given, RunContext(100, True, start))
     assert (config.family, config.model.d_model, config.model.dropout) == ("bert", 48, 0.3)
     assert "starting from dir: family bert" in notes[0]
     with pytest.raises(ConfigError, match=r"model\.d_model=64.*to start from has 48"):
-        complete({**given, "model": {"d_model": 64}}, Situation(100, True, start))
+        complete_settings({**given, "model": {"d_model": 64}}, RunContext(100, True, start))
     with pytest.raises(ConfigError, match=r"size='bert-tiny' and start_from='dir'"):
-        complete({**given, "size": "bert-tiny"}, Situation(100, True, start))
+        complete_settings({**given, "size": "bert-tiny"}, RunContext(100, True, start))
     with pytest.raises(ConfigError, match=r"tokenizer\.vocab_size=77.*has a tokenizer"):
-        complete({**given, "tokenizer": {"vocab_size": 77}}, Situation(100, True, start))
+        complete_settings({**given, "tokenizer": {"vocab_size": 77}}, RunContext(100, True, start))
     as_recorded = {**given, "tokenizer": asdict(config.tokenizer)}
-    assert complete(as_recorded, Situation(100, True, start))[0] == config
+    assert complete_settings(as_recorded, RunContext(100, True, start))[0] == config
     resumed = {**given, "family": "bert", "model": asdict(config.model)}
-    assert complete(resumed, Situation(100, True))[0].model == config.model
+    assert complete_settings(resumed, RunContext(100, True))[0].model == config.model
 
 
 @pytest.mark.parametrize(("n", "epochs", "batch"), [(4_999, 10, 16), (5_000, 3, 32)])
 def test_fine_tuning(n, epochs, batch):  # authority: issue 10, "Training as people expect it"
     given = {"task": "tagging", "start_from": "dir"}
-    c = complete(given, Situation(n, True, directory("bert", d_model=768)))[0].training
+    c = complete_settings(given, RunContext(n, True, directory("bert", d_model=768)))[0].training
     assert (c.epochs, c.batch_examples, c.patience, c.schedule) == (epochs, batch, 3, "linear")
     assert (c.max_updates, c.max_tokens, c.validate_every, c.checkpoint_every) == (0, 0, 0, 0)
     assert c.rate == 5e-5
@@ -154,7 +154,7 @@ def test_fine_tuning(n, epochs, batch):  # authority: issue 10, "Training as peo
 @pytest.mark.parametrize(("width", "rate"), [(1024, 3.75e-5), (384, 1e-4), (128, 3e-4), (64, 3e-4)])
 def test_the_rate_of_fine_tuning_follows_the_width(width, rate):  # authority: algebra
     given = {"task": "masked_lm", "start_from": "dir"}
-    config, _ = complete(given, Situation(100, True, directory("bert", d_model=width)))
+    config, _ = complete_settings(given, RunContext(100, True, directory("bert", d_model=width)))
     assert config.training.rate == pytest.approx(rate)
 
 
@@ -169,12 +169,14 @@ def test_the_rate_of_fine_tuning_follows_the_width(width, rate):  # authority: a
 )
 def test_one_of_a_pair_replaces_the_other(given, expected):
     settings = {"task": "tagging", "start_from": "dir", "training": given}
-    c = complete(settings, Situation(100, True, directory("bert")))[0].training
+    c = complete_settings(settings, RunContext(100, True, directory("bert")))[0].training
     assert (c.max_updates, c.epochs, c.max_tokens, c.batch_examples) == expected
 
 
 def test_epochs_without_a_start():
-    c = complete({"training": {"epochs": 2, "batch_examples": 8}}, Situation(800, True))[0].training
+    c = complete_settings({"training": {"epochs": 2, "batch_examples": 8}}, RunContext(800, True))[
+        0
+    ].training
     assert (c.max_updates, c.epochs, c.max_tokens, c.batch_examples) == (0, 2, 0, 8)
     assert 0 < c.warmup <= 800 * 2 / 8 / 4
 
@@ -182,9 +184,9 @@ def test_epochs_without_a_start():
 @pytest.mark.parametrize("pair", [("max_updates", "epochs"), ("max_tokens", "batch_examples")])
 def test_both_of_a_pair_are_refused(pair):
     with pytest.raises(ConfigError, match=rf"training: {pair[0]}=3 and {pair[1]}=3.* exclude"):
-        complete({"training": dict.fromkeys(pair, 3)}, Situation(100, True))
+        complete_settings({"training": dict.fromkeys(pair, 3)}, RunContext(100, True))
     with pytest.raises(ConfigError, match=rf"{pair[0]}=0 and {pair[1]}=0"):
-        complete({"training": dict.fromkeys(pair, 0)}, Situation(100, True))
+        complete_settings({"training": dict.fromkeys(pair, 0)}, RunContext(100, True))
 
 
 def directory(family, **changes):
@@ -198,6 +200,6 @@ def test_settings_of_another_task_are_refused(task):
     other = next(name for name in TASK_CONFIGS if name != task)
     setting = fields(TASK_CONFIGS[other])[0].name
     with pytest.raises(ConfigError, match=rf"objective\.{setting}"):
-        complete({"task": task, "objective": {setting: 0.1}}, Situation(100, True))
+        complete_settings({"task": task, "objective": {setting: 0.1}}, RunContext(100, True))
     with pytest.raises(ConfigError, match="task='juggling' is not known"):
-        complete({"task": "juggling"}, Situation(100, True))
+        complete_settings({"task": "juggling"}, RunContext(100, True))

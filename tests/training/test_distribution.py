@@ -71,10 +71,10 @@ def test_the_end_of_another_process_is_no_bug(monkeypatch):
 
 
 def test_micro_batches_are_shared_evenly():  # authority: the definition
-    shares = [list(World(rank, 2).share(6)) for rank in range(2)]
+    shares = [list(World(rank, 2).assign_micro_batches(6)) for rank in range(2)]
     assert shares == [[0, 2, 4], [1, 3, 5]]
     with pytest.raises(ConfigError, match="multiple of 2"):
-        World(0, 2).share(3)
+        World(0, 2).assign_micro_batches(3)
 
 
 def test_nothing_stands_in_the_way_of_fsdp2(tmp_path):  # authority: the whole model's gradients

@@ -25,7 +25,7 @@ from pellucid.inference.score import score
 from pellucid.json_files import dump_json
 from pellucid.nn.model import build
 from pellucid.nn.rnn import RecurrentTranslator
-from pellucid.training.defaults import Situation, complete
+from pellucid.training.defaults import RunContext, complete_settings
 from pellucid.training.pipeline import train
 
 SETTINGS = {
@@ -179,13 +179,13 @@ def load_changed(directory, config):
 
 
 def test_defaults_of_the_size():  # authority: families/rnn.py, and what a user says wins
-    config, _ = complete({"size": "rnn"}, Situation(29_000, True))
+    config, _ = complete_settings({"size": "rnn"}, RunContext(29_000, True))
     assert isinstance(config.model, RNNConfig)
     assert config.training.clip_norm == RNN.training["clip_norm"]
     assert config.training.rate == RNN.training["rate"]
     assert config.tokenizer.vocab_size == 10_000
     given = {"size": "rnn", "training": {"rate": 0.5}, "model": {"attention": "dot"}}
-    config, _ = complete(given, Situation(29_000, True))
+    config, _ = complete_settings(given, RunContext(29_000, True))
     assert isinstance(config.model, RNNConfig)
     assert (config.training.rate, config.model.attention) == (0.5, "dot")
 

@@ -8,7 +8,7 @@ from pellucid.config.data import DataConfig, TokenizerConfig
 from pellucid.config.run import RunConfig
 from pellucid.config.training import TrainingConfig
 from pellucid.errors import ConfigError, DataError
-from pellucid.training.run_directory import FREE, RunDirectory, _flat
+from pellucid.training.run_directory import MAY_CHANGE, RunDirectory, _flat
 
 CONFIG = RunConfig(data=DataConfig(train=("a.en", "a.de")), training=TrainingConfig(seed=4))
 OTHER_SEED = replace(CONFIG, training=TrainingConfig(seed=5))
@@ -20,7 +20,7 @@ TEXTS = {"a.en": "1", "a.de": "2"}
 def begun(path, checkpoint=True):
     """A run with one checkpoint or none, and a tokenizer."""
     run = RunDirectory(path)
-    run.begin(CONFIG, TEXTS)
+    run.record_config(CONFIG, TEXTS)
     run.tokenizers.mkdir()
     if checkpoint:
         (path / "checkpoints" / "step-00000001").mkdir(parents=True)
@@ -30,21 +30,21 @@ def begun(path, checkpoint=True):
 def test_the_config_is_kept_as_it_was(tmp_path):
     run = RunDirectory(tmp_path / "run")
     assert run.config() is None
-    run.begin(CONFIG, TEXTS)
-    assert (run.config(), run.texts()) == (CONFIG, TEXTS)
-    run.begin(CONFIG, TEXTS)
+    run.record_config(CONFIG, TEXTS)
+    assert (run.config(), run.digests()) == (CONFIG, TEXTS)
+    run.record_config(CONFIG, TEXTS)
 
 
 def test_a_run_may_go_further_but_not_elsewhere(tmp_path):
     run = begun(tmp_path)
     further = replace(CONFIG, training=replace(CONFIG.training, max_updates=7))
-    run.begin(further, TEXTS)
+    run.record_config(further, TEXTS)
     assert run.config() == run.fixed_config() == further
     with pytest.raises(ConfigError, match=r"began with training\.seed=4, now it is 5"):
-        run.begin(OTHER_SEED, TEXTS)
+        run.record_config(OTHER_SEED, TEXTS)
     with pytest.raises(DataError, match=r"a\.de: this is not the text .* Use another run_dir"):
-        run.begin(further, {"a.en": "1", "a.de": "3"})
-    assert (run.config(), run.texts()) == (further, TEXTS)
+        run.record_config(further, {"a.en": "1", "a.de": "3"})
+    assert (run.config(), run.digests()) == (further, TEXTS)
     assert run.tokenizers.is_dir()
 
 
@@ -52,7 +52,7 @@ def test_a_finished_model_keeps_its_settings_without_checkpoints(tmp_path):
     run = begun(tmp_path, checkpoint=False)
     run.final.mkdir()
     with pytest.raises(ConfigError, match="began with"):
-        run.begin(OTHER_SEED, TEXTS)
+        run.record_config(OTHER_SEED, TEXTS)
 
 
 @pytest.mark.parametrize(
@@ -69,8 +69,8 @@ def test_a_finished_model_keeps_its_settings_without_checkpoints(tmp_path):
 def test_what_has_trained_nothing_begins_anew(tmp_path, config, texts, stays):
     run = begun(tmp_path, checkpoint=False)
     assert run.fixed_config() is None
-    run.begin(config, texts)
-    assert (run.config(), run.texts()) == (config, texts)
+    run.record_config(config, texts)
+    assert (run.config(), run.digests()) == (config, texts)
     assert run.tokenizers.is_dir() == stays
 
 
@@ -79,16 +79,16 @@ def test_a_named_tokenizer_is_never_deleted(tmp_path):
     mine.mkdir()
     run = RunDirectory(tmp_path)
     with pytest.raises(DataError, match="Move it away, or use another run_dir"):
-        run.begin(CONFIG, TEXTS)
+        run.record_config(CONFIG, TEXTS)
     assert run.config() is None
     named = replace(CONFIG, tokenizer=TokenizerConfig(path=str(mine)))
     for texts in (TEXTS, {**TEXTS, "a.de": "3"}):
-        run.begin(named, texts)
+        run.record_config(named, texts)
         assert mine.is_dir()
 
 
 def test_what_may_change_are_settings():
-    assert _flat(asdict(CONFIG)).keys() >= FREE
+    assert _flat(asdict(CONFIG)).keys() >= MAY_CHANGE
 
 
 def test_metrics_are_rewound_to_a_size(tmp_path):

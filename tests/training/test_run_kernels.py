@@ -91,7 +91,7 @@ def test_without_a_checkpoint_nothing_is_kept(machine, go, tmp_path):
     machine(BF16)
     run = RunDirectory(tmp_path / "run")
     run.path.mkdir()
-    run.keep_kernels(KernelChoices(onednn=True))
+    run.record_kernels(KernelChoices(onednn=True))
     go("run", 1)
     assert recorded(run.path) == {"onednn": False, "bf16": True}
 

@@ -12,7 +12,7 @@ from pellucid.config.training import TrainingConfig
 from pellucid.errors import ConfigError
 from pellucid.tasks.protocol import Term, combine_terms
 from pellucid.training.run_directory import RunDirectory
-from pellucid.training.stream import derived_seed
+from pellucid.training.stream import derive_seed
 from pellucid.training.trainer import Trainer
 from tasks.two_models import Corruption, data_of
 from training.conftest import figures
@@ -54,7 +54,7 @@ def test_resume_is_bit_exact(tmp_path, accumulate, workers):  # authority: the u
     resumed = trained(run, settings)
     for name, parameter in whole.module.named_parameters():
         assert torch.equal(parameter, resumed.module.get_parameter(name)), name
-        assert torch.equal(whole.state.average.shadow[name], resumed.state.average.shadow[name])
+        assert torch.equal(whole.state.ema.shadow[name], resumed.state.ema.shadow[name])
     assert whole.module.memory.any()
     assert torch.equal(whole.module.memory, resumed.module.memory)
 
@@ -128,7 +128,7 @@ def test_accumulation_equals_one_large_batch(tmp_path):  # authority: the sum of
     counts = {name: sum(task.counts(m.batch)[name] for m in seen) for name in ("restore", "tell")}
     parts = []
     for micro in seen:
-        torch.manual_seed(derived_seed(trainer.config.seed, micro.number))
+        torch.manual_seed(derive_seed(trainer.config.seed, micro.number))
         parts.append(combine_terms(task.loss(module, micro.batch), counts))
     sum(parts).backward()
     for name, parameter in module.named_parameters():

@@ -7,7 +7,7 @@ from typing import Any
 from pellucid.cli.parse import config_flags, positional
 from pellucid.cli.task_sections import task_sections
 from pellucid.cli.train import read_settings
-from pellucid.config.run import CHOSEN, RunConfig
+from pellucid.config.run import AUTOMATIC_SETTINGS, RunConfig
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Options:
 
     source: str = positional("")
     """A config file (.yaml), or the directory of a run."""
-    settings: dict[str, Any] = config_flags(RunConfig, CHOSEN, task_sections)
+    settings: dict[str, Any] = config_flags(RunConfig, AUTOMATIC_SETTINGS, task_sections)
 
 
 def run(options: Options) -> int:

@@ -5,7 +5,7 @@ from typing import Any
 
 from pellucid.cli.parse import config_flags, positional
 from pellucid.cli.task_sections import task_sections
-from pellucid.config.run import CHOSEN, RunConfig
+from pellucid.config.run import AUTOMATIC_SETTINGS, RunConfig
 from pellucid.config.tasks.catalog import TASK_CONFIGS
 from pellucid.errors import UsageError
 
@@ -22,7 +22,7 @@ class Options:
 
     task: str = positional("translation")
     """What to train for: translation, masked_lm or tagging."""
-    settings: dict[str, Any] = config_flags(RunConfig, CHOSEN, task_sections)
+    settings: dict[str, Any] = config_flags(RunConfig, AUTOMATIC_SETTINGS, task_sections)
 
 
 def run(options: Options) -> int:
@@ -31,13 +31,13 @@ def run(options: Options) -> int:
     from pellucid.config.write import template
     from pellucid.formats.locate import locate
     from pellucid.formats.open_model import open_model
-    from pellucid.training.defaults import Situation, complete
+    from pellucid.training.defaults import RunContext, complete_settings
 
     if options.task not in TASK_CONFIGS:
         raise UsageError(f"no task {options.task!r}. Known: {', '.join(TASK_CONFIGS)}.")
     files = TASK_CONFIGS[options.task].example_files
     settings = merge({"task": options.task, "data": {"train": files}}, options.settings)
     start = open_model(locate(settings["start_from"])) if settings.get("start_from") else None
-    config, _ = complete(settings, Situation(10_000, on_cpu=True, start=start), "flags")
-    print(HEAD + template(config, settings, CHOSEN), end="")
+    config, _ = complete_settings(settings, RunContext(10_000, on_cpu=True, start=start), "flags")
+    print(HEAD + template(config, settings, AUTOMATIC_SETTINGS), end="")
     return 0

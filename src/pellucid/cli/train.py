@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pellucid import allocator
 from pellucid.cli.parse import config_flags, positional
 from pellucid.cli.task_sections import task_sections
-from pellucid.config.run import CHOSEN, RunConfig
+from pellucid.config.run import AUTOMATIC_SETTINGS, RunConfig
 from pellucid.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Options:
     """Test set for the finished model, as for `pellucid evaluate --data`."""
     log_format: Literal["text", "json"] = "text"
     """Format of the log on standard error."""
-    settings: dict[str, Any] = config_flags(RunConfig, CHOSEN, task_sections)
+    settings: dict[str, Any] = config_flags(RunConfig, AUTOMATIC_SETTINGS, task_sections)
 
 
 def run(options: Options) -> int:

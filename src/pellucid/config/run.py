@@ -11,7 +11,7 @@ from pellucid.config.tasks.translation import TranslationConfig
 from pellucid.config.training import TrainingConfig
 from pellucid.errors import ConfigError
 
-CHOSEN = frozenset(
+AUTOMATIC_SETTINGS = frozenset(
     {
         *(f"model.{name}" for name in ("d_model", "d_ff", "n_heads", "dropout")),
         *("model.n_encoder_layers", "model.n_decoder_layers", "tokenizer.vocab_size"),

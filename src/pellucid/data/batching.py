@@ -83,7 +83,7 @@ class Batches(NamedTuple):
     n_rows: int = 0
     """Examples in each batch."""
 
-    def starting_at(self, start: int) -> Iterator[tuple[int, np.ndarray]]:
+    def iterate_from(self, start: int) -> Iterator[tuple[int, np.ndarray]]:
         """(epoch, indices of examples) from micro-batch `start` on, counted over all epochs."""
         if not len(self.lengths):
             raise ConfigError("there are no examples to make batches of. Check data.train.")

@@ -9,7 +9,7 @@ from pellucid.config.columns import Column
 from pellucid.data.records import Record
 from pellucid.errors import DataError
 
-MOST_HELD_OUT = 1000
+MAX_HELD_OUT = 1000
 SHARE = 20
 """At most one record in this many is held out."""
 SEED = 1
@@ -41,7 +41,7 @@ class Split:
 
 def n_held_out(n_records: int) -> int:
     """Return the number of records to hold out if there are no validation files."""
-    return max(1, min(MOST_HELD_OUT, n_records // SHARE))
+    return max(1, min(MAX_HELD_OUT, n_records // SHARE))
 
 
 class HoldOut:
@@ -50,7 +50,7 @@ class HoldOut:
     The selection depends on the set of texts, not on their order.
     """
 
-    def __init__(self, columns: Sequence[Column], most: int = MOST_HELD_OUT) -> None:
+    def __init__(self, columns: Sequence[Column], most: int = MAX_HELD_OUT) -> None:
         """most: how many may be asked of `split`. Memory grows with it alone."""
         self.columns = tuple(i for i, column in enumerate(columns) if column.kind in TEXTS)
         self.name = columns[self.columns[0]].name

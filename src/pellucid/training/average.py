@@ -1,4 +1,4 @@
-"""A finished model from checkpoints of a run, whether it has ended or not."""
+"""Average checkpoints of a run, finished or not, into a model."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,7 +15,7 @@ from pellucid.training.run_directory import RunDirectory
 
 
 def find_checkpoints(path: Path) -> list[Path]:
-    """Return the checkpoints that a path names: all of a run, oldest first, or itself.
+    """Return the checkpoints of a run, oldest first; or the path itself if it is a checkpoint.
 
     Raises: DataError if it is neither; VerificationError if one is damaged.
     """

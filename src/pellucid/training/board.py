@@ -1,4 +1,4 @@
-"""Metrics for TensorBoard, from the `[track]` extra."""
+"""Write metrics for TensorBoard. Needs the `[track]` extra."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The model card that a finished run writes about its model."""
+"""The model card of a finished run."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -11,7 +11,7 @@ from pellucid.training.epochs import describe_batch
 
 
 def model_card(config: RunConfig, scores: Mapping[str, float], updates: int) -> str:
-    """What the model is, what it was trained on and how, and what it scored: Markdown."""
+    """Return a model card in Markdown: architecture, training data, settings and scores."""
     data, model, training = config.data, config.model, config.training
     kind, shape = _kind(model)
     title = config.objective.title(data.source_language, data.target_language)
@@ -45,7 +45,7 @@ Measure it on your own text before you rely on it: `pellucid evaluate`.
 
 
 def _kind(c: ModelConfig | RNNConfig) -> tuple[str, str]:
-    """What a model is called, and what its layers are made of."""
+    """Return the name of the architecture, and a description of its layers."""
     if isinstance(c, ModelConfig):
         return "Transformer", f"d_ff {c.d_ff}, {c.n_heads} heads, {c.norm_place}-norm"
     feeding = ", input feeding" if c.input_feeding else ""

@@ -19,7 +19,7 @@ from pellucid.manifest import verify
 from pellucid.nn.weights import read_tensors, write_tensors
 
 
-class Latest(NamedTuple):
+class LatestCheckpoint(NamedTuple):
     """The newest intact checkpoint of a run."""
 
     path: Path | None
@@ -33,7 +33,7 @@ def save_checkpoint(
 ) -> Path:
     """Publish the state after `step` updates, one file per group of tensors.
 
-    An existing checkpoint of this step is replaced. It was damaged, since the run did not use it.
+    An existing checkpoint of this step is replaced: it is damaged, or the run would have used it.
     Raises: ResourceError if the disk is full. Earlier checkpoints do not change.
     """
     path = checkpoint_path(run_dir, step)
@@ -47,7 +47,7 @@ def save_checkpoint(
     return path
 
 
-def latest_checkpoint(run_dir: Path) -> Latest:
+def latest_checkpoint(run_dir: Path) -> LatestCheckpoint:
     """Return the newest checkpoint whose files all match its manifest."""
     skipped = []
     for path in reversed(_checkpoints(run_dir)):
@@ -56,8 +56,8 @@ def latest_checkpoint(run_dir: Path) -> Latest:
         except (DataError, VerificationError) as error:
             skipped.append(f"skipped {path.name}: {error}")
         else:
-            return Latest(path, skipped)
-    return Latest(None, skipped)
+            return LatestCheckpoint(path, skipped)
+    return LatestCheckpoint(None, skipped)
 
 
 def load_checkpoint(path: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:

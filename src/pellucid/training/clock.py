@@ -1,10 +1,10 @@
-"""Wall time of training, to report speeds."""
+"""Wall-clock time of training, to report speed."""
 
 import time
 
 
 class Clock:
-    """A clock that can be pause."""
+    """A clock that can be paused."""
 
     def __init__(self) -> None:
         self.start = time.perf_counter()

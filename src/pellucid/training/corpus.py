@@ -1,4 +1,4 @@
-"""The training and validation records of a run."""
+"""Training and validation records of a run."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,12 +10,12 @@ from pellucid.config.tasks.base import TaskConfig
 from pellucid.data.files import expand_names, open_files
 from pellucid.data.recognized import recognize
 from pellucid.data.records import Record, read_records
-from pellucid.data.split import MOST_HELD_OUT, NOTHING_LEFT, Split, hold_out, n_held_out
+from pellucid.data.split import MAX_HELD_OUT, NOTHING_LEFT, Split, hold_out, n_held_out
 from pellucid.data.store import digest
 from pellucid.errors import DataError
 
 EXAMPLE_CHARACTERS = 128
-"""Characters of a document that count as one example: about 32 tokens."""
+"""Estimated characters of an example cut from a document: about 32 tokens."""
 
 
 class Corpus:
@@ -37,7 +37,7 @@ class Corpus:
             column.name: Counter() for column in self.columns if column.kind in LABEL_KINDS
         }
         self.n_read = 0
-        self.n_examples = 0  # about; settings are chosen by it
+        self.n_examples = 0  # estimate; default settings depend on it
         for record in self._count_labels(self._read(config.train)):
             self.n_read += 1
             self.n_examples += self._estimate_examples(record)
@@ -65,7 +65,7 @@ class Corpus:
 
     @property
     def split(self) -> str:
-        """A description of the split; different splits of the same files have different ones."""
+        """A string that identifies how the files are split into training and validation."""
         return f"{len(self.valid)} held out" if self._split else ""
 
     def _read_validation(self) -> Sequence[Record]:
@@ -77,7 +77,7 @@ class Corpus:
             return records
         if tuple(c.train) == (GARDEN,) and _is_parallel(self.columns):
             # The garden holds out whole clauses; a split by sentences would not.
-            pairs = garden.pairs(MOST_HELD_OUT, c.source_language, c.target_language, split="valid")
+            pairs = garden.pairs(MAX_HELD_OUT, c.source_language, c.target_language, split="valid")
             return [Record(GARDEN, line, pair) for line, pair in enumerate(pairs, start=1)]
         self._split = hold_out(self._read(c.train), self.columns, n_held_out(self.n_read))
         if next(self.train(), None) is None:
@@ -85,7 +85,7 @@ class Corpus:
         return self._split.records
 
     def _estimate_examples(self, record: Record) -> int:
-        """Return about how many examples a record gives: a long document is cut into several."""
+        """Return an estimate of the number of examples in a record: long documents are cut."""
         documents = [i for i, column in enumerate(self.columns) if column.kind == "document"]
         return max([1, *(len(record.values[i] or "") // EXAMPLE_CHARACTERS for i in documents)])
 

@@ -1,4 +1,4 @@
-"""Settings that the user left open, chosen by task, data and machine."""
+"""Default settings of a run, which depend on task, data and machine."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -18,44 +18,44 @@ from pellucid.families.catalog import LOCAL_FAMILIES
 from pellucid.families.run_config import build_run, section_classes
 from pellucid.families.sizes import SIZES
 from pellucid.formats.bundle import Bundle
-from pellucid.training.epochs import FEWEST_BETWEEN
+from pellucid.training.epochs import MIN_INTERVAL
 
-CHECKPOINTS = 20
-"""A run without `epochs` is validated and saved about this often."""
+N_CHECKPOINTS = 20
+"""Approximate number of times that a run without `epochs` is validated and saved."""
 
 
-class Situation(NamedTuple):
-    """What settings are chosen by, besides those that are settings."""
+class RunContext(NamedTuple):
+    """What the defaults depend on besides the settings."""
 
     n_examples: int
-    """Training examples."""
+    """Number of training examples."""
     on_cpu: bool
     start: Bundle | None = None
-    """The model that training begins from."""
+    """The model that training starts from."""
 
 
-def complete(
-    settings: Mapping[str, Any], situation: Situation, where: str = "settings"
+def complete_settings(
+    settings: Mapping[str, Any], context: RunContext, where: str = "settings"
 ) -> tuple[RunConfig, list[str]]:
-    """Return the full config of a run from the user's settings, and notes on what was chosen.
+    """Return the full config of a run from the user's settings, and notes on the defaults chosen.
 
     Raises: ConfigError if a setting is unknown or impossible.
     """
     task = task_config(settings.get("task", "translation"), where)
-    defaults = task.defaults(situation.n_examples, situation.on_cpu)
-    model, notes = _model(settings, task, situation, where)
+    defaults = task.defaults(context.n_examples, context.on_cpu)
+    model, notes = _model(settings, task, context, where)
     if settings.get("start_from"):
-        tuning = fine_tuning(situation.n_examples, model["model"]["d_model"])
+        tuning = fine_tuning(context.n_examples, model["model"]["d_model"])
         training = {**tuning, **task.fine_tuning}
     else:
         family = LOCAL_FAMILIES.get(model["family"])
         training = {**defaults.settings["training"], **(family.training if family else {})}
     section = settings.get("training")
-    section = section if isinstance(section, Mapping) else {}  # the reader reports the fault
+    section = section if isinstance(section, Mapping) else {}  # build_run reports the error
     training |= zero_partners(training) | zero_partners(section)
     if section.get("schedule") == "noam":
         training["rate"] = 1.0  # the formula of the paper sets the peak
-    training |= _choose_updates({**training, **section}, defaults, situation.n_examples)
+    training |= _choose_updates({**training, **section}, defaults, context.n_examples)
     chosen = merge({**defaults.settings, "training": training}, model)
     return build_run(merge(merge(chosen, settings), {"size": model["size"]}), where), notes
 
@@ -79,12 +79,12 @@ def _choose_updates(
     chosen = {"warmup": max(fewest, min(warmup, updates // 4))}
     if epochs:
         return {**chosen, "max_updates": 0, "validate_every": 0, "checkpoint_every": 0}
-    often = max(min(updates, FEWEST_BETWEEN), updates // CHECKPOINTS)
-    return {**chosen, "max_updates": updates, "validate_every": often, "checkpoint_every": often}
+    every = max(min(updates, MIN_INTERVAL), updates // N_CHECKPOINTS)
+    return {**chosen, "max_updates": updates, "validate_every": every, "checkpoint_every": every}
 
 
 def check_settings(settings: Mapping[str, Any], where: str) -> None:
-    """Check what can be checked before the data is read: names, types, task and size.
+    """Check names and types of settings, the task and the size. Needs no data.
 
     Raises: ConfigError.
     """
@@ -106,9 +106,9 @@ def _check_size(size: object, task: type[TaskConfig], where: str) -> None:
 
 
 def _model(
-    settings: Mapping[str, Any], task: type[TaskConfig], situation: Situation, where: str
+    settings: Mapping[str, Any], task: type[TaskConfig], context: RunContext, where: str
 ) -> tuple[dict[str, Any], list[str]]:
-    """The sections `size`, `family` and `model`, and why they were chosen."""
+    """Return the sections `size`, `family` and `model`, and notes on how they were chosen."""
     size = settings.get("size") or "auto"
     if settings.get("start_from"):
         if size != "auto":
@@ -116,30 +116,30 @@ def _model(
                 f"{where}: size={size!r} and start_from={settings['start_from']!r}: the model that"
                 " training starts from has a size. Leave one of them out."
             )
-        if situation.start is None:  # a run that goes on: its config has them
+        if context.start is None:  # a resumed run: its config has them
             return {"size": size, "family": settings["family"], "model": settings["model"]}, []
-        start = situation.start
+        start = context.start
         model = {"size": size, "family": start.family, "model": asdict(start.model_config)}
-        _refuse_other_shape(settings, model["model"], where)
-        tokenizer = task.defaults(situation.n_examples, situation.on_cpu).settings
-        _refuse_tokenizer_settings(settings, tokenizer.get("tokenizer", {}), where)
+        _check_same_shape(settings, model["model"], where)
+        tokenizer = task.defaults(context.n_examples, context.on_cpu).settings
+        _check_no_tokenizer_settings(settings, tokenizer.get("tokenizer", {}), where)
         return model, [f"starting from {settings['start_from']}: family {start.family}"]
     notes = []
     if size == "auto":
-        chosen = task.defaults(situation.n_examples, situation.on_cpu).size
-        machine = "a CPU" if situation.on_cpu else "a GPU"
-        notes.append(f"{situation.n_examples:,} training examples on {machine}: size {chosen}")
+        chosen = task.defaults(context.n_examples, context.on_cpu).size
+        machine = "a CPU" if context.on_cpu else "a GPU"
+        notes.append(f"{context.n_examples:,} training examples on {machine}: size {chosen}")
         size = chosen
     _check_size(size, task, where)
     family, config = SIZES[size]
     return {"size": size, "family": family, "model": asdict(config)}, notes
 
 
-def _refuse_other_shape(settings: Mapping[str, Any], model: Mapping[str, Any], where: str) -> None:
+def _check_same_shape(settings: Mapping[str, Any], model: Mapping[str, Any], where: str) -> None:
     """Raises: ConfigError if a setting would change the shape of the model to start from."""
     section = settings.get("model")
     for name, value in section.items() if isinstance(section, Mapping) else ():
-        if isinstance(value, list):  # as YAML has what the config holds as a tuple
+        if isinstance(value, list):  # YAML has lists where the config has tuples
             value = tuple(value)
         if name in model and not name.endswith("dropout") and model[name] != value:
             raise ConfigError(
@@ -148,12 +148,12 @@ def _refuse_other_shape(settings: Mapping[str, Any], model: Mapping[str, Any], w
             )
 
 
-def _refuse_tokenizer_settings(
+def _check_no_tokenizer_settings(
     settings: Mapping[str, Any], defaults: Mapping[str, Any], where: str
 ) -> None:
     """Raises: ConfigError if a setting asks for another tokenizer than the one to start from."""
     section = settings.get("tokenizer")
-    unused = asdict(TokenizerConfig()) | dict(defaults)  # in the config file of a run
+    unused = asdict(TokenizerConfig()) | dict(defaults)  # a run's config file has these values
     for name, value in section.items() if isinstance(section, Mapping) else ():
         if name in unused and unused[name] != value:
             raise ConfigError(
@@ -165,5 +165,5 @@ def _refuse_tokenizer_settings(
 def _positive(training: Mapping[str, Any], name: str, default: Any) -> Any:
     value = training.get(name, default)
     if not isinstance(value, int | float) or value <= 0:
-        return default  # reading the config reports what is wrong with it
+        return default  # build_run reports the error
     return value

@@ -1,4 +1,4 @@
-"""The processes of a training: one, or those that `torchrun` started."""
+"""Distributed training: one process, or those started by `torchrun`."""
 
 import os
 from collections.abc import Iterator
@@ -13,14 +13,14 @@ from torch.nn.parallel import DistributedDataParallel
 
 from pellucid.errors import ConfigError, ResourceError
 
-LONGEST_WAIT = timedelta(days=1)
-"""The others wait while the first process encodes the data or scores the final model, which may
-take longer than torch's 10 minutes. If a process ends, torchrun ends the others."""
+TIMEOUT = timedelta(days=1)
+"""Timeout of collectives. The other processes wait while the first one encodes the data or scores
+the final model, which may exceed torch's default of 10 minutes."""
 
 
 @dataclass(frozen=True)
 class World:
-    """This process and how many there are."""
+    """Rank of this process, and number of processes."""
 
     rank: int = 0
     size: int = 1
@@ -29,8 +29,8 @@ class World:
     def is_main(self) -> bool:
         return self.rank == 0
 
-    def share(self, accumulate: int) -> range:
-        """Return the micro-batches of an update that this process computes: every size-th.
+    def assign_micro_batches(self, accumulate: int) -> range:
+        """Return which micro-batches of an update this process computes: every `size`-th.
 
         Raises: ConfigError if they cannot be shared evenly.
         """
@@ -42,7 +42,7 @@ class World:
         return range(self.rank, accumulate, self.size)
 
     def wrap(self, module: nn.Module) -> nn.Module:
-        """Return a module whose backward sums gradients over processes."""
+        """Return a module whose backward pass averages gradients over processes."""
         return module if self.size == 1 else DistributedDataParallel(module)
 
     def sum(self, values: Tensor) -> Tensor:
@@ -52,13 +52,13 @@ class World:
         return values
 
     def any(self, flag: bool) -> bool:
-        """Return whether the flag is set in any process, so that all leave a loop together."""
+        """Return whether the flag is set in any process. Every process gets the same answer."""
         if self.size == 1:
             return flag
         return bool(self.sum(torch.tensor(float(flag))).item())
 
     def wait(self) -> None:
-        """Wait until every process is here. Raises: ResourceError if another one has ended."""
+        """Wait for all processes. Raises: ResourceError if another one has ended."""
         if self.size == 1:
             return
         try:
@@ -70,14 +70,14 @@ class World:
 
 
 @contextmanager
-def world() -> Iterator[World]:
-    """Join the processes of this run for as long as the context lasts."""
+def join_processes() -> Iterator[World]:
+    """Join the process group of the run within the context."""
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
         yield World()
         return
     backend = "nccl" if torch.cuda.is_available() else "gloo"
-    dist.init_process_group(backend, timeout=LONGEST_WAIT)
+    dist.init_process_group(backend, timeout=TIMEOUT)
     try:
         yield World(dist.get_rank(), size)
     finally:

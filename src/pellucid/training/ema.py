@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 
-class Average:
+class ExponentialMovingAverage:
     """shadow = decay * shadow + (1 - decay) * weight, after each update."""
 
     def __init__(self, module: nn.Module, decay: float) -> None:
@@ -15,7 +15,7 @@ class Average:
         self.shadow = {name: p.detach().clone() for name, p in module.named_parameters()}
 
     def update(self, module: nn.Module) -> None:
-        """Move towards the module's weights."""
+        """Update the average with the module's weights."""
         for name, parameter in module.named_parameters():
             self.shadow[name].lerp_(parameter.detach(), 1 - self.decay)
 

@@ -8,8 +8,8 @@ import numpy as np
 from pellucid.config.training import TrainingConfig
 from pellucid.data.batching import Batches, Order
 
-FEWEST_BETWEEN = 25
-"""Updates between two validations, if the config leaves it open, are at least so many."""
+MIN_INTERVAL = 25
+"""Minimum number of updates between two validations, unless set in the config."""
 
 
 def make_batches(lengths: np.ndarray, c: TrainingConfig, order: Order) -> Batches:
@@ -25,13 +25,13 @@ def count_updates(c: TrainingConfig, lengths: np.ndarray, order: Order) -> Train
     """
     per_epoch = make_batches(lengths, c, order).n_batches / c.accumulate
     updates = c.max_updates or ceil(round(c.epochs * per_epoch, 6))
-    often = c.validate_every or max(FEWEST_BETWEEN, round(per_epoch / 2))
+    every = c.validate_every or max(MIN_INTERVAL, round(per_epoch / 2))
     return replace(
         c,
         max_updates=updates,
         epochs=0.0,
-        validate_every=often,
-        checkpoint_every=c.checkpoint_every or often,
+        validate_every=every,
+        checkpoint_every=c.checkpoint_every or every,
     )
 
 

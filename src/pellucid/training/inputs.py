@@ -1,4 +1,4 @@
-"""The inputs of a run's task: built at its start, or read from its directory."""
+"""The inputs of a run's task: built when the run starts, or read from its directory."""
 
 from dataclasses import asdict
 from shlex import quote
@@ -38,7 +38,7 @@ def read_inputs(run: RunDirectory) -> TaskInputs:
 
 
 def open_run_tokenizers(run: RunDirectory, config: RunConfig) -> Tokenizers:
-    """Open the tokenizers of a run. Tokens without an embedding are refused."""
+    """Open the tokenizers of a run, restricted to ids that have an embedding."""
     tokenizers, c = open_tokenizers(run.tokenizers), config.model
     if not c.vocab_size:
         return tokenizers
@@ -68,7 +68,7 @@ def new_inputs(
 
 
 def dump_facts(inputs: TaskInputs) -> dict[str, Any]:
-    """What `read_inputs` reads back."""
+    """Return the part of the inputs that `read_inputs` reads from facts.json."""
     return {
         "labels": inputs.labels,
         "longest": inputs.longest,

@@ -1,4 +1,4 @@
-"""Optimizers, and their state by parameter name."""
+"""Build optimizers, and save and restore their state by parameter name."""
 
 import torch
 from torch import Tensor, nn

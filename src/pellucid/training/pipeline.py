@@ -1,4 +1,4 @@
-"""From settings to a finished model: prepare, train, average, validate, export."""
+"""Train a model from settings: prepare, train, average, validate, export."""
 
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -16,7 +16,7 @@ from pellucid.nn.kernels import use_kernels
 from pellucid.training import checkpoints
 from pellucid.training.board import TensorBoard
 from pellucid.training.cards import model_card
-from pellucid.training.distribution import World, world
+from pellucid.training.distribution import World, join_processes
 from pellucid.training.prepare import PreparedRun, locate_run, prepare_run
 from pellucid.training.reporter import LogFile, Quiet, Reporter, Tee
 from pellucid.training.run_directory import RunDirectory
@@ -33,19 +33,19 @@ class Trained:
     config: RunConfig
     progress: Progress
     signal: int | None
-    """The signal that stopped the run early, or None; the next start resumes from there."""
+    """The signal that stopped the run early, or None. Training again resumes the run."""
 
 
 def train(
     settings: Mapping[str, Any], *, where: str = "settings", reporter: Reporter | None = None
 ) -> Trained:
-    """Start or resume the training run of the settings, in their run directory.
+    """Start or resume a training run.
 
     Raises: DataError, ConfigError before anything is trained if data or settings are invalid;
     ResourceError if another process trains there or the disk is full.
     """
-    read_pinned_choices()  # a wrong PELLUCID_KERNELS is refused before any work is done
-    with world() as w:
+    read_pinned_choices()  # check PELLUCID_KERNELS before any work is done
+    with join_processes() as w:
         settings, run = locate_run(settings, where)
         with RunLock(run.path) if w.is_main else nullcontext():
             listener = _reporter(run, reporter) if w.is_main else Quiet()
@@ -81,7 +81,7 @@ def _train(prepared: PreparedRun, run: RunDirectory, w: World, reporter: Reporte
 
 
 def _finish(config: RunConfig, trainer: Trainer, run: RunDirectory) -> None:
-    """Give the module its final weights and publish it as `final/`."""
+    """Average the selected checkpoints, score the result and save it as `final/`."""
     c, progress = trainer.config, trainer.progress
     group = "ema" if c.ema else "weights"
     steps = find_steps_to_average(c, progress.step) if c.average > 1 else [progress.best_step]
@@ -97,5 +97,5 @@ def _finish(config: RunConfig, trainer: Trainer, run: RunDirectory) -> None:
 
 
 def _reporter(run: RunDirectory, reporter: Reporter | None) -> Reporter:
-    """The caller's reporter, and the run's own log."""
+    """Return a reporter that writes to the caller's and to the run's log."""
     return Tee(reporter or Quiet(), LogFile(run.log_path))

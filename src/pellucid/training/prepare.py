@@ -1,4 +1,4 @@
-"""From settings to what a trainer needs: config, corpus, tokenizers, encoded data, task."""
+"""Prepare a run: complete its config, train tokenizers, encode data, build the task."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, replace
@@ -29,7 +29,7 @@ from pellucid.text.published.open import open_tokenizers
 from pellucid.text.train import train_tokenizers
 from pellucid.training import checkpoints
 from pellucid.training.corpus import Corpus
-from pellucid.training.defaults import Situation, check_settings, complete
+from pellucid.training.defaults import RunContext, check_settings, complete_settings
 from pellucid.training.distribution import World
 from pellucid.training.encoded_data import check_fits, summarize
 from pellucid.training.inputs import dump_facts, new_inputs, open_run_tokenizers, read_inputs
@@ -38,7 +38,7 @@ from pellucid.training.run_directory import RunDirectory
 from pellucid.training.vectors import check_files, load_vectors
 
 REPORT_EVERY = 1000
-"""Records between two steps of the progress bar."""
+"""Number of records between updates of the progress bar."""
 
 
 class PreparedRun(NamedTuple):
@@ -50,9 +50,9 @@ class PreparedRun(NamedTuple):
 
 
 def locate_run(settings: Mapping[str, Any], where: str) -> tuple[dict[str, Any], RunDirectory]:
-    """Return the settings with the languages of the data files, and the run directory.
+    """Return the settings, with the languages of the data files filled in, and the run directory.
 
-    A resumed run keeps its values of settings that are not given.
+    If the run exists, settings that are not given have its values.
     """
     check(RunConfig, {n: settings[n] for n in ("task", "run_dir") if n in settings}, where)
     data = _with_languages(build(DataConfig, settings.get("data") or {}, where))
@@ -79,14 +79,14 @@ def prepare_run(
     task = task_config(settings.get("task", "translation"), where)
     objective = build(task, settings.get("objective") or {}, where)
     corpus = Corpus(build(DataConfig, settings["data"], where), objective)
-    config, notes = complete(settings, Situation(corpus.n_examples, on_cpu, start), where)
+    config, notes = complete_settings(settings, RunContext(corpus.n_examples, on_cpu, start), where)
     config = replace(config, run_dir=str(run.path))
-    world.share(config.training.accumulate)
+    world.assign_micro_batches(config.training.accumulate)
     if not resumes:
         check_files(config)
     torch.set_num_threads(config.training.threads or torch.get_num_threads())
     if world.is_main:
-        run.begin(config, corpus.digests)
+        run.record_config(config, corpus.digests)
         for note in (*corpus.recognized.describe(), *notes):
             reporter.log(note)
     else:
@@ -107,7 +107,7 @@ def prepare_run(
     vectors = {} if resumes else load_vectors(config, tokenizers, reporter)
     inputs = replace(inputs, longest=longest, vectors=vectors)
     if world.is_main:
-        run.keep_facts(dump_facts(inputs))
+        run.record_facts(dump_facts(inputs))
         _remove_other_stores(run, train, validation)
         reporter.log(summarize(config, train, task.order))
     data = TrainingData(train, ValidationData(validation, corpus.valid))
@@ -204,7 +204,7 @@ def _with_languages(data: DataConfig) -> DataConfig:
 
 
 def _can_be_completed_by(kept: RunConfig, settings: Mapping[str, Any]) -> bool:
-    """Whether settings that are left open are those of this config: not of another task or size."""
+    """Whether missing settings can have the values of this config: same task, same size."""
     is_same_size = settings.get("size") in (None, "auto", kept.size)
     return is_same_size and settings.get("task") in (None, kept.task)
 

@@ -16,7 +16,7 @@ from pellucid.files import atomic_write, remove
 from pellucid.json_files import dump_json, read_json
 from pellucid.nn.kernel_choice import KernelChoices
 
-FREE = {
+MAY_CHANGE = {
     "run_dir",
     "device",
     "data.train",
@@ -29,17 +29,17 @@ FREE = {
     "training.workers",
     "training.tensorboard",
 }
-"""Settings that a resumed run may change; updates that are done stay as they are. Data files may
-have other names, but must have the same content."""
+"""Settings that may change when a run resumes. Finished updates are not repeated. Data files may be
+renamed, but their content must be the same."""
 
 
 class RunDirectory:
-    """Paths and records of one run."""
+    """The files of one run."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.config_path = path / "config.yaml"
-        self.texts_path = path / "texts.json"
+        self.digests_path = path / "texts.json"
         self.kernels_path = path / "kernels.json"
         self.facts_path = path / "facts.json"
         self.metrics_path = path / "metrics.jsonl"
@@ -49,17 +49,17 @@ class RunDirectory:
         self.final = path / "final"
 
     def config(self) -> RunConfig | None:
-        """The resolved config that the run began with, or None if it has not begun."""
+        """Return the resolved config that the run started with, or None if it has not started."""
         if not self.config_path.exists():
             return None
         return build_run(read_yaml(self.config_path), str(self.config_path))
 
-    def texts(self) -> dict[str, str]:
-        """The sha256 of each file of text that the run reads, by its name."""
-        return read_json(self.texts_path) if self.texts_path.exists() else {}
+    def digests(self) -> dict[str, str]:
+        """Return the recorded sha256 of each data file, by file name."""
+        return read_json(self.digests_path) if self.digests_path.exists() else {}
 
     def kernels(self) -> KernelChoices | None:
-        """The kernels that the run uses, or None while none are recorded.
+        """Return the kernels that the run uses, or None if none are recorded yet.
 
         Raises: DataError, VerificationError if the file is damaged.
         """
@@ -70,28 +70,28 @@ class RunDirectory:
             raise DataError(f"{self.kernels_path} does not hold the run's kernels. Delete it.")
         return KernelChoices(**choices)
 
-    def keep_kernels(self, choices: KernelChoices) -> None:
-        """Record the kernels, for when the run resumes."""
+    def record_kernels(self, choices: KernelChoices) -> None:
+        """Record the kernels, so that a resumed run uses the same ones."""
         atomic_write(self.kernels_path, dump_json(asdict(choices)))
 
     def fixed_config(self) -> RunConfig | None:
-        """The config of a run with a checkpoint or a final model, which may not change; or None."""
+        """Return the config of a run with a checkpoint or final model, else None."""
         has_trained = self.final.exists() or any((self.path / "checkpoints").glob("step-*"))
         return self.config() if has_trained else None
 
-    def begin(self, config: RunConfig, texts: Mapping[str, str]) -> None:
+    def record_config(self, config: RunConfig, digests: Mapping[str, str]) -> None:
         """Record the config and the sha256 of each data file.
 
-        A run with a checkpoint keeps both, except for the settings in `FREE`. A run without one
-        starts again, and deletes its tokenizer if other settings or data need another.
+        If the run has a checkpoint, only settings in `MAY_CHANGE` may differ. Otherwise it starts
+        again, and its tokenizer is deleted if the new settings or data require another.
         Raises: ConfigError naming the first setting that differs; DataError naming the file.
         """
         known, kept = self.config(), self.fixed_config()
         self.path.mkdir(parents=True, exist_ok=True)
         if kept is not None:
-            self._refuse_other_settings(kept, config)
-            self._refuse_other_texts(texts)
-        elif self.tokenizers.exists() and not self._has_tokenizer_of(known, config, texts):
+            self._check_same_settings(kept, config)
+            self._check_same_data(digests)
+        elif self.tokenizers.exists() and not self._is_tokenizer_reusable(known, config, digests):
             if known is None:
                 raise DataError(
                     f"{self.tokenizers} does not belong to this run, which keeps its tokenizer"
@@ -100,15 +100,18 @@ class RunDirectory:
             remove(self.tokenizers)  # before the config that it belongs to
         if known != config:
             atomic_write(self.config_path, dump_yaml(config).encode())
-        if self.texts() != texts:
-            atomic_write(self.texts_path, dump_json(dict(texts)))
+        if self.digests() != digests:
+            atomic_write(self.digests_path, dump_json(dict(digests)))
 
     def facts(self) -> dict[str, Any] | None:
-        """What is known of the data since it was encoded, or None before that."""
+        """Return the facts recorded after encoding, or None if there are none yet.
+
+        `inputs.dump_facts` lists them: labels, longest example, heads, token ids.
+        """
         return read_json(self.facts_path) if self.facts_path.exists() else None
 
-    def keep_facts(self, facts: Mapping[str, Any]) -> None:
-        """Record what is known of the data, so that the task can be made from this directory."""
+    def record_facts(self, facts: Mapping[str, Any]) -> None:
+        """Record the facts from which `read_inputs` rebuilds the task."""
         data = dump_json(dict(facts))
         if not self.facts_path.exists() or self.facts_path.read_bytes() != data:
             atomic_write(self.facts_path, data)
@@ -119,52 +122,52 @@ class RunDirectory:
             file.write(json.dumps(record) + "\n")
 
     def metrics_size(self) -> int:
-        """Bytes of metrics.jsonl so far."""
+        """Return the size of metrics.jsonl in bytes."""
         return self.metrics_path.stat().st_size if self.metrics_path.exists() else 0
 
     def rewind_metrics(self, size: int) -> None:
-        """Forget what was recorded after a checkpoint that knew `size` bytes."""
+        """Delete metrics recorded after a checkpoint, when the file had `size` bytes."""
         if self.metrics_size() > size:
             os.truncate(self.metrics_path, size)
 
     def metrics(self) -> Iterator[dict[str, Any]]:
-        """Every record of metrics.jsonl."""
+        """Yield the records of metrics.jsonl."""
         if self.metrics_path.exists():
             for line in self.metrics_path.read_text(encoding="utf-8").split("\n"):
                 if line:
                     yield json.loads(line)
 
-    def _refuse_other_settings(self, kept: RunConfig, config: RunConfig) -> None:
+    def _check_same_settings(self, kept: RunConfig, config: RunConfig) -> None:
         old, new = _flat(asdict(kept)), _flat(asdict(config))
-        changed = [name for name in old if old[name] != new.get(name) and name not in FREE]
+        changed = [name for name in old if old[name] != new.get(name) and name not in MAY_CHANGE]
         if changed:
             name = changed[0]
             raise ConfigError(
                 f"{self.path}: this run began with {name}={old[name]!r}, now it is"
                 f" {new[name]!r}. A resumed run keeps all settings except"
-                f" {', '.join(sorted(FREE))}. Use another run_dir, or the old setting."
+                f" {', '.join(sorted(MAY_CHANGE))}. Use another run_dir, or the old setting."
             )
 
-    def _refuse_other_texts(self, texts: Mapping[str, str]) -> None:
-        """Another text: other pairs are held out, and a batch's number names other ones."""
-        known = list(self.texts().values())
-        if known != list(texts.values()):
-            changed = [name for name, digest in texts.items() if digest not in known]
-            changed += self.texts()  # files in another order, or fewer
+    def _check_same_data(self, digests: Mapping[str, str]) -> None:
+        """Raises: DataError if a data file has changed, which would change split and batches."""
+        known = list(self.digests().values())
+        if known != list(digests.values()):
+            changed = [name for name, digest in digests.items() if digest not in known]
+            changed += self.digests()  # files in another order, or fewer
             raise DataError(
                 f"{changed[0]}: this is not the text that the run {self.path} began with: other"
                 " pairs would be held out, and batches come in another order. Use another run_dir,"
                 " or the old text."
             )
 
-    def _has_tokenizer_of(
-        self, known: RunConfig | None, config: RunConfig, texts: Mapping[str, str]
+    def _is_tokenizer_reusable(
+        self, known: RunConfig | None, config: RunConfig, digests: Mapping[str, str]
     ) -> bool:
-        """Whether the tokenizer here is what a run of this config and text would begin with."""
+        """Whether this config and data would give the tokenizer that the run already has."""
         original = Path(config.tokenizer.path)
         if config.tokenizer.path and original.is_dir():  # it may have changed since
             return original.resolve() == self.tokenizers.resolve()
-        if known is None or config.start_from or self.texts() != texts:
+        if known is None or config.start_from or self.digests() != digests:
             return False
         return all(
             getattr(known, name) == getattr(config, name)
@@ -173,7 +176,7 @@ class RunDirectory:
 
 
 def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Settings by their dotted names."""
+    """Return settings by their dotted names."""
     flat: dict[str, Any] = {}
     for name, value in settings.items():
         if isinstance(value, dict):

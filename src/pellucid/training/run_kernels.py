@@ -1,4 +1,4 @@
-"""The kernels of a run: chosen before its first update, and the same when it resumes."""
+"""Kernels of a run: chosen before the first update and kept when the run resumes."""
 
 import torch
 
@@ -12,17 +12,16 @@ from pellucid.training.run_directory import RunDirectory
 def run_kernels(
     run: RunDirectory, device: torch.device, precision: str, w: World, reporter: Reporter
 ) -> KernelChoices:
-    """Return the recorded kernels of a run with a checkpoint, else choose and record them.
+    """Return the recorded kernels if the run has a checkpoint, else choose and record them.
 
-    precision: the run's setting, which the report mentions if it is `auto`.
-
-    The first of the processes chooses for all of them.
+    The first process chooses for all processes.
+    precision: the run's setting; what `auto` means is logged.
     """
     if w.is_main:
         decision = _read_recorded(run) or choose_kernels(device)
         reporter.log(f"kernels: {_describe(decision.choices, precision)} ({decision.reason})")
         if run.kernels() != decision.choices:
-            run.keep_kernels(decision.choices)
+            run.record_kernels(decision.choices)
     w.wait()
     choices = run.kernels()
     assert choices is not None
@@ -30,7 +29,7 @@ def run_kernels(
 
 
 def _read_recorded(run: RunDirectory) -> Decision | None:
-    """Return the choices that the run began with: other kernels would change the last bits."""
+    """Return the recorded choices of a resumed run: other kernels would change the last bits."""
     choices = run.kernels() if run.fixed_config() is not None else None
     return None if choices is None else Decision(choices, "as when this run began")
 

@@ -1,4 +1,4 @@
-"""Signals that ask to stop or to save, kept until the current update is done."""
+"""Handle signals that request a stop or a checkpoint after the current update."""
 
 import signal
 import threading
@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from types import FrameType
 
 
-class Requests:
-    """What signals have requested since the trainer last looked."""
+class SignalRequests:
+    """Requests received by signal. The trainer reads them after each update."""
 
     def __init__(self) -> None:
         self.stop: int | None = None  # the signal's number
@@ -24,13 +24,14 @@ class Requests:
 
 
 @contextmanager
-def requests() -> Iterator[Requests]:
-    """SIGINT, SIGTERM and SIGHUP ask to stop, SIGUSR1 to save; a second one stops at once.
+def handle_signals() -> Iterator[SignalRequests]:
+    """Handle signals within the context and return the requests.
 
-    A signal that is ignored stays ignored: `nohup` ignores SIGHUP. Outside the main thread, where
-    Python receives no signals, nothing is requested.
+    SIGINT, SIGTERM and SIGHUP request a stop, and stop at once if sent twice; SIGUSR1 requests a
+    checkpoint. Ignored signals stay ignored (`nohup` ignores SIGHUP). Outside the main thread no
+    signal is handled, as Python delivers none there.
     """
-    received = Requests()
+    received = SignalRequests()
     handlers = {
         "SIGINT": received._on_stop,
         "SIGTERM": received._on_stop,

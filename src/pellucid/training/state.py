@@ -1,4 +1,4 @@
-"""The state of training: weights, optimizer, averaged weights, and progress."""
+"""The state of training: weights, optimizer, moving average and progress."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -9,18 +9,18 @@ from torch import nn
 
 from pellucid.config.training import TrainingConfig
 from pellucid.training import checkpoints
-from pellucid.training.ema import Average
+from pellucid.training.ema import ExponentialMovingAverage
 from pellucid.training.optimizers import build_optimizer, optimizer_tensors, restore_optimizer
 from pellucid.training.run_directory import RunDirectory
 
 
 class UpdateSums(NamedTuple):
-    """The sums of one update for the next line of metrics."""
+    """Sums over one update, for the next line of metrics."""
 
     counts: dict[str, int]
     """The count of each loss term."""
     tokens: int
-    """Tokens that the model read."""
+    """Number of tokens in the update."""
     sums: Sequence[Sequence[float]]
     """The sum of each term, and the same times its weight."""
 
@@ -37,15 +37,15 @@ class Progress:
     """Each loss term's sum, the same times its weight, and its count since the last line of
     metrics."""
     tokens: int = 0
-    """Tokens that the model has read since the last line of metrics."""
+    """Number of tokens since the last line of metrics."""
     best: float | None = None
-    """The best value of the metric that chooses the best checkpoint."""
+    """The best value so far of the metric that selects the best checkpoint."""
     best_step: int = 0
     stale: int = 0
     """Validations since the best one."""
 
     def after(self, step: int, update: UpdateSums) -> "Progress":
-        """The progress after one more update."""
+        """Return the progress after one more update."""
         terms = dict(self.terms)
         for (name, count), sum_, weighted in zip(update.counts.items(), *update.sums, strict=True):
             before = terms.get(name, (0.0, 0.0, 0))
@@ -53,30 +53,30 @@ class Progress:
         return replace(self, step=step, terms=terms, tokens=self.tokens + update.tokens)
 
     def losses(self) -> dict[str, float]:
-        """The weighted total that is optimized, as `loss`; the mean of each term, if several."""
+        """Return the optimized loss as `loss`, and the mean of each term if there are several."""
         means = {name: sum_ / max(count, 1) for name, (sum_, _, count) in self.terms.items()}
         loss = sum(weighted / max(count, 1) for _, weighted, count in self.terms.values())
         return {"loss": loss, **(means if len(means) > 1 else {})}
 
 
 class State:
-    """A module in training, saved and restored as one."""
+    """A module in training with its optimizer and progress, saved and restored together."""
 
     def __init__(self, module: nn.Module, config: TrainingConfig) -> None:
         self.module = module
         self.optimizer = build_optimizer(module, config)
-        self.average = Average(module, config.ema) if config.ema else None
+        self.ema = ExponentialMovingAverage(module, config.ema) if config.ema else None
         self.progress = Progress()
 
     def save(self, run: RunDirectory, c: TrainingConfig) -> None:
-        """Publish a checkpoint. Of older ones, keep the newest, the best and those to average."""
+        """Save a checkpoint. Of older ones, keep the newest, the best and those to average."""
         tensors = {
             "weights": dict(self.module.named_parameters()),
             "buffers": self.buffers(),
             "optimizer": optimizer_tensors(self.optimizer, self.module),
         }
-        if self.average is not None:
-            tensors["ema"] = self.average.shadow
+        if self.ema is not None:
+            tensors["ema"] = self.ema.shadow
         progress = self.progress
         state = {"progress": vars(progress), "threads": torch.get_num_threads()}
         checkpoints.save_checkpoint(run.path, progress.step, tensors, state)
@@ -93,8 +93,8 @@ class State:
         checkpoints.load_parameters(self.module, tensors["weights"])
         self.restore_buffers(tensors["buffers"])
         restore_optimizer(self.optimizer, self.module, tensors["optimizer"])
-        if self.average is not None:
-            self.average.restore(tensors["ema"])
+        if self.ema is not None:
+            self.ema.restore(tensors["ema"])
         self.progress = Progress(**state["progress"])
         messages.append(f"resuming from {latest.path.name}")
         if state["threads"] != torch.get_num_threads():
@@ -118,7 +118,8 @@ class State:
 def find_steps_to_average(c: TrainingConfig, step: int) -> list[int]:
     """Return the steps of the checkpoints whose mean is the final model.
 
-    Those that a signal asked for do not count: an interrupted run ends as an uninterrupted one.
+    Checkpoints requested by a signal are not averaged, so that an interrupted run gives the same
+    model as an uninterrupted one.
     """
     regular = list(range(c.checkpoint_every, step + 1, c.checkpoint_every))
     if step == c.max_updates and step not in regular:

@@ -1,4 +1,4 @@
-"""The endless stream of micro-batches, each a function of its number."""
+"""The endless stream of micro-batches. Each is a function of its number."""
 
 import ctypes
 import signal
@@ -28,20 +28,20 @@ class MicroBatch(NamedTuple):
 
 @dataclass(frozen=True)
 class Stream:
-    """Micro-batches of one process from number `start` on: a pure function of its fields."""
+    """Micro-batches of one process, a pure function of the fields."""
 
     task: Task
     examples: Examples
     config: TrainingConfig
     world: World = World()  # noqa: RUF009 (frozen)
 
-    def starting_at(self, start: int) -> Iterator[MicroBatch]:
-        """Yield the micro-batches of this process, collated by workers if there are any."""
+    def iterate_from(self, start: int) -> Iterator[MicroBatch]:
+        """Yield the micro-batches of this process from number `start` on."""
         workers = self.config.workers
         loader = DataLoader(
             _Collate(self.task, self.examples, self.config.seed),
             batch_size=None,
-            sampler=_Share(self, start),
+            sampler=_ProcessSampler(self, start),
             num_workers=workers,
             prefetch_factor=4 if workers else None,
             worker_init_fn=_die_with_parent,
@@ -50,7 +50,7 @@ class Stream:
 
 
 class _Collate(Dataset):
-    """Collates a micro-batch given its number, epoch and examples' indices."""
+    """Maps (number, epoch, indices of examples) to a collated micro-batch."""
 
     def __init__(self, task: Task, examples: Examples, seed: int) -> None:
         self.task, self.examples, self.seed = task, examples, seed
@@ -58,38 +58,36 @@ class _Collate(Dataset):
     def __getitem__(self, key: tuple[int, int, np.ndarray]) -> MicroBatch:
         number, epoch, indices = key
         examples = [
-            self.task.example(
-                self.examples, int(i), derived_seed(self.seed, int(i), salt=2 + epoch)
-            )
+            self.task.example(self.examples, int(i), derive_seed(self.seed, int(i), salt=2 + epoch))
             for i in indices
         ]
-        batch = self.task.collate(examples, derived_seed(self.seed, number, salt=1))
+        batch = self.task.collate(examples, derive_seed(self.seed, number, salt=1))
         return MicroBatch(number, epoch, indices, batch)
 
 
-class _Share(Sampler):
-    """The micro-batches of this process."""
+class _ProcessSampler(Sampler):
+    """Samples (number, epoch, indices of examples) of the micro-batches of this process."""
 
     def __init__(self, stream: Stream, start: int) -> None:
         self.stream, self.start = stream, start
 
     def __iter__(self) -> Iterator[tuple[int, int, np.ndarray]]:
         c, examples = self.stream.config, self.stream.examples
-        share = set(self.stream.world.share(c.accumulate))
+        assigned = set(self.stream.world.assign_micro_batches(c.accumulate))
         batches = make_batches(examples.lengths, c, self.stream.task.order)
-        for number, (epoch, indices) in enumerate(batches.starting_at(self.start), self.start):
-            if number % c.accumulate in share:
+        for number, (epoch, indices) in enumerate(batches.iterate_from(self.start), self.start):
+            if number % c.accumulate in assigned:
                 yield number, epoch, indices
 
 
 def _die_with_parent(worker: int) -> None:
-    """Stop a worker when its trainer dies: torch does not notice while a queue is full."""
+    """Kill a worker when its trainer dies: torch does not do so while a queue is full."""
     if sys.platform == "linux":
         pr_set_pdeathsig = 1
         ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
 
 
-def derived_seed(seed: int, number: int, salt: int = 0) -> int:
+def derive_seed(seed: int, number: int, salt: int = 0) -> int:
     """Return a 63-bit seed for a number; the streams of neighbouring numbers are unrelated.
 
     Source: the splitmix64 finaliser (Steele, Lea and Flood 2014).

@@ -1,7 +1,8 @@
 """The training loop."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any, NamedTuple
 
 import torch
@@ -15,18 +16,18 @@ from pellucid.tasks.protocol import Task
 from pellucid.training.clock import Clock
 from pellucid.training.distribution import World
 from pellucid.training.epochs import count_updates
-from pellucid.training.objective import Objective
+from pellucid.training.loss_module import LossModule
 from pellucid.training.optimizers import set_rate
 from pellucid.training.reporter import Quiet, Reporter
 from pellucid.training.run_directory import RunDirectory
 from pellucid.training.schedules import learning_rate
-from pellucid.training.signals import Requests, requests
+from pellucid.training.signals import SignalRequests, handle_signals
 from pellucid.training.state import Progress, State, UpdateSums
-from pellucid.training.stream import MicroBatch, Stream, derived_seed
+from pellucid.training.stream import MicroBatch, Stream, derive_seed
 
 
 class Outcome(NamedTuple):
-    """How training ended."""
+    """The result of training."""
 
     progress: Progress
     signal: int | None  # the signal that stopped it, or None
@@ -34,7 +35,7 @@ class Outcome(NamedTuple):
 
 @dataclass(frozen=True)
 class Runtime:
-    """The device and processes of a training, and its reporter."""
+    """Device, processes and reporter of a training run."""
 
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     world: World = field(default_factory=World)
@@ -74,7 +75,7 @@ class Trainer:
             run.rewind_metrics(self.progress.metrics_size)
         if self.config.compile:
             self.module.compile(dynamic=True)
-        self.objective = self.world.wrap(Objective(self.module, task))
+        self.loss_module = self.world.wrap(LossModule(self.module, task))
 
     @property
     def progress(self) -> Progress:
@@ -82,19 +83,21 @@ class Trainer:
         return self.state.progress
 
     def fit(self) -> Outcome:
-        """Train until the end or a signal. The last state is always saved."""
+        """Train until the last update or a signal. The last state is always saved."""
         c = self.config
         start = self.progress.step
-        stream = Stream(self.task, self.data.train, c, self.world).starting_at(start * c.accumulate)
+        stream = Stream(self.task, self.data.train, c, self.world)
+        micro_batches = stream.iterate_from(start * c.accumulate)
         clock, freed = Clock(), FreedMemory()
         self.reporter.start("training", start, c.max_updates)
         try:
-            with requests() as signals:
+            with handle_signals() as signals:
                 for step in range(start + 1, c.max_updates + 1):
                     if self._is_stale():
                         break
                     rate = learning_rate(step, c, self.d_model)
-                    norm = self._update(list(_take(stream, c.accumulate // self.world.size)), rate)
+                    batches = list(islice(micro_batches, c.accumulate // self.world.size))
+                    norm = self._update(batches, rate)
                     self.reporter.advance(step)
                     if step % c.log_every == 0 or step == c.max_updates:
                         self._log(rate, norm, clock)
@@ -117,10 +120,10 @@ class Trainer:
         counts, tokens = self._counts(micro_batches)
         sums = torch.zeros(2, len(counts), dtype=torch.float64, device=self.device)
         for i, micro in enumerate(micro_batches):
-            torch.manual_seed(derived_seed(self.config.seed, micro.number))
+            torch.manual_seed(derive_seed(self.config.seed, micro.number))
             self._synchronise(last=i == len(micro_batches) - 1)
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
-                losses = self.objective(micro.batch.to(self.device), counts)
+                losses = self.loss_module(micro.batch.to(self.device), counts)
             (losses.loss * self.world.size).backward()  # DDP takes the mean over processes
             sums += losses.sums
         norm = self._norm()
@@ -131,8 +134,8 @@ class Trainer:
         self.state.optimizer.step()
         self._check_weights(step)
         self.state.optimizer.zero_grad(set_to_none=True)
-        if self.state.average is not None:
-            self.state.average.update(self.module)
+        if self.state.ema is not None:
+            self.state.ema.update(self.module)
         update = UpdateSums(counts, tokens, self.world.sum(sums).tolist())
         self.state.progress = self.progress.after(step, update)
         return float(norm)
@@ -151,7 +154,7 @@ class Trainer:
     def _synchronise(self, last: bool) -> None:
         """Make DDP sum gradients only on the last backward of an update."""
         if self.world.size > 1:
-            self.objective.require_backward_grad_sync = last  # type: ignore[assignment]
+            self.loss_module.require_backward_grad_sync = last  # type: ignore[assignment]
 
     def _norm(self) -> torch.Tensor:
         """Clip the gradient if `clip_norm` is set; return its norm before clipping."""
@@ -162,7 +165,7 @@ class Trainer:
         return norm
 
     def _raise_diverged(self, step: int, micro_batches: Sequence[MicroBatch]) -> None:
-        """Raise before an optimizer step with a gradient that is not finite."""
+        """Raise before the optimizer step because the gradient is not finite."""
         train = self.data.train
         origins = [train.origin(int(i)) for micro in micro_batches for i in micro.indices]
         shown = ", ".join(sorted(origins)[:20]) + (" ..." if len(origins) > 20 else "")
@@ -175,7 +178,7 @@ class Trainer:
         )
 
     def _check_weights(self, step: int) -> None:
-        """Raise before weights that are not finite replace finite ones in a checkpoint."""
+        """Raise if weights are not finite, before they are saved."""
         if not torch.isfinite(torch.nn.utils.get_total_norm(self.module.parameters())):
             raise ConfigError(
                 f"update {step} left weights that are not finite, although its gradient is: the"
@@ -186,23 +189,23 @@ class Trainer:
     def _log(self, rate: float, norm: float, clock: Clock) -> None:
         record = {"step": self.progress.step, **self.progress.losses()}
         record |= {"rate": rate, "gradient_norm": norm, **clock.lap(self.progress.tokens)}
-        self._note(terms={}, tokens=0)
+        self._update_progress(terms={}, tokens=0)
         self._record(record)
 
     def _validate(self, clock: Clock) -> None:
         """Evaluate on validation data, with the averaged weights if there are any."""
         with clock.pause(), torch.no_grad():
             self.module.eval()
-            if self.state.average is None:
+            if self.state.ema is None:
                 scores = self.scores()
             else:
-                with self.state.average.swap_into(self.module):
+                with self.state.ema.swap_into(self.module):
                     scores = self.scores()
         score, best = scores[self.best_by], self.progress.best
         if best is None or (score > best if self.direction == "higher" else score < best):
-            self._note(best=score, best_step=self.progress.step, stale=0)
+            self._update_progress(best=score, best_step=self.progress.step, stale=0)
         else:
-            self._note(stale=self.progress.stale + 1)
+            self._update_progress(stale=self.progress.stale + 1)
         self._record(
             {
                 "step": self.progress.step,
@@ -218,9 +221,9 @@ class Trainer:
         self.reporter.log_metrics(record)
         if self.world.is_main:
             self.run.add_metrics(record)
-            self._note(metrics_size=self.run.metrics_size())
+            self._update_progress(metrics_size=self.run.metrics_size())
 
-    def _note(self, **changes: Any) -> None:
+    def _update_progress(self, **changes: Any) -> None:
         """Set fields of the progress."""
         self.state.progress = replace(self.progress, **changes)
 
@@ -231,7 +234,7 @@ class Trainer:
     def _is_stale(self) -> bool:
         return 0 < self.config.patience <= self.progress.stale
 
-    def _must_save(self, signals: Requests) -> bool:
+    def _must_save(self, signals: SignalRequests) -> bool:
         step, c = self.progress.step, self.config
         due = step % c.checkpoint_every == 0 or step == c.max_updates
         requested = self.world.any(signals.save or signals.stop is not None)
@@ -243,8 +246,3 @@ class Trainer:
 def uses_bf16(precision: str) -> bool:
     """Return whether training computes matrix products in bf16."""
     return precision == "bf16" or (precision == "auto" and active_choices().bf16)
-
-
-def _take(stream: Iterator[MicroBatch], n: int) -> Iterator[MicroBatch]:
-    for _ in range(n):
-        yield next(stream)

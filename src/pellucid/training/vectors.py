@@ -7,7 +7,7 @@ from pellucid.training.reporter import Reporter
 
 
 def check_files(config: RunConfig) -> None:
-    """Raises: DataError if the first lines of a file do not fit the model."""
+    """Check the width of word vectors by the first lines of each file. Raises: DataError."""
     for path in config.objective.vector_files.values():
         check_width(path, config.model.embedding_width)
 

@@ -1,4 +1,4 @@
-"""The forward pass and loss of a micro-batch as one module, which DDP and FSDP can wrap."""
+"""Forward pass and loss of a micro-batch as one module, which DDP and FSDP can wrap."""
 
 from typing import Any, NamedTuple
 
@@ -11,11 +11,11 @@ from pellucid.tasks.protocol import Task, combine_terms
 class Losses(NamedTuple):
     """The loss of one micro-batch."""
 
-    loss: Tensor  # scalar to differentiate: its share of the whole update's loss
-    sums: Tensor  # (2, terms), detached: each term's sum, and the same times its weight
+    loss: Tensor  # scalar: the part of the update's loss from this micro-batch
+    sums: Tensor  # (2, terms), detached: the sum of each term, and that times its weight
 
 
-class Objective(nn.Module):
+class LossModule(nn.Module):
     """Computes the loss of a task, divided by the counts of the whole update."""
 
     def __init__(self, module: nn.Module, task: Task) -> None:
