@@ -26,7 +26,7 @@ import pellucid
 from parity.peer import IDS, KEEP, close, randomized
 from pellucid.cli.main import main
 from pellucid.errors import DataError, ResourceError, UsageError, VerificationError
-from pellucid.formats.hub import cache, fetch
+from pellucid.formats.hub import cache_directory, fetch
 from pellucid.manifest import verify
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -162,7 +162,7 @@ def test_two_at_once_get_one_directory(hub):
 
 
 def test_what_a_killed_fetch_left_is_swept(hub):
-    home = cache() / "owner--tiny"
+    home = cache_directory() / "owner--tiny"
     code = (
         "import os, signal, huggingface_hub as h, huggingface_hub.constants;"
         "from pellucid.formats.hub import fetch;"

@@ -1,4 +1,4 @@
-"""Tensors of a published model to internal ones and back, by a family's renames."""
+"""Convert the tensors of a published model to ours and back, by the renames of a family."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,24 +12,24 @@ from pellucid.families.renames import Rename
 
 @dataclass(frozen=True)
 class Origin:
-    """The published tensor of an internal one, which is part `index` of its `parts` parts."""
+    """Where an internal tensor comes from: part `index` of the `parts` of a published tensor."""
 
     names: Sequence[str]
-    """Its published names, in the order in which they are read."""
+    """Names of the published tensor, in order of preference."""
     rename: Rename
     index: int
     parts: int
 
-    def shape(self, published: tuple[int, ...]) -> tuple[int, ...]:
-        """The shape of the internal tensor, from the published one's."""
+    def internal_shape(self, published: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape of the internal tensor, given that of the published one."""
         if self.rename.leading_axis and len(published) == 2 and published[0] == 1:
             return published[1:]
         is_transposed = self.rename.transposed and len(published) == 2
         shape = published[::-1] if is_transposed else published
         return (shape[0] // self.parts, *shape[1:]) if self.parts > 1 else shape
 
-    def read(self, published: Tensor) -> Tensor:
-        """The internal tensor, from the published one, in float32."""
+    def to_internal(self, published: Tensor) -> Tensor:
+        """Return the internal tensor in float32, given the published one."""
         if self.rename.leading_axis:
             return published.flatten().float()
         is_transposed = self.rename.transposed and published.dim() == 2
@@ -37,8 +37,8 @@ class Origin:
         part = tensor.chunk(self.parts)[self.index] if self.parts > 1 else tensor
         return part.float()
 
-    def write(self, tensor: Tensor) -> Tensor:
-        """The published tensor, or its part, from the internal one."""
+    def to_published(self, tensor: Tensor) -> Tensor:
+        """Return the published tensor, or a part of it, given the internal one."""
         if self.rename.leading_axis:
             return tensor[None]
         return tensor.T if self.rename.transposed and tensor.dim() == 2 else tensor
@@ -71,7 +71,7 @@ def export_tensors(tensors: Mapping[str, Tensor], renames: Sequence[Rename]) -> 
     for name, tensor in tensors.items():
         origin = origins[name]
         for published in origin.names if origin.rename.writes_both else origin.names[:1]:
-            parts.setdefault(published, {})[origin.index] = origin.write(tensor)
+            parts.setdefault(published, {})[origin.index] = origin.to_published(tensor)
             axis[published] = -1 if origin.rename.transposed else 0
     return {
         name: torch.cat([by_index[i] for i in sorted(by_index)], dim=axis[name])
@@ -80,16 +80,16 @@ def export_tensors(tensors: Mapping[str, Tensor], renames: Sequence[Rename]) -> 
 
 
 class Match(NamedTuple):
-    """How a name fits a pattern."""
+    """How a name matches a pattern."""
 
     numbers: tuple[str, ...]
-    """What the name has where the pattern has `{}`."""
+    """The parts of the name that match `{}`."""
     rest: tuple[str, ...]
     """The parts of the name after the pattern."""
 
 
 def match_name(pattern: str, name: str) -> Match | None:
-    """Match a tensor's name with a pattern of it or of a module above it; `{}` is any number."""
+    """Match a tensor's name with the pattern of a tensor or module; `{}` is any number."""
     expected, parts = pattern.split("."), name.split(".")
     if len(expected) > len(parts):
         return None

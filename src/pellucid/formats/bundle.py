@@ -1,4 +1,4 @@
-"""A finished model with everything that belongs to it."""
+"""The parts of a finished model."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from pellucid.text.pair import Tokenizers
 
 @dataclass(frozen=True)
 class Bundle:
-    """What a finished model consists of."""
+    """A finished model with its tokenizers, settings and model card."""
 
     model: Model
     model_config: ModelConfig | RNNConfig
@@ -28,18 +28,18 @@ class Bundle:
     decoding: DecodingConfig
     languages: tuple[str, str]
     longest_source: int
-    """Tokens of about the longest source in training; longer texts are split to be translated."""
+    """Approximate number of tokens of the longest training source; longer sources are split."""
     card: str
     family: str = "transformer"
     token_ids: Mapping[str, int] = field(default_factory=dict)
     """Token ids such as pad_token_id, from the configs of a published directory."""
     embedding: EmbeddingConfig = EmbeddingConfig()  # noqa: RUF009 (frozen)
     dense: tuple[Dense, ...] = ()
-    """Of a sentence-transformers directory: maps between pooling and normalisation."""
+    """Of a sentence-transformers directory: dense layers between pooling and normalization."""
     prompts: Mapping[str, Any] = field(default_factory=dict)
-    """Of a sentence-transformers directory: its settings of prompts, for an export."""
+    """Of a sentence-transformers directory: its prompt settings, kept for an export."""
     banned: tuple[int, ...] = ()
-    """Ids that are never generated, in addition to the roles that are banned."""
+    """Ids that are never generated, in addition to `roles.banned`."""
     notes: tuple[str, ...] = ()
     """Search settings of a published directory that are not supported."""
 

@@ -1,7 +1,7 @@
-"""Models for CTranslate2: its specification filled from our modules, opened there and compared.
+"""Export a model to CTranslate2, then compare the outputs of both.
 
-Its own converter reads published classes alone; this one reads what our blocks are made of, and
-refuses by name what CTranslate2 has no form for.
+The converter of CTranslate2 reads published classes only. This one fills its specification from our
+modules, and names the settings that CTranslate2 does not support.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,7 +15,7 @@ from pellucid.config.model import ModelConfig
 from pellucid.errors import ConfigError, UsageError
 from pellucid.files import publish
 from pellucid.formats.bundle import Bundle
-from pellucid.formats.ctranslate_check import check_same
+from pellucid.formats.ctranslate_check import check_outputs
 from pellucid.nn.model import Transformer
 from pellucid.nn.positions import sinusoids
 from pellucid.text.tokenizer import Tokenizer
@@ -27,33 +27,34 @@ ACTIVATIONS = {
     "swish": "SWISH",
     "tanh": "Tanh",
 }
-"""The activations of CTranslate2."""
-REFUSED: Mapping[str, Callable[[ModelConfig], bool]] = {
+"""Our activation names -> those of CTranslate2."""
+UNSUPPORTED: Mapping[str, Callable[[ModelConfig], bool]] = {
     "d_embedding": lambda c: bool(c.d_embedding),
     "windows": lambda c: any(c.windows),
     "head_split": lambda c: c.head_split != "projection",
     "positions": lambda c: c.positions == "none",
     "n_segments": lambda c: bool(c.n_segments and c.n_decoder_layers),
 }
-"""Settings that CTranslate2 has no form for, and when."""
+"""Settings that CTranslate2 does not support, each with a test of the config."""
 
 
-def to_ctranslate2(directory: Path, parts: Bundle, start: int) -> list[str]:
-    """Publish a model for CTranslate2, with its tokenizer's own files; notes on how to call it.
+def to_ctranslate2(directory: Path, bundle: Bundle, start: int) -> list[str]:
+    """Write a model for CTranslate2 with its tokenizer files; return the options for a call.
 
     start: the first token that the decoder reads. Encoder-only models are written without heads.
-    Raises: UsageError if the extra or the tokenizer is not there; ConfigError naming what has no
-    form there; VerificationError if the result gives other numbers; DataError at a taken place.
+    Raises: UsageError if CTranslate2 is not installed or there is no tokenizer; ConfigError naming
+    an unsupported setting; VerificationError if the outputs differ; DataError if the directory
+    exists.
     """
     try:
         import ctranslate2
     except ImportError as error:
         raise UsageError("CTranslate2 is not here: pip install 'pellucid[export]'.") from error
-    model = _check_form(parts)
+    model = _check_supported(bundle)
     spec = build_spec(model, ctranslate2.specs)
-    tokenizers, c = parts.tokenizers, model.config
-    source = _tokens(tokenizers.source, c.vocab_size)
-    target = _tokens(tokenizers.target, c.target_vocab_size or c.vocab_size)
+    tokenizers, c = bundle.tokenizers, model.config
+    source = _list_pieces(tokenizers.source, c.vocab_size)
+    target = _list_pieces(tokenizers.target, c.target_vocab_size or c.vocab_size)
     if model.encoder is not None and model.decoder is not None:
         spec.register_source_vocabulary(source)
         spec.register_target_vocabulary(target)
@@ -69,17 +70,17 @@ def to_ctranslate2(directory: Path, parts: Bundle, start: int) -> list[str]:
         spec.optimize()
         spec.save(str(temp))
         tokenizers.save(temp)
-        check_same(temp, parts, start, (source, target))
-    return _notes(parts, target, c) if model.decoder is not None else []
+        check_outputs(temp, bundle, start, (source, target))
+    return _list_options(bundle, target, c) if model.decoder is not None else []
 
 
-def _check_form(parts: Bundle) -> Transformer:
-    """Raises: ConfigError naming what CTranslate2 has no form for."""
-    model = parts.model
+def _check_supported(bundle: Bundle) -> Transformer:
+    """Raises: ConfigError naming what CTranslate2 does not support."""
+    model = bundle.model
     if not isinstance(model, Transformer) or type(model) is not Transformer:
-        raise ConfigError(f"CTranslate2 has no form of a model of family {parts.family!r}.")
-    for name, is_refused in REFUSED.items():
-        if is_refused(model.config):
+        raise ConfigError(f"CTranslate2 has no form of a model of family {bundle.family!r}.")
+    for name, is_unsupported in UNSUPPORTED.items():
+        if is_unsupported(model.config):
             raise ConfigError(
                 f"{name}={getattr(model.config, name)!r} has no form in CTranslate2, so this model"
                 " cannot be written for it."
@@ -117,14 +118,14 @@ def build_spec(model: Transformer, specs: Any) -> Any:
             embeddings_merge=specs.common_spec.EmbeddingsMerge.ADD,
             **common,
         )
-        _stack(encoder, model.encoder, c)
+        _fill_stack(encoder, model.encoder, c)
     if model.decoder is not None:
         decoder = of.TransformerDecoderSpec(
             c.n_decoder_layers, with_encoder_attention=encoder is not None, **common
         )
-        _stack(decoder, model.decoder, c)
+        _fill_stack(decoder, model.decoder, c)
         head: Any = model.heads["lm"]
-        _linear(decoder.projection, head.output)
+        _fill_linear(decoder.projection, head.output)
         if head.scale != 1.0:
             decoder.scale_outputs = head.scale
     if decoder is None:
@@ -134,76 +135,81 @@ def build_spec(model: Transformer, specs: Any) -> Any:
     return of.TransformerSpec(encoder, decoder)
 
 
-def _stack(spec: Any, stack: Any, c: ModelConfig) -> None:
+def _fill_stack(spec: Any, stack: Any, c: ModelConfig) -> None:
     embedding = stack.embedding
     spec.scale_embeddings = embedding.scale
     tables = spec.embeddings if isinstance(spec.embeddings, list) else [spec.embeddings]
-    tables[0].weight = _array(embedding.weight)
+    tables[0].weight = _to_numpy(embedding.weight)
     if embedding.segments is not None:
-        tables[1].weight = _array(embedding.segments)
+        tables[1].weight = _to_numpy(embedding.segments)
     if c.positions.startswith("sinusoid"):
         halves = c.positions == "sinusoid-halves"
         spec.position_encodings.encodings = sinusoids(c.max_length, c.d_model, halves).numpy()
     elif c.positions != "buckets":
-        spec.position_encodings.encodings = _array(embedding.positions.weight[c.first_position :])
+        spec.position_encodings.encodings = _to_numpy(
+            embedding.positions.weight[c.first_position :]
+        )
     if c.embedding_norm:
-        _norm(spec.layernorm_embedding, embedding.norm)
+        _fill_norm(spec.layernorm_embedding, embedding.norm)
     if c.norm_place == "pre":
-        _norm(spec.layer_norm, stack.norm)
-    for their_layer, layer in zip(spec.layer, stack.layers, strict=True):
-        _attention(their_layer.self_attention, layer.attention, ("qkv", "o"), c)
+        _fill_norm(spec.layer_norm, stack.norm)
+    for layer_spec, layer in zip(spec.layer, stack.layers, strict=True):
+        _fill_attention(layer_spec.self_attention, layer.attention, ("qkv", "o"), c)
         if stack.distances is not None:
-            spec_attention = their_layer.self_attention
-            spec_attention.relative_attention_bias = _array(stack.distances.weight)
+            spec_attention = layer_spec.self_attention
+            spec_attention.relative_attention_bias = _to_numpy(stack.distances.weight)
             spec_attention.relative_attention_max_distance = np.int32(c.max_distance)
         if hasattr(layer, "cross"):
-            _attention(their_layer.attention, layer.cross, ("q", "kv", "o"), c)
-        ffn, inner = their_layer.ffn, layer.feed_forward.inner
-        _norm(ffn.layer_norm, layer.feed_forward.norm)
-        _linear(ffn.linear_0, inner.up if inner.gate is None else inner.gate)
+            _fill_attention(layer_spec.attention, layer.cross, ("q", "kv", "o"), c)
+        ffn, inner = layer_spec.ffn, layer.feed_forward.inner
+        _fill_norm(ffn.layer_norm, layer.feed_forward.norm)
+        _fill_linear(ffn.linear_0, inner.up if inner.gate is None else inner.gate)
         if inner.gate is not None:
-            _linear(ffn.linear_0_noact, inner.up)
-        _linear(ffn.linear_1, inner.down)
+            _fill_linear(ffn.linear_0_noact, inner.up)
+        _fill_linear(ffn.linear_1, inner.down)
 
 
-def _attention(spec: Any, block: Any, groups: tuple[str, ...], c: ModelConfig) -> None:
-    """groups: our linear layers that are concatenated in each linear layer of CTranslate2."""
-    _norm(spec.layer_norm, block.norm)
+def _fill_attention(spec: Any, block: Any, groups: tuple[str, ...], c: ModelConfig) -> None:
+    """Fill an attention block.
+
+    groups: names of our linear layers that CTranslate2 concatenates, one string per layer of it.
+    """
+    _fill_norm(spec.layer_norm, block.norm)
     if c.attention_scale == "none":
         spec.queries_scale = 1.0
     for linear, group in zip(spec.linear, groups, strict=True):
-        _linear(linear, *(getattr(block.inner, name) for name in group))
+        _fill_linear(linear, *(getattr(block.inner, name) for name in group))
 
 
-def _linear(spec: Any, *maps: Any) -> None:
-    spec.weight = np.concatenate([_array(m.weight) for m in maps])
-    if maps[0].bias is not None:
-        spec.bias = np.concatenate([_array(m.bias) for m in maps])
+def _fill_linear(spec: Any, *linears: Any) -> None:
+    spec.weight = np.concatenate([_to_numpy(m.weight) for m in linears])
+    if linears[0].bias is not None:
+        spec.bias = np.concatenate([_to_numpy(m.bias) for m in linears])
 
 
-def _norm(spec: Any, norm: nn.Module) -> None:
-    spec.gamma = _array(norm.weight)
+def _fill_norm(spec: Any, norm: nn.Module) -> None:
+    spec.gamma = _to_numpy(norm.weight)
     if isinstance(getattr(norm, "bias", None), Tensor):
-        spec.beta = _array(norm.bias)
+        spec.beta = _to_numpy(norm.bias)
 
 
-def _array(tensor: Any) -> np.ndarray:
+def _to_numpy(tensor: Any) -> np.ndarray:
     return tensor.detach().cpu().float().numpy()
 
 
-def _tokens(tokenizer: Tokenizer, size: int) -> list[str]:
+def _list_pieces(tokenizer: Tokenizer, size: int) -> list[str]:
     """Return the piece of each id, with placeholders for rows without a piece."""
     known = tokenizer.pieces_by_id
     return [known.get(i, f"<no piece {i}>") for i in range(size)]
 
 
-def _notes(parts: Bundle, tokens: list[str], c: ModelConfig) -> list[str]:
-    """The options that a call of CTranslate2 needs to search as here."""
-    roles = parts.tokenizers.target.roles
-    banned = {roles[role] for role in parts.roles.banned if role in roles} - {roles.get("eos")}
-    pieces = [tokens[i] for i in sorted({*banned, *parts.banned})]
-    forced = parts.token_ids.get("forced_bos_token_id", roles.get(parts.roles.forced_first))
-    notes = _search(parts)
+def _list_options(bundle: Bundle, tokens: list[str], c: ModelConfig) -> list[str]:
+    """Return the options with which a call of CTranslate2 searches as pellucid does."""
+    roles = bundle.tokenizers.target.roles
+    banned = {roles[role] for role in bundle.roles.banned if role in roles} - {roles.get("eos")}
+    pieces = [tokens[i] for i in sorted({*banned, *bundle.banned})]
+    forced = bundle.token_ids.get("forced_bos_token_id", roles.get(bundle.roles.forced_first))
+    notes = _list_search_options(bundle)
     if pieces:
         notes.append(f"suppress_sequences={[[word] for word in pieces]}")
     if forced is not None:
@@ -213,9 +219,9 @@ def _notes(parts: Bundle, tokens: list[str], c: ModelConfig) -> list[str]:
     return notes
 
 
-def _search(parts: Bundle) -> list[str]:
-    """Our search settings where CTranslate2's defaults give other texts."""
-    d, both = parts.decoding, bool(parts.model_config.n_encoder_layers)
+def _list_search_options(bundle: Bundle) -> list[str]:
+    """Return the search settings that differ from the defaults of CTranslate2."""
+    d, both = bundle.decoding, bool(bundle.model_config.n_encoder_layers)
     length = "{}_decoding_length" if both else "{}_length"
     options = {
         "beam_size": (d.beam, 2 if both else 1),
@@ -223,9 +229,7 @@ def _search(parts: Bundle) -> list[str]:
         "no_repeat_ngram_size": (d.no_repeat_ngram, 0),
         "repetition_penalty": (d.repetition_penalty, 1.0),
         length.format("min"): (d.min_length, 1 if both else 0),
-        length.format("max"): (
-            d.max_length,
-            0,
-        ),  # 0 grows with the source, for which it has no number
+        # 0 depends on the length of the source, which no option of CTranslate2 expresses.
+        length.format("max"): (d.max_length, 0),
     }
     return [f"{name}={value}" for name, (value, default) in options.items() if value != default]

@@ -1,4 +1,4 @@
-"""Whether CTranslate2 computes from a directory what our model does."""
+"""Check that CTranslate2 computes the same outputs from a directory as our model."""
 
 from pathlib import Path
 from typing import Any
@@ -11,67 +11,74 @@ from pellucid.errors import VerificationError
 from pellucid.formats.bundle import Bundle
 from pellucid.nn.model import Transformer
 
-CLOSE = 1e-4
-"""Of numbers up to 1, and in proportion of larger ones."""
+TOLERANCE = 1e-4
+"""Absolute, and relative to the largest output if that is above 1."""
 LENGTHS = (7, 4)
 Rows = list[list[int]]
-Words = tuple[list[str], list[str]]
+Vocabularies = tuple[list[str], list[str]]
+"""The pieces of source and target, by id."""
 
 
 @torch.inference_mode()
-def check_same(directory: Path, parts: Bundle, start: int, words: Words) -> None:
-    """Give both two random texts of unequal length; words: the tokens of either side there.
+def check_outputs(directory: Path, bundle: Bundle, start: int, vocabularies: Vocabularies) -> None:
+    """Compare the outputs of both for two random sources and targets of different lengths.
 
-    Raises: VerificationError if the numbers differ.
+    start: the first token that the decoder reads.
+    Raises: VerificationError if the outputs differ.
     """
-    model = parts.model
+    model = bundle.model
     assert isinstance(model, Transformer)
     rng = torch.Generator().manual_seed(0)
-    rows, texts = (
-        [torch.randint(len(side), (n,), generator=rng).tolist() for n in lengths]
-        for side, lengths in zip(words, (LENGTHS, LENGTHS[::-1]), strict=True)
+    sources, targets = (
+        [torch.randint(len(vocabulary), (n,), generator=rng).tolist() for n in lengths]
+        for vocabulary, lengths in zip(vocabularies, (LENGTHS, LENGTHS[::-1]), strict=True)
     )
     if model.decoder is None:
-        expected = [model(torch.tensor([row]))[0] for row in rows]
+        expected = [model(torch.tensor([row]))[0] for row in sources]
     elif model.encoder is None:
-        expected = [model.heads["lm"](model(torch.tensor([row])))[0] for row in rows]
+        expected = [model.heads["lm"](model(torch.tensor([row])))[0] for row in sources]
     else:
-        end = parts.tokenizers.target.id(parts.roles.end)
-        texts = [[*(i for i in text if i != end), end] for text in texts]
-        pairs = zip(rows, texts, strict=True)
-        expected = [_log_probs(model, row, text, start) for row, text in pairs]
-    for reference, row in zip(
-        expected, _numbers(directory, words, model, rows, texts), strict=True
-    ):
-        apart = float((reference - row).abs().max())
-        if not apart <= CLOSE * max(1.0, float(reference.abs().max())):
+        end = bundle.tokenizers.target.id(bundle.roles.end)
+        targets = [[*(i for i in target if i != end), end] for target in targets]
+        pairs = zip(sources, targets, strict=True)
+        expected = [_log_probs(model, source, target, start) for source, target in pairs]
+    outputs = _run_ctranslate2(directory, vocabularies, model, sources, targets)
+    for reference, output in zip(expected, outputs, strict=True):
+        difference = float((reference - output).abs().max())
+        if not difference <= TOLERANCE * max(1.0, float(reference.abs().max())):
             raise VerificationError(
-                f"CTranslate2 gives other numbers than this model ({apart:.2g} apart), so nothing"
-                " was written. Its version may not know this kind of model: try another."
+                f"CTranslate2 gives other numbers than this model ({difference:.2g} apart), so"
+                " nothing was written. Its version may not know this kind of model: try another."
             )
 
 
-def _log_probs(model: Transformer, source: list[int], text: list[int], start: int) -> Tensor:
-    """Log-probabilities of a text's tokens, (T,)."""
-    state = model(torch.tensor([source]), None, torch.tensor([[start, *text[:-1]]]))  # (1, T, D)
+def _log_probs(model: Transformer, source: list[int], target: list[int], start: int) -> Tensor:
+    """Return the log-probabilities of a target's tokens: (T,)."""
+    state = model(torch.tensor([source]), None, torch.tensor([[start, *target[:-1]]]))  # (1, T, D)
     log_probs = model.heads["lm"](state).log_softmax(-1)  # (1, T, V)
-    return log_probs[0].gather(-1, torch.tensor(text)[:, None])[:, 0]
+    return log_probs[0].gather(-1, torch.tensor(target)[:, None])[:, 0]
 
 
-def _numbers(directory: Path, words: Words, model: Transformer, rows: Rows, texts: Rows) -> Any:
-    """CTranslate2's numbers: log-probabilities of texts, or logits or states of rows."""
+def _run_ctranslate2(
+    directory: Path, vocabularies: Vocabularies, model: Transformer, sources: Rows, targets: Rows
+) -> Any:
+    """Return the outputs of CTranslate2.
+
+    Log-probabilities of the targets (T,), logits (S, V) without an encoder, or states (S, D).
+    """
     import ctranslate2
 
     options: Any = {"compute_type": "float32", "intra_threads": 1}
     if model.encoder is not None and model.decoder is not None:
-        read = [[words[0][i] for i in row] for row in rows]
-        written = [[words[1][i] for i in text[:-1]] for text in texts]
-        output = ctranslate2.Translator(str(directory), **options).score_batch(read, written)
-        return [torch.tensor(each.log_probs) for each in output]
+        source_pieces = [[vocabularies[0][i] for i in row] for row in sources]
+        target_pieces = [[vocabularies[1][i] for i in row[:-1]] for row in targets]
+        translator = ctranslate2.Translator(str(directory), **options)
+        results = translator.score_batch(source_pieces, target_pieces)
+        return [torch.tensor(result.log_probs) for result in results]
     if model.decoder is not None:
-        output = ctranslate2.Generator(str(directory), **options).forward_batch(rows)  # (B, T, V)
+        output = ctranslate2.Generator(str(directory), **options).forward_batch(sources)
     else:
         encoder = ctranslate2.Encoder(str(directory), **options)
-        output = encoder.forward_batch(rows).last_hidden_state  # (B, T, D)
-    padded = torch.from_numpy(np.array(output))
-    return [each[: len(row)] for each, row in zip(padded, rows, strict=True)]
+        output = encoder.forward_batch(sources).last_hidden_state
+    padded = torch.from_numpy(np.array(output))  # (B, S, V) or (B, S, D)
+    return [row[: len(source)] for row, source in zip(padded, sources, strict=True)]

@@ -49,54 +49,59 @@ def find_heads(
         name: heads
         for name, heads in family.heads.items()
         if (not architecture or name == architecture or (generates and _is_only_output(heads)))
-        and all(_is_there(head, c, names) for head in heads)
+        and all(_has_tensors(head, c, names) for head in heads)
     }
-    # The class with most tensors in the file; of several, the first one of the family.
+    # The class with the most tensors in the file; among equals, the first one of the family.
     name, heads = max(
         candidates.items(),
         key=lambda candidate: _count_tensors(candidate[1], names),
         default=(family.base_class, ()),
     )
-    return architecture or name, [_without_absent_bias(head, names) for head in heads]
+    return architecture or name, [_remove_absent_bias(head, names) for head in heads]
 
 
 def _is_only_output(heads: Sequence[PublishedHead]) -> bool:
-    """Whether a class has a single head, a language model's, that consists of an output only."""
+    """Return whether a class has a language model head without further layers, and no other."""
     (head, *others) = heads or (None,)
     return (
         head is not None
         and not others
         and head.config.kind == "lm"
-        and all(_is_output(row) for row in head.renames)
+        and all(_is_output_rename(rename) for rename in head.renames)
     )
 
 
-def _without_absent_bias(head: PublishedHead, names: Mapping[str, str]) -> PublishedHead:
-    """The head without the output's bias, which is zero, if no file holds it."""
-    biases = [name for row in head.renames if row.internal == "output.bias" for name in row.names()]
-    biases += [f"{row.published}.bias" for row in head.renames if row.internal == "output"]
+def _remove_absent_bias(head: PublishedHead, names: Mapping[str, str]) -> PublishedHead:
+    """Return a language model head without bias if the weights have none (it is zero)."""
+    biases = _output_bias_names(head)
+    biases += [f"{rename.published}.bias" for rename in head.renames if rename.internal == "output"]
     if head.config.kind != "lm" or any(name in names for name in biases):
         return head
     return head._replace(config=replace(head.config, bias=False))
 
 
-def _is_there(head: PublishedHead, c: ModelConfig, names: Mapping[str, str]) -> bool:
+def _output_bias_names(head: PublishedHead) -> list[str]:
+    """Return the published names of the separate bias of the output, if there is one."""
+    return [n for r in head.renames if r.internal == "output.bias" for n in r.names()]
+
+
+def _has_tensors(head: PublishedHead, c: ModelConfig, names: Mapping[str, str]) -> bool:
     """Return whether the weights have all tensors of a head, except a tied output."""
     if head.marker:
         return any(match_name(head.marker, name) for name in names)
     is_tied = head.config.kind == "lm" and c.tie_embeddings != "none"
-    rows = [row for row in head.renames if not (is_tied and _is_output(row))]
-    return all(any(match_name(row.published, name) for name in names) for row in rows)
+    renames = [rename for rename in head.renames if not (is_tied and _is_output_rename(rename))]
+    return all(any(match_name(rename.published, name) for name in names) for rename in renames)
 
 
-def _is_output(row: Rename) -> bool:
-    """Whether a rename is one of the output's weight or bias."""
-    return row.internal in ("output", "output.weight", "output.bias")
+def _is_output_rename(rename: Rename) -> bool:
+    """Return whether a rename is of the output layer, its weight or its bias."""
+    return rename.internal in ("output", "output.weight", "output.bias")
 
 
 def _count_tensors(heads: Sequence[PublishedHead], names: Mapping[str, str]) -> int:
     """Return the number of tensors in the file that belong to these heads."""
-    patterns = [pattern for head in heads for row in head.renames for pattern in row.names()]
+    patterns = [pattern for head in heads for rename in head.renames for pattern in rename.names()]
     return sum(any(match_name(pattern, name) for pattern in patterns) for name in names)
 
 
@@ -111,12 +116,12 @@ def read_head_config(
 
     Raises: ConfigError if a setting is invalid.
     """
-    numbers: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
     for each in head.settings:
         if each.is_set(hf_config):
-            numbers |= each.read(hf_config, f"{where}: head {head.name}")
+            settings |= each.read(hf_config, f"{where}: head {head.name}")
     sized = _with_labels(_with_stored_size(head, names, shapes), hf_config)
-    return build(HeadConfig, {**asdict(sized), **numbers}, f"{where}: head {head.name}")
+    return build(HeadConfig, {**asdict(sized), **settings}, f"{where}: head {head.name}")
 
 
 def write_heads(
@@ -139,9 +144,9 @@ def check_expressible(head: PublishedHead, config: HeadConfig, family: Family) -
     """Raises: ConfigError if the published head of this name computes something else."""
     free = {"outputs", "labels", "dropout", "input_dropout"}
     free |= {name for each in head.settings for name in as_names(each.internal)}
-    if family.read_head is not None:  # the family's config.json says it
+    if family.read_head is not None:  # config.json of the family has it
         free.add("scale")
-    if head.config.kind == "lm" and head.config.bias:  # none is a bias of zeros
+    if head.config.kind == "lm" and head.config.bias:  # a missing bias equals zeros
         free.add("bias")
     for name, value in asdict(config).items():
         expected = getattr(head.config, name)
@@ -166,12 +171,12 @@ def _with_stored_size(
 ) -> HeadConfig:
     """Return the head config with the number of outputs of the weights."""
     if head.config.kind == "lm":
-        biases = [n for row in head.renames if row.internal == "output.bias" for n in row.names()]
+        biases = _output_bias_names(head)
         absent = bool(biases) and not any(name in names for name in biases)
         return replace(head.config, bias=head.config.bias and not absent)
-    for row in head.renames:
-        if row.internal == "output":
-            name = names.get(f"{row.published}.weight")
+    for rename in head.renames:
+        if rename.internal == "output":
+            name = names.get(f"{rename.published}.weight")
             if name is not None:
                 n = shapes[name][0]
                 labels = head.config.labels if len(head.config.labels) == n else ()
@@ -220,22 +225,22 @@ def select_biases(
     and uses the bias of the output module.
     """
     return [
-        row.swap_names()
-        if row.alternative
-        and not row.writes_both
-        and _is_of_head(row)
-        and _differ(row.names(), names, shards)
-        else row
-        for row in table
+        rename.swap_names()
+        if rename.alternative
+        and not rename.writes_both
+        and _is_head_rename(rename)
+        and _differ(rename.names(), names, shards)
+        else rename
+        for rename in table
     ]
 
 
-def _is_of_head(row: Rename) -> bool:
-    return isinstance(row.internal, str) and row.internal.startswith("heads.")
+def _is_head_rename(rename: Rename) -> bool:
+    return isinstance(rename.internal, str) and rename.internal.startswith("heads.")
 
 
 def _differ(pair: Sequence[str], names: Mapping[str, str], shards: Shards) -> bool:
-    """Whether two tensors, by full published name, are both in the file and differ."""
+    """Return whether both tensors (full published names) are in the file and differ."""
     one, other = (names.get(name) for name in pair)
     if one is None or other is None or one == other:
         return False

@@ -1,8 +1,8 @@
-"""`hf://owner/name[@revision]`: the only names that touch a network, and what may come from there.
+"""Download models by `hf://owner/name[@revision]`. No other name uses the network.
 
-A model is fetched once into a directory with a manifest. By its whole commit (@ and 40 hex digits)
-it then opens without a network; of any other name the hub is asked what commit that is now.
-Never fetched: pickles, code, and whatever else a model directory does not need.
+Each commit is downloaded once, into a directory with a manifest. A name with a full commit hash (40
+hex digits) then opens offline; for any other name the hub is asked for the current commit.
+Only files that a model directory needs are downloaded: never pickles or code.
 """
 
 import hashlib
@@ -14,15 +14,15 @@ from typing import Any
 
 from pellucid.errors import DataError, PellucidError, UsageError, VerificationError
 from pellucid.files import publish, user_cache
-from pellucid.formats.import_published import KEPT
+from pellucid.formats.import_published import COPIED_FILES
 
 PREFIX = "hf://"
 NAME = re.compile(r"hf://([\w-][\w.-]*)/([\w-][\w.-]*)(?:@([\w-][\w./-]*))?", re.ASCII)
 COMMIT = re.compile(r"[0-9a-f]{40}")
 WEIGHTS = re.compile(r"model(-\d+-of-\d+)?\.safetensors(\.index\.json)?")
 STEP = re.compile(r"\d{1,2}_\w{1,40}/(config\.json|model\.safetensors)")  # of sentence-transformers
-NEEDED = {
-    *KEPT,
+NEEDED_FILES = {
+    *COPIED_FILES,
     "config.json",
     *(f"{side}_tokenizer{end}.json" for side in ("source", "target") for end in ("", "_config")),
 }
@@ -30,16 +30,16 @@ NEEDED = {
 
 
 def is_hub_name(name: object) -> bool:
-    """Whether a name asks for a download."""
+    """Return whether a name has the form `hf://...`."""
     return str(name).startswith(PREFIX)
 
 
 def fetch(name: str) -> Path:
-    """The directory of a published model, downloaded unless this commit of it is here already.
+    """Return the directory of a published model; download it unless this commit is there already.
 
-    Sizes and checksums of the hub are verified. Raises: UsageError at a malformed name or
-    without the extra; DataError if it cannot be fetched; VerificationError if other bytes came;
-    ResourceError if the disk is full.
+    Sizes and checksums are compared with the hub's. Raises: UsageError if the name is malformed or
+    huggingface_hub is not installed; DataError if the download fails; VerificationError if a file
+    differs; ResourceError if the disk is full.
     """
     match = NAME.fullmatch(name)
     if match is None:
@@ -47,7 +47,7 @@ def fetch(name: str) -> Path:
             f"{name[:80]!r} is not a hub name. Write hf://owner/name, or hf://owner/name@revision."
         )
     repository, revision = f"{match[1]}/{match[2]}", match[3]
-    home = cache() / f"{match[1]}--{match[2]}"
+    home = cache_directory() / f"{match[1]}--{match[2]}"
     if revision and COMMIT.fullmatch(revision) and (home / revision).is_dir():
         return home / revision
     try:
@@ -74,18 +74,18 @@ def fetch(name: str) -> Path:
         ) from error
 
 
-def cache() -> Path:
-    """Where downloads are kept."""
+def cache_directory() -> Path:
+    """Return the directory of all downloads."""
     return user_cache() / "hub"
 
 
 def select_files(names: Iterable[str]) -> list[str]:
-    """The files of a repository to download. Raises: DataError if there are no weights."""
+    """Return the files of a repository to download. Raises: DataError without weights."""
     available = list(names)
     needed = [
         name
         for name in available
-        if name in NEEDED or WEIGHTS.fullmatch(name) or STEP.fullmatch(name)
+        if name in NEEDED_FILES or WEIGHTS.fullmatch(name) or STEP.fullmatch(name)
     ]
     if "config.json" not in needed or not any(map(WEIGHTS.fullmatch, needed)):
         has_pickle = any(name.endswith((".bin", ".pt")) for name in available)
@@ -102,7 +102,7 @@ def select_files(names: Iterable[str]) -> list[str]:
 
 
 def _download_commit(api: Any, info: Any, repository: str, home: Path) -> Path:
-    """The directory of the commit that the hub names, downloaded unless it exists."""
+    """Return the directory of the commit in `info`; download it unless it exists."""
     if not COMMIT.fullmatch(str(info.sha)):  # it becomes a path
         raise DataError(
             f"{PREFIX}{repository}: the hub names no commit ({str(info.sha)[:60]!r}). Use another"
@@ -114,7 +114,7 @@ def _download_commit(api: Any, info: Any, repository: str, home: Path) -> Path:
             _download(api, info, repository, directory)
     except DataError:
         if not directory.is_dir():
-            raise  # if it is there, another process has fetched it meanwhile
+            raise  # otherwise another process has downloaded it in the meantime
     return directory
 
 
@@ -136,7 +136,7 @@ def _check(path: Path, entry: Any) -> None:
     size = path.stat().st_size
     if entry.lfs is not None:
         right, algorithm, head = entry.lfs.sha256, "sha256", b""
-    else:  # git's own name of a file: the sha1 of its size and content
+    else:  # git's blob id: the sha1 of size and content
         right, algorithm, head = entry.blob_id, "sha1", f"blob {size}\0".encode()
     digest = hashlib.new(algorithm, head, usedforsecurity=False)
     with open(path, "rb") as file:

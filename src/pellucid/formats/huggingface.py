@@ -1,4 +1,4 @@
-"""Directories in the layout that the published families' weights come in: opened, and written."""
+"""Read and write model directories in the layout of Hugging Face transformers."""
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,10 +26,10 @@ from pellucid.json_files import dump_json, read_json
 from pellucid.nn.base import Model
 from pellucid.nn.weights import Kind, check_finite, check_names, load_weights, save_weights, weights
 
-LEGACY = (("LayerNorm.gamma", "LayerNorm.weight"), ("LayerNorm.beta", "LayerNorm.bias"))
-"""What the first files called a norm's two tensors."""
+LEGACY_NAMES = (("LayerNorm.gamma", "LayerNorm.weight"), ("LayerNorm.beta", "LayerNorm.bias"))
+"""Old name -> current name of the parameters of a norm."""
 DTYPES = ("F64", "F32", "F16", "BF16")
-"""How files hold weights; all are read into float32."""
+"""Supported dtypes of weights; all are converted to float32."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class PublishedModel:
     model: Model
     heads: Mapping[str, HeadConfig]
     architecture: str
-    """The class of transformers."""
+    """Name of its class in transformers."""
     token_ids: Mapping[str, int]
     """Token ids such as pad_token_id, by name."""
     generation: Mapping[str, Any] = field(default_factory=dict)
@@ -48,14 +48,14 @@ class PublishedModel:
 
 
 def open_published(directory: Path, config: Any = None) -> PublishedModel:
-    """Open a directory; the files' headers are checked before memory is allocated.
+    """Open a directory. Headers of weights are checked before memory is allocated.
 
-    config: the content of its config.json, if that was read already.
+    config: the content of config.json, if the caller has read it.
     Raises: DataError, VerificationError, ConfigError naming the file, the setting or the tensor.
     """
     where = directory / "config.json"
     config = read_json(where) if config is None else config
-    family = _family(config, where)
+    family = _find_family(config, where)
     if config.get("quantization_config") is not None:
         raise ConfigError(
             f"{where}: the weights are quantized (quantization_config), which is not supported"
@@ -73,11 +73,11 @@ def open_published(directory: Path, config: Any = None) -> PublishedModel:
         heads = {name: family.read_head(config, head) for name, head in heads.items()}
     with torch.device("meta"):
         model, table = family.module(c, heads), family.all_renames(c, published_heads)
-        fitting = remove_absent_ties(model, family, table, names, shards)
-        if fitting != c:
+        fitting_config = remove_absent_ties(model, family, table, names, shards)
+        if fitting_config != c:
             model, table = (
-                family.module(fitting, heads),
-                family.all_renames(fitting, published_heads),
+                family.module(fitting_config, heads),
+                family.all_renames(fitting_config, published_heads),
             )
     table = select_biases(table, names, shards)
     load_weights(model, _read_tensors(model, table, names, shards, family))
@@ -85,29 +85,29 @@ def open_published(directory: Path, config: Any = None) -> PublishedModel:
     return PublishedModel(family, model.eval(), heads, architecture, token_ids)
 
 
-def hf_config(published: PublishedModel) -> dict[str, Any]:
-    """The config.json of a model. Raises: ConfigError naming what it cannot express."""
+def build_hf_config(published: PublishedModel) -> dict[str, Any]:
+    """Return the config.json of a model. Raises: ConfigError naming what it cannot express."""
     family = published.family
-    of_heads = write_heads(family.heads[published.architecture], published.heads, family.name)
+    head_settings = write_heads(family.heads[published.architecture], published.heads, family.name)
     more = {"architectures": [published.architecture], **published.token_ids}
-    return {**of_heads, **family.write_config(published.model.config, published.heads, more)}
+    return {**head_settings, **family.write_config(published.model.config, published.heads, more)}
 
 
 def write_published(directory: Path, published: PublishedModel, dtype: Kind = "fp32") -> None:
     """Write config.json and model.safetensors into a directory, as `transformers` writes them."""
     family, c = published.family, published.model.config
     table = family.all_renames(c, family.heads[published.architecture])
-    tensors = export_tensors(_with_biases(published), table)
+    tensors = export_tensors(_add_zero_biases(published), table)
     if family.fixed_tensors is not None:
         tensors |= family.fixed_tensors(c, published.architecture)
     if published.architecture in family.class_prefixes:
-        tensors = _with_class_prefix(tensors, family, published.architecture)
-    (directory / "config.json").write_bytes(dump_json(hf_config(published)))
+        tensors = _add_class_prefix(tensors, family, published.architecture)
+    (directory / "config.json").write_bytes(dump_json(build_hf_config(published)))
     save_weights(tensors, directory / "model.safetensors", dtype)
 
 
-def _with_biases(published: PublishedModel) -> dict[str, torch.Tensor]:
-    """The model's weights, with zeros for an output's bias that only the published class has."""
+def _add_zero_biases(published: PublishedModel) -> dict[str, torch.Tensor]:
+    """Return the weights, with zeros for an output bias that only the published class has."""
     tensors, c = weights(published.model), published.model.config
     for head in published.family.heads[published.architecture]:
         config = published.heads.get(head.name, head.config)
@@ -117,7 +117,7 @@ def _with_biases(published: PublishedModel) -> dict[str, torch.Tensor]:
     return tensors
 
 
-def _family(config: Any, where: Path) -> Family:
+def _find_family(config: Any, where: Path) -> Family:
     model_type = config.get("model_type") if isinstance(config, dict) else None
     if not isinstance(model_type, str):
         raise VerificationError(
@@ -135,13 +135,13 @@ def _family(config: Any, where: Path) -> Family:
 
 
 def _full_names(shapes: Iterable[str], family: Family) -> dict[str, str]:
-    """The tensors of a file by their full names in the family: full name -> name in the file."""
+    """Return full name of the family -> name in the file, for all tensors of the file."""
     files = list(shapes)
     bare = not any(name.startswith(family.base_prefix) for name in files)
     names = {}
     for name in files:
         full = name
-        for old, new in LEGACY:
+        for old, new in LEGACY_NAMES:
             full = full.replace(old, new)
         for prefix in family.class_prefixes.values():
             full = full.removeprefix(prefix)
@@ -151,14 +151,14 @@ def _full_names(shapes: Iterable[str], family: Family) -> dict[str, str]:
     return names
 
 
-def _with_class_prefix(
+def _add_class_prefix(
     tensors: Mapping[str, torch.Tensor], family: Family, architecture: str
 ) -> dict[str, torch.Tensor]:
     """Return the tensors with the prefix that files of this class add to all but the heads."""
-    rows = [row for head in family.heads[architecture] for row in head.renames]
+    renames = [rename for head in family.heads[architecture] for rename in head.renames]
     prefix = family.class_prefixes[architecture]
     return {
-        name if any(match_name(row.published, name) for row in rows) else prefix + name: tensor
+        name if any(match_name(r.published, name) for r in renames) else prefix + name: tensor
         for name, tensor in tensors.items()
     }
 
@@ -168,8 +168,8 @@ def _belongs_to_a_head(name: str, family: Family) -> bool:
         match_name(pattern, name)
         for heads in family.heads.values()
         for head in heads
-        for row in head.renames
-        for pattern in row.names()
+        for rename in head.renames
+        for pattern in rename.names()
         if not pattern.startswith(family.base_prefix)
     )
 
@@ -181,7 +181,7 @@ def _read_tensors(
     shards: Shards,
     family: Family,
 ) -> dict[str, torch.Tensor]:
-    """The model's tensors by our names, once all names, shapes and types are checked."""
+    """Check names, shapes and dtypes of all tensors, then read them: our name -> tensor."""
     aliases = {alias for _, alias in model.ties()}
     needed = [name for name in model.state_dict() if name not in aliases]
     origins = find_origins([*needed, *aliases], table)
@@ -196,21 +196,23 @@ def _read_tensors(
         if not any(match_name(pattern, name) for pattern in family.ignored_tensors)
     )
     if missing or unused:
-        _refuse(shards.directory, missing, unused, family)
+        _raise_mismatch(shards.directory, missing, unused, family)
     read = {name: names[n] for name, (n,) in stored_names.items()}
-    shapes = {name: origins[name].shape(shards.shapes[stored]) for name, stored in read.items()}
+    shapes = {
+        name: origins[name].internal_shape(shards.shapes[stored]) for name, stored in read.items()
+    }
     check_names(model, shapes, str(shards.directory))
     _check_types(shards, read.values())
     return {
         name: check_finite(
-            shards.tensor(stored, origins[name].read), f"{shards.directory}: {stored}"
+            shards.tensor(stored, origins[name].to_internal), f"{shards.directory}: {stored}"
         )
         for name, stored in read.items()
     }
 
 
 def _check_types(shards: Shards, names: Iterable[str]) -> None:
-    """Raises: ConfigError naming a tensor whose type is not one that weights have."""
+    """Raises: ConfigError naming a tensor whose dtype is not one of `DTYPES`."""
     for name in names:
         if shards.dtypes[name] not in DTYPES:
             raise ConfigError(
@@ -220,7 +222,9 @@ def _check_types(shards: Shards, names: Iterable[str]) -> None:
             )
 
 
-def _refuse(directory: Path, missing: Sequence[str], unused: Sequence[str], family: Family) -> None:
+def _raise_mismatch(
+    directory: Path, missing: Sequence[str], unused: Sequence[str], family: Family
+) -> None:
     faults = []
     for name in missing[:5]:
         near = difflib.get_close_matches(name, unused, n=1)

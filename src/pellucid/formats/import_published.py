@@ -1,4 +1,4 @@
-"""A downloaded model brought in as a verified directory."""
+"""Import a downloaded model into a directory with a manifest."""
 
 import shutil
 from pathlib import Path
@@ -7,13 +7,13 @@ from pellucid.errors import DataError
 from pellucid.files import publish
 from pellucid.formats import sentence_transformers, sidecar
 from pellucid.formats.huggingface import PublishedModel, open_published, write_published
-from pellucid.formats.open_model import complete
+from pellucid.formats.open_model import build_bundle
 from pellucid.formats.pickles import convert
 from pellucid.json_files import read_json
 from pellucid.manifest import verify_while_reading
 from pellucid.text.published.open import MODELS
 
-KEPT = (
+COPIED_FILES = (
     "tokenizer.json",
     "tokenizer_config.json",
     "special_tokens_map.json",
@@ -34,7 +34,7 @@ KEPT = (
 
 
 def import_published(source: Path, directory: Path, from_pickle: bool = False) -> PublishedModel:
-    """Write a downloaded model to a directory with a manifest, after a check that it opens.
+    """Check that a downloaded model opens, and write it to a directory with a manifest.
 
     from_pickle: read `pytorch_model*.bin` in a guarded child process.
     Raises: DataError, VerificationError, ConfigError naming the file.
@@ -50,11 +50,11 @@ def import_published(source: Path, directory: Path, from_pickle: bool = False) -
         for leftover in temp.glob("*.safetensors*"):
             leftover.unlink()
         write_published(temp, published)
-        for name in KEPT:
+        for name in COPIED_FILES:
             if (source / name).is_file():
                 shutil.copyfile(source / name, temp / name)
         _copy_steps(source, temp, from_pickle)
-        complete(published, temp, config)  # raises whatever opening the result would
+        build_bundle(published, temp, config)  # raises the errors of opening the result
     return published
 
 

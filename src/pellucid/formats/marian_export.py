@@ -1,8 +1,8 @@
-"""The paper's Transformer as a Marian, for tools that open Marian models.
+"""Convert the Transformer of Vaswani et al. (2017) to a Marian, for tools that open Marian models.
 
-No published layout is its own. A Marian has all sines before all cosines. A permutation of the
-model axis, applied to every weight that reads or writes that axis, turns one into the other:
-attention, norms and products do not care in which order the axis is numbered.
+No published class has its interleaved sinusoids: Marian puts all sines before all cosines. The same
+permutation of the model axis in all weights converts one to the other, because attention, norms and
+linear layers do not depend on the order of that axis.
 """
 
 from collections.abc import Callable
@@ -23,13 +23,13 @@ from pellucid.nn.model import Transformer
 from pellucid.nn.weights import load_weights
 
 READERS = ("embedding", "q", "k", "v", "up", "output")
-"""Matrices whose columns are the model axis; it is the rows of all others."""
+"""Matrices whose columns are the model axis D. In all others it is the rows."""
 
 
 def to_marian(model: Transformer, roles: Roles, id_of: Callable[[str], int]) -> PublishedModel:
-    """Return a copy of a model in the form of Marian, with equal outputs.
+    """Return a copy of a model as a Marian with equal outputs.
 
-    id_of: gives the id of a role's token, on the target side.
+    id_of: role -> id of its token in the target vocabulary.
     Raises: ConfigError naming what a Marian lacks.
     """
     if list(model.head_configs) != ["lm"] or (
@@ -41,22 +41,22 @@ def to_marian(model: Transformer, roles: Roles, id_of: Callable[[str], int]) -> 
         )
     heads = {"lm": bart.LM.config}
     with torch.device("meta"):
-        same = Transformer(_marian_config(model.config), heads)
-    aliases = {alias for _, alias in same.ties()}
-    order = _order(model.config)
+        marian = Transformer(_marian_config(model.config), heads)
+    aliases = {alias for _, alias in marian.ties()}
+    order = _order_axis(model.config)
     tensors = model.state_dict()
     # Marian adds a bias to its logits; ours may have none.
     tensors.setdefault("heads.lm.output.bias", torch.zeros(len(tensors["heads.lm.output.weight"])))
     load_weights(
-        same,
-        {n: _permute(n, tensors[n], order) for n in same.state_dict() if n not in aliases},
+        marian,
+        {n: _permute(n, tensors[n], order) for n in marian.state_dict() if n not in aliases},
     )
-    token_ids, generation = _search(model.config, roles, id_of)
-    return PublishedModel(MARIAN, same.eval(), heads, "MarianMTModel", token_ids, generation)
+    token_ids, generation = _search_settings(model.config, roles, id_of)
+    return PublishedModel(MARIAN, marian.eval(), heads, "MarianMTModel", token_ids, generation)
 
 
 def _marian_config(c: ModelConfig) -> ModelConfig:
-    """The config of the Marian. Raises: ConfigError naming the first setting that it lacks."""
+    """Return the config of the Marian. Raises: ConfigError naming an unsupported setting."""
     if not (c.n_encoder_layers and c.n_decoder_layers):
         raise ConfigError(
             f"n_encoder_layers={c.n_encoder_layers} and n_decoder_layers={c.n_decoder_layers}, but"
@@ -74,8 +74,8 @@ def _marian_config(c: ModelConfig) -> ModelConfig:
     return config
 
 
-def _order(c: ModelConfig) -> Tensor:
-    """For each index of the Marian's model axis, the index on ours: (D,)."""
+def _order_axis(c: ModelConfig) -> Tensor:
+    """Return (D,): for each index of the Marian's model axis, the index of ours."""
     indices = torch.arange(c.d_model)
     return indices if c.positions != "sinusoid" else torch.cat((indices[0::2], indices[1::2]))
 
@@ -88,10 +88,10 @@ def _permute(name: str, tensor: Tensor, order: Tensor) -> Tensor:
     return tensor[order]
 
 
-def _search(
+def _search_settings(
     c: ModelConfig, roles: Roles, id_of: Callable[[str], int]
 ) -> tuple[dict[str, int], dict[str, Any]]:
-    """Token ids by name, and the settings with which its search gives the same texts as ours."""
+    """Return token ids by name, and settings with which transformers generates equal texts."""
     token_ids = {
         "pad_token_id": id_of("pad"),
         "eos_token_id": id_of(roles.end),

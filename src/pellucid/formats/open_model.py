@@ -1,4 +1,4 @@
-"""One door to every model directory: ours, and those that the published families come in."""
+"""Open any model directory, in the layout of pellucid or of a published family."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -22,9 +22,9 @@ TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", "source.spm", *MODELS
 
 
 def open_model(directory: Path, require_checksum: bool = False) -> Bundle:
-    """A finished model, in evaluation mode; where there is a manifest, every byte is verified.
+    """Open a model in evaluation mode; its files are verified if there is a manifest.
 
-    require_checksum: refuse a directory without one.
+    require_checksum: refuse a directory without a manifest.
     Raises: DataError, VerificationError, ConfigError naming the file.
     """
     path = directory / "config.json"
@@ -32,11 +32,11 @@ def open_model(directory: Path, require_checksum: bool = False) -> Bundle:
     if not isinstance(config, dict) or config.get("model_type") == "pellucid":
         return load_model(directory, config)
     with verify_while_reading(directory, require_checksum):
-        return complete(open_published(directory, config), directory, config)
+        return build_bundle(open_published(directory, config), directory, config)
 
 
-def complete(published: PublishedModel, directory: Path, config: Mapping[str, Any]) -> Bundle:
-    """A published model with the other files of its directory: tokenizers, search, sidecar."""
+def build_bundle(published: PublishedModel, directory: Path, config: Mapping[str, Any]) -> Bundle:
+    """Return a published model with its tokenizers, search settings and sidecar file."""
     c = published.model.config
     search = read_search(directory, config, c)
     steps = read_steps(directory, c.d_model)

@@ -1,4 +1,4 @@
-"""A finished model as a directory: weights, config, tokenizers, card, and a manifest of all.
+"""The layout of pellucid for a finished model: a directory with a manifest of its files.
 
 `config.json` shape and task; `generation_config.json` roles and search; `model.safetensors`;
 the tokenizers' files; `README.md` the model card; `manifest.json` every file's sha256.
@@ -60,28 +60,28 @@ class GenerationFile:
     decoding: DecodingConfig
 
 
-def write_model(directory: Path, parts: Bundle, dtype: Kind = "fp32") -> None:
+def write_model(directory: Path, bundle: Bundle, dtype: Kind = "fp32") -> None:
     """Write all files of a model into a directory, without the manifest."""
     config = ConfigFile(
         model_type="pellucid",
         format=FORMAT,
-        task=parts.task,
-        languages=parts.languages,
-        longest_source=parts.longest_source,
-        model=parts.model_config,
-        family=parts.family,
-        heads=parts.model.head_configs,
+        task=bundle.task,
+        languages=bundle.languages,
+        longest_source=bundle.longest_source,
+        model=bundle.model_config,
+        family=bundle.family,
+        heads=bundle.model.head_configs,
     )
-    generation = GenerationFile(roles=parts.roles, decoding=parts.decoding)
+    generation = GenerationFile(roles=bundle.roles, decoding=bundle.decoding)
     (directory / "config.json").write_bytes(dump_json(asdict(config)))
     (directory / "generation_config.json").write_bytes(dump_json(asdict(generation)))
-    (directory / "README.md").write_text(parts.card, encoding="utf-8")
-    parts.tokenizers.save(directory)
-    save_weights(parts.model, directory / WEIGHTS, dtype)
+    (directory / "README.md").write_text(bundle.card, encoding="utf-8")
+    bundle.tokenizers.save(directory)
+    save_weights(bundle.model, directory / WEIGHTS, dtype)
 
 
 def load_model(directory: Path, config_json: Any = None) -> Bundle:
-    """Verify every byte, then build and load; the model is in evaluation mode.
+    """Verify all files, then load the model in evaluation mode.
 
     config_json: the content of config.json, if that was read already.
     The config is compared with the header of the weights before memory is allocated.
@@ -91,7 +91,7 @@ def load_model(directory: Path, config_json: Any = None) -> Bundle:
     if config_json is None and path.is_file():
         config_json = read_json(path)
     if config_json is not None and not (directory / "manifest.json").exists():
-        _read_config(config_json, path)  # another tool's directory: report that, not damage
+        _read_config(config_json, path)  # names a directory of another tool as such
     verify(directory)
     config = _read_config(config_json, path)
     where = directory / "generation_config.json"
@@ -176,7 +176,7 @@ def _check_vocabularies(
 
 
 def _check_layers(directory: Path, c: ModelConfig | RNNConfig, names: Mapping[str, Any]) -> None:
-    """Refuse a config of a thousand layers by counting, before they are built."""
+    """Raises: VerificationError if the weights have another number of layers than the config."""
     for side in ("encoder", "decoder"):
         stored = {m[1] for name in names if (m := re.match(rf"{side}\.layers\.(\d+)\.", name))}
         expected = getattr(c, f"n_{side}_layers")

@@ -1,4 +1,4 @@
-"""Reading weights from pickles: tensors only, in a restricted child process.
+"""Read weights from pickles: tensors only, in a restricted child process.
 
 A pickle can run code while it is read.
 """
@@ -81,7 +81,7 @@ def run_child(directory: Path, files: list[Path]) -> None:
 
 
 def _forbid_side_effects(event: str, arguments: tuple) -> None:
-    """Audit hook that forbids network, processes and file operations beyond reading."""
+    """Forbid the use of the network, processes and shutil; an audit hook."""
     if event.startswith(("socket.", "subprocess.", "os.exec", "os.fork", "os.system", "shutil.")):
         raise PermissionError(f"{event} is forbidden while a pickle is read")
 

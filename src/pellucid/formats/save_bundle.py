@@ -1,4 +1,4 @@
-"""A finished model as a directory: in its family's published layout, or in pellucid's own."""
+"""Save a finished model in its family's published layout, or in pellucid's own."""
 
 from pathlib import Path
 
@@ -22,11 +22,11 @@ WEIGHTS = "model.safetensors"
 
 
 def save_bundle(directory: Path, bundle: Bundle, dtype: Kind = "fp32") -> list[str]:
-    """Publish a model directory that `open_model` reads; an existing model directory is replaced.
+    """Write a model directory for `open_model`; replace an existing model directory.
 
     A model of a published family is written in the Hugging Face layout, which `transformers` opens
-    too. All others are written in pellucid's own: families without such a layout, settings or heads
-    that it cannot express, and int8; a model of a published family comes with a note that says why.
+    too. pellucid's own layout is used for other families, for settings or heads that the Hugging
+    Face layout cannot express, and for int8. Returns notes, which give the reason.
     Raises: DataError if something else is there; ResourceError if the disk is full.
     """
     published, notes = None, list[str]()
@@ -44,9 +44,9 @@ def save_bundle(directory: Path, bundle: Bundle, dtype: Kind = "fp32") -> list[s
 
 
 def export_published(directory: Path, bundle: Bundle) -> list[str]:
-    """Publish a model for `transformers`; a translator of the family `transformer` as a Marian.
+    """Write a model for `transformers`; one of the family `transformer` becomes a Marian.
 
-    Gives notes on search settings that generation_config.json cannot express.
+    Returns notes on search settings that generation_config.json cannot express.
     Raises: ConfigError if no published class computes the same; DataError if something is there.
     """
     published = to_published(bundle)
@@ -57,7 +57,7 @@ def export_published(directory: Path, bundle: Bundle) -> list[str]:
 def _write(
     directory: Path, bundle: Bundle, published: PublishedModel, dtype: Kind = "fp32"
 ) -> list[str]:
-    """Write all files of the published layout; notes as of `export_published`."""
+    """Write all files of the published layout; return notes as `export_published` does."""
     c, notes = published.model.config, list[str]()
     settings = {**bundle.token_ids, **published.token_ids, **published.generation}
     searches = bundle.decoding != DecodingConfig() or bundle.banned or bundle.task
@@ -79,7 +79,7 @@ def _write(
 
 
 def _is_model(directory: Path) -> bool:
-    """Whether a directory holds a verified model and nothing else, so that it may be replaced."""
+    """Return whether a directory holds a verified model and nothing else: it can be replaced."""
     try:
         return WEIGHTS in verify(directory, deep=False)["files"]
     except (DataError, VerificationError):

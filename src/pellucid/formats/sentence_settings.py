@@ -1,8 +1,8 @@
-"""The settings files of a sentence-transformers directory, one function each.
+"""Read the settings files of a sentence-transformers directory, one function for each.
 
-A setting that changes a vector is returned; one that leaves vectors alone is listed with the values
-that do; any other setting or value is refused by name. Source: sentence-transformers 6,
-`base/modules/` and `sentence_transformer/modules/pooling.py`.
+A setting that changes vectors is returned. Settings that do not are listed in the `HARMLESS`
+tables, with the values that do not. Any other setting or value is an error.
+Source: sentence-transformers 6, `base/modules/` and `sentence_transformer/modules/pooling.py`.
 """
 
 from collections.abc import Collection, Mapping
@@ -24,7 +24,7 @@ LIMITS = tuple(  # the first one in a directory counts
     for name in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
 )
 POOLING: dict[str, Pooling] = {"mean": "mean", "cls": "first", "max": "max"}
-"""The pooling modes that are supported, and our names of them."""
+"""Supported pooling modes -> our names."""
 POOLING_FLAGS = {
     "pooling_mode_cls_token": "cls",
     "pooling_mode_max_tokens": "max",
@@ -33,16 +33,14 @@ POOLING_FLAGS = {
     "pooling_mode_weightedmean_tokens": "weightedmean",
     "pooling_mode_lasttoken": "lasttoken",
 }
-"""How versions before 5.4 write `pooling_mode`."""
+"""Flag of versions before 5.4 -> `pooling_mode`."""
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     f"{kind.__module__}.{kind.__name__}": kind
     for kind in (nn.Tanh, nn.Identity, nn.ReLU, nn.GELU, nn.SiLU, nn.Sigmoid)
 }
-ANY: Collection[Any] = (
-    "*",
-)  # in a table of harmless values: whatever it is, vectors stay the same
+ANY: Collection[Any] = ("*",)  # in a table of harmless values: all values are harmless
 Harmless = Mapping[str, Collection[Any]]
-"""Settings that leave vectors alone, each with the values that do."""
+"""Settings that do not change vectors -> the values for which that holds."""
 VECTOR: Harmless = {
     "module_input_name": ("sentence_embedding",),
     "module_output_name": ("sentence_embedding",),
@@ -57,7 +55,7 @@ HARMLESS_LIMITS: Harmless = {
     "modality_config": (TEXT,),
     "module_output_name": ("token_embeddings",),
     "unpad_inputs": ANY,
-    # These apply to calls that name a task only; `encode` names none.
+    # These apply to calls that name a task; `encode` names none.
     "query_length": ANY,
     "document_length": ANY,
     "query_expansion": ANY,
@@ -69,14 +67,14 @@ HARMLESS_PROMPTS: Harmless = {
     "similarity_fn_name": ANY,
     "model_type": ("SentenceTransformer",),
 }
-NO_LIMIT = 1 << 30  # tokenizers without one write 1e30
+NO_LIMIT = 1 << 30  # tokenizers without a limit have 1e30
 
 
 def read_pooling(path: Path) -> tuple[Pooling, bool]:
-    """Return how states are pooled, and whether those of the prompt are."""
+    """Return the pooling mode, and whether the states of the prompt are included."""
     flags = dict.fromkeys(POOLING_FLAGS, False)
     widths: Harmless = {"word_embedding_dimension": ANY, "embedding_dimension": ANY}
-    values = _read(path, {"pooling_mode": None, "include_prompt": True, **flags}, widths)
+    values = _read_settings(path, {"pooling_mode": None, "include_prompt": True, **flags}, widths)
     modes = values["pooling_mode"] or [mode for flag, mode in POOLING_FLAGS.items() if values[flag]]
     modes = [modes] if isinstance(modes, str) else modes or ["mean"]
     if not isinstance(modes, list) or len(modes) != 1 or modes[0] not in POOLING:
@@ -88,15 +86,15 @@ def read_pooling(path: Path) -> tuple[Pooling, bool]:
 
 
 def read_limits(directory: Path) -> tuple[int, bool]:
-    """Return after how many tokens a text is cut (0: no such limit), and if it is lower-cased.
+    """Return the maximum number of tokens of a text (0: no limit), and whether to lower-case.
 
-    Without `max_seq_length` the tokenizer's `model_max_length` counts.
+    Without `max_seq_length`, the limit is the tokenizer's `model_max_length`.
     """
     longest, lowercase = None, False
     path = next((directory / name for name in LIMITS if (directory / name).is_file()), None)
     if path is not None:
         settings = {"max_seq_length": None, "do_lower_case": False}
-        values = _read(path, settings, HARMLESS_LIMITS)
+        values = _read_settings(path, settings, HARMLESS_LIMITS)
         longest, lowercase = values["max_seq_length"], values["do_lower_case"]
     if longest is None and (directory / TOKENIZER).is_file():
         path = directory / TOKENIZER
@@ -111,14 +109,14 @@ def read_limits(directory: Path) -> tuple[int, bool]:
 
 
 def read_prompts(path: Path) -> tuple[str, dict[str, Any]]:
-    """Return the prompt of all texts, and the settings of the file without versions."""
+    """Return the default prompt, and the settings of the file except version numbers."""
     if not path.is_file():
         return "", {}
     settings = {"prompts": None, "default_prompt_name": None, "truncate_dim": None}
-    values = _read(path, settings, HARMLESS_PROMPTS)
+    values = _read_settings(path, settings, HARMLESS_PROMPTS)
     prompts, name = values["prompts"] or {}, values["default_prompt_name"]
     if values["truncate_dim"] is not None:
-        _refuse(path, "truncate_dim", values["truncate_dim"])
+        _raise_unsupported(path, "truncate_dim", values["truncate_dim"])
     if not isinstance(prompts, dict) or not all(
         isinstance(p, str | None) for p in prompts.values()
     ):
@@ -135,7 +133,7 @@ def read_prompts(path: Path) -> tuple[str, dict[str, Any]]:
 
 
 def read_dense(folder: Path, d_in: int) -> Dense:
-    """Open a map of vectors of this width, with its weights."""
+    """Open a dense layer with input width `d_in`."""
     path = folder / CONFIG
     defaults = {
         "in_features": 0,
@@ -144,9 +142,9 @@ def read_dense(folder: Path, d_in: int) -> Dense:
         "activation_function": "torch.nn.modules.activation.Tanh",
         "use_residual": False,
     }
-    values = _read(path, defaults, VECTOR)
+    values = _read_settings(path, defaults, VECTOR)
     if values["activation_function"] not in ACTIVATIONS:
-        _refuse(path, "activation_function", values["activation_function"])
+        _raise_unsupported(path, "activation_function", values["activation_function"])
     if values["in_features"] != d_in:
         raise ConfigError(
             f"{path}: in_features={values['in_features']}, but the vectors before it have {d_in}"
@@ -160,15 +158,15 @@ def read_dense(folder: Path, d_in: int) -> Dense:
 
 
 def check_normalize(folder: Path) -> None:
-    """Refuse a normalisation of anything but the vector; most have no settings file at all."""
+    """Raises: ConfigError if a Normalize step applies to something other than the vector."""
     if (folder / CONFIG).is_file():
-        _read(folder / CONFIG, {}, VECTOR)
+        _read_settings(folder / CONFIG, {}, VECTOR)
 
 
-def _read(path: Path, defaults: Mapping[str, Any], harmless: Harmless) -> dict[str, Any]:
-    """The settings named in `defaults`; null and absent ones have their default.
+def _read_settings(path: Path, defaults: Mapping[str, Any], harmless: Harmless) -> dict[str, Any]:
+    """Read the settings named in `defaults`; null and absent ones get the default.
 
-    Raises: ConfigError naming a setting of another kind, or one that is not known as harmless.
+    Raises: ConfigError naming a setting of another type, or one that is not in `harmless`.
     """
     values = read_json(path)
     if not isinstance(values, dict):
@@ -179,12 +177,12 @@ def _read(path: Path, defaults: Mapping[str, Any], harmless: Harmless) -> dict[s
         default, allowed = defaults.get(name), harmless.get(name)
         is_setting = name in defaults and (default is None or type(value) is type(default))
         if not (is_setting or allowed is ANY or (allowed is not None and value in allowed)):
-            _refuse(path, name, value)
+            _raise_unsupported(path, name, value)
     present = {name: value for name, value in values.items() if value is not None}
     return {name: present.get(name, default) for name, default in defaults.items()}
 
 
-def _refuse(path: Path, name: str, value: object) -> None:
+def _raise_unsupported(path: Path, name: str, value: object) -> None:
     raise ConfigError(
         f"{path}: {name[:60]}={str(value)[:80]!r} is not supported, so vectors would differ from"
         " those of sentence-transformers. This directory cannot be opened."

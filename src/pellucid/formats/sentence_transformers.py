@@ -1,6 +1,6 @@
-"""How texts become vectors, in the files of sentence-transformers: read, written, and listed.
+"""Read and write the steps of a sentence-transformers directory, which embed a text.
 
-`modules.json` lists the steps and their folders: a transformer, a pooling, maps, a normalisation.
+`modules.json` lists them with their folders: Transformer, Pooling, Dense layers, Normalize.
 """
 
 import re
@@ -33,11 +33,11 @@ FOLDER = re.compile(r"[\w-][\w .-]*", re.ASCII)
 
 
 class SentenceSteps(NamedTuple):
-    """What becomes of a text's tokens and states."""
+    """How a text and its states become a vector."""
 
     config: EmbeddingConfig = EmbeddingConfig()
     dense: tuple[Dense, ...] = ()
-    """Maps between pooling and normalisation."""
+    """Dense layers between pooling and normalization."""
     prompts: Mapping[str, Any] = {}
     """The content of `config_sentence_transformers.json`, kept for a later export."""
 
@@ -50,7 +50,7 @@ class Step(NamedTuple):
 
 
 def read_steps(directory: Path, d_model: int) -> SentenceSteps:
-    """Read how a directory's texts become vectors; without `modules.json`, as the mean of states.
+    """Read the steps of a directory. Without `modules.json`, a vector is the mean of states.
 
     Raises: ConfigError naming a setting that is not supported; DataError, VerificationError naming
     a missing or damaged file.
@@ -78,7 +78,7 @@ def read_steps(directory: Path, d_model: int) -> SentenceSteps:
 
 
 def write_steps(directory: Path, steps: SentenceSteps, d_model: int) -> None:
-    """Write the same steps as every version of sentence-transformers from 2 on reads them."""
+    """Write the steps so that sentence-transformers 2 and later can read them."""
     e = steps.config
     kinds = ["Transformer", "Pooling", *["Dense"] * len(steps.dense), *["Normalize"] * e.normalize]
     folders = ["", *(f"{i}_{kind}" for i, kind in enumerate(kinds) if i)]
@@ -95,13 +95,13 @@ def write_steps(directory: Path, steps: SentenceSteps, d_model: int) -> None:
     (directory / folders[1] / CONFIG).write_bytes(dump_json(pooling))
     (directory / LIMITS[0]).write_bytes(dump_json(limits))
     if steps.prompts or e.prompt:
-        (directory / PROMPTS).write_bytes(dump_json(_prompts(steps)))
+        (directory / PROMPTS).write_bytes(dump_json(_build_prompts(steps)))
     for folder, dense in zip(folders[2:], steps.dense, strict=False):
         _write_dense(directory / folder, dense)
 
 
 def step_folders(directory: Path) -> list[str]:
-    """Return the names of the folders in which a directory's steps have their files."""
+    """Return the folders that hold the files of a directory's steps."""
     if not (directory / MODULES).is_file():
         return []
     folders = [step.folder for step in _read_modules(directory)[1:]]
@@ -109,7 +109,7 @@ def step_folders(directory: Path) -> list[str]:
 
 
 def _read_modules(directory: Path) -> list[Step]:
-    """The steps. Raises: ConfigError at any but those that are supported, in their order."""
+    """Read `modules.json`. Raises: ConfigError if a step or their order is not supported."""
     path = directory / MODULES
     entries = read_json(path)
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
@@ -146,8 +146,8 @@ def _read_module(entry: Mapping[str, Any], path: Path) -> Step:
     return Step(kind, path.parent / folder)
 
 
-def _prompts(steps: SentenceSteps) -> dict[str, Any]:
-    """The settings file of prompts, whose default is the prompt that is used."""
+def _build_prompts(steps: SentenceSteps) -> dict[str, Any]:
+    """Return the content of the prompts file, with the prompt in use as its default."""
     prompts = {**(steps.prompts.get("prompts") or {})}
     names = [name for name, text in prompts.items() if text == steps.config.prompt]
     default = None

@@ -15,7 +15,7 @@ LARGEST_INDEX = 1 << 26
 
 
 class Shards:
-    """All tensors of a directory by name: shapes at once, numbers one by one."""
+    """All tensors of a directory. Headers are read at once, tensors on request."""
 
     def __init__(self, directory: Path) -> None:
         """Raises: DataError if there are no weights; VerificationError if a file is damaged."""
@@ -23,26 +23,26 @@ class Shards:
         self.shapes: dict[str, tuple[int, ...]] = {}
         self.dtypes: dict[str, str] = {}
         self._files: dict[str, TensorFile] = {}
-        for name, promised in self._contents().items():
+        for name, listed in self._list_tensors().items():
             file = TensorFile(directory / name)
-            absent = promised - file.shapes.keys()
-            if absent:
+            missing = listed - file.shapes.keys()
+            if missing:
                 raise VerificationError(
-                    f"{directory / INDEX} lists {min(absent)[:100]} in {name}, which lacks"
+                    f"{directory / INDEX} lists {min(missing)[:100]} in {name}, which lacks"
                     " it. They do not belong together: download the directory again."
                 )
-            twice = file.shapes.keys() & self.shapes.keys()
-            if twice:
-                raise VerificationError(f"{file.path}: {min(twice)} is in another file too.")
+            duplicates = file.shapes.keys() & self.shapes.keys()
+            if duplicates:
+                raise VerificationError(f"{file.path}: {min(duplicates)} is in another file too.")
             self.shapes |= file.shapes
             self.dtypes |= file.dtypes
             self._files |= dict.fromkeys(file.shapes, file)
 
-    def tensor(self, name: str, part: Callable[[Tensor], Tensor] = lambda x: x) -> Tensor:
-        """A tensor after `part` is applied to it. Raises: VerificationError if it is damaged."""
-        return self._files[name].tensor(name, part)
+    def tensor(self, name: str, convert: Callable[[Tensor], Tensor] = lambda x: x) -> Tensor:
+        """Read a tensor and apply `convert` to it. Raises: VerificationError if it is damaged."""
+        return self._files[name].tensor(name, convert)
 
-    def _contents(self) -> dict[str, set[str]]:
+    def _list_tensors(self) -> dict[str, set[str]]:
         """Return the names of the tensors of each file, according to the index."""
         if (self.directory / WEIGHTS).is_file():
             return {WEIGHTS: set()}

@@ -1,6 +1,6 @@
-"""`pellucid.json`: what a model in a published layout knows beyond that layout's own files.
+"""`pellucid.json`: settings of a model in a published layout that the layout has no file for.
 
-Other tools ignore the file; without it, a directory is opened as any published one.
+Other tools ignore the file. A published directory without it opens too.
 """
 
 from dataclasses import asdict, dataclass
@@ -29,7 +29,7 @@ class Sidecar:
 
 
 def write_sidecar(directory: Path, bundle: Bundle) -> None:
-    """Write the facts of a bundle."""
+    """Write the file for a bundle."""
     sidecar = Sidecar(
         format=FORMAT,
         task=bundle.task,
@@ -42,9 +42,9 @@ def write_sidecar(directory: Path, bundle: Bundle) -> None:
 
 
 def read_sidecar(directory: Path) -> Sidecar | None:
-    """The facts of a directory, or None if it has no such file.
+    """Read the file of a directory; return None if there is none.
 
-    Raises: ConfigError naming the setting; VerificationError at a newer format.
+    Raises: ConfigError naming a setting; VerificationError if the format is newer.
     """
     path = directory / NAME
     if not path.is_file():

@@ -1,4 +1,4 @@
-"""A finished model as one of its family's published classes."""
+"""Convert a finished model to one of the published classes of its family."""
 
 from collections.abc import Mapping
 
@@ -8,13 +8,13 @@ from pellucid.families.catalog import PUBLISHED_FAMILIES
 from pellucid.families.family import Family
 from pellucid.formats.bundle import Bundle
 from pellucid.formats.heads import check_expressible
-from pellucid.formats.huggingface import PublishedModel, hf_config
+from pellucid.formats.huggingface import PublishedModel, build_hf_config
 from pellucid.formats.marian_export import to_marian
 from pellucid.nn.model import Transformer
 
 
 def to_published(bundle: Bundle) -> PublishedModel:
-    """The model in its family's layout; the paper's Transformer becomes a Marian.
+    """Convert a model to its family's layout; the family `transformer` becomes a Marian.
 
     Raises: ConfigError if no published class computes the same.
     """
@@ -26,20 +26,20 @@ def to_published(bundle: Bundle) -> PublishedModel:
             f"a model of family {bundle.family!r} has no published layout. Families that have one:"
             f" {', '.join(PUBLISHED_FAMILIES)}."
         )
-    return _as_class(PUBLISHED_FAMILIES[bundle.family], bundle)
+    return _find_class(PUBLISHED_FAMILIES[bundle.family], bundle)
 
 
-def _as_class(family: Family, bundle: Bundle) -> PublishedModel:
-    """The first of the family's classes that has these heads and whose config says the same."""
-    heads, token_ids = bundle.model.head_configs, _token_ids(bundle)
+def _find_class(family: Family, bundle: Bundle) -> PublishedModel:
+    """Return the model as the first published class that can express its heads and config."""
+    heads, token_ids = bundle.model.head_configs, _collect_token_ids(bundle)
     errors = list[ConfigError]()
-    for architecture in _candidates(family, heads):
+    for architecture in _list_candidates(family, heads):
         published = PublishedModel(family, bundle.model, heads, architecture, token_ids)
         try:
             for head in family.heads[architecture]:
                 if head.name in heads:
                     check_expressible(head, heads[head.name], family)
-            hf_config(published)
+            build_hf_config(published)
         except ConfigError as error:
             errors.append(error)
         else:
@@ -56,8 +56,8 @@ def _as_class(family: Family, bundle: Bundle) -> PublishedModel:
     )
 
 
-def _candidates(family: Family, heads: Mapping[str, HeadConfig]) -> list[str]:
-    """The classes with exactly these heads; without any, also the base class, its pooler absent."""
+def _list_candidates(family: Family, heads: Mapping[str, HeadConfig]) -> list[str]:
+    """Return the classes with exactly these heads; the base class too if there are none."""
     names = [
         name
         for name, of_class in family.heads.items()
@@ -66,12 +66,11 @@ def _candidates(family: Family, heads: Mapping[str, HeadConfig]) -> list[str]:
     return names if heads else list(dict.fromkeys([*names, family.base_class]))
 
 
-def _token_ids(bundle: Bundle) -> dict[str, int]:
-    """The ids that config.json holds: those it was opened with, or a new model's tokenizer's."""
+def _collect_token_ids(bundle: Bundle) -> dict[str, int]:
+    """Return the token ids for config.json: those it was opened with, or the tokenizer's."""
     tokenizer = bundle.tokenizers.target
-    if (
-        bundle.token_ids or not tokenizer.is_present
-    ):  # what is forced belongs to generation_config.json
+    if bundle.token_ids or not tokenizer.is_present:
+        # Forced ids belong to generation_config.json.
         return {k: i for k, i in bundle.token_ids.items() if not k.startswith("forced_")}
     ids = {
         f"{role}_token_id": tokenizer.roles[role]
