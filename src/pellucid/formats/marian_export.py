@@ -75,7 +75,7 @@ def _marian_config(c: ModelConfig) -> ModelConfig:
 
 
 def _order_axis(c: ModelConfig) -> Tensor:
-    """Return (D,): for each index of the Marian's model axis, the index of ours."""
+    """Return (D,): for each index of the Marian's model axis, our index."""
     indices = torch.arange(c.d_model)
     return indices if c.positions != "sinusoid" else torch.cat((indices[0::2], indices[1::2]))
 
