@@ -1,4 +1,4 @@
-"""All tasks by name, imported when they are asked for."""
+"""All tasks by name, imported on first use."""
 
 from importlib import import_module
 
@@ -13,6 +13,6 @@ TASKS = {
 
 
 def build_task(inputs: TaskInputs) -> Task:
-    """The task that the config names."""
+    """Build the task named in the config."""
     module, name = TASKS[inputs.config.task]
     return getattr(import_module(module), name)(inputs)

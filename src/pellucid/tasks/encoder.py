@@ -1,4 +1,4 @@
-"""What tasks on encoders share: the model with its heads, and rows of ids as a batch."""
+"""What tasks on encoders share: checks, building the model, exporting it."""
 
 from collections.abc import Mapping, Sequence
 
@@ -16,7 +16,7 @@ from pellucid.tasks.starting_weights import copy_starting_weights
 
 
 def get_published_head(family: str, name: str) -> HeadConfig:
-    """The head of this name as a published family has it. Raises: ConfigError if it has none."""
+    """Return a published family's config of a head. Raises: ConfigError if it has no such head."""
     for heads in PUBLISHED_FAMILIES[family].heads.values() if family in PUBLISHED_FAMILIES else ():
         for head in heads:
             if head.name == name:
@@ -28,7 +28,7 @@ def get_published_head(family: str, name: str) -> HeadConfig:
 
 
 def check_encoder(inputs: TaskInputs, head: str, roles: Sequence[str]) -> None:
-    """Check what tasks on encoders need.
+    """Check that family and tokenizer have what the task needs.
 
     roles: special tokens that the task uses.
     Raises: ConfigError, UsageError naming what is missing.
@@ -40,7 +40,7 @@ def check_encoder(inputs: TaskInputs, head: str, roles: Sequence[str]) -> None:
 
 
 def build_encoder(inputs: TaskInputs, heads: Mapping[str, HeadConfig], seed: int) -> Model:
-    """The model of the run's config with these heads, and the weights to start from."""
+    """Build the model of the run's config with these heads, with its initial weights."""
     with torch.device("meta"):
         module = PUBLISHED_FAMILIES[inputs.config.family].module(inputs.model_config, heads)
     model = materialize(module, seed)
@@ -49,7 +49,7 @@ def build_encoder(inputs: TaskInputs, heads: Mapping[str, HeadConfig], seed: int
 
 
 def build_encoder_bundle(module: Model, inputs: TaskInputs) -> Bundle:
-    """A finished encoder with everything that belongs to it."""
+    """Return the bundle of a trained encoder."""
     c, tokenizer = inputs.config, inputs.tokenizers.source
     return Bundle(
         model=module,
@@ -67,7 +67,7 @@ def build_encoder_bundle(module: Model, inputs: TaskInputs) -> Bundle:
 
 
 def max_text_tokens(inputs: TaskInputs) -> int:
-    """Most tokens of an example without its special tokens: by the data's and the model's bound."""
+    """Return the maximum number of tokens of an example, without special tokens."""
     n_special = len(inputs.tokenizers.source.add_special_tokens([]).ids)
     bound = min(inputs.config.data.max_length, inputs.config.model.max_positions or 1 << 30)
     if bound <= n_special:

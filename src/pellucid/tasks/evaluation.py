@@ -21,7 +21,7 @@ def evaluate(
 ) -> dict[str, float]:
     """Return the metrics of the model's task on these files.
 
-    Raises: UsageError if the model's task is unknown; DataError naming a fault of the files.
+    Raises: UsageError if the model has no task; DataError if a file is invalid.
     """
     if bundle.task not in TASK_CONFIGS:
         raise UsageError(
@@ -31,7 +31,7 @@ def evaluate(
     inputs = build_task_inputs(bundle, data)
     task = build_task(inputs)
     records = list(read_records(files, inputs.config.objective.columns, data))
-    examples = [each for each in task.encode(records) if isinstance(each, Encoded)]
+    examples = [item for item in task.encode(records) if isinstance(item, Encoded)]
     if not examples:
         raise DataError(f"{', '.join(files)}: no example in it. Check the file.")
     model = bundle.model.to(device).eval()
@@ -40,7 +40,7 @@ def evaluate(
 
 
 def build_task_inputs(bundle: Bundle, data: DataConfig) -> TaskInputs:
-    """Return the inputs of the task of a finished model, with default settings."""
+    """Return the inputs of a finished model's task. Its settings have their defaults."""
     objective = task_config(bundle.task, "the model")()
     heads = bundle.model.head_configs
     labels = next((head.labels for head in heads.values() if head.labels), ())

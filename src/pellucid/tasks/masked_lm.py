@@ -32,7 +32,7 @@ from pellucid.tasks.protocol import Task, TaskInputs, Term
 NAME = MaskedLMConfig.name
 HEAD = "mlm"
 SEGMENT_LENGTH = 10_000
-"""Characters of a document that are tokenized at once, about."""
+"""Approximate number of characters that are tokenized at once."""
 
 
 class MaskedBatch(NamedTuple):
@@ -40,8 +40,8 @@ class MaskedBatch(NamedTuple):
 
     ids: Tensor  # (B, T), noised
     keep: Tensor | None  # (B, T), True = real; None if no row is padded
-    chosen: Tensor  # (N,), where in (B * T) a token is predicted
-    labels: Tensor  # (N,), which one it was
+    chosen: Tensor  # (N,), indices into (B * T) of the tokens to predict
+    labels: Tensor  # (N,), original ids of these tokens
 
     def to(self, device: torch.device) -> "MaskedBatch":
         return MaskedBatch(
@@ -60,7 +60,7 @@ class MaskedLMTask(Task):
         check_encoder(self.inputs, HEAD, ("pad", "mask"))
 
     def encode(self, records: Iterable[Record]) -> Iterator[Encoded | LeftOutRecord]:
-        """Documents, cut into blocks of at most `data.max_length` tokens, special ones included."""
+        """Yield blocks of documents, at most `data.max_length` tokens with special tokens."""
         tokenizer, max_tokens = self.inputs.tokenizers.source, max_text_tokens(self.inputs)
         n_special = len(tokenizer.add_special_tokens([]).ids)
         for chunk in split_into_chunks(records):
@@ -75,12 +75,12 @@ class MaskedLMTask(Task):
                     yield Encoded((block,), (len(block) + n_special,), record)
 
     def build(self, seed: int) -> nn.Module:
-        """An encoder with a head that predicts tokens."""
+        """Build an encoder with a head that predicts tokens."""
         head = self.inputs.heads.get(HEAD) or get_published_head(self.inputs.config.family, HEAD)
         return build_encoder(self.inputs, {HEAD: head}, seed)
 
     def collate(self, examples: Sequence[tuple[np.ndarray]], seed: int) -> MaskedBatch:
-        """Blocks to a batch; which tokens are hidden, and how, comes from `seed`."""
+        """Return blocks as a batch. `seed` determines which tokens are hidden, and how."""
         tokenizer, c = self.inputs.tokenizers.source, self._objective
         before, after = template_ids(tokenizer)
         ids, lengths = pad_texts([text for (text,) in examples], tokenizer)
@@ -101,23 +101,23 @@ class MaskedLMTask(Task):
         )
 
     def counts(self, batch: MaskedBatch) -> dict[str, int]:
-        """Tokens that are predicted."""
+        """Return the number of predicted tokens."""
         return {NAME: len(batch.labels)}
 
     def tokens(self, batch: MaskedBatch) -> int:
-        """All tokens, special ones included."""
+        """Return the number of tokens, with special tokens."""
         return batch.ids.numel() if batch.keep is None else int(batch.keep.sum())
 
     def loss(self, module: nn.Module, batch: MaskedBatch) -> dict[str, Term]:
-        """Cross-entropy of the hidden tokens; the others cost no logits."""
+        """Return the cross-entropy of the hidden tokens. No logits of others are computed."""
         return {NAME: Term(cross_entropy(_logits(module, batch), batch.labels))}
 
     def validate(
         self, module: nn.Module, validation: ValidationData, device: torch.device
     ) -> dict[str, float]:
-        """Loss and perplexity per hidden token, and how many are predicted right.
+        """Return loss, perplexity and accuracy of the hidden tokens.
 
-        The same tokens are hidden in every validation.
+        Every validation hides the same tokens.
         """
         total, right, count = 0.0, 0, 0
         with torch.inference_mode():
@@ -133,7 +133,7 @@ class MaskedLMTask(Task):
         return {"loss": mean, "perplexity": perplexity(total, count), "accuracy": accuracy}
 
     def export(self, module: nn.Module) -> Mapping[str, Bundle]:
-        """The one model of this task."""
+        """Return the only model of this task."""
         assert isinstance(module, Model)
         return {"final": build_encoder_bundle(module, self.inputs)}
 
@@ -147,16 +147,16 @@ class MaskedLMTask(Task):
     def _tokens(self) -> MaskingTokens:
         tokenizer = self.inputs.tokenizers.source
         special = set(tokenizer.roles.values())
-        # Published models may have more tokens than rows, or more rows than tokens.
+        # Published models may have more tokens than embeddings, or the reverse.
         n_ids = min(tokenizer.vocab_size, self.inputs.model_config.vocab_size)
         regular = [i for i in range(n_ids) if i not in special]
         return MaskingTokens(tokenizer.id("mask"), np.array(regular))
 
 
 def split_into_segments(text: str) -> list[str]:
-    """A document in parts that are tokenized one by one, cut at line ends where it has some.
+    """Split a document at line ends into segments of about `SEGMENT_LENGTH` characters.
 
-    Joined, they are the document again.
+    The concatenated segments are the document.
     """
     segments, begin = [], 0
     while begin < len(text):
@@ -169,7 +169,7 @@ def split_into_segments(text: str) -> list[str]:
 
 
 def _logits(module: nn.Module, batch: MaskedBatch) -> Tensor:
-    """Logits (N, V) of the hidden tokens alone."""
+    """Return logits (N, V) of the hidden tokens."""
     assert isinstance(module, Model)
     state = module(batch.ids, batch.keep)  # (B, T, D)
     return module.heads[HEAD](state.flatten(0, 1).index_select(0, batch.chosen))

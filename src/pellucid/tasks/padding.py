@@ -1,4 +1,4 @@
-"""Texts as one padded array, with the special tokens around them."""
+"""Pad texts and add special tokens."""
 
 from collections.abc import Sequence
 

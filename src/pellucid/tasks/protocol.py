@@ -11,7 +11,7 @@ and trains. The protocol supports:
 - **State from one batch to the next** (the memory of Transformer-XL): persistent buffers of the
   module that `build` returns. Checkpoints save and restore them, so that a resumed run is exact.
   `order = "stream"` forms batches along contiguous streams of examples: row r of each micro-batch
-  continues row r of the one before it. One process trains such a task.
+  continues row r of the previous one. One process trains such a task.
 - **One record, many examples** (the windows of question answering): `encode` may yield any number
   of examples for a record. Validation groups them by `Examples.origin`.
 - **Packed documents**: `encode` sees the records of one part of the store in order, and may cut
@@ -49,19 +49,19 @@ class TaskInputs:
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The labels of each column that has some, in the order of their ids."""
     longest: tuple[int, ...] = ()
-    """Tokens of the longest training example on each side; empty until the data is encoded."""
+    """Length in tokens of the longest training example on each side; empty before encoding."""
     start: Bundle | None = None
-    """The model that training begins from, unless a checkpoint will be restored."""
+    """The model that training starts from, unless a checkpoint will be restored."""
     heads: Mapping[str, HeadConfig] = field(default_factory=dict)
-    """The heads of the model that training began from, also where `start` is gone."""
+    """The heads of the model that training started from, also if `start` is None."""
     token_ids: Mapping[str, int] = field(default_factory=dict)
-    """The token ids of that model's configs."""
+    """The token ids in that model's configs."""
     vectors: Mapping[str, Vectors] = field(default_factory=dict)
-    """Rows of a stack's embedding that begin as given vectors."""
+    """Word vectors to initialize rows of embeddings with, by stack (encoder, decoder)."""
 
     @property
     def model_config(self) -> Any:
-        """The model's settings, its vocabulary sizes those of the tokenizers if left open."""
+        """The model's settings. Vocabulary sizes of 0 are replaced by those of the tokenizers."""
         c, tokenizers = self.config.model, self.tokenizers
         if c.vocab_size:
             return c
@@ -70,7 +70,7 @@ class TaskInputs:
 
 
 class Term(NamedTuple):
-    """One named part of a loss: its sum over a micro-batch, and its weight in the whole."""
+    """One term of a loss: its sum over a micro-batch, and its weight in the total."""
 
     sum: Tensor  # scalar, differentiable
     weight: float = 1.0

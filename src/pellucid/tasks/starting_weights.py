@@ -1,4 +1,4 @@
-"""Weights that a model begins with, besides those that are drawn."""
+"""Initialize a model from another model and from word vectors."""
 
 import torch
 
@@ -11,9 +11,9 @@ from pellucid.tasks.protocol import TaskInputs
 def copy_starting_weights(model: Model, inputs: TaskInputs) -> None:
     """Copy the weights of the model to start from, and word vectors, into a new model.
 
-    Every weight that both models have is copied; heads that only the new one has, or that have
-    other labels there, keep what was drawn.
-    Raises: ConfigError if a weight of the trunk has another shape, or is missing.
+    Weights that both models have are copied. Heads that only the new model has, or whose labels
+    differ, keep their random initialization.
+    Raises: ConfigError if a weight outside the heads is missing or has another shape.
     """
     if inputs.start is not None:
         _copy(inputs.start.model, model)

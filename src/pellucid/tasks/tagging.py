@@ -1,4 +1,4 @@
-"""Tagging: a label for each word, read at its first token (Devlin et al. 2019, section 5.3)."""
+"""Tagging: predict a label for each word at its first token (Devlin et al. 2019, section 5.3)."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -34,7 +34,7 @@ from pellucid.text.words import WordPieces, encode_words
 NAME = TaggingConfig.name
 HEAD = "tagger"
 NO_LABEL = 0
-"""In padding, where it is not read."""
+"""Label of padding, which is never read."""
 
 
 class TaggedBatch(NamedTuple):
@@ -42,7 +42,7 @@ class TaggedBatch(NamedTuple):
 
     ids: Tensor  # (B, T)
     keep: Tensor | None  # (B, T), True = real; None if no row is padded
-    first: Tensor  # (B, W), where in T each word's first token is
+    first: Tensor  # (B, W), index in T of each word's first token
     is_word: Tensor  # (B, W), True = a word
     labels: Tensor  # (B, W)
 
@@ -63,7 +63,7 @@ class TaggingTask(Task):
         check_encoder(self.inputs, HEAD, ("pad",))
 
     def encode(self, records: Iterable[Record]) -> Iterator[Encoded | LeftOutRecord]:
-        """Ids, first tokens and labels; a sentence that is too long becomes several examples."""
+        """Yield ids, first tokens and labels. Sentences that are too long are split."""
         tokenizer, max_tokens = self.inputs.tokenizers.source, max_text_tokens(self.inputs)
         n_special = len(tokenizer.add_special_tokens([]).ids)
         ids_of = {label: i for i, label in enumerate(self.labels)}
@@ -74,14 +74,14 @@ class TaggingTask(Task):
                 if not len(labels):
                     yield LeftOutRecord("blank")
                 for words in split_into_windows(pieces, max_tokens):
-                    begin, end = _span(pieces, words)
+                    begin, end = _token_span(pieces, words)
                     ids = np.array(pieces.ids[begin:end], np.int32)
                     first = np.array(pieces.first[words], np.int32) - begin
                     columns = (ids[:max_tokens], first, labels[words])
                     yield Encoded(columns, (len(columns[0]) + n_special,), record)
 
     def build(self, seed: int) -> nn.Module:
-        """An encoder with a head that scores labels."""
+        """Build an encoder with a head that scores labels."""
         c = self.inputs.config
         head = replace(
             get_published_head(c.family, HEAD),
@@ -93,7 +93,7 @@ class TaggingTask(Task):
         return build_encoder(self.inputs, {HEAD: head}, seed)
 
     def collate(self, examples: Sequence[tuple[np.ndarray, ...]], seed: int) -> TaggedBatch:
-        """Sentences to a batch; nothing here is random."""
+        """Return sentences as a batch. `seed` is not used."""
         tokenizer = self.inputs.tokenizers.source
         texts, firsts, labels = zip(*examples, strict=True)
         ids, lengths = pad_texts(texts, tokenizer)
@@ -110,23 +110,23 @@ class TaggingTask(Task):
         )
 
     def counts(self, batch: TaggedBatch) -> dict[str, int]:
-        """Words."""
+        """Return the number of words."""
         return {NAME: int(batch.is_word.sum())}
 
     def tokens(self, batch: TaggedBatch) -> int:
-        """Tokens of the sentences, special ones included."""
+        """Return the number of tokens, with special tokens."""
         return batch.ids.numel() if batch.keep is None else int(batch.keep.sum())
 
     def loss(self, module: nn.Module, batch: TaggedBatch) -> dict[str, Term]:
-        """Negative log-likelihood of the labels: of each by itself, or of their sequence."""
+        """Return the negative log-likelihood of the labels, or of their sequence with a CRF."""
         return {NAME: Term(_loss(module, _scores(module, batch), batch))}
 
     def validate(
         self, module: nn.Module, validation: ValidationData, device: torch.device
     ) -> dict[str, float]:
-        """Loss per word, accuracy, and precision, recall and F1 of entities.
+        """Return loss per word, accuracy, and precision, recall and F1 of entities.
 
-        Where tags do not mark entities (B-X, I-X, O), every word counts as one.
+        If tags do not mark entities (B-X, I-X, O), every word counts as an entity.
         """
         total, count = 0.0, 0
         predicted: list[list[str]] = []
@@ -137,9 +137,9 @@ class TaggingTask(Task):
                 scores = _scores(module, batch)
                 total += float(_loss(module, scores, batch))
                 count += int(batch.is_word.sum())
-                best = _best(module, scores, batch)
-                predicted += self._words(best, batch.is_word)
-                gold += self._words(batch.labels, batch.is_word)
+                best = _best_labels(module, scores, batch)
+                predicted += self._label_names(best, batch.is_word)
+                gold += self._label_names(batch.labels, batch.is_word)
         accuracy = token_accuracy(predicted, gold)
         result = {"loss": total / max(count, 1), "accuracy": accuracy}
         if not are_entity_tags(self.labels):
@@ -148,7 +148,7 @@ class TaggingTask(Task):
         return {**result, "precision": micro.precision, "recall": micro.recall, "f1": micro.f1}
 
     def export(self, module: nn.Module) -> Mapping[str, Bundle]:
-        """The one model of this task."""
+        """Return the only model of this task."""
         assert isinstance(module, Model)
         return {"final": build_encoder_bundle(module, self.inputs)}
 
@@ -163,8 +163,8 @@ class TaggingTask(Task):
         assert isinstance(objective, TaggingConfig)
         return objective
 
-    def _words(self, labels: Tensor, is_word: Tensor) -> list[list[str]]:
-        """The labels (B, W) of the words, by name, sentence by sentence."""
+    def _label_names(self, labels: Tensor, is_word: Tensor) -> list[list[str]]:
+        """Return the names of the labels (B, W) of the words of each sentence."""
         return [
             [self.labels[i] for i in row[words].tolist()]
             for row, words in zip(labels.cpu(), is_word.cpu(), strict=True)
@@ -186,14 +186,14 @@ def split_into_windows(pieces: WordPieces, max_tokens: int) -> Iterator[slice]:
         begin = end
 
 
-def _span(pieces: WordPieces, words: slice) -> tuple[int, int]:
-    """Where the tokens of these words begin and end."""
+def _token_span(pieces: WordPieces, words: slice) -> tuple[int, int]:
+    """Return the start and end of the tokens of these words."""
     after = pieces.first[words.stop] if words.stop < len(pieces.first) else len(pieces.ids)
     return pieces.first[words.start], after
 
 
 def _label_ids(record: Record, ids_of: Mapping[str, int]) -> list[int]:
-    """Raises: DataError at a tag that the model does not know."""
+    """Return the label ids of a record. Raises: DataError if a tag is unknown."""
     unknown = [tag for tag in record.values[1] if tag not in ids_of]
     if unknown:
         raise DataError(
@@ -204,7 +204,7 @@ def _label_ids(record: Record, ids_of: Mapping[str, int]) -> list[int]:
 
 
 def _scores(module: nn.Module, batch: TaggedBatch) -> Tensor:
-    """A score for each label at each word, (B, W, C)."""
+    """Return scores (B, W, C) of each label for each word."""
     assert isinstance(module, Model)
     state = module(batch.ids, batch.keep)  # (B, T, D)
     index = batch.first[..., None].expand(-1, -1, state.shape[-1])
@@ -218,7 +218,7 @@ def _loss(module: nn.Module, scores: Tensor, batch: TaggedBatch) -> Tensor:
     return cross_entropy(scores[batch.is_word], batch.labels[batch.is_word])
 
 
-def _best(module: nn.Module, scores: Tensor, batch: TaggedBatch) -> Tensor:
-    """The best labels, (B, W)."""
+def _best_labels(module: nn.Module, scores: Tensor, batch: TaggedBatch) -> Tensor:
+    """Return the best labels (B, W)."""
     crf = module.get_submodule("heads")[HEAD].crf  # type: ignore[index]
     return scores.argmax(-1) if crf is None else crf.decode(scores, batch.is_word)

@@ -1,4 +1,4 @@
-"""Translation: parallel text in, the next target token out (Vaswani et al. 2017, section 5)."""
+"""Translation: predict the next target token of parallel text (Vaswani et al. 2017, section 5)."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,13 +32,13 @@ HEAD = "lm"
 
 
 class PairBatch(NamedTuple):
-    """Padded pairs: the decoder reads `target` and predicts `labels`, one step ahead."""
+    """Padded pairs. `labels` holds the next token of `target` at each real position."""
 
-    source: Tensor  # (B, S), each ends as its template does
+    source: Tensor  # (B, S), with the special tokens of the tokenizer
     keep: Tensor | None  # (B, S), True = real; None if no row is padded
-    target: Tensor  # (B, T), each begins with the start token, or with its own last
-    real: Tensor  # (N,), where in (B * T) a label is real
-    labels: Tensor  # (N,), each row's ends as its template does
+    target: Tensor  # (B, T), decoder input: labels shifted right
+    real: Tensor  # (N,), indices into (B * T) of real labels
+    labels: Tensor  # (N,), with the special tokens of the tokenizer
 
     def to(self, device: torch.device) -> "PairBatch":
         return PairBatch(
@@ -71,7 +71,7 @@ class TranslationTask(Task):
         self._first_token()
 
     def encode(self, records: Iterable[Record]) -> Iterator[Encoded | LeftOutRecord]:
-        """One example per pair: ids of source and target, without special tokens."""
+        """Yield one example per pair: ids of source and target, without special tokens."""
         tokenizers, most = self.inputs.tokenizers, self.inputs.config.data.max_length
         n_source, n_target = (
             len(tokenizer.add_special_tokens([]).ids)
@@ -91,7 +91,7 @@ class TranslationTask(Task):
                     yield Encoded(ids, lengths, record)
 
     def build(self, seed: int) -> nn.Module:
-        """The model of the run's config."""
+        """Build the model of the run's config."""
         inputs = self.inputs
         heads = inputs.heads or None
         with torch.device("meta"):
@@ -101,7 +101,7 @@ class TranslationTask(Task):
         return model
 
     def collate(self, examples: Sequence[tuple[np.ndarray, np.ndarray]], seed: int) -> PairBatch:
-        """Pairs of ids to a batch; nothing here is random."""
+        """Return pairs as a batch. `seed` is not used."""
         source, target = self.inputs.tokenizers.source, self.inputs.tokenizers.target
         source_ids, lengths = pad_texts([ids for ids, _ in examples], source)
         labels, target_lengths = pad_texts([ids for _, ids in examples], target)
@@ -118,23 +118,23 @@ class TranslationTask(Task):
         )
 
     def counts(self, batch: PairBatch) -> dict[str, int]:
-        """Target tokens, special ones included."""
+        """Return the number of target tokens, with special tokens."""
         return {NAME: len(batch.labels)}
 
     def tokens(self, batch: PairBatch) -> int:
-        """Source and target tokens."""
+        """Return the number of source and target tokens."""
         source = batch.source.numel() if batch.keep is None else int(batch.keep.sum())
         return source + len(batch.labels)
 
     def loss(self, module: nn.Module, batch: PairBatch) -> dict[str, Term]:
-        """Smoothed cross-entropy of every real target token; padding costs no logits."""
+        """Return the label-smoothed cross-entropy of the target tokens, without padding."""
         logits = _logits(module, batch)
         return {NAME: Term(cross_entropy(logits, batch.labels, self._objective.label_smoothing))}
 
     def validate(
         self, module: nn.Module, validation: ValidationData, device: torch.device
     ) -> dict[str, float]:
-        """Loss and perplexity per token, unsmoothed; BLEU where it chooses the checkpoint."""
+        """Return unsmoothed loss and perplexity, and BLEU if it selects the checkpoint."""
         total, count = 0.0, 0
         with torch.inference_mode():
             for indices in evaluation_batches(validation.examples.lengths):
@@ -147,7 +147,7 @@ class TranslationTask(Task):
         return scores
 
     def export(self, module: nn.Module) -> Mapping[str, Bundle]:
-        """The one model of this task."""
+        """Return the only model of this task."""
         assert isinstance(module, Model)
         c = self.inputs.config
         bundle = Bundle(
@@ -177,7 +177,7 @@ class TranslationTask(Task):
         return getattr(family, "roles", Roles())
 
     def _first_token(self) -> int:
-        """What the decoder reads first: the start token, or the last of a text."""
+        """Return the first decoder input: the start token, or the last token of a text."""
         target, role = self.inputs.tokenizers.target, self._roles.start
         return template_ids(target)[1][-1] if role == "last" else target.id(role)
 
@@ -190,7 +190,7 @@ class TranslationTask(Task):
 
 
 def _logits(module: nn.Module, batch: PairBatch) -> Tensor:
-    """Logits (N, V) of the real positions alone."""
+    """Return logits (N, V) of the real target positions."""
     assert isinstance(module, Model)
     state = module(batch.source, batch.keep, batch.target)  # (B, T, D)
     return module.heads[HEAD](state.flatten(0, 1).index_select(0, batch.real))

@@ -57,7 +57,7 @@ class TaskConfig:
         return f"{self.name} model"
 
     def uses(self, source_language: str, target_language: str) -> tuple[str, ...]:
-        """Commands that use a finished model; {run} is replaced by its directory."""
+        """Return commands that use a finished model; {run} is replaced by its directory."""
         return ("pellucid evaluate {run} --data FILE",)
 
     @classmethod

@@ -12,7 +12,7 @@ TASK_CONFIGS: dict[str, type[TaskConfig]] = {
 
 
 def task_config(name: object, where: str) -> type[TaskConfig]:
-    """The settings' class of a task. Raises: ConfigError naming the known tasks."""
+    """Return the config class of a task. Raises: ConfigError naming the known tasks."""
     if not isinstance(name, str) or name not in TASK_CONFIGS:
         raise ConfigError(
             f"{where}: task={str(name)[:80]!r} is not known. Use {', '.join(TASK_CONFIGS)}."
