@@ -13,6 +13,7 @@ from text.published.samples import byte_bpe, wordpiece
 END = "<|endoftext|>"
 SMALL = {"d_model": 16, "d_ff": 32, "n_heads": 2, "max_length": 64, "dropout": 0.0}
 TAGS = ("O", "B-PER", "I-PER")
+CLASSES = ("good", "bad", "neither")
 BRIEF = 0.15
 """Standard deviation of weights that make predictions differ from token to token."""
 
@@ -44,6 +45,17 @@ def write_tagger(directory: Path, seed: int, **shape) -> Path:
     c = _config("bert", directory, {"n_encoder_layers": 2, **shape})
     name = "BertForTokenClassification"
     save(directory, "bert", name, randomized("bert", name, c, seed, outputs=len(TAGS), labels=TAGS))
+    return directory
+
+
+def write_classifier(directory: Path, seed: int, several: bool = False, **shape) -> Path:
+    """A random BERT that classifies texts and pairs."""
+    directory.mkdir(parents=True, exist_ok=True)
+    wordpiece(directory, tokenizer_class="BertTokenizer", do_lower_case=False)
+    c = _config("bert", directory, {"n_encoder_layers": 2, **shape})
+    name, problem = "BertForSequenceClassification", "multi_label" if several else "single_label"
+    head = {"outputs": len(CLASSES), "labels": CLASSES, "problem": problem}
+    save(directory, "bert", name, randomized("bert", name, c, seed, **head))
     return directory
 
 

@@ -14,6 +14,7 @@ from pellucid.config.read import build
 from pellucid.errors import UsageError
 from pellucid.formats.bundle import Bundle
 from pellucid.inference.align import add_alignments
+from pellucid.inference.classify import Classified, classify
 from pellucid.inference.embed import embed
 from pellucid.inference.fill import Filled, fill, filled_in
 from pellucid.inference.generate import generate, stream
@@ -21,6 +22,7 @@ from pellucid.inference.ids import pair_ids, text_rows
 from pellucid.inference.logits import Inputs, logits
 from pellucid.inference.options import CallOptions
 from pellucid.inference.tag import Tagged, tag
+from pellucid.inference.text_pairs import Texts
 from pellucid.inference.translate import translate
 from pellucid.nn.kernels import PackedType
 from pellucid.nn.pack_model import pack_model
@@ -177,6 +179,17 @@ class Loaded:
         """
         check_many(sentences, "tag")
         return tag(self._packed, [split_words(sentence) for sentence in sentences])
+
+    def classify(
+        self, texts: Sequence[Texts], *, on_cut: Callable[[int], None] | None = None
+    ) -> list[Classified]:
+        """Return the labels of each text, or pair of texts, with their probabilities.
+
+        on_cut: called with the number of texts that are longer than the model reads, if any.
+        Raises: UsageError if the model has no head that classifies, or texts is one string.
+        """
+        check_many(texts, "classify")
+        return classify(self._packed, texts, on_cut)
 
     def embed(
         self,

@@ -28,6 +28,7 @@ VERBS = {
     "score": ("score", "log-probability of given translations, line by line"),
     "generate": ("generate", "continue lines of standard input"),
     "fill": ("fill", "words for the mask tokens in lines of standard input"),
+    "classify": ("classify", "a label for each line of standard input"),
     "tag": ("tag", "a tag for each word of lines of standard input"),
     "embed": ("embed", "a vector for each line of standard input"),
     "info": ("info", "this machine, a model, or a family"),

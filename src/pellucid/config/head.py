@@ -7,6 +7,8 @@ from pellucid.config.checks import check_at_least, check_fraction
 from pellucid.errors import ConfigError
 
 MAX_OUTPUTS = 10_000_000
+Pool = Literal["first", "last", "end", "mean", "max"]
+Problem = Literal["", "single_label", "multi_label", "regression"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,10 +28,15 @@ class HeadConfig:
     """Whether the output has a bias."""
     scale: float = 1.0
     """Factor on the states before the output."""
-    pool: Literal["first", "last", "end"] = "first"
-    """Token whose state represents the text: first, last real one, or last end token."""
+    pool: Pool = "first"
+    """State that represents the text: that of the first token, of the last real one, or of the last
+    end token; or the mean or the maximum of the states of all real tokens."""
     labels: tuple[str, ...] = ()
     """Names of the outputs."""
+    problem: Problem = ""
+    """How outputs of kind sequence are read. single_label: a softmax over the labels. multi_label:
+    a sigmoid for each label. regression: numbers. Empty: regression for one output, otherwise
+    single_label, as in transformers."""
     input_dropout: float = 0.0
     """Dropout on the states before the transform."""
     dropout: float = 0.0
@@ -61,6 +68,11 @@ class HeadConfig:
             )
         if self.norm and not self.activation:
             raise ConfigError("norm=true needs an activation before it. Set one, or norm=false.")
+
+    @property
+    def reading(self) -> Problem:
+        """How the outputs are read: `problem`, or what it is if empty."""
+        return self.problem or ("regression" if self.outputs == 1 else "single_label")
 
 
 LANGUAGE_MODEL = HeadConfig(kind="lm", bias=False)

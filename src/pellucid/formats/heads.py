@@ -14,11 +14,9 @@ from pellucid.families.conversion import find_origins, match_name
 from pellucid.families.family import Family, PublishedHead
 from pellucid.families.fields import as_names
 from pellucid.families.renames import Rename
+from pellucid.formats.label_settings import read_labels, write_labels
 from pellucid.formats.shards import Shards
 from pellucid.nn.base import Model
-
-LABELLED = ("token", "sequence")
-"""Kinds of heads whose outputs are labels."""
 
 
 def find_heads(
@@ -120,7 +118,7 @@ def read_head_config(
     for each in head.settings:
         if each.is_set(hf_config):
             settings |= each.read(hf_config, f"{where}: head {head.name}")
-    sized = _with_labels(_with_stored_size(head, names, shapes), hf_config)
+    sized = read_labels(_with_stored_size(head, names, shapes), hf_config, where)
     return build(HeadConfig, {**asdict(sized), **settings}, f"{where}: head {head.name}")
 
 
@@ -135,14 +133,13 @@ def write_heads(
             continue
         for each in head.settings:
             settings |= each.write(config, family)
-        if config.kind in LABELLED:
-            settings |= _write_labels(config)
+        settings |= write_labels(config)
     return settings
 
 
 def check_expressible(head: PublishedHead, config: HeadConfig, family: Family) -> None:
     """Raises: ConfigError if the published head of this name computes something else."""
-    free = {"outputs", "labels", "dropout", "input_dropout"}
+    free = {"outputs", "labels", "problem", "dropout", "input_dropout"}
     free |= {name for each in head.settings for name in as_names(each.internal)}
     if family.read_head is not None:  # config.json of the family has it
         free.add("scale")
@@ -155,15 +152,6 @@ def check_expressible(head: PublishedHead, config: HeadConfig, family: Family) -
                 f"head {head.name}: {name}={value!r}, but published {family.name} models have"
                 f" {name}={expected!r}. Keep this model in pellucid's own layout."
             )
-
-
-def _write_labels(head: HeadConfig) -> dict[str, Any]:
-    """Return the label names, by which `transformers` also counts outputs."""
-    labels = head.labels or [f"LABEL_{i}" for i in range(head.outputs)]
-    return {
-        "id2label": {str(i): label for i, label in enumerate(labels)},
-        "label2id": {label: i for i, label in enumerate(labels)},
-    }
 
 
 def _with_stored_size(
@@ -182,17 +170,6 @@ def _with_stored_size(
                 labels = head.config.labels if len(head.config.labels) == n else ()
                 return replace(head.config, outputs=n, labels=labels)
     return head.config
-
-
-def _with_labels(head: HeadConfig, hf_config: Mapping[str, Any]) -> HeadConfig:
-    """Return the head config with the labels of config.json, if there is one per output."""
-    table = hf_config.get("id2label")
-    if head.labels or head.kind not in LABELLED or not isinstance(table, dict):
-        return head
-    labels = [table.get(str(i)) for i in range(head.outputs)]
-    if len(table) != head.outputs or not all(isinstance(label, str) for label in labels):
-        return head
-    return replace(head, labels=tuple(str(label) for label in labels))
 
 
 def remove_absent_ties(

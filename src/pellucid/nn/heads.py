@@ -60,14 +60,21 @@ class Head(nn.Module):
 
 
 def pool_states(state: Tensor, keep: Tensor | None, is_end: Tensor | None, pool: str) -> Tensor:
-    """Select the state of one token of each text: (B, T, D) -> (B, D).
+    """Reduce the states of each text to one: (B, T, D) -> (B, D).
 
-    pool: "first"; "last", the last token where keep (B, T) is True; or "end", the last end token,
-    where is_end (B, T) is True.
+    pool: "first"; "last", the last token where keep (B, T) is True; "end", the last end token,
+    where is_end (B, T) is True; "mean" or "max" of the states where keep is True.
     Raises: UsageError if a text has no such token.
     """
     if pool == "first":
         return state[:, 0]
+    if pool == "mean":
+        if keep is None:
+            return state.mean(1)
+        return (state * keep[..., None]).sum(1) / keep.sum(1, keepdim=True).clamp(min=1)
+    if pool == "max":
+        masked = state if keep is None else state.masked_fill(~keep[..., None], float("-inf"))
+        return masked.amax(1)
     if pool == "end":
         if is_end is None:
             raise UsageError("this head reads the end token's state: pass is_end.")

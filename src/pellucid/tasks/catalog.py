@@ -7,6 +7,7 @@ from pellucid.tasks.protocol import Task, TaskInputs
 TASKS = {
     "translation": ("pellucid.tasks.translation", "TranslationTask"),
     "masked_lm": ("pellucid.tasks.masked_lm", "MaskedLMTask"),
+    "classification": ("pellucid.tasks.classification", "ClassificationTask"),
     "tagging": ("pellucid.tasks.tagging", "TaggingTask"),
 }
 """The module and class of each; `config/tasks/catalog.py` has the settings by the same names."""

@@ -30,7 +30,7 @@ def encode_words(tokenizer: Tokenizer, sentences: Sequence[Sequence[str]]) -> li
     ]
     distinct = list(dict.fromkeys(text for words in texts for text in words))
     ids_of = dict(zip(distinct, tokenizer.encode_batch(distinct), strict=True))
-    unknown = _unknown(tokenizer) if not all(ids_of.values()) else []
+    unknown = unknown_ids(tokenizer) if not all(ids_of.values()) else []
     return [_join([ids_of[text] or unknown for text in words]) for words in texts]
 
 
@@ -67,7 +67,7 @@ def _spaces_belong_to_words(tokenizer: Tokenizer) -> bool:
     return spaced != alone and both == [*alone, *spaced]
 
 
-def _unknown(tokenizer: Tokenizer) -> list[int]:
+def unknown_ids(tokenizer: Tokenizer) -> list[int]:
     """Return the ids of a word without pieces. Byte-level BPE may have no unknown token."""
     if "unk" not in tokenizer.roles:
         return tokenizer.encode(" ").ids or [tokenizer.id("unk")]

@@ -55,8 +55,9 @@ class Corpus:
         """Yield the texts of each training record, to train a tokenizer on."""
         columns = [i for i, column in enumerate(self.columns) if column.tokenizer]
         for record in self.train():
-            values = (record.values[i] for i in columns)
-            yield tuple(" ".join(v) if isinstance(v, tuple) else v for v in values)
+            values = [record.values[i] for i in columns]
+            texts = [" ".join(v) if isinstance(v, tuple) else v for v in values]
+            yield tuple(text for text in texts if text is not None)  # an optional column
 
     @property
     def labels(self) -> dict[str, tuple[str, ...]]:

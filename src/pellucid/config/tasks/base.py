@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 from pellucid.config.columns import Column
+from pellucid.config.head import HeadConfig
 from pellucid.config.model import ModelConfig
 
 Direction = Literal["lower", "higher"]
@@ -41,6 +42,11 @@ class TaskConfig:
     """Model sizes that the task supports."""
     fine_tuning: ClassVar[Mapping[str, Any]] = {}
     """Training settings with `start_from` that differ from those in `fine_tuning.py`."""
+
+    @classmethod
+    def of_model(cls, heads: Mapping[str, HeadConfig]) -> Self:
+        """Return the settings that a finished model was trained with, as far as its heads tell."""
+        return cls()
 
     @property
     def vector_files(self) -> Mapping[str, str]:

@@ -1,13 +1,15 @@
 """All tasks by name: their settings."""
 
 from pellucid.config.tasks.base import TaskConfig
+from pellucid.config.tasks.classification import ClassificationConfig
 from pellucid.config.tasks.masked_lm import MaskedLMConfig
 from pellucid.config.tasks.tagging import TaggingConfig
 from pellucid.config.tasks.translation import TranslationConfig
 from pellucid.errors import ConfigError
 
 TASK_CONFIGS: dict[str, type[TaskConfig]] = {
-    config.name: config for config in (TranslationConfig, MaskedLMConfig, TaggingConfig)
+    config.name: config
+    for config in (TranslationConfig, MaskedLMConfig, ClassificationConfig, TaggingConfig)
 }
 
 

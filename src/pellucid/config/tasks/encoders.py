@@ -2,6 +2,19 @@
 
 from typing import Any
 
+from pellucid.config.columns import Column
+
+FIRST_TEXT = Column(
+    "text", "text", ("sentence", "sentence1", "text1", "premise", "question1"), tokenizer="source"
+)
+SECOND_TEXT = Column(
+    "second",
+    "text",
+    ("sentence2", "text2", "hypothesis", "question2"),
+    optional=True,
+    tokenizer="source",
+)
+"""The columns of one text, or of a pair."""
 ENCODER_SIZES = (
     *(f"bert-{size}" for size in ("tiny", "mini", "small", "medium", "base", "large")),
     *("roberta-base", "roberta-large", "distilbert-base", "albert-base"),

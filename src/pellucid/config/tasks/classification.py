@@ -1,0 +1,79 @@
+"""Settings of classification."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from pellucid.config.columns import Column
+from pellucid.config.head import HeadConfig
+from pellucid.config.tasks.base import LOSS, Defaults, TaskConfig
+from pellucid.config.tasks.encoders import (
+    ADAMW,
+    ENCODER_SIZES,
+    FIRST_TEXT,
+    SECOND_TEXT,
+)
+
+LABEL_NAMES = ("class", "category", "sentiment", "intent", "gold_label")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassificationConfig(TaskConfig):
+    """Classification: predict the label, or any number of labels, of a text or of a pair of texts.
+
+    Labels are predicted from the state of the first token (Devlin et al. 2019, section 4.1).
+    """
+
+    name = "classification"
+    columns = (
+        FIRST_TEXT,
+        SECOND_TEXT,
+        Column("label", "label", ("labels", *LABEL_NAMES)),
+    )
+    metrics = {  # noqa: RUF012 (never changed)
+        **LOSS,
+        "accuracy": "higher",
+        "macro_f1": "higher",
+        "micro_f1": "higher",
+        "mcc": "higher",
+    }
+    best_by = "accuracy"
+    example_files = ("my.tsv",)
+    sizes = (*ENCODER_SIZES, "electra-small")
+
+    multi_label: bool = False
+    """Predict any number of labels per text, each with its own probability. Column `labels` then
+    holds labels separated by commas, or a JSON list."""
+
+    def __post_init__(self) -> None:
+        if self.multi_label:  # another kind of column, but the same task
+            labels = Column("labels", "labels", ("label", *LABEL_NAMES))
+            object.__setattr__(self, "columns", (FIRST_TEXT, SECOND_TEXT, labels))
+
+    @classmethod
+    def of_model(cls, heads: Mapping[str, HeadConfig]) -> Self:
+        reading = {head.reading for head in heads.values() if head.kind == "sequence"}
+        return cls(multi_label="multi_label" in reading)
+
+    def title(self, source_language: str, target_language: str) -> str:
+        return f"{source_language} text classifier".strip()
+
+    def uses(self, source_language: str, target_language: str) -> tuple[str, ...]:
+        return ("pellucid classify {run} < FILE", "pellucid evaluate {run} --data FILE.tsv")
+
+    @classmethod
+    def defaults(cls, n_examples: int, on_cpu: bool) -> Defaults:
+        return Defaults(
+            size="bert-tiny" if n_examples < 5_000 else "bert-mini",
+            epochs=20,
+            tokens_per_example=32,
+            settings={
+                "tokenizer": {"kind": "wordpiece", "vocab_size": 8_000, "normalize": "nfkc"},
+                "data": {"max_length": 128},
+                "training": {
+                    "max_tokens": 2048,
+                    **ADAMW,
+                    "warmup": 200,
+                },
+            },
+        )

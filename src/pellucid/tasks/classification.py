@@ -1,0 +1,157 @@
+"""Classification: one label, or several, for a text or a pair (Devlin et al. 2019, 4.1)."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from pellucid.config.tasks.classification import ClassificationConfig
+from pellucid.data.batching import evaluation_batches
+from pellucid.data.examples import Encoded, LeftOutRecord, ValidationData
+from pellucid.data.records import Record
+from pellucid.errors import ConfigError, DataError
+from pellucid.formats.bundle import Bundle
+from pellucid.metrics.classification import score_label_sets, score_labels
+from pellucid.nn.base import Model
+from pellucid.nn.losses import cross_entropy
+from pellucid.tasks.encoder import (
+    build_encoder,
+    build_encoder_bundle,
+    check_encoder,
+    get_published_head,
+)
+from pellucid.tasks.protocol import Task, TaskInputs, Term
+from pellucid.tasks.text_pairs import TextRows, encode_texts, pad_text_rows, score_texts
+
+NAME = ClassificationConfig.name
+HEAD = "classifier"
+LIKELY = 0.0
+"""A label of several is predicted if its logit is above this, its probability above 1/2."""
+
+
+class LabelledBatch(NamedTuple):
+    """Padded texts, and their labels."""
+
+    rows: TextRows
+    labels: Tensor  # (B,) ids; of several labels (B, C), 1.0 = has the label
+
+    def to(self, device: torch.device) -> "LabelledBatch":
+        return LabelledBatch(self.rows.to(device), self.labels.to(device, non_blocking=True))
+
+
+@dataclass(frozen=True)
+class ClassificationTask(Task):
+    """The task of one run."""
+
+    inputs: TaskInputs
+
+    def check(self) -> None:
+        """See `Task.check`."""
+        check_encoder(self.inputs, HEAD, ("pad",))
+        if len(self.labels) < 2 and not self._is_multi_label:
+            raise ConfigError(
+                f"all texts have the label {', '.join(self.labels)!r}, so nothing can be learned."
+                " Check which column holds the labels: data.columns."
+            )
+
+    def encode(self, records: Iterable[Record]) -> Iterator[Encoded | LeftOutRecord]:
+        """Ids of the text or pair, and of its labels; a text that is too long is cut."""
+        ids_of = {label: i for i, label in enumerate(self.labels)}
+        for record, texts in encode_texts(records, self.inputs):
+            if isinstance(texts, LeftOutRecord):
+                yield texts
+                continue
+            labels = np.array(_label_ids(record, ids_of), np.int32)
+            yield Encoded((texts.first, texts.second, labels), (texts.length,), record)
+
+    def build(self, seed: int) -> nn.Module:
+        """An encoder with a head that scores labels."""
+        head = replace(
+            get_published_head(self.inputs.config.family, HEAD),
+            outputs=len(self.labels),
+            labels=self.labels,
+            problem="multi_label" if self._is_multi_label else "single_label",
+        )
+        return build_encoder(self.inputs, {HEAD: head}, seed)
+
+    def collate(self, examples: Sequence[tuple[np.ndarray, ...]], seed: int) -> LabelledBatch:
+        """Texts to a batch; nothing here is random."""
+        labels = [each for *_, each in examples]
+        if not self._is_multi_label:
+            ids = torch.from_numpy(np.concatenate(labels)).long()
+            return LabelledBatch(pad_text_rows(examples, self.inputs), ids)
+        has = torch.zeros(len(labels), len(self.labels))
+        for row, each in zip(has, labels, strict=True):
+            row[torch.from_numpy(np.asarray(each, np.int64))] = 1.0
+        return LabelledBatch(pad_text_rows(examples, self.inputs), has)
+
+    def counts(self, batch: LabelledBatch) -> dict[str, int]:
+        """Texts; of several labels, all decisions whether a text has a label."""
+        return {NAME: batch.labels.numel()}
+
+    def tokens(self, batch: LabelledBatch) -> int:
+        """Tokens of the texts, special ones included."""
+        return batch.rows.count_tokens()
+
+    def loss(self, module: nn.Module, batch: LabelledBatch) -> dict[str, Term]:
+        """Cross-entropy of the label; of several labels, of each decision."""
+        return {NAME: Term(self._loss(score_texts(module, batch.rows, HEAD), batch.labels))}
+
+    def validate(
+        self, module: nn.Module, validation: ValidationData, device: torch.device
+    ) -> dict[str, float]:
+        """Loss per decision, accuracy, macro and micro F1, and Matthews' correlation."""
+        total, count = 0.0, 0
+        predicted: list[Tensor] = []
+        gold: list[Tensor] = []
+        with torch.inference_mode():
+            for indices in evaluation_batches(validation.examples.lengths):
+                batch = self.collate([validation.examples[i] for i in indices], 0).to(device)
+                logits = score_texts(module, batch.rows, HEAD)
+                total += float(self._loss(logits, batch.labels))
+                count += batch.labels.numel()
+                best = logits > LIKELY if self._is_multi_label else logits.argmax(-1)
+                predicted.append(best.cpu())
+                gold.append(batch.labels.to(best.dtype).cpu())
+        score = score_label_sets if self._is_multi_label else score_labels
+        scores = score(torch.cat(predicted).numpy(), torch.cat(gold).numpy())
+        return {"loss": total / count, **scores._asdict()}
+
+    def export(self, module: nn.Module) -> Mapping[str, Bundle]:
+        """The one model of this task."""
+        assert isinstance(module, Model)
+        return {"final": build_encoder_bundle(module, self.inputs)}
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels, in the order of their ids."""
+        return self.inputs.labels["labels" if self._is_multi_label else "label"]
+
+    @property
+    def _is_multi_label(self) -> bool:
+        objective = self.inputs.config.objective
+        assert isinstance(objective, ClassificationConfig)
+        return objective.multi_label
+
+    def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Return the summed loss of logits (B, C)."""
+        if self._is_multi_label:
+            return F.binary_cross_entropy_with_logits(logits, labels, reduction="sum")
+        return cross_entropy(logits, labels)
+
+
+def _label_ids(record: Record, ids_of: Mapping[str, int]) -> list[int]:
+    """Return the ids of a record's labels. Raises: DataError at one that the model lacks."""
+    value: Any = record.values[2]
+    labels = (value,) if isinstance(value, str) else value
+    unknown = [label for label in labels if label not in ids_of]
+    if unknown:
+        raise DataError(
+            f"{record.file}:{record.line}: label {unknown[0][:60]!r} is not among the model's"
+            f" {len(ids_of)} labels: {', '.join(ids_of)[:200]}."
+        )
+    return [ids_of[label] for label in labels]

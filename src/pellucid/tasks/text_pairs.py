@@ -1,0 +1,91 @@
+"""Texts, single or in pairs, as rows of one batch: `[CLS] first [SEP] second [SEP]`."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from pellucid.data.examples import LeftOutRecord, split_into_chunks
+from pellucid.data.records import Record
+from pellucid.nn.base import Model
+from pellucid.nn.heads import pool_states
+from pellucid.nn.masks import keep_from
+from pellucid.nn.padding import pad_rows
+from pellucid.tasks.encoder import max_text_tokens
+from pellucid.tasks.protocol import TaskInputs
+from pellucid.text.truncation import count_special_tokens, truncate, wrap_texts
+
+
+class EncodedTexts(NamedTuple):
+    """The texts of a record."""
+
+    first: np.ndarray
+    second: np.ndarray
+    """Empty for a single text."""
+    length: int
+    """Tokens of both, special ones included."""
+
+
+class TextRows(NamedTuple):
+    """Padded texts or pairs, special tokens included."""
+
+    ids: Tensor  # (B, T)
+    keep: Tensor | None  # (B, T), True = real; None if no row is padded
+    segments: Tensor | None  # (B, T); None if the model does not distinguish them
+
+    def to(self, device: torch.device) -> "TextRows":
+        return TextRows(
+            *(None if x is None else x.to(device, non_blocking=True) for x in self)  # type: ignore[arg-type]
+        )
+
+    def count_tokens(self) -> int:
+        """Return the number of tokens, special ones included."""
+        return self.ids.numel() if self.keep is None else int(self.keep.sum())
+
+
+def encode_texts(
+    records: Iterable[Record], inputs: TaskInputs
+) -> Iterator[tuple[Record, EncodedTexts | LeftOutRecord]]:
+    """Yield each record with the ids of its first two columns, cut to `data.max_length` tokens.
+
+    The second column may be None. A text without tokens leaves the record out.
+    """
+    tokenizer = inputs.tokenizers.source
+    n_special = [count_special_tokens(tokenizer, is_pair) for is_pair in (False, True)]
+    limit = max_text_tokens(inputs) + n_special[0]
+    for chunk in split_into_chunks(records):
+        firsts = tokenizer.encode_batch([record.values[0] for record in chunk])
+        seconds = tokenizer.encode_batch([record.values[1] or "" for record in chunk])
+        for record, first, second in zip(chunk, firsts, seconds, strict=True):
+            is_pair = record.values[1] is not None
+            if not first or (is_pair and not second):
+                yield record, LeftOutRecord("blank")
+                continue
+            first, second = truncate(first, second, max(0, limit - n_special[is_pair]))
+            ids = (np.array(first, np.int32), np.array(second, np.int32))
+            yield record, EncodedTexts(*ids, len(first) + len(second) + n_special[is_pair])
+
+
+def pad_text_rows(texts: Sequence[Sequence[np.ndarray]], inputs: TaskInputs) -> TextRows:
+    """Return texts as a batch. Each has a first and a second text, which may be empty."""
+    tokenizer = inputs.tokenizers.source
+    rows = [
+        wrap_texts(tokenizer, first.tolist(), second.tolist() if len(second) else None).wrapped
+        for first, second, *_ in texts
+    ]
+    ids = torch.from_numpy(pad_rows([row.ids for row in rows], tokenizer.id("pad")))
+    segments = None
+    if inputs.model_config.n_segments > 1:
+        segments = torch.from_numpy(pad_rows([row.segments for row in rows], 0))
+    lengths = torch.tensor([len(row.ids) for row in rows])
+    return TextRows(ids, keep_from(lengths, ids.shape[1]), segments)
+
+
+def score_texts(module: nn.Module, rows: TextRows, head: str) -> Tensor:
+    """Return the outputs (B, C) of a head of kind sequence, in float32."""
+    assert isinstance(module, Model)
+    state = module(rows.ids, rows.keep, segments=rows.segments)  # (B, T, D)
+    pooled = pool_states(state, rows.keep, None, module.head_configs[head].pool)  # (B, D)
+    return module.heads[head](pooled).float()
