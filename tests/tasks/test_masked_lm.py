@@ -6,14 +6,18 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from transformers import AutoModelForMaskedLM
+from transformers import AutoModelForMaskedLM, AutoModelForPreTraining
 
 from pellucid import garden
 from pellucid.config.data import DataConfig
+from pellucid.config.tasks.masked_lm import MaskedLMConfig
+from pellucid.data.batching import evaluation_batches
 from pellucid.errors import ConfigError, UsageError
 from pellucid.formats.open_model import open_model
 from pellucid.formats.save_bundle import save_bundle
-from pellucid.tasks.masked_lm import HEAD, SEGMENT_LENGTH, MaskedLMTask, split_into_segments
+from pellucid.tasks.documents import SEGMENT_LENGTH, split_into_segments
+from pellucid.tasks.masked_lm import HEAD, MaskedLMTask
+from pellucid.tasks.protocol import combine_terms
 from pellucid.tasks.starting_weights import copy_starting_weights
 from tasks.small import encoder_inputs, records_of, validation_data_of
 
@@ -90,7 +94,7 @@ def test_validation_is_the_same_each_time(task):
     first, again = (task.validate(module, validation, torch.device("cpu")) for _ in range(2))
     assert first == again
     assert first["perplexity"] == pytest.approx(np.exp(first["loss"]))
-    assert set(first) == set(task.inputs.config.objective.metrics)
+    assert set(first) == set(task.inputs.config.objective.available_metrics)
 
 
 def test_transformers_opens_what_is_saved(task, tmp_path):  # authority: transformers' logits
@@ -134,7 +138,7 @@ def test_ids_that_the_model_lacks_are_never_drawn(task):  # authority: the numbe
     n_rows = task.inputs.tokenizers.source.vocab_size - 40
     config = replace(task.inputs.config, model=replace(task.inputs.config.model, vocab_size=n_rows))
     fewer = MaskedLMTask(replace(task.inputs, config=config))
-    assert fewer._tokens.regular.max() < n_rows
+    assert fewer._masker.tokens.regular.max() < n_rows
     tiny = MaskedLMTask(replace(task.inputs, tokenizers=task.inputs.tokenizers.limit_vocab(4, 4)))
     with pytest.raises(UsageError, match="no 'mask' token"):
         tiny.check()
@@ -144,3 +148,124 @@ def test_no_room_for_text_is_refused():
     inputs = encoder_inputs("masked_lm", RECORDS, data=DataConfig(max_length=2))
     with pytest.raises(ConfigError, match="max_length=2 leaves no room"):
         next(MaskedLMTask(inputs).encode(RECORDS))
+
+
+DOCUMENTS = records_of([("\n".join(english for (english,) in TEXTS[i : i + 6]),)
+                        for i in range(0, 60, 6)])  # fmt: skip
+PAIRS = [("next_sentence", "bert-tiny"), ("sentence_order", "albert-tiny")]
+
+
+def paired_task(pairs, size, **settings):
+    return MaskedLMTask(encoder_inputs("masked_lm", DOCUMENTS, size, pairs=pairs, **settings))
+
+
+def drawn_batch(task, n=12):
+    examples = validation_data_of(task, DOCUMENTS).examples
+    return task.collate([task.example(examples, i, seed=i) for i in range(n)], seed=1)
+
+
+@pytest.mark.parametrize(("pairs", "size"), PAIRS)
+def test_pairs_and_words_by_transformers(pairs, size, tmp_path):  # authority: logits and loss there
+    task = paired_task(pairs, size)
+    task.check()
+    module = task.build(3).eval()
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.05)
+    save_bundle(tmp_path / "m", replace(task.export(module)["final"], card="card"))
+    peer = AutoModelForPreTraining.from_pretrained(tmp_path / "m").eval()
+    assert (
+        type(peer).__name__
+        == {"bert-tiny": "Bert", "albert-tiny": "Albert"}[size] + "ForPreTraining"
+    )
+    batch = drawn_batch(task)
+    assert set(batch.pair_labels.tolist()) == {0, 1}
+    keep = torch.ones_like(batch.ids) if batch.keep is None else batch.keep.long()
+    labels = torch.full((batch.ids.numel(),), -100)
+    labels[batch.chosen] = batch.labels
+    name = "next_sentence_label" if pairs == "next_sentence" else "sentence_order_label"
+    with torch.no_grad():
+        peer_output = peer(
+            input_ids=batch.ids,
+            attention_mask=keep,
+            token_type_ids=batch.segments,
+            labels=labels.view_as(batch.ids),
+            **{name: batch.pair_labels},
+        )
+        logits, pair_logits = task._logits(module, batch)
+        loss = combine_terms(task.loss(module, batch), task.counts(batch))
+    flat = peer_output.prediction_logits.flatten(0, 1)[batch.chosen]
+    torch.testing.assert_close(logits, flat, atol=1e-4, rtol=0)
+    peer_pairs = getattr(peer_output, "seq_relationship_logits", None)
+    peer_pairs = peer_output.sop_logits if peer_pairs is None else peer_pairs
+    torch.testing.assert_close(pair_logits, peer_pairs, atol=1e-4, rtol=0)
+    torch.testing.assert_close(loss, peer_output.loss, atol=1e-4, rtol=0)
+
+
+def test_pairs_have_segments_and_the_template_of_two_texts():  # authority: the tokenizer's template
+    task = paired_task(*PAIRS[0])
+    batch, tokenizer = drawn_batch(task), task.inputs.tokenizers.source
+    ids = batch.ids.flatten().clone()
+    ids[batch.chosen] = batch.labels
+    examples = validation_data_of(task, DOCUMENTS).examples
+    for row in range(12):
+        pair = task.example(examples, row, seed=row)
+        wrapped = tokenizer.add_special_tokens(pair.first, pair.second)
+        n = len(wrapped.ids)
+        assert ids.view_as(batch.ids)[row, :n].tolist() == wrapped.ids
+        assert batch.segments[row, :n].tolist() == wrapped.segments
+        assert n <= examples.lengths[row, 0] <= 24
+    assert not set(batch.labels.tolist()) & set(tokenizer.roles.values())
+    assert task.counts(batch) == {"masked_lm": len(batch.labels), "next_sentence": 12}
+
+
+def test_pairs_are_drawn_anew_in_each_epoch():
+    task = paired_task(*PAIRS[0])
+    examples = validation_data_of(task, DOCUMENTS).examples
+    first, same, other = (
+        [task.example(examples, i, seed).second.tolist() for i in range(len(examples))]
+        for seed in (1, 1, 2)
+    )
+    assert first == same
+    assert first != other
+
+
+@pytest.mark.parametrize(("pairs", "size"), PAIRS)
+def test_validation_scores_pairs(pairs, size):  # authority: brute force over the examples
+    task = paired_task(pairs, size)
+    module, validation = task.build(3).eval(), validation_data_of(task, DOCUMENTS)
+    scores = task.validate(module, validation, torch.device("cpu"))
+    assert set(scores) == set(task.inputs.config.objective.available_metrics)
+    right = 0
+    for seed, indices in enumerate(evaluation_batches(validation.examples.lengths)):
+        batch = task.collate([task.example(validation.examples, i, i) for i in indices], seed)
+        for row, label in enumerate(batch.pair_labels.tolist()):
+            one = batch._replace(
+                **{n: t[row : row + 1] for n, t in batch._asdict().items() if t.dim() == 2}
+            )
+            logits = task._logits(module, one._replace(chosen=torch.tensor([0])))[1]
+            right += int(logits.argmax()) == label
+    assert scores["pair_accuracy"] == pytest.approx(right / len(validation.examples))
+
+
+def test_pairs_that_a_family_does_not_have_are_refused():
+    with pytest.raises(ConfigError, match="family bert has no head 'sop'"):
+        paired_task("sentence_order", "bert-tiny").check()
+    config = replace(paired_task(*PAIRS[0]).inputs.config, objective=MaskedLMConfig())
+    with pytest.raises(ConfigError, match=r"pair_accuracy.*not a metric"):
+        replace(config, training=replace(config.training, best_by="pair_accuracy"))
+
+
+def test_whole_words_are_hidden_together():  # authority: the pieces' marks
+    task = MaskedLMTask(encoder_inputs("masked_lm", RECORDS, whole_words=True, chosen=0.4))
+    tokenizer = task.inputs.tokenizers.source
+    batch, _ = batch_of(task)
+    ids = batch.ids.flatten().clone()
+    ids[batch.chosen] = batch.labels
+    is_inner = torch.tensor([p.startswith("##") for p in tokenizer.pieces(ids.tolist())])
+    chosen = torch.zeros(len(ids), dtype=torch.bool)
+    chosen[batch.chosen] = True
+    is_first = ids == tokenizer.id("cls")  # a block may begin within a word
+    inner = (is_inner[1:] & ~is_first[:-1]).nonzero().flatten() + 1
+    assert len(inner) > 20
+    assert torch.equal(chosen[inner], chosen[inner - 1])

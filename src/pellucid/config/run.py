@@ -52,7 +52,7 @@ class RunConfig:
     decoding: DecodingConfig = field(default_factory=DecodingConfig)
 
     def __post_init__(self) -> None:
-        metrics = self.objective.metrics
+        metrics = self.objective.available_metrics
         if self.training.best_by and self.training.best_by not in metrics:
             raise ConfigError(
                 f"training.best_by={self.training.best_by!r} is not a metric of task"

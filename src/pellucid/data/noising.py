@@ -6,14 +6,12 @@ import numpy as np
 
 
 class MaskingShares(NamedTuple):
-    """How tokens are hidden."""
+    """How chosen tokens are hidden."""
 
-    chosen: float
-    """Share of the tokens of a row that are predicted."""
     masked: float
-    """Of those, the share that becomes the mask token."""
+    """The share that becomes the mask token."""
     random: float
-    """And the share that becomes a random token; the rest stays."""
+    """The share that becomes a random token; the rest stays."""
 
 
 class MaskingTokens(NamedTuple):
@@ -25,27 +23,66 @@ class MaskingTokens(NamedTuple):
     """Ids of random tokens: all except special tokens."""
 
 
-def mask_tokens(
+def choose_tokens(is_text: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
+    """Choose tokens for a model to predict.
+
+    is_text: (B, T), True where a token may be chosen. Each row has its share chosen, rounded, and
+    at least one token. Returns (B, T), True where a token is chosen.
+    Source: Devlin et al. 2019, section 3.1.
+    """
+    draws = np.where(is_text, rng.random(is_text.shape), 2.0)
+    rank = draws.argsort(axis=1).argsort(axis=1)  # (B, T), 0 = drawn first
+    return rank < _count_chosen(is_text, share)[:, None]
+
+
+def choose_words(
+    is_text: np.ndarray, words: np.ndarray, share: float, rng: np.random.Generator
+) -> np.ndarray:
+    """Choose whole words for a model to predict, as `choose_tokens` chooses tokens.
+
+    words: (B, T), the number of each token's word in its row. Words are drawn until their tokens
+    are the row's share; a word that would exceed it is skipped, unless it would be the only one.
+    Source: the released code of BERT, "whole word masking".
+    """
+    chosen = np.zeros_like(is_text)
+    for row, budget in enumerate(_count_chosen(is_text, share)):
+        columns = np.flatnonzero(is_text[row])
+        if not len(columns):
+            continue
+        cuts = np.flatnonzero(np.diff(words[row, columns])) + 1
+        tokens_by_word = np.split(columns, cuts)
+        order = rng.permutation(len(tokens_by_word))
+        for i in order:
+            if len(tokens_by_word[i]) <= budget:
+                chosen[row, tokens_by_word[i]] = True
+                budget -= len(tokens_by_word[i])
+            if not budget:
+                break
+        if not chosen[row].any():
+            chosen[row, tokens_by_word[order[0]]] = True
+    return chosen
+
+
+def replace_chosen(
     ids: np.ndarray,
-    is_text: np.ndarray,
+    chosen: np.ndarray,
     shares: MaskingShares,
     tokens: MaskingTokens,
     rng: np.random.Generator,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Hide tokens for a model to predict.
+) -> np.ndarray:
+    """Return ids (B, T) of which the chosen tokens (B, T) are masked, replaced or left.
 
-    ids: (B, T). is_text: (B, T), True where a token may be chosen. Each row has its share chosen,
-    rounded, and at least one token. Returns the noised ids (B, T), and chosen (B, T), True where a
-    token is to be predicted.  Source: Devlin et al. 2019, section 3.1 and appendix C.2.
+    Each token's fate is drawn separately.  Source: Devlin et al. 2019, section 3.1.
     """
-    n_text = is_text.sum(axis=1, keepdims=True)  # (B, 1)
-    n_chosen = np.minimum(np.maximum(np.rint(n_text * shares.chosen), 1), n_text)
-    draws = np.where(is_text, rng.random(ids.shape), 2.0)
-    rank = draws.argsort(axis=1).argsort(axis=1)  # (B, T), 0 = drawn first
-    chosen = rank < n_chosen
     fate = rng.random(ids.shape)
     masked = chosen & (fate < shares.masked)
     replaced = chosen & ~masked & (fate < shares.masked + shares.random)
     noised = np.where(masked, tokens.mask, ids)
     noised[replaced] = rng.choice(tokens.regular, int(replaced.sum()))
-    return noised, chosen
+    return noised
+
+
+def _count_chosen(is_text: np.ndarray, share: float) -> np.ndarray:
+    """Return how many tokens of each row are chosen, (B,)."""
+    n_text = is_text.sum(axis=1)
+    return np.minimum(np.maximum(np.rint(n_text * share), 1), n_text).astype(np.int64)

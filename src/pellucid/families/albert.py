@@ -34,6 +34,18 @@ DEFAULTS = {
     "hidden_dropout_prob": 0.0,
     "attention_probs_dropout_prob": 0.0,
 }
+# No paper has these: the smaller sizes of BERT (Turc et al. 2019), their layers shared.
+SMALLER = {
+    name: replace(
+        BASE,
+        n_encoder_layers=c.n_encoder_layers,
+        d_model=c.d_model,
+        d_ff=c.d_ff,
+        n_heads=c.n_heads,
+    )
+    for name, c in bert.SMALLER.items()
+    if name in ("tiny", "mini")
+}
 FIELDS = (
     *with_defaults(bert.FIELDS, DEFAULTS),
     Field("embedding_size", "d_embedding", 128),
@@ -95,6 +107,7 @@ ALBERT = Family(
     objective="masked words and the order of two texts",
     preset=BASE,
     presets={  # d_model / 64 heads (section 3.1)
+        **SMALLER,
         "base": BASE,
         "large": replace(BASE, d_model=1024, n_encoder_layers=24, n_heads=16, d_ff=4096),
         "xlarge": replace(BASE, d_model=2048, n_encoder_layers=24, n_heads=32, d_ff=8192),

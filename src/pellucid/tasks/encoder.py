@@ -66,11 +66,15 @@ def build_encoder_bundle(module: Model, inputs: TaskInputs) -> Bundle:
     )
 
 
-def max_text_tokens(inputs: TaskInputs) -> int:
-    """Return the maximum number of tokens of an example, without special tokens."""
-    n_special = len(inputs.tokenizers.source.add_special_tokens([]).ids)
+def max_text_tokens(inputs: TaskInputs, pair: bool = False) -> int:
+    """Return the maximum number of tokens of an example, without special tokens.
+
+    pair: whether an example is a pair of texts; each has a token at least.
+    """
+    texts = ([], []) if pair else ([],)
+    n_special = len(inputs.tokenizers.source.add_special_tokens(*texts).ids)
     bound = min(inputs.config.data.max_length, inputs.config.model.max_positions or 1 << 30)
-    if bound <= n_special:
+    if bound < n_special + len(texts):
         raise ConfigError(
             f"data.max_length={inputs.config.data.max_length} leaves no room for text between the"
             f" {n_special} special tokens. Use more."

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,14 +11,13 @@ from torch import Tensor, nn
 
 from pellucid.config.tasks.masked_lm import MaskedLMConfig
 from pellucid.data.batching import evaluation_batches
-from pellucid.data.examples import Encoded, LeftOutRecord, ValidationData, split_into_chunks
-from pellucid.data.noising import MaskingShares, MaskingTokens, mask_tokens
+from pellucid.data.examples import Encoded, Examples, LeftOutRecord, ValidationData
 from pellucid.data.records import Record
 from pellucid.formats.bundle import Bundle
-from pellucid.formats.special_ids import template_ids
 from pellucid.nn.base import Model
+from pellucid.nn.heads import pool_states
 from pellucid.nn.losses import cross_entropy, perplexity
-from pellucid.nn.masks import keep_from
+from pellucid.tasks.documents import encode_documents
 from pellucid.tasks.encoder import (
     build_encoder,
     build_encoder_bundle,
@@ -26,27 +25,13 @@ from pellucid.tasks.encoder import (
     get_published_head,
     max_text_tokens,
 )
-from pellucid.tasks.padding import pad_texts
+from pellucid.tasks.masking import MaskedBatch, Masker
+from pellucid.tasks.padding import pad_wrapped
 from pellucid.tasks.protocol import Task, TaskInputs, Term
+from pellucid.tasks.sentence_pairs import PAIR_HEADS, SentencePair, draw_pair, encode_blocks
 
 NAME = MaskedLMConfig.name
 HEAD = "mlm"
-SEGMENT_LENGTH = 10_000
-"""Approximate number of characters that are tokenized at once."""
-
-
-class MaskedBatch(NamedTuple):
-    """Padded blocks of text with hidden tokens."""
-
-    ids: Tensor  # (B, T), noised
-    keep: Tensor | None  # (B, T), True = real; None if no row is padded
-    chosen: Tensor  # (N,), indices into (B * T) of the tokens to predict
-    labels: Tensor  # (N,), original ids of these tokens
-
-    def to(self, device: torch.device) -> "MaskedBatch":
-        return MaskedBatch(
-            *(None if x is None else x.to(device, non_blocking=True) for x in self)  # type: ignore[arg-type]
-        )
 
 
 @dataclass(frozen=True)
@@ -58,118 +43,115 @@ class MaskedLMTask(Task):
     def check(self) -> None:
         """See `Task.check`."""
         check_encoder(self.inputs, HEAD, ("pad", "mask"))
+        if self._pairs:
+            get_published_head(self.inputs.config.family, PAIR_HEADS[self._pairs])
 
     def encode(self, records: Iterable[Record]) -> Iterator[Encoded | LeftOutRecord]:
-        """Yield blocks of documents, at most `data.max_length` tokens with special tokens."""
-        tokenizer, max_tokens = self.inputs.tokenizers.source, max_text_tokens(self.inputs)
-        n_special = len(tokenizer.add_special_tokens([]).ids)
-        for chunk in split_into_chunks(records):
-            segments = [split_into_segments(record.values[0]) for record in chunk]
-            encoded = iter(tokenizer.encode_batch([s for each in segments for s in each]))
-            for record, each in zip(chunk, segments, strict=True):
-                ids = np.array([i for _ in each for i in next(encoded)], np.int32)
-                if not len(ids):
-                    yield LeftOutRecord("blank")
-                for begin in range(0, len(ids), max_tokens):
-                    block = ids[begin : begin + max_tokens]
-                    yield Encoded((block,), (len(block) + n_special,), record)
+        """Yield blocks of documents, at most `data.max_length` tokens with special tokens.
+
+        With pairs: blocks of sentences that pairs are drawn from.
+        """
+        tokenizer = self.inputs.tokenizers.source
+        if self._pairs:
+            return encode_blocks(records, tokenizer, self._max_tokens)
+        return encode_documents(records, tokenizer, self._max_tokens)
+
+    def example(self, examples: Examples, index: int, seed: int) -> Sequence[np.ndarray] | Any:
+        """Return a block; with pairs, a pair drawn from `seed`."""
+        if not self._pairs:
+            return examples[index]
+        rng = np.random.default_rng(seed)
+        return draw_pair(examples, index, self._pairs, self._max_tokens, rng)
 
     def build(self, seed: int) -> nn.Module:
-        """Build an encoder with a head that predicts tokens."""
-        head = self.inputs.heads.get(HEAD) or get_published_head(self.inputs.config.family, HEAD)
-        return build_encoder(self.inputs, {HEAD: head}, seed)
+        """Build an encoder with a head that predicts tokens, and one for the labels of pairs."""
+        names = (HEAD, PAIR_HEADS[self._pairs]) if self._pairs else (HEAD,)
+        known, family = self.inputs.heads, self.inputs.config.family
+        heads = {name: known.get(name) or get_published_head(family, name) for name in names}
+        return build_encoder(self.inputs, heads, seed)
 
-    def collate(self, examples: Sequence[tuple[np.ndarray]], seed: int) -> MaskedBatch:
-        """Return blocks as a batch. `seed` determines which tokens are hidden, and how."""
-        tokenizer, c = self.inputs.tokenizers.source, self._objective
-        before, after = template_ids(tokenizer)
-        ids, lengths = pad_texts([text for (text,) in examples], tokenizer)
-        position = np.arange(ids.shape[1])
-        is_text = (position >= len(before)) & (position < lengths[:, None] - len(after))  # (B, T)
-        noised, chosen = mask_tokens(
-            ids,
-            is_text,
-            MaskingShares(c.chosen, c.masked, c.random),
-            self._tokens,
-            np.random.default_rng(seed),
-        )
-        return MaskedBatch(
-            ids=torch.from_numpy(noised),
-            keep=keep_from(torch.from_numpy(lengths), ids.shape[1]),
-            chosen=torch.from_numpy(np.flatnonzero(chosen)),
-            labels=torch.from_numpy(ids[chosen]),
-        )
+    def collate(self, examples: Sequence[Any], seed: int) -> MaskedBatch:
+        """Return blocks or pairs as a batch. `seed` determines which tokens are hidden, and how."""
+        labels = [pair.label for pair in examples if isinstance(pair, SentencePair)]
+        texts = [each[:2] if labels else each for each in examples]
+        padded = pad_wrapped(texts, self.inputs.tokenizers.source)
+        return self._masker.mask(padded, seed, labels)
 
     def counts(self, batch: MaskedBatch) -> dict[str, int]:
-        """Return the number of predicted tokens."""
-        return {NAME: len(batch.labels)}
+        """Return the number of predicted tokens, and of pairs."""
+        counts = {NAME: len(batch.labels)}
+        return counts | {self._pairs: len(batch.ids)} if self._pairs else counts
 
     def tokens(self, batch: MaskedBatch) -> int:
         """Return the number of tokens, with special tokens."""
-        return batch.ids.numel() if batch.keep is None else int(batch.keep.sum())
+        return batch.n_tokens
 
     def loss(self, module: nn.Module, batch: MaskedBatch) -> dict[str, Term]:
-        """Return the cross-entropy of the hidden tokens. No logits of others are computed."""
-        return {NAME: Term(cross_entropy(_logits(module, batch), batch.labels))}
+        """Return the cross-entropies of the hidden tokens and of the labels of pairs.
+
+        No logits of other tokens are computed.
+        """
+        logits, pair_logits = self._logits(module, batch)
+        terms = {NAME: Term(cross_entropy(logits, batch.labels))}
+        if pair_logits is not None and batch.pair_labels is not None:
+            terms[self._pairs] = Term(cross_entropy(pair_logits, batch.pair_labels))
+        return terms
 
     def validate(
         self, module: nn.Module, validation: ValidationData, device: torch.device
     ) -> dict[str, float]:
-        """Return loss, perplexity and accuracy of the hidden tokens.
+        """Return loss, perplexity and accuracy of the hidden tokens, and the accuracy on pairs.
 
-        Every validation hides the same tokens.
+        Every validation hides the same tokens and draws the same pairs.
         """
-        total, right, count = 0.0, 0, 0
+        loss, right, count = np.zeros(2), np.zeros(2), np.zeros(2)  # of tokens, of pairs
+        examples = validation.examples
         with torch.inference_mode():
-            for number, indices in enumerate(evaluation_batches(validation.examples.lengths)):
-                examples = [validation.examples[i] for i in indices]
-                batch = self.collate(examples, seed=number).to(device)
-                logits = _logits(module, batch)
-                total += float(cross_entropy(logits, batch.labels))
-                right += int((logits.argmax(-1) == batch.labels).sum())
-                count += len(batch.labels)
-        mean = total / max(count, 1)
-        accuracy = right / max(count, 1)
-        return {"loss": mean, "perplexity": perplexity(total, count), "accuracy": accuracy}
+            for number, indices in enumerate(evaluation_batches(examples.lengths)):
+                drawn = [self.example(examples, i, seed=i) for i in indices]
+                batch = self.collate(drawn, seed=number).to(device)
+                outputs = zip(
+                    self._logits(module, batch), (batch.labels, batch.pair_labels), strict=True
+                )
+                for i, (logits, labels) in enumerate(outputs):
+                    if logits is not None and labels is not None:
+                        loss[i] += float(cross_entropy(logits, labels))
+                        right[i] += int((logits.argmax(-1) == labels).sum())
+                        count[i] += len(labels)
+        means, shares = loss / np.maximum(count, 1), right / np.maximum(count, 1)
+        scores = {
+            "loss": float(means.sum()),
+            "perplexity": perplexity(loss[0], int(count[0])),
+            "accuracy": float(shares[0]),
+        }
+        return scores | {"pair_accuracy": float(shares[1])} if self._pairs else scores
 
     def export(self, module: nn.Module) -> Mapping[str, Bundle]:
         """Return the only model of this task."""
         assert isinstance(module, Model)
         return {"final": build_encoder_bundle(module, self.inputs)}
 
+    def _logits(self, module: nn.Module, batch: MaskedBatch) -> tuple[Tensor, Tensor | None]:
+        """Return logits (N, V) of the hidden tokens, and (B, 2) of the pairs, if there are any."""
+        assert isinstance(module, Model)
+        state = module(batch.ids, batch.keep, segments=batch.segments)  # (B, T, D)
+        logits = module.heads[HEAD](state.flatten(0, 1).index_select(0, batch.chosen))
+        if not self._pairs:
+            return logits, None
+        first = pool_states(state, batch.keep, None, "first")  # (B, D)
+        return logits, module.heads[PAIR_HEADS[self._pairs]](first)
+
     @property
-    def _objective(self) -> MaskedLMConfig:
+    def _pairs(self) -> str:
+        """The kind of pairs, or an empty string."""
         objective = self.inputs.config.objective
         assert isinstance(objective, MaskedLMConfig)
-        return objective
+        return "" if objective.pairs == "none" else objective.pairs
 
     @cached_property
-    def _tokens(self) -> MaskingTokens:
-        tokenizer = self.inputs.tokenizers.source
-        special = set(tokenizer.roles.values())
-        # Published models may have more tokens than embeddings, or the reverse.
-        n_ids = min(tokenizer.vocab_size, self.inputs.model_config.vocab_size)
-        regular = [i for i in range(n_ids) if i not in special]
-        return MaskingTokens(tokenizer.id("mask"), np.array(regular))
+    def _max_tokens(self) -> int:
+        return max_text_tokens(self.inputs, pair=bool(self._pairs))
 
-
-def split_into_segments(text: str) -> list[str]:
-    """Split a document at line ends into segments of about `SEGMENT_LENGTH` characters.
-
-    The concatenated segments are the document.
-    """
-    segments, begin = [], 0
-    while begin < len(text):
-        end = begin + SEGMENT_LENGTH
-        if end < len(text):
-            end = text.find("\n", end) + 1 or len(text)
-        segments.append(text[begin:end])
-        begin = end
-    return segments
-
-
-def _logits(module: nn.Module, batch: MaskedBatch) -> Tensor:
-    """Return logits (N, V) of the hidden tokens."""
-    assert isinstance(module, Model)
-    state = module(batch.ids, batch.keep)  # (B, T, D)
-    return module.heads[HEAD](state.flatten(0, 1).index_select(0, batch.chosen))
+    @cached_property
+    def _masker(self) -> Masker:
+        return Masker.of(self.inputs)

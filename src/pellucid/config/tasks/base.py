@@ -33,7 +33,7 @@ class TaskConfig:
     columns: ClassVar[tuple[Column, ...]]
     """Columns of its data, in this order."""
     metrics: ClassVar[Mapping[str, Direction]] = LOSS
-    """Metrics that `validate` returns -> which values are better."""
+    """Metrics of the task -> which values are better."""
     best_by: ClassVar[str] = "loss"
     """Default metric that selects the best checkpoint."""
     example_files: ClassVar[tuple[str, ...]]
@@ -47,6 +47,11 @@ class TaskConfig:
     def of_model(cls, heads: Mapping[str, HeadConfig]) -> Self:
         """Return the settings that a finished model was trained with, as far as its heads tell."""
         return cls()
+
+    @property
+    def available_metrics(self) -> Mapping[str, Direction]:
+        """The metrics that `validate` returns with these settings."""
+        return self.metrics
 
     @property
     def vector_files(self) -> Mapping[str, str]:

@@ -17,7 +17,8 @@ SECOND_TEXT = Column(
 """The columns of one text, or of a pair."""
 ENCODER_SIZES = (
     *(f"bert-{size}" for size in ("tiny", "mini", "small", "medium", "base", "large")),
-    *("roberta-base", "roberta-large", "distilbert-base", "albert-base"),
+    *("roberta-base", "roberta-large", "distilbert-base"),
+    *("albert-tiny", "albert-mini", "albert-base"),
 )
 ADAMW: dict[str, Any] = {
     "optimizer": "adamw",

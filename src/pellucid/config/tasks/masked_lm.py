@@ -1,43 +1,36 @@
 """Settings of masked language modeling."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
-from pellucid.config.checks import check_fraction
-from pellucid.config.columns import Column
-from pellucid.config.tasks.base import LOSS, Defaults, TaskConfig
+from pellucid.config.tasks.base import LOSS, Defaults, Direction
 from pellucid.config.tasks.encoders import ADAMW, ENCODER_SIZES
-from pellucid.errors import ConfigError
+from pellucid.config.tasks.masking import MaskingConfig
 
 
 @dataclass(frozen=True, kw_only=True)
-class MaskedLMConfig(TaskConfig):
-    """Masked language modeling: predict masked tokens (Devlin et al. 2019).
-
-    Masking is dynamic: it differs between epochs (Liu et al. 2019, section 4.1).
-    """
+class MaskedLMConfig(MaskingConfig):
+    """Masked language modeling: predict masked tokens (Devlin et al. 2019)."""
 
     name = "masked_lm"
-    columns = (Column("text", "document", ("document", "sentence", "content"), tokenizer="source"),)
-    metrics = {**LOSS, "perplexity": "lower", "accuracy": "higher"}  # noqa: RUF012 (never changed)
-    example_files = ("my.txt",)
+    metrics = {  # noqa: RUF012 (never changed)
+        **LOSS,
+        "perplexity": "lower",
+        "accuracy": "higher",
+        "pair_accuracy": "higher",
+    }
     sizes = ENCODER_SIZES
 
-    chosen: float = 0.15
-    """Fraction of tokens to predict."""
-    masked: float = 0.8
-    """Fraction of these tokens to replace with the mask token."""
-    random: float = 0.1
-    """Fraction of these tokens to replace with a random token; the rest is not changed."""
+    pairs: Literal["none", "next_sentence", "sentence_order"] = "none"
+    """Predict in addition whether the second of two segments follows the first. next_sentence: or
+    is from another document (Devlin et al. 2019; BERT). sentence_order: or precedes it (Lan et al.
+    2020; ALBERT). Sentences are the lines of a document: see data.documents."""
 
-    def __post_init__(self) -> None:
-        check_fraction(self, "chosen")
-        if not self.chosen:
-            raise ConfigError("chosen=0 leaves nothing to predict. The paper's value is 0.15.")
-        if self.masked < 0 or self.random < 0 or self.masked + self.random > 1:
-            raise ConfigError(
-                f"masked={self.masked} and random={self.random} are fractions of the chosen tokens:"
-                " neither may be below 0, nor their sum above 1."
-            )
+    @property
+    def available_metrics(self) -> Mapping[str, Direction]:
+        without = {"pair_accuracy"} if self.pairs == "none" else set[str]()
+        return {name: best for name, best in self.metrics.items() if name not in without}
 
     def uses(self, source_language: str, target_language: str) -> tuple[str, ...]:
         return (

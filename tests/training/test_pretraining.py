@@ -1,0 +1,96 @@
+"""Pretraining objectives end to end: 32 examples by heart, and a resumed run.
+
+Authority: what was learned by heart has a score that no chance gives; the uninterrupted run.
+"""
+
+import pytest
+
+from pellucid import garden
+from pellucid.config.read import merge
+from pellucid.training.pipeline import train
+from training.conftest import figures
+
+pytestmark = pytest.mark.timeout(300)  # whole trainings, on a machine that may be shared
+
+SMALL = {
+    "device": "cpu",
+    "tokenizer": {"vocab_size": 300},
+    "model": {
+        "d_model": 32,
+        "d_ff": 64,
+        "n_heads": 2,
+        "n_encoder_layers": 1,
+        "dropout": 0.0,
+        "attention_dropout": 0.0,
+    },
+    "training": {
+        "max_tokens": 800,
+        "schedule": "constant",
+        "rate": 0.003,
+        "warmup": 0,
+        "log_every": 50,
+        "validate_every": 500,
+        "checkpoint_every": 500,
+        "precision": "fp32",
+        "threads": 1,
+    },
+}
+TASKS = {
+    "next_sentence": {
+        "task": "masked_lm",
+        "objective": {"pairs": "next_sentence"},
+        "training": {"rate": 0.01},
+    },
+    "sentence_order": {
+        "task": "masked_lm",
+        "size": "albert-tiny",
+        "objective": {"pairs": "sentence_order", "whole_words": True},
+        "model": {"d_embedding": 16},
+    },
+}
+BY_HEART = {
+    "next_sentence": (300, {"valid_pair_accuracy": 0.84}),
+    "sentence_order": (300, {"valid_pair_accuracy": 0.84}),
+}
+"""Updates, and the least score of what was learned."""
+
+
+@pytest.fixture(scope="session")
+def documents(tmp_path_factory):
+    """32 documents of two sentences, with blank lines between."""
+    path = tmp_path_factory.mktemp("documents") / "documents.txt"
+    sentences = [english for english, _ in garden.pairs(64, "en", "de")]
+    pairs = zip(sentences[::2], sentences[1::2], strict=True)
+    path.write_text("\n".join(f"{first}\n{second}\n" for first, second in pairs), encoding="utf-8")
+    return path
+
+
+def settings(name, documents, run, updates, **training):
+    data = {"train": [str(documents)], "valid": [str(documents)], "documents": "blank_line"}
+    given = {"data": data, "run_dir": str(run), "training": {"max_updates": updates, **training}}
+    return merge(merge(SMALL, TASKS[name]), given)
+
+
+@pytest.mark.parametrize("name", BY_HEART)
+def test_learns_32_examples_by_heart(name, documents, tmp_path):
+    updates, least = BY_HEART[name]
+    train(settings(name, documents, tmp_path, updates))
+    scores = figures(tmp_path)[-1]
+    assert {metric: scores[metric] > bound for metric, bound in least.items()} == dict.fromkeys(
+        least, True
+    ), scores
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_resumed_run_is_the_uninterrupted_one(name, documents, tmp_path):
+    often = {"log_every": 1, "checkpoint_every": 3}
+    for run, updates in (("stopped", 3), ("stopped", 6), ("whole", 6)):
+        train(settings(name, documents, tmp_path / run, updates, **often))
+    assert figures(tmp_path / "stopped")[-3:] == figures(tmp_path / "whole")[-3:]
+    files = sorted(p.relative_to(tmp_path / "whole") for p in (tmp_path / "whole").rglob("final/*"))
+    assert files
+    for file in files:
+        if file.suffix == ".safetensors":
+            assert (tmp_path / "stopped" / file).read_bytes() == (
+                tmp_path / "whole" / file
+            ).read_bytes()
