@@ -9,18 +9,18 @@ from pellucid.errors import ConfigError
 
 Order = Literal["length", "stream"]
 EVALUATION_TOKENS = 4096
-"""Padded tokens of a batch of `evaluation_batches`."""
+"""Maximum number of tokens, with padding, in a batch of `evaluation_batches`."""
 POOL = 50
-"""Batches of a fixed number of examples whose examples are sorted together by length."""
+"""Maximum number of batches in a pool, whose examples are sorted by length."""
 
 
 def epoch_batches(lengths: np.ndarray, max_tokens: int, seed: int, epoch: int) -> list[np.ndarray]:
-    """The batches of one epoch: every example once, examples of similar length together.
+    """Return the batches of one epoch, which group examples of similar length.
 
-    lengths: (N, sides) tokens of each example, special ones counted. Rows times the longest side
-    never exceed `max_tokens`. Which examples meet, and the order of batches, change from epoch to
+    lengths: (N, sides) number of tokens of each example, with special tokens. Rows times the
+    longest side never exceed `max_tokens`. The composition and order of batches change with the
     epoch; the number of batches does not.
-    Raises: ConfigError naming an example that alone is too long.
+    Raises: ConfigError naming an example that is too long for a batch.
     """
     longest = lengths.max(axis=1)  # (N,)
     check_lengths(lengths, max_tokens)
@@ -33,11 +33,11 @@ def epoch_batches(lengths: np.ndarray, max_tokens: int, seed: int, epoch: int) -
 
 
 def fixed_size_batches(lengths: np.ndarray, n_rows: int, seed: int, epoch: int) -> list[np.ndarray]:
-    """The batches of one epoch: every example once, `n_rows` in each batch but one.
+    """Return the batches of one epoch, with `n_rows` examples in each but one.
 
-    Shuffled examples are sorted by length within pools of up to 50 batches (at least 4 pools if
-    there are enough examples), so that a batch has similar lengths, and other examples meet in
-    each epoch.
+    Examples are shuffled, then sorted by length within pools of up to 50 batches (at least 4 pools
+    if there are enough examples). So lengths in a batch are similar, and its composition changes
+    with the epoch.
     """
     n = len(lengths)
     rng = np.random.default_rng((seed, epoch))
@@ -50,15 +50,15 @@ def fixed_size_batches(lengths: np.ndarray, n_rows: int, seed: int, epoch: int) 
 
 
 def evaluation_batches(lengths: np.ndarray) -> list[list[int]]:
-    """Yield batches of every example once, for evaluation. They are deterministic."""
+    """Return deterministic batches for evaluation, with every example once."""
     if not len(lengths):
         return []
-    most = max(EVALUATION_TOKENS, int(lengths.max()))
-    return [batch.tolist() for batch in epoch_batches(lengths, most, seed=0, epoch=0)]
+    max_tokens = max(EVALUATION_TOKENS, int(lengths.max()))
+    return [batch.tolist() for batch in epoch_batches(lengths, max_tokens, seed=0, epoch=0)]
 
 
 def stream_batches(lengths: np.ndarray, max_tokens: int, n_rows: int = 0) -> list[np.ndarray]:
-    """Batches along contiguous streams: row r of each batch follows row r of the one before.
+    """Return batches along contiguous streams: row r continues row r of the previous batch.
 
     The examples are cut into `n_rows` streams, or as many as rows of the longest example fit into
     `max_tokens`; up to so many examples at the end are left out.
@@ -73,7 +73,7 @@ def stream_batches(lengths: np.ndarray, max_tokens: int, n_rows: int = 0) -> lis
 
 
 class Batches(NamedTuple):
-    """The endless sequence of micro-batches of a training."""
+    """The endless sequence of micro-batches of a run."""
 
     lengths: np.ndarray
     max_tokens: int
@@ -84,7 +84,7 @@ class Batches(NamedTuple):
     """Examples in each batch."""
 
     def iterate_from(self, start: int) -> Iterator[tuple[int, np.ndarray]]:
-        """(epoch, indices of examples) from micro-batch `start` on, counted over all epochs."""
+        """Yield (epoch, indices of examples) of each micro-batch from number `start` on."""
         if not len(self.lengths):
             raise ConfigError("there are no examples to make batches of. Check data.train.")
         epoch, index = divmod(start, self.n_batches)
@@ -95,7 +95,7 @@ class Batches(NamedTuple):
 
     @property
     def n_batches(self) -> int:
-        """Micro-batches in an epoch."""
+        """Number of micro-batches in an epoch."""
         if self.order == "stream":
             return len(stream_batches(self.lengths, self.max_tokens, self.n_rows))
         if self.n_rows:
@@ -113,7 +113,7 @@ class Batches(NamedTuple):
 
 
 def check_lengths(lengths: np.ndarray, max_tokens: int) -> None:
-    """Raises: ConfigError if a single example has more tokens than a batch may have."""
+    """Check that every example fits into a batch. Raises: ConfigError."""
     longest = lengths.max(axis=1)
     if len(longest) and longest.max() > max_tokens:
         worst = int(longest.argmax())

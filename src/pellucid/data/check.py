@@ -1,4 +1,4 @@
-"""Report all faults of data, and notes on it, in one pass."""
+"""Report all faults of data files in one pass, with notes."""
 
 import re
 from array import array
@@ -40,7 +40,7 @@ class Report:
         return any(fault.fatal for fault in self.faults)
 
     def lines(self) -> Iterator[str]:
-        """The report for people: what was recognized, each fault, and the counts."""
+        """Yield the lines of a readable report: recognized columns, faults and counts."""
         if self.recognized and self.recognized.reader.layout != "plain":
             yield from self.recognized.describe()
         for fault in self.faults:
@@ -53,8 +53,8 @@ class Report:
 def check(files: Sequence[str], config: DataConfig, columns: Sequence[Column] = PAIR) -> Report:
     """Read all of the data and report every fault, fatal or not, instead of stopping at one.
 
-    At most `LISTED` faults of a kind are listed; `counts` has them all. Memory: 150 bytes an
-    example, to find duplicates, and the 2,000 examples that may be held out.
+    At most `LISTED` faults of a kind are listed; `counts` counts all. Memory: 150 bytes per
+    example to find duplicates, and the up to 2,000 examples that may be held out.
     Raises: UsageError or ConfigError if the files or settings cannot give these columns.
     """
     faults: list[Fault] = []
@@ -67,11 +67,11 @@ def check(files: Sequence[str], config: DataConfig, columns: Sequence[Column] = 
             examples += 1
             if examples <= N_EXAMPLES:
                 first.append(scanned)
-        for fault in scanned.faults or notes.of(scanned):
+        for fault in scanned.faults or notes.check_example(scanned):
             counts[fault.kind] += 1
             if counts[fault.kind] <= LISTED:
                 faults.append(fault)
-    for kind, what in notes.of_all(files, examples):
+    for kind, what in notes.check_all(files, examples):
         faults.append(Fault(str(files[0]), 0, 0, kind, what))
         counts[kind] += 1
     counted = {kind: n for kind, n in counts.items() if n}
@@ -80,7 +80,7 @@ def check(files: Sequence[str], config: DataConfig, columns: Sequence[Column] = 
 
 
 class _Notes:
-    """What is odd about examples that can be read, one by one and as a whole."""
+    """Finds unusual properties of valid examples, one by one and over all of them."""
 
     def __init__(self, columns: Sequence[Column], config: DataConfig) -> None:
         self.columns, self.config = tuple(columns), config
@@ -91,8 +91,8 @@ class _Notes:
         self.held_out = HoldOut(columns)
         self.texts = array("q")  # hashes of the texts of each example
 
-    def of(self, scanned: Scanned) -> Iterator[Fault]:
-        """Notes on one example."""
+    def check_example(self, scanned: Scanned) -> Iterator[Fault]:
+        """Yield notes on one example."""
         if scanned.record is None:
             where = " on both sides" if self.is_pair else ""
             what = f"empty{where}: skipped."
@@ -107,12 +107,12 @@ class _Notes:
             yield Fault(scanned.file, scanned.line, 0, "duplicates", what, fatal=False)
         self.seen.add(key)
         if self.is_pair:
-            for kind, what in self._of_pair(*values):
+            for kind, what in self._check_pair(*values):
                 yield Fault(scanned.file, scanned.line, 0, kind, what, fatal=False)
-            yield from self._line_breaks(scanned, values)
+            yield from self._find_line_breaks(scanned, values)
 
-    def of_all(self, files: Sequence[str], examples: int) -> Iterator[tuple[str, str]]:
-        """Kind and text of what would stop a training on all of the examples."""
+    def check_all(self, files: Sequence[str], examples: int) -> Iterator[tuple[str, str]]:
+        """Yield (kind, message) of errors that concern the examples as a whole."""
         if not examples:
             yield f"no {self.noun}s", f"the files have no {self.noun}."
         elif self.too_long == examples:
@@ -122,9 +122,9 @@ class _Notes:
             )
             yield f"no {self.noun}s", what
         elif not self.config.valid and tuple(files) != (GARDEN,):
-            yield from self._of_split(examples)
+            yield from self._check_split(examples)
 
-    def _of_split(self, examples: int) -> Iterator[tuple[str, str]]:
+    def _check_split(self, examples: int) -> Iterator[tuple[str, str]]:
         try:
             split = self.held_out.split(n_held_out(examples))
         except DataError as error:
@@ -135,14 +135,14 @@ class _Notes:
         if all(held.intersection(texts[i : i + n]) for i in range(0, len(texts), n)):
             yield "no validation", NOTHING_LEFT
 
-    def _of_pair(self, source: str, target: str) -> Iterator[tuple[str, str]]:
+    def _check_pair(self, source: str, target: str) -> Iterator[tuple[str, str]]:
         if source == target:
             yield "identical sides", "source and target are the same text: not translated?"
         longer, shorter = sorted((len(source), len(target)), reverse=True)
         if longer > SHORT and longer > UNEQUAL * shorter:
             what = f"{len(source)} characters against {len(target)}: a translation of the whole?"
             yield "unequal lengths", what
-        # No tokenizer that is trained here makes fewer tokens than a text has words.
+        # No tokenizer trained here gives fewer tokens than a text has words.
         n_words = max(len(source.split()), len(target.split()))
         if n_words > self.config.max_length:
             self.too_long += 1
@@ -152,7 +152,7 @@ class _Notes:
             )
             yield "longer than data.max_length", what
 
-    def _line_breaks(self, scanned: Scanned, values: Sequence[str]) -> Iterator[Fault]:
+    def _find_line_breaks(self, scanned: Scanned, values: Sequence[str]) -> Iterator[Fault]:
         for column, text in enumerate(values):
             if match := BREAKS.search(text):
                 what = (

@@ -10,22 +10,22 @@ from pellucid.data.records import Record
 
 CHUNK_RECORDS = 2048
 CHUNK_CHARACTERS = 1 << 20
-"""Most records and characters tokenized at once, so that memory does not grow with the data."""
+"""Maximum records and characters to tokenize at once, which bounds memory."""
 
 
 class Encoded(NamedTuple):
     """One example as a task stores it."""
 
     columns: tuple[np.ndarray, ...]
-    """1-D arrays of int32 or float32; their number is the same for all examples of a task."""
+    """1-D arrays of int32 or float32. All examples of a task have the same number of columns."""
     lengths: tuple[int, ...]
-    """Tokens on each side, special tokens of `collate` included; batches are sized by them."""
+    """Number of tokens on each side, with the special tokens that `collate` adds."""
     record: Record
     """The record that was encoded."""
 
 
 class LeftOutRecord(NamedTuple):
-    """A record that gives no example. `reason` is a short phrase by which records are counted."""
+    """A record without an example. Records are counted by `reason`, a short phrase."""
 
     reason: str
 
@@ -38,11 +38,11 @@ class Examples(Protocol):
 
     @property
     def lengths(self) -> np.ndarray:
-        """(N, sides), number of tokens of each example, special tokens included."""
+        """(N, sides), number of tokens of each example, with special tokens."""
         ...
 
     def origin(self, index: int) -> str:
-        """The `file:line` of the record of example `index`."""
+        """Return the `file:line` of the record of an example."""
         ...
 
 
@@ -51,7 +51,7 @@ class InMemoryExamples:
 
     def __init__(self, examples: Sequence[Encoded]) -> None:
         self._examples = examples
-        self.lengths = np.array([each.lengths for each in examples], np.int32)
+        self.lengths = np.array([example.lengths for example in examples], np.int32)
 
     def __len__(self) -> int:
         return len(self._examples)
@@ -73,7 +73,7 @@ class ValidationData:
 
 
 class TrainingData(NamedTuple):
-    """The data of a training."""
+    """Training and validation data of a run."""
 
     train: Examples
     validation: ValidationData

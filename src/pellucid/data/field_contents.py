@@ -1,4 +1,4 @@
-"""Which field of a table without header each column is, by what the fields hold."""
+"""Assign columns to the fields of a table without header, by content."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from pellucid.data.values import is_number
 
 
 class UnclearError(Exception):
-    """Why columns cannot be assigned to fields; `row` has other fields than expected."""
+    """Raised if columns cannot be assigned to fields. `row` has unexpected fields, if given."""
 
     def __init__(self, what: str, row: Row | None = None) -> None:
         super().__init__(what)
@@ -18,9 +18,9 @@ class UnclearError(Exception):
 def assign_by_content(
     columns: Sequence[Column], indices: Sequence[int], rows: Sequence[Row]
 ) -> dict[str, int]:
-    """Assign as many fields as columns: a score is a number, a label one of few values.
+    """Assign each column a field: a score is a number, a label one of few values.
 
-    What is left is assigned in order.  Raises: UnclearError.
+    The other columns are assigned in order.  Raises: UnclearError.
     """
     keys: dict[str, int] = {}
     body = rows[1:] or rows  # the first may be a header
@@ -40,7 +40,7 @@ def assign_by_content(
 def _score_field(column: Column, free: Sequence[int], values: dict[int, list[str]]) -> int:
     numeric = [i for i in free if all(map(is_number, values[i]))]
     if numeric:
-        return numeric[-1]  # usual where several are: the score comes last
+        return numeric[-1]  # by convention, the score comes last
     raise UnclearError(f"no field of numbers for {column.name}. {how_to_choose(column.name)}")
 
 
@@ -57,5 +57,5 @@ def _label_field(column: Column, free: Sequence[int], values: dict[int, list[str
 
 
 def how_to_choose(column: str) -> str:
-    """Return the hint of a message about a column that has no clear field."""
+    """Return the hint of an error about a column without a certain field."""
     return f"Choose one with data.columns: {column}=NAME, or its number from 1."

@@ -1,4 +1,4 @@
-"""Which field of a file each column of a task is read from."""
+"""Assign the columns of a task to the fields of a file."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,18 +14,18 @@ from pellucid.errors import ConfigError
 
 
 class Fields(NamedTuple):
-    """From which field each column of a task is read."""
+    """The field from which each column of a task is read."""
 
     keys: tuple[Key | None, ...]
-    """One for each column; None: an optional column that the file does not have."""
+    """One field per column; None for an optional column that the file does not have."""
     header: tuple[str, ...] = ()
-    """The names in the first row, where that is a header."""
+    """The names in the first row, if it is a header."""
     n_fields: int = 0
-    """How many fields each row must have; 0: any number."""
+    """Number of fields that each row must have; 0 means any number."""
 
 
 class Recognizer:
-    """Assigns columns to fields, for all files of a data set alike."""
+    """Assigns columns to fields in the same way for all files of a data set."""
 
     def __init__(self, columns: Sequence[Column], config: DataConfig) -> None:
         """Raises: ConfigError if `data.columns` names a column that the task does not read."""
@@ -40,25 +40,29 @@ class Recognizer:
                 hint = f"Did you mean {close[0]}?" if close else f"It reads {', '.join(known)}."
                 raise ConfigError(f"data.columns: this task reads no column {name!r}. {hint}")
 
-    def fields(self, layout: Layout, rows: Sequence[Row]) -> Fields:
-        """Return from which field each column is read, by some rows of a file.
+    def assign(self, layout: Layout, rows: Sequence[Row]) -> Fields:
+        """Return the field of each column, given the first rows of a file.
 
-        Raises: UnclearError.
+        Raises: UnclearError if fields cannot be assigned with certainty.
         """
         if layout == "plain" or not rows:
             return self._fields({column.name: i for i, column in enumerate(self.required)})
-        assign = {"named": self._assign_by_name, "table": self._table, "conll": self._conll}[layout]
-        return assign(rows)
+        by_layout = {
+            "named": self._assign_by_name,
+            "table": self._assign_table,
+            "conll": self._assign_conll,
+        }
+        return by_layout[layout](rows)
 
     def _assign_by_name(self, rows: Sequence[Row]) -> Fields:
-        """Assign the fields of a format whose fields have names."""
+        """Assign fields of a format with named fields."""
         names = list(dict.fromkeys(name for row in rows for name in row.fields))
         keys = self._match(names, {n: str(key) for n, key in self.config.columns.items()})
         self._check_all(keys, names)
         return self._fields(keys)
 
-    def _table(self, rows: Sequence[Row]) -> Fields:
-        """The fields of a table, with or without a header."""
+    def _assign_table(self, rows: Sequence[Row]) -> Fields:
+        """Assign fields of a table with or without a header."""
         first = [str(field).strip() for field in rows[0].fields]
         chosen = self.config.columns.items()
         names = {name: key for name, key in chosen if isinstance(key, str)}
@@ -72,13 +76,13 @@ class Recognizer:
         if matches:  # the first row is a header, but not of all columns
             self._check_all(keys, first)
         if missing:
-            keys = self._without_header(rows, numbers)
+            keys = self._assign_unnamed(rows, numbers)
         self._check_all(keys, _column_names(max(len(row.fields) for row in rows)))
         header = tuple(first) if _has_numbers_below(rows) else ()
-        return self._fields(keys, header, 0 if numbers else self.expected(rows))
+        return self._fields(keys, header, 0 if numbers else self.expected_length(rows))
 
-    def _conll(self, rows: Sequence[Row]) -> Fields:
-        """The fields of CoNLL: the first column is words, the last tags."""
+    def _assign_conll(self, rows: Sequence[Row]) -> Fields:
+        """Assign fields of CoNLL: the first field is the word, the last the tag."""
         n = len(rows[0].fields)
         keys: dict[str, Key] = {}
         for column in self.columns:
@@ -92,14 +96,14 @@ class Recognizer:
         self._check_all(keys, _column_names(n))
         return self._fields(keys)
 
-    def expected(self, rows: Sequence[Row]) -> int:
-        """Return how many fields a table without header should have."""
+    def expected_length(self, rows: Sequence[Row]) -> int:
+        """Return the expected number of fields of a table without header."""
         length = _usual_length(rows)
         return length if length == len(self.columns) else len(self.required)
 
     def _match(self, names: Sequence[str], chosen: Mapping[str, str]) -> dict[str, str]:
-        """Fields by name: what `data.columns` chooses, then the columns' own and usual names."""
-        folded = {_fold(name): name for name in reversed(names)}  # of two alike, the first
+        """Match columns to fields: by `data.columns`, by the column's name, then by usual names."""
+        folded = {_fold(name): name for name in reversed(names)}  # the first of equal names
         keys: dict[str, str] = {}
         for column, key in chosen.items():
             name = key if key in names else folded.get(_fold(key))
@@ -134,9 +138,9 @@ class Recognizer:
                 what = f"no field for {column.name}. {_list(names)}"
                 raise UnclearError(f"{what} {how_to_choose(column.name)}")
 
-    def _without_header(self, rows: Sequence[Row], numbers: dict[str, int]) -> dict[str, int]:
-        """Assign fields without names: by what they hold, then in order."""
-        n_fields = _usual_length(rows) if numbers else self.expected(rows)
+    def _assign_unnamed(self, rows: Sequence[Row], numbers: dict[str, int]) -> dict[str, int]:
+        """Assign fields without names: by content, then in order."""
+        n_fields = _usual_length(rows) if numbers else self.expected_length(rows)
         body = [row for row in rows if len(row.fields) == n_fields]
         if not body:
             hint = how_to_choose(self.required[0].name)
@@ -158,7 +162,7 @@ class Recognizer:
 
 
 def _has_numbers_below(rows: Sequence[Row]) -> bool:
-    """Whether a field is a number in all rows but the first: then the first is a header."""
+    """Whether a field is a number in all rows but the first, which must then be a header."""
     body = [row.fields for row in rows[1:] if len(row.fields) == len(rows[0].fields)]
     return len(body) > 1 and any(
         not is_blank(field)

@@ -80,15 +80,15 @@ def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
     return known
 
 
-def _refuse(constant: str) -> None:
+def _raise_constant(constant: str) -> None:
     raise ValueError(f"{constant} is not a number in JSON")
 
 
-DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_refuse)
+DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_raise_constant)
 
 
 def _members(text: str) -> Iterator[_Member]:
-    """The members of an object that is known to be JSON, with their places in its text."""
+    """Yield the members of a valid JSON object, with their positions in the text."""
     decoder = json.JSONDecoder()
     at = _skip(text, text.index("{") + 1)
     while text.startswith('"', at):

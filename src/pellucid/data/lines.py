@@ -165,7 +165,7 @@ def _open(name: str) -> BinaryIO:
 
 
 def _raw_lines(file: BinaryIO, max_bytes: int) -> Iterator[bytes]:
-    """Lines with their ends, each cut at a little more than the limit; the rest is skipped."""
+    """Yield lines with their ends. Lines over the limit are cut a little beyond it."""
     while raw := file.readline(max_bytes + len(UTF8_BOM) + 2):
         yield raw
         while not raw.endswith(b"\n") and raw:

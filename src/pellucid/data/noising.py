@@ -1,4 +1,4 @@
-"""Noise that objectives put on ids: pure functions of ids and a random generator."""
+"""Noise for training objectives: pure functions of ids and a random generator."""
 
 from typing import NamedTuple
 
@@ -6,16 +6,16 @@ import numpy as np
 
 
 class MaskingShares(NamedTuple):
-    """How chosen tokens are hidden."""
+    """Fractions of the chosen tokens."""
 
     masked: float
-    """The share that becomes the mask token."""
+    """Fraction to replace with the mask token."""
     random: float
-    """The share that becomes a random token; the rest stays."""
+    """Fraction to replace with a random token; the rest is not changed."""
 
 
 class MaskingTokens(NamedTuple):
-    """What hidden tokens are replaced by."""
+    """Replacements for hidden tokens."""
 
     mask: int
     """The id of the mask token."""
@@ -70,19 +70,19 @@ def replace_chosen(
     tokens: MaskingTokens,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Return ids (B, T) of which the chosen tokens (B, T) are masked, replaced or left.
+    """Return ids (B, T) in which chosen tokens (B, T) are masked, replaced or not changed.
 
-    Each token's fate is drawn separately.  Source: Devlin et al. 2019, section 3.1.
+    Each token is drawn independently.  Source: Devlin et al. 2019, section 3.1.
     """
-    fate = rng.random(ids.shape)
-    masked = chosen & (fate < shares.masked)
-    replaced = chosen & ~masked & (fate < shares.masked + shares.random)
+    draw = rng.random(ids.shape)
+    masked = chosen & (draw < shares.masked)
+    replaced = chosen & ~masked & (draw < shares.masked + shares.random)
     noised = np.where(masked, tokens.mask, ids)
     noised[replaced] = rng.choice(tokens.regular, int(replaced.sum()))
     return noised
 
 
 def _count_chosen(is_text: np.ndarray, share: float) -> np.ndarray:
-    """Return how many tokens of each row are chosen, (B,)."""
+    """Return the number of tokens to choose in each row, (B,)."""
     n_text = is_text.sum(axis=1)
     return np.minimum(np.maximum(np.rint(n_text * share), 1), n_text).astype(np.int64)

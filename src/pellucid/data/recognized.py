@@ -1,4 +1,4 @@
-"""What was recognized in data files, for people to check before a training."""
+"""Describe how data files were read, for users to check before training."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ N_EXAMPLES = 3
 
 @dataclass(frozen=True)
 class Recognized:
-    """Which field of the files each column is read from, with the first examples."""
+    """The field from which each column is read, with the first examples."""
 
     files: tuple[str, ...]
     reader: Reader
@@ -26,7 +26,7 @@ class Recognized:
     examples: tuple[Record, ...]
 
     def describe(self) -> list[str]:
-        """Return lines for people: the columns, and three examples."""
+        """Return lines of a readable description: the columns and three examples."""
         fields, files = self.fields, " and ".join(self.files)
         if len(self.files) > 2:
             files = f"{self.files[0]} and {len(self.files) - 1} more"
@@ -45,9 +45,9 @@ class Recognized:
 
 
 def recognize(files: Sequence[str], columns: Sequence[Column], config: DataConfig) -> Recognized:
-    """Return from which fields the columns are read, with the first examples.
+    """Return the fields from which the columns are read, and the first examples.
 
-    Raises: as `read_records`, at a fault before the third example.
+    Raises: as `read_records` for errors before the third example.
     """
     scanned = scan_records(files, columns, config)
     first: list[Scanned] = []
@@ -65,7 +65,7 @@ def recognize(files: Sequence[str], columns: Sequence[Column], config: DataConfi
 def describe_fields(
     scanned: Sequence[Scanned], files: Sequence[str], columns: Sequence[Column]
 ) -> Recognized | None:
-    """Return from which fields these examples were read; None if there is none."""
+    """Return the fields from which these examples were read; None without examples."""
     examples = [(s.record, s.source) for s in scanned if s.record is not None and s.source]
     if not examples:
         return None

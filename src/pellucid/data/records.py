@@ -86,7 +86,7 @@ def _scan(reader: Reader, recognizer: Recognizer) -> Iterator[Scanned]:
     head = list(islice(rows, SAMPLE[reader.layout]))
     filled = [row for row in head if row.fields]
     try:
-        fields = recognizer.fields(reader.layout, filled)
+        fields = recognizer.assign(reader.layout, filled)
     except UnclearError as error:
         yield from (Scanned(reader.file, row.line, None, row.faults) for row in head if row.faults)
         fault = _unclear(reader, filled, recognizer, error)
@@ -108,7 +108,7 @@ def _unclear(
     reader: Reader, rows: Sequence[Row], recognizer: Recognizer, error: UnclearError
 ) -> Fault:
     if error.row is not None:
-        n = recognizer.expected(rows)
+        n = recognizer.expected_length(rows)
         what = f"{len(error.row.fields)} columns instead of {n}. {error}"
         return wrong_count(reader, error.row, n)._replace(what=what)
     return Fault(reader.file, rows[0].line if rows else 0, 0, "columns", str(error))

@@ -11,7 +11,7 @@ from pellucid.data.values import PARSERS, WrongValueError, is_blank, locate_span
 
 
 class FaultError(Exception):
-    """What is wrong with a row."""
+    """Raised for an invalid row."""
 
     def __init__(self, fault: Fault) -> None:
         super().__init__(fault)
@@ -114,9 +114,9 @@ class ValueReader:
 
 
 def wrong_count(reader: Reader, row: Row, count: int, columns: Sequence[Column] = ()) -> Fault:
-    """Return the fault of a row that has not `count` fields.
+    """Return the fault of a row that does not have `count` fields.
 
-    columns: those that could be chosen from the fields instead.
+    columns: columns that `data.columns` could assign to its fields instead.
     """
     n = len(row.fields)
     last = min(n, count) - 1

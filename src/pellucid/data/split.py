@@ -1,4 +1,4 @@
-"""Holding out a part of the records that training must not see."""
+"""Hold out records for validation."""
 
 import heapq
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,9 +11,9 @@ from pellucid.errors import DataError
 
 MAX_HELD_OUT = 1000
 SHARE = 20
-"""At most one record in this many is held out."""
+"""At most one of this many records is held out."""
 SEED = 1
-"""Not the run's: runs of several seeds are compared on one validation set."""
+"""Independent of the run's seed, so that runs with different seeds have one validation set."""
 NAME_VALID = "Name a validation set: --data.valid FILE."
 NOTHING_LEFT = (
     "every example has a text of those that are held out for validation, so that none is left to"
@@ -24,13 +24,13 @@ TEXTS = ("text", "words", "document")
 
 @dataclass(frozen=True)
 class Split:
-    """Held-out records, and their texts, which must not occur in training records."""
+    """Held-out records and their texts, which must not occur in training records."""
 
     records: tuple[Record, ...]
     columns: tuple[int, ...]
     """Indices of the columns with texts."""
     texts: frozenset[tuple[int, str]]
-    """A column and a text in it, case and spacing ignored."""
+    """(column, text) of the held-out records, ignoring case and spacing."""
 
     def training(self, records: Iterable[Record]) -> Iterator[Record]:
         """Yield the records without a held-out text."""
@@ -45,21 +45,21 @@ def n_held_out(n_records: int) -> int:
 
 
 class HoldOut:
-    """Select distinct texts of the first text column by hash, each with its first record.
+    """Selects distinct texts of the first text column by hash, each with its first record.
 
     The selection depends on the set of texts, not on their order.
     """
 
-    def __init__(self, columns: Sequence[Column], most: int = MAX_HELD_OUT) -> None:
-        """most: how many may be asked of `split`. Memory grows with it alone."""
+    def __init__(self, columns: Sequence[Column], max_held_out: int = MAX_HELD_OUT) -> None:
+        """max_held_out: largest n of `split`. Memory depends only on it."""
         self.columns = tuple(i for i, column in enumerate(columns) if column.kind in TEXTS)
         self.name = columns[self.columns[0]].name
-        self.capacity = 2 * most
+        self.capacity = 2 * max_held_out
         self._chosen: dict[bytes, Record] = {}
         self._worst: list[bytes] = []  # a heap, the largest hash first
 
     def add(self, record: Record) -> None:
-        """Take one more record into account."""
+        """Add a record to those from which `split` selects."""
         key = _key(record, self.columns[0]).encode()
         rank = blake2b(key, digest_size=16, salt=SEED.to_bytes(16, "little")).digest()
         if rank in self._chosen:
@@ -74,7 +74,7 @@ class HoldOut:
             self._chosen[rank] = record
 
     def split(self, n: int) -> Split:
-        """Hold out n records, or fewer where less than 2 n texts differ.
+        """Hold out n records, or fewer if there are fewer than 2 n different texts.
 
         Raises: DataError if all texts are the same.
         """
@@ -92,7 +92,7 @@ class HoldOut:
 
 
 def hold_out(records: Iterable[Record], columns: Sequence[Column], n: int) -> Split:
-    """Hold out n records, as `HoldOut` does. Memory grows with n alone."""
+    """Hold out n records with `HoldOut`. Memory depends only on n."""
     choice = HoldOut(columns, n)
     for record in records:
         choice.add(record)
@@ -100,12 +100,12 @@ def hold_out(records: Iterable[Record], columns: Sequence[Column], n: int) -> Sp
 
 
 def text_keys(record: Record, columns: Sequence[int]) -> tuple[tuple[int, str], ...]:
-    """The texts of a record as `Split.texts` has them."""
+    """Return the texts of a record in the form of `Split.texts`."""
     return tuple((i, _key(record, i)) for i in columns)
 
 
 def _key(record: Record, column: int) -> str:
-    """The text of a column; texts that differ by case or spacing alone are one."""
+    """Return the text of a column with case and spacing normalized."""
     value = record.values[column]
     text = " ".join(value) if isinstance(value, tuple) else value or ""
     return " ".join(text.casefold().split())

@@ -47,7 +47,7 @@ class SquadReader(Reader):
 
 
 def _questions(content: Any) -> Iterator[tuple[str, dict, dict]]:
-    """Every question with the title of its article and its paragraph."""
+    """Yield (title of the article, paragraph, question)."""
     for article in _objects(content, "data"):
         for paragraph in _objects(article, "paragraphs"):
             for question in _objects(paragraph, "qas"):

@@ -1,7 +1,7 @@
-"""Encoded examples in memory-mapped files, built once for each content.
+"""Encoded examples in memory-mapped files.
 
 A store is a directory of parts and `index.json`, which is written last. Each part holds the
-examples of consecutive records. A build that was stopped goes on after its last whole part.
+examples of consecutive records. An interrupted build resumes after its last complete part.
 """
 
 import contextlib
@@ -27,18 +27,18 @@ from pellucid.manifest import verify
 FORMAT = 2
 INDEX = "index.json"
 PART_CHARACTERS = 1 << 25
-"""Characters of text in one part."""
+"""Number of characters of text in one part."""
 BUFFER = 4096
-"""Examples that are written at once."""
+"""Number of examples per write."""
 
 Encode = Callable[[Iterable[Record]], Iterator[Encoded | LeftOutRecord]]
 
 
 class ExampleStore:
-    """Examples by index; `lengths` is what batches weigh."""
+    """Encoded examples by index, and their lengths."""
 
     def __init__(self, directory: Path) -> None:
-        """Open what `build_store` wrote. Raises: DataError or VerificationError if damaged."""
+        """Open a store of `build_store`. Raises: DataError or VerificationError if damaged."""
         self.directory = Path(directory)
         n_parts = read_json(self.directory / INDEX)["parts"]
         facts = {p: verify(p, deep=False)["facts"] for p in _part_paths(self.directory, n_parts)}
@@ -51,15 +51,15 @@ class ExampleStore:
         return len(self.lengths)
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, ...]:
-        """The columns of an example, without special tokens."""
+        """Return the columns of an example, without special tokens."""
         part, row = self._find(index)
-        return part.columns_of(row)
+        return part.read_columns(row)
 
     def __reduce__(self) -> tuple:
         return ExampleStore, (self.directory,)  # a worker process maps the files itself
 
     def origin(self, index: int) -> str:
-        """The file and line that an example was made from, as `file:line`."""
+        """Return the file and line of the record of an example, as `file:line`."""
         part, row = self._find(index)
         file, line = part.origins[row]
         return f"{part.files[file]}:{line}"
@@ -75,24 +75,24 @@ class ExampleStore:
 def build_store(records: Iterable[Record], encode: Encode, directory: Path) -> ExampleStore:
     """Open the store in this directory if it is valid, else build it.
 
-    encode: from records to examples. It is called for each part, and must depend on nothing but the
-    records of that part.
-    Memory grows by only 24 bytes per example of two columns.
+    encode: maps records to examples. It is called once for each part, and its result must depend
+    only on the records of that part.
+    Memory grows by 24 bytes per example of two columns.
     Raises: DataError if no example is left.
     """
     index = directory / INDEX
     if index.exists():
         with contextlib.suppress(VerificationError, DataError):
-            return _verify_part(directory)
+            return _verify_store(directory)
         index.unlink()
     n_parts, n_examples = 0, 0
     left_out: Counter[str] = Counter()
-    for part in _parts(records):
+    for part in _split_into_parts(records):
         path = _part_paths(directory, n_parts + 1)[-1]
         facts = _read_facts(path)
         if facts is None:
             facts = _write_part(path, part, encode)
-        for _ in part:  # what an earlier build encoded is read past
+        for _ in part:  # skip records that an earlier build encoded
             pass
         n_parts, n_examples = n_parts + 1, n_examples + facts["examples"]
         left_out.update(facts["left_out"])
@@ -108,14 +108,14 @@ def build_store(records: Iterable[Record], encode: Encode, directory: Path) -> E
 
 
 def content_key(*parts: Any) -> str:
-    """The sha256 in hex of what a store's content depends on; the parts must be JSON values."""
+    """Return the sha256 (hex) of JSON values on which the content of a store depends."""
     return hashlib.sha256(json.dumps([FORMAT, *parts]).encode()).hexdigest()
 
 
 def digest(file: str) -> str:
-    """Return the sha256 of a training file in hex; for the garden, of its source code.
+    """Return the sha256 (hex) of a training file; for the garden, of its source code.
 
-    Raises: DataError if it cannot be read, or not more than once.
+    Raises: DataError if it cannot be read, or only once.
     """
     if file == GARDEN:
         folder = Path(__file__).parents[1] / "garden"
@@ -148,7 +148,7 @@ class _Part:
             _map_array(path / f"column-{n}.bin", np.dtype(dtype)) for n, dtype in enumerate(dtypes)
         ]
 
-    def columns_of(self, row: int) -> tuple[np.ndarray, ...]:
+    def read_columns(self, row: int) -> tuple[np.ndarray, ...]:
         begins, ends = self._starts[row : row + 2]
         return tuple(
             column[begin:end]
@@ -161,7 +161,7 @@ def _map_array(path: Path, dtype: Any) -> np.ndarray:
     return np.memmap(path, dtype, "r") if path.stat().st_size else np.zeros(0, dtype)
 
 
-def _parts(records: Iterable[Record]) -> Iterator[Iterator[Record]]:
+def _split_into_parts(records: Iterable[Record]) -> Iterator[Iterator[Record]]:
     """Yield the records of each part. Read a part to its end before the next one."""
     stream = iter(records)
 
@@ -178,7 +178,7 @@ def _parts(records: Iterable[Record]) -> Iterator[Iterator[Record]]:
 
 
 def _write_part(path: Path, records: Iterator[Record], encode: Encode) -> dict[str, Any]:
-    """Encode and publish a part; return the facts of its manifest."""
+    """Encode and write a part; return the facts of its manifest."""
     files: dict[str, int] = {}
     left_out: Counter[str] = Counter()
     facts: dict[str, Any] = {"files": [], "left_out": left_out, "examples": 0, "dtypes": []}
@@ -209,23 +209,23 @@ def _write_part(path: Path, records: Iterator[Record], encode: Encode) -> dict[s
 def _count_left_out(
     encoded: Iterable[Encoded | LeftOutRecord], left_out: Counter[str]
 ) -> Iterator[Encoded]:
-    """The examples; records that gave none are counted by their reason."""
-    for each in encoded:
-        if isinstance(each, LeftOutRecord):
-            left_out[each.reason] += 1
+    """Yield the examples, and count the records without an example by reason."""
+    for item in encoded:
+        if isinstance(item, LeftOutRecord):
+            left_out[item.reason] += 1
         else:
-            yield each
+            yield item
 
 
 def _read_facts(path: Path) -> dict[str, Any] | None:
-    """What the manifest of a part says, or None if it is not there or not whole."""
+    """Return the facts in the manifest of a part, or None if the part is missing or damaged."""
     with contextlib.suppress(VerificationError, DataError):
         return verify(path)["facts"]
     return None
 
 
-def _verify_part(directory: Path) -> ExampleStore:
-    """Open a store after verification. Raises: DataError or VerificationError if it is damaged."""
+def _verify_store(directory: Path) -> ExampleStore:
+    """Verify and open a store. Raises: DataError or VerificationError if it is damaged."""
     for path in _part_paths(directory, read_json(directory / INDEX)["parts"]):
         verify(path)
     return ExampleStore(directory)
