@@ -5,13 +5,13 @@ import torch
 
 from pellucid.config.decoding import DecodingConfig
 from pellucid.decoding.processors import (
-    cuts,
+    build_cuts,
+    build_penalties,
     no_repeat_ngram,
     no_sequences,
-    penalties,
     repetition_penalty,
 )
-from pellucid.decoding.search_state import NONE
+from pellucid.decoding.search_state import NO_TOKEN
 
 theirs = pytest.importorskip("transformers.generation.logits_process")
 
@@ -41,7 +41,7 @@ CUTS = [
 
 @pytest.mark.parametrize(("settings", "warper"), CUTS)
 def test_cuts_are_theirs(settings, warper):
-    (cut,) = cuts(DecodingConfig(method="sample", **settings))
+    (cut,) = build_cuts(DecodingConfig(method="sample", **settings))
     ours, wanted = cut(LOGITS), warper(TEXTS, LOGITS)
     assert torch.equal(ours.isinf(), wanted.isinf())
     torch.testing.assert_close(ours.softmax(-1), wanted.softmax(-1), atol=1e-6, rtol=0)
@@ -50,7 +50,7 @@ def test_cuts_are_theirs(settings, warper):
 def test_the_order_is_theirs():
     settings = {"temperature": 1.5, "top_k": 30, "top_p": 0.9, "min_p": 0.02, "typical_p": 0.8}
     wanted = ours = LOGITS
-    for cut in cuts(DecodingConfig(method="sample", **settings)):
+    for cut in build_cuts(DecodingConfig(method="sample", **settings)):
         ours = cut(ours)
     for warper in (
         theirs.TemperatureLogitsWarper(1.5),
@@ -81,7 +81,7 @@ def test_no_repeat_ngram_is_theirs(n):
 def test_padding_is_no_token(n):  # authority: each text alone, without padding
     for length in (1, 2, 5, 30):
         padded = TEXTS.clone()
-        padded[:, : 30 - length] = NONE
+        padded[:, : 30 - length] = NO_TOKEN
         alone = TEXTS[:, 30 - length :]
         assert torch.equal(no_repeat_ngram(LOGITS, padded, n), no_repeat_ngram(LOGITS, alone, n))
         ours = repetition_penalty(LOGITS, padded, 1.3)
@@ -89,14 +89,14 @@ def test_padding_is_no_token(n):  # authority: each text alone, without padding
 
 
 def test_nothing_asked_for_is_nothing_done():
-    assert penalties(DecodingConfig()) == ()
-    assert cuts(DecodingConfig(method="sample")) == ()
+    assert build_penalties(DecodingConfig()) == ()
+    assert build_cuts(DecodingConfig(method="sample")) == ()
 
 
 def test_logits_are_not_changed():
     before = LOGITS.clone()
     for settings, _ in CUTS:
-        cuts(DecodingConfig(method="sample", **settings))[0](LOGITS)
+        build_cuts(DecodingConfig(method="sample", **settings))[0](LOGITS)
     repetition_penalty(LOGITS, TEXTS, 2.0)
     no_repeat_ngram(LOGITS, TEXTS, 2)
     assert torch.equal(LOGITS, before)

@@ -10,7 +10,7 @@ from decoding.toys import END, SPECIAL_IDS, START, log_probs, random_model
 from pellucid.config.decoding import DecodingConfig
 from pellucid.decoding.generate import Request, generate
 from pellucid.decoding.processors import no_repeat_ngram, repetition_penalty
-from pellucid.decoding.search_state import NONE
+from pellucid.decoding.search_state import NO_TOKEN
 from pellucid.decoding.token_selection import sample_tokens
 from pellucid.errors import ConfigError, UsageError
 
@@ -152,7 +152,7 @@ def test_penalties_look_at_all_that_was_read(method):
     for token in (*h.ids, *[END] * h.finished):
         cache = model.prefill(torch.tensor([SOURCE]), None, 1)
         row = model.step(torch.tensor([text]), cache).logits[:, -1]
-        read = torch.tensor([[NONE, *text]])
+        read = torch.tensor([[NO_TOKEN, *text]])
         row = no_repeat_ngram(repetition_penalty(row, read, 1.4), read, 2)
         assert int(row.argmax()) == token
         text.append(token)

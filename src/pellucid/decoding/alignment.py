@@ -1,4 +1,4 @@
-"""Which source token a target token came from, by the decoder's attention to the source."""
+"""Align target tokens with source tokens by the decoder's attention to the source."""
 
 from collections.abc import Mapping, Sequence
 
@@ -23,22 +23,21 @@ def align(
     start: int,
     layer: int = -2,
 ) -> list[Tensor]:
-    """Attention (T, S) of each pair, averaged over heads, on the CPU.
+    """Return the attention (T, S) of each pair, averaged over heads, on the CPU.
 
-    Row t is from the step that predicts target token t, which reads the token before it.
-    sources: ids as the encoder reads them. targets: ids without the start token; with the end
-    token if its row is wanted. start: the first token of the decoder. layer: of the decoder,
-    counted from the end by -1, -2 ...; the last but one by default, as in Garg et al. 2019.
-    Raises: UsageError if the decoder has no such layer or looks at no source.
+    Row t is from the step that predicts target token t; its input is token t - 1.
+    sources: ids of the encoder. targets: ids without the start token, with or without the end
+    token. start: the first token of the decoder. layer: index of a decoder layer; the last but one
+    by default, as in Garg et al. 2019.
+    Raises: UsageError if the decoder has no such layer or no attention to a source.
     """
     if not sources:
         return []
     device = device_of(model)
     ids, keep = pad_batch(sources, 0, device)  # (B, S)
     # Padding needs no mask: it is on the right, where a causal decoder does not attend.
-    target_ids, _ = pad_batch(
-        [[start, *target[:-1]] for target in targets], start, device
-    )  # (B, T)
+    shifted = [[start, *target[:-1]] for target in targets]
+    target_ids, _ = pad_batch(shifted, start, device)  # (B, T)
     path = source_tap(model, layer)
     with record(model, path) as seen:
         model(ids, keep, target_ids)
@@ -49,7 +48,7 @@ def align(
 
 
 def source_tap(model: Model, layer: int) -> str:
-    """The tap of a layer's attention to the source. Raises: UsageError as `align`."""
+    """Return the tap of a layer's attention to the source. Raises: UsageError as `align`."""
     paths = model.source_weights
     n = len(paths)
     if not n:
@@ -65,25 +64,25 @@ def source_tap(model: Model, layer: int) -> str:
 
 
 def hard_alignment(weights: Tensor) -> Pairs:
-    """(target piece, source piece) for each row of weights (T, S): where attention is greatest."""
+    """Return (target piece, source piece) of the greatest weight in each row of weights (T, S)."""
     return list(enumerate(weights.argmax(-1).tolist())) if weights.numel() else []
 
 
 def word_alignment(
     weights: Tensor, target_words: Sequence[int | None], source_words: Sequence[int | None]
 ) -> Pairs:
-    """(target word, source word) pairs, sorted, from attention (T, S) between pieces.
+    """Return sorted (target word, source word) pairs from attention (T, S) between pieces.
 
-    target_words, source_words: the word of each piece, None where it belongs to none (the end
-    token); they have T and S entries. Attention is summed over a source word's pieces and averaged
-    over a target word's; each target word goes to the source word that has most of it.
+    target_words, source_words: word of each piece, None for pieces of no word (the end token); T
+    and S entries. Attention is summed over the pieces of a source word and averaged over those of a
+    target word. Each target word is aligned with the source word of the greatest value.
     """
     if weights.shape != (len(target_words), len(source_words)):
         raise UsageError(
             f"weights are {tuple(weights.shape)}, but words are given for {len(target_words)}"
             f" target and {len(source_words)} source pieces. Give one entry for each piece."
         )
-    rows, columns = _membership(target_words), _membership(source_words)
+    rows, columns = _pieces_of_words(target_words), _pieces_of_words(source_words)
     if not rows or not columns:
         return []
     to_rows = torch.stack(list(rows.values())).to(weights.dtype)  # (target words, T)
@@ -93,8 +92,8 @@ def word_alignment(
     return [(word, names[i]) for word, i in zip(rows, words.argmax(-1).tolist(), strict=True)]
 
 
-def _membership(words: Sequence[int | None]) -> Mapping[int, Tensor]:
-    """For each word, in order, (pieces,): True for its own pieces."""
+def _pieces_of_words(words: Sequence[int | None]) -> Mapping[int, Tensor]:
+    """Return word -> (pieces,), True for the pieces of the word; words are sorted."""
     return {
         word: torch.tensor([w == word for w in words])
         for word in sorted({w for w in words if w is not None})

@@ -1,4 +1,4 @@
-"""Several models with one vocabulary as one: the mean of their probabilities."""
+"""Combine models with equal vocabularies by the mean of their probabilities."""
 
 import math
 from collections.abc import Sequence
@@ -13,10 +13,10 @@ from pellucid.nn.cache import Cache, Step
 
 
 class Ensemble(nn.Module):
-    """A decoder whose probabilities are the mean of its models'; its logits are their logarithm."""
+    """A decoder whose logits are the log of the mean probability of its models."""
 
     def __init__(self, models: Sequence[Model]) -> None:
-        """Raises: UsageError if there is none, or they differ in vocabulary or shape."""
+        """Raises: UsageError if `models` is empty, or vocabularies or shapes differ."""
         super().__init__()
         if not models:
             raise UsageError("an ensemble of no models predicts nothing. Give at least one.")
@@ -31,11 +31,11 @@ class Ensemble(nn.Module):
         self.continues = models[0].encoder is None
 
     def prefill(self, source: Tensor | None, keep: Tensor | None, rows: int) -> "Caches":
-        """One cache for each model, all of the same texts."""
+        """Return one cache for each model."""
         return Caches([model.prefill(source, keep, rows) for model in self._members()])
 
     def step(self, ids: Tensor, cache: Cache) -> Step:
-        """logits (R, T, V): log of the mean probability; state: of all models, concatenated."""
+        """Return logits (R, T, V), the log of the mean probability, and concatenated states."""
         assert isinstance(cache, Caches)
         pairs = zip(self._members(), cache.caches, strict=True)
         steps = [model.step(ids, one) for model, one in pairs]
@@ -49,7 +49,7 @@ class Ensemble(nn.Module):
 
 
 class Caches:
-    """The caches of an ensemble, changed together."""
+    """The caches of an ensemble's models, as one."""
 
     def __init__(self, caches: Sequence[Cache]) -> None:
         self.caches = caches

@@ -1,4 +1,4 @@
-"""Texts for sources in any order and of any length, computed in batches."""
+"""Generate texts for sources of any length, in batches."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ from pellucid.nn.cache import Cache, Decoder
 from pellucid.nn.padding import batches, pad_batch
 
 SLACK = 20
-"""Without max_length a text has at most twice its source's tokens plus this."""
+"""Without max_length, a text has at most twice as many tokens as its source plus this."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """Sources, and what their texts must obey."""
+    """Sources, and the constraints on their texts."""
 
     sources: Sequence[Sequence[int]]
     """Ids, their end token included where the model was trained with one."""
@@ -30,23 +30,23 @@ class Request:
     pad: int = 0
     """The id that pads short rows; it is masked."""
     continued: bool = False
-    """Whether a source is a prompt, which the text continues (decoder-only models); an empty one is
-    the start token."""
+    """Whether sources are prompts that the texts continue (decoder-only models). An empty prompt is
+    replaced by the start token."""
     is_stopped: Callable[[Sequence[int]], bool] | None = None
-    """Whether generated ids are a whole text, though without an end token (see `stop_strings`)."""
+    """Whether generated ids end a text without an end token (see `stop_strings`)."""
     keys: Sequence[tuple[int, int]] = ()
-    """For each source the number of its text, and of its part in it; they seed its samples.
+    """For each source, the number of its text and of its part of that text. They seed its samples.
     Empty: each source is a text."""
     bound: int = 0
-    """Number of positions of the model; a text is cut there. 0: no limit."""
+    """Number of positions of the model, which limits the length of texts. 0: no limit."""
 
     def key(self, i: int) -> tuple[int, int]:
-        """What seeds the samples of a source, together with the config's seed."""
+        """Return the numbers that seed the samples of a source, in addition to `config.seed`."""
         return self.keys[i] if self.keys else (i, 0)
 
 
 class Piece(NamedTuple):
-    """What a step added to a text."""
+    """The ids that a step added to a text."""
 
     source: int
     ids: tuple[int, ...]
@@ -62,11 +62,11 @@ def generate(
     config: DecodingConfig,
     progress: Callable[[int], None] | None = None,
 ) -> list[list[Hypothesis]]:
-    """The n best texts for each source, best first, in the order of the sources.
+    """Return the n best texts for each source, best first, in the order of the sources.
 
-    Sampled texts come in the order of sampling, all of them. progress: called with how many more
-    sources are done.
-    Raises: UsageError if there are fewer or more prefixes than sources, or as `search`.
+    With sampling, all texts are returned in the order of sampling.
+    progress: called with the number of newly finished sources.
+    Raises: UsageError if the numbers of prefixes and sources differ, or as `search`.
     """
     check_request(model, request, config)
     results: list[list[Hypothesis]] = [[] for _ in request.sources]
@@ -85,7 +85,7 @@ def generate(
 def stream(
     model: Decoder, request: Request, special_ids: SpecialIds, config: DecodingConfig
 ) -> Iterator[Piece]:
-    """What `generate` returns, piece by piece: greedy search, or one sample for each source.
+    """Yield what `generate` returns piece by piece: greedy search, or one sample per source.
 
     Raises: UsageError if the config keeps more than one text open, or as `generate`.
     """
@@ -103,15 +103,15 @@ def stream(
 def stop_strings(
     decode: Callable[[Sequence[int]], str], strings: Sequence[str]
 ) -> Callable[[Sequence[int]], bool]:
-    """For `Request.is_stopped`: a text ends with the token that completes one of the strings."""
+    """Return an `is_stopped` that is True once the decoded text contains one of the strings."""
     if not all(strings):
         raise UsageError("an empty stop string would end every text at once. Leave it out.")
 
-    def stopped(ids: Sequence[int]) -> bool:
+    def is_stopped(ids: Sequence[int]) -> bool:
         text = decode(ids)
         return any(string in text for string in strings)
 
-    return stopped
+    return is_stopped
 
 
 def check_single_text(config: DecodingConfig) -> None:
@@ -125,7 +125,7 @@ def check_single_text(config: DecodingConfig) -> None:
 
 
 def prefill_prompts(model: Decoder, rows: Sequence[Sequence[int]], pad: int) -> Cache:
-    """A cache that has read all but the last token of each prompt, padded on the left."""
+    """Return a cache of all but the last token of each prompt, padded on the left."""
     read = [row[:-1] for row in rows]
     if not any(read):
         return model.prefill(None, None, len(rows))
@@ -168,10 +168,10 @@ def start_cache(
     config: DecodingConfig,
     chosen: Sequence[int],
 ) -> tuple[Cache, Limits]:
-    """A cache filled with these sources, and the limits of their texts."""
+    """Return a cache filled with these sources, and the limits of their texts."""
     limits = build_limits(request, special_ids, config, chosen)
     if request.continued:
-        return prefill_prompts(model, limits.beginnings, request.pad), limits
+        return prefill_prompts(model, limits.prompts, request.pad), limits
     batch = [request.sources[i] for i in chosen]
     return model.prefill(*pad_batch(batch, request.pad, device_of(model)), len(batch)), limits
 
@@ -179,44 +179,44 @@ def start_cache(
 def build_limits(
     request: Request, special_ids: SpecialIds, config: DecodingConfig, chosen: Sequence[int]
 ) -> Limits:
-    """The limits of the texts of these sources."""
+    """Return the limits of the texts of these sources."""
     batch = [request.sources[i] for i in chosen]
     return Limits(
         max_lengths=[max_tokens(request, config, i) for i in chosen],
         prefixes=[request.prefixes[i] for i in chosen] if request.prefixes else (),
-        beginnings=[s or (special_ids.start,) for s in batch] if request.continued else (),
+        prompts=[s or (special_ids.start,) for s in batch] if request.continued else (),
         is_stopped=request.is_stopped,
         keys=[
-            (n, part * config.copies + place % config.copies)
-            for place, (n, part) in enumerate(map(request.key, chosen))
+            (n, part * config.copies + index % config.copies)
+            for index, (n, part) in enumerate(map(request.key, chosen))
         ],
     )
 
 
 def max_tokens(request: Request, config: DecodingConfig, i: int) -> int:
-    """Maximum number of tokens of source i's text: as configured, or as there are positions."""
+    """Return the maximum number of tokens of source i's text, at most the model's positions."""
     n, prefix = len(request.sources[i]), len(request.prefixes[i]) if request.prefixes else 0
     configured = config.max_length or 2 * n + SLACK + prefix
     if not request.bound:
         return configured
-    before = n if request.continued and n else 1  # an empty beginning is the start token
+    before = n if request.continued and n else 1  # the start token replaces an empty prompt
     # The last token is never read. transformers gives it a position unless max_length is set.
     return max(1, min(configured, request.bound - before + bool(config.max_length)))
 
 
 def _best(texts: Sequence[Hypothesis], config: DecodingConfig) -> list[Hypothesis]:
-    """The best of all groups; equal scores in the order of the groups."""
+    """Return the n best texts of all groups; equal scores in the order of the groups."""
     return sorted(texts, key=lambda h: -h.score)[: config.n_best]
 
 
 def _piece(state: SearchState, source: int) -> Piece:
-    """What the last step of a search with single texts added to the text of a source."""
+    """Return what the last step added to the only text of a source."""
     ended = state.ended[source]
     if ended:
         ids = () if ended[0].token == state.end else (ended[0].token,)
         return Piece(source, ids, True)
     active, kept = state.steps[-1]
     if source not in active:
-        state.best(source)  # raises the reason why the source has no text
-    place = active.searchsorted(source)
-    return Piece(source, (int(kept.tokens[place, 0]),), False)
+        state.best_hypotheses(source)  # raises an error: the source has no text
+    index = active.searchsorted(source)
+    return Piece(source, (int(kept.tokens[index, 0]),), False)

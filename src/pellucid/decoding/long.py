@@ -1,4 +1,4 @@
-"""Texts longer than a model was trained on: split at pauses, and joined again."""
+"""Split texts that are longer than a model was trained on, and join the results."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -7,9 +7,10 @@ from pellucid.text.languages import has_spaces
 
 Fits = Callable[[str], bool]
 
-# After these a part may end, best first. A mark of Western text counts only before a space ("3.5",
-# "1,000"), Chinese and Japanese ones always; closing quotes and brackets stay with their sentence.
-# The lookbehind starts a match only at the first mark of a run, which keeps the scan linear.
+# A part may end after one of these, the first kind preferred. A Western mark counts only before a
+# space (not in "3.5" or "1,000"), a Chinese or Japanese mark always. Closing quotes and brackets
+# belong to their sentence. The lookbehind starts a match only at the first mark of a run: linear
+# time.
 _CLOSING = "\"'”’»)\\]」』）》】〉"
 SENTENCES = re.compile(
     rf"(?<![。！？])[。！？]++[{_CLOSING}]*+|(?<![.!?…])[.!?…]++[{_CLOSING}]*+(?=\s)"
@@ -20,16 +21,16 @@ LEVELS = (SENTENCES, CLAUSES, SPACES)
 
 
 def split_long(text: str, fits: Fits) -> list[str]:
-    """The text itself if it fits, or else parts that do, each as long as its cuts allow.
+    """Split a text into parts that fit, each as long as possible; [text] if it fits.
 
-    Cut at ends of sentences, then of clauses, then at spaces, and inside a word only where that
-    alone does not fit. No character is lost but spaces where parts meet and at both ends.
+    Splits at ends of sentences, else of clauses, else at spaces, and inside a word only if the word
+    does not fit. Only spaces between parts and at both ends are removed.
     """
     return [text] if fits(text) else _split(text.strip(), fits, LEVELS)
 
 
 def rejoin(parts: Sequence[str], language: str) -> str:
-    """Translated parts as one text, with spaces unless the language (a code) writes none."""
+    """Join translated parts, with spaces if the language (a code) is written with spaces."""
     return (" " if has_spaces(language) else "").join(
         part.strip() for part in parts if part.strip()
     )
@@ -51,10 +52,10 @@ def _split(text: str, fits: Fits, levels: Sequence[re.Pattern[str]]) -> list[str
 
 
 def _cut(word: str, fits: Fits) -> list[str]:
-    """A word too long for the model, in pieces as long as fit; one character at least."""
+    """Split a word that does not fit into the longest parts that do; at least one character."""
     parts: list[str] = []
     while word:
-        low, high = 1, len(word)  # the first `low` characters are taken, more than `high` are not
+        low, high = 1, len(word)  # `low` characters are taken, more than `high` do not fit
         while low < high:
             middle = (low + high + 1) // 2
             low, high = (middle, high) if fits(word[:middle]) else (low, middle - 1)

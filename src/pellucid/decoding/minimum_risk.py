@@ -1,4 +1,4 @@
-"""Minimum Bayes risk: of many texts, the one that is most similar to the others."""
+"""Minimum Bayes risk decoding: choose the text that is most similar to the others."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
@@ -9,7 +9,7 @@ Text = TypeVar("Text")
 
 
 class Ranked(NamedTuple):
-    """One candidate's index, and its mean utility."""
+    """A candidate's index and mean utility."""
 
     candidate: int
     utility: float
@@ -20,10 +20,10 @@ def minimum_risk(
     utility: Callable[[Text, Text], float],
     references: Sequence[Text] | None = None,
 ) -> list[Ranked]:
-    """Candidates by their mean utility over the references, best first; ties in the order given.
+    """Rank candidates by their mean utility over the references, best first; ties keep their order.
 
-    utility: (candidate, reference) -> how good, the greater the better; a metric of sentences.
-    references: samples of the model, repeated as often as they occur; by default the candidates.
+    utility: (candidate, reference) -> a sentence-level metric, higher is better.
+    references: samples of the model, with repetitions; by default the candidates.
     Source: Kumar and Byrne 2004; sampled references: Eikema and Aziz 2020.
     """
     if references is None:

@@ -1,6 +1,6 @@
-"""Changes of logits before a token is chosen: small functions and their order.
+"""Logits processors: penalties, for every method, and cuts, for sampling only.
 
-Penalties change the model's distribution, for every method; cuts change it for sampling alone.
+A penalty depends on the tokens read so far. A cut is temperature, or keeps the likeliest tokens.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from pellucid.config.decoding import DecodingConfig
-from pellucid.decoding.search_state import NONE
+from pellucid.decoding.search_state import NO_TOKEN
 
 INF = float("inf")
 Penalty = Callable[[Tensor, Tensor], Tensor]
@@ -19,8 +19,10 @@ Cut = Callable[[Tensor], Tensor]
 """logits (R, V) -> logits (R, V)."""
 
 
-def penalties(config: DecodingConfig, banned: Sequence[Sequence[int]] = ()) -> tuple[Penalty, ...]:
-    """The penalties that the config sets, in order; each depends on the tokens read so far.
+def build_penalties(
+    config: DecodingConfig, banned: Sequence[Sequence[int]] = ()
+) -> tuple[Penalty, ...]:
+    """Return the penalties that the config sets, in the order of their use.
 
     banned: sequences of ids, as of `SpecialIds.banned_sequences`.
     """
@@ -34,8 +36,8 @@ def penalties(config: DecodingConfig, banned: Sequence[Sequence[int]] = ()) -> t
     return tuple(chain)
 
 
-def cuts(config: DecodingConfig) -> tuple[Cut, ...]:
-    """The cuts that the config sets before sampling; each changes the result of the one before."""
+def build_cuts(config: DecodingConfig) -> tuple[Cut, ...]:
+    """Return the cuts that the config sets, in the order of their use."""
     chain: list[Cut] = []
     if config.temperature != 1:
         chain.append(partial(torch.div, other=config.temperature))
@@ -51,7 +53,7 @@ def cuts(config: DecodingConfig) -> tuple[Cut, ...]:
 
 
 def repetition_penalty(scores: Tensor, texts: Tensor, penalty: float) -> Tensor:
-    """Scores of tokens in their text divided by `penalty` if above 0, else multiplied by it.
+    """Divide the scores of tokens that are in their text by `penalty`; multiply them if below 0.
 
     Source: Keskar et al. 2019, section 4.1; the dependence on the sign: the released code.
     """
@@ -60,7 +62,7 @@ def repetition_penalty(scores: Tensor, texts: Tensor, penalty: float) -> Tensor:
 
 
 def no_repeat_ngram(scores: Tensor, texts: Tensor, n: int) -> Tensor:
-    """-inf for every token that would repeat a sequence of n tokens of its text.
+    """Set every token that would repeat an n-gram of its text to -inf.
 
     Source: Paulus et al. 2018, section 2.5.
     """
@@ -69,21 +71,21 @@ def no_repeat_ngram(scores: Tensor, texts: Tensor, n: int) -> Tensor:
     windows = texts.unfold(1, n, 1)  # (R, T - n + 1, n)
     prefix = texts[:, None, texts.shape[1] - n + 1 :]  # (R, 1, n - 1)
     again = (windows[:, :, :-1] == prefix).all(-1)  # (R, T - n + 1)
-    return scores.masked_fill(_mark_ids(windows[:, :, -1].where(again, NONE), scores), -INF)
+    return scores.masked_fill(_mark_ids(windows[:, :, -1].where(again, NO_TOKEN), scores), -INF)
 
 
 def no_sequences(scores: Tensor, texts: Tensor, sequences: Sequence[Sequence[int]]) -> Tensor:
-    """-inf for every token that would complete one of these sequences, each of 2 ids or more."""
-    left = scores.clone()
+    """Set every token that would complete one of these sequences (2 ids or more) to -inf."""
+    scores = scores.clone()
     for *prefix, last in sequences:
         if len(prefix) <= texts.shape[1]:
             latest = texts[:, texts.shape[1] - len(prefix) :]  # (R, n - 1)
-            left[(latest == latest.new_tensor(prefix)).all(-1), last] = -INF
-    return left
+            scores[(latest == latest.new_tensor(prefix)).all(-1), last] = -INF
+    return scores
 
 
 def top_k(logits: Tensor, k: int) -> Tensor:
-    """Set all except the k greatest, and those equal to them, to -inf.  Source: Fan et al. 2018."""
+    """Set all tokens below the k-th greatest logit to -inf.  Source: Fan et al. 2018."""
     least = logits.topk(min(k, logits.shape[1])).values[:, -1:]  # (R, 1)
     return logits.masked_fill(logits < least, -INF)
 
@@ -94,7 +96,7 @@ def top_p(logits: Tensor, mass: float) -> Tensor:
     Source: Holtzman et al. 2020, section 3.1.
     """
     rising, indices = logits.sort(dim=-1)
-    # Summed from the least up: a sum of small numbers rounds less than one from the greatest down.
+    # Ascending sums have smaller rounding errors than descending ones.
     out = rising.softmax(-1).cumsum(-1) <= 1 - mass  # (R, V)
     out[:, -1] = False
     return logits.masked_fill(out.scatter(1, indices, out), -INF)
@@ -126,7 +128,7 @@ def typical(logits: Tensor, mass: float) -> Tensor:
 
 
 def _mark_ids(tokens: Tensor, scores: Tensor) -> Tensor:
-    """Return (R, V), True for the tokens (R, N) of each row; NONE is ignored."""
+    """Return (R, V), True for the tokens (R, N) of each row; NO_TOKEN is ignored."""
     size = scores.shape[1]
     marked = torch.zeros(len(tokens), size + 1, dtype=torch.bool, device=scores.device)
     # Ids outside the vocabulary go to an extra column.

@@ -1,4 +1,4 @@
-"""The decoding loop: from a filled cache, step by step until all texts have ended."""
+"""The decoding loop: from a filled cache, one step per token until all texts have ended."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -19,7 +19,7 @@ __all__ = ["Hypothesis", "Limits", "SpecialIds", "device_of", "search", "search_
 def search(
     model: Decoder, cache: Cache, special_ids: SpecialIds, config: DecodingConfig, limits: Limits
 ) -> list[list[Hypothesis]]:
-    """The n best texts of each source in the cache, best first.
+    """Return the n best texts of each source in the cache, best first.
 
     cache: as `prefill` returns it, one row for each source; it is modified.
     Raises: UsageError if no text is possible.
@@ -32,15 +32,15 @@ def search(
 def search_steps(
     model: Decoder, cache: Cache, special_ids: SpecialIds, config: DecodingConfig, limits: Limits
 ) -> Iterator[SearchState]:
-    """As `search`, but yields the state after each step."""
-    if not limits.beginnings:
-        limits = replace(limits, beginnings=[(special_ids.start,)] * cache.rows)
+    """Search as `search` does, but yield the state after each step."""
+    if not limits.prompts:
+        limits = replace(limits, prompts=[(special_ids.start,)] * cache.rows)
     forced = forced_ids(special_ids, limits)
     longest_forced = max(map(len, forced))
     state = SearchState(config, special_ids.end, limits)
     device = device_of(model)
     k, n_sources = 1, cache.rows
-    tokens = np.array([[beginning[-1]] for beginning in limits.beginnings])
+    tokens = np.array([[prompt[-1]] for prompt in limits.prompts])
     scores = np.zeros((n_sources, 1), dtype=np.float32)
     choose = build_selector(config, special_ids, limits, device)
     for t in range(max(limits.max_lengths)):
@@ -63,13 +63,13 @@ def search_steps(
 
 
 def device_of(model: object) -> torch.device:
-    """The device of a model's first parameter; the CPU for a model without any."""
+    """Return the device of a model's first parameter; the CPU if it has none."""
     parameters = model.parameters() if isinstance(model, nn.Module) else iter(())
     return next((p.device for p in parameters), torch.device("cpu"))
 
 
 def forced_ids(special_ids: SpecialIds, limits: Limits) -> list[tuple[int, ...]]:
-    """The ids that each text must begin with."""
+    """Return the ids that each text must begin with."""
     first = () if special_ids.forced_first is None else (special_ids.forced_first,)
     prefixes = limits.prefixes or [()] * len(limits.max_lengths)
     assert len(prefixes) == len(limits.max_lengths)
@@ -79,14 +79,14 @@ def forced_ids(special_ids: SpecialIds, limits: Limits) -> list[tuple[int, ...]]
 def forced_at(
     forced: Sequence[int], special_ids: SpecialIds, max_length: int, n: int
 ) -> int | None:
-    """The token that must follow n others, or None. forced: the ids at the text's beginning."""
+    """Return the token that must follow n others, or None. forced: as of `forced_ids`."""
     if n + 1 == max_length and special_ids.forced_last is not None:
         return special_ids.forced_last
     return forced[n] if n < len(forced) else None
 
 
 def _force_tokens(candidates: Candidates, scores: np.ndarray, forced: list[int | None]) -> None:
-    """Replace the candidates of each source that has a forced token by that token, at no cost."""
+    """Replace the candidates of sources with a forced token by that token; scores stay equal."""
     k = scores.shape[1]
     for row, token in enumerate(forced):
         if token is not None:

@@ -15,7 +15,7 @@ from pellucid.decoding.top_k import Candidates
 from pellucid.errors import UsageError
 from pellucid.nn.padding import pad_rows
 
-NONE = -1
+NO_TOKEN = -1
 """Left padding of shorter texts; no token has this id."""
 
 
@@ -34,7 +34,7 @@ class Hypothesis:
     finished: bool
     """False if the text was cut at its maximum length."""
     utility: float | None = None
-    """Method `mbr`: mean similarity to all sampled texts, by which texts are ranked. Else None."""
+    """Mean similarity to all sampled texts, which ranks the texts of method `mbr`. Else None."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,8 @@ class Limits:
     """Maximum number of tokens, the end token included; at least 1."""
     prefixes: Sequence[Sequence[int]] = ()
     """Ids that each text begins with, after `SpecialIds.forced_first`; empty for none."""
-    beginnings: Sequence[Sequence[int]] = ()
-    """Ids before each text; all but the last are in the cache. Default: the start token."""
+    prompts: Sequence[Sequence[int]] = ()
+    """Ids read before each text; all but the last are in the cache. Default: the start token."""
     is_stopped: Callable[[Sequence[int]], bool] | None = None
     """Whether generated ids end a text without an end token."""
     keys: Sequence[tuple[int, ...]] = ()
@@ -80,7 +80,7 @@ class Continuations(NamedTuple):
     scores: np.ndarray  # (B, k), -inf where a source has fewer than k open texts
 
 
-class _Ended(NamedTuple):
+class _EndedText(NamedTuple):
     score: float
     step: int
     parent: int
@@ -95,19 +95,17 @@ class SearchState:
     def __init__(self, config: DecodingConfig, end: int, limits: Limits) -> None:
         self.config, self.end, self.is_stopped = config, end, limits.is_stopped
         self.max_lengths = np.asarray(limits.max_lengths)
-        self.active = np.arange(
-            len(self.max_lengths)
-        )  # indices of the sources that are not finished
+        self.active = np.arange(len(self.max_lengths))  # indices of the unfinished sources
         self.shortest_limit = int(self.max_lengths.min())
-        self.ended: list[list[_Ended]] = [[] for _ in self.active]
+        self.ended: list[list[_EndedText]] = [[] for _ in self.active]
         self.steps: list[tuple[np.ndarray, Continuations]] = []
-        self._texts = pad_rows(limits.beginnings or [()] * len(self.active), NONE, left=True)[
+        self._texts = pad_rows(limits.prompts or [()] * len(self.active), NO_TOKEN, left=True)[
             :, None
         ]
-        self._beginning, self._n_read = self._texts.shape[2], 0
+        self._prompt_length, self._n_read = self._texts.shape[2], 0
 
-    def texts(self) -> np.ndarray:
-        """Return the ids of the open texts with their beginnings, left-padded with NONE: (B, k, T).
+    def read_texts(self) -> np.ndarray:
+        """Return the ids of the open texts after their prompts, left-padded: (B, k, T).
 
         The array is updated from the steps since the last call.
         """
@@ -118,35 +116,35 @@ class SearchState:
         return self._texts
 
     def advance(self, candidates: Candidates) -> Continuations:
-        """Record the candidates that end a text, and keep the best k others open."""
+        """Record the candidates that end a text, and keep the best k of the others open."""
         k, (values, parents, tokens) = self.config.width, candidates
         rows = np.arange(len(self.active))
         kept = Continuations(rows, parents[:, :k], tokens[:, :k], values[:, :k])
         ends = tokens == self.end  # (B, n)
         if self.is_stopped is not None:
             ends |= self._find_stopped(candidates, self.is_stopped)
-        at_end = len(self.steps) + 1 >= self.shortest_limit
-        if at_end or ends.any():
+        at_limit = len(self.steps) + 1 >= self.shortest_limit
+        if at_limit or ends.any():
             last = self.max_lengths[self.active] <= len(self.steps) + 1  # (B,)
             self._record_ended(candidates, ends, last)
             order = np.argsort(ends, axis=1, kind="stable")[:, :k]  # open ones, best first
             at = rows[:, None], order
             kept = Continuations(rows, parents[at], tokens[at], values[at])
             kept.scores[ends[at]] = -np.inf
-        return self._drop_finished(kept, at_end)
+        return self._drop_finished(kept, at_limit)
 
     def hypotheses(self) -> list[list[Hypothesis]]:
         """Return the n best texts of each source, best first; equal scores in the order they ended.
 
         Raises: UsageError if a source has no text.
         """
-        return [self.best(source) for source in range(len(self.ended))]
+        return [self.best_hypotheses(source) for source in range(len(self.ended))]
 
     def _find_stopped(
         self, candidates: Candidates, is_stopped: Callable[[Sequence[int]], bool]
     ) -> np.ndarray:
         """Return (B, n), True for candidates that end a text without an end token."""
-        texts = self.texts()[:, :, self._beginning :]
+        texts = self.read_texts()[:, :, self._prompt_length :]
         return np.array(
             [
                 [
@@ -170,13 +168,13 @@ class SearchState:
             if not log_prob > -np.inf:  # also false for NaN
                 continue
             parent, finished = int(candidates.parents[row, rank]), bool(ends[row, rank])
-            ended = _Ended(log_prob / norm, step, parent, token, log_prob, finished)
+            ended = _EndedText(log_prob / norm, step, parent, token, log_prob, finished)
             self.ended[self.active[row]].append(ended)
 
-    def _drop_finished(self, kept: Continuations, at_end: bool) -> Continuations:
+    def _drop_finished(self, kept: Continuations, at_limit: bool) -> Continuations:
         """Drop the finished sources, and record the step."""
         done = ~(kept.scores[:, 0] > -np.inf)  # of sorted scores
-        if at_end:
+        if at_limit:
             done |= self.max_lengths[self.active] <= len(self.steps) + 1
         if self.config.stop == "first_k":
             is_final = [len(self.ended[s]) >= self.config.width for s in self.active]
@@ -210,7 +208,7 @@ class SearchState:
         length = len(self.steps) + 1 if current else int(self.max_lengths[source])
         return float(scores.max()) / length_norm(length, self.config) > kept[-1]
 
-    def best(self, source: int) -> list[Hypothesis]:
+    def best_hypotheses(self, source: int) -> list[Hypothesis]:
         """Return the n best texts of one source, as in `hypotheses`."""
         ranked = sorted(self.ended[source], key=lambda e: -e.score)
         if not ranked:
@@ -221,8 +219,8 @@ class SearchState:
         n_best = min(self.config.n_best, self.config.width)
         return [self._trace_back(source, ended) for ended in ranked[:n_best]]
 
-    def _trace_back(self, source: int, ended: _Ended) -> Hypothesis:
-        """Follow the back-pointers of one text from its end to its first token."""
+    def _trace_back(self, source: int, ended: _EndedText) -> Hypothesis:
+        """Follow the back-pointers of a text from its end to its first token."""
         ids, sums, row = [ended.token], [ended.log_prob], ended.parent
         for sources, kept in reversed(self.steps[: ended.step]):
             index = np.searchsorted(sources, source)

@@ -1,4 +1,4 @@
-"""Speculative decoding: a small model proposes tokens, the model itself verifies them at once."""
+"""Speculative decoding: a small model proposes tokens, the large one verifies them in one step."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class Draft:
     """The model that proposes tokens."""
 
     model: Decoder
-    """Its vocabulary is that of the model that verifies."""
+    """It has the vocabulary of the model that verifies."""
     ahead: int = 4
     """Number of tokens that are proposed at a time."""
 
@@ -45,10 +45,11 @@ class Speculated(NamedTuple):
 def speculate(
     model: Decoder, draft: Draft, request: Request, special_ids: SpecialIds, config: DecodingConfig
 ) -> Speculated:
-    """A text of the model's own distribution for one source; greedy search gives its greedy text.
+    """Generate a text for one source from the distribution of the large model.
 
-    Source: Leviathan et al. 2023, algorithm 1. Raises: UsageError if the request has not one
-    source, the config keeps more than one text open, or a model's cache cannot be truncated.
+    Greedy search gives the same text as without a draft. Source: Leviathan et al. 2023, algorithm
+    1. Raises: UsageError if the request has not exactly one source, the config keeps more than one
+    text open, or a model's cache cannot be truncated.
     """
     check_single_text(config)
     check_request(model, request, config)
@@ -86,7 +87,7 @@ class _Text:
     """The text so far; its ids begin with the last id before the text."""
 
     def __init__(self, limits: Limits, special_ids: SpecialIds, config: DecodingConfig) -> None:
-        first = limits.beginnings[0][-1] if limits.beginnings else special_ids.start
+        first = limits.prompts[0][-1] if limits.prompts else special_ids.start
         self.ids, self.log_probs = [first], list[float]()
         self.end, self.is_stopped = special_ids.end, limits.is_stopped
         self.room = limits.max_lengths[0]
@@ -112,7 +113,7 @@ class _Text:
         self.finished = token == self.end or stopped
 
     def hypothesis(self, config: DecodingConfig) -> Hypothesis:
-        """The text as the result of a search."""
+        """Return the text as the result of a search."""
         ids = self.ids[1:-1] if self.ids[-1] == self.end else self.ids[1:]
         total = sum(self.log_probs)
         return Hypothesis(
@@ -156,12 +157,15 @@ class _Reader:
         self.cache.truncate(min(self.cache.length, self.start + len(text.ids) - 1))
 
     def _probs(self, logits: Tensor, ids: Sequence[int]) -> TokenProbs:
-        """The probabilities after ids, whose first one is before the text, from logits (1, V)."""
+        """Return the next token's probabilities from logits (1, V).
+
+        ids: the last id before the text, then the text.
+        """
         n = len(ids) - 1
         token = forced_at(self.forced, self.special_ids, self.limits.max_lengths[0], n)
         if token is not None:
             return forced_probs(token, logits)
-        before = self.limits.beginnings[0][:-1] if self.limits.beginnings else ()
+        before = self.limits.prompts[0][:-1] if self.limits.prompts else ()
         return self.distribution(logits, lambda: np.array([[[*before, *ids]]]), n)
 
 
@@ -180,7 +184,7 @@ def _accept(
         p, q = verified[i].probs.cpu().double(), proposals[i].probs.cpu().double()  # (1, V)
         if not rng.random() * float(q[0, token]) < float(p[0, token]):
             rest = (p - q).clamp(min=0)
-            # Where p and q differ by rounding alone nothing remains; p itself is then as good.
+            # If p and q differ by rounding only, the difference may be empty: sample from p.
             return [*tokens[:i], _sample(rest if bool(rest.any()) else p, rng)], i
     return [*tokens, _sample(verified[len(tokens)].probs, rng)], len(tokens)
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from pellucid.config.decoding import DecodingConfig
-from pellucid.decoding.processors import INF, cuts, penalties
+from pellucid.decoding.processors import INF, build_cuts, build_penalties
 from pellucid.decoding.search_state import Limits, SearchState, SpecialIds
 from pellucid.decoding.top_k import Candidates, best_continuations, best_sums
 
@@ -35,7 +35,7 @@ class Rules:
     def __init__(
         self, config: DecodingConfig, special_ids: SpecialIds, device: torch.device
     ) -> None:
-        self.penalties = penalties(config, special_ids.banned_sequences)
+        self.penalties = build_penalties(config, special_ids.banned_sequences)
         self.min_length = config.min_length
         self.banned = torch.tensor(special_ids.banned, dtype=torch.int64, device=device)
         # A model without an end token has a negative id here, which would index the last token.
@@ -68,10 +68,12 @@ class _BeamSearch:
         if not self.rules.penalties:
             return best_continuations(logits, scores, excluded, n)
         if self.beam == 1:
-            return best_continuations(self.rules.penalize(logits, state.texts), scores, excluded, n)
+            return best_continuations(
+                self.rules.penalize(logits, state.read_texts), scores, excluded, n
+            )
         # Beam search adds log-probabilities, so a penalty that depends on the sign of its input is
         # applied to them: the sign of a logit is arbitrary. transformers does the same.
-        log_probs = self.rules.penalize(logits.log_softmax(-1), state.texts)  # (B*k, V)
+        log_probs = self.rules.penalize(logits.log_softmax(-1), state.read_texts)  # (B*k, V)
         return best_sums(log_probs.index_fill_(1, excluded, -INF), scores, n)
 
 
@@ -88,7 +90,7 @@ class _DiverseBeamSearch:
 
     def __call__(self, logits: Tensor, scores: Tensor, state: SearchState) -> Candidates:
         n = 2 * self.width
-        log_probs = self.rules.penalize(logits.log_softmax(-1), state.texts)
+        log_probs = self.rules.penalize(logits.log_softmax(-1), state.read_texts)
         log_probs = log_probs.index_fill(1, self.rules.excluded(len(state.steps)), -INF)
         log_probs = log_probs.view(*scores.shape, -1)  # (B, k, V)
         sources, groups = np.divmod(state.active, self.groups)
@@ -142,7 +144,7 @@ class TokenDistribution:
     """The distribution that tokens are sampled from. For greedy search it has one token."""
 
     def __init__(self, rules: Rules, config: DecodingConfig) -> None:
-        self.rules, self.cuts = rules, cuts(config)
+        self.rules, self.cuts = rules, build_cuts(config)
         self.greedy = config.method == "beam"
 
     def __call__(self, logits: Tensor, read: ReadTexts, n: int) -> TokenProbs:
@@ -173,7 +175,7 @@ class _Sampling:
 
     def __call__(self, logits: Tensor, scores: Tensor, state: SearchState) -> Candidates:
         n = len(state.steps)
-        log_probs, probs = self.distribution(logits, state.texts, n)  # (B, V)
+        log_probs, probs = self.distribution(logits, state.read_texts, n)  # (B, V)
         numbers = torch.tensor([self.numbers[source][n] for source in state.active])
         tokens = sample_tokens(probs, numbers[:, None])  # (B, 1)
         values = scores.cpu() + log_probs.cpu().gather(1, tokens)
