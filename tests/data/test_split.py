@@ -6,12 +6,19 @@ import pytest
 
 from pellucid.config.columns import Column
 from pellucid.data.records import Record
-from pellucid.data.split import HoldOut, hold_out, n_held_out
+from pellucid.data.split import HoldOut, n_held_out
 from pellucid.errors import DataError
 
 COLUMNS = (Column("source", "text"), Column("target", "text"))
 WORDS = (Column("words", "words"), Column("tags", "tags"))
 RECORDS = [Record("f", i + 1, (f"Source {i % 700}.", f"Target {i % 900}.")) for i in range(2000)]
+
+
+def hold_out(records, columns, n):
+    choice = HoldOut(columns, n)
+    for record in records:
+        choice.add(record)
+    return choice.split(n)
 
 
 def texts(records, column):

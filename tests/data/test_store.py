@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from pellucid.data import store as module
+from pellucid.data.digests import digest
 from pellucid.data.examples import Encoded, LeftOutRecord, split_into_chunks
 from pellucid.data.records import Record
-from pellucid.data.store import INDEX, ExampleStore, build_store, content_key, digest
+from pellucid.data.store import INDEX, ExampleStore, build_store, content_key
 from pellucid.errors import DataError, VerificationError
 
 RECORDS = [
@@ -180,3 +181,19 @@ def test_memory_does_not_grow_with_the_data(tmp_path):
     assert built > n
     # The ids alone take 4 bytes a character: 16 MB. 24 bytes an example stay, and some buffers.
     assert grown < 24 * built + 16_000_000
+
+
+def test_cut_records_are_counted(tmp_path):  # authority: by hand
+    records = [Record("f", line, (str(line),)) for line in range(1, 6)]
+
+    def encode(records):
+        for record in records:
+            n = record.line % 3  # 1, 2, 0, 1, 2 examples
+            for _ in range(n):
+                ids = np.zeros(1, np.int32)
+                yield Encoded((ids,), (1,), record, is_cut=record.line == 4)
+            if not n:
+                yield LeftOutRecord("none")
+
+    store = build_store(records, encode, tmp_path / "store")
+    assert (len(store), store.n_cut) == (6, 3)  # records 2, 4 and 5

@@ -2,6 +2,8 @@
 
 import itertools
 import os
+import random
+from collections import Counter
 
 import pytest
 
@@ -93,13 +95,46 @@ def test_labels_of_training_and_validation_are_known(tmp_path):  # authority: th
     assert list(corpus.texts()) == [("Ada left",), ("Rome rose",)]
 
 
+def test_labels_and_duplicates_are_counted_in_what_is_trained_on(tmp_path):
+    """Authority: brute force over the records."""
+    rng = random.Random(0)
+    words = [f"w{rng.randrange(400)}" for _ in range(600)]
+    lines = [line for w in words for line in (f"{w} {rng.choice('AAB')}", "")]
+    train = write(tmp_path / "t.conll", lines)
+    corpus = Corpus(DataConfig(train=(train,)), TASK_CONFIGS["tagging"]())
+    left = list(corpus.train())
+    held = {record.values[0] for record in corpus.valid}
+    assert corpus.training.records == len(left) == sum((w,) not in held for w in words)
+    assert corpus.n_removed == sum((w,) in held for w in words) - len(held) > 0
+    assert corpus.training.labels == {"tags": Counter(r.values[1][0] for r in left)}
+    assert corpus.training.duplicates == 0
+    valid = write(tmp_path / "v.conll", ["W1 A", "", "w2 B", "", "new C"])
+    corpus = Corpus(DataConfig(train=(train,), valid=(valid,)), TASK_CONFIGS["tagging"]())
+    assert corpus.training.duplicates == words.count("w1") + words.count("w2") > 0
+    assert corpus.training.labels["tags"].total() == 600
+    assert corpus.labels == {"tags": ("A", "B", "C")}
+
+
+def test_numbers_take_names(tmp_path):
+    train = write(tmp_path / "t.conll", ["Ada 2", "left 0", "", "Rome 1", "rose O"])
+    data = DataConfig(train=(train,), labels=("O", "LOC", "PER"))
+    corpus = Corpus(data, TASK_CONFIGS["tagging"]())
+    tags = {record.values[1] for record in (*corpus.train(), *corpus.valid)}
+    assert tags == {("PER", "O"), ("LOC", "O")}
+    assert corpus.labels == {"tags": ("O", "LOC", "PER")}
+    data = DataConfig(train=(train,), labels=("O", "LOC"))
+    with pytest.raises(DataError, match=r"t\.conll:1.*'2' is none of the 2 labels.*O, LOC.*from 0"):
+        Corpus(data, TASK_CONFIGS["tagging"]())
+
+
 def test_a_long_document_counts_as_several_examples(tmp_path):  # authority: its length
     one, other = tmp_path / "one.txt", tmp_path / "other.txt"
     one.write_text("word " * 1000)
     other.write_text("short")
     data = DataConfig(train=(str(one), str(other)), documents="file")
     corpus = Corpus(data, TASK_CONFIGS["masked_lm"]())
-    assert (corpus.n_read, corpus.n_examples) == (2, 5000 // 128 + 1)
+    assert corpus.training.records == 1  # the other one is held out
+    assert corpus.training.examples in (1, 5000 // 128)
 
 
 def test_check_refuses_what_training_refuses(tmp_path):

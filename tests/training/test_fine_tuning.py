@@ -1,6 +1,7 @@
 """Runs that start from a finished model, counted in epochs and examples."""
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 from pellucid import garden
 from pellucid.config.read import merge, read_yaml
 from pellucid.formats.open_model import open_model
+from pellucid.training.inputs import read_inputs
 from pellucid.training.pipeline import train
 from pellucid.training.reporter import Quiet
 from training.conftest import figures
@@ -91,7 +93,15 @@ def test_epochs_are_recorded_and_resume_exactly(start, conll, tmp_path):
 
 def test_the_defaults_of_fine_tuning(start, conll, tmp_path):  # authority: issue 10
     heard = Lines()
-    run = train(tagging(start, conll, tmp_path / "run"), reporter=heard).run
+    settings = tagging(start, conll, tmp_path / "run")
+    run = train(merge(settings, {"objective": {"class_weights": "balanced"}}), reporter=heard).run
+    inputs = read_inputs(run)
+    tags = Counter(tag for line in conll.read_text().split("\n") for tag in line.split()[1:])
+    assert inputs.n_records == 76
+    for tag, n in inputs.label_counts["tags"].items():
+        assert 0 < tags[tag] - n <= 2 * 4  # four sentences are held out
+    (labels,) = (line for line in heard.lines if line.startswith("tags: O 152, B-"))
+    assert labels.count(",") == 2
     assert "76 examples; 2+0 layers, d_model 32; 50 updates of 16 examples" in heard.lines
     validated = [r["step"] for r in figures(run.path) if "valid_f1" in r]
     assert validated == [25, 50]

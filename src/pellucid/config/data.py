@@ -27,6 +27,9 @@ class DataConfig:
     columns: dict[str, str | int] = field(default_factory=dict)
     """Field of the files for each column of the task: a name in the header, a JSON key, or a number
     from 1, such as text=review label=3. Empty means that columns are recognized by usual names."""
+    labels: tuple[str, ...] = ()
+    """Names of labels that the files write as whole numbers: the name of 0 first. Their ids in the
+    model have this order. Empty means that labels are as in the files, in alphabetical order."""
     documents: Literal["line", "blank_line", "file"] = "line"
     """Where a document ends in plain text: at each line, at blank lines, or at the end of the file.
     """
@@ -44,6 +47,8 @@ class DataConfig:
     def __post_init__(self) -> None:
         check_at_least(1, self, "max_length", "max_line_bytes")
         check_at_most(MAX_LENGTHS, self)
+        if len(set(self.labels)) < len(self.labels) or "" in self.labels:
+            raise ConfigError(f"labels={self.labels}: names must differ, and not be empty.")
         for name, number in self.columns.items():
             if number == "" or (isinstance(number, int) and number < 1):
                 raise ConfigError(

@@ -22,6 +22,8 @@ class Encoded(NamedTuple):
     """Number of tokens on each side, with the special tokens that `collate` adds."""
     record: Record
     """The record that was encoded."""
+    is_cut: bool = False
+    """Whether tokens of the record are in none of its examples."""
 
 
 class LeftOutRecord(NamedTuple):

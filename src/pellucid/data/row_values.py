@@ -7,7 +7,7 @@ from pellucid.config.columns import Column
 from pellucid.data.fields import Fields
 from pellucid.data.lines import Fault
 from pellucid.data.rows import Key, Reader, Row
-from pellucid.data.values import PARSERS, WrongValueError, is_blank, locate_spans
+from pellucid.data.values import WrongValueError, is_blank, locate_spans, parser
 
 
 class FaultError(Exception):
@@ -21,9 +21,16 @@ class FaultError(Exception):
 class ValueReader:
     """Reads the columns of a task from the rows of one file."""
 
-    def __init__(self, reader: Reader, fields: Fields, columns: Sequence[Column]) -> None:
+    def __init__(
+        self,
+        reader: Reader,
+        fields: Fields,
+        columns: Sequence[Column],
+        labels: Sequence[str] = (),
+    ) -> None:
+        """labels: names of labels that are written as whole numbers."""
         self.reader, self.fields, self.columns = reader, fields, tuple(columns)
-        readers = [PARSERS[column.kind] for column in columns]
+        readers = [parser(column.kind, labels) for column in columns]
         self.parts = tuple(zip(columns, fields.keys, readers, strict=True))
         self.is_pair = self._kinds() == ["text", "text"]
         self.document = self._index("document")

@@ -52,7 +52,7 @@ class HoldOut:
 
     def __init__(self, columns: Sequence[Column], max_held_out: int = MAX_HELD_OUT) -> None:
         """max_held_out: largest n of `split`. Memory depends only on it."""
-        self.columns = tuple(i for i, column in enumerate(columns) if column.kind in TEXTS)
+        self.columns = text_columns(columns)
         self.name = columns[self.columns[0]].name
         self.capacity = 2 * max_held_out
         self._chosen: dict[bytes, Record] = {}
@@ -91,12 +91,9 @@ class HoldOut:
         return Split(held, self.columns, keys)
 
 
-def hold_out(records: Iterable[Record], columns: Sequence[Column], n: int) -> Split:
-    """Hold out n records with `HoldOut`. Memory depends only on n."""
-    choice = HoldOut(columns, n)
-    for record in records:
-        choice.add(record)
-    return choice.split(n)
+def text_columns(columns: Sequence[Column]) -> tuple[int, ...]:
+    """Return the indices of the columns with texts."""
+    return tuple(i for i, column in enumerate(columns) if column.kind in TEXTS)
 
 
 def text_keys(record: Record, columns: Sequence[int]) -> tuple[tuple[int, str], ...]:

@@ -15,16 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.config.data import GARDEN
 from pellucid.data.examples import Encoded, LeftOutRecord, count_characters
-from pellucid.data.lines import can_read_twice
 from pellucid.data.records import Record
 from pellucid.errors import DataError, VerificationError
 from pellucid.files import atomic_write, publish, remove
 from pellucid.json_files import dump_json, read_json
 from pellucid.manifest import verify
 
-FORMAT = 2
+FORMAT = 3
 INDEX = "index.json"
 PART_CHARACTERS = 1 << 25
 """Number of characters of text in one part."""
@@ -43,6 +41,8 @@ class ExampleStore:
         n_parts = read_json(self.directory / INDEX)["parts"]
         facts = {p: verify(p, deep=False)["facts"] for p in _part_paths(self.directory, n_parts)}
         self.left_out = sum((Counter(f["left_out"]) for f in facts.values()), Counter[str]())
+        self.n_cut = sum(f["cut"] for f in facts.values())
+        """Records that gave several examples, or lost tokens."""
         self._parts = [_Part(path, f) for path, f in facts.items() if f["examples"]]
         self.lengths = np.concatenate([part.lengths for part in self._parts])  # (N, sides) int32
         self._ends = np.cumsum([len(part.lengths) for part in self._parts])
@@ -112,27 +112,6 @@ def content_key(*parts: Any) -> str:
     return hashlib.sha256(json.dumps([FORMAT, *parts]).encode()).hexdigest()
 
 
-def digest(file: str) -> str:
-    """Return the sha256 (hex) of a training file; for the garden, of its source code.
-
-    Raises: DataError if it cannot be read, or only once.
-    """
-    if file == GARDEN:
-        folder = Path(__file__).parents[1] / "garden"
-        parts = sorted(p for p in folder.rglob("*") if p.suffix in (".py", ".txt", ".tsv"))
-        return hashlib.sha256(b"".join(part.read_bytes() for part in parts)).hexdigest()
-    try:
-        if can_read_twice(file):
-            with open(file, "rb") as opened:
-                return hashlib.file_digest(opened, "sha256").hexdigest()
-    except OSError as error:
-        raise DataError(f"{file}: cannot be read: {error.strerror}. Check the name.") from error
-    raise DataError(
-        f"{file} is a stream that can be read once only, but training reads its data several"
-        " times. Save it to a file first."
-    )
-
-
 class _Part:
     """Examples of consecutive records, mapped into memory."""
 
@@ -182,6 +161,7 @@ def _write_part(path: Path, records: Iterator[Record], encode: Encode) -> dict[s
     files: dict[str, int] = {}
     left_out: Counter[str] = Counter()
     facts: dict[str, Any] = {"files": [], "left_out": left_out, "examples": 0, "dtypes": []}
+    facts["cut"] = 0
     with publish(path, replace=True, facts=facts) as temp, contextlib.ExitStack() as stack:
         opened: dict[str, Any] = {}
 
@@ -193,7 +173,8 @@ def _write_part(path: Path, records: Iterator[Record], encode: Encode) -> dict[s
         append("lengths.i32", np.zeros(0, np.int32))
         append("sizes.i32", np.zeros(0, np.int32))
         append("origins.i64", np.zeros(0, np.int64))
-        for batch in _batch(_count_left_out(encode(records), left_out), BUFFER):
+        encoded = _count_cut(_count_left_out(encode(records), left_out), facts)
+        for batch in _batch(encoded, BUFFER):
             origins = [(files.setdefault(e.record.file, len(files)), e.record.line) for e in batch]
             append("lengths.i32", np.array([e.lengths for e in batch], np.int32))
             append("sizes.i32", np.array([[len(c) for c in e.columns] for e in batch], np.int32))
@@ -215,6 +196,19 @@ def _count_left_out(
             left_out[item.reason] += 1
         else:
             yield item
+
+
+def _count_cut(encoded: Iterable[Encoded], facts: dict[str, Any]) -> Iterator[Encoded]:
+    """Yield the examples, and count the records that gave several or lost tokens."""
+    record, is_counted = None, False
+    for each in encoded:
+        is_cut = each.is_cut or each.record is record
+        is_counted = is_counted and each.record is record
+        if is_cut and not is_counted:
+            facts["cut"] += 1
+            is_counted = True
+        record = each.record
+        yield each
 
 
 def _read_facts(path: Path) -> dict[str, Any] | None:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from pellucid.config.columns import ColumnKind
+from pellucid.config.columns import LABEL_KINDS, ColumnKind
 from pellucid.text.guard import MAX_CHARACTERS
 
 INVALID_CHARACTER = re.compile("[\0\ud800-\udfff]")  # NUL and surrogates, which JSON can escape
@@ -38,6 +38,30 @@ def is_number(field: Any) -> bool:
     except WrongValueError:
         return False
     return True
+
+
+def parser(kind: ColumnKind, labels: Sequence[str] = ()) -> Callable[[Any], Any]:
+    """Return the function from a field to the value of a column. It raises WrongValueError.
+
+    labels: names of labels that are written as whole numbers, the name of 0 first.
+    """
+    parse = PARSERS[kind]
+    if not labels or kind not in LABEL_KINDS:
+        return parse
+    if kind == "label":
+        return lambda field: _name_label(parse(field), labels)
+    return lambda field: tuple(_name_label(label, labels) for label in parse(field))
+
+
+def _name_label(label: str, names: Sequence[str]) -> str:
+    if label in names:
+        return label
+    if label.isascii() and label.isdigit() and len(label) < 9 and int(label) < len(names):
+        return names[int(label)]
+    raise WrongValueError(
+        f"{_short(label)} is none of the {len(names)} labels in data.labels"
+        f" ({', '.join(names)[:100]}), nor the number of one, counted from 0."
+    )
 
 
 def _parse_text(field: Any) -> str:

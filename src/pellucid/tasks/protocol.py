@@ -48,6 +48,10 @@ class TaskInputs:
     tokenizers: Tokenizers
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The labels of each column that has some, in the order of their ids."""
+    label_counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """How often each label occurs in the training records, by column."""
+    n_records: int = 0
+    """Number of training records."""
     longest: tuple[int, ...] = ()
     """Length in tokens of the longest training example on each side; empty before encoding."""
     start: Bundle | None = None

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -17,9 +18,9 @@ from pellucid.formats.bundle import Bundle
 from pellucid.formats.special_ids import template_ids
 from pellucid.metrics.tagging import are_entity_tags, entity_scores, token_accuracy
 from pellucid.nn.base import Model
-from pellucid.nn.losses import cross_entropy
 from pellucid.nn.masks import keep_from
 from pellucid.nn.padding import pad_rows
+from pellucid.tasks.class_weights import class_weights, label_loss
 from pellucid.tasks.encoder import (
     build_encoder,
     build_encoder_bundle,
@@ -78,7 +79,8 @@ class TaggingTask(Task):
                     ids = np.array(pieces.ids[begin:end], np.int32)
                     first = np.array(pieces.first[words], np.int32) - begin
                     columns = (ids[:max_tokens], first, labels[words])
-                    yield Encoded(columns, (len(columns[0]) + n_special,), record)
+                    length = len(columns[0]) + n_special
+                    yield Encoded(columns, (length,), record, len(ids) > max_tokens)
 
     def build(self, seed: int) -> nn.Module:
         """Build an encoder with a head that scores labels."""
@@ -119,7 +121,7 @@ class TaggingTask(Task):
 
     def loss(self, module: nn.Module, batch: TaggedBatch) -> dict[str, Term]:
         """Return the negative log-likelihood of the labels, or of their sequence with a CRF."""
-        return {NAME: Term(_loss(module, _scores(module, batch), batch))}
+        return {NAME: Term(_loss(module, _scores(module, batch), batch, self._weights))}
 
     def validate(
         self, module: nn.Module, validation: ValidationData, device: torch.device
@@ -162,6 +164,12 @@ class TaggingTask(Task):
         objective = self.inputs.config.objective
         assert isinstance(objective, TaggingConfig)
         return objective
+
+    @cached_property
+    def _weights(self) -> Tensor | None:
+        """The weight of each label in training, (C,)."""
+        counts = self.inputs.label_counts.get("tags", {})
+        return class_weights(self._objective.class_weights, self.labels, counts)
 
     def _label_names(self, labels: Tensor, is_word: Tensor) -> list[list[str]]:
         """Return the names of the labels (B, W) of the words of each sentence."""
@@ -211,11 +219,13 @@ def _scores(module: nn.Module, batch: TaggedBatch) -> Tensor:
     return module.heads[HEAD](state.gather(1, index))
 
 
-def _loss(module: nn.Module, scores: Tensor, batch: TaggedBatch) -> Tensor:
+def _loss(
+    module: nn.Module, scores: Tensor, batch: TaggedBatch, weights: Tensor | None = None
+) -> Tensor:
     crf = module.get_submodule("heads")[HEAD].crf  # type: ignore[index]
     if crf is not None:
         return crf(scores, batch.labels, batch.is_word)
-    return cross_entropy(scores[batch.is_word], batch.labels[batch.is_word])
+    return label_loss(scores[batch.is_word], batch.labels[batch.is_word], weights)
 
 
 def _best_labels(module: nn.Module, scores: Tensor, batch: TaggedBatch) -> Tensor:

@@ -2,27 +2,51 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from pellucid import garden
 from pellucid.config.columns import LABEL_KINDS, Column
 from pellucid.config.data import GARDEN, DataConfig
 from pellucid.config.tasks.base import TaskConfig
+from pellucid.data.digests import digest
 from pellucid.data.files import expand_names, open_files
 from pellucid.data.recognized import recognize
 from pellucid.data.records import Record, read_records
-from pellucid.data.split import MAX_HELD_OUT, NOTHING_LEFT, Split, hold_out, n_held_out
-from pellucid.data.store import digest
+from pellucid.data.split import (
+    MAX_HELD_OUT,
+    NOTHING_LEFT,
+    HoldOut,
+    Split,
+    n_held_out,
+    text_columns,
+    text_keys,
+)
 from pellucid.errors import DataError
 
 EXAMPLE_CHARACTERS = 128
 """Estimated characters of an example cut from a document: about 32 tokens."""
 
 
+LabelCounts = dict[str, Counter[str]]
+"""Label column -> label -> number of occurrences."""
+
+
+class TrainingCounts(NamedTuple):
+    """What the training records, without those held out, consist of."""
+
+    records: int
+    examples: int
+    """An estimate, by which settings are chosen: long documents give several."""
+    labels: LabelCounts
+    duplicates: int
+    """Records that have the texts of a validation record."""
+
+
 class Corpus:
     """Training and validation records: the columns of a task, read from the files of a config."""
 
     def __init__(self, config: DataConfig, task: TaskConfig) -> None:
-        """Read all files once. Raises: DataError at the first invalid record."""
+        """Read all files once or twice. Raises: DataError at the first invalid record."""
         if not config.train:
             raise DataError(
                 "there is no training data. Name files: pellucid train --data.train FILE ..."
@@ -33,18 +57,13 @@ class Corpus:
             open_files(names, self.columns, config)  # checks the columns; reads no records
             self.digests |= {file: digest(file) for file in expand_names(names)}
         self.recognized = recognize(config.train, self.columns, config)
-        self._labels: dict[str, Counter[str]] = {
-            column.name: Counter() for column in self.columns if column.kind in LABEL_KINDS
-        }
-        self.n_read = 0
-        self.n_examples = 0  # estimate; default settings depend on it
-        for record in self._count_labels(self._read(config.train)):
-            self.n_read += 1
-            self.n_examples += self._estimate_examples(record)
-        if not self.n_read:
-            raise DataError(f"{', '.join(config.train)}: no example in it. Check the file.")
         self._split: Split | None = None
+        self._n_read = 0
         self.valid = self._read_validation()
+        self.training = self._count_training()
+        if not self.training.records:
+            reason = NOTHING_LEFT if self._split else "no example in it. Check the file."
+            raise DataError(f"{', '.join(config.train)}: {reason}")
 
     def train(self) -> Iterator[Record]:
         """Return the training records, in the order of the files."""
@@ -61,18 +80,33 @@ class Corpus:
 
     @property
     def labels(self) -> dict[str, tuple[str, ...]]:
-        """The labels of each label column, in alphabetical order."""
-        return {name: tuple(sorted(counts)) for name, counts in self._labels.items()}
+        """The labels of each label column: those of the config, or in alphabetical order."""
+        valid = self._count_labels(self.valid)
+        return {
+            name: self.config.labels or tuple(sorted(counts.keys() | valid[name].keys()))
+            for name, counts in self.training.labels.items()
+        }
 
     @property
     def split(self) -> str:
         """A string that identifies how the files are split into training and validation."""
         return f"{len(self.valid)} held out" if self._split else ""
 
+    @property
+    def n_read(self) -> int:
+        """The number of records in the training files."""
+        return self._n_read or self.training.records
+
+    @property
+    def n_removed(self) -> int:
+        """Training records that are left out because they share a text with held-out records."""
+        held_out = len(self.valid) if self._split else 0
+        return self.n_read - self.training.records - held_out
+
     def _read_validation(self) -> Sequence[Record]:
         c = self.config
         if c.valid:
-            records = list(self._count_labels(self._read(c.valid)))
+            records = list(self._read(c.valid))
             if not records:
                 raise DataError(f"{', '.join(c.valid)}: no example in it. Check data.valid.")
             return records
@@ -80,10 +114,26 @@ class Corpus:
             # The garden holds out whole clauses; a split by sentences would not.
             pairs = garden.pairs(MAX_HELD_OUT, c.source_language, c.target_language, split="valid")
             return [Record(GARDEN, line, pair) for line, pair in enumerate(pairs, start=1)]
-        self._split = hold_out(self._read(c.train), self.columns, n_held_out(self.n_read))
-        if next(self.train(), None) is None:
-            raise DataError(f"{', '.join(c.train)}: {NOTHING_LEFT}")
+        held_out = HoldOut(self.columns)
+        for record in self._read(c.train):
+            self._n_read += 1
+            held_out.add(record)
+        if not self._n_read:
+            raise DataError(f"{', '.join(c.train)}: no example in it. Check the file.")
+        self._split = held_out.split(n_held_out(self._n_read))
         return self._split.records
+
+    def _count_training(self) -> TrainingCounts:
+        columns = text_columns(self.columns)
+        texts = {text_keys(record, columns) for record in self.valid}
+        records = examples = duplicates = 0
+        labels = self._count_labels(())
+        for record in self.train():
+            records += 1
+            examples += self._estimate_examples(record)
+            duplicates += text_keys(record, columns) in texts
+            self._add_labels(record, labels)
+        return TrainingCounts(records, examples, labels, duplicates)
 
     def _estimate_examples(self, record: Record) -> int:
         """Return an estimate of the number of examples in a record: long documents are cut."""
@@ -93,13 +143,17 @@ class Corpus:
     def _read(self, files: Sequence[str]) -> Iterator[Record]:
         return read_records(files, self.columns, self.config)
 
-    def _count_labels(self, records: Iterable[Record]) -> Iterator[Record]:
-        """Yield the records and count their labels."""
+    def _count_labels(self, records: Iterable[Record]) -> LabelCounts:
+        names = [column.name for column in self.columns if column.kind in LABEL_KINDS]
+        counts: LabelCounts = {name: Counter() for name in names}
         for record in records:
-            for column, value in zip(self.columns, record.values, strict=True):
-                if column.kind in LABEL_KINDS and value is not None:
-                    self._labels[column.name].update((value,) if column.kind == "label" else value)
-            yield record
+            self._add_labels(record, counts)
+        return counts
+
+    def _add_labels(self, record: Record, counts: LabelCounts) -> None:
+        for column, value in zip(self.columns, record.values, strict=True):
+            if column.name in counts and value is not None:
+                counts[column.name].update((value,) if column.kind == "label" else value)
 
 
 def _is_parallel(columns: Sequence[Column]) -> bool:

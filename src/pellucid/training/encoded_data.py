@@ -1,12 +1,17 @@
 """Checks and messages about encoded data, before the first update."""
 
 import sys
+from collections.abc import Iterator
 
 from pellucid.config.run import RunConfig
 from pellucid.data.batching import Order
 from pellucid.data.store import ExampleStore
 from pellucid.errors import ConfigError
+from pellucid.training.corpus import Corpus, LabelCounts
 from pellucid.training.epochs import count_updates, describe_batch
+
+MOST_LABELS = 20
+"""Labels of a column whose counts are shown."""
 
 
 def check_fits(config: RunConfig, train: ExampleStore, validation: ExampleStore) -> None:
@@ -28,6 +33,34 @@ def check_fits(config: RunConfig, train: ExampleStore, validation: ExampleStore)
                 f" tokens included, more than {what}, or lower data.max_length so that it is left"
                 " out or cut."
             )
+
+
+def describe_labels(counts: LabelCounts) -> Iterator[str]:
+    """Yield how often each label of each column occurs in the training data, as messages."""
+    for name, labels in counts.items():
+        shown = [f"{label} {n:,}" for label, n in labels.most_common(MOST_LABELS)]
+        if len(labels) > MOST_LABELS:
+            shown.append(f"and {len(labels) - MOST_LABELS:,} more")
+        yield f"{name}: {', '.join(shown)}"
+
+
+def describe_problems(config: RunConfig, corpus: Corpus, train: ExampleStore) -> Iterator[str]:
+    """Yield how many texts are cut, and how many are also in the validation data."""
+    n, duplicates = corpus.training.records, corpus.training.duplicates
+    if train.n_cut and all(column.kind != "document" for column in corpus.columns):
+        most, positions = config.data.max_length, config.model.max_positions
+        bound = f"{positions} positions of the model" if 0 < positions < most else "data.max_length"
+        yield f"{train.n_cut:,} of {n:,} training texts are longer than {bound} and are cut"
+    if corpus.n_removed:
+        yield (
+            f"{corpus.n_removed:,} training examples share a text with held-out examples and are"
+            " left out"
+        )
+    if duplicates:
+        yield (
+            f"{duplicates:,} of {n:,} training examples are also in the validation data, so its"
+            " scores will be too good. Remove them from one of the two."
+        )
 
 
 def summarize(config: RunConfig, train: ExampleStore, order: Order) -> str:

@@ -1,6 +1,6 @@
 """The inputs of a run's task: built when the run starts, or read from its directory."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from shlex import quote
 from typing import Any
 
@@ -11,6 +11,7 @@ from pellucid.formats.bundle import Bundle
 from pellucid.tasks.protocol import TaskInputs
 from pellucid.text.pair import Tokenizers
 from pellucid.text.published.open import open_tokenizers
+from pellucid.training.corpus import Corpus
 from pellucid.training.run_directory import RunDirectory
 
 
@@ -31,6 +32,8 @@ def read_inputs(run: RunDirectory) -> TaskInputs:
         config=config,
         tokenizers=open_run_tokenizers(run, config),
         labels={name: tuple(labels) for name, labels in facts["labels"].items()},
+        label_counts=facts["label_counts"],
+        n_records=facts["records"],
         longest=tuple(facts["longest"]),
         heads={name: HeadConfig(**head) for name, head in facts["heads"].items()},
         token_ids=facts["token_ids"],
@@ -48,29 +51,32 @@ def open_run_tokenizers(run: RunDirectory, config: RunConfig) -> Tokenizers:
 def new_inputs(
     config: RunConfig,
     tokenizers: Tokenizers,
-    labels: dict[str, tuple[str, ...]],
+    corpus: Corpus,
     start: Bundle | None,
 ) -> TaskInputs:
     """Return the inputs of a new run's task, before its data is encoded."""
-    if start is None:
-        return TaskInputs(config=config, tokenizers=tokenizers, labels=labels)
-    heads = start.model.head_configs
-    for head in heads.values():  # labels that the model knows keep their ids
-        labels = {n: head.labels if set(ls) <= set(head.labels) else ls for n, ls in labels.items()}
-    return TaskInputs(
+    labels = corpus.labels
+    inputs = TaskInputs(
         config=config,
         tokenizers=tokenizers,
         labels=labels,
-        start=start,
-        heads=heads,
-        token_ids=start.token_ids,
+        label_counts=corpus.training.labels,
+        n_records=corpus.training.records,
     )
+    if start is None:
+        return inputs
+    heads = start.model.head_configs
+    for head in heads.values():  # labels that the model knows keep their ids
+        labels = {n: head.labels if set(ls) <= set(head.labels) else ls for n, ls in labels.items()}
+    return replace(inputs, labels=labels, start=start, heads=heads, token_ids=start.token_ids)
 
 
 def dump_facts(inputs: TaskInputs) -> dict[str, Any]:
     """Return the part of the inputs that `read_inputs` reads from facts.json."""
     return {
         "labels": inputs.labels,
+        "label_counts": inputs.label_counts,
+        "records": inputs.n_records,
         "longest": inputs.longest,
         "heads": {name: asdict(head) for name, head in inputs.heads.items()},
         "token_ids": dict(inputs.token_ids),

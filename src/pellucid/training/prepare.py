@@ -31,7 +31,12 @@ from pellucid.training import checkpoints
 from pellucid.training.corpus import Corpus
 from pellucid.training.defaults import RunContext, check_settings, complete_settings
 from pellucid.training.distribution import World
-from pellucid.training.encoded_data import check_fits, summarize
+from pellucid.training.encoded_data import (
+    check_fits,
+    describe_labels,
+    describe_problems,
+    summarize,
+)
 from pellucid.training.inputs import dump_facts, new_inputs, open_run_tokenizers, read_inputs
 from pellucid.training.reporter import Reporter
 from pellucid.training.run_directory import RunDirectory
@@ -79,7 +84,9 @@ def prepare_run(
     task = task_config(settings.get("task", "translation"), where)
     objective = build(task, settings.get("objective") or {}, where)
     corpus = Corpus(build(DataConfig, settings["data"], where), objective)
-    config, notes = complete_settings(settings, RunContext(corpus.n_examples, on_cpu, start), where)
+    config, notes = complete_settings(
+        settings, RunContext(corpus.training.examples, on_cpu, start), where
+    )
     config = replace(config, run_dir=str(run.path))
     world.assign_micro_batches(config.training.accumulate)
     if not resumes:
@@ -95,7 +102,7 @@ def prepare_run(
     if config.start_from and start is None:  # a resumed run uses its own copies
         inputs = replace(read_inputs(run), config=config)
     else:
-        inputs = new_inputs(config, tokenizers, corpus.labels, start)
+        inputs = new_inputs(config, tokenizers, corpus, start)
     task = build_task(inputs)
     task.check()
     _check_processes(task, world)
@@ -109,7 +116,12 @@ def prepare_run(
     if world.is_main:
         run.record_facts(dump_facts(inputs))
         _remove_other_stores(run, train, validation)
-        reporter.log(summarize(config, train, task.order))
+        for message in (
+            *describe_labels(corpus.training.labels),
+            *describe_problems(config, corpus, train),
+            summarize(config, train, task.order),
+        ):
+            reporter.log(message)
     data = TrainingData(train, ValidationData(validation, corpus.valid))
     return PreparedRun(config, build_task(inputs), data)
 

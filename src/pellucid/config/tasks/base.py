@@ -10,6 +10,8 @@ from pellucid.config.model import ModelConfig
 
 Direction = Literal["lower", "higher"]
 """Which values of a metric are better."""
+ClassWeights = Literal["none", "balanced"]
+"""balanced: the weight of a label is inversely proportional to its number of occurrences."""
 LOSS: Mapping[str, Direction] = {"loss": "lower"}
 
 

@@ -5,8 +5,9 @@ from typing import Literal
 
 from pellucid.config.checks import check_fraction
 from pellucid.config.columns import Column
-from pellucid.config.tasks.base import LOSS, Defaults, TaskConfig
+from pellucid.config.tasks.base import LOSS, ClassWeights, Defaults, TaskConfig
 from pellucid.config.tasks.encoders import ADAMW, ENCODER_SIZES
+from pellucid.errors import ConfigError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,11 +36,18 @@ class TaggingConfig(TaskConfig):
     head: Literal["linear", "crf"] = "linear"
     """linear: predict each label independently. crf: predict the best sequence of labels (Lafferty
     et al. 2001); such a model is saved in pellucid's own layout."""
+    class_weights: ClassWeights = "none"
+    """balanced: in training, weight each label by the inverse of its frequency."""
     dropout: float = 0.1
     """Dropout on the input of the head."""
 
     def __post_init__(self) -> None:
         check_fraction(self, "dropout")
+        if self.class_weights != "none" and self.head == "crf":
+            raise ConfigError(
+                "class_weights=balanced weights single labels, but head=crf scores whole sequences."
+                " Use head=linear, or class_weights=none."
+            )
 
     def title(self, source_language: str, target_language: str) -> str:
         return f"{source_language} tagger".strip()

@@ -1,0 +1,38 @@
+"""Weights of labels in a loss, so that rare labels count as much as frequent ones."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from pellucid.config.tasks.base import ClassWeights
+from pellucid.nn.losses import cross_entropy
+
+
+def class_weights(
+    kind: ClassWeights, labels: Sequence[str], counts: Mapping[str, int]
+) -> Tensor | None:
+    """Return the weight of each label, (C,), or None if `kind` is none.
+
+    balanced: N / (C n) for a label that occurs n times among N labels, of which C occur (King and
+    Zeng 2001, as in scikit-learn). The mean over the training data is 1. A label that does not
+    occur has weight 1.
+    counts: label -> occurrences in the training data, as `TaskInputs.label_counts` has them.
+    """
+    if kind == "none":
+        return None
+    occurring = [n for n in counts.values() if n]
+    mean = sum(occurring) / max(len(occurring), 1)
+    return torch.tensor([mean / counts[label] if counts.get(label) else 1.0 for label in labels])
+
+
+def label_loss(logits: Tensor, labels: Tensor, weights: Tensor | None = None) -> Tensor:
+    """Return the cross-entropy of labels, each times the weight of its label, summed: a scalar.
+
+    logits (N, C), labels (N,), weights (C,).
+    """
+    if weights is None:
+        return cross_entropy(logits, labels)
+    weights = weights.to(logits.device)
+    losses = torch.nn.functional.cross_entropy(logits.float(), labels, reduction="none")  # (N,)
+    return (losses * weights[labels]).sum()
