@@ -35,8 +35,16 @@ def check_fits(config: RunConfig, train: ExampleStore, validation: ExampleStore)
             )
 
 
-def describe_labels(counts: LabelCounts) -> Iterator[str]:
-    """Yield how often each label of each column occurs in the training data, as messages."""
+def describe_data(
+    config: RunConfig, corpus: Corpus, train: ExampleStore, order: Order
+) -> Iterator[str]:
+    """Yield messages: labels, cut texts, duplicates, and the numbers of examples and updates."""
+    yield from _describe_labels(corpus.training.labels)
+    yield from _describe_problems(config, corpus, train)
+    yield _summarize(config, train, order)
+
+
+def _describe_labels(counts: LabelCounts) -> Iterator[str]:
     for name, labels in counts.items():
         shown = [f"{label} {n:,}" for label, n in labels.most_common(MOST_LABELS)]
         if len(labels) > MOST_LABELS:
@@ -44,8 +52,7 @@ def describe_labels(counts: LabelCounts) -> Iterator[str]:
         yield f"{name}: {', '.join(shown)}"
 
 
-def describe_problems(config: RunConfig, corpus: Corpus, train: ExampleStore) -> Iterator[str]:
-    """Yield how many texts are cut, and how many are also in the validation data."""
+def _describe_problems(config: RunConfig, corpus: Corpus, train: ExampleStore) -> Iterator[str]:
     n, duplicates = corpus.training.records, corpus.training.duplicates
     if train.n_cut and all(column.kind != "document" for column in corpus.columns):
         most, positions = config.data.max_length, config.model.max_positions
@@ -63,8 +70,7 @@ def describe_problems(config: RunConfig, corpus: Corpus, train: ExampleStore) ->
         )
 
 
-def summarize(config: RunConfig, train: ExampleStore, order: Order) -> str:
-    """Return the numbers of examples, layers and updates, as a message."""
+def _summarize(config: RunConfig, train: ExampleStore, order: Order) -> str:
     model, c = config.model, count_updates(config.training, train.lengths, order)
     layers = f"{model.n_encoder_layers}+{model.n_decoder_layers} layers"
     left_out = "".join(f", {n:,} {reason}" for reason, n in train.left_out.items())

@@ -31,12 +31,7 @@ from pellucid.training import checkpoints
 from pellucid.training.corpus import Corpus
 from pellucid.training.defaults import RunContext, check_settings, complete_settings
 from pellucid.training.distribution import World
-from pellucid.training.encoded_data import (
-    check_fits,
-    describe_labels,
-    describe_problems,
-    summarize,
-)
+from pellucid.training.encoded_data import check_fits, describe_data
 from pellucid.training.inputs import dump_facts, new_inputs, open_run_tokenizers, read_inputs
 from pellucid.training.reporter import Reporter
 from pellucid.training.run_directory import RunDirectory
@@ -116,11 +111,7 @@ def prepare_run(
     if world.is_main:
         run.record_facts(dump_facts(inputs))
         _remove_other_stores(run, train, validation)
-        for message in (
-            *describe_labels(corpus.training.labels),
-            *describe_problems(config, corpus, train),
-            summarize(config, train, task.order),
-        ):
+        for message in describe_data(config, corpus, train, task.order):
             reporter.log(message)
     data = TrainingData(train, ValidationData(validation, corpus.valid))
     return PreparedRun(config, build_task(inputs), data)
