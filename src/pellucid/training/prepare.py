@@ -76,12 +76,9 @@ def prepare_run(
     on_cpu = choose_device(settings.get("device") or "auto").type == "cpu"
     resumes = checkpoints.latest_checkpoint(run.path).path is not None
     start = _open_start(settings, resumes, where)
-    task = task_config(settings.get("task", "translation"), where)
-    objective = build(task, settings.get("objective") or {}, where)
-    corpus = Corpus(build(DataConfig, settings["data"], where), objective)
-    config, notes = complete_settings(
-        settings, RunContext(corpus.training.examples, on_cpu, start), where
-    )
+    corpus = _read_corpus(settings, where)
+    context = RunContext(corpus.training.examples, on_cpu, start)
+    config, notes = complete_settings(settings, context, where)
     config = replace(config, run_dir=str(run.path))
     world.assign_micro_batches(config.training.accumulate)
     if not resumes:
@@ -99,8 +96,7 @@ def prepare_run(
     else:
         inputs = new_inputs(config, tokenizers, corpus, start)
     task = build_task(inputs)
-    task.check()
-    _check_processes(task, world)
+    _check_task(task, world)
     train, validation = _encode(task, inputs, corpus, run, reporter)
     if world.is_main:
         world.wait()
@@ -115,6 +111,13 @@ def prepare_run(
             reporter.log(message)
     data = TrainingData(train, ValidationData(validation, corpus.valid))
     return PreparedRun(config, build_task(inputs), data)
+
+
+def _read_corpus(settings: Mapping[str, Any], where: str) -> Corpus:
+    """Read the data files for the columns of the task."""
+    task = task_config(settings.get("task", "translation"), where)
+    objective = build(task, settings.get("objective") or {}, where)
+    return Corpus(build(DataConfig, settings["data"], where), objective)
 
 
 def _open_start(settings: Mapping[str, Any], resumes: bool, where: str) -> Bundle | None:
@@ -159,8 +162,9 @@ def _make_tokenizers(
     return open_run_tokenizers(run, config)
 
 
-def _check_processes(task: Task, world: World) -> None:
-    """Raises: ConfigError if the task trains in one process only, and there are several."""
+def _check_task(task: Task, world: World) -> None:
+    """Raises: ConfigError, UsageError if the model or the processes do not fit the task."""
+    task.check()
     if task.order == "stream" and world.size > 1:
         raise ConfigError(
             "this task carries state from each batch to the next, so it trains in one process, not"
