@@ -5,11 +5,11 @@ import torch
 
 from parity.peer import talkative
 from pellucid.config.decoding import DecodingConfig
+from pellucid.config.transformer_xl import TransformerXLConfig
 from pellucid.decoding.generate import Request, generate
 from pellucid.decoding.search import SpecialIds
 from pellucid.decoding.speculative import Draft, speculate
 from pellucid.errors import UsageError
-from pellucid.families.transformer_xl.config import TransformerXLConfig
 from pellucid.families.transformer_xl.family import TRANSFO_XL
 
 SIZE, END, PAD = 30, 0, 1

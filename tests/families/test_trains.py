@@ -14,10 +14,10 @@ from pellucid.config.head import HeadConfig
 from pellucid.config.model import ModelConfig
 from pellucid.config.run import RunConfig
 from pellucid.config.training import TrainingConfig
+from pellucid.config.transformer_xl import TransformerXLConfig
 from pellucid.data.examples import TrainingData, ValidationData
 from pellucid.families.catalog import PUBLISHED_FAMILIES
 from pellucid.families.family import Family
-from pellucid.families.transformer_xl.config import TransformerXLConfig
 from pellucid.nn.base import Model
 from pellucid.nn.heads import pool_states
 from pellucid.tasks.protocol import Task, Term

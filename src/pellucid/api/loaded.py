@@ -107,13 +107,15 @@ class Loaded:
         banned: Sequence[str] = (),
         draft: "Loaded | None" = None,
         ensemble: Sequence["Loaded"] = (),
+        code: str = "",
         first: int = 0,
         **settings: Any,
     ) -> list[Any]:
         """One `Generated` a prompt; with `n_best` above 1, a list of them a prompt, best first.
 
         stop_at: strings that end a text. draft: a smaller model that guesses ahead, for one open
-        text: greedy unless method="sample". prefix, banned, ensemble, first: as in `translate`.
+        text: greedy unless method="sample". code: the control code before each prompt, of a model
+        that was trained with such. prefix, banned, ensemble, first: as in `translate`.
         settings: fields of `DecodingConfig`, e.g. method="sample".
         Raises: ConfigError on impossible settings; UsageError if the model generates no text, a
         prompt has more tokens than it reads, or another model does not fit.
@@ -128,6 +130,7 @@ class Loaded:
             stop_at=stop_at,
             prefix=prefix,
             banned=banned,
+            code=code,
             first=first,
         )
         ranked = generate(self._packed, prompts, config, call)
@@ -141,6 +144,7 @@ class Loaded:
         prefix: str = "",
         banned: Sequence[str] = (),
         ensemble: Sequence["Loaded"] = (),
+        code: str = "",
         first: int = 0,
         **settings: Any,
     ) -> Iterator[str]:
@@ -155,6 +159,7 @@ class Loaded:
             stop_at=stop_at,
             prefix=prefix,
             banned=banned,
+            code=code,
             first=first,
         )
         return stream(self._packed, prompt, config, call)

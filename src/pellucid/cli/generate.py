@@ -35,6 +35,8 @@ class Options:
     """Strings that end a text."""
     prefix: str = ""
     """Text that every result starts with."""
+    code: str = ""
+    """Control code to put before each prompt, of a model that was trained with such codes."""
     banned: tuple[str, ...] = ()
     """Strings that are never generated, as the tokenizer splits them."""
     stream: bool = False
@@ -67,6 +69,7 @@ def run(options: Options) -> int:
     settings: dict[str, Any] = {
         "stop_at": options.stop_at,
         "prefix": options.prefix,
+        "code": options.code,
         "banned": options.banned,
         "ensemble": others,
         **options.search,

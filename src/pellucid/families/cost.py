@@ -11,10 +11,10 @@ from torch import nn
 
 from pellucid.config.head import HeadConfig
 from pellucid.config.model import ModelConfig
+from pellucid.config.transformer_xl import TransformerXLConfig
 from pellucid.errors import ConfigError
 from pellucid.families.family import Family, UnpublishedFamily
 from pellucid.families.transformer_xl.adaptive import AdaptiveEmbedding, AdaptiveSoftmax
-from pellucid.families.transformer_xl.config import TransformerXLConfig
 from pellucid.families.transformer_xl.relative import RelativeAttention
 from pellucid.nn.base import Model
 from pellucid.nn.heads import Head

@@ -6,12 +6,15 @@ bias. Control codes are plain words of the vocabulary: a text must start with on
 start or end token.
 """
 
+from dataclasses import replace
+
 from pellucid.config.decoding import Roles
 from pellucid.config.head import HeadConfig
 from pellucid.config.model import ModelConfig
 from pellucid.families.family import Family, PublishedHead
 from pellucid.families.fields import TIED, Field
 from pellucid.families.renames import Rename, attention_renames, feed_forward_renames
+from pellucid.text.special_tokens import LANGUAGE_MODEL_TOKENS
 
 LARGE = ModelConfig(
     d_model=1280,
@@ -44,7 +47,10 @@ CTRL = Family(
     vocab_size=246_534,
     objective="next word",
     preset=LARGE,
-    presets={"large": LARGE},
+    presets={
+        "micro": replace(LARGE, d_model=128, n_decoder_layers=4, n_heads=4, d_ff=512),
+        "large": LARGE,
+    },
     base_prefix="transformer.",
     fields=FIELDS,
     # The published class uses it in the last norm only, and this value in all others.
@@ -69,5 +75,6 @@ CTRL = Family(
         ),
         "CTRLModel": (),
     },
+    special_tokens=LANGUAGE_MODEL_TOKENS,
     roles=Roles(start="", end="", banned=()),
 )

@@ -13,6 +13,7 @@ from pellucid.families.common_heads import LM
 from pellucid.families.family import Family
 from pellucid.families.fields import TIED, Field
 from pellucid.families.renames import Rename
+from pellucid.text.special_tokens import LANGUAGE_MODEL_TOKENS
 
 BASE = replace(gpt2.SMALL, max_length=512, norm_place="post")
 FIELDS = (
@@ -39,7 +40,12 @@ GPT = Family(
     vocab_size=40_478,
     objective="next word",
     preset=BASE,
-    presets={"base": BASE},
+    presets={
+        "micro": replace(
+            BASE, d_model=128, n_decoder_layers=4, n_heads=4, d_ff=512, max_length=256
+        ),
+        "base": BASE,
+    },
     base_prefix="transformer.",
     fields=FIELDS,
     read_special=lambda config, settings: {**settings, "d_ff": 4 * settings["d_model"]},
@@ -55,5 +61,6 @@ GPT = Family(
         "OpenAIGPTModel": (),
     },
     ignored_tensors=("transformer.h.{}.attn.bias", "transformer.position_ids"),
+    special_tokens=LANGUAGE_MODEL_TOKENS,
     roles=Roles(start="", end="", banned=()),
 )

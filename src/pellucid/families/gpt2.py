@@ -15,6 +15,7 @@ from pellucid.families.common_heads import LM, SPAN, TAGGER
 from pellucid.families.family import Family, PublishedHead
 from pellucid.families.fields import ACTIVATIONS, TIED, Field
 from pellucid.families.renames import Rename
+from pellucid.text.special_tokens import LANGUAGE_MODEL_TOKENS
 
 SMALL = ModelConfig(
     d_model=768,
@@ -70,12 +71,30 @@ CLASSIFIER = PublishedHead(
     (Rename("score", "output"),),
 )
 
+# nanogpt is the shape that nanoGPT's README trains on a CPU; micro and mini have the layers and
+# widths of minGPT's models of these names.
 GPT2 = Family(
     name="gpt2",
     vocab_size=50_257,
     objective="next word",
     preset=SMALL,
     presets={
+        "nanogpt": replace(
+            SMALL,
+            d_model=128,
+            n_decoder_layers=4,
+            n_heads=4,
+            d_ff=512,
+            max_length=64,
+            dropout=0.0,
+            attention_dropout=0.0,
+        ),
+        "micro": replace(
+            SMALL, d_model=128, n_decoder_layers=4, n_heads=4, d_ff=512, max_length=256
+        ),
+        "mini": replace(
+            SMALL, d_model=192, n_decoder_layers=6, n_heads=6, d_ff=768, max_length=256
+        ),
         "small": SMALL,
         "medium": replace(SMALL, d_model=1024, n_decoder_layers=24, n_heads=16, d_ff=4096),
         "large": replace(SMALL, d_model=1280, n_decoder_layers=36, n_heads=20, d_ff=5120),
@@ -104,5 +123,6 @@ GPT2 = Family(
         "GPT2Model": (),
     },
     ignored_tensors=("transformer.h.{}.attn.bias", "transformer.h.{}.attn.masked_bias"),
+    special_tokens=LANGUAGE_MODEL_TOKENS,
     roles=Roles(start="eos", banned=()),  # one token both ends a text and starts the next
 )

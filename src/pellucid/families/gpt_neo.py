@@ -118,5 +118,6 @@ GPT_NEO = Family(
         "transformer.h.{}.attn.attention.bias",
         "transformer.h.{}.attn.attention.masked_bias",
     ),
+    special_tokens=gpt2.GPT2.special_tokens,
     roles=gpt2.GPT2.roles,
 )

@@ -8,6 +8,7 @@ from pellucid.decoding.generate import Request, check_single_text, stop_strings
 from pellucid.decoding.search import Hypothesis
 from pellucid.errors import UsageError
 from pellucid.formats.bundle import Bundle
+from pellucid.formats.special_ids import find_token_id
 from pellucid.inference.ids import Row, text_rows
 from pellucid.inference.methods import (
     CombinedModels,
@@ -17,6 +18,7 @@ from pellucid.inference.methods import (
     stream_text,
 )
 from pellucid.inference.options import NO_OPTIONS, CallOptions, max_positions, prefix_rows
+from pellucid.text.control_codes import code_id
 
 
 @dataclass(frozen=True)
@@ -80,8 +82,10 @@ def _source_rows(bundle: Bundle, prompts: Sequence[str], call: CallOptions) -> l
         raise UsageError("this model has no language-model head.")
     limit = max_positions(bundle, call)
     if bundle.model.encoder is not None:
+        if call.code:
+            raise UsageError("control codes are for decoder-only models. Leave code out.")
         return text_rows(bundle, prompts, limit)
-    rows = text_rows(bundle, prompts)
+    rows = _with_code(bundle, text_rows(bundle, prompts), call.code)
     for prompt, row in zip(prompts, rows, strict=True):
         if 0 < limit < len(row.ids):
             raise UsageError(
@@ -89,6 +93,18 @@ def _source_rows(bundle: Bundle, prompts: Sequence[str], call: CallOptions) -> l
                 f" {limit}. Shorten it."
             )
     return rows
+
+
+def _with_code(bundle: Bundle, rows: Sequence[Row], code: str) -> list[Row]:
+    """Put a control code before each prompt, as before a document in training.
+
+    Raises: UsageError if the model has no such code.
+    """
+    if not code:
+        return list(rows)
+    end = find_token_id(bundle, "eos")
+    before = [*([] if end is None else [end]), code_id(bundle.tokenizers.source, code)]
+    return [row._replace(ids=[*before, *row.ids]) for row in rows]
 
 
 def _request(bundle: Bundle, rows: Sequence[Row], call: CallOptions) -> Request:

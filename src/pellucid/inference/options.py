@@ -24,6 +24,8 @@ class CallOptions:
     """What texts begin with: one string for all, or one for each."""
     banned: Sequence[str] = ()
     """Strings that are not generated, as the tokenizer splits them."""
+    code: str = ""
+    """The control code that each text begins with, before its prompt."""
     first: int = 0
     """Number of the first text. Samples depend on the text's number and the seed."""
     progress: Callable[[int], None] | None = None

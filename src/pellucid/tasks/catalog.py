@@ -6,11 +6,13 @@ from pellucid.tasks.protocol import Task, TaskInputs
 
 TASKS = {
     "translation": ("pellucid.tasks.translation", "TranslationTask"),
+    "language_modeling": ("pellucid.tasks.segment_modeling", "build_language_modeling"),
     "masked_lm": ("pellucid.tasks.masked_lm", "MaskedLMTask"),
     "classification": ("pellucid.tasks.classification", "ClassificationTask"),
     "tagging": ("pellucid.tasks.tagging", "TaggingTask"),
 }
-"""The module and class of each; `config/tasks/catalog.py` has the settings by the same names."""
+"""The module of each, and its class or the function that chooses it; `config/tasks/catalog.py` has
+the settings by the same names."""
 
 
 def build_task(inputs: TaskInputs) -> Task:

@@ -17,16 +17,23 @@ def encode_documents(
 ) -> Iterator[Encoded | LeftOutRecord]:
     """Yield documents, cut into blocks of at most `max_tokens` tokens without special tokens."""
     n_special = len(tokenizer.add_special_tokens([]).ids)
+    for ids, record in tokenize_documents(records, tokenizer):
+        if not len(ids):
+            yield LeftOutRecord("blank")
+        for begin in range(0, len(ids), max_tokens):
+            block = ids[begin : begin + max_tokens]
+            yield Encoded((block,), (len(block) + n_special,), record)
+
+
+def tokenize_documents(
+    records: Iterable[Record], tokenizer: Tokenizer
+) -> Iterator[tuple[np.ndarray, Record]]:
+    """Yield the ids (T,) of the first column of each record, without special tokens."""
     for chunk in split_into_chunks(records):
         segments = [split_into_segments(record.values[0]) for record in chunk]
         encoded = iter(tokenizer.encode_batch([s for each in segments for s in each]))
         for record, each in zip(chunk, segments, strict=True):
-            ids = np.array([i for _ in each for i in next(encoded)], np.int32)
-            if not len(ids):
-                yield LeftOutRecord("blank")
-            for begin in range(0, len(ids), max_tokens):
-                block = ids[begin : begin + max_tokens]
-                yield Encoded((block,), (len(block) + n_special,), record)
+            yield np.array([i for _ in each for i in next(encoded)], np.int32), record
 
 
 def split_into_segments(text: str) -> list[str]:

@@ -16,11 +16,13 @@ class SpecialTokens(NamedTuple):
     """Template of one text: "A" is the text, other words are roles."""
     pair: tuple[str, ...]
     """Template of two texts; ":1" marks the second segment."""
+    extra: tuple[str, ...] = ()
+    """Tokens without a role, such as control codes."""
 
     @property
     def all(self) -> list[str]:
         """The tokens in the order of their ids."""
-        return list(self.tokens.values())
+        return [*self.tokens.values(), *self.extra]
 
 
 TRANSLATION_TOKENS = SpecialTokens(TOKENS, *END_TOKEN_ONLY)
@@ -37,3 +39,8 @@ ROBERTA_TOKENS = SpecialTokens(
     ("cls", "A", "sep", "sep", "B", "sep"),
 )
 """Source: Liu et al. 2019, released vocabulary. Padding has id 1, from which positions count."""
+LANGUAGE_MODEL_TOKENS = SpecialTokens(
+    {"eos": "<|endoftext|>", "pad": "<pad>", "unk": "<unk>"}, ("A",), ("A", "B")
+)
+"""One token ends a text and starts the next (Radford et al. 2019); no token is added to a prompt.
+"""

@@ -96,7 +96,7 @@ def _learn_merges(
     """Return vocabulary and merges of BPE over marked letters; see `marked_letters.py`."""
     words = count_words(library, texts)
     marked_from = (lambda word: len(word) - 1) if config.kind == "bpe" else (lambda word: 1)
-    letters = MarkedLetters(words, marked_from, (config.vocab_size - len(special.tokens)) // 2)
+    letters = MarkedLetters(words, marked_from, (config.vocab_size - len(special.all)) // 2)
     plain = Library(models.BPE())
     plain.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     trainer = trainers.BpeTrainer(
@@ -148,7 +148,7 @@ def _unigram(
         ) from error
     learned = json.loads(library.to_str())["model"]
     library.model = models.Unigram(
-        _remove_chance(learned["vocab"], len(special.tokens)),
+        _remove_chance(learned["vocab"], len(special.all)),
         unk_id=special.all.index(special.tokens["unk"]),
         byte_fallback=False,
     )

@@ -22,6 +22,7 @@ RUNS = "|".join(
 )
 # Text that looks like a special token or an end-of-word mark is split, so it never becomes one.
 SPELLED = r"<(?=(?:pad|/?s|unk|/w)>)"
+SPELLED_IN_BARS = r"<(?=\|)"
 SPELLED_IN_BRACKETS = r"\[(?=(?:PAD|UNK|CLS|SEP|MASK)\])"
 
 
@@ -40,6 +41,8 @@ def build_normalizer(config: TokenizerConfig, special: SpecialTokens) -> normali
         parts.append(normalizers.Replace("▁", " "))  # how Unigram writes a space
     if config.kind not in ("byte-bpe", "char"):
         parts.append(normalizers.Replace(Regex(SPELLED), "< "))
+        if "<|endoftext|>" in special.all:
+            parts.append(normalizers.Replace(Regex(SPELLED_IN_BARS), "< "))
         if "[CLS]" in special.all:
             parts.append(normalizers.Replace(Regex(SPELLED_IN_BRACKETS), "[ "))
         parts.append(normalizers.Replace(Regex(r"\s+"), " "))

@@ -60,6 +60,13 @@ class TaskConfig:
         """Files of word vectors to initialize embeddings with, by stack (encoder, decoder)."""
         return {}
 
+    def extra_tokens(self, labels: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+        """Return special tokens of a new tokenizer that the family does not have.
+
+        labels: the labels of each column that has some.
+        """
+        return ()
+
     @classmethod
     def model_class(cls, size: str) -> type:
         """Return the class of the model config for a size."""

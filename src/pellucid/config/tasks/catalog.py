@@ -2,6 +2,7 @@
 
 from pellucid.config.tasks.base import TaskConfig
 from pellucid.config.tasks.classification import ClassificationConfig
+from pellucid.config.tasks.language_modeling import LanguageModelingConfig
 from pellucid.config.tasks.masked_lm import MaskedLMConfig
 from pellucid.config.tasks.tagging import TaggingConfig
 from pellucid.config.tasks.translation import TranslationConfig
@@ -9,7 +10,13 @@ from pellucid.errors import ConfigError
 
 TASK_CONFIGS: dict[str, type[TaskConfig]] = {
     config.name: config
-    for config in (TranslationConfig, MaskedLMConfig, ClassificationConfig, TaggingConfig)
+    for config in (
+        TranslationConfig,
+        LanguageModelingConfig,
+        MaskedLMConfig,
+        ClassificationConfig,
+        TaggingConfig,
+    )
 }
 
 

@@ -6,58 +6,13 @@ Grave et al. 2017 for the softmax; the released code of Dai et al. 2019 for the 
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
-from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pellucid.config.transformer_xl import Clusters
 from pellucid.taps import Tap
-
-
-@dataclass(frozen=True, kw_only=True)
-class Clusters:
-    """How a vocabulary is divided, and how wide the vectors of each part are."""
-
-    vocab_size: int
-    cutoffs: tuple[int, ...]
-    """First word of each cluster but the first, whose words belong to the head of the softmax."""
-    d_model: int
-    d_embedding: int
-    """Width of the vectors of the first cluster."""
-    div_val: int
-    """Factor by which the vectors of each further cluster are narrower; 1: one table for all."""
-
-    @property
-    def words(self) -> list[range]:
-        """The ids of each cluster."""
-        edges = (0, *self.cutoffs, self.vocab_size)
-        return [range(*pair) for pair in pairwise(edges)]
-
-    @property
-    def tables(self) -> list[range]:
-        """The ids in each table."""
-        return [range(self.vocab_size)] if self.div_val == 1 else self.words
-
-    @property
-    def widths(self) -> list[int]:
-        """Of the vectors in each table."""
-        return [self.d_embedding // self.div_val**i for i in range(len(self.tables))]
-
-    @property
-    def projected(self) -> bool:
-        """Whether linear maps lead from those widths to d_model; if not, they are equal."""
-        return self.div_val != 1 or self.d_embedding != self.d_model
-
-    def table_of(self, cluster: int) -> int:
-        """The number of the table that holds a cluster's vectors."""
-        return min(cluster, len(self.tables) - 1)
-
-    def make_tables(self) -> nn.ParameterList:
-        """Each (rows, width), without values."""
-        shapes = zip(self.tables, self.widths, strict=True)
-        return _parameters((len(table), width) for table, width in shapes)
 
 
 class AdaptiveEmbedding(nn.Module):
@@ -66,7 +21,7 @@ class AdaptiveEmbedding(nn.Module):
     def __init__(self, clusters: Clusters) -> None:
         super().__init__()
         self.words = clusters.tables
-        self.tables = clusters.make_tables()
+        self.tables = _tables(clusters)
         widths = clusters.widths if clusters.projected else []
         self.projections = _parameters((clusters.d_model, width) for width in widths)
         self.d_model = clusters.d_model
@@ -105,7 +60,7 @@ class AdaptiveSoftmax(nn.Module):
         super().__init__()
         self.clusters = clusters
         width, rest = clusters.d_embedding, len(clusters.cutoffs)
-        self.tables = clusters.make_tables()
+        self.tables = _tables(clusters)
         self.biases = _parameters((len(table),) for table in clusters.tables)
         in_use = range(len(clusters.words) if clusters.projected else 0)
         widths = [clusters.widths[clusters.table_of(i)] for i in in_use]
@@ -145,6 +100,12 @@ class AdaptiveSoftmax(nn.Module):
         _fill(self.projections, 0, rng)
         for bias in (*self.biases, *(() if self.cluster_bias is None else (self.cluster_bias,))):
             nn.init.zeros_(bias)
+
+
+def _tables(clusters: Clusters) -> nn.ParameterList:
+    """Each (rows, width), without values."""
+    shapes = zip(clusters.tables, clusters.widths, strict=True)
+    return _parameters((len(table), width) for table, width in shapes)
 
 
 def _parameters(shapes: Iterable[tuple[int, ...]]) -> nn.ParameterList:

@@ -17,11 +17,12 @@ from torch import Tensor
 from pellucid.config.decoding import Roles
 from pellucid.config.head import LANGUAGE_MODEL, HeadConfig
 from pellucid.config.model import ModelConfig
+from pellucid.config.transformer_xl import TransformerXLConfig
 from pellucid.families.family import Family, PublishedHead
 from pellucid.families.fields import TIED, Field
 from pellucid.families.renames import Rename
-from pellucid.families.transformer_xl.config import TransformerXLConfig
 from pellucid.families.transformer_xl.model import TransformerXL
+from pellucid.text.special_tokens import LANGUAGE_MODEL_TOKENS
 
 WT103 = TransformerXLConfig(
     vocab_size=267_735,
@@ -39,6 +40,21 @@ WT103 = TransformerXLConfig(
     tie_projections=(False, True, True, True),
     mem_len=1600,
     clamp_len=1000,
+)
+# The smaller model of Dai et al. 2019, table 2: 12 layers, 41 million parameters.
+ENWIK8 = TransformerXLConfig(
+    d_model=512,
+    n_encoder_layers=0,
+    n_decoder_layers=12,
+    n_heads=8,
+    d_ff=2048,
+    max_length=512,
+    positions="sinusoid-halves",
+    mem_len=512,
+    activation_dropout=0.1,
+)
+MICRO = replace(
+    ENWIK8, d_model=128, n_decoder_layers=4, n_heads=4, d_ff=512, max_length=64, mem_len=64
 )
 FIELDS = (
     Field("vocab_size", "vocab_size"),
@@ -136,7 +152,7 @@ TRANSFO_XL = Family(
     vocab_size=WT103.vocab_size,
     objective="next word",
     preset=WT103,
-    presets={"wt103": WT103},
+    presets={"micro": MICRO, "enwik8": ENWIK8, "wt103": WT103},
     positions="distances as sinusoids, sines first",
     module=TransformerXL,
     base_prefix="transformer.",
@@ -172,5 +188,6 @@ TRANSFO_XL = Family(
         "TransfoXLModel": (),
     },
     ignored_tensors=("transformer.pos_emb.inv_freq",),
+    special_tokens=LANGUAGE_MODEL_TOKENS,
     roles=Roles(start="eos", banned=()),
 )

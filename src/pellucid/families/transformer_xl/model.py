@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from pellucid.config.head import LANGUAGE_MODEL, HeadConfig
+from pellucid.config.transformer_xl import TransformerXLConfig
 from pellucid.errors import UsageError
 from pellucid.families.transformer_xl.adaptive import AdaptiveEmbedding, AdaptiveSoftmax
-from pellucid.families.transformer_xl.config import TransformerXLConfig
 from pellucid.families.transformer_xl.relative import LayerMemory, RelativeAttention, SegmentMemory
 from pellucid.nn.base import Model
 from pellucid.nn.cache import Cache, Step

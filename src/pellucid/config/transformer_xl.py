@@ -1,11 +1,12 @@
 """The settings of a Transformer-XL."""
 
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
 
 from pellucid.config.checks import check_at_least
 from pellucid.config.model import ModelConfig
 from pellucid.errors import ConfigError
-from pellucid.families.transformer_xl.adaptive import Clusters
 
 LONGEST_MEMORY = 65_536
 MOST_CUTOFFS = 64
@@ -29,9 +30,50 @@ FIXED = {
 
 
 @dataclass(frozen=True, kw_only=True)
+class Clusters:
+    """How a vocabulary is divided, and how wide the vectors of each part are."""
+
+    vocab_size: int
+    cutoffs: tuple[int, ...]
+    """First word of each cluster but the first, whose words belong to the head of the softmax."""
+    d_model: int
+    d_embedding: int
+    """Width of the vectors of the first cluster."""
+    div_val: int
+    """Factor by which the vectors of each further cluster are narrower; 1: one table for all."""
+
+    @property
+    def words(self) -> list[range]:
+        """The ids of each cluster."""
+        edges = (0, *self.cutoffs, self.vocab_size)
+        return [range(*pair) for pair in pairwise(edges)]
+
+    @property
+    def tables(self) -> list[range]:
+        """The ids in each table."""
+        return [range(self.vocab_size)] if self.div_val == 1 else self.words
+
+    @property
+    def widths(self) -> list[int]:
+        """Of the vectors in each table."""
+        return [self.d_embedding // self.div_val**i for i in range(len(self.tables))]
+
+    @property
+    def projected(self) -> bool:
+        """Whether linear maps lead from those widths to d_model; if not, they are equal."""
+        return self.div_val != 1 or self.d_embedding != self.d_model
+
+    def table_of(self, cluster: int) -> int:
+        """The number of the table that holds a cluster's vectors."""
+        return min(cluster, len(self.tables) - 1)
+
+
+@dataclass(frozen=True, kw_only=True)
 class TransformerXLConfig(ModelConfig):
     """A decoder without encoder, with the settings that no other family has."""
 
+    n_encoder_layers: int = 0
+    positions: Literal["sinusoid-halves"] = "sinusoid-halves"  # type: ignore[assignment]
     cutoffs: tuple[int, ...] = ()
     """First word of each cluster but the first; words are numbered by frequency."""
     div_val: int = 1

@@ -1,0 +1,93 @@
+"""Documents joined to one stream of tokens, and cut into blocks and windows."""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from pellucid.data.records import Record
+
+
+class Block(NamedTuple):
+    """Consecutive tokens of the stream."""
+
+    previous: int
+    """The token before them."""
+    ids: np.ndarray  # (T,)
+    record: Record
+    """The record of the first one."""
+
+
+def pack(
+    documents: Iterable[tuple[np.ndarray, Record]], size: int, first: int | None
+) -> Iterator[Block]:
+    """Yield the tokens of all documents in blocks of `size`; the last block may be shorter.
+
+    first: the token before the first document; None if it has none: its first token is never
+    predicted then.
+    """
+    previous, parts, n = first, list[np.ndarray](), 0
+    begins_in: Record | None = None
+    for ids, record in documents:
+        if previous is None and len(ids):
+            previous, ids = int(ids[0]), ids[1:]
+        while len(ids):
+            begins_in = begins_in or record
+            parts.append(ids[: size - n])
+            n += len(parts[-1])
+            ids = ids[len(parts[-1]) :]
+            if n == size:
+                assert previous is not None
+                yield Block(previous, np.concatenate(parts), begins_in)
+                previous, parts, n, begins_in = int(parts[-1][-1]), [], 0, None
+    if n:
+        assert previous is not None
+        assert begins_in is not None
+        yield Block(previous, np.concatenate(parts), begins_in)
+
+
+class Stream:
+    """A stream of tokens (N + 1,), of which all but the first are predicted.
+
+    A document with a control code begins with it. A window that begins inside such a document
+    begins with its code too, in place of the token before (Keskar et al. 2019).
+    """
+
+    def __init__(self, ids: np.ndarray, codes: frozenset[int] = frozenset()) -> None:
+        """codes: the tokens of all control codes."""
+        self.ids = ids
+        self._codes = np.flatnonzero(np.isin(ids, list(codes)))  # where a document begins
+
+    def __len__(self) -> int:
+        return len(self.ids) - 1
+
+    def window(self, begin: int, end: int) -> np.ndarray:
+        """Return the tokens begin .. end - 1 of those that are predicted, and the one before."""
+        ids = self.ids[begin : end + 1].astype(np.int64)
+        latest = int(np.searchsorted(self._codes, begin + 1, side="right")) - 1
+        if latest >= 0 and self._codes[latest] != begin + 1:
+            ids[0] = self.ids[self._codes[latest]]
+        return ids
+
+
+class Window(NamedTuple):
+    """A part of a stream that is read at once."""
+
+    begin: int
+    end: int
+    scored_from: int
+    """The first token that no earlier window has scored."""
+
+
+def sliding_windows(n: int, size: int, stride: int) -> Iterator[Window]:
+    """Yield windows of at most `size` tokens, `stride` apart, that score each of n tokens once.
+
+    All tokens but the first `size` have at least size - stride tokens before them.
+    """
+    scored = 0
+    for begin in range(0, n, stride):
+        end = min(begin + size, n)
+        yield Window(begin, end, scored)
+        scored = end
+        if end == n:
+            return
