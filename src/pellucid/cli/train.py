@@ -1,4 +1,4 @@
-"""`pellucid train`: from a config file or flags to a finished model; stopped runs resume."""
+"""`pellucid train`: train a model by a config file or flags, or resume a run."""
 
 import os
 import shlex
@@ -48,7 +48,7 @@ def run(options: Options) -> int:
     if options.test:
         from pellucid.data.files import expand_names
 
-        expand_names(options.test)  # a wrong name must not wait for the end of the training
+        expand_names(options.test)  # report a wrong name before training
 
     from pellucid.training.pipeline import train
 
@@ -57,7 +57,7 @@ def run(options: Options) -> int:
         reporter.log(_how_to_resume(trained))
         return 128 + trained.signal
     if is_main:
-        print(_next(trained), flush=True)
+        print(_next_steps(trained), flush=True)
         if options.test:
             from pellucid.cli.evaluate import measure
 
@@ -66,9 +66,9 @@ def run(options: Options) -> int:
 
 
 def read_settings(source: str, flags: dict[str, Any]) -> tuple[dict[str, Any], str]:
-    """Return the settings of a file or a run with the flags on top, and their origin.
+    """Return the settings of a file or run, overridden by flags, and where they come from.
 
-    Raises: DataError if there is no such file or run; UsageError if there is neither.
+    Raises: DataError if the file or run does not exist; UsageError without settings.
     """
     from pellucid.config.paths import with_absolute_paths
     from pellucid.config.read import merge_settings, read_yaml
@@ -88,7 +88,7 @@ def read_settings(source: str, flags: dict[str, Any]) -> tuple[dict[str, Any], s
         raise DataError(f"{path}: {what}. Give a config file or the directory of a run.")
     settings = read_yaml(file)
     if path.is_dir():
-        settings["run_dir"] = source  # it may have been moved
+        settings["run_dir"] = source  # the run may have been moved
     return with_absolute_paths(merge_settings(settings, flags)), str(file)
 
 
@@ -100,7 +100,7 @@ def _how_to_resume(trained: "Trained") -> str:
     )
 
 
-def _next(trained: "Trained") -> str:
+def _next_steps(trained: "Trained") -> str:
     c, run = trained.config, trained.run.path
     uses = c.objective.uses(c.data.source_language, c.data.target_language)
     commands = [use.format(run=shlex.quote(str(run))) for use in (*uses, "pellucid info {run}")]

@@ -1,8 +1,8 @@
 """BART: an encoder-decoder trained to restore noised text (Lewis et al. 2020).
 
-What is special: learned positions whose first two rows are never used; a norm on the embeddings
-of both sides; a bias on the logits that training leaves at zero; a text is classified by the
-decoder's state at the last end token, after both stacks have read the text.
+Differences to the original Transformer: learned positions whose first two rows are not used, a norm
+after the embeddings, and a bias on the logits that stays 0 in training. To classify a text, both
+stacks read it, and the head reads the decoder state at the last end token.
 """
 
 from dataclasses import replace
@@ -23,7 +23,7 @@ BASE = ModelConfig(
     d_ff=3072,
     max_length=1024,
     positions="learned",
-    first_position=2,  # fairseq's tables start after the row of the padding
+    first_position=2,  # as in fairseq: positions start after the id of the padding token
     embedding_norm=True,
     activation="gelu",
     scale_embeddings=False,
@@ -46,7 +46,7 @@ FIELDS = (
 
 
 def renames(c: ModelConfig) -> list[Rename]:
-    """Both stacks, as BART, mBART and Marian name them."""
+    """Return the renames of encoder and decoder for BART, mBART and Marian."""
     shared, first, second = (
         f"model.{name}.weight"
         for name in ("shared", "encoder.embed_tokens", "decoder.embed_tokens")
@@ -56,7 +56,7 @@ def renames(c: ModelConfig) -> list[Rename]:
             Rename(shared, "encoder.embedding.weight", alternative=first),
             Rename(second, "decoder.embedding.weight"),
         ]
-    else:  # a file may hold the shared table too, unused or as both tables
+    else:  # a file may also have the shared embedding, unused or in place of both
         table = [
             Rename(first, "encoder.embedding.weight", alternative=shared, writes_both=True),
             Rename(second, "decoder.embedding.weight", alternative=shared),

@@ -12,8 +12,8 @@ from pellucid.families import gpt2
 from pellucid.families.family import UnpublishedFamily
 from pellucid.nn.model import Transformer
 
-BAND = 256
-SMALL = replace(gpt2.SMALL, max_length=2048, windows=(0, BAND))
+WINDOW = 256
+SMALL = replace(gpt2.SMALL, max_length=2048, windows=(0, WINDOW))
 
 
 def resize(n_layers: int, d_model: int, n_heads: int, d_head: int) -> ModelConfig:

@@ -1,8 +1,8 @@
 """GPT-Neo: an open counterpart of GPT-3, with published weights (Black et al. 2021).
 
-What is special: a GPT-3 whose scores are not divided by sqrt(d_head) and whose queries, keys and
-values have no bias, so its files cannot hold a GPT-3. A layer is "global" or "local": a local one
-attends to a band of the latest tokens.
+Differences to GPT-3: attention scores are not divided by sqrt(d_head), and queries, keys and values
+have no bias, so a GPT-3 cannot be saved in this format. A layer is "global" or "local"; a local
+layer attends to a window of the latest tokens.
 """
 
 from collections.abc import Mapping
@@ -36,27 +36,27 @@ FIELDS = (
 ALTERNATING = [[["global", "local"], 12]]
 
 
-def read_bands(config: Mapping[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
-    """Each layer's window, and the feed-forward's width.
+def read_windows(config: Mapping[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings with the window of each layer and the feed-forward width.
 
-    Raises: ConfigError at a width or a kind of layer that makes no sense.
+    Raises: ConfigError if the window size or the kind of a layer is invalid.
     """
-    band = config.get("window_size", gpt3.BAND)
-    if not isinstance(band, int) or band < 1:
-        raise ConfigError(f"window_size={str(band)[:80]} must be at least 1.")
-    kinds = read_kinds(config, settings["n_decoder_layers"])
+    window = config.get("window_size", gpt3.WINDOW)
+    if not isinstance(window, int) or window < 1:
+        raise ConfigError(f"window_size={str(window)[:80]} must be at least 1.")
+    kinds = read_layer_kinds(config, settings["n_decoder_layers"])
     return {
         **settings,
         "d_ff": config.get("intermediate_size") or 4 * settings["d_model"],
-        "windows": [band if kind == "local" else 0 for kind in kinds],
+        "windows": [window if kind == "local" else 0 for kind in kinds],
     }
 
 
-def read_kinds(config: Mapping[str, Any], n_layers: int) -> list[str]:
-    """Each layer's kind, from runs [[kinds in turn], times]. Raises: ConfigError at any other."""
+def read_layer_kinds(config: Mapping[str, Any], n_layers: int) -> list[str]:
+    """Return the kind of each layer from [[kinds, repetitions], ...]. Raises: ConfigError."""
     listed = config.get("attention_layers")
     runs = [[listed, 1]] if listed else config.get("attention_types") or ALTERNATING
-    try:  # counted before the list is built: a file may ask for a billion repetitions
+    try:  # counted before the list is built: a file may request a billion repetitions
         count = sum(len(kinds) * max(times, 0) for kinds, times in runs)
         fits = count == n_layers and count <= MAX_LAYERS
         layers = [kind for kinds, times in runs for kind in kinds * times] if fits else []
@@ -70,12 +70,12 @@ def read_kinds(config: Mapping[str, Any], n_layers: int) -> list[str]:
     return layers
 
 
-def write_bands(c: ModelConfig, heads: Mapping[str, HeadConfig]) -> dict[str, Any]:
-    """What is not in `FIELDS`; config.json has one width for all bands, the widest."""
+def write_windows(c: ModelConfig, heads: Mapping[str, HeadConfig]) -> dict[str, Any]:
+    """Return the settings that are not in `FIELDS`. The largest window is the window size."""
     windows = [c.window(i) for i in range(c.n_decoder_layers)]
     kinds = ["local" if window else "global" for window in windows]
     return {
-        "window_size": max(windows) or gpt3.BAND,
+        "window_size": max(windows) or gpt3.WINDOW,
         "attention_types": [[kinds, 1]],
         "attention_layers": kinds,
         "intermediate_size": c.d_ff,
@@ -98,8 +98,8 @@ GPT_NEO = Family(
     },
     base_prefix="transformer.",
     fields=FIELDS,
-    read_special=read_bands,
-    write_special=write_bands,
+    read_special=read_windows,
+    write_special=write_windows,
     renames=(
         Rename("transformer.wte.weight", "decoder.embedding.weight"),
         Rename("transformer.wpe.weight", "decoder.embedding.positions.weight"),

@@ -9,7 +9,7 @@ from torch import Tensor
 from pellucid.config.head import HeadConfig
 from pellucid.errors import UsageError
 from pellucid.formats.bundle import Bundle
-from pellucid.inference.logits import choose
+from pellucid.inference.logits import choose_head
 from pellucid.inference.text_pairs import Texts, score_texts
 
 HEAD = "classifier"
@@ -43,7 +43,7 @@ def classify(
     on_cut: called with the number of such texts if there are any.
     Raises: UsageError if no head of the model classifies texts.
     """
-    config = bundle.model.head_configs[choose(bundle, HEAD)]
+    config = bundle.model.head_configs[choose_head(bundle, HEAD)]
     if config.reading == "regression":
         raise UsageError(
             "this model's head gives a number for a pair of texts, no labels. Use similarity."

@@ -7,7 +7,7 @@ import torch
 
 from pellucid.errors import UsageError
 from pellucid.formats.bundle import Bundle
-from pellucid.inference.logits import Inputs, choose, logits
+from pellucid.inference.logits import Inputs, choose_head, logits
 from pellucid.nn.padding import MAX_LOGITS, batches, pad_batch
 from pellucid.text.guard import clean_text
 
@@ -29,7 +29,7 @@ def fill(bundle: Bundle, texts: Sequence[str], top: int = 5) -> list[list[list[F
     """
     if top < 1:
         raise UsageError(f"top={top}: ask for 1 word or more.")
-    head = choose(bundle, "mlm")
+    head = choose_head(bundle, "mlm")
     _mask(bundle)  # a tokenizer without one is an error before there is any text
     rows = [_row(bundle, text) for text in texts]
     tokenizer = bundle.tokenizers.source

@@ -1,4 +1,4 @@
-"""Ids to a head's raw output, which the verbs build on."""
+"""Compute the output of a head, on which the verbs are built."""
 
 from typing import NamedTuple
 
@@ -12,24 +12,24 @@ from pellucid.nn.heads import pool_states
 
 
 class Inputs(NamedTuple):
-    """The tensors that a model reads."""
+    """The input tensors of a model."""
 
     ids: Tensor  # (B, T), integers
     keep: Tensor | None = None  # (B, T), True = real token; None = all
-    target_ids: Tensor | None = None  # (B, U), what the decoder of an encoder-decoder reads
-    segments: Tensor | None = None  # (B, T), which of two texts each token belongs to
+    target_ids: Tensor | None = None  # (B, U), decoder input of an encoder-decoder
+    segments: Tensor | None = None  # (B, T), index of the text of each token: 0 or 1
 
 
 @torch.inference_mode()
 def logits(bundle: Bundle, inputs: Inputs, head: str | None = None) -> Tensor:
-    """A head's output in float32; head may be None where the model has one.
+    """Return the output of a head in float32. `head` may be None if the model has one head.
 
-    A language model gives (B, T, V), of an encoder-decoder (B, U, V); a classifier (B, C); a
-    tagger (B, T, C), and (B, T, 2) where it marks the start and the end of a span; a discriminator
-    (B, T). Raises: UsageError naming what does not fit.
+    Shapes: language model (B, T, V), or (B, U, V) for an encoder-decoder; classifier (B, C); tagger
+    (B, T, C); span head (B, T, 2), for start and end; discriminator (B, T).
+    Raises: UsageError naming the invalid input.
     """
-    name = choose(bundle, head)
-    checked = check(bundle, inputs)
+    name = choose_head(bundle, head)
+    checked = check_inputs(bundle, inputs)
     config = bundle.model.head_configs[name]
     if config.kind != "lm":
         checked = _with_decoder_ids(bundle, checked)
@@ -41,8 +41,8 @@ def logits(bundle: Bundle, inputs: Inputs, head: str | None = None) -> Tensor:
     return bundle.model.heads[name](state).float()
 
 
-def choose(bundle: Bundle, head: str | None) -> str:
-    """The name of the head to use. Raises: UsageError listing the model's heads."""
+def choose_head(bundle: Bundle, head: str | None) -> str:
+    """Return the name of the head to use. Raises: UsageError listing the model's heads."""
     names = list(bundle.model.head_configs)
     if head in names:
         return str(head)
@@ -53,8 +53,8 @@ def choose(bundle: Bundle, head: str | None) -> str:
     raise UsageError(f"{problem}. Heads of this model: {known}.")
 
 
-def check(bundle: Bundle, inputs: Inputs) -> Inputs:
-    """The inputs as int64 and bool on the model's device.
+def check_inputs(bundle: Bundle, inputs: Inputs) -> Inputs:
+    """Return the inputs as int64 and bool on the model's device.
 
     Raises: UsageError naming a tensor of the wrong type or shape, or an id out of range.
     """
@@ -108,7 +108,7 @@ def _check_tensors(inputs: Inputs) -> None:
 
 
 def _with_decoder_ids(bundle: Bundle, inputs: Inputs) -> Inputs:
-    """Add decoder inputs for text heads of an encoder-decoder: the text, shifted by one."""
+    """Add decoder inputs for heads that read a text with an encoder-decoder: ids shifted right."""
     c = bundle.model_config
     if not (c.n_encoder_layers and c.n_decoder_layers) or inputs.target_ids is not None:
         return inputs

@@ -9,7 +9,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from pellucid.formats.bundle import Bundle
 from pellucid.formats.special_ids import template_ids
-from pellucid.inference.logits import Inputs, choose, logits
+from pellucid.inference.logits import Inputs, choose_head, logits
 from pellucid.inference.windows import word_windows
 from pellucid.nn.crf import CRF
 from pellucid.nn.padding import MAX_LOGITS, batches, pad_batch
@@ -43,7 +43,7 @@ def tag(bundle: Bundle, sentences: Sequence[Sequence[str]]) -> list[Tagged]:
     overlapping windows; each word is tagged in the window where it has most context.
     Raises: UsageError, naming the model's heads, if none of them is a tagger.
     """
-    config = bundle.model.head_configs[choose(bundle, "tagger")]
+    config = bundle.model.head_configs[choose_head(bundle, "tagger")]
     labels = config.labels or tuple(f"LABEL_{i}" for i in range(config.outputs))
     scores = _scores(bundle, sentences, config.outputs)
     if config.crf:

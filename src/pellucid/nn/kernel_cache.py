@@ -1,4 +1,4 @@
-"""The kernels for this machine: pinned, cached from an earlier measurement, or measured now."""
+"""Choose the kernels for this machine: pinned, from cached speeds, or measured now."""
 
 import hashlib
 import platform
@@ -18,20 +18,20 @@ from pellucid.nn.kernel_speeds import Speeds, measure
 
 @dataclass(frozen=True)
 class Decision:
-    """Which kernels to use on this machine, and why."""
+    """The kernels chosen for this machine, and the reason."""
 
     choices: KernelChoices
     reason: str
     speeds: Mapping[str, float] = field(default_factory=dict)
-    """Median GFLOP/s of each candidate; empty where nothing was measured."""
+    """Median GFLOP/s of each candidate; empty if nothing was measured."""
 
 
 def choose_kernels(device: torch.device) -> Decision:
     """Choose the kernels of training. CPUs are measured once per machine and torch version.
 
-    Where the cache is damaged or cannot be written, the default is used, with the reason: else
-    each process would measure, and could choose differently each time.
-    Raises: UsageError if PELLUCID_KERNELS names no kernels.
+    If the cache is damaged or cannot be written, the default is chosen. Otherwise each process
+    would measure again and might choose differently.
+    Raises: UsageError if PELLUCID_KERNELS is invalid.
     """
     pin = read_pinned_choices()
     if pin is not None:
@@ -56,14 +56,14 @@ def choose_kernels(device: torch.device) -> Decision:
 
 
 def cache_path() -> Path:
-    """The file of measured speeds."""
+    """Return the path of the file of measured speeds."""
     return user_cache() / "kernels.json"
 
 
 def cpu_name() -> str:
-    """The CPU's model name and a digest of its instruction sets.
+    """Return the model name of the CPU and a digest of its instruction sets.
 
-    Virtual machines name different CPUs alike, so the name alone is not enough.
+    The name is not enough: virtual machines give different CPUs the same name.
     """
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
@@ -77,7 +77,7 @@ def cpu_name() -> str:
 
 
 def _read(path: Path) -> dict[str, Speeds]:
-    """The cached speeds by machine. Raises: OSError, PellucidError if the file is damaged."""
+    """Return the cached speeds by machine. Raises: OSError, PellucidError if damaged."""
     if not path.exists():
         return {}
     cache = read_json(path)

@@ -1,7 +1,6 @@
-"""SentencePiece's .model files: pieces, and the settings that decide the ids of a text.
+"""Read SentencePiece .model files: the pieces, and the settings on which ids depend.
 
-Such a file is one protobuf message.  Source: sentencepiece_model.proto, whose field numbers and
-defaults these are.
+The file is a protobuf message. Field numbers and defaults are those of sentencepiece_model.proto.
 """
 
 import math
@@ -14,8 +13,8 @@ from typing import NamedTuple
 from pellucid.errors import DataError, VerificationError
 from pellucid.text.published.charsmap import read_charsmap
 
-MAX_FILE_BYTES = 1 << 26  # of a .model; the largest published one has a tenth of this
-NORMAL, CONTROL, USER_DEFINED = 1, 3, 4  # types of piece
+MAX_FILE_BYTES = 1 << 26  # ten times the largest published .model
+NORMAL, CONTROL, USER_DEFINED = 1, 3, 4  # values of Piece.type
 UNIGRAM = 1
 BROKEN = "The file is damaged or cut short: download it again."
 
@@ -28,8 +27,8 @@ class Piece(NamedTuple):
     type: int
 
     @property
-    def is_in_texts(self) -> bool:
-        """Whether a text can contain it; control pieces never come from a text."""
+    def occurs_in_text(self) -> bool:
+        """Whether the piece can occur in a text. Control pieces cannot."""
         return self.type in (NORMAL, USER_DEFINED)
 
 
@@ -43,28 +42,28 @@ class SentencePiece:
     charsmap: bytes
     """The precompiled map of Unicode normalisation; see `charsmap.py`."""
     dummy_prefix: bool
-    """Whether a space is put before the text."""
+    """Whether a space is added before the text."""
 
     @property
-    def symbols(self) -> list[str]:
-        """The pieces that a user defined: they stay whole, whatever is around them."""
+    def user_defined(self) -> list[str]:
+        """User-defined pieces, which are never split."""
         return [piece.text for piece in self.pieces if piece.type == USER_DEFINED]
 
     def compute_scores(self) -> list[float]:
-        """Return the score of each piece in the Viterbi search; 0 for unscored types of piece."""
+        """Return the score of each piece in the Viterbi search; 0 for types without a score."""
         normal = [piece.score for piece in self.pieces if piece.type == NORMAL]
         lowest, highest = (min(normal), max(normal)) if normal else (0.0, 0.0)
         by_type = {
             NORMAL: lambda piece: piece.score,
-            # SentencePiece's bonus. Not below the rarest piece: unknown characters cost 10 more
-            # than the lowest score of all.
+            # SentencePiece's bonus, bounded by the lowest score: the score of unknown characters
+            # is 10 below the lowest score of all pieces.
             USER_DEFINED: lambda piece: max(len(piece.text.encode()) * highest - 0.1, lowest),
         }
         return [by_type.get(piece.type, lambda _: 0.0)(piece) for piece in self.pieces]
 
 
 def read_sentencepiece(path: Path) -> SentencePiece:
-    """Read a .model. Raises: DataError if it is missing; VerificationError at what is wrong."""
+    """Read a .model. Raises: DataError if it is missing; VerificationError if it is invalid."""
     if not path.is_file():
         raise DataError(f"{path} is missing, or not a file. Check the name.")
     if path.stat().st_size > MAX_FILE_BYTES:
@@ -92,15 +91,15 @@ def read_sentencepiece(path: Path) -> SentencePiece:
 
 
 def _check(path: Path, trainer: dict[int, int | bytes], normalizer: dict[int, int | bytes]) -> None:
-    """Refuse settings that no supported family was trained with."""
-    refused = {
+    """Raises: VerificationError if a setting is not supported."""
+    unsupported = {
         "a model_type other than unigram": trainer.get(3, UNIGRAM) != UNIGRAM,
         "treat_whitespace_as_suffix": bool(trainer.get(24, 0)),
         "remove_extra_whitespaces=false": not normalizer.get(4, 1),
         "escape_whitespaces=false": not normalizer.get(5, 1),
     }
-    for setting, there in refused.items():
-        if there:
+    for setting, is_set in unsupported.items():
+        if is_set:
             raise VerificationError(
                 f"{path} was trained with {setting}, which is not supported here. Convert it to a"
                 " tokenizer.json with the `tokenizers` library."

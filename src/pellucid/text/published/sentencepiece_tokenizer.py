@@ -28,7 +28,7 @@ class SentencePieceTokenizer(FileTokenizer):
         cleaning: normalizers.Normalizer | None = None,
     ) -> None:
         """cleaning: applied to a text before the model's own normalization."""
-        self._normalizer = Normalizer(model.charsmap, model.symbols, model.dummy_prefix)
+        self._normalizer = Normalizer(model.charsmap, model.user_defined, model.dummy_prefix)
         self._cleaning = cleaning
         self._unk_id = model.unk_id
         self._byte_fallback = model.byte_fallback
@@ -149,10 +149,10 @@ def _library(model: SentencePiece) -> Library:
     A space is put before pieces that never come from a text, so that no normalised text contains
     them. (Lower scores instead would change the score of an unknown character.)
     """
-    names = [piece.text if piece.is_in_texts else f" {piece.text}" for piece in model.pieces]
+    names = [piece.text if piece.occurs_in_text else f" {piece.text}" for piece in model.pieces]
     vocab = list(zip(names, model.compute_scores(), strict=True))
     library = Library(models.Unigram(vocab, model.unk_id, byte_fallback=False))
-    texts = {piece.text for piece in model.pieces if piece.is_in_texts}
+    texts = {piece.text for piece in model.pieces if piece.occurs_in_text}
     if SPACE in texts and not any(SPACE in text[1:] for text in texts):
         # No piece reaches across a space, so words are looked up one by one: faster, as many recur.
         library.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="never")
