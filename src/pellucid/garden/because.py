@@ -6,7 +6,7 @@ nor the noun itself gives it away; only the adjective does.
 
 from pellucid.garden.lexicon import Adjective, Noun, Reason, reasons
 from pellucid.garden.outline import Action, Outline, Phrase, Place, Reference, State
-from pellucid.garden.sampler import PAST, NothingFitsError, Sampler, attributes
+from pellucid.garden.sampler import PAST, Sampler, SampleRejectedError, attributes
 
 
 def because(sampler: Sampler) -> Outline:
@@ -16,16 +16,16 @@ def because(sampler: Sampler) -> Outline:
     preposition, other = sampler.choice(reason.objects)
     animal_first = "animal" in subject.classes
     if subject.gender == other.gender:
-        raise NothingFitsError
+        raise SampleRejectedError
     main = _main(sampler, reason, subject, (preposition, other))
     if not sampler.is_in_split(main):
-        raise NothingFitsError
+        raise SampleRejectedError
     of_animal, of_thing = reason.of_animal, reason.of_thing
     first, second = (of_animal, of_thing) if animal_first else (of_thing, of_animal)
     # Both must be possible before one is sampled; otherwise the choice would depend on the nouns.
     options = [_true_adjectives(sampler, subject, first), _true_adjectives(sampler, other, second)]
     if not all(options):
-        raise NothingFitsError
+        raise SampleRejectedError
     right = int(sampler.chance(0.5))
     noun = (subject, other)[right]
     degree = "too" if reason.negated else "so"

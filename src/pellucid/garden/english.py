@@ -1,4 +1,4 @@
-"""English sentences from outlines: agreement, tense, do-support, articles."""
+"""Realize outlines as English sentences: agreement, tense, do-support, articles."""
 
 import re
 
@@ -38,24 +38,24 @@ BE = {
     False: {"I": "am", "one": "is", "many": "are"},
     True: {"I": "was", "one": "was", "many": "were"},
 }
-_DOUBLES = re.compile(r"^[^aeiou]*[aeiou][^aeiouwxy]$")
+_DOUBLES_CONSONANT = re.compile(r"^[^aeiou]*[aeiou][^aeiouwxy]$")
 
 
 def sentence(outline: Outline) -> list[Word]:
-    """The words of an outline, in order."""
+    """Return the words of an outline, in order."""
     end = Word("?" if outline.question else ".", ("end",))
     if outline.question:
         return [*_question(outline.first, "1."), end]
     first = _clause(outline.first, "1.")
     if outline.second is None:
         return [*first, end]
-    joint = [Word(outline.conjunction, ("conjunction",))]
+    conjunction = [Word(outline.conjunction, ("conjunction",))]
     second = _clause(outline.second, "2.")
     if outline.fronted:
-        return [*joint, *second, Word(",", ("comma",)), *first, end]
+        return [*conjunction, *second, Word(",", ("comma",)), *first, end]
     if outline.conjunction == "but":
-        joint.insert(0, Word(",", ("comma",)))
-    return [*first, *joint, *second, end]
+        conjunction.insert(0, Word(",", ("comma",)))
+    return [*first, *conjunction, *second, end]
 
 
 def _clause(clause: Clause, path: str) -> list[Word]:
@@ -91,11 +91,11 @@ def _existence(clause: Existence, path: str) -> list[Word]:
 
 
 def _predicate(clause: Clause, path: str, question: bool = False) -> tuple[list[Word], list[Word]]:
-    """Auxiliary (what a question moves before the subject) and the rest."""
-    who = agreement(clause.subject)
+    """Return the auxiliary, which a question moves before the subject, and the rest."""
+    person = agreement(clause.subject)
     match clause:
         case State():
-            be = BE[clause.past][who]
+            be = BE[clause.past][person]
             parts = (path + "verb", path + "not") if clause.negated else (path + "verb",)
             degree = [Word(clause.degree, (path + "degree",))] if clause.degree else []
             adjective = Word(clause.adjective.name, (path + "adjective",))
@@ -104,42 +104,47 @@ def _predicate(clause: Clause, path: str, question: bool = False) -> tuple[list[
             words = clause.adjective.comparative.split()
             more = [Word(w, (path + "adjective",)) for w in words]
             than = [Word("than", (path + "than",)), *_phrase(clause.than, path + "other")]
-            return [Word(BE[False][who], (path + "verb",))], [*more, *than]
+            return [Word(BE[False][person], (path + "verb",))], [*more, *than]
         case Passive():
             done = _words(f"{clause.verb.en[2]} {clause.verb.en_after}", path + "verb")
             by = Word("by", (path + "by",))
             agent = _phrase(clause.agent, path + "agent")
-            return [Word(BE[True][who], (path + "passive",))], [*done, by, *agent]
+            return [Word(BE[True][person], (path + "passive",))], [*done, by, *agent]
         case Action():
-            auxiliary, verb = _verb(clause, path, who, question)
+            auxiliary, verb = _verb(clause, path, person, question)
             return auxiliary, [*verb, *_complements(clause, path)]
     raise AssertionError(clause)
 
 
-def _verb(clause: Action, path: str, who: str, question: bool) -> tuple[list[Word], list[Word]]:
+def _verb(clause: Action, path: str, person: str, question: bool) -> tuple[list[Word], list[Word]]:
     verb, no = clause.verb, clause.negated
-    tense, modal, doing = path + "tense", path + "modal", path + "verb"
+    tense, modal, verb_path = path + "tense", path + "modal", path + "verb"
     negation = (path + "not",) * no
-    base = Word(verb.en[0], (doing,))
-    do = "does" if who == "one" else "do"
+    base = Word(verb.en[0], (verb_path,))
+    do = "does" if person == "one" else "do"
     if clause.modal == "want":
         if no or question:
             return [Word(do + "n't" * no, negation)], [*_words("want to", modal), base]
-        return [], [*_words(("wants" if who == "one" else "want") + " to", modal), base]
+        return [], [*_words(("wants" if person == "one" else "want") + " to", modal), base]
     if clause.modal:
-        return [Word(_not(clause.modal, no), (modal, *negation))], [base]
+        return [Word(_negate(clause.modal, no), (modal, *negation))], [base]
     if clause.tense == "future":
-        return [Word(_not("will", no), (tense, *negation))], [base]
+        return [Word(_negate("will", no), (tense, *negation))], [base]
     if clause.tense == "past":
         if no or question:
-            return [Word(_not("did", no), negation or (tense,))], [base]
-        return [], [Word(verb.en[1], (doing, tense))]
+            return [Word(_negate("did", no), negation or (tense,))], [base]
+        return [], [Word(verb.en[1], (verb_path, tense))]
     if verb.aspect in ("state", "dwell") or clause.often:
         if no or question:
-            return [Word(_not(do, no), negation or (tense,))], [base]
+            return [Word(_negate(do, no), negation or (tense,))], [base]
         often = _words(clause.often, path + "often")
-        return [], [*often, Word(_third(verb.en[0]) if who == "one" else verb.en[0], (doing,))]
-    return [Word(_not(BE[False][who], no), (tense, *negation))], [Word(_ing(verb), (doing,))]
+        return [], [
+            *often,
+            Word(_third_person(verb.en[0]) if person == "one" else verb.en[0], (verb_path,)),
+        ]
+    return [Word(_negate(BE[False][person], no), (tense, *negation))], [
+        Word(_present_participle(verb), (verb_path,))
+    ]
 
 
 def _complements(clause: Action, path: str) -> list[Word]:
@@ -165,9 +170,9 @@ def _subject(subject: Subject, path: str, negated: bool = False) -> list[Word]:
         case Reference():
             return [Word("it", (path + ".noun",))]
         case Both():
-            joint = Word("and", (path + ".and",))
+            conjunction = Word("and", (path + ".and",))
             first, second = path + ".first", path + ".second"
-            return [*_phrase(subject.first, first), joint, *_phrase(subject.second, second)]
+            return [*_phrase(subject.first, first), conjunction, *_phrase(subject.second, second)]
         case Phrase():
             return _phrase(subject, path, negated)
     raise AssertionError(subject)
@@ -207,13 +212,13 @@ def _words(text: str, *parts: str) -> list[Word]:
     return [Word(word, parts) for word in text.split()]
 
 
-def _not(word: str, negated: bool) -> str:
+def _negate(word: str, negated: bool) -> str:
     if not negated:
         return word
     return {"can": "can't", "will": "won't"}.get(word, word + "n't")
 
 
-def _third(base: str) -> str:
+def _third_person(base: str) -> str:
     if base == "have":
         return "has"
     if base.endswith(("s", "sh", "ch", "x", "o")):
@@ -221,10 +226,10 @@ def _third(base: str) -> str:
     return base[:-1] + "ies" if re.search("[^aeiou]y$", base) else base + "s"
 
 
-def _ing(verb: Verb) -> str:
+def _present_participle(verb: Verb) -> str:
     base = verb.en[0]
     if base == "lie":
         return "lying"
     if base.endswith("e") and not base.endswith("ee"):
         return base[:-1] + "ing"
-    return base + (base[-1] if _DOUBLES.match(base) else "") + "ing"
+    return base + (base[-1] if _DOUBLES_CONSONANT.match(base) else "") + "ing"

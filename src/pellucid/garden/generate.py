@@ -11,7 +11,7 @@ from pellucid.garden.because import because
 from pellucid.garden.german_forms import PRONOUNS
 from pellucid.garden.outline import Outline, Reference, State
 from pellucid.garden.questions import question
-from pellucid.garden.sampler import NothingFitsError, Sampler
+from pellucid.garden.sampler import Sampler, SampleRejectedError
 from pellucid.garden.split import SPLITS
 from pellucid.garden.words import Side, side
 
@@ -36,7 +36,7 @@ KINDS: tuple[tuple[Callable[[Sampler], Outline], int], ...] = (
     (linked.subordinate, 6),
     (linked.relative, 7),
 )
-_TRIES = 3000  # at one sentence of a construction, before it counts as exhausted
+_MAX_TRIES = 3000  # at one sentence of a construction, before it counts as exhausted
 
 
 @dataclass(frozen=True)
@@ -126,10 +126,10 @@ def _attempt(
     sampler: Sampler, construction: Callable[[Sampler], Outline], seen: set[str]
 ) -> Sentence | None:
     """A new sentence of a construction, sampled until it fits, so that the shares hold."""
-    for _ in range(_TRIES):
+    for _ in range(_MAX_TRIES):
         try:
             outline = construction(sampler)
-        except NothingFitsError:
+        except SampleRejectedError:
             continue
         english_side = side(_WRITERS["en"](outline), spaced=True)
         if (identity := _identity(english_side.text)) not in seen:

@@ -13,10 +13,10 @@ from pellucid.garden.outline import (
     State,
 )
 from pellucid.garden.sampler import (
-    UNWILLED,
-    NothingFitsError,
+    UNINTENDED_VERBS,
     Sampler,
-    differ,
+    SampleRejectedError,
+    check_distinct_nouns,
     predicates,
 )
 
@@ -69,13 +69,13 @@ def habit(sampler: Sampler) -> Outline:
         if sampler.chance(0.5):
             clause = sampler.intransitive()
             if not clause.verb.where or clause.verb.aspect in _STATIVE:
-                raise NothingFitsError
+                raise SampleRejectedError
         else:
             verb = verbs()[sampler.choice(_HABITS)]
             noun = sampler.choice(verb.what)
             thing = Phrase(noun, "bare") if noun.mass else sampler.definite(noun)
             clause = Action(verb, sampler.subject(verb.who), thing)
-            differ(clause.subject, thing)
+            check_distinct_nouns(clause.subject, thing)
         return replace(clause, tense="present", often=often)
 
     return Outline("habit", sampler.sample_in_split(make))
@@ -91,7 +91,7 @@ def giving(sampler: Sampler) -> Outline:
         thing = _indefinite(sampler, sampler.choice(verb.what))
         if isinstance(subject, Phrase) and subject.plural:
             thing = Phrase(thing.noun, "a")
-        differ(subject, receiver)
+        check_distinct_nouns(subject, receiver)
         tense = "future" if sampler.chance(0.12) else "past"
         return Action(verb, subject, thing, recipient=receiver, tense=tense)
 
@@ -108,9 +108,9 @@ def putting(sampler: Sampler) -> Outline:
         verb = sampler.verb("putting")
         thing = sampler.definite(sampler.choice(verb.what), plural=0.15)
         where = sampler.place(places(_WHERE[verb.name]))
-        differ(thing, where.phrase)
+        check_distinct_nouns(thing, where.phrase)
         if "container" in thing.noun.classes and "container" in where.phrase.noun.classes:
-            raise NothingFitsError
+            raise SampleRejectedError
         return Action(
             verb, sampler.subject(verb.who), thing, place=where, negated=sampler.chance(0.12)
         )
@@ -133,7 +133,7 @@ def passive(sampler: Sampler) -> Outline:
         agent = sampler.phrase(sampler.choice(verb.who), "subject")
         if agent.determiner not in ("the", "a"):
             agent = sampler.definite(agent.noun)
-        differ(subject, agent)
+        check_distinct_nouns(subject, agent)
         return Passive(verb, subject, agent)
 
     return Outline("passive", sampler.sample_in_split(make))
@@ -148,9 +148,9 @@ def modal(sampler: Sampler) -> Outline:
         who = clause.subject
         animal = isinstance(who, Phrase) and "animal" in who.noun.classes
         if animal and (word != "want" or clause.verb.key not in _ANIMAL_WISHES):
-            raise NothingFitsError
-        if clause.verb.name in (*UNWILLED, "arrive") or clause.verb.aspect in _STATIVE:
-            raise NothingFitsError
+            raise SampleRejectedError
+        if clause.verb.name in (*UNINTENDED_VERBS, "arrive") or clause.verb.aspect in _STATIVE:
+            raise SampleRejectedError
         return replace(clause, tense="present", modal=word)
 
     clause = sampler.sample_in_split(make)
@@ -173,7 +173,7 @@ def comparison(sampler: Sampler) -> Outline:
             sampler.definite(sampler.choice(alike)),
             sampler.definite(sampler.choice(alike), 0),
         )
-        differ(one, other)
+        check_distinct_nouns(one, other)
         return Comparison(one, adjective, other)
 
     return Outline("comparison", sampler.sample_in_split(make))
@@ -205,7 +205,7 @@ def state(sampler: Sampler, negated: bool = False) -> State:
         adjective = sampler.choice(predicates(noun))
     # 不不安 and 不有趣 are not Chinese.
     if negated and adjective.zh[0] in "不有":
-        raise NothingFitsError
+        raise SampleRejectedError
     determiner = sampler.choice(("the", "the", "the", "this"))
     one = noun.mass or "single" in noun.classes
     plural = not one and determiner == "the" and sampler.chance(0.25)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from pellucid.garden.kinds import about_someone, state
 from pellucid.garden.outline import Action, Outline, Person, Phrase, QuestionWord, State
-from pellucid.garden.sampler import NothingFitsError, Sampler
+from pellucid.garden.sampler import Sampler, SampleRejectedError
 
 
 def question(sampler: Sampler) -> Outline:
@@ -16,9 +16,9 @@ def question(sampler: Sampler) -> Outline:
 def _whether(sampler: Sampler) -> Action:
     clause = sampler.transitive() if sampler.chance(0.7) else sampler.intransitive()
     if clause.place is not None and clause.tense == "past":
-        raise NothingFitsError
+        raise SampleRejectedError
     if clause.subject in (Person("I"), Person("we")):  # who asks that knows the answer
-        raise NothingFitsError
+        raise SampleRejectedError
     return about_someone(clause)
 
 
@@ -30,7 +30,7 @@ def _is_it(sampler: Sampler) -> State:
 def _who(sampler: Sampler) -> Action:
     clause = sampler.transitive()
     if "person" not in clause.verb.who[0].classes:
-        raise NothingFitsError
+        raise SampleRejectedError
     return replace(clause, subject=QuestionWord("who"))
 
 
@@ -38,7 +38,7 @@ def _what(sampler: Sampler) -> Action:
     clause = _whether(sampler)
     thing, verb = clause.object, clause.verb
     if not isinstance(thing, Phrase) or thing.noun.classes & {"person", "animal"}:
-        raise NothingFitsError
+        raise SampleRejectedError
     # "What did she eat?" does not say whether Chinese drinks it, as it does soup.
     if (
         verb.key == "eat"
@@ -47,12 +47,12 @@ def _what(sampler: Sampler) -> Action:
         or verb.aspect == "state"
         or verb.case == "dat"
     ):
-        raise NothingFitsError
+        raise SampleRejectedError
     return replace(clause, object=QuestionWord("what"))
 
 
 def _where(sampler: Sampler) -> Action:
     clause = sampler.intransitive()
     if not clause.verb.where or isinstance(clause.subject, Person):
-        raise NothingFitsError
+        raise SampleRejectedError
     return replace(about_someone(clause), place=QuestionWord("where"), tense="present")

@@ -1,4 +1,4 @@
-"""Samples clauses that make sense, each within one split."""
+"""Sample meaningful clauses of one split, by rejection."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from pellucid.garden.split import split_of
 C = TypeVar("C", bound=Clause)
 PAST = ("yesterday", "this morning", "last night", "last week")
 FUTURE = ("tomorrow", "next week")
-_TRIES = 2000
-# Classes that "my" suits; verbs for a portion of food or drink ("the milk": 那杯牛奶); and verbs
-# for what nobody intends.
+_MAX_TRIES = 2000
+# Classes that take "my"; verbs with a portion of food or drink ("the milk": 那杯牛奶); and verbs
+# for what nobody does on purpose.
 _OWNED = frozenset({"kin", "pet", "ware", "vehicle", "clothing", "small"})
 _CONSUMING = ("eat", "drink", "cut")
 _WORN = "put on"  # one at a time
-UNWILLED = (
+UNINTENDED_VERBS = (
     *("lose", "fall", "see", "meet", "frighten", "find", "break", "bite", "steal"),
     *("wake", "cry", "laugh", "fall asleep", "run away"),
 )
 
 
-class NothingFitsError(Exception):
-    """No clause of this split fits: the caller samples something else."""
+class SampleRejectedError(Exception):
+    """The sampled clause does not fit; the caller samples again."""
 
 
 class Sampler:
@@ -38,43 +38,43 @@ class Sampler:
         self.split = split
 
     def choice(self, options):
-        """One of a sequence, evenly."""
+        """Return a uniformly random element. Raises: SampleRejectedError if there is none."""
         if not options:
-            raise NothingFitsError
+            raise SampleRejectedError
         return options[int(self.rng.random() * len(options))]
 
     def chance(self, probability: float) -> bool:
-        """True with this probability."""
+        """Return True with this probability."""
         return self.rng.random() < probability
 
     def is_in_split(self, clause: Clause) -> bool:
-        """Whether the clause belongs to this split."""
+        """Return whether the clause belongs to this split."""
         return split_of(key(clause)) == self.split
 
     def sample_in_split(self, make: Callable[[], C]) -> C:
-        """The first clause that belongs to this split."""
-        for _ in range(_TRIES):
+        """Return the first sampled clause that belongs to this split."""
+        for _ in range(_MAX_TRIES):
             try:
                 clause = make()
-            except NothingFitsError:
+            except SampleRejectedError:
                 continue
             if self.is_in_split(clause):
                 return clause
-        raise NothingFitsError
+        raise SampleRejectedError
 
     def verb(self, group: str) -> Verb:
-        """A verb of a group of `GROUPS`."""
+        """Sample a verb of a group of `GROUPS`."""
         return self.choice(verb_group(group))
 
     def subject(self, nouns: tuple[Noun, ...]) -> Phrase | Person:
-        """A phrase, now and then a personal pronoun where people are meant."""
+        """Sample a phrase, or sometimes a personal pronoun for a person."""
         noun = self.choice(nouns)
         if "person" in noun.classes and self.chance(0.12):
             return Person(self.choice(PERSONS))
         return self.phrase(noun, "subject")
 
     def phrase(self, noun: Noun, role: str = "object") -> Phrase:
-        """A phrase about a noun with the determiners that suit a role."""
+        """Sample a phrase of a noun, with a determiner that suits the role."""
         roll = self.rng.random()
         adjective = self.attribute(noun) if self.chance(0.25) else None
         if noun.mass:
@@ -98,16 +98,16 @@ class Sampler:
         return Phrase(noun, "a", adjective=adjective)
 
     def number(self) -> str:
-        """A number word, the small ones more often."""
+        """Sample a number word, small numbers more often."""
         return NUMBERS[int(self.rng.random() ** 1.7 * len(NUMBERS))]
 
     def definite(self, noun: Noun, plural: float = 0.1) -> Phrase:
-        """A plain phrase with "the"."""
+        """Return a phrase with "the" and no adjective."""
         one = noun.mass or "single" in noun.classes
         return Phrase(noun, "the", plural=not one and self.chance(plural))
 
     def attribute(self, noun: Noun) -> Adjective | None:
-        """An adjective that can stand before the noun, if there is one."""
+        """Sample an adjective that can stand before the noun; None if there is none."""
         options = attributes(noun)
         if not options:
             return None
@@ -115,7 +115,7 @@ class Sampler:
         return self.rng.choices(options, [1 / len(a.of) for a in options])[0]
 
     def place(self, options: tuple[tuple[str, Noun], ...]) -> Place:
-        """A place with "the"."""
+        """Sample a place, with "the"."""
         # The preposition first; otherwise places with a rare one would hardly be sampled.
         preposition = self.choice(tuple(dict.fromkeys(p for p, _ in options)))
         noun = self.choice([noun for p, noun in options if p == preposition])
@@ -123,7 +123,7 @@ class Sampler:
         return Place(preposition, Phrase(noun, "the", adjective=adjective))
 
     def transitive(self) -> Action:
-        """Someone does something to something, in a tense that suits the verb; any split."""
+        """Sample a transitive clause of any split, in a tense that suits the verb."""
         verb = self.verb("transitive")
         subject = self.subject(verb.who)
         thing = self.phrase(self.choice(verb.what))
@@ -134,17 +134,17 @@ class Sampler:
             thing = self.definite(thing.noun)
         if verb.key == _WORN and thing.plural:
             thing = Phrase(thing.noun, "the", adjective=thing.adjective)
-        differ(subject, thing)
+        check_distinct_nouns(subject, thing)
         return Action(verb, subject, thing, tense=self.tense(verb))
 
     def intransitive(self) -> Action:
-        """Someone does something, somewhere if the verb asks for a place; any split."""
+        """Sample an intransitive clause of any split, with a place if the verb needs one."""
         verb = self.verb("intransitive")
         place = self.place(verb.where) if verb.where else None
         return Action(verb, self.subject(verb.who), place=place, tense=self.tense(verb))
 
     def tense(self, verb: Verb) -> str:
-        """A tense in which a verb is natural in all three languages."""
+        """Sample a tense in which the verb is natural in all three languages."""
         if verb.aspect in ("state", "dwell"):
             return "present"
         if verb.aspect == "lasting":
@@ -152,10 +152,10 @@ class Sampler:
         roll = self.rng.random()
         if verb.aspect in ("act", "posture") and roll < 0.4:
             return "present"
-        return "future" if roll > 0.92 and verb.name not in UNWILLED else "past"
+        return "future" if roll > 0.92 and verb.name not in UNINTENDED_VERBS else "past"
 
     def timed(self, clause: Action) -> dict[str, object]:
-        """Fields that say when, at the front or later: `replace(clause, **timed(clause))`."""
+        """Return fields of a time expression: `replace(clause, **timed(clause))`."""
         times = {"past": PAST, "future": FUTURE, "present": ("now",)}[clause.tense]
         if clause.verb.aspect in ("state", "dwell", "posture") and clause.tense == "present":
             return {}
@@ -163,22 +163,22 @@ class Sampler:
         return {"time": self.choice(times), "time_first": first}
 
 
-def differ(*parts: object) -> None:
-    """Refuse a clause in which one noun plays two parts."""
+def check_distinct_nouns(*parts: object) -> None:
+    """Raises: SampleRejectedError if two of these phrases have the same noun."""
     nouns = [p.noun for p in parts if isinstance(p, Phrase)]
     if len(set(nouns)) < len(nouns):
-        raise NothingFitsError
+        raise SampleRejectedError
 
 
 @cache
 def attributes(noun: Noun) -> tuple[Adjective, ...]:
-    """The adjectives that can stand before a noun in all three languages."""
+    """Return the adjectives that can stand before a noun in all three languages."""
     return tuple(a for a in adjectives() if noun in a.of and a.zh_attributive)
 
 
 @cache
 def predicates(noun: Noun) -> tuple[Adjective, ...]:
-    """The adjectives that can be true of a noun."""
+    """Return the adjectives that can be true of a noun."""
     return tuple(a for a in adjectives() if noun in a.of)
 
 
@@ -194,7 +194,7 @@ _REASONED = (
 
 @cache
 def verb_group(group: str) -> tuple[Verb, ...]:
-    """The verbs of a group: "transitive", "intransitive", or one of `GROUPS`."""
+    """Return the verbs of a group: "transitive", "intransitive", or one of `GROUPS`."""
     table = verbs()
     if group in GROUPS:
         return tuple(table[name] for name in GROUPS[group])
