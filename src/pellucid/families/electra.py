@@ -21,6 +21,11 @@ from pellucid.families.renames import Rename
 # A generator has a fraction of these widths: 1/4, 1/3 and 1/4 (appendix A).
 SMALL = replace(bert.BASE, d_embedding=128, d_model=256, n_heads=4, d_ff=1024)
 BASE = bert.BASE
+# No paper has these: the smaller sizes of BERT (Turc et al. 2019) with embeddings of width 128.
+SMALLER = {
+    "tiny": bert.SMALLER["tiny"],
+    "mini": replace(bert.SMALLER["mini"], d_embedding=128),
+}
 DEFAULTS = {"hidden_size": 256, "num_attention_heads": 4, "intermediate_size": 1024}
 FIELDS = (
     *with_defaults(bert.FIELDS, DEFAULTS),
@@ -71,6 +76,7 @@ ELECTRA = Family(
     objective="replaced tokens",
     preset=SMALL,
     presets={
+        **SMALLER,
         "small": SMALL,
         "base": BASE,
         "large": replace(BASE, d_model=1024, n_encoder_layers=24, n_heads=16, d_ff=4096),

@@ -8,6 +8,7 @@ TASKS = {
     "translation": ("pellucid.tasks.translation", "TranslationTask"),
     "language_modeling": ("pellucid.tasks.segment_modeling", "build_language_modeling"),
     "masked_lm": ("pellucid.tasks.masked_lm", "MaskedLMTask"),
+    "replaced_token": ("pellucid.tasks.replaced_token", "ReplacedTokenTask"),
     "classification": ("pellucid.tasks.classification", "ClassificationTask"),
     "tagging": ("pellucid.tasks.tagging", "TaggingTask"),
 }

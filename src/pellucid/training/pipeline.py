@@ -92,7 +92,7 @@ def _finish(config: RunConfig, trainer: Trainer, run: RunDirectory) -> None:
         scores = trainer.scores()
     trainer.reporter.log_metrics({f"final_{name}": value for name, value in scores.items()})
     for name, bundle in trainer.task.export(trainer.module.cpu()).items():
-        card = model_card(config, scores, progress.step)
+        card = model_card(replace(config, model=bundle.model_config), scores, progress.step)
         save_bundle(run.path / name, replace(bundle, card=card))
 
 

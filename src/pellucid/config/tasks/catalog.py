@@ -4,6 +4,7 @@ from pellucid.config.tasks.base import TaskConfig
 from pellucid.config.tasks.classification import ClassificationConfig
 from pellucid.config.tasks.language_modeling import LanguageModelingConfig
 from pellucid.config.tasks.masked_lm import MaskedLMConfig
+from pellucid.config.tasks.replaced_token import ReplacedTokenConfig
 from pellucid.config.tasks.tagging import TaggingConfig
 from pellucid.config.tasks.translation import TranslationConfig
 from pellucid.errors import ConfigError
@@ -14,6 +15,7 @@ TASK_CONFIGS: dict[str, type[TaskConfig]] = {
         TranslationConfig,
         LanguageModelingConfig,
         MaskedLMConfig,
+        ReplacedTokenConfig,
         ClassificationConfig,
         TaggingConfig,
     )
