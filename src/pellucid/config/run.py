@@ -31,7 +31,7 @@ class RunConfig:
     """Config of a training run."""
 
     task: str = "translation"
-    """Task: translation, masked_lm, classification or tagging."""
+    """Task, such as translation or masked_lm; docs/tasks.md lists all."""
     size: str = "auto"
     """Model size. For translation: tiny, small, base or big, or rnn for the recurrent model. For
     encoders: bert-tiny etc. auto: chosen by data and machine."""
