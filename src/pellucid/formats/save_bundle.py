@@ -67,7 +67,7 @@ def _write(
     write_published(directory, published, dtype)
     if bundle.tokenizers.source.is_present:
         bundle.tokenizers.save(directory)
-    if settings:
+    if settings and c.n_decoder_layers:  # nothing reads the file of an encoder
         (directory / GENERATION).write_bytes(dump_json(settings))
     steps = SentenceSteps(bundle.embedding, bundle.dense, bundle.prompts)
     if steps != SentenceSteps():

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from shlex import quote
 
 from torch import Tensor
 
@@ -12,6 +13,12 @@ from pellucid.nn.tensor_file import TensorFile
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 LARGEST_INDEX = 1 << 26
+
+
+def import_command(directory: Path) -> str:
+    """Return the command that converts a pickle-only directory."""
+    path = directory.resolve()
+    return f"pellucid import {quote(str(directory))} {quote(f'{path.name}-safe')} --from-pickle"
 
 
 class Shards:
@@ -50,7 +57,8 @@ class Shards:
             if any(self.directory.glob("pytorch_model*.bin")):
                 raise DataError(
                     f"{self.directory} holds its weights as a pickle (.bin), which can run code"
-                    " when it is read. If you trust it: pellucid import DIR OUT --from-pickle."
+                    " when it is read. If you trust it:"
+                    f" {import_command(self.directory)}"
                 )
             raise DataError(f"{self.directory} has no {WEIGHTS}. Is it a model directory?")
         index = read_json(self.directory / INDEX, LARGEST_INDEX)

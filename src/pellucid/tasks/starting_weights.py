@@ -1,14 +1,18 @@
 """Initialize a model from another model and from word vectors."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import torch
+from torch import nn
 
 from pellucid.errors import ConfigError
 from pellucid.families.catalog import PUBLISHED_FAMILIES
 from pellucid.nn.base import Model
 from pellucid.nn.embedding import Embedding, set_rows
 from pellucid.tasks.protocol import TaskInputs
+
+MAX_SHOWN = 200
+"""Characters of the labels in a message."""
 
 
 def copy_starting_weights(model: Model, inputs: TaskInputs) -> None:
@@ -25,6 +29,25 @@ def copy_starting_weights(model: Model, inputs: TaskInputs) -> None:
         embedding = model.get_submodule(f"{stack}.embedding")
         assert isinstance(embedding, Embedding)
         set_rows(embedding, torch.from_numpy(rows), torch.from_numpy(values))
+
+
+def describe_heads(start: Model, module: nn.Module) -> Iterator[str]:
+    """Yield messages about heads of a new module whose outputs are not those of `start`."""
+    heads = module.head_configs if isinstance(module, Model) else {}
+    before = start.head_configs
+    for name, head in heads.items():
+        if name not in before:
+            others = f"has the heads {', '.join(before)}" if before else "has no head"
+            yield f"head {name} is initialized: the model to start from {others}"
+        elif before[name].labels != head.labels or before[name].outputs != head.outputs:
+            labels = ", ".join(before[name].labels) or f"{before[name].outputs} without names"
+            yield (
+                f"the output of head {name} is initialized: the model to start from has other"
+                f" labels ({labels[:MAX_SHOWN]})"
+            )
+    unused = [name for name in before if name not in heads]
+    if unused and heads:
+        yield f"not used of the model to start from: head {', '.join(unused)}"
 
 
 def _find_poolers(family: str, start: Model) -> dict[str, str]:

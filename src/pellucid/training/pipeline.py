@@ -13,6 +13,7 @@ from pellucid.locks import RunLock
 from pellucid.nn.device import choose_device
 from pellucid.nn.kernel_choice import read_pinned_choices
 from pellucid.nn.kernels import use_kernels
+from pellucid.tasks.starting_weights import describe_heads
 from pellucid.training import checkpoints
 from pellucid.training.board import TensorBoard
 from pellucid.training.cards import model_card
@@ -73,6 +74,10 @@ def _train(prepared: PreparedRun, run: RunDirectory, w: World, reporter: Reporte
     with use_kernels(run_kernels(run, device, config.training.precision, w, reporter)):
         runtime = Runtime(device, w, reporter)
         trainer = Trainer(prepared.task, prepared.data, config, run, runtime)
+        if prepared.start is not None:
+            for message in describe_heads(prepared.start.model, trainer.module):
+                reporter.log(message)
+            prepared.start.model.to("meta")  # its weights are copied: this frees them
         outcome = trainer.fit()
         if outcome.signal is None and w.is_main:
             _finish(config, trainer, run)

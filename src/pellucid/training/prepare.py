@@ -47,6 +47,8 @@ class PreparedRun(NamedTuple):
     config: RunConfig
     task: Task
     data: TrainingData
+    start: Bundle | None = None
+    """The model that training starts from, unless a checkpoint is restored."""
 
 
 def locate_run(settings: Mapping[str, Any], where: str) -> tuple[dict[str, Any], RunDirectory]:
@@ -110,7 +112,7 @@ def prepare_run(
         for message in describe_data(config, corpus, train, task.order):
             reporter.log(message)
     data = TrainingData(train, ValidationData(validation, corpus.valid))
-    return PreparedRun(config, build_task(inputs), data)
+    return PreparedRun(config, build_task(inputs), data, start)
 
 
 def _read_corpus(settings: Mapping[str, Any], where: str) -> Corpus:
