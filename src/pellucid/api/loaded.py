@@ -1,39 +1,30 @@
 """A finished model as an object whose methods are its verbs."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, replace
-from functools import cached_property
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from pellucid.api.text_verbs import TextVerbs
 from pellucid.config.decoding import DecodingConfig
-from pellucid.config.embedding import EmbeddingConfig
-from pellucid.config.read import build
 from pellucid.errors import UsageError
 from pellucid.formats.bundle import Bundle
 from pellucid.inference.align import add_alignments
-from pellucid.inference.classify import Classified, classify
-from pellucid.inference.embed import embed
-from pellucid.inference.fill import Filled, fill, filled_in
 from pellucid.inference.generate import generate, stream
 from pellucid.inference.ids import pair_ids, text_rows
 from pellucid.inference.logits import Inputs, logits
 from pellucid.inference.options import CallOptions
-from pellucid.inference.tag import Tagged, tag
-from pellucid.inference.text_pairs import Texts
 from pellucid.inference.translate import translate
 from pellucid.nn.kernels import PackedType
-from pellucid.nn.pack_model import pack_model
 from pellucid.text.guard import check_many
 from pellucid.text.pair import Tokenizers
-from pellucid.text.words import split_words
 
 ONE_TEXT = {"beam": 1, "groups": 1, "diversity": 0.0}  # of streams and drafts, if none is asked
 
 
-class Loaded:
+class Loaded(TextVerbs):
     """A model with its tokenizers: `.model` is the plain module that was trained."""
 
     def __init__(self, bundle: Bundle, device: torch.device, dtype: PackedType = "fp32") -> None:
@@ -164,55 +155,6 @@ class Loaded:
         )
         return stream(self._packed, prompt, config, call)
 
-    def fill(self, texts: Sequence[str], top: int = 5) -> list[list[list[Filled]]]:
-        """For each gap (the mask token) of each text, the `top` likeliest tokens, best first.
-
-        Raises: UsageError if the model fills no gaps, or a text has none.
-        """
-        check_many(texts, "fill")
-        return fill(self._packed, texts, top)
-
-    def filled_in(self, text: str, words: Sequence[Filled]) -> str:
-        """The text with a word in place of each gap."""
-        return filled_in(self.bundle, text, [word.token for word in words])
-
-    def tag(self, sentences: Sequence[str | Sequence[str]]) -> list[Tagged]:
-        """Return a tag for each word of each sentence, with its probability.
-
-        A sentence is a list of words, or a string whose words are separated by spaces.
-        Raises: UsageError if the model has no head for tags, or sentences is one string.
-        """
-        check_many(sentences, "tag")
-        return tag(self._packed, [split_words(sentence) for sentence in sentences])
-
-    def classify(
-        self, texts: Sequence[Texts], *, on_cut: Callable[[int], None] | None = None
-    ) -> list[Classified]:
-        """Return the labels of each text, or pair of texts, with their probabilities.
-
-        on_cut: called with the number of texts that are longer than the model reads, if any.
-        Raises: UsageError if the model has no head that classifies, or texts is one string.
-        """
-        check_many(texts, "classify")
-        return classify(self._packed, texts, on_cut)
-
-    def embed(
-        self,
-        texts: Sequence[str],
-        *,
-        on_cut: Callable[[int], None] | None = None,
-        **settings: Any,
-    ) -> Tensor:
-        """A vector for each text, (N, D) in float32 on the CPU.
-
-        on_cut: called with the number of texts that are longer than the model reads, if any.
-        settings: fields of `EmbeddingConfig`, e.g. pooling="first"; the rest is as the directory
-        says. Raises: ConfigError on impossible settings; UsageError if texts is one string.
-        """
-        check_many(texts, "embed")
-        config = build(EmbeddingConfig, asdict(self.bundle.embedding) | settings, "embed")
-        return embed(self._packed, texts, config, on_cut)
-
     def ids(self, text: str, pair: str | None = None) -> list[int]:
         """The ids of a text, or of two as one row, as the model reads them.
 
@@ -229,11 +171,6 @@ class Loaded:
         Ids beyond the tokenizer's pieces have no text.
         """
         return self.tokenizer.target.decode_output([int(i) for i in ids])
-
-    @cached_property
-    def _packed(self) -> Bundle:
-        """The same with a model packed for decoding, made when first asked for."""
-        return replace(self.bundle, model=pack_model(self.model, self._dtype))
 
     def decoding(self, **settings: Any) -> DecodingConfig:
         """The model's own search settings, these in place of some."""

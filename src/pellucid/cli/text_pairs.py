@@ -20,3 +20,11 @@ def split_line(line: str) -> str | tuple[str, str]:
     if not parts[0]:
         raise UsageError("the text before the tab is empty. Fill it in, or remove the tab.")
     return parts[0], parts[1]
+
+
+def split_pair(line: str) -> tuple[str, str]:
+    """Return the two texts of a line. Raises: UsageError if there are not two."""
+    texts = split_line(line)
+    if isinstance(texts, str):
+        raise UsageError("one text: a line is two texts with a tab between them. Add the other.")
+    return texts

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from pellucid.config.decoding import DecodingConfig, Roles
+from pellucid.config.embedding import EmbeddingConfig
 from pellucid.config.head import LANGUAGE_MODEL, HeadConfig
 from pellucid.config.model import ModelConfig
 from pellucid.config.read import build
@@ -50,6 +51,7 @@ class ConfigFile:
     model: ModelConfig | RNNConfig
     family: str = "transformer"
     heads: Mapping[str, HeadConfig] = field(default_factory=lambda: {"lm": LANGUAGE_MODEL})
+    embedding: EmbeddingConfig = EmbeddingConfig()  # noqa: RUF009 (frozen)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +73,7 @@ def write_model(directory: Path, bundle: Bundle, dtype: Kind = "fp32") -> None:
         model=bundle.model_config,
         family=bundle.family,
         heads=bundle.model.head_configs,
+        embedding=bundle.embedding,
     )
     generation = GenerationFile(roles=bundle.roles, decoding=bundle.decoding)
     (directory / "config.json").write_bytes(dump_json(asdict(config)))
@@ -121,6 +124,7 @@ def load_model(directory: Path, config_json: Any = None) -> Bundle:
         longest_source=config.longest_source,
         card=read_text(directory / "README.md"),
         family=config.family,
+        embedding=config.embedding,
     )
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from pellucid.config.embedding import EmbeddingConfig
 from pellucid.formats.bundle import Bundle
 from pellucid.inference.ids import Row, text_rows
+from pellucid.nn.heads import pool_states
 from pellucid.nn.masks import Mask
 from pellucid.nn.padding import batches, pad_batch
 from pellucid.text.guard import clean_text
@@ -79,7 +80,5 @@ def _pool(
     if config.pooling == "first":
         first = keep.int().argmax(1)  # (B,)
         return state[torch.arange(len(state), device=ids.device), first]
-    if config.pooling == "max":
-        return state.masked_fill(~keep[..., None], float("-inf")).amax(1)
-    # A text that was cut within its prompt has nothing to pool: zeros, as in sentence-transformers.
-    return (state * keep[..., None]).sum(1) / keep.sum(1, keepdim=True).clamp(min=1)
+    # A text that was cut within its prompt has a mean of zeros, as in sentence-transformers.
+    return pool_states(state, keep, None, config.pooling)

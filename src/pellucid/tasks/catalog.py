@@ -10,6 +10,7 @@ TASKS = {
     "masked_lm": ("pellucid.tasks.masked_lm", "MaskedLMTask"),
     "replaced_token": ("pellucid.tasks.replaced_token", "ReplacedTokenTask"),
     "classification": ("pellucid.tasks.classification", "ClassificationTask"),
+    "similarity": ("pellucid.tasks.similarity", "build_similarity_task"),
     "tagging": ("pellucid.tasks.tagging", "TaggingTask"),
 }
 """The module of each, and its class or the function that chooses it; `config/tasks/catalog.py` has

@@ -27,13 +27,14 @@ def get_published_head(family: str, name: str) -> HeadConfig:
     )
 
 
-def check_encoder(inputs: TaskInputs, head: str, roles: Sequence[str]) -> None:
+def check_encoder(inputs: TaskInputs, head: str | None, roles: Sequence[str]) -> None:
     """Check that family and tokenizer have what the task needs.
 
     roles: special tokens that the task uses.
     Raises: ConfigError, UsageError naming what is missing.
     """
-    get_published_head(inputs.config.family, head)
+    if head is not None:
+        get_published_head(inputs.config.family, head)
     max_text_tokens(inputs)
     for role in roles:
         inputs.tokenizers.source.id(role)

@@ -40,9 +40,9 @@ def evaluate(
 
 
 def build_task_inputs(bundle: Bundle, data: DataConfig) -> TaskInputs:
-    """Return the inputs of a finished model's task. Its settings are those that its heads tell."""
+    """Return the inputs of a finished model's task. Settings of training have their defaults."""
     heads = bundle.model.head_configs
-    objective = task_config(bundle.task, "the model").of_model(heads)
+    objective = task_config(bundle.task, "the model").of_model(heads, bundle.embedding)
     labels = next((head.labels for head in heads.values() if head.labels), ())
     return TaskInputs(
         config=RunConfig(

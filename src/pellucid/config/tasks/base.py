@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Self
 
 from pellucid.config.columns import Column
+from pellucid.config.embedding import EmbeddingConfig
 from pellucid.config.head import HeadConfig
 from pellucid.config.model import ModelConfig
 
@@ -46,8 +47,8 @@ class TaskConfig:
     """Training settings with `start_from` that differ from those in `fine_tuning.py`."""
 
     @classmethod
-    def of_model(cls, heads: Mapping[str, HeadConfig]) -> Self:
-        """Return the settings that a finished model was trained with, as far as its heads tell."""
+    def of_model(cls, heads: Mapping[str, HeadConfig], embedding: EmbeddingConfig) -> Self:
+        """Return the settings of a finished model, as far as they matter for its metrics."""
         return cls()
 
     @property

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from pellucid.config.columns import Column
+from pellucid.config.embedding import EmbeddingConfig
 from pellucid.config.head import HeadConfig
 from pellucid.config.tasks.base import LOSS, Defaults, TaskConfig
 from pellucid.config.tasks.encoders import (
@@ -51,7 +52,7 @@ class ClassificationConfig(TaskConfig):
             object.__setattr__(self, "columns", (FIRST_TEXT, SECOND_TEXT, labels))
 
     @classmethod
-    def of_model(cls, heads: Mapping[str, HeadConfig]) -> Self:
+    def of_model(cls, heads: Mapping[str, HeadConfig], embedding: EmbeddingConfig) -> Self:
         reading = {head.reading for head in heads.values() if head.kind == "sequence"}
         return cls(multi_label="multi_label" in reading)
 

@@ -1,0 +1,96 @@
+"""The verbs that give labels, tags, numbers, vectors, or words for gaps."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from functools import cached_property
+from typing import Any
+
+from torch import Tensor
+
+from pellucid.config.embedding import EmbeddingConfig
+from pellucid.config.read import build
+from pellucid.formats.bundle import Bundle
+from pellucid.inference.classify import Classified, classify
+from pellucid.inference.embed import embed
+from pellucid.inference.fill import Filled, fill, filled_in
+from pellucid.inference.similarity import similarity
+from pellucid.inference.tag import Tagged, tag
+from pellucid.inference.text_pairs import Texts
+from pellucid.nn.base import Model
+from pellucid.nn.kernels import PackedType
+from pellucid.nn.pack_model import pack_model
+from pellucid.text.guard import check_many
+from pellucid.text.words import split_words
+
+
+class TextVerbs:
+    """Methods of a loaded model."""
+
+    bundle: Bundle
+    model: Model
+    _dtype: PackedType
+
+    @cached_property
+    def _packed(self) -> Bundle:
+        """The same with a model packed for inference, made when first used."""
+        return replace(self.bundle, model=pack_model(self.model, self._dtype))
+
+    def fill(self, texts: Sequence[str], top: int = 5) -> list[list[list[Filled]]]:
+        """For each gap (the mask token) of each text, the `top` likeliest tokens, best first.
+
+        Raises: UsageError if the model fills no gaps, or a text has none.
+        """
+        check_many(texts, "fill")
+        return fill(self._packed, texts, top)
+
+    def filled_in(self, text: str, words: Sequence[Filled]) -> str:
+        """The text with a word in place of each gap."""
+        return filled_in(self.bundle, text, [word.token for word in words])
+
+    def tag(self, sentences: Sequence[str | Sequence[str]]) -> list[Tagged]:
+        """Return a tag for each word of each sentence, with its probability.
+
+        A sentence is a list of words, or a string whose words are separated by spaces.
+        Raises: UsageError if the model has no head for tags, or sentences is one string.
+        """
+        check_many(sentences, "tag")
+        return tag(self._packed, [split_words(sentence) for sentence in sentences])
+
+    def classify(
+        self, texts: Sequence[Texts], *, on_cut: Callable[[int], None] | None = None
+    ) -> list[Classified]:
+        """Return the labels of each text, or pair of texts, with their probabilities.
+
+        on_cut: called with the number of texts that are longer than the model reads, if any.
+        Raises: UsageError if the model has no head that classifies, or texts is one string.
+        """
+        check_many(texts, "classify")
+        return classify(self._packed, texts, on_cut)
+
+    def similarity(
+        self, pairs: Sequence[Sequence[str]], *, on_cut: Callable[[int], None] | None = None
+    ) -> list[float]:
+        """Return a number for each pair of texts: a regression head's score, or a cosine.
+
+        on_cut: called with the number of pairs (or texts) that the model cuts, if any.
+        Raises: UsageError if the model's head classifies texts, or pairs is no list of pairs.
+        """
+        check_many(pairs, "similarity")
+        return similarity(self._packed, pairs, on_cut)
+
+    def embed(
+        self,
+        texts: Sequence[str],
+        *,
+        on_cut: Callable[[int], None] | None = None,
+        **settings: Any,
+    ) -> Tensor:
+        """A vector for each text, (N, D) in float32 on the CPU.
+
+        on_cut: called with the number of texts that are longer than the model reads, if any.
+        settings: fields of `EmbeddingConfig`, e.g. pooling="first"; the rest is as the directory
+        says. Raises: ConfigError on impossible settings; UsageError if texts is one string.
+        """
+        check_many(texts, "embed")
+        config = build(EmbeddingConfig, asdict(self.bundle.embedding) | settings, "embed")
+        return embed(self._packed, texts, config, on_cut)

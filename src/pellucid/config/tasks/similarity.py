@@ -1,0 +1,61 @@
+"""Settings of similarity."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal, Self
+
+from pellucid.config.columns import Column
+from pellucid.config.embedding import EmbeddingConfig, Pooling
+from pellucid.config.head import HeadConfig
+from pellucid.config.tasks.base import LOSS, Defaults, TaskConfig
+from pellucid.config.tasks.encoders import ADAMW, ENCODER_SIZES, FIRST_TEXT, SECOND_TEXT
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimilarityConfig(TaskConfig):
+    """Similarity: predict how similar two texts are, a number."""
+
+    name = "similarity"
+    columns = (
+        FIRST_TEXT,
+        replace(SECOND_TEXT, optional=False),
+        Column("score", "score", ("similarity", "similarity_score", "label")),
+    )
+    metrics = {**LOSS, "pearson": "higher", "spearman": "higher"}  # noqa: RUF012 (never changed)
+    best_by = "spearman"
+    example_files = ("my.tsv",)
+    sizes = (*ENCODER_SIZES, "electra-small")
+
+    head: Literal["cosine", "regression"] = "cosine"
+    """cosine: encode each text by itself; the similarity is the cosine of the two embeddings
+    (Reimers and Gurevych 2019), so that texts can be searched. regression: read both texts
+    together and predict the score (Devlin et al. 2019); slower and often more exact."""
+    pooling: Pooling = "mean"
+    """How the states of a text become its embedding (head: cosine)."""
+
+    @classmethod
+    def of_model(cls, heads: Mapping[str, HeadConfig], embedding: EmbeddingConfig) -> Self:
+        is_regression = any(head.kind == "sequence" for head in heads.values())
+        head = "regression" if is_regression else "cosine"
+        return cls(head=head, pooling=embedding.pooling)
+
+    def title(self, source_language: str, target_language: str) -> str:
+        return f"{source_language} text similarity model".strip()
+
+    def uses(self, source_language: str, target_language: str) -> tuple[str, ...]:
+        verbs = ("similarity", "embed") if self.head == "cosine" else ("similarity",)
+        uses = tuple(f"pellucid {verb} {{run}} < FILE" for verb in verbs)
+        return (*uses, "pellucid evaluate {run} --data FILE.tsv")
+
+    @classmethod
+    def defaults(cls, n_examples: int, on_cpu: bool) -> Defaults:
+        return Defaults(
+            size="bert-tiny" if n_examples < 5_000 else "bert-mini",
+            epochs=20,
+            tokens_per_example=32,
+            settings={
+                "tokenizer": {"kind": "wordpiece", "vocab_size": 8_000, "normalize": "nfkc"},
+                "data": {"max_length": 128},
+                "training": {"max_tokens": 2048, **ADAMW, "warmup": 200},
+            },
+        )
