@@ -46,7 +46,7 @@ def test_a_classifier_is_refused_at_once(pellucid, tmp_path):
 
 @pytest.mark.parametrize("head", ["cosine", "regression"])
 def test_from_a_file_to_numbers(head, pellucid, tmp_path):
-    """Authority: scipy; the score is the share of equal words, which a small model can learn."""
+    """Authority: scipy; a small model can learn the scores, which count words."""
     rng = random.Random(1)
     words = ["cat", "dog", "tree", "The", "sleeps"]
 
@@ -54,8 +54,10 @@ def test_from_a_file_to_numbers(head, pellucid, tmp_path):
         rows = []
         for _ in range(n):
             first, second = (rng.choices(words, k=3) for _ in range(2))
-            rows.append((" ".join(first), " ".join(second), len(set(first) & set(second)) / 3))
-        (tmp_path / name).write_text("".join(f"{a}\t{b}\t{s:.2f}\n" for a, b, s in rows))
+            equal = len(set(first) & set(second))
+            score = equal if head == "cosine" else (first + second).count("dog")
+            rows.append((" ".join(first), " ".join(second), score))
+        (tmp_path / name).write_text("".join(f"{a}\t{b}\t{s}\n" for a, b, s in rows))
         return tmp_path / name, rows
 
     start = write_bert(tmp_path / "bert", seed=0)

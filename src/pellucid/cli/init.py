@@ -21,7 +21,7 @@ class Options:
     """Print a commented config file: pellucid init translation > my.yaml; pellucid train my.yaml"""
 
     task: str = positional("translation")
-    """What to train for: translation, masked_lm, classification or tagging."""
+    """What to train for, such as translation or classification."""
     settings: dict[str, Any] = config_flags(RunConfig, AUTOMATIC_SETTINGS, task_sections)
 
 
