@@ -15,7 +15,7 @@ from pellucid.config.model import ModelConfig
 from pellucid.errors import ConfigError
 from pellucid.families import gpt3, t5
 from pellucid.families.catalog import PUBLISHED_FAMILIES
-from pellucid.families.cost import build_on_meta, cost, token_weights
+from pellucid.families.cost import build_on_meta, compute_cost, count_token_weights
 from pellucid.families.transformer import TRANSFORMER
 from pellucid.nn import kernels
 from pellucid.nn.model import build
@@ -66,15 +66,15 @@ SHAPES = {
 
 
 def counted(c: ModelConfig, heads: Any = None, family: Any = TRANSFORMER) -> Any:
-    return cost(build_on_meta(family, c, heads))
+    return compute_cost(build_on_meta(family, c, heads))
 
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_a_model_in_memory_has_the_same_cost(name):  # authority: torch's own list of parameters
     model = build(SHAPES[name], seed=0, heads=HEADS)
-    assert cost(model) == counted(SHAPES[name], HEADS)
+    assert compute_cost(model) == counted(SHAPES[name], HEADS)
     sizes = {p.data_ptr(): p.numel() for p in model.parameters()}
-    assert cost(model).parameters == sum(sizes.values())
+    assert compute_cost(model).parameters == sum(sizes.values())
 
 
 CLASSES = [
@@ -184,6 +184,6 @@ def test_a_vocabulary_must_be_known():
 
 def test_heads_of_one_state_and_tables_cost_no_token():  # authority: by hand
     model = build(ODD, seed=0, heads={"tagger": HEADS["tagger"], "pooled": HEADS["pooled"]})
-    assert token_weights(model.heads["pooled"]) == 0
-    assert token_weights(model.heads["tagger"]) == 24 * 24 + 5 * 24
-    assert token_weights(model.get_submodule("encoder.embedding")) == 0
+    assert count_token_weights(model.heads["pooled"]) == 0
+    assert count_token_weights(model.heads["tagger"]) == 24 * 24 + 5 * 24
+    assert count_token_weights(model.get_submodule("encoder.embedding")) == 0

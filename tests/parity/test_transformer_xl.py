@@ -21,7 +21,7 @@ from parity.peer import close, randomized
 from parity.transformer_xl_reference import CASES, COMMON, segments
 from pellucid.cli.main import main
 from pellucid.errors import ConfigError, UsageError, VerificationError
-from pellucid.families.cost import build_on_meta, cost
+from pellucid.families.cost import build_on_meta, compute_cost
 from pellucid.families.transformer_xl.family import TRANSFO_XL
 from pellucid.formats.huggingface import PublishedModel, open_published, write_published
 from pellucid.nn.pack_model import pack_model
@@ -401,4 +401,4 @@ def test_the_door(tmp_path, capsys):
 
 
 def test_the_published_size():  # authority: 4.38.2's class of its default config, counted there
-    assert cost(build_on_meta(TRANSFO_XL, TRANSFO_XL.preset)).parameters == 285_205_322
+    assert compute_cost(build_on_meta(TRANSFO_XL, TRANSFO_XL.preset)).parameters == 285_205_322

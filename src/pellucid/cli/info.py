@@ -158,9 +158,9 @@ def _describe_size(family: "Family | UnpublishedFamily", c: Any) -> dict[str, in
     """Return parameters, memory and FLOPs of one size, with the family's usual vocabulary."""
     from dataclasses import replace
 
-    from pellucid.families.cost import build_on_meta, cost
+    from pellucid.families.cost import build_on_meta, compute_cost
 
-    model_cost = cost(build_on_meta(family, replace(c, vocab_size=family.vocab_size)))
+    model_cost = compute_cost(build_on_meta(family, replace(c, vocab_size=family.vocab_size)))
     return {
         "parameters": model_cost.parameters,
         "memory in fp32 (bytes)": 4 * model_cost.parameters,
@@ -194,14 +194,14 @@ def _find_family(name: str) -> "Family":
 
 def _count_token_weights(model: "Model") -> tuple[int, int]:
     """Return the number of weights that a source token, and a target token, is multiplied by."""
-    from pellucid.families.cost import token_weights
+    from pellucid.families.cost import count_token_weights
 
     if model.encoder is None:
-        return 0, token_weights(model)
+        return 0, count_token_weights(model)
     if model.decoder is None:
-        return token_weights(model), 0
-    source = token_weights(model.encoder)
-    return source, token_weights(model) - source
+        return count_token_weights(model), 0
+    source = count_token_weights(model.encoder)
+    return source, count_token_weights(model) - source
 
 
 def _flatten(facts: dict[str, Any], path: str = "") -> list[tuple[str, str]]:

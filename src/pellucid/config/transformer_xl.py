@@ -8,8 +8,8 @@ from pellucid.config.checks import check_at_least
 from pellucid.config.model import ModelConfig
 from pellucid.errors import ConfigError
 
-LONGEST_MEMORY = 65_536
-MOST_CUTOFFS = 64
+MAX_MEMORY = 65_536
+MAX_CUTOFFS = 64
 FIXED = {
     "n_encoder_layers": 0,
     "positions": "sinusoid-halves",
@@ -31,41 +31,41 @@ FIXED = {
 
 @dataclass(frozen=True, kw_only=True)
 class Clusters:
-    """How a vocabulary is divided, and how wide the vectors of each part are."""
+    """The clusters of a vocabulary, and the width of the vectors of each."""
 
     vocab_size: int
     cutoffs: tuple[int, ...]
-    """First word of each cluster but the first, whose words belong to the head of the softmax."""
+    """First id of each cluster except the first one, which is in the head of the softmax."""
     d_model: int
     d_embedding: int
     """Width of the vectors of the first cluster."""
     div_val: int
-    """Factor by which the vectors of each further cluster are narrower; 1: one table for all."""
+    """Factor by which each cluster's vectors are narrower than the previous ones; 1: one table."""
 
     @property
-    def words(self) -> list[range]:
+    def id_ranges(self) -> list[range]:
         """The ids of each cluster."""
         edges = (0, *self.cutoffs, self.vocab_size)
         return [range(*pair) for pair in pairwise(edges)]
 
     @property
-    def tables(self) -> list[range]:
-        """The ids in each table."""
-        return [range(self.vocab_size)] if self.div_val == 1 else self.words
+    def table_ranges(self) -> list[range]:
+        """The ids of each embedding table."""
+        return [range(self.vocab_size)] if self.div_val == 1 else self.id_ranges
 
     @property
     def widths(self) -> list[int]:
-        """Of the vectors in each table."""
-        return [self.d_embedding // self.div_val**i for i in range(len(self.tables))]
+        """The width of the vectors of each table."""
+        return [self.d_embedding // self.div_val**i for i in range(len(self.table_ranges))]
 
     @property
-    def projected(self) -> bool:
-        """Whether linear maps lead from those widths to d_model; if not, they are equal."""
+    def has_projections(self) -> bool:
+        """Whether vectors are projected to d_model; if not, they have that width."""
         return self.div_val != 1 or self.d_embedding != self.d_model
 
-    def table_of(self, cluster: int) -> int:
-        """The number of the table that holds a cluster's vectors."""
-        return min(cluster, len(self.tables) - 1)
+    def table_index(self, cluster: int) -> int:
+        """Return the index of the table of a cluster."""
+        return min(cluster, len(self.table_ranges) - 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,13 +75,13 @@ class TransformerXLConfig(ModelConfig):
     n_encoder_layers: int = 0
     positions: Literal["sinusoid-halves"] = "sinusoid-halves"  # type: ignore[assignment]
     cutoffs: tuple[int, ...] = ()
-    """First word of each cluster but the first; words are numbered by frequency."""
+    """First id of each cluster except the first one; ids are sorted by frequency."""
     div_val: int = 1
-    """Factor by which the vectors of each cluster are narrower than those of the one before."""
+    """Factor by which the vectors of each cluster are narrower than the previous ones."""
     tie_projections: tuple[bool, ...] = (False,)
     """For each cluster, whether the softmax uses the embedding's projection."""
     mem_len: int = 128
-    """Length of each layer's memory in tokens; before a text it holds zeros."""
+    """Length of each layer's memory in tokens; it is zero before a text."""
     same_length: bool = True
     """Whether each query attends to `mem_len` keys, its own included; if not, to the whole memory
     and its segment's keys up to its own."""
@@ -95,8 +95,8 @@ class TransformerXLConfig(ModelConfig):
         check_at_least(1, self, "div_val", "n_decoder_layers")
         check_at_least(0, self, "clamp_len")
         check_at_least(1 if self.same_length else 0, self, "mem_len")
-        if self.mem_len > LONGEST_MEMORY:
-            raise ConfigError(f"mem_len={self.mem_len} is beyond {LONGEST_MEMORY}. Use less.")
+        if self.mem_len > MAX_MEMORY:
+            raise ConfigError(f"mem_len={self.mem_len} is beyond {MAX_MEMORY}. Use less.")
         for name, value in FIXED.items():
             if getattr(self, name) != value:
                 raise ConfigError(
@@ -108,7 +108,7 @@ class TransformerXLConfig(ModelConfig):
 
     @property
     def clusters(self) -> Clusters:
-        """The parts of the vocabulary."""
+        """The clusters of the vocabulary."""
         return Clusters(
             vocab_size=self.vocab_size,
             cutoffs=self.cutoffs,
@@ -136,10 +136,10 @@ class TransformerXLConfig(ModelConfig):
 
     def _check_clusters(self) -> None:
         edges = [0, *self.cutoffs, *([self.vocab_size] if self.vocab_size else [])]
-        if len(self.cutoffs) > MOST_CUTOFFS or edges != sorted(set(edges)):
+        if len(self.cutoffs) > MAX_CUTOFFS or edges != sorted(set(edges)):
             raise ConfigError(
                 f"cutoffs={str(self.cutoffs)[:80]} must rise, from above 0 to below vocab_size="
-                f"{self.vocab_size}, and be at most {MOST_CUTOFFS}. Choose others."
+                f"{self.vocab_size}, and be at most {MAX_CUTOFFS}. Choose others."
             )
         if len(self.tie_projections) != len(self.cutoffs) + 1:
             raise ConfigError(

@@ -54,12 +54,12 @@ FIELDS = (
 
 
 def n_groups(c: ModelConfig) -> int:
-    """The number of groups; layers that share nothing are groups of one."""
+    """Return the number of groups; layers that share nothing are groups of one."""
     return c.layer_groups or c.n_encoder_layers
 
 
 def write_groups(c: ModelConfig, heads: Mapping[str, HeadConfig]) -> dict[str, Any]:
-    """The number of groups. Raises: ConfigError at an embedding without projection."""
+    """Return the number of groups. Raises: ConfigError without an embedding projection."""
     if not c.d_embedding:
         raise ConfigError(
             "d_embedding=0, but an ALBERT always has a projection after its embedding. Save"
@@ -69,7 +69,7 @@ def write_groups(c: ModelConfig, heads: Mapping[str, HeadConfig]) -> dict[str, A
 
 
 def renames(c: ModelConfig) -> list[Rename]:
-    """Embeddings, and the first layer of each group, which has the group's weights."""
+    """Return the renames of the embeddings and of the first layer of each group."""
     widen = Rename("albert.encoder.embedding_hidden_mapping_in", "encoder.embedding.widen")
     table = [*bert.embeddings("albert."), widen]
     maps = ("query", "key", "value", "dense")

@@ -60,7 +60,7 @@ DROPOUT = (Field("hidden_dropout_prob", "dropout"), Field("classifier_dropout", 
 
 
 def embeddings(base: str) -> list[Rename]:
-    """Renames of the embeddings, which families after BERT have under another prefix."""
+    """Return the renames of the embeddings; base: published prefix, such as "bert."."""
     parts = {
         "word_embeddings.weight": "weight",
         "position_embeddings.weight": "positions.weight",
@@ -71,7 +71,7 @@ def embeddings(base: str) -> list[Rename]:
 
 
 def trunk(base: str) -> tuple[Rename, ...]:
-    """Renames of embeddings and layers, likewise."""
+    """Return the renames of embeddings and layers; base: published prefix, such as "bert."."""
     layer, inner = f"{base}encoder.layer.{{}}", "encoder.layers.{}"
     maps = ("self.query", "self.key", "self.value", "output.dense")
     up, down, norm = "intermediate.dense", "output.dense", "output.LayerNorm"

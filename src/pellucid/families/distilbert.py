@@ -30,7 +30,7 @@ FIELDS = (
 
 
 def trunk() -> tuple[Rename, ...]:
-    """Renames of embeddings and layers."""
+    """Return the renames of embeddings and layers."""
     embeddings, layer = "distilbert.embeddings", "distilbert.transformer.layer.{}"
     attention, feed_forward = "encoder.layers.{}.attention", "encoder.layers.{}.feed_forward"
     maps = [f"attention.{name}_lin" for name in ("q", "k", "v", "out")]

@@ -34,13 +34,13 @@ FIELDS = (
 
 
 def read_width(config: Mapping[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
-    """Embeddings as wide as the layers pass no projection."""
+    """Set d_embedding to 0 if embeddings have the width of the layers: no projection."""
     is_equal = settings["d_embedding"] == settings["d_model"]
     return {**settings, "d_embedding": 0} if is_equal else settings
 
 
 def write_width(c: ModelConfig, heads: Mapping[str, HeadConfig]) -> dict[str, Any]:
-    """The embedding's width. Raises: ConfigError at a projection of equal widths."""
+    """Return the embedding width. Raises: ConfigError if a projection has equal widths."""
     if c.d_embedding == c.d_model:
         raise ConfigError(
             f"d_embedding={c.d_embedding} equals d_model: then an ELECTRA has no projection, but"

@@ -20,7 +20,7 @@ class Field(NamedTuple):
     """Published value -> our value, if they differ. The first match is written."""
 
     def is_set(self, config: Mapping[str, Any]) -> bool:
-        """Whether a published config has a value for this setting."""
+        """Return whether a published config has a value for this setting."""
         return any(config.get(name) is not None for name in as_names(self.published))
 
     def read(self, config: Mapping[str, Any], where: str) -> dict[str, Any]:

@@ -46,12 +46,12 @@ FIELDS = (
 
 
 def read_inner_width(config: Mapping[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
-    """Four times the width by default."""
+    """Set d_ff, which is 4 d_model by default."""
     return {**settings, "d_ff": config.get("n_inner") or 4 * settings["d_model"]}
 
 
 def layers(qkv: str, out: str, up: str, down: str) -> tuple[Rename, ...]:
-    """Renames of a layer of GPT or GPT-2, from the published names of its maps."""
+    """Return the renames of a layer of GPT or GPT-2; arguments: published names of its linears."""
     layer, inner = "transformer.h.{}.", "decoder.layers.{}."
     attention = f"{inner}attention.inner."
     return (

@@ -53,7 +53,7 @@ def read_windows(config: Mapping[str, Any], settings: dict[str, Any]) -> dict[st
 
 
 def read_layer_kinds(config: Mapping[str, Any], n_layers: int) -> list[str]:
-    """Return the kind of each layer from [[kinds, repetitions], ...]. Raises: ConfigError."""
+    """Return each layer's kind from [[kinds, repetitions], ...]. Raises: ConfigError if invalid."""
     listed = config.get("attention_layers")
     runs = [[listed, 1]] if listed else config.get("attention_types") or ALTERNATING
     try:  # counted before the list is built: a file may request a billion repetitions

@@ -1,4 +1,4 @@
-"""Marian: translators of one pair of languages (Junczys-Dowmunt et al. 2018), OPUS-MT's too.
+"""Marian: translators of one language pair, such as OPUS-MT (Junczys-Dowmunt et al. 2018).
 
 What is special: the Transformer of 2017 with all sines before all cosines and a trained bias on the
 logits; padding has the last id of the vocabulary, starts the decoder, and must never be generated.
@@ -25,7 +25,7 @@ TIES = {"all": (True, True), "decoder": (False, True), "none": (False, False)}
 
 
 def read_ties(config: Mapping[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
-    """What the sides share, and the target's vocabulary."""
+    """Set tie_embeddings and target_vocab_size."""
     is_shared = config.get("share_encoder_decoder_embeddings", True) is not False
     is_tied = config.get("tie_word_embeddings", True) is not False
     ties = ("all" if is_shared else "decoder") if is_tied else "none"
@@ -34,7 +34,7 @@ def read_ties(config: Mapping[str, Any], settings: dict[str, Any]) -> dict[str, 
 
 
 def write_ties(c: ModelConfig, heads: Mapping[str, HeadConfig]) -> dict[str, Any]:
-    """What is not in `FIELDS`. Raises: ConfigError at ties that config.json cannot express."""
+    """Return the ties. Raises: ConfigError if config.json cannot express them."""
     if c.tie_embeddings not in TIES:
         raise ConfigError(
             f"a Marian's config.json cannot express tie_embeddings={c.tie_embeddings}. Use one of"
@@ -50,12 +50,12 @@ def write_ties(c: ModelConfig, heads: Mapping[str, HeadConfig]) -> dict[str, Any
 
 
 def renames(c: ModelConfig) -> list[Rename]:
-    """BART's, but files of two tables do not hold the shared one too."""
+    """Return BART's renames; files with two embedding tables do not contain the shared one."""
     return [rename._replace(writes_both=False) for rename in bart.renames(c)]
 
 
 def position_tables(c: ModelConfig, architecture: str) -> dict[str, Tensor]:
-    """The sinusoids, which only files of the base class hold."""
+    """Return the sinusoids, which only files of the base class contain."""
     if architecture != "MarianModel":
         return {}
     return {

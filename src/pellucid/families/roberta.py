@@ -27,13 +27,13 @@ BASE = replace(
 
 
 def read_positions(config: Mapping[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
-    """The rows of the position table up to the padding's are no token's."""
+    """Set max_length and first_position: rows up to that of the padding belong to no token."""
     first = config.get("pad_token_id", 1) + 1
     return {**settings, "first_position": first, "max_length": settings["max_length"] - first}
 
 
 def write_positions(c: ModelConfig, heads: Mapping[str, HeadConfig]) -> dict[str, Any]:
-    """All rows of the position table, and the padding's row, which precedes the first position."""
+    """Return the number of rows of the position table and the id of the padding token."""
     return {
         "max_position_embeddings": c.first_position + c.max_length,
         "pad_token_id": c.first_position - 1,

@@ -1,4 +1,4 @@
-"""A run's config, its sections read as those of its task and of the family that its size names."""
+"""Build a run's config; its task and size determine the classes of its sections."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +12,7 @@ from pellucid.families.sizes import SIZES
 
 
 def build_run(mapping: Mapping[str, Any], where: str) -> RunConfig:
-    """A run's config from a mapping.
+    """Build a run's config from a mapping.
 
     Raises: ConfigError as `config.read.build`, or at a model setting of another family.
     """
@@ -21,7 +21,7 @@ def build_run(mapping: Mapping[str, Any], where: str) -> RunConfig:
 
 
 def section_classes(mapping: Mapping[str, Any], where: str) -> dict[str, type]:
-    """The classes of the sections `model` and `objective`.
+    """Return the classes of the sections `model` and `objective`.
 
     Raises: ConfigError at an unknown task or family, or at a model setting of another family.
     """
@@ -42,7 +42,7 @@ def section_classes(mapping: Mapping[str, Any], where: str) -> dict[str, type]:
 
 
 def family_name(mapping: Mapping[str, Any], where: str) -> str:
-    """The family of a run's model: as `family` says, else that of `size`.
+    """Return the family of a run's model: that of `family`, else that of `size`.
 
     Raises: ConfigError naming the known ones.
     """

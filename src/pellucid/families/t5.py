@@ -57,14 +57,14 @@ FIELDS = (
 
 
 def read_depth(config: Mapping[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
-    """The decoder is as deep as the encoder by default; classes of the encoder have none."""
+    """Set n_decoder_layers: by default as in the encoder; 0 for encoder classes."""
     n_layers = config.get("num_decoder_layers") or settings["n_encoder_layers"]
     is_encoder = any(name in ENCODERS for name in config.get("architectures") or ())
     return {**settings, "n_decoder_layers": 0 if is_encoder else n_layers}
 
 
 def read_scale(config: Mapping[str, Any], head: HeadConfig) -> HeadConfig:
-    """A tied output is the embedding, whose vectors are sqrt(d_model) times too long for it."""
+    """Scale states by d_model^-0.5 before a tied output: embeddings are sqrt(d_model) too long."""
     if head.kind != "lm":
         return head
     is_tied = config.get("tie_word_embeddings", True) is not False
@@ -73,7 +73,7 @@ def read_scale(config: Mapping[str, Any], head: HeadConfig) -> HeadConfig:
 
 
 def write_depth_and_scale(c: ModelConfig, heads: Mapping[str, HeadConfig]) -> dict[str, Any]:
-    """What is not in `FIELDS`."""
+    """Return the settings that are not in `FIELDS`."""
     is_scaled = any(head.scale != 1.0 for head in heads.values())
     return {
         "num_decoder_layers": c.n_decoder_layers,
@@ -84,7 +84,7 @@ def write_depth_and_scale(c: ModelConfig, heads: Mapping[str, HeadConfig]) -> di
 
 
 def renames(c: ModelConfig) -> list[Rename]:
-    """Both stacks; T5 numbers the sublayers of a block."""
+    """Return the renames of both stacks; T5 numbers the sublayers of a block."""
     maps = {"wi_0": "gate", "wi_1": "up", "wo": "down"} if c.gated else {"wi": "up", "wo": "down"}
     projections = {name: name for name in "qkvo"}
     attention = ("SelfAttention", "attention", projections)
@@ -131,7 +131,7 @@ T5 = Family(
     renames=renames,
     heads={
         "T5ForConditionalGeneration": (LM,),
-        "T5WithLMHeadModel": (LM,),  # its name in the first files
+        "T5WithLMHeadModel": (LM,),  # the former name of this class
         "T5ForSequenceClassification": (END_CLASSIFIER,),
         "T5ForTokenClassification": (TAGGER,),
         "T5ForQuestionAnswering": (SPAN,),

@@ -1,6 +1,6 @@
-"""Adaptive input and softmax: frequent words have wide vectors, rare ones narrow vectors.
+"""Adaptive embedding and softmax: frequent words have wide vectors, rare words narrow ones.
 
-Words are numbered by frequency and cut into clusters. Source: Baevski and Auli 2019, section 3;
+Ids are sorted by frequency and divided into clusters. Source: Baevski and Auli 2019, section 3;
 Grave et al. 2017 for the softmax; the released code of Dai et al. 2019 for the arithmetic.
 """
 
@@ -16,14 +16,14 @@ from pellucid.taps import Tap
 
 
 class AdaptiveEmbedding(nn.Module):
-    """A word's vector from its cluster's table, projected to d_model, times sqrt(d_model)."""
+    """The vector of each id in its cluster's table, projected to d_model, times sqrt(d_model)."""
 
     def __init__(self, clusters: Clusters) -> None:
         super().__init__()
-        self.words = clusters.tables
-        self.tables = _tables(clusters)
-        widths = clusters.widths if clusters.projected else []
-        self.projections = _parameters((clusters.d_model, width) for width in widths)
+        self.id_ranges = clusters.table_ranges
+        self.tables = _make_tables(clusters)
+        widths = clusters.widths if clusters.has_projections else []
+        self.projections = _make_parameters((clusters.d_model, width) for width in widths)
         self.d_model = clusters.d_model
         self.output = Tap()
 
@@ -31,58 +31,58 @@ class AdaptiveEmbedding(nn.Module):
         """ids (B, T) -> (B, T, D). Raises: IndexError at an id outside the vocabulary."""
         n_known = 0
         x = self.tables[0].new_zeros(*ids.shape, self.d_model)  # (B, T, D)
-        for i, (words, table) in enumerate(zip(self.words, self.tables, strict=True)):
-            here = (ids >= words.start) & (ids < words.stop)  # (B, T)
-            vectors = F.embedding(ids[here] - words.start, table)  # (N, E)
+        for i, (words, table) in enumerate(zip(self.id_ranges, self.tables, strict=True)):
+            in_table = (ids >= words.start) & (ids < words.stop)  # (B, T)
+            vectors = F.embedding(ids[in_table] - words.start, table)  # (N, E)
             n_known += len(vectors)
             if self.projections:
                 vectors = F.linear(vectors, self.projections[i])  # (N, D)
-            x[here] = vectors.to(x.dtype)  # automatic mixed precision projects in fewer bits
-        if n_known != ids.numel():  # no table would leave zeros for it
+            x[in_table] = vectors.to(x.dtype)  # autocast may project in lower precision
+        if n_known != ids.numel():  # an id outside all tables would silently get zeros
             raise IndexError(
-                f"ids must be from 0 to {self.words[-1].stop - 1}. Check their source."
+                f"ids must be from 0 to {self.id_ranges[-1].stop - 1}. Check their source."
             )
         return self.output(x * math.sqrt(self.d_model))
 
     def initialize(self, rng: torch.Generator) -> None:
-        """Outputs have standard deviation 1, like those of a plain scaled embedding."""
-        _fill(self.tables, 1, rng)
-        _fill(self.projections, 0, rng)
+        """Initialize so that outputs have standard deviation 1, as a plain scaled embedding has."""
+        _init_normal(self.tables, 1, rng)
+        _init_normal(self.projections, 0, rng)
 
 
 class AdaptiveSoftmax(nn.Module):
-    """Log-probabilities of all words: of a cluster, plus of a word within its cluster.
+    """Log-probabilities of all words: that of the cluster plus that of the word in its cluster.
 
-    The head scores the words of the first cluster, and each other cluster as one more word.
+    The head has the words of the first cluster, and one entry for each other cluster.
     """
 
     def __init__(self, clusters: Clusters) -> None:
         super().__init__()
         self.clusters = clusters
-        width, rest = clusters.d_embedding, len(clusters.cutoffs)
-        self.tables = _tables(clusters)
-        self.biases = _parameters((len(table),) for table in clusters.tables)
-        in_use = range(len(clusters.words) if clusters.projected else 0)
-        widths = [clusters.widths[clusters.table_of(i)] for i in in_use]
-        self.projections = _parameters((clusters.d_model, width) for width in widths)
-        self.cluster_weight = nn.Parameter(torch.empty(rest, width)) if rest else None
-        self.cluster_bias = nn.Parameter(torch.empty(rest)) if rest else None
+        width, n_rest = clusters.d_embedding, len(clusters.cutoffs)
+        self.tables = _make_tables(clusters)
+        self.biases = _make_parameters((len(table),) for table in clusters.table_ranges)
+        n_projections = len(clusters.id_ranges) if clusters.has_projections else 0
+        widths = [clusters.widths[clusters.table_index(i)] for i in range(n_projections)]
+        self.projections = _make_parameters((clusters.d_model, width) for width in widths)
+        self.cluster_weight = nn.Parameter(torch.empty(n_rest, width)) if n_rest else None
+        self.cluster_bias = nn.Parameter(torch.empty(n_rest)) if n_rest else None
         self.head, self.logits = Tap(), Tap()
 
     def forward(self, state: Tensor) -> Tensor:
-        """States (..., D) -> log-probabilities (..., V), in float32 at least."""
-        first = len(self.clusters.words[0])
-        head = self.head(self._within(0, state))  # (..., first + rest)
+        """state (..., D) -> log-probabilities (..., V), at least in float32."""
+        first = len(self.clusters.id_ranges[0])
+        head = self.head(self._log_probs_within(0, state))  # (..., first + n_rest)
         parts = [head[..., :first]]
-        for i in range(1, len(self.clusters.words)):
+        for i in range(1, len(self.clusters.id_ranges)):
             cluster = head[..., first + i - 1, None]  # (..., 1)
-            parts.append(cluster + self._within(i, state))  # (..., words of the cluster)
+            parts.append(cluster + self._log_probs_within(i, state))  # (..., words of the cluster)
         return self.logits(torch.cat(parts, -1))
 
-    def _within(self, i: int, state: Tensor) -> Tensor:
-        """Log-probabilities (..., N) among the words of cluster i; in the head, of clusters too."""
-        words, table = self.clusters.words[i], self.clusters.table_of(i)
-        start = self.clusters.tables[table].start
+    def _log_probs_within(self, i: int, state: Tensor) -> Tensor:
+        """Return log-probabilities (..., N) of the words of cluster i; for 0, of the whole head."""
+        words, table = self.clusters.id_ranges[i], self.clusters.table_index(i)
+        start = self.clusters.table_ranges[table].start
         rows = slice(words.start - start, words.stop - start)
         weight, bias = self.tables[table][rows], self.biases[table][rows]  # (N, E), (N,)
         if i == 0 and self.cluster_weight is not None and self.cluster_bias is not None:
@@ -94,25 +94,25 @@ class AdaptiveSoftmax(nn.Module):
         return scores.log_softmax(-1, dtype=torch.promote_types(scores.dtype, torch.float32))
 
     def initialize(self, rng: torch.Generator) -> None:
-        """Scores of states of standard deviation 1 have standard deviation 1, at any width."""
+        """Initialize so that scores have standard deviation 1 if states have."""
         clusters = () if self.cluster_weight is None else (self.cluster_weight,)
-        _fill((*self.tables, *clusters), 1, rng)
-        _fill(self.projections, 0, rng)
+        _init_normal((*self.tables, *clusters), 1, rng)
+        _init_normal(self.projections, 0, rng)
         for bias in (*self.biases, *(() if self.cluster_bias is None else (self.cluster_bias,))):
             nn.init.zeros_(bias)
 
 
-def _tables(clusters: Clusters) -> nn.ParameterList:
-    """Each (rows, width), without values."""
-    shapes = zip(clusters.tables, clusters.widths, strict=True)
-    return _parameters((len(table), width) for table, width in shapes)
+def _make_tables(clusters: Clusters) -> nn.ParameterList:
+    """Return an uninitialized table (N, E) for each range of ids."""
+    shapes = zip(clusters.table_ranges, clusters.widths, strict=True)
+    return _make_parameters((len(ids), width) for ids, width in shapes)
 
 
-def _parameters(shapes: Iterable[tuple[int, ...]]) -> nn.ParameterList:
+def _make_parameters(shapes: Iterable[tuple[int, ...]]) -> nn.ParameterList:
     return nn.ParameterList(nn.Parameter(torch.empty(shape)) for shape in shapes)
 
 
-def _fill(matrices: Iterable[Tensor], axis: int, rng: torch.Generator) -> None:
-    """Normal with standard deviation n^-0.5, where n is the length of that axis."""
+def _init_normal(matrices: Iterable[Tensor], axis: int, rng: torch.Generator) -> None:
+    """Sample from a normal distribution of standard deviation n^-0.5, n the size of `axis`."""
     for matrix in matrices:
         nn.init.normal_(matrix, std=matrix.shape[axis] ** -0.5, generator=rng)

@@ -77,7 +77,7 @@ FIELDS = (
 
 
 def read_clusters(config: Mapping[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
-    """The lists, a clamp_len of -1 (no bound), and the dropout inside feed-forward layers."""
+    """Set cutoffs, tie_projections, clamp_len (-1: no bound) and activation_dropout."""
     cutoffs = tuple(config.get("cutoffs", WT103.cutoffs))
     is_shared = bool(config.get("proj_share_all_but_first", True))
     ties = config.get("tie_projs", [False, *[is_shared] * len(cutoffs)])
@@ -91,7 +91,7 @@ def read_clusters(config: Mapping[str, Any], settings: dict[str, Any]) -> dict[s
 
 
 def write_clusters(c: ModelConfig, heads: Mapping[str, HeadConfig]) -> dict[str, Any]:
-    """What is not in `FIELDS`, and widths as numbers."""
+    """Return the settings that are not in `FIELDS`, with explicit widths."""
     assert isinstance(c, TransformerXLConfig)
     return {
         "d_embed": c.embedding_width,  # 0 in our config means d_model
@@ -102,7 +102,7 @@ def write_clusters(c: ModelConfig, heads: Mapping[str, HeadConfig]) -> dict[str,
 
 
 def remove_ties(c: ModelConfig, aliases: Collection[str]) -> ModelConfig:
-    """The config without the ties of these aliases."""
+    """Return the config without the ties of these aliases."""
     assert isinstance(c, TransformerXLConfig)
     ties = [
         t and f"heads.lm.projections.{i}" not in aliases for i, t in enumerate(c.tie_projections)
@@ -112,7 +112,7 @@ def remove_ties(c: ModelConfig, aliases: Collection[str]) -> ModelConfig:
 
 
 def renames(c: ModelConfig) -> list[Rename]:
-    """All but the heads; biases that all layers share have a name without layer."""
+    """Return all renames except those of heads; shared biases have no layer number."""
     assert isinstance(c, TransformerXLConfig)
     layer, inner = "transformer.layers.{}.", "decoder.layers.{}."
     published, internal = f"{layer}dec_attn.", f"{inner}attention.inner."
@@ -142,7 +142,7 @@ def renames(c: ModelConfig) -> list[Rename]:
 
 
 def frequencies(c: ModelConfig, architecture: str) -> dict[str, Tensor]:
-    """The sinusoids' frequencies, a buffer that files hold."""
+    """Return the frequencies of the sinusoids, a buffer that files contain."""
     pair = torch.arange(0, c.d_model, 2, dtype=torch.float32)  # (D/2,)
     return {"transformer.pos_emb.inv_freq": 1 / 10_000 ** (pair / c.d_model)}
 

@@ -68,8 +68,8 @@ class SegmentDecoder(nn.Module):
     ) -> tuple[Tensor, list[Tensor]]:
         """ids (B, T), the first at key `mask.offset` -> state (B, T, D), and each layer's input.
 
-        r: each layer's keys of distances (H, N, K); the last serves for all larger distances.
-        started: (B, T), False before a text's first token, where inputs become zeros.
+        r: each layer's keys of distances (H, N, K); larger distances use the last one.
+        started: (B, T), False before the first token of a text, where inputs are set to 0.
         """
         position = torch.arange(mask.offset + ids.shape[1], device=ids.device)
         distance = position[mask.offset :, None] - position  # (T, S)
@@ -83,12 +83,12 @@ class SegmentDecoder(nn.Module):
             x = layer(x, tensors, memory, keys, distance)
         return self.output(dropout(x, self.p, self.training)), inputs
 
-    def keys_of_distances(self, n: int) -> list[Tensor]:
-        """Each layer's keys (H, N, K) of the N distances below n that are distinguished."""
+    def project_distances(self, n: int) -> list[Tensor]:
+        """Return each layer's keys (H, N, K) of the distances 0 .. N-1; N is at most n."""
         n = min(n, self.clamp_len + 1) if self.clamp_len else n
         sinusoids = self.positions(slice(0, n), self.embedding.tables[0])  # (N, D)
         sinusoids = dropout(sinusoids, self.p, self.training)
-        return [layer.attention.inner.keys_of(sinusoids) for layer in self.layers]  # type: ignore[union-attr]
+        return [layer.attention.inner.project_distances(sinusoids) for layer in self.layers]  # type: ignore[union-attr]
 
 
 class TransformerXL(Model):
@@ -119,7 +119,7 @@ class TransformerXL(Model):
         target_ids: Tensor | None = None,
         segments: Tensor | None = None,
     ) -> Tensor:
-        """States (B, T, D) of whole texts, one segment each.
+        """Return the states (B, T, D) of whole texts, one segment each.
 
         ids: (B, T). keep: (B, T), True = real token; texts are padded on the left or on the right.
         """
@@ -143,15 +143,15 @@ class TransformerXL(Model):
         layers = zip(self.decoder.layers, memory, strict=True)
         memories = [LayerMemory(*layer.attention.inner.read(states)) for layer, states in layers]  # type: ignore[union-attr]
         state, inputs = self._read(ids, memories)
-        read = torch.cat((memory, torch.stack(inputs)), 2)  # (L, B, M + T, D)
-        return Segment(state, read[:, :, ids.shape[1] :].detach())
+        states = torch.cat((memory, torch.stack(inputs)), 2)  # (L, B, M + T, D)
+        return Segment(state, states[:, :, ids.shape[1] :].detach())
 
     def prefill(self, source: Tensor | None, keep: Tensor | None, rows: int) -> Cache:
-        """A memory of `rows` texts that start with source ids (rows, T), padded on the left.
+        """Return a memory of `rows` texts that start with source ids (rows, T), padded on the left.
 
         keep: (rows, T), True = real token. Raises: UsageError at padding elsewhere.
         """
-        r = self.decoder.keys_of_distances(self.config.n_keys)
+        r = self.decoder.project_distances(self.config.n_keys)
         cache = SegmentMemory(self._empty_memories(rows), r, rows)
         started = None if keep is None else mask_from_start(keep)
         if started is not None and not torch.equal(started, keep):  # type: ignore[arg-type]
@@ -161,13 +161,13 @@ class TransformerXL(Model):
         return cache
 
     def step(self, ids: Tensor, cache: Cache) -> Step:
-        """Append ids (R, T) to the cache: log-probabilities (R, T, V) and states (R, T, D)."""
+        """Append ids (R, T) to the cache and return log-probabilities (R, T, V) and states."""
         assert isinstance(cache, SegmentMemory)
         state = self._extend(ids, cache)
         return Step(self.heads["lm"](state).float(), state)
 
     def ties(self) -> tuple[tuple[str, str], ...]:
-        """Pairs (kept name, alias) of parameters that are one."""
+        """Return pairs (kept name, alias) of parameters that are one tensor."""
         c, inner, pairs = self.config, "decoder.layers.{}.attention.inner.{}", []
         for name in ("content_bias", "distance_bias") if c.share_biases else ():
             first, *others = (inner.format(i, name) for i in range(c.n_decoder_layers))
@@ -179,27 +179,27 @@ class TransformerXL(Model):
                 pairs.append((f"decoder.embedding.tables.{i}", f"heads.{name}.tables.{i}"))
             for i in range(len(head.projections)):
                 if c.tie_projections[i]:
-                    kept = f"decoder.embedding.projections.{c.clusters.table_of(i)}"
+                    kept = f"decoder.embedding.projections.{c.clusters.table_index(i)}"
                     pairs.append((kept, f"heads.{name}.projections.{i}"))
         return tuple(pairs)
 
     def _read(
         self, ids: Tensor, memories: Sequence[LayerMemory], started: Tensor | None = None
     ) -> tuple[Tensor, list[Tensor]]:
-        """A segment of texts: state (B, T, D), and each layer's input."""
+        """Read a segment; return the state (B, T, D) and each layer's input."""
         m, n_keys = self.config.mem_len, self.config.mem_len + ids.shape[1]
         window = m if self.config.same_length else 0
         keep = None
         if started is not None:
-            # As many zeros before a text as there would be without padding.
+            # A text sees as many zeros before its start as it would without padding.
             padding = (~started).sum(1, keepdim=True)  # (B, 1)
             keep = torch.arange(n_keys, device=ids.device) >= padding  # (B, S)
         mask = Mask(causal=True, offset=m, window=window, keep=keep)
-        r = self.decoder.keys_of_distances(window or n_keys)
+        r = self.decoder.project_distances(window or n_keys)
         return self.decoder(ids, mask, memories, r, started)
 
     def _extend(self, ids: Tensor, cache: SegmentMemory, started: Tensor | None = None) -> Tensor:
-        """States (R, T, D) of ids (R, T), which are added to the cache."""
+        """Append ids (R, T) to the cache and return their states (R, T, D)."""
         c = self.config
         mask = Mask(causal=True, offset=c.mem_len, window=c.n_keys)
         state, _ = self.decoder(ids, mask, cache.layers, cache.r, started)
@@ -207,7 +207,7 @@ class TransformerXL(Model):
         return state
 
     def _empty_memories(self, rows: int) -> list[LayerMemory]:
-        """Each layer's memory before a text: zeros, whose keys and values are zeros too."""
+        """Return each layer's memory before a text: keys and values of 0."""
         c = self.config
         size = (rows, c.n_heads, c.mem_len, c.head_width)
         zeros = self.decoder.embedding.tables[0].new_zeros(size)  # (R, H, M, K)

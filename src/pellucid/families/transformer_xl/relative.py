@@ -20,13 +20,13 @@ class LayerMemory:
         self.k, self.v = k, v
 
     def append(self, k: Tensor, v: Tensor) -> KeysValues:
-        """Memory and new tokens, (R, H, M + T, K), of which the last M stay in the memory."""
+        """Append tokens and return all keys and values (R, H, M + T, K); the last M are kept."""
         joined = KeysValues(torch.cat((self.k, k), 2), torch.cat((self.v, v), 2))
         self.k, self.v = (x[:, :, k.shape[2] :] for x in joined)
         return joined
 
     def reorder(self, rows: Tensor) -> None:
-        """Give row r the memory of row `rows[r]`."""
+        """Replace the memory of row r by that of row `rows[r]`."""
         self.k, self.v = self.k[rows], self.v[rows]
 
 
@@ -78,7 +78,7 @@ class RelativeAttention(Attention):
 
         r: (H, N, K), keys of distances 0 .. N-1. distance: (T, S), from a query back to a key.
         """
-        q = self._heads(self.q(x))  # (B, H, T, K)
+        q = self._split_heads(self.q(x))  # (B, H, T, K)
         k, v = memory.append(*self.read(x))  # (B, H, S, K)
         by_distance = (q + self.distance_bias[:, None]) @ r.mT  # (B, H, T, N)
         by_key = by_distance.gather(-1, distance.expand(*q.shape[:2], -1, -1))  # (B, H, T, S)
@@ -86,18 +86,18 @@ class RelativeAttention(Attention):
         return self.o(self.attend(q + self.content_bias[:, None], k, v, mask, bias))
 
     def read(self, states: Tensor) -> KeysValues:
-        """Keys and values of states (B, S, D)."""
-        return KeysValues(self._heads(self.k(states)), self._heads(self.v(states)))
+        """Return keys and values of states (B, S, D)."""
+        return KeysValues(self._split_heads(self.k(states)), self._split_heads(self.v(states)))
 
-    def keys_of(self, distances: Tensor) -> Tensor:
-        """Keys (H, N, K) of distances as sinusoids (N, D)."""
-        return self._heads(self.r(distances))
+    def project_distances(self, distances: Tensor) -> Tensor:
+        """Return the keys (H, N, K) of distances, given as sinusoids (N, D)."""
+        return self._split_heads(self.r(distances))
 
     def initialize(self, rng: torch.Generator) -> None:
         """Start both biases at zero."""
         nn.init.zeros_(self.content_bias)
         nn.init.zeros_(self.distance_bias)
 
-    def _heads(self, x: Tensor) -> Tensor:
+    def _split_heads(self, x: Tensor) -> Tensor:
         """(..., S, H K) -> (..., H, S, K)"""
         return x.unflatten(-1, (self.n_heads, self.d_head)).transpose(-3, -2)
