@@ -16,10 +16,11 @@ from pellucid.formats.bundle import Bundle
 from pellucid.inference.translate import translate
 from pellucid.nn.model import build
 from pellucid.tasks.protocol import TaskInputs
-from pellucid.tasks.translation import NAME, TranslationTask
+from pellucid.tasks.translation import TranslationTask
 from pellucid.text.train import train_tokenizers
 from tasks.small import records_of, validation_data_of
 
+NAME = "translation"
 PAIRS = list(garden.pairs(60, "en", "de"))
 RECORDS = records_of(PAIRS)
 MODEL = ModelConfig(

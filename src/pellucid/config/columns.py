@@ -30,3 +30,5 @@ PAIR = (
     Column("target", "text", ("tgt", "trg", "target_text", "translation"), tokenizer="target"),
 )
 """Parallel text: a text and its translation."""
+DOCUMENT = (Column("text", "document", ("document", "sentence", "content"), tokenizer="source"),)
+"""Raw text for pretraining."""

@@ -14,6 +14,7 @@ from pellucid.families.common_heads import END_CLASSIFIER, SPAN
 from pellucid.families.family import Family, PublishedHead
 from pellucid.families.fields import ACTIVATIONS, TIED, Field
 from pellucid.families.renames import Rename, attention_renames, feed_forward_renames
+from pellucid.text.special_tokens import BART_TOKENS
 
 BASE = ModelConfig(
     d_model=768,
@@ -107,4 +108,5 @@ BART = Family(
     },
     ignored_tensors=("model.encoder.version", "model.decoder.version"),
     roles=Roles(start="eos", banned=("pad",)),
+    special_tokens=BART_TOKENS,
 )

@@ -21,6 +21,7 @@ from pellucid.text.special_tokens import BERT_TOKENS, TRANSLATION_TOKENS, Specia
 
 ReadSpecial = Callable[[Mapping[str, Any], dict[str, Any]], dict[str, Any]]
 ReadHead = Callable[[Mapping[str, Any], HeadConfig], HeadConfig]
+AdaptHead = Callable[[ModelConfig, HeadConfig], HeadConfig]
 WriteSpecial = Callable[[ModelConfig, Mapping[str, HeadConfig]], dict[str, Any]]
 
 
@@ -86,6 +87,8 @@ class Family:
     """(config.json, settings from `fields`) -> all settings, for what `fields` cannot express."""
     read_head: ReadHead | None = None
     """(config.json, head) -> head, for what the head's `settings` cannot express."""
+    adapt_head: AdaptHead | None = None
+    """(our config, head) -> the head of a new model, if it depends on the config."""
     write_special: WriteSpecial | None = None
     """(our config, heads) -> settings of config.json that `fields` cannot express."""
 

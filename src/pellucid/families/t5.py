@@ -17,6 +17,7 @@ from pellucid.families.common_heads import END_CLASSIFIER, LM, SPAN, TAGGER
 from pellucid.families.family import Family
 from pellucid.families.fields import Field
 from pellucid.families.renames import Rename, renames_below
+from pellucid.text.special_tokens import T5_TOKENS
 
 SMALL = ModelConfig(
     d_model=512,
@@ -72,6 +73,12 @@ def read_scale(config: Mapping[str, Any], head: HeadConfig) -> HeadConfig:
     return replace(head, scale=config["d_model"] ** -0.5) if is_scaled else head
 
 
+def scale_tied_output(c: ModelConfig, head: HeadConfig) -> HeadConfig:
+    """As `read_scale`, for a new model."""
+    is_tied = head.kind == "lm" and c.tie_embeddings == "all"
+    return replace(head, scale=c.d_model**-0.5) if is_tied else head
+
+
 def write_depth_and_scale(c: ModelConfig, heads: Mapping[str, HeadConfig]) -> dict[str, Any]:
     """Return the settings that are not in `FIELDS`."""
     is_scaled = any(head.scale != 1.0 for head in heads.values())
@@ -114,6 +121,13 @@ T5 = Family(
     objective="span corruption",
     preset=SMALL,
     presets={
+        # Tay et al. 2022 (arXiv:2109.10686), table 2.
+        "efficient-tiny": replace(
+            SMALL, d_model=256, d_ff=1024, n_heads=4, n_encoder_layers=4, n_decoder_layers=4
+        ),
+        "efficient-mini": replace(
+            SMALL, d_model=384, d_ff=1536, n_encoder_layers=4, n_decoder_layers=4
+        ),
         "small": SMALL,
         "base": BASE,
         "large": replace(
@@ -127,6 +141,7 @@ T5 = Family(
     fields=FIELDS,
     read_special=read_depth,
     read_head=read_scale,
+    adapt_head=scale_tied_output,
     write_special=write_depth_and_scale,
     renames=renames,
     heads={
@@ -141,4 +156,5 @@ T5 = Family(
     class_prefixes={f"T5For{kind}Classification": "transformer." for kind in ("Sequence", "Token")},
     ignored_tensors=("decoder.block.0.layer.1.EncDecAttention.relative_attention_bias",),
     roles=Roles(start="pad", banned=("pad",)),
+    special_tokens=T5_TOKENS,
 )

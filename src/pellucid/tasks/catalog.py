@@ -9,6 +9,8 @@ TASKS = {
     "language_modeling": ("pellucid.tasks.segment_modeling", "build_language_modeling"),
     "masked_lm": ("pellucid.tasks.masked_lm", "MaskedLMTask"),
     "replaced_token": ("pellucid.tasks.replaced_token", "ReplacedTokenTask"),
+    "span_corruption": ("pellucid.tasks.span_corruption", "SpanCorruptionTask"),
+    "denoising": ("pellucid.tasks.denoising", "DenoisingTask"),
     "classification": ("pellucid.tasks.classification", "ClassificationTask"),
     "similarity": ("pellucid.tasks.similarity", "build_similarity_task"),
     "tagging": ("pellucid.tasks.tagging", "TaggingTask"),

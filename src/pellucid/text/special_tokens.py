@@ -44,3 +44,16 @@ LANGUAGE_MODEL_TOKENS = SpecialTokens(
 )
 """One token ends a text and starts the next (Radford et al. 2019); no token is added to a prompt.
 """
+BART_TOKENS = SpecialTokens(
+    {"bos": "<s>", "pad": "<pad>", "eos": "</s>", "unk": "<unk>", "mask": "<mask>"},
+    ("bos", "A", "eos"),
+    ("bos", "A", "eos", "eos", "B", "eos"),
+)
+"""Source: Lewis et al. 2020, released vocabulary."""
+T5_TOKENS = SpecialTokens(
+    {"pad": "<pad>", "eos": "</s>", "unk": "<unk>"},
+    ("A", "eos"),
+    ("A", "eos", "B", "eos"),
+    tuple(f"<extra_id_{i}>" for i in range(100)),
+)
+"""Padding, which also starts a target, and 100 sentinels (Raffel et al. 2020, released code)."""

@@ -2,10 +2,12 @@
 
 from pellucid.config.tasks.base import TaskConfig
 from pellucid.config.tasks.classification import ClassificationConfig
+from pellucid.config.tasks.denoising import DenoisingConfig
 from pellucid.config.tasks.language_modeling import LanguageModelingConfig
 from pellucid.config.tasks.masked_lm import MaskedLMConfig
 from pellucid.config.tasks.replaced_token import ReplacedTokenConfig
 from pellucid.config.tasks.similarity import SimilarityConfig
+from pellucid.config.tasks.span_corruption import SpanCorruptionConfig
 from pellucid.config.tasks.tagging import TaggingConfig
 from pellucid.config.tasks.translation import TranslationConfig
 from pellucid.errors import ConfigError
@@ -17,6 +19,8 @@ TASK_CONFIGS: dict[str, type[TaskConfig]] = {
         LanguageModelingConfig,
         MaskedLMConfig,
         ReplacedTokenConfig,
+        SpanCorruptionConfig,
+        DenoisingConfig,
         ClassificationConfig,
         SimilarityConfig,
         TaggingConfig,

@@ -4,11 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from pellucid.config.checks import check_fraction
 from pellucid.config.columns import PAIR
-from pellucid.config.model import ModelConfig
-from pellucid.config.rnn import RNNConfig
-from pellucid.config.tasks.base import LOSS, Defaults, TaskConfig
+from pellucid.config.tasks.base import LOSS, Defaults
+from pellucid.config.tasks.encoder_decoders import TRANSFORMER_SIZES, EncoderDecoderConfig
 
 
 class _Choice(NamedTuple):
@@ -35,14 +33,14 @@ _SMALLER_ON_CPU = {"base": "small", "big": "small"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class TranslationConfig(TaskConfig):
+class TranslationConfig(EncoderDecoderConfig):
     """Translation: predict the next target token (Vaswani et al. 2017)."""
 
     name = "translation"
     columns = PAIR
     metrics = {**LOSS, "perplexity": "lower", "bleu": "higher"}  # noqa: RUF012 (never changed)
     example_files = ("my.en", "my.de")
-    sizes = ("tiny", "small", "base", "big", "rnn")
+    sizes = (*TRANSFORMER_SIZES, "rnn")
 
     label_smoothing: float = 0.1
     """Fraction of the target's probability to distribute over the vocabulary."""
@@ -52,18 +50,11 @@ class TranslationConfig(TaskConfig):
     target_vectors: str = ""
     """As source_vectors, for the decoder. If both share one matrix, these take precedence."""
 
-    def __post_init__(self) -> None:
-        check_fraction(self, "label_smoothing")
-
     @property
     def vector_files(self) -> Mapping[str, str]:
         """Files of word vectors to initialize embeddings with, by stack."""
         files = {"encoder": self.source_vectors, "decoder": self.target_vectors}
         return {stack: file for stack, file in files.items() if file}
-
-    @classmethod
-    def model_class(cls, size: str) -> type:
-        return RNNConfig if size == "rnn" else ModelConfig
 
     def title(self, source_language: str, target_language: str) -> str:
         return f"{source_language or 'source'}-{target_language or 'target'} translator"
