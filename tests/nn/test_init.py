@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from nn.samples import DECODER, ENCODER, small
+from pellucid.config.head import HeadConfig
 from pellucid.nn.init import initialize
 from pellucid.nn.model import build
 
@@ -94,3 +95,28 @@ def test_signals_keep_their_size():  # authority: the sources' purpose, unit var
         logits = model.heads["lm"](model(ids, None, ids))
     assert 1.0 < float(embedded.std()) < 1.5  # 1 of the token, 0.5 of the sinusoid's squares
     assert 0.5 < float(logits.std()) < 2
+
+
+def test_a_t5_starts_as_its_released_code():
+    """Deviations of mesh-tensorflow: embeddings 1, queries (D K)^-0.5, keys D^-0.5."""
+    c = small(
+        vocab_size=500,
+        d_model=64,
+        d_head=32,
+        n_heads=4,
+        positions="buckets",
+        norm="rms",
+        norm_place="pre",
+        attention_scale="none",
+        bias="none",
+        scale_embeddings=False,
+    )
+    model = build(c, seed=0, heads={"lm": HeadConfig(kind="lm", bias=False, scale=64**-0.5)})
+    weights = {name: p.detach() for name, p in model.named_parameters()}
+    assert float(weights["encoder.embedding.weight"].std()) == pytest.approx(1, abs=0.02)
+    for name in ("encoder.layers.0.attention", "decoder.layers.1.cross"):
+        # Glorot's deviation of a matrix 64 by 128, in place of 64^-0.5, for both.
+        deviation = (2 / (64 + 128)) ** 0.5
+        q, k = (weights[f"{name}.inner.{part}.weight"].std() for part in "qk")
+        assert float(k) == pytest.approx(deviation, rel=0.05)
+        assert float(q) == pytest.approx(deviation * 32**-0.5, rel=0.05)

@@ -34,26 +34,27 @@ def corrupt_spans(
     """Replace spans of a text by sentinels.
 
     ids: (N,), at least 2 tokens. sentinels: the ids of different special tokens, one more than
-    there are spans. Kept and corrupted spans alternate, beginning with a kept one; all such
-    partitions are equally likely. The target ends with one more sentinel.
-    Source: Raffel et al. 2020, section 3.1.4; the released code of T5, `random_spans_noise_mask`.
+    there are spans. Between two spans is at least one token; all such choices of spans are equally
+    likely. (In the released code of T5 the last span always ends the text.) The target ends with
+    one more sentinel.  Source: Raffel et al. 2020, section 3.1.4 and figure 2.
     """
     n_corrupted, n_spans = count_spans(len(ids), settings)
-    kept = _split_randomly(len(ids) - n_corrupted, n_spans, rng)
     corrupted = _split_randomly(n_corrupted, n_spans, rng)
-    ends = np.stack((kept, corrupted), axis=1).ravel().cumsum()
-    parts = np.split(ids, ends[:-1])
+    kept = _split_randomly(len(ids) - n_corrupted + 2, n_spans + 1, rng)
+    kept[[0, -1]] -= 1  # the text may begin or end with a span
+    ends = np.stack((kept[:-1], corrupted), axis=1).ravel().cumsum()
+    *parts, last = np.split(ids, ends)
     marks = sentinels[: n_spans + 1, None]
-    source = [part for pair in zip(parts[::2], marks, strict=False) for part in pair]
-    target = [part for pair in zip(marks, parts[1::2], strict=False) for part in pair]
-    return CorruptedText(np.concatenate(source), np.concatenate((*target, marks[-1])))
+    source = [part for pair in zip(parts[::2], marks[:-1], strict=True) for part in pair]
+    target = [part for pair in zip(marks[:-1], parts[1::2], strict=True) for part in pair]
+    return CorruptedText(np.concatenate((*source, last)), np.concatenate((*target, marks[-1])))
 
 
 def count_spans(n_tokens: int, settings: SpanSettings) -> tuple[int, int]:
     """Return the number of corrupted tokens of a text, and of their spans; both are at least 1."""
     n_corrupted = min(max(round(n_tokens * settings.share), 1), n_tokens - 1)
     n_spans = max(round(n_corrupted / settings.mean_length), 1)
-    return n_corrupted, min(n_spans, n_corrupted, n_tokens - n_corrupted)
+    return n_corrupted, min(n_spans, n_corrupted, n_tokens - n_corrupted + 1)
 
 
 def corrupted_lengths(n_tokens: int, settings: SpanSettings) -> CorruptedLengths:

@@ -3,6 +3,7 @@
 import torch
 from torch import nn
 
+from pellucid.nn.attention import Attention
 from pellucid.nn.embedding import Embedding
 from pellucid.nn.heads import Head
 from pellucid.nn.linear import BlockDiagonalLinear, Linear
@@ -17,6 +18,8 @@ def initialize(model: nn.Module, seed: int) -> None:
     gradients (Glorot and Bengio 2010, eq. 16), as tensor2tensor did for the paper's model.
     Embeddings: normal with deviation D^-0.5, so that after scaling by sqrt(D) a token's vector
     has the size of its position's, and tied logits start near deviation 1 (tensor2tensor).
+    Where the output scales the states down instead, embeddings are as much larger, and where scores
+    are not divided by sqrt(K), queries are as much smaller (Raffel et al. 2020, released code).
     Learned positions, segments and distances: normal with deviation 0.02 (Devlin et al. 2019,
     released code).
     Biases 0, norm gains 1: each layer starts as its residual.
@@ -50,6 +53,16 @@ def initialize(model: nn.Module, seed: int) -> None:
         if isinstance(module, Head) and module.config.kind == "lm" and module.output is not None:
             width = module.output.in_features
             nn.init.normal_(module.output.weight, std=width**-0.5, generator=rng)
+            if module.scale != 1.0:
+                _scale_embeddings(model, 1 / module.scale)
+        elif isinstance(module, Attention):
+            module.q.weight.detach().mul_(module.d_head**-0.5 / module.scale)
+
+
+def _scale_embeddings(model: nn.Module, factor: float) -> None:
+    for module in model.modules():
+        if isinstance(module, Embedding):
+            module.weight.detach().mul_(factor)
 
 
 def _recurrent(layer: nn.RNNBase, rng: torch.Generator) -> None:

@@ -26,7 +26,7 @@ class DenoisingTask(EncoderDecoderTask):
         self.inputs.tokenizers.source.id("mask")
 
     def encode(self, records: Iterable[Record]) -> Iterator[Encoded | LeftOutRecord]:
-        """Yield documents, cut into blocks of at most `data.max_length` tokens, special ones included."""
+        """Yield documents, cut into blocks of `data.max_length` tokens, with special tokens."""
         return encode_documents(
             records, self.inputs.tokenizers.source, max_text_tokens(self.inputs)
         )

@@ -40,7 +40,7 @@ class SpanCorruptionTask(EncoderDecoderTask):
             )
 
     def encode(self, records: Iterable[Record]) -> Iterator[Encoded | LeftOutRecord]:
-        """Yield documents, cut into blocks that have at most `data.max_length` tokens once corrupted."""
+        """Yield documents, cut into blocks of `data.max_length` tokens after corruption."""
         tokenizer = self.inputs.tokenizers.source
         n_special = len(tokenizer.add_special_tokens([]).ids)
         for each in encode_documents(records, tokenizer, self._max_tokens):
