@@ -13,7 +13,7 @@ from pellucid.errors import ConfigError
 class DenoisingConfig(EncoderDecoderConfig):
     """Denoising: restore a document from a noised copy (Lewis et al. 2020, section 2.2).
 
-    Noise is drawn anew for each batch, in the order of these settings. The defaults are those of
+    Noise differs between epochs. It is applied in the order of these settings. The defaults are those of
     BART: text infilling and sentence permutation.
     """
 

@@ -12,7 +12,7 @@ from pellucid.errors import ConfigError
 class SpanCorruptionConfig(EncoderDecoderConfig):
     """Span corruption: predict spans of text that sentinels replace (Raffel et al. 2020).
 
-    Spans are drawn anew for each batch.
+    Which spans are corrupted differs between epochs.
     """
 
     name = "span_corruption"
