@@ -13,8 +13,8 @@ from pellucid.errors import ConfigError
 class DenoisingConfig(EncoderDecoderConfig):
     """Denoising: restore a document from a noised copy (Lewis et al. 2020, section 2.2).
 
-    Noise differs between epochs. It is applied in the order of these settings. The defaults are those of
-    BART: text infilling and sentence permutation.
+    Noise differs between epochs. It is applied in the order of these settings. The defaults are
+    those of BART: text infilling and sentence permutation.
     """
 
     name = "denoising"
