@@ -148,7 +148,7 @@ def test_help_explains_each_setting(capsys):
     assert "--prefix TEXT A text, 100% optional." in text
     assert "--tokenizer.joint {true,false} Use one vocabulary" in text
     assert "--training.betas NUMBER NUMBER (default: 0.9 0.98)" in text
-    assert "--training.max-updates INT (default: 100000)" in text
+    assert "--training.seed INT (default: 1)" in text
     assert "--data.source-language TEXT Language code" in text
     assert "--data.train [TEXT ...] Training files, folders" in text
     assert "--data.columns [NAME=FIELD ...] Field of the files" in text

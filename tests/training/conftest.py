@@ -7,10 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from pellucid import garden
 
 SCRIPT = Path(__file__).parent / "run_small.py"
+CHARACTERS = "中文语言模型在北京和上海的人工智能"
 SOURCE = Path(__file__).parents[2] / "src"
 
 
@@ -38,6 +40,38 @@ def start(pairs_file):
         )
 
     return begin
+
+
+@pytest.fixture(scope="session")
+def chinese_bert(tmp_path_factory):
+    """The layout of bert-base-chinese, smaller: `vocab.txt` only, and more rows than pieces."""
+    transformers = pytest.importorskip("transformers")
+    path = tmp_path_factory.mktemp("bert") / "chinese"
+    torch.manual_seed(0)
+    config = transformers.BertConfig(
+        vocab_size=40,
+        hidden_size=32,
+        num_hidden_layers=3,
+        num_attention_heads=2,
+        intermediate_size=48,
+        max_position_embeddings=12,
+    )
+    transformers.BertForMaskedLM(config).save_pretrained(path)
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *CHARACTERS]
+    (path / "vocab.txt").write_text("\n".join(pieces) + "\n", encoding="utf-8")
+    (path / "generation_config.json").unlink(missing_ok=True)
+    return path
+
+
+@pytest.fixture(scope="session")
+def chinese_conll(tmp_path_factory):
+    path = tmp_path_factory.mktemp("data") / "zh.conll"
+    rows = [
+        "\n".join(f"{c} {'B-LOC' if c in '北上' else 'O'}" for c in CHARACTERS[i:] + CHARACTERS[:i])
+        for i in range(30)
+    ]
+    path.write_text("\n\n".join(rows), encoding="utf-8")
+    return path
 
 
 def finished(process, expected=0):

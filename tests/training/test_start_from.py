@@ -8,44 +8,13 @@ import torch
 from pellucid.formats.open_model import open_model
 from pellucid.training import prepare
 from pellucid.training.pipeline import train
+from training.conftest import CHARACTERS
 from training.test_fine_tuning import Lines
 
 transformers = pytest.importorskip("transformers")
 pytestmark = pytest.mark.timeout(300)  # whole trainings, on a machine that may be shared
 
-CHARACTERS = "中文语言模型在北京和上海的人工智能"
 TRAINING = {"max_updates": 3, "precision": "fp32", "threads": 1, "rate": 0.01}
-
-
-@pytest.fixture(scope="module")
-def chinese(tmp_path_factory):
-    """The layout of bert-base-chinese, smaller: `vocab.txt` only, and more rows than pieces."""
-    path = tmp_path_factory.mktemp("bert") / "chinese"
-    torch.manual_seed(0)
-    config = transformers.BertConfig(
-        vocab_size=40,
-        hidden_size=32,
-        num_hidden_layers=3,
-        num_attention_heads=2,
-        intermediate_size=48,
-        max_position_embeddings=12,
-    )
-    transformers.BertForMaskedLM(config).save_pretrained(path)
-    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *CHARACTERS]
-    (path / "vocab.txt").write_text("\n".join(pieces) + "\n", encoding="utf-8")
-    (path / "generation_config.json").unlink(missing_ok=True)
-    return path
-
-
-@pytest.fixture(scope="module")
-def conll(tmp_path_factory):
-    path = tmp_path_factory.mktemp("data") / "zh.conll"
-    rows = [
-        "\n".join(f"{c} {'B-LOC' if c in '北上' else 'O'}" for c in CHARACTERS[i:] + CHARACTERS[:i])
-        for i in range(30)
-    ]
-    path.write_text("\n\n".join(rows), encoding="utf-8")
-    return path
 
 
 def settings(task, start, data, run, **training):
@@ -59,7 +28,9 @@ def settings(task, start, data, run, **training):
     }
 
 
-def test_a_tagger_from_the_layout_of_bert_base_chinese(chinese, conll, tmp_path, monkeypatch):
+def test_a_tagger_from_the_layout_of_bert_base_chinese(
+    chinese_bert, chinese_conll, tmp_path, monkeypatch
+):
     opened = []
 
     def remember(path):
@@ -68,7 +39,9 @@ def test_a_tagger_from_the_layout_of_bert_base_chinese(chinese, conll, tmp_path,
 
     monkeypatch.setattr(prepare, "open_model", remember)
     heard = Lines()
-    run = train(settings("tagging", chinese, conll, tmp_path / "run"), reporter=heard).run
+    run = train(
+        settings("tagging", chinese_bert, chinese_conll, tmp_path / "run"), reporter=heard
+    ).run
     messages = "\n".join(heard.lines)
     assert "head tagger is initialized: the model to start from has the heads mlm" in messages
     assert "not used of the model to start from: head mlm" in messages
@@ -88,7 +61,9 @@ def test_a_tagger_from_the_layout_of_bert_base_chinese(chinese, conll, tmp_path,
     assert (logits - expected).abs().max() < 1e-5
     # Other labels: the head's output is new, and nothing else.
     other = tmp_path / "other.conll"
-    other.write_text(conll.read_text(encoding="utf-8").replace("LOC", "ORT"), encoding="utf-8")
+    other.write_text(
+        chinese_conll.read_text(encoding="utf-8").replace("LOC", "ORT"), encoding="utf-8"
+    )
     heard = Lines()
     train(settings("tagging", run.path, other, tmp_path / "other", rate=1e-30), reporter=heard)
     messages = "\n".join(heard.lines)
@@ -96,10 +71,10 @@ def test_a_tagger_from_the_layout_of_bert_base_chinese(chinese, conll, tmp_path,
     assert "other labels (B-LOC, O)" in messages
 
 
-def test_a_masked_lm_from_the_layout_of_bert_base_chinese(chinese, tmp_path):
+def test_a_masked_lm_from_the_layout_of_bert_base_chinese(chinese_bert, tmp_path):
     texts = tmp_path / "zh.txt"
     texts.write_text("".join(f"{CHARACTERS[i % 9 :]}\n" for i in range(60)), encoding="utf-8")
-    run = train(settings("masked_lm", chinese, texts, tmp_path / "run")).run
+    run = train(settings("masked_lm", chinese_bert, texts, tmp_path / "run")).run
     theirs = transformers.AutoModelForMaskedLM.from_pretrained(run.final).eval()
     ours = open_model(run.final)
     ids = torch.tensor([[2, 10, 4, 12, 3]])

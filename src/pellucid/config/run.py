@@ -9,6 +9,7 @@ from pellucid.config.rnn import RNNConfig
 from pellucid.config.tasks.base import TaskConfig
 from pellucid.config.tasks.translation import TranslationConfig
 from pellucid.config.training import TrainingConfig
+from pellucid.config.tuning import TuningConfig
 from pellucid.errors import ConfigError
 
 AUTOMATIC_SETTINGS = frozenset(
@@ -50,9 +51,11 @@ class RunConfig:
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     model: ModelConfig | RNNConfig = field(default_factory=ModelConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
+    tuning: TuningConfig = field(default_factory=TuningConfig)
     decoding: DecodingConfig = field(default_factory=DecodingConfig)
 
     def __post_init__(self) -> None:
+        self.tuning.check_model(self.model)
         metrics = self.objective.available_metrics
         if self.training.best_by and self.training.best_by not in metrics:
             raise ConfigError(

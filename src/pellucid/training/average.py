@@ -7,11 +7,13 @@ from pathlib import Path
 from pellucid.errors import DataError, UsageError
 from pellucid.formats.bundle import Bundle
 from pellucid.manifest import verify
+from pellucid.nn.lora import merge_lora
 from pellucid.tasks.catalog import build_task
 from pellucid.training import checkpoints
 from pellucid.training.cards import model_card
 from pellucid.training.inputs import read_inputs
 from pellucid.training.run_directory import RunDirectory
+from pellucid.training.tuning import build_module
 
 
 def find_checkpoints(path: Path) -> list[Path]:
@@ -51,8 +53,9 @@ def average_checkpoints(paths: Sequence[Path]) -> Bundle:
     config = inputs.config
     tensors = checkpoints.average(paths, "ema" if config.training.ema else "weights")
     task = build_task(inputs)
-    module = task.build(config.training.seed)
+    module = build_module(task, config)
     checkpoints.load_parameters(module, tensors)
+    merge_lora(module)
     bundle = task.export(module.eval())["final"]
     averaged = replace(config.training, average=len(paths))
     last = max(map(checkpoints.checkpoint_step, paths))

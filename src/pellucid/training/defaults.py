@@ -45,8 +45,10 @@ def complete_settings(
     defaults = task.defaults(context.n_examples, context.on_cpu)
     model, notes = _model(settings, task, context, where)
     if settings.get("start_from"):
-        tuning = fine_tuning(context.n_examples, model["model"]["d_model"])
-        training = {**tuning, **task.fine_tuning}
+        tuning = settings.get("tuning")
+        lora = isinstance(tuning, Mapping) and bool(tuning.get("lora_rank"))
+        training = fine_tuning(context.n_examples, model["model"]["d_model"], lora)
+        training |= task.fine_tuning
     else:
         family = LOCAL_FAMILIES.get(model["family"])
         training = {**defaults.settings["training"], **(family.training if family else {})}

@@ -13,6 +13,7 @@ from pellucid.locks import RunLock
 from pellucid.nn.device import choose_device
 from pellucid.nn.kernel_choice import read_pinned_choices
 from pellucid.nn.kernels import use_kernels
+from pellucid.nn.lora import merge_lora
 from pellucid.tasks.starting_weights import describe_heads
 from pellucid.training import checkpoints
 from pellucid.training.board import TensorBoard
@@ -96,7 +97,9 @@ def _finish(config: RunConfig, trainer: Trainer, run: RunDirectory) -> None:
     with torch.no_grad():
         scores = trainer.scores()
     trainer.reporter.log_metrics({f"final_{name}": value for name, value in scores.items()})
-    for name, bundle in trainer.task.export(trainer.module.cpu()).items():
+    module = trainer.module.cpu()
+    merge_lora(module)
+    for name, bundle in trainer.task.export(module).items():
         card = model_card(replace(config, model=bundle.model_config), scores, progress.step)
         save_bundle(run.path / name, replace(bundle, card=card))
 

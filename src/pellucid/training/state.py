@@ -12,6 +12,7 @@ from pellucid.training import checkpoints
 from pellucid.training.ema import ExponentialMovingAverage
 from pellucid.training.optimizers import build_optimizer, optimizer_tensors, restore_optimizer
 from pellucid.training.run_directory import RunDirectory
+from pellucid.training.tuning import rate_factors
 
 
 class UpdateSums(NamedTuple):
@@ -62,9 +63,9 @@ class Progress:
 class State:
     """A module in training with its optimizer and progress, saved and restored together."""
 
-    def __init__(self, module: nn.Module, config: TrainingConfig) -> None:
+    def __init__(self, module: nn.Module, config: TrainingConfig, layer_decay: float = 1.0) -> None:
         self.module = module
-        self.optimizer = build_optimizer(module, config)
+        self.optimizer = build_optimizer(module, config, rate_factors(module, layer_decay))
         self.ema = ExponentialMovingAverage(module, config.ema) if config.ema else None
         self.progress = Progress()
 

@@ -24,6 +24,7 @@ from pellucid.training.schedules import learning_rate
 from pellucid.training.signals import SignalRequests, handle_signals
 from pellucid.training.state import Progress, State, UpdateSums
 from pellucid.training.stream import MicroBatch, Stream, derive_seed
+from pellucid.training.tuning import build_module
 
 
 class Outcome(NamedTuple):
@@ -66,8 +67,8 @@ class Trainer:
         self.direction = config.objective.metrics[self.best_by]
         self.device, self.world = runtime.device, runtime.world
         self.reporter = runtime.reporter if self.world.is_main else Quiet()
-        self.module = task.build(self.config.seed).to(self.device)
-        self.state = State(self.module, self.config)
+        self.module = build_module(task, config).to(self.device)
+        self.state = State(self.module, self.config, config.tuning.layer_decay)
         self.bf16 = uses_bf16(self.config.precision)
         for message in self.state.restore(run):
             self.reporter.log(message)
