@@ -2,6 +2,7 @@
 
 import re
 from collections import defaultdict
+from typing import NamedTuple
 
 from torch import nn
 
@@ -11,9 +12,9 @@ from pellucid.errors import ConfigError
 from pellucid.nn.lora import add_lora
 from pellucid.tasks.protocol import Task
 
-LAYER = re.compile(r"(?P<stack>(?:^|.*\.)(?:encoder|decoder))\.layers\.(?P<index>\d+)\.")
-EMBEDDING = re.compile(r"(?P<stack>(?:^|.*\.)(?:encoder|decoder))\.embedding\.")
-HEAD = re.compile(r"(?:^|\.)heads\.")
+LAYER = re.compile(r"\b(?:encoder|decoder)\.layers\.(\d+)\.")
+EMBEDDING = re.compile(r"\b(?:encoder|decoder)\.embedding\.")
+HEAD = re.compile(r"\bheads\.")
 
 
 def build_module(task: Task, config: RunConfig) -> nn.Module:
@@ -29,9 +30,9 @@ def choose_trained(module: nn.Module, c: TuningConfig, seed: int) -> nn.Module:
     Raises: ConfigError if no weight is left to train.
     """
     for name, parameter in module.named_parameters():
-        layer = LAYER.match(name)
-        is_frozen = layer is not None and int(layer["index"]) < c.freeze_layers
-        is_frozen |= c.freeze_embeddings and EMBEDDING.match(name) is not None
+        layer = LAYER.search(name)
+        is_frozen = layer is not None and int(layer[1]) < c.freeze_layers
+        is_frozen |= c.freeze_embeddings and EMBEDDING.search(name) is not None
         is_frozen |= c.lora_rank > 0 and not HEAD.search(name)
         if is_frozen:
             parameter.requires_grad_(False)
@@ -48,17 +49,27 @@ def rate_factors(module: nn.Module, layer_decay: float) -> dict[str, float]:
     Layer l of L has layer_decay ** (L + 1 - l), embeddings count as layer 0; all others, such as
     heads and final norms, have 1.  Source: Howard and Ruder 2018, section 3.2.
     """
-    names = [name for name, _ in module.named_parameters()]
+    depths = {name: _find_depth(name) for name, _ in module.named_parameters()}
     n_layers: defaultdict[str, int] = defaultdict(int)
-    for name in names:
-        if layer := LAYER.match(name):
-            n_layers[layer["stack"]] = max(n_layers[layer["stack"]], int(layer["index"]) + 1)
+    for depth in filter(None, depths.values()):
+        n_layers[depth.stack] = max(n_layers[depth.stack], depth.layer)
+    return {
+        name: 1.0 if depth is None else layer_decay ** (n_layers[depth.stack] + 1 - depth.layer)
+        for name, depth in depths.items()
+    }
 
-    def factor(name: str) -> float:
-        if layer := LAYER.match(name):
-            return layer_decay ** (n_layers[layer["stack"]] - int(layer["index"]))
-        if embedding := EMBEDDING.match(name):
-            return layer_decay ** (n_layers[embedding["stack"]] + 1)
-        return 1.0
 
-    return {name: factor(name) for name in names}
+class _Depth(NamedTuple):
+    stack: str
+    """The path of the encoder or decoder."""
+    layer: int
+    """The layer's number from 1; 0 for embeddings."""
+
+
+def _find_depth(name: str) -> _Depth | None:
+    """Return the depth of a parameter, or None if it is above all layers."""
+    if layer := LAYER.search(name):
+        return _Depth(name[: layer.start()] + layer[0].split(".")[0], int(layer[1]) + 1)
+    if embedding := EMBEDDING.search(name):
+        return _Depth(name[: embedding.start()] + embedding[0].split(".")[0], 0)
+    return None
