@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -13,6 +13,7 @@ from pellucid.cli.models import load_model
 from pellucid.cli.pairs import Pair, find_languages, read_aligned_lines, read_pairs
 from pellucid.cli.parse import config_flags, positional
 from pellucid.cli.render import one_line
+from pellucid.config.data import DataConfig
 from pellucid.config.decoding import DecodingConfig
 from pellucid.errors import UsageError
 
@@ -31,7 +32,12 @@ class Options:
     model: str = positional("")
     """A model's directory, a finished run, or a shipped name; none with --hypotheses."""
     data: tuple[str, ...] = ()
-    """Two aligned files (source, reference), or one .tsv or .jsonl."""
+    """Two aligned files (source, reference), or one .tsv or .jsonl; of models of other tasks,
+    files as in data.valid."""
+    columns: dict[str, str | int] = field(default_factory=dict)
+    """Field of the files for each column of the model's task, as data.columns."""
+    documents: Literal["line", "blank_line", "file"] = DataConfig.documents
+    """Where a document ends in plain text, as data.documents."""
     hypotheses: str = ""
     """Score this file of translations instead of a model's."""
     against: str = ""
@@ -65,8 +71,14 @@ def run(options: Options) -> int:
     _check(options)
     model = _open(options.model, options) if options.model else None
     if model is not None and model.task not in ("", "translation"):
-        measure_task(model, options.data, options.json, _translator_flags(options))
+        data = DataConfig(valid=options.data, columns=options.columns, documents=options.documents)
+        measure_task(model, data, options.json, _translator_flags(options))
         return 0
+    if options.columns or options.documents != DataConfig.documents:
+        raise UsageError(
+            "--columns and --documents are not for translations, which are read as pairs of lines."
+            " Leave them out."
+        )
     pairs = read_pairs(options.data)
     system = _system(model or options.hypotheses, pairs, options)
     other = None

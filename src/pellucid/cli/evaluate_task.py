@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pellucid.config.data import DataConfig
@@ -11,12 +12,11 @@ if TYPE_CHECKING:
     from pellucid.api import Loaded
 
 
-def measure_task(
-    model: "Loaded", files: Sequence[str], as_json: bool, unused: Sequence[str]
-) -> None:
+def measure_task(model: "Loaded", data: DataConfig, as_json: bool, unused: Sequence[str]) -> None:
     """Print the metrics of a model's task on a test set.
 
-    unused: flags in use that do not concern this task. Raises: UsageError naming them.
+    data: the test set as `valid`, and how to read it. unused: flags that are for translators.
+    Raises: UsageError naming them.
     """
     if unused:
         raise UsageError(
@@ -25,13 +25,14 @@ def measure_task(
     from pellucid.tasks.evaluation import evaluate
 
     longest = model.bundle.longest_source or DataConfig.max_length
-    data = DataConfig(
+    data = replace(
+        data,
         max_length=longest,
         source_language=model.bundle.languages[0],
         target_language=model.bundle.languages[1],
     )
     device = next(model.model.parameters()).device
-    metrics = evaluate(model.bundle, files, data, device)
+    metrics = evaluate(model.bundle, data.valid, data, device)
     if as_json:
         print(json.dumps({"task": model.task, "scores": metrics}))
         return

@@ -49,7 +49,8 @@ def _describe_labels(counts: LabelCounts) -> Iterator[str]:
         shown = [f"{label} {n:,}" for label, n in labels.most_common(MOST_LABELS)]
         if len(labels) > MOST_LABELS:
             shown.append(f"and {len(labels) - MOST_LABELS:,} more")
-        yield f"{name}: {', '.join(shown)}"
+        if shown:  # an optional column may be absent
+            yield f"{name}: {', '.join(shown)}"
 
 
 def _describe_problems(config: RunConfig, corpus: Corpus, train: ExampleStore) -> Iterator[str]:

@@ -1,0 +1,68 @@
+"""A language model from a file to a score and new text, by commands alone."""
+
+import math
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM
+
+from pellucid.formats.open_model import open_model
+
+SMALL = [
+    *("--size", "gpt2-nanogpt", "--model.d-model", "32", "--model.d-ff", "64"),
+    *("--model.n-decoder-layers", "1", "--model.max-length", "16", "--tokenizer.kind", "char"),
+    *("--training.max-updates", "60", "--training.max-tokens", "256", "--training.rate", "0.01"),
+]
+KINDS = {"cat": "the cat sat.", "dog": "a dog ran.\nIt ran."}
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("lm")
+    rows = "".join(
+        f'{{"code": "{c}", "text": {t!r}}}\n'.replace("'", '"') for c, t in KINDS.items()
+    )
+    (folder / "coded.jsonl").write_text(rows * 20)
+    (folder / "plain.txt").write_text("the cat sat.\na dog ran.\n")
+    return folder
+
+
+def test_from_a_file_to_text_and_scores(pellucid, files, tmp_path):
+    data = ["--data.train", files / "coded.jsonl", "--data.valid", files / "coded.jsonl"]
+    run = tmp_path / "run"
+    done = pellucid("train", "--task", "language_modeling", *data, "--run-dir", run, *SMALL)
+    assert done.code == 0, done.err
+    assert "code: cat 20, dog 20" in done.err
+
+    for code, text in KINDS.items():  # authority: the texts that were learned
+        flags = ("--code", code, "--beam", "1", "--max-length", "8")
+        done = pellucid("generate", run, *flags, stdin=b"\n" + text[:4].encode() + b"\n")
+        lines = [line.replace("\n", " ") for line in (text[:8], text[4:12])]
+        assert done.out.split("\n") == [*lines, ""], done.err
+    done = pellucid("generate", run, "--code", "cow", stdin=b"\n")
+    assert done.code == 2
+    assert "'cow' is not a control code of this model. Use cat, dog." in done.err
+
+    # Authority: transformers' log-probabilities; a document of two lines has a newline in it.
+    peer, bundle = AutoModelForCausalLM.from_pretrained(run / "final"), open_model(run / "final")
+    text = (files / "plain.txt").read_text().rstrip("\n")
+    end = bundle.tokenizers.source.id("eos")
+    for documents, pieces in (("line", text.split("\n")), ("file", [text])):
+        done = pellucid("evaluate", run, "--data", files / "plain.txt", "--documents", documents)
+        assert done.code == 0, done.err
+        ids = [end, *(i for p in pieces for i in [*bundle.tokenizers.source.encode(p).ids, end])]
+        total = 0.0
+        for i in range(len(ids) - 1):
+            begin = 0 if i < 16 else math.ceil((i + 1 - 16) / 8) * 8
+            with torch.no_grad():
+                logits = peer(torch.tensor([ids[begin : i + 1]])).logits[0, -1]
+            total -= float(logits.log_softmax(-1)[ids[i + 1]])
+        assert f"loss {total / (len(ids) - 1):.4f}" in done.out
+        bits = total / math.log(2) / sum(map(len, pieces))
+        assert f"bits_per_byte {bits:.4f}" in done.out
+
+
+def test_flags_for_documents_are_not_for_translators(pellucid):
+    done = pellucid("evaluate", "en-de", "--data", "a.en", "b.de", "--documents", "file")
+    assert done.code == 2
+    assert "--documents are not for translations" in done.err
