@@ -7,6 +7,8 @@ import pytest
 
 from pellucid.config.columns import Column
 from pellucid.config.data import DataConfig
+from pellucid.config.tasks.question_answering import QuestionAnsweringConfig
+from pellucid.data.check import check
 from pellucid.data.records import read_records, scan_records
 from pellucid.data.values import Span
 from pellucid.errors import DataError
@@ -44,13 +46,26 @@ def test_questions(end, tmp_path):
 
 @pytest.mark.parametrize(
     ("start", "text", "place"),  # the nearest place, by hand
-    [(5, "cat", 4), (12, "cat", 17), (99, "cat", 17), (-3, "The", 0), (4, "dog", -1), (4, "", -1)],
+    [(4, "cat", 4), (5, "cat", 4), (12, "cat", 17), (99, "cat", 17), (-3, "The", 0)],
 )
 def test_an_answer_that_is_elsewhere_is_searched_for(start, text, place, tmp_path):
     path = tmp_path / "a.json"
     path.write_text(squad([answer(start, text)]))
     (record,) = read_records([str(path)], COLUMNS, CONFIG)
-    assert record.values[2] == (Span(place, text),)
+    assert record.values[2] == (Span(place, text, place != start),)
+    report = check([str(path)], CONFIG, COLUMNS)
+    assert report.counts.get("moved answers", 0) == (place != start)
+
+
+@pytest.mark.parametrize("text", ["dog", "", "Cat"])
+def test_answers_that_the_context_does_not_contain_are_refused(text, tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text(squad([answer(4, "cat")], [answer(4, text)]))
+    with pytest.raises(DataError, match=rf"a\.json:2: answers: {text!r} is not in the context"):
+        list(read_records([str(path)], COLUMNS, CONFIG))
+    path.write_text(squad([answer(4, text), answer(4, "cat")]))  # one is enough
+    (record,) = read_records([str(path)], COLUMNS, CONFIG)
+    assert record.values[2] == (Span(-1, text), Span(4, "cat"))
 
 
 def test_other_layouts(tmp_path):
@@ -62,6 +77,40 @@ def test_other_layouts(tmp_path):
     assert record.values == ("q", CONTEXT, (Span(4, "cat"), Span(13, "The")))
 
 
+QUESTIONS = QuestionAnsweringConfig.columns
+
+
+def read_questions(path, content):
+    path.write_text(content)
+    return [record.values[2] for record in read_records([str(path)], QUESTIONS, CONFIG)]
+
+
+def test_answers_of_tables(tmp_path):  # authority: the positions by hand
+    lines = f"question\tcontext\tanswer\nq\t{CONTEXT}\tcat\nr\t{CONTEXT}\t\n"
+    assert read_questions(tmp_path / "a.tsv", lines) == [(Span(4, "cat"),), ()]
+    assert read_questions(tmp_path / "a.tsv", f"q\t{CONTEXT}\tThe\n") == [(Span(0, "The"),)]
+    header = "answer_start,question,context,answer\n"
+    lines = header + f"17,q,{CONTEXT},cat\n16,r,{CONTEXT},cat\n,s,{CONTEXT},cat\n"
+    spans = [(Span(17, "cat"),), (Span(17, "cat", True),), (Span(4, "cat"),)]
+    assert read_questions(tmp_path / "a.csv", lines) == spans
+    with pytest.raises(DataError, match=r"a\.csv:2:1: answer_start: 1\.5 is not a whole number"):
+        read_questions(tmp_path / "a.csv", header + f"1.5,q,{CONTEXT},cat\n")
+
+
+def test_no_answer_differs_from_no_column(tmp_path):
+    question = {"question": "q", "context": CONTEXT}
+    for answers in ([], "", {"text": [], "answer_start": []}):
+        content = json.dumps({**question, "answers": answers})
+        assert read_questions(tmp_path / "a.jsonl", content) == [()]
+    with pytest.raises(DataError, match="column answers is empty"):
+        read_questions(tmp_path / "a.jsonl", json.dumps({**question, "answers": None}))
+    with pytest.raises(DataError, match="no field for answers"):
+        read_questions(tmp_path / "a.jsonl", json.dumps(question))
+    content = squad([]).replace('"answers"', '"hidden"')  # a test set
+    with pytest.raises(DataError, match=r"a\.json:1: column answers is empty"):
+        read_questions(tmp_path / "a.json", content)
+
+
 @pytest.mark.parametrize(
     ("text", "place", "word"),
     [
@@ -71,7 +120,7 @@ def test_other_layouts(tmp_path):
         ('[{"text": "a"}]', "", "no question"),
         (squad([{"text": "cat"}]), ":1", "an answer needs"),
         (squad([answer("4", "cat")]), ":1", "an answer needs"),
-        (squad("cat"), ":1", "not a list of answers"),
+        (squad(7), ":1", "not a list of answers"),
         (squad([answer(4, "cat")]).replace('"q0"', "7"), ":1", "7 is not a text"),
     ],
 )

@@ -1,15 +1,18 @@
-"""The verbs that give labels, tags, numbers, vectors, or words for gaps."""
+"""The verbs that give labels, tags, answers, numbers, vectors, or words for gaps."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from functools import cached_property
+from math import inf
 from typing import Any
 
 from torch import Tensor
 
 from pellucid.config.embedding import EmbeddingConfig
 from pellucid.config.read import build
+from pellucid.config.tasks.question_answering import ANSWER_TOKENS
 from pellucid.formats.bundle import Bundle
+from pellucid.inference.answer import Answer, answer
 from pellucid.inference.classify import Classified, classify
 from pellucid.inference.embed import embed
 from pellucid.inference.fill import Filled, fill, filled_in
@@ -77,6 +80,24 @@ class TextVerbs:
         """
         check_many(pairs, "similarity")
         return similarity(self._packed, pairs, on_cut)
+
+    def answer(
+        self,
+        questions: Sequence[tuple[str, str]],
+        *,
+        top: int = 1,
+        answer_tokens: int = ANSWER_TOKENS,
+        null_threshold: float = inf,
+    ) -> list[list[Answer]]:
+        """Return the `top` most probable answers to each question, best first.
+
+        questions: pairs of a question and the context that has the answer. answer_tokens: maximum
+        tokens of an answer. null_threshold: "no answer" precedes answers whose score it exceeds by
+        more than this; inf: there is always an answer.
+        Raises: UsageError if the model has no head that finds answers.
+        """
+        check_many(questions, "answer")
+        return answer(self._packed, questions, top, answer_tokens, null_threshold)
 
     def embed(
         self,

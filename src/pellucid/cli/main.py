@@ -30,6 +30,7 @@ VERBS = {
     "fill": ("fill", "words for the mask tokens in lines of standard input"),
     "classify": ("classify", "a label for each line of standard input"),
     "tag": ("tag", "a tag for each word of lines of standard input"),
+    "answer": ("answer", "an answer to the question in each line of standard input"),
     "similarity": ("similarity", "how similar the two texts of each line are"),
     "embed": ("embed", "a vector for each line of standard input"),
     "info": ("info", "this machine, a model, or a family"),

@@ -11,6 +11,10 @@ an answer in another text. document: a long text, which a task may cut or pack."
 LABEL_KINDS = ("label", "labels", "tags")
 """Kinds of columns whose values are labels."""
 
+ANSWER_START = "answer_start"
+"""Name of the column with the start of an answer, where that is not part of the column of answers.
+"""
+
 
 @dataclass(frozen=True)
 class Column:

@@ -5,6 +5,7 @@ from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pellucid.config.columns import PAIR, Column
 from pellucid.config.data import GARDEN, DataConfig
@@ -106,10 +107,21 @@ class _Notes:
             what = f"this {self.noun} is a duplicate of an earlier line."
             yield Fault(scanned.file, scanned.line, 0, "duplicates", what, fatal=False)
         self.seen.add(key)
+        yield from self._find_moved_answers(scanned, values)
         if self.is_pair:
             for kind, what in self._check_pair(*values):
                 yield Fault(scanned.file, scanned.line, 0, kind, what, fatal=False)
             yield from self._find_line_breaks(scanned, values)
+
+    def _find_moved_answers(self, scanned: Scanned, values: Sequence[Any]) -> Iterator[Fault]:
+        for column, value in zip(self.columns, values, strict=True):
+            for span in (value or ()) if column.kind == "span" else ():
+                if span.is_moved:
+                    what = (
+                        f"the answer {span.text[:40]!r} is not where the file says: its nearest"
+                        f" occurrence in the context, at character {span.start}, is used."
+                    )
+                    yield Fault(scanned.file, scanned.line, 0, "moved answers", what, fatal=False)
 
     def check_all(self, files: Sequence[str], examples: int) -> Iterator[tuple[str, str]]:
         """Yield (kind, message) of errors that concern the examples as a whole."""

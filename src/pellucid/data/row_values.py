@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pellucid.config.columns import Column
+from pellucid.config.columns import ANSWER_START, Column
 from pellucid.data.fields import Fields
 from pellucid.data.lines import Fault
 from pellucid.data.rows import Key, Reader, Row
-from pellucid.data.values import WrongValueError, is_blank, locate_spans, parser
+from pellucid.data.values import Span, WrongValueError, is_blank, locate_spans, parser
 
 
 class FaultError(Exception):
@@ -37,6 +37,8 @@ class ValueReader:
         self.words = self._index("words")
         self.tags = self._index("tags")
         self.spans = self._index("span")
+        names = [column.name for column in columns]
+        self.start = names.index(ANSWER_START) if ANSWER_START in names else None
 
     def read(self, row: Row) -> tuple[Any, ...] | None:
         """Return the values of a row, None if it is blank. Raises: FaultError."""
@@ -57,14 +59,14 @@ class ValueReader:
                     raise FaultError(self._fault(row, key, what, error.character)) from None
             elif column.optional:
                 values.append(None)
-            elif column.kind == "labels":
+            elif column.kind == "labels" or (column.kind == "span" and raw[index] is not None):
                 values.append(())
             else:
                 raise FaultError(self._blank(row, index, raw))
         if self.words is not None and self.tags is not None:
             self._check_tags(row, values)
         if self.spans is not None and values[self.spans] is not None:
-            values[self.spans] = locate_spans(values[self.spans], self._context(values))
+            values[self.spans] = self._locate_spans(row, values)
         return tuple(values)
 
     def _field(self, row: Row, column: Column, key: Key | None) -> Any:
@@ -106,6 +108,20 @@ class ValueReader:
         if tags is not None and words is not None and len(words) != len(tags):
             what = f"{len(tags)} tags for {len(words)} words. Each word needs one tag."
             raise FaultError(self._fault(row, self.fields.keys[self.tags], what))
+
+    def _locate_spans(self, row: Row, values: Sequence[Any]) -> tuple[Span, ...]:
+        assert self.spans is not None
+        answers = values[self.spans]
+        if self.start is not None and (stated := values[self.start]) is not None:
+            if not stated.is_integer():
+                what = f"{ANSWER_START}: {stated} is not a whole number."
+                raise FaultError(self._fault(row, self.fields.keys[self.start], what))
+            answers = [(int(stated), text) for _, text in answers]
+        try:
+            return locate_spans(answers, self._context(values))
+        except WrongValueError as error:
+            what = f"{self.columns[self.spans].name}: {error}"
+            raise FaultError(self._fault(row, self.fields.keys[self.spans], what)) from None
 
     def _context(self, values: Sequence[Any]) -> str:
         """Return the text that contains the answers: the column `context`, else the first text."""

@@ -15,7 +15,13 @@ class Span(NamedTuple):
     """An answer: the index of its first character in the context, and its text."""
 
     start: int
+    """-1 if the context does not contain the answer."""
     text: str
+    is_moved: bool = False
+    """Whether another text is at the start that the file states."""
+
+    def __str__(self) -> str:
+        return self.text
 
 
 class WrongValueError(Exception):
@@ -135,8 +141,17 @@ def _parse_score(field: Any) -> float:
     return float(number)
 
 
-def _parse_spans(field: Any) -> tuple[Span, ...]:
-    """Convert a list of answers (SQuAD), or a dict of two lists (its Hugging Face version)."""
+Answer = tuple[int | None, str]
+"""The start of an answer in the context as a file states it, and its text."""
+
+
+def _parse_answers(field: Any) -> tuple[Answer, ...]:
+    """Convert an answer, a list of them (SQuAD), or a dict of two lists (its Hugging Face version).
+
+    A string is an answer without a start.
+    """
+    if isinstance(field, str):
+        return ((None, _parse_text(field).strip()),)
     if isinstance(field, Mapping):
         texts, starts = field.get("text"), field.get("answer_start")
         answers = list(zip(_items(texts, "texts"), _items(starts, "starts"), strict=False))
@@ -145,30 +160,35 @@ def _parse_spans(field: Any) -> tuple[Span, ...]:
             (a.get("text"), a.get("answer_start")) if isinstance(a, Mapping) else (None, None)
             for a in _items(field, "answers")
         ]
-    return tuple(_parse_span(text, start) for text, start in answers)
+    return tuple(_parse_answer(text, start) for text, start in answers)
 
 
-def _parse_span(text: Any, start: Any) -> Span:
+def _parse_answer(text: Any, start: Any) -> Answer:
     if not isinstance(text, str) or isinstance(start, bool) or not isinstance(start, int):
         raise WrongValueError("an answer needs `text` and `answer_start`.")
-    return Span(start, text)
+    return start, text
 
 
-def locate_spans(spans: Sequence[Span], context: str) -> tuple[Span, ...]:
-    """Return the spans with corrected starts.
+def locate_spans(answers: Sequence[Answer], context: str) -> tuple[Span, ...]:
+    """Return answers with the start of their nearest occurrence in the context.
 
-    A start becomes that of the nearest occurrence of the answer in the context, or -1 if the
-    context does not contain the answer. Such an answer is only a reference for evaluation.
+    One without a start gets that of its first occurrence. An answer that the context does not
+    contain is only a reference for evaluation. Raises: WrongValueError if it contains none of them.
     """
-    return tuple(_locate(span, context) for span in spans)
+    spans = tuple(_locate(start, text, context) for start, text in answers)
+    if spans and all(span.start < 0 for span in spans):
+        what = f"{_short(spans[0].text)} is not in the context. An answer is a part of it: correct"
+        raise WrongValueError(f"{what} the answer or the context, or remove the question.")
+    return spans
 
 
-def _locate(span: Span, context: str) -> Span:
-    start = max(span.start, 0)
-    before = context.rfind(span.text, 0, start + len(span.text))
-    after = context.find(span.text, start)
-    starts = [i for i in (before, after) if i >= 0 and span.text]
-    return Span(min(starts, key=lambda i: abs(i - span.start), default=-1), span.text)
+def _locate(stated: int | None, text: str, context: str) -> Span:
+    start = max(stated or 0, 0)
+    before = context.rfind(text, 0, start + len(text))
+    after = context.find(text, start)
+    starts = [i for i in (before, after) if i >= 0 and text]
+    nearest = min(starts, key=lambda i: abs(i - start), default=-1)
+    return Span(nearest, text, stated is not None and nearest not in (stated, -1))
 
 
 def _items(field: Any, name: str) -> Sequence[Any]:
@@ -192,6 +212,6 @@ PARSERS: dict[ColumnKind, Callable[[Any], Any]] = {
     "label": _parse_label,
     "labels": _parse_labels,
     "score": _parse_score,
-    "span": _parse_spans,
+    "span": _parse_answers,
 }
 """Kind of column -> function from a field to the value. Raises: WrongValueError."""

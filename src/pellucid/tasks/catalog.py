@@ -14,6 +14,7 @@ TASKS = {
     "classification": ("pellucid.tasks.classification", "ClassificationTask"),
     "similarity": ("pellucid.tasks.similarity", "build_similarity_task"),
     "tagging": ("pellucid.tasks.tagging", "TaggingTask"),
+    "question_answering": ("pellucid.tasks.question_answering", "QuestionAnsweringTask"),
 }
 """The module of each, and its class or the function that chooses it; `config/tasks/catalog.py` has
 the settings by the same names."""

@@ -5,6 +5,7 @@ from pellucid.config.tasks.classification import ClassificationConfig
 from pellucid.config.tasks.denoising import DenoisingConfig
 from pellucid.config.tasks.language_modeling import LanguageModelingConfig
 from pellucid.config.tasks.masked_lm import MaskedLMConfig
+from pellucid.config.tasks.question_answering import QuestionAnsweringConfig
 from pellucid.config.tasks.replaced_token import ReplacedTokenConfig
 from pellucid.config.tasks.similarity import SimilarityConfig
 from pellucid.config.tasks.span_corruption import SpanCorruptionConfig
@@ -24,6 +25,7 @@ TASK_CONFIGS: dict[str, type[TaskConfig]] = {
         ClassificationConfig,
         SimilarityConfig,
         TaggingConfig,
+        QuestionAnsweringConfig,
     )
 }
 

@@ -1,0 +1,212 @@
+"""Extractive question answering: the first and the last token of an answer in its context."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import inf
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from pellucid.config.tasks.question_answering import QuestionAnsweringConfig
+from pellucid.data.batching import evaluation_batches
+from pellucid.data.examples import Encoded, LeftOutRecord, ValidationData
+from pellucid.data.records import Record
+from pellucid.errors import ConfigError
+from pellucid.formats.bundle import Bundle
+from pellucid.inference.answer import HEAD
+from pellucid.inference.spans import score_spans
+from pellucid.metrics.answers import choose_scorer
+from pellucid.nn.base import Model
+from pellucid.nn.losses import cross_entropy
+from pellucid.nn.masks import keep_from
+from pellucid.tasks.encoder import (
+    build_encoder,
+    build_encoder_bundle,
+    check_encoder,
+    get_published_head,
+    max_text_tokens,
+)
+from pellucid.tasks.padding import pad_wrapped
+from pellucid.tasks.protocol import Task, TaskInputs, Term
+from pellucid.tasks.question_windows import encode_questions
+from pellucid.text.passages import Limits, context_offset, strip_span
+
+NAME = QuestionAnsweringConfig.name
+NULL = 0
+"""The token of "no answer in this window": the first one, [CLS] (Devlin et al. 2019)."""
+
+
+class QuestionBatch(NamedTuple):
+    """Padded windows: questions with parts of their contexts."""
+
+    ids: Tensor  # (B, T)
+    keep: Tensor | None  # (B, T), True = real; None if no row is padded
+    segments: Tensor | None  # (B, T); None if the model has no segments
+    targets: Tensor  # (B, 2), the first and the last token of the answer; NULL, NULL: none
+    context: Tensor  # (B, 2), the first token of the context, and the number of its tokens
+
+    def to(self, device: torch.device) -> "QuestionBatch":
+        return QuestionBatch(
+            *(None if x is None else x.to(device, non_blocking=True) for x in self)  # type: ignore[arg-type]
+        )
+
+
+class Prediction(NamedTuple):
+    """The best span of the windows of a question, and the score of "no answer"."""
+
+    score: float = -inf
+    begin: int = 0
+    end: int = 0
+    null: float = inf
+
+
+@dataclass(frozen=True)
+class QuestionAnsweringTask(Task):
+    """The task of one run."""
+
+    inputs: TaskInputs
+
+    def check(self) -> None:
+        """See `Task.check`."""
+        check_encoder(self.inputs, HEAD, ("pad",))
+        c = self.inputs.config
+        if c.model.n_encoder_layers and c.model.n_decoder_layers:
+            raise ConfigError(
+                f"a model of family {c.family} has an encoder and a decoder, but this task trains"
+                " one stack. Start from an encoder such as BERT, or use one of the task's sizes."
+            )
+        max_text_tokens(self.inputs, pair=True)
+
+    def encode(self, records: Iterable[Record]) -> Iterator[Encoded | LeftOutRecord]:
+        """The windows of each question; see `encode_questions`."""
+        yield from encode_questions(records, self.inputs.tokenizers.source, self._limits)
+
+    def build(self, seed: int) -> nn.Module:
+        """An encoder with a head that scores each token as start and end."""
+        head = get_published_head(self.inputs.config.family, HEAD)
+        return build_encoder(self.inputs, {HEAD: head}, seed)
+
+    def collate(self, examples: Sequence[tuple[np.ndarray, ...]], seed: int) -> QuestionBatch:
+        """Windows to a batch; nothing here is random."""
+        tokenizer = self.inputs.tokenizers.source
+        padded = pad_wrapped([row[:2] for row in examples], tokenizer)
+        has_segments = self.inputs.config.model.n_segments > 1 and padded.segments is not None
+        first = torch.tensor([context_offset(tokenizer.template, len(row[0])) for row in examples])
+        targets = torch.from_numpy(np.stack([row[3] for row in examples])).long()  # (B, 2)
+        return QuestionBatch(
+            ids=torch.from_numpy(padded.ids),
+            keep=keep_from(torch.from_numpy(padded.lengths), padded.ids.shape[1]),
+            segments=torch.from_numpy(padded.segments) if has_segments else None,
+            targets=torch.where(targets < 0, NULL, targets + first[:, None]),
+            context=torch.stack([first, torch.tensor([len(row[1]) for row in examples])], 1),
+        )
+
+    def counts(self, batch: QuestionBatch) -> dict[str, int]:
+        """Windows."""
+        return {NAME: len(batch.ids)}
+
+    def tokens(self, batch: QuestionBatch) -> int:
+        """Tokens of the windows, special ones included."""
+        return batch.ids.numel() if batch.keep is None else int(batch.keep.sum())
+
+    def loss(self, module: nn.Module, batch: QuestionBatch) -> dict[str, Term]:
+        """Mean of the negative log-likelihoods of start and end, each over all real tokens."""
+        return {NAME: Term(_loss(_scores(module, batch), batch))}
+
+    def validate(
+        self, module: nn.Module, validation: ValidationData, device: torch.device
+    ) -> dict[str, float]:
+        """Loss per window, and exact match and F1 of the best answers.
+
+        The scorer is that of the data: see `choose_scorer`.
+        """
+        total, predictions = 0.0, dict[str, Prediction]()
+        with torch.inference_mode():
+            for indices in evaluation_batches(validation.examples.lengths):
+                examples = [validation.examples[i] for i in indices]
+                batch = self.collate(examples, 0).to(device)
+                scores = _scores(module, batch)  # (B, T, 2)
+                total += float(_loss(scores, batch))
+                for i, (_, _, spans, _), each, context in zip(
+                    indices, examples, scores.cpu(), batch.context.tolist(), strict=True
+                ):
+                    origin = validation.examples.origin(i)
+                    before = predictions.get(origin, Prediction())
+                    predictions[origin] = self._predict(each, context, spans, before)
+        records = validation.records
+        references = [[span.text for span in record.values[2]] for record in records]
+        language = self.inputs.config.data.source_language
+        score = choose_scorer(language, [r.values[1] for r in records], references)
+        may_be_null = not all(references)
+        answers = [
+            self._answer(record.values[1], predictions[f"{record.file}:{record.line}"], may_be_null)
+            for record in records
+        ]
+        results = [score(*pair) for pair in zip(answers, references, strict=True)]
+        means = np.array(results).mean(0)  # (2,)
+        return {
+            "loss": total / max(len(validation.examples), 1),
+            "exact_match": float(means[0]),
+            "f1": float(means[1]),
+        }
+
+    def export(self, module: nn.Module) -> Mapping[str, Bundle]:
+        """The one model of this task. It reads windows of the length of training."""
+        assert isinstance(module, Model)
+        bundle = build_encoder_bundle(module, self.inputs)
+        return {"final": replace(bundle, longest_source=self._limits.window)}
+
+    def _predict(
+        self, scores: Tensor, context: Sequence[int], spans: np.ndarray, before: Prediction
+    ) -> Prediction:
+        """Return the better of a window's best span and that of the windows before it.
+
+        scores: (T, 2). spans: the characters of the window's pieces, see `encode_questions`.
+        """
+        first, n_pieces = context
+        null = min(before.null, float(scores[NULL].double().sum()))
+        if not n_pieces:
+            return before._replace(null=null)
+        start, end = scores[first : first + n_pieces].T.double()
+        longest = self._objective.answer_tokens
+        best, index = score_spans(start, end, longest).flatten().max(0)
+        if float(best) <= before.score:
+            return before._replace(null=null)
+        begin, n_more = divmod(int(index), longest)
+        characters = spans.reshape(-1, 2)
+        stop = characters[begin + n_more][1]
+        return Prediction(float(best), int(characters[begin][0]), int(stop), null)
+
+    def _answer(self, context: str, best: Prediction, may_be_null: bool) -> str:
+        if may_be_null and best.null - best.score > self._objective.null_threshold:
+            return ""
+        return context[slice(*strip_span(context, best.begin, best.end))]
+
+    @property
+    def _limits(self) -> Limits:
+        c, objective = self.inputs.config, self._objective
+        window = min(c.data.max_length, c.model.max_positions or c.data.max_length)
+        return Limits(window, objective.stride, objective.question_tokens)
+
+    @property
+    def _objective(self) -> QuestionAnsweringConfig:
+        objective = self.inputs.config.objective
+        assert isinstance(objective, QuestionAnsweringConfig)
+        return objective
+
+
+def _scores(module: nn.Module, batch: QuestionBatch) -> Tensor:
+    """Logits of each token as the first and as the last of the answer, (B, T, 2)."""
+    assert isinstance(module, Model)
+    state = module(batch.ids, batch.keep, segments=batch.segments)  # (B, T, D)
+    return module.heads[HEAD](state)
+
+
+def _loss(scores: Tensor, batch: QuestionBatch) -> Tensor:
+    """The sum over windows."""
+    if batch.keep is not None:
+        scores = scores.masked_fill(~batch.keep[..., None], float("-inf"))
+    rows = scores.transpose(1, 2).flatten(0, 1)  # (B * 2, T)
+    return cross_entropy(rows, batch.targets.flatten()) / 2
