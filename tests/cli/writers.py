@@ -59,6 +59,16 @@ def write_classifier(directory: Path, seed: int, several: bool = False, **shape)
     return directory
 
 
+def write_answerer(directory: Path, seed: int, **shape) -> Path:
+    """A random BERT that finds answers."""
+    directory.mkdir(parents=True, exist_ok=True)
+    wordpiece(directory, tokenizer_class="BertTokenizer", do_lower_case=False)
+    c = _config("bert", directory, {"n_encoder_layers": 2, **shape})
+    name = "BertForQuestionAnswering"
+    save(directory, "bert", name, randomized("bert", name, c, seed))
+    return directory
+
+
 def randomized(
     family: str, architecture: str, c: ModelConfig, seed: int, **head: object
 ) -> Transformer:

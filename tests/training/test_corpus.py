@@ -155,3 +155,11 @@ def test_check_refuses_what_training_refuses(tmp_path):
                 refused = str(error)
             assert len(fatal) == bool(refused), chosen
             assert refused.endswith(tuple(fatal) or "")
+
+
+def test_answers_elsewhere_are_counted(tmp_path):  # authority: by hand
+    lines = ["question,context,answer,answer_start"]
+    lines += [f"q{i},a cat and a cat,cat,{start}" for i, start in enumerate((2, 3, 12, 99, ""))]
+    config = DataConfig(train=(write(tmp_path / "a.csv", lines),), valid=(str(tmp_path / "a.csv"),))
+    corpus = Corpus(config, TASK_CONFIGS["question_answering"]())
+    assert (corpus.training.records, corpus.training.moved) == (5, 2)

@@ -15,7 +15,7 @@ from pellucid.config.tasks.question_answering import (
 )
 from pellucid.errors import UsageError
 from pellucid.formats.bundle import Bundle
-from pellucid.inference.logits import Inputs, choose, logits
+from pellucid.inference.logits import Inputs, choose_head, logits
 from pellucid.inference.spans import WindowScores, merge_windows, null_score
 from pellucid.nn.padding import batches, pad_batch, pad_rows
 from pellucid.text.guard import clean_text
@@ -73,7 +73,7 @@ def answer(
     it exceeds by more than this; inf: there is always an answer.
     Raises: UsageError, naming the model's heads, if none of them marks spans.
     """
-    choose(bundle, HEAD)
+    choose_head(bundle, HEAD)
     if min(top, longest) < 1:
         raise UsageError(f"top={top} and answer_tokens={longest} must be 1 or more.")
     pairs = [Question(clean_text(question), clean_text(context)) for question, context in questions]

@@ -20,7 +20,6 @@ from pellucid.inference.spans import score_spans
 from pellucid.metrics.answers import choose_scorer
 from pellucid.nn.base import Model
 from pellucid.nn.losses import cross_entropy
-from pellucid.nn.masks import keep_from
 from pellucid.tasks.encoder import (
     build_encoder,
     build_encoder_bundle,
@@ -28,9 +27,9 @@ from pellucid.tasks.encoder import (
     get_published_head,
     max_text_tokens,
 )
-from pellucid.tasks.padding import pad_wrapped
 from pellucid.tasks.protocol import Task, TaskInputs, Term
 from pellucid.tasks.question_windows import encode_questions
+from pellucid.tasks.text_pairs import TextRows, pad_text_rows
 from pellucid.text.passages import Limits, context_offset, strip_span
 
 NAME = QuestionAnsweringConfig.name
@@ -41,16 +40,13 @@ NULL = 0
 class QuestionBatch(NamedTuple):
     """Padded windows: questions with parts of their contexts."""
 
-    ids: Tensor  # (B, T)
-    keep: Tensor | None  # (B, T), True = real; None if no row is padded
-    segments: Tensor | None  # (B, T); None if the model has no segments
+    rows: TextRows
     targets: Tensor  # (B, 2), the first and the last token of the answer; NULL, NULL: none
     context: Tensor  # (B, 2), the first token of the context, and the number of its tokens
 
     def to(self, device: torch.device) -> "QuestionBatch":
-        return QuestionBatch(
-            *(None if x is None else x.to(device, non_blocking=True) for x in self)  # type: ignore[arg-type]
-        )
+        rest = (x.to(device, non_blocking=True) for x in (self.targets, self.context))
+        return QuestionBatch(self.rows.to(device), *rest)
 
 
 class Prediction(NamedTuple):
@@ -90,26 +86,22 @@ class QuestionAnsweringTask(Task):
 
     def collate(self, examples: Sequence[tuple[np.ndarray, ...]], seed: int) -> QuestionBatch:
         """Windows to a batch; nothing here is random."""
-        tokenizer = self.inputs.tokenizers.source
-        padded = pad_wrapped([row[:2] for row in examples], tokenizer)
-        has_segments = self.inputs.config.model.n_segments > 1 and padded.segments is not None
-        first = torch.tensor([context_offset(tokenizer.template, len(row[0])) for row in examples])
+        template = self.inputs.tokenizers.source.template
+        first = torch.tensor([context_offset(template, len(row[0])) for row in examples])
         targets = torch.from_numpy(np.stack([row[3] for row in examples])).long()  # (B, 2)
         return QuestionBatch(
-            ids=torch.from_numpy(padded.ids),
-            keep=keep_from(torch.from_numpy(padded.lengths), padded.ids.shape[1]),
-            segments=torch.from_numpy(padded.segments) if has_segments else None,
+            rows=pad_text_rows(examples, self.inputs),
             targets=torch.where(targets < 0, NULL, targets + first[:, None]),
             context=torch.stack([first, torch.tensor([len(row[1]) for row in examples])], 1),
         )
 
     def counts(self, batch: QuestionBatch) -> dict[str, int]:
         """Windows."""
-        return {NAME: len(batch.ids)}
+        return {NAME: len(batch.rows.ids)}
 
     def tokens(self, batch: QuestionBatch) -> int:
         """Tokens of the windows, special ones included."""
-        return batch.ids.numel() if batch.keep is None else int(batch.keep.sum())
+        return batch.rows.count_tokens()
 
     def loss(self, module: nn.Module, batch: QuestionBatch) -> dict[str, Term]:
         """Mean of the negative log-likelihoods of start and end, each over all real tokens."""
@@ -200,13 +192,13 @@ class QuestionAnsweringTask(Task):
 def _scores(module: nn.Module, batch: QuestionBatch) -> Tensor:
     """Logits of each token as the first and as the last of the answer, (B, T, 2)."""
     assert isinstance(module, Model)
-    state = module(batch.ids, batch.keep, segments=batch.segments)  # (B, T, D)
+    state = module(batch.rows.ids, batch.rows.keep, segments=batch.rows.segments)  # (B, T, D)
     return module.heads[HEAD](state)
 
 
 def _loss(scores: Tensor, batch: QuestionBatch) -> Tensor:
     """The sum over windows."""
-    if batch.keep is not None:
-        scores = scores.masked_fill(~batch.keep[..., None], float("-inf"))
+    if batch.rows.keep is not None:
+        scores = scores.masked_fill(~batch.rows.keep[..., None], float("-inf"))
     rows = scores.transpose(1, 2).flatten(0, 1)  # (B * 2, T)
     return cross_entropy(rows, batch.targets.flatten()) / 2

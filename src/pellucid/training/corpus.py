@@ -21,6 +21,7 @@ from pellucid.data.split import (
     text_columns,
     text_keys,
 )
+from pellucid.data.values import Span
 from pellucid.errors import DataError
 
 EXAMPLE_CHARACTERS = 128
@@ -40,6 +41,8 @@ class TrainingCounts(NamedTuple):
     labels: LabelCounts
     duplicates: int
     """Records that have the texts of a validation record."""
+    moved: int
+    """Records with an answer that is not where the file says, but elsewhere in its context."""
 
 
 class Corpus:
@@ -126,19 +129,25 @@ class Corpus:
     def _count_training(self) -> TrainingCounts:
         columns = text_columns(self.columns)
         texts = {text_keys(record, columns) for record in self.valid}
-        records = examples = duplicates = 0
+        records = examples = duplicates = moved = 0
         labels = self._count_labels(())
         for record in self.train():
             records += 1
             examples += self._estimate_examples(record)
             duplicates += text_keys(record, columns) in texts
+            moved += any(span.is_moved for span in self._spans(record))
             self._add_labels(record, labels)
-        return TrainingCounts(records, examples, labels, duplicates)
+        return TrainingCounts(records, examples, labels, duplicates, moved)
 
     def _estimate_examples(self, record: Record) -> int:
         """Return an estimate of the number of examples in a record: long documents are cut."""
         documents = [i for i, column in enumerate(self.columns) if column.kind == "document"]
         return max([1, *(len(record.values[i] or "") // EXAMPLE_CHARACTERS for i in documents)])
+
+    def _spans(self, record: Record) -> Iterator[Span]:
+        for column, value in zip(self.columns, record.values, strict=True):
+            if column.kind == "span" and value is not None:
+                yield from value
 
     def _read(self, files: Sequence[str]) -> Iterator[Record]:
         return read_records(files, self.columns, self.config)

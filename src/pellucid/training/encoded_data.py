@@ -59,6 +59,11 @@ def _describe_problems(config: RunConfig, corpus: Corpus, train: ExampleStore) -
         most, positions = config.data.max_length, config.model.max_positions
         bound = f"{positions} positions of the model" if 0 < positions < most else "data.max_length"
         yield f"{train.n_cut:,} of {n:,} training texts are longer than {bound} and are cut"
+    if corpus.training.moved:
+        yield (
+            f"{corpus.training.moved:,} of {n:,} training examples have an answer that is not where"
+            " the file says; its nearest occurrence is used"
+        )
     if corpus.n_removed:
         yield (
             f"{corpus.n_removed:,} training examples share a text with held-out examples and are"
