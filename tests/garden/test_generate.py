@@ -10,7 +10,7 @@ from pellucid.garden import LANGUAGES, Sentence, generate, pairs, sentences
 from pellucid.garden.lexicon import adjectives, named, nouns, verbs
 from pellucid.garden.outline import Outline, Phrase, State
 from pellucid.garden.sampler import Sampler, predicates
-from pellucid.garden.split import split_of
+from pellucid.garden.split import assign_split
 
 
 def test_is_a_pure_function_of_its_arguments():  # authority: another process, another hash seed
@@ -61,7 +61,7 @@ def test_held_out_clauses_are_not_in_training(
     train = {c for seed in (0, 1) for s in corpus("train", seed) for c in s.clauses}
     held_out = {c for s in corpus(split) for c in s.clauses}
     assert not train & held_out
-    assert {split_of(c) for c in held_out} == {split}
+    assert {assign_split(c) for c in held_out} == {split}
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

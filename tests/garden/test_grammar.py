@@ -15,7 +15,7 @@ from pellucid.garden.outline import (
     Reference,
     State,
 )
-from pellucid.garden.words import side
+from pellucid.garden.words import write_side
 
 
 def the(noun: str, **more) -> Phrase:
@@ -45,9 +45,9 @@ def say(clause, **more) -> Outline:
 
 def said(outline: Outline) -> Sentence:
     sides = {
-        "en": side(english.sentence(outline), spaced=True),
-        "de": side(german.sentence(outline), spaced=True),
-        "zh": side(chinese.sentence(outline), spaced=False),
+        "en": write_side(english.sentence(outline), spaced=True),
+        "de": write_side(german.sentence(outline), spaced=True),
+        "zh": write_side(chinese.sentence(outline), spaced=False),
     }
     return Sentence(outline.kind, sides, None, outline.keys())
 

@@ -21,7 +21,7 @@ from pellucid.nn.kernels import PackedType
 from pellucid.text.guard import check_many
 from pellucid.text.pair import Tokenizers
 
-ONE_TEXT = {"beam": 1, "groups": 1, "diversity": 0.0}  # of streams and drafts, if none is asked
+ONE_TEXT = {"beam": 1, "groups": 1, "diversity": 0.0}  # default of streams and drafts
 
 
 class Loaded(TextVerbs):
@@ -48,15 +48,15 @@ class Loaded(TextVerbs):
         progress: Callable[[int], None] | None = None,
         **settings: Any,
     ) -> list[Any]:
-        """One `Translation` a text; with `n_best` above 1, a list of them a text, best first.
+        """Return one `Translation` per text; a list per text, best first, if `n_best` is above 1.
 
-        prefix: what translations begin with, one string for all or one a text. banned: strings that
-        are not generated. ensemble: models whose probabilities and attention are averaged with this
-        one's. first: number of the first text; samples depend on it and the seed.
-        progress: called with how many more texts are done.
+        prefix: the beginning of each translation, one string for all texts or one per text.
+        banned: strings that are not generated. ensemble: models whose probabilities and attention
+        are averaged with those of this one. first: number of the first text; samples depend on it
+        and the seed. progress: called with the number of texts finished since the last call.
         settings: fields of `DecodingConfig`, e.g. beam=5. See docs/decoding.md.
-        Raises: ConfigError on impossible settings; UsageError if texts is one string, or a model of
-        the ensemble has another vocabulary.
+        Raises: ConfigError if a setting is impossible; UsageError if texts is one string, or a
+        model of the ensemble has another vocabulary.
         """
         check_many(texts, "translate")
         config = self.decoding(**settings)
@@ -81,7 +81,7 @@ class Loaded(TextVerbs):
         segments: Tensor | None = None,
         head: str | None = None,
     ) -> Tensor:
-        """A head's raw output in float32; see `pellucid.inference.logits`.
+        """Return the raw output of a head in float32; see `pellucid.inference.logits`.
 
         ids: (B, T) integers. keep: (B, T), True = real token. target_ids: (B, U), what the decoder
         of an encoder-decoder reads. segments: (B, T). head: may be left out where there is one.
@@ -102,12 +102,12 @@ class Loaded(TextVerbs):
         first: int = 0,
         **settings: Any,
     ) -> list[Any]:
-        """One `Generated` a prompt; with `n_best` above 1, a list of them a prompt, best first.
+        """Return one `Generated` per prompt; a list per prompt, best first, if `n_best` is above 1.
 
-        stop_at: strings that end a text. draft: a smaller model that guesses ahead, for one open
-        text: greedy unless method="sample". code: the control code before each prompt, of a model
-        that was trained with such. prefix, banned, ensemble, first: as in `translate`.
-        settings: fields of `DecodingConfig`, e.g. method="sample".
+        stop_at: strings that end a text. draft: a smaller model for speculative decoding, which
+        has one open text: greedy unless method="sample". code: the control code before each prompt,
+        for a model that was trained with control codes. prefix, banned, ensemble,
+        first: as in `translate`. settings: fields of `DecodingConfig`, e.g. method="sample".
         Raises: ConfigError on impossible settings; UsageError if the model generates no text, a
         prompt has more tokens than it reads, or another model does not fit.
         """
@@ -139,9 +139,9 @@ class Loaded(TextVerbs):
         first: int = 0,
         **settings: Any,
     ) -> Iterator[str]:
-        """The text that `generate` returns for a prompt, piece by piece.
+        """Yield the text that `generate` returns for a prompt piece by piece.
 
-        Greedy search, or with method="sample" one sample. The rest is as in `generate`.
+        Greedy search, or with method="sample" one sample. Other parameters are those of `generate`.
         Raises: UsageError at once if the settings keep more than one text open.
         """
         config = self.decoding(**ONE_TEXT | settings)
@@ -156,7 +156,7 @@ class Loaded(TextVerbs):
         return stream(self._packed, prompt, config, call)
 
     def ids(self, text: str, pair: str | None = None) -> list[int]:
-        """The ids of a text, or of two as one row, as the model reads them.
+        """Return the ids of a text, or of two as one row, as the model reads them.
 
         Special tokens are included: `[CLS] text [SEP]`, `[CLS] text [SEP] pair [SEP]`.
         """
@@ -165,7 +165,7 @@ class Loaded(TextVerbs):
         return text_rows(self.bundle, [text])[0].ids or [self.bundle.special_ids.start]
 
     def text(self, ids: Sequence[int] | Tensor) -> str:
-        """The text of ids (T,), without special tokens.
+        """Return the text of ids (T,), without special tokens.
 
         Of a translator with two vocabularies, ids are of the target's.
         Ids beyond the tokenizer's pieces have no text.
@@ -173,12 +173,12 @@ class Loaded(TextVerbs):
         return self.tokenizer.target.decode_output([int(i) for i in ids])
 
     def decoding(self, **settings: Any) -> DecodingConfig:
-        """The model's own search settings, these in place of some."""
+        """Return the model's search settings with some of them replaced."""
         return self.bundle.decoding.with_settings(settings)
 
 
 def _prepared_bundles(ensemble: Sequence[Loaded]) -> list[Bundle]:
-    """The models of an ensemble. Raises: UsageError if it is not a list of loaded models."""
+    """Return the models of an ensemble. Raises: UsageError unless it is a list of loaded models."""
     if not isinstance(ensemble, (list, tuple)) or not all(isinstance(m, Loaded) for m in ensemble):
         raise UsageError("ensemble takes loaded models. Write ensemble=[pellucid.load(NAME)].")
     return [m._packed for m in ensemble]

@@ -39,7 +39,7 @@ class TextVerbs:
         return replace(self.bundle, model=pack_model(self.model, self._dtype))
 
     def fill(self, texts: Sequence[str], top: int = 5) -> list[list[list[Filled]]]:
-        """For each gap (the mask token) of each text, the `top` likeliest tokens, best first.
+        """Return the `top` most probable tokens for each gap (mask token) of each text, best first.
 
         Raises: UsageError if the model fills no gaps, or a text has none.
         """
@@ -47,7 +47,7 @@ class TextVerbs:
         return fill(self._packed, texts, top)
 
     def filled_in(self, text: str, words: Sequence[Filled]) -> str:
-        """The text with a word in place of each gap."""
+        """Return the text with a word in place of each gap."""
         return filled_in(self.bundle, text, [word.token for word in words])
 
     def tag(self, sentences: Sequence[str | Sequence[str]]) -> list[Tagged]:
@@ -106,11 +106,12 @@ class TextVerbs:
         on_cut: Callable[[int], None] | None = None,
         **settings: Any,
     ) -> Tensor:
-        """A vector for each text, (N, D) in float32 on the CPU.
+        """Return a vector for each text, (N, D) in float32 on the CPU.
 
         on_cut: called with the number of texts that are longer than the model reads, if any.
-        settings: fields of `EmbeddingConfig`, e.g. pooling="first"; the rest is as the directory
-        says. Raises: ConfigError on impossible settings; UsageError if texts is one string.
+        settings: fields of `EmbeddingConfig`, e.g. pooling="first"; others are read from
+        the model directory.
+        Raises: ConfigError if a setting is impossible; UsageError if texts is one string.
         """
         check_many(texts, "embed")
         config = build(EmbeddingConfig, asdict(self.bundle.embedding) | settings, "embed")

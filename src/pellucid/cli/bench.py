@@ -80,7 +80,7 @@ def _texts(options: Options, language: str) -> list[str]:
 
 
 def _peak() -> int:
-    """Bytes of memory at this process's peak; 0 where the system does not count them (Windows)."""
+    """Return the peak memory of this process in bytes; 0 if not reported (Windows)."""
     try:
         import resource
     except ImportError:

@@ -59,7 +59,7 @@ def run(options: Options) -> int:
 
 
 def _classify(model: "Loaded", chunk: "Chunk", options: Options) -> "ChunkOutput":
-    """The labels of a chunk's lines, as lines of output. Blank lines have none."""
+    """Return the labels of a chunk's lines, as lines of output. Blank lines have none."""
     from pellucid.cli.process_input import ChunkOutput
     from pellucid.cli.text_pairs import split_line
 

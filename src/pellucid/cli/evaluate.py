@@ -111,7 +111,7 @@ def measure(model: str, data: Sequence[str]) -> None:
 def scores(
     texts: Sequence[str], references: Sequence[str], language: str, tokenised: bool
 ) -> list["Score"]:
-    """Corpus scores of translations by one protocol."""
+    """Return corpus scores of translations by one protocol."""
     from pellucid.metrics.translation import bleu, chrf, ter, tokenised_bleu
 
     if tokenised:
@@ -154,7 +154,7 @@ def _open(name: str, options: Options) -> "Loaded":
 
 
 def _translator_flags(options: Options) -> list[str]:
-    """The flags in use that are for translators only."""
+    """Return the flags in use that are for translators only."""
     flags = {
         "--against": options.against,
         "--tokenised": options.tokenised,
@@ -165,7 +165,7 @@ def _translator_flags(options: Options) -> list[str]:
 
 
 def _system(model: "Loaded | str", pairs: Sequence[Pair], options: Options) -> System:
-    """A model, or a file of its translations."""
+    """Return the translations of a model, or those in a file."""
     settings = with_single_best(options.search)
     if isinstance(model, str):
         lines = read_aligned_lines(model, len(pairs))
@@ -183,7 +183,7 @@ def _system(model: "Loaded | str", pairs: Sequence[Pair], options: Options) -> S
 
 @contextmanager
 def progress(what: str, total: int) -> Iterator[Callable[[int], None] | None]:
-    """A progress bar with the remaining time on a terminal; nothing elsewhere."""
+    """Show a progress bar with the remaining time on a terminal; elsewhere nothing."""
     if not sys.stderr.isatty():
         yield None
         return

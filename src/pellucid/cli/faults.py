@@ -44,7 +44,7 @@ def convert_errors() -> Iterator[None]:
 
 @contextmanager
 def stop_on_signals() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP unwind the command, so that its workers and files are cleared.
+    """Raise `Stopped` at SIGTERM or SIGHUP in the block, so that workers and files are cleaned up.
 
     A signal that is ignored stays ignored: `nohup` ignores SIGHUP.
     """

@@ -80,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 @contextlib.contextmanager
 def checksum_required(required: bool) -> Iterator[None]:
-    """In the block, in this process and its children, refuse models without a manifest."""
+    """Within the block, refuse models without a manifest, in this process and its children."""
     if not required:
         yield
         return
@@ -152,7 +152,7 @@ def _unknown(args: list[str]) -> UsageError:
 
 
 def _logs_json(args: list[str]) -> bool:
-    """Whether `--log-format json` is among the arguments, which may be invalid themselves."""
+    """Return whether `--log-format json` is among the arguments, which may be invalid."""
     return "--log-format=json" in args or ("--log-format", "json") in pairwise(args)
 
 

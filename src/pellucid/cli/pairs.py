@@ -23,7 +23,7 @@ class Pair(NamedTuple):
 
 
 def read_pairs(files: Sequence[str]) -> list[Pair]:
-    """All pairs in order, blank ones included.
+    """Return all pairs in order, blank ones included.
 
     Raises: DataError at a fault, or if there is no pair.
     """
@@ -44,7 +44,7 @@ def find_languages(files: Sequence[str]) -> tuple[str, str]:
 
 
 def read_aligned_lines(file: str, expected: int) -> list[str]:
-    """The lines of a text file. Raises: DataError if there are not as many as expected."""
+    """Return the lines of a file. Raises: DataError if there are fewer or more than expected."""
     lines = list(read_lines(file, MAX_LINE_BYTES))
     if len(lines) != expected:
         raise DataError(

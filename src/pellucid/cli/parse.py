@@ -17,7 +17,7 @@ BY_TRAINING = "by size, text and machine"
 
 
 def positional(default: Any = MISSING) -> Any:
-    """A field whose argument has no flag."""
+    """Return a dataclass field whose argument has no flag."""
     return field(default=default, metadata={"positional": True})
 
 
@@ -26,7 +26,7 @@ def config_flags(
     chosen: frozenset[str] = frozenset(),
     sections: Callable[[Sequence[str]], Sections] | None = None,
 ) -> Any:
-    """A field for the settings of a config: one flag per setting, such as --section.setting.
+    """Return a dataclass field for a config: one flag per setting, such as --section.setting.
 
     The field holds the settings that are given, as the nested mapping that `config.read.build`
     takes; a setting that is not given is not in it.
@@ -135,7 +135,7 @@ class _Parser(argparse.ArgumentParser):
         self.flags[_flag(name)] = group.add_argument(_flag(name), dest=dest, **kwargs)
 
     def _join_dashes(self, args: Sequence[str]) -> Iterator[str]:
-        """`--prefix -x` as `--prefix=-x`: argparse alone takes each word with a dash for a flag."""
+        """Join `--prefix -x` as `--prefix=-x`: argparse takes each word with a dash for a flag."""
         words = iter(args)
         for word in words:
             one_value = word in self.flags and self.flags[word].nargs is None
@@ -156,7 +156,7 @@ def _list_fields(cls: Any) -> Iterator[tuple[Field, Any, str]]:
 
 
 def _reads(hint: Any, many: str) -> dict[str, Any]:
-    """How argparse reads a value of this type; `many`: its `nargs` for any number of values."""
+    """Return argparse's settings for a type; `many`: its `nargs` for any number of values."""
     if get_origin(hint) is dict:
         shown = "NAME=FIELD"
         return {"type": _pair, "nargs": many, "metavar": shown, "action": _StoreMapping}

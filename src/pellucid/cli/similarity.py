@@ -52,7 +52,7 @@ def run(options: Options) -> int:
 
 
 def _compare(model: "Loaded", chunk: "Chunk", jsonl: bool) -> "ChunkOutput":
-    """The similarities of a chunk's lines, as lines of output. Blank lines have none."""
+    """Return the similarities of a chunk's lines, as lines of output. Blank lines have none."""
     from pellucid.cli.process_input import ChunkOutput
     from pellucid.cli.text_pairs import split_pair
 

@@ -33,7 +33,7 @@ def read_chunks(max_lines: int, max_bytes: int) -> Iterator[Chunk]:
 
 
 def poll_chunks(max_lines: int, max_bytes: int, *, wait: bool = False) -> Iterator[Chunk | None]:
-    """As `read_chunks`, but yield None instead of waiting for input, unless `wait`."""
+    """Yield chunks like `read_chunks`, but None instead of waiting for input, unless `wait`."""
     max_bytes = DataConfig(max_line_bytes=max_bytes).max_line_bytes  # the same bounds everywhere
     if sys.stdin is None:
         raise DataError("standard input is closed. Pipe text in: pellucid translate MODEL < FILE.")

@@ -48,7 +48,7 @@ def run(options: Options) -> int:
 
 
 def _tag(model: "Loaded", chunk: "Chunk", jsonl: bool) -> "ChunkOutput":
-    """The tags of a chunk's lines, as lines of output."""
+    """Return the tags of a chunk's lines, as lines of output."""
     from pellucid.cli.process_input import ChunkOutput
     from pellucid.text.words import split_words
 

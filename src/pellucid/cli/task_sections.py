@@ -9,7 +9,7 @@ from pellucid.errors import UsageError
 
 
 def task_sections(args: Sequence[str]) -> dict[str, type]:
-    """The classes of a run's sections that depend on its task and size.
+    """Return the classes of a run's sections that depend on its task and size.
 
     A config file or a run's directory among the arguments counts where no flag names them.
     Raises: UsageError at an unknown task in a flag; ConfigError at one in a file.

@@ -39,8 +39,8 @@ def run(options: Options) -> int:
     from pellucid.text.train import train_tokenizer
 
     config = build(TokenizerConfig, settings, "flags")
-    most = DataConfig(max_line_bytes=options.max_line_bytes).max_line_bytes
-    tokenizer = train_tokenizer(_texts(options.files, most), config)
+    max_bytes = DataConfig(max_line_bytes=options.max_line_bytes).max_line_bytes
+    tokenizer = train_tokenizer(_texts(options.files, max_bytes), config)
     with publish(Path(options.out)) as temp:
         tokenizer.save(temp)
     print(

@@ -100,7 +100,7 @@ def translator(options: Options) -> "ProcessChunk":
 def translate_chunk(
     model: "Loaded", chunk: "Chunk", settings: dict[str, Any], output: Format
 ) -> "ChunkOutput":
-    """The translations of a chunk's lines, as lines of output."""
+    """Return the translations of a chunk's lines, as lines of output."""
     from pellucid.cli.process_input import ChunkOutput
 
     results = model.translate(

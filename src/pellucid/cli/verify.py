@@ -42,7 +42,7 @@ def _check_sound(part: Path) -> str:
 
 
 def _is_published(part: Path) -> bool:
-    """Whether it is a model in a published layout without a manifest."""
+    """Return whether it is a model in a published layout without a manifest."""
     from pellucid.families.catalog import PUBLISHED_FAMILIES
 
     if (part / NAME).exists() or not (part / "config.json").is_file():

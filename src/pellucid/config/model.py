@@ -143,7 +143,7 @@ class ModelConfig:
         return self.max_length if self.positions.startswith("learned") else 0
 
     def window(self, layer: int) -> int:
-        """The number of latest keys to which a query of this layer attends; 0 means all."""
+        """Return the number of latest keys to which a query of this layer attends; 0 means all."""
         return self.windows[layer % len(self.windows)] if self.windows else 0
 
     def _check_ties(self) -> None:

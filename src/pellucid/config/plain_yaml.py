@@ -94,7 +94,7 @@ def _flow_list(dumper: _Dumper, items: Any) -> yaml.Node:
 
 
 def _text(dumper: _Dumper, text: str) -> yaml.Node:
-    """Text; Unicode line breaks, which a reader would fold, are escaped."""
+    """Represent text; Unicode line breaks, which a reader would fold, are escaped."""
     style = '"' if any(c in text for c in "\x85\u2028\u2029") else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 

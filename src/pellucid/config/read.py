@@ -25,7 +25,7 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
 
     Raises: ConfigError with file and line if it is anything but plain keys and values.
     """
-    settings = plain_yaml.load(_text(path), str(path))
+    settings = plain_yaml.load(_read_text(path), str(path))
     if settings is None:
         return {}
     if not isinstance(settings, dict):
@@ -46,7 +46,7 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def merge_settings(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """As `merge` for the settings of a run; `epochs` in `over` also replaces `max_updates` etc."""
+    """Merge the settings of a run; `epochs` in `over` also replaces `max_updates` and the like."""
     training, before = over.get("training"), base.get("training")
     if isinstance(training, Mapping) and isinstance(before, Mapping):
         replaced = zero_partners(training)
@@ -68,7 +68,7 @@ def build(
     type allows several; otherwise the default's class, or the first.
     Raises: ConfigError naming the setting's path.
     """
-    return _section(cls, mapping, where, "", kinds or {})
+    return _build_section(cls, mapping, where, "", kinds or {})
 
 
 def check(
@@ -79,14 +79,14 @@ def check(
     What only holds for all settings together, such as a width that heads divide, is left to
     `build`. Raises: as `build`.
     """
-    _values(cls, mapping, where, "", (kinds or {}, False))
+    _read_values(cls, mapping, where, "", (kinds or {}, False))
 
 
-def _section(
+def _build_section(
     cls: type[Config], mapping: Any, where: str, path: str, kinds: Mapping[str, type]
 ) -> Config:
-    values = _values(cls, mapping, where, path, (kinds, True))
-    missing = [name for name in _required(cls) if name not in values]
+    values = _read_values(cls, mapping, where, path, (kinds, True))
+    missing = [name for name in _find_required(cls) if name not in values]
     if missing:
         raise ConfigError(f"{where}: {path or 'it'} needs {', '.join(missing)}.")
     try:
@@ -95,43 +95,43 @@ def _section(
         raise ConfigError(f"{where}: {path}: {error}" if path else f"{where}: {error}") from None
 
 
-def _values(
+def _read_values(
     cls: type, mapping: Any, where: str, path: str, how: tuple[Mapping[str, type], bool]
 ) -> dict[str, Any]:
-    """The values of a section's settings; its own sections are built, or only checked."""
+    """Return the values of a section's settings; its own sections are built, or only checked."""
     kinds, builds = how
     if mapping is None:  # `model:` with every line below it commented out
         mapping = {}
     if not isinstance(mapping, Mapping):
         raise ConfigError(
-            f"{where}: {path or 'this'} is a section of settings, not {_short(mapping)}."
+            f"{where}: {path or 'this'} is a section of settings, not {_shorten(mapping)}."
         )
-    hints = _hints(cls)
+    hints = _find_hints(cls)
     values = {}
     for key, value in mapping.items():
         inner = f"{path}.{key}" if path else str(key)
         if key not in hints:
             raise ConfigError(
-                f"{where}: {_short(inner)} is not a setting. {_nearest(key, path, hints)}"
+                f"{where}: {_shorten(inner)} is not a setting. {_suggest(key, path, hints)}"
             )
         hint = hints[key]
         sections = section_kinds(hint)
         if sections:
-            kind = kinds.get(inner) or _default_kind(cls, key) or sections[0]
-            read = _section if builds else _check_section
+            kind = kinds.get(inner) or _find_default_kind(cls, key) or sections[0]
+            read = _build_section if builds else _check_section
             values[key] = read(kind, value, where, inner, kinds)
         else:
-            values[key] = _leaf(hint, value, where, inner)
+            values[key] = _read_value(hint, value, where, inner)
     return values
 
 
 def _check_section(
     cls: type, mapping: Any, where: str, path: str, kinds: Mapping[str, type]
 ) -> None:
-    _values(cls, mapping, where, path, (kinds, False))
+    _read_values(cls, mapping, where, path, (kinds, False))
 
 
-def _leaf(hint: Any, value: Any, where: str, path: str) -> Any:
+def _read_value(hint: Any, value: Any, where: str, path: str) -> Any:
     items = value if isinstance(value, (list, tuple)) else (value,)
     if isinstance(value, Mapping) and get_origin(hint) is dict:
         items = tuple(value.values())
@@ -141,20 +141,24 @@ def _leaf(hint: Any, value: Any, where: str, path: str) -> Any:
     if all(item is None or isinstance(item, (str, int, float)) for item in items):
         try:
             # As JSON, strictness is about values and not Python's types: lists fill tuples.
-            return _adapter(hint).validate_json(json.dumps(value, allow_nan=False), strict=True)
+            return _build_adapter(hint).validate_json(
+                json.dumps(value, allow_nan=False), strict=True
+            )
         except (ValidationError, ValueError):
             pass
-    raise ConfigError(f"{where}: {path} is {_short(value)}, but must be {_meaning(hint, value)}.")
+    raise ConfigError(
+        f"{where}: {path} is {_shorten(value)}, but must be {_describe_type(hint, value)}."
+    )
 
 
 @cache
-def _hints(cls: type) -> dict[str, Any]:
+def _find_hints(cls: type) -> dict[str, Any]:
     known = get_type_hints(cls)
     return {field.name: known[field.name] for field in fields(cls)}  # pyright: ignore[reportArgumentType]
 
 
 @cache
-def _required(cls: type) -> list[str]:
+def _find_required(cls: type) -> list[str]:
     return [
         field.name
         for field in fields(cls)
@@ -163,20 +167,20 @@ def _required(cls: type) -> list[str]:
 
 
 @cache
-def _default_kind(cls: type, name: str) -> type | None:
-    """The class that a section has by default, where it is made by one."""
+def _find_default_kind(cls: type, name: str) -> type | None:
+    """Return the class that a section has by default, if its default factory is a class."""
     factory = cls.__dataclass_fields__[name].default_factory
     return factory if isinstance(factory, type) else None
 
 
 @cache
-def _adapter(hint: Any) -> TypeAdapter:
+def _build_adapter(hint: Any) -> TypeAdapter:
     return TypeAdapter(hint)
 
 
-def _nearest(key: Any, path: str, known: Mapping[str, Any]) -> str:
+def _suggest(key: Any, path: str, known: Mapping[str, Any]) -> str:
     for section, hint in known.items():
-        if any(key in _hints(kind) for kind in section_kinds(hint)):
+        if any(key in _find_hints(kind) for kind in section_kinds(hint)):
             return f"Did you mean {path + '.' if path else ''}{section}.{key}?"
     close = get_close_matches(str(key)[:100].replace("-", "_"), known, n=1, cutoff=0.5)
     if close:
@@ -184,8 +188,8 @@ def _nearest(key: Any, path: str, known: Mapping[str, Any]) -> str:
     return f"Known in {path or 'a run'}: {', '.join(known)}."
 
 
-def _meaning(hint: Any, value: Any) -> str:
-    """The values that a type allows, in words."""
+def _describe_type(hint: Any, value: Any) -> str:
+    """Return the values that a type allows, in words."""
     if get_origin(hint) is Literal:
         choices = [str(choice) for choice in get_args(hint)]
         close = get_close_matches(str(value)[:100], choices, n=1)
@@ -193,7 +197,7 @@ def _meaning(hint: Any, value: Any) -> str:
     if get_origin(hint) is tuple:
         inner = [argument for argument in get_args(hint) if argument is not Ellipsis]
         many = "" if Ellipsis in get_args(hint) else f" of {len(inner)}"
-        return f"a list{many}, each {_meaning(inner[0], None)}"
+        return f"a list{many}, each {_describe_type(inner[0], None)}"
     if get_origin(hint) is dict:
         return "a mapping of names to text or whole numbers, such as {text: review, label: 3}"
     words = {
@@ -205,7 +209,7 @@ def _meaning(hint: Any, value: Any) -> str:
     return words.get(hint, str(hint))
 
 
-def _short(value: Any) -> str:
+def _shorten(value: Any) -> str:
     # Only plain values are shown in full: a hostile value's repr may be huge or endlessly nested.
     if isinstance(value, (Mapping, list, tuple)) and not all(
         item is None or isinstance(item, (str, int, float)) for item in value
@@ -217,7 +221,7 @@ def _short(value: Any) -> str:
     return shown if len(shown) <= 80 else shown[:77] + "..."
 
 
-def _text(path: str | Path) -> str:
+def _read_text(path: str | Path) -> str:
     path = Path(path)
     try:
         if not path.is_file():

@@ -27,7 +27,7 @@ def epoch_batches(lengths: np.ndarray, max_tokens: int, seed: int, epoch: int) -
     rng = np.random.default_rng((seed, epoch))
     order = rng.permutation(len(longest))
     order = order[np.argsort(longest[order], kind="stable")]
-    cuts = _cuts(longest[order], max_tokens)
+    cuts = _fill_batches(longest[order], max_tokens)
     batches = np.split(order, cuts[1:-1]) if len(order) else []
     return [batches[i] for i in rng.permutation(len(batches))]
 
@@ -102,7 +102,7 @@ class Batches(NamedTuple):
             return -(-len(self.lengths) // self.n_rows)
         check_lengths(self.lengths, self.max_tokens)
         # The cuts depend only on the sorted lengths, so every epoch has the same number of batches.
-        return len(_cuts(np.sort(self.lengths.max(axis=1)), self.max_tokens)) - 1
+        return len(_fill_batches(np.sort(self.lengths.max(axis=1)), self.max_tokens)) - 1
 
     def _epoch(self, epoch: int) -> list[np.ndarray]:
         if self.order == "stream":
@@ -124,7 +124,7 @@ def check_lengths(lengths: np.ndarray, max_tokens: int) -> None:
         )
 
 
-def _cuts(ascending: np.ndarray, max_tokens: int) -> list[int]:
+def _fill_batches(ascending: np.ndarray, max_tokens: int) -> list[int]:
     """Return the start of each batch, and the end. Batches are filled greedily, in order."""
     cuts = [0]
     while (start := cuts[-1]) < len(ascending):

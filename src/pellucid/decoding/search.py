@@ -50,10 +50,11 @@ def search_steps(
         if t < longest_forced or (
             t + 1 >= state.shortest_limit and special_ids.forced_last is not None
         ):
-            most, active = limits.max_lengths, state.active.tolist()
-            _force_tokens(
-                candidates, scores, [forced_at(forced[s], special_ids, most[s], t) for s in active]
-            )
+            tokens_at = [
+                forced_at(forced[s], special_ids, limits.max_lengths[s], t)
+                for s in state.active.tolist()
+            ]
+            _force_tokens(candidates, scores, tokens_at)
         stay, parents, tokens, scores = state.advance(candidates)
         yield state
         if not len(stay):

@@ -10,7 +10,7 @@ from pellucid.garden.sampler import PAST, Sampler, SampleRejectedError, attribut
 
 
 def because(sampler: Sampler) -> Outline:
-    """A because-sentence whose two candidates differ in German gender."""
+    """Sample a because-sentence whose two candidates differ in German gender."""
     reason = sampler.choice(reasons())
     subject = sampler.choice(reason.subjects)
     preposition, other = sampler.choice(reason.objects)
@@ -57,7 +57,7 @@ def _main(sampler: Sampler, reason: Reason, subject: Noun, other: tuple[str, Nou
 
 
 def _phrase(sampler: Sampler, noun: Noun) -> Phrase:
-    """The noun with "the" or "this", an animal now and then with a harmless adjective."""
+    """Return the noun with "the" or "this"; an animal sometimes gets a harmless adjective."""
     determiner = "this" if sampler.chance(0.2) else "the"
     colors = [a for a in attributes(noun) if a.absolute] if "animal" in noun.classes else []
     adjective = sampler.choice(colors) if colors and sampler.chance(0.3) else None
@@ -67,7 +67,7 @@ def _phrase(sampler: Sampler, noun: Noun) -> Phrase:
 def _true_adjectives(
     sampler: Sampler, noun: Noun, adjectives: tuple[Adjective, ...]
 ) -> list[Adjective]:
-    """The adjectives that are true of the noun in a clause of this split."""
+    """Return the adjectives that are true of the noun in a clause of this split."""
     return [
         a for a in adjectives if noun in a.of and sampler.is_in_split(State(Reference(noun), a))
     ]

@@ -29,7 +29,7 @@ from pellucid.garden.words import Word
 
 
 def sentence(outline: Outline) -> list[Word]:
-    """The words of an outline, in order."""
+    """Return the words of an outline, in order."""
     end = Word("？" if outline.question else "。", ("end",))
     if outline.question:
         # 深吗, not 很深吗: the degree is what is asked.
@@ -104,7 +104,7 @@ def _state(clause: State, path: str) -> list[Word]:
 
 
 def _action(clause: Action, path: str, aspect: bool) -> list[Word]:
-    """All that follows subject and time."""
+    """Return the words after subject and time."""
     words = [Word(OFTEN[clause.often], (path + "often",))] if clause.often else []
     place, verb = clause.place, clause.verb
     auxiliary = _auxiliary(clause) if aspect else []
@@ -119,7 +119,7 @@ def _action(clause: Action, path: str, aspect: bool) -> list[Word]:
         else:
             words.append(Word("在", (path + "place.on",)))
         words += _where(place, path)
-    marked = aspect and _finished(clause)
+    marked = aspect and _is_completed(clause)
     words += _core(clause, path, marked)
     if place is not None and after:
         words += [Word("在", (path + "place.on",)), *_where(place, path)]
@@ -127,7 +127,7 @@ def _action(clause: Action, path: str, aspect: bool) -> list[Word]:
 
 
 def _auxiliary(clause: Action) -> list[tuple[str, tuple[str, ...]]]:
-    """The words before the verb for tense, mood and negation, each with its parts."""
+    """Return the words before the verb for tense, mood and negation, each with its parts."""
     verb, no = clause.verb, [("不", ("not",))] if clause.negated else []
     if clause.modal:
         return [*no, (MODALS[clause.modal], ("modal",))]
@@ -141,15 +141,15 @@ def _auxiliary(clause: Action) -> list[tuple[str, tuple[str, ...]]]:
     return no
 
 
-def _finished(clause: Action) -> bool:
-    """Whether 了 marks the verb: a past event that happened, not a state that lasted."""
+def _is_completed(clause: Action) -> bool:
+    """Return whether 了 marks the verb: a past event that happened, not a state that lasted."""
     if clause.tense != "past" or clause.negated or clause.modal:
         return False
     return clause.verb.aspect in ("act", "event") and clause.place is None
 
 
 def _core(clause: Action, path: str, marked: bool) -> list[Word]:
-    """Verb and objects; a "给 ~" in the verb puts its person before the verb itself."""
+    """Return verb and objects. If the verb has "给 ~", the person comes before the verb."""
     parts, verb = path + "verb", clause.verb
     past = clause.tense == "past" and not clause.modal
     before, slot, bare = (verb.done if past else verb.zh).rpartition("~")
@@ -182,7 +182,7 @@ def _object(clause: Action, path: str) -> list[Word]:
 
 
 def _putting(clause: Action, path: str, aspect: bool) -> list[Word]:
-    """把 with what is put, the verb, and where."""
+    """Return 把 with the object, the verb, and the place."""
     assert isinstance(clause.object, Phrase)
     assert isinstance(clause.place, Place)
     thing = [Word("把", (path + "take",)), *_phrase(clause.object, path + "object")]
@@ -223,7 +223,7 @@ def _subject(subject: Subject, path: str, after: bool = False) -> list[Word]:
 
 
 def _phrase(phrase: Phrase, path: str, after: bool = False, bare: bool = False) -> list[Word]:
-    """A noun phrase; "the" is 那 after the verb or where the noun has a modifier, else nothing."""
+    """Return a noun phrase; "the" is 那 after the verb or before a modified noun, else empty."""
     noun = Word(phrase.noun.zh, (path + ".noun",))
     determiners = [] if bare else determiner(phrase, after)
     words = [Word(text, (path + ".determiner",)) for text in determiners]

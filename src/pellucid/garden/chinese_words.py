@@ -35,7 +35,7 @@ _DETERMINERS = {"my": ["我的"], "some": ["一些"], "many": ["很多"], "bare"
 
 
 def determiner(phrase: Phrase, after: bool) -> list[str]:
-    """The words before a noun; "the" is 那 after a verb, in the plural or with a modifier."""
+    """Return the words before a noun; "the" is 那 after a verb, if plural, or with a modifier."""
     measure = "些" if phrase.plural else phrase.noun.measure
     match phrase.determiner:
         case "the":

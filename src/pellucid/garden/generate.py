@@ -13,7 +13,7 @@ from pellucid.garden.outline import Outline, Reference, State
 from pellucid.garden.questions import question
 from pellucid.garden.sampler import Sampler, SampleRejectedError
 from pellucid.garden.split import SPLITS
-from pellucid.garden.words import Side, side
+from pellucid.garden.words import Side, write_side
 
 LANGUAGES = ("en", "de", "zh")
 _WRITERS = {"en": english.sentence, "de": german.sentence, "zh": chinese.sentence}
@@ -65,7 +65,7 @@ class Sentence:
     clauses: tuple[str, ...]  # the keys of its clauses, which decide the split
 
     def alignment(self, source: str, target: str) -> frozenset[tuple[int, int]]:
-        """The (source word, target word) pairs that express the same part of the outline."""
+        """Return the (source word, target word) pairs that express the same part of the outline."""
         positions: dict[str, list[int]] = {}
         for j, parts in enumerate(self.sides[target].parts):
             for part in parts:
@@ -79,7 +79,7 @@ class Sentence:
 
 
 def sentences(n: int, seed: int = 0, split: str = "train") -> Iterator[Sentence]:
-    """The first `n` sentences of a seed and a split, no English one twice.
+    """Yield the first `n` sentences of a seed and a split; no English sentence occurs twice.
 
     A pure function of its arguments; a smaller `n` gives a prefix.
     Raises: UsageError for an unknown split, DataError where the split holds fewer than `n`.
@@ -92,7 +92,7 @@ def sentences(n: int, seed: int = 0, split: str = "train") -> Iterator[Sentence]
 def pairs(
     n: int, source: str, target: str, seed: int = 0, split: str = "train"
 ) -> Iterator[tuple[str, str]]:
-    """The texts of `sentences` in two languages."""
+    """Yield the texts of `sentences` in two languages."""
     for language in (source, target):
         if language not in LANGUAGES:
             known = ", ".join(LANGUAGES)
@@ -114,7 +114,7 @@ def _generate(n: int, seed: int, split: str) -> Iterator[Sentence]:
                 f"fewer than n={n}. Ask for fewer."
             )
         construction = rng.choices(list(shares), list(shares.values()))[0]
-        sentence = _attempt(sampler, construction, seen)
+        sentence = _sample_new(sampler, construction, seen)
         if sentence is None:  # exhausted: continue with the others
             del shares[construction]
             continue
@@ -122,24 +122,24 @@ def _generate(n: int, seed: int, split: str) -> Iterator[Sentence]:
         yield sentence
 
 
-def _attempt(
+def _sample_new(
     sampler: Sampler, construction: Callable[[Sampler], Outline], seen: set[str]
 ) -> Sentence | None:
-    """A new sentence of a construction, sampled until it fits, so that the shares hold."""
+    """Sample a new sentence of a construction until one fits, so that shares hold; None if none."""
     for _ in range(_MAX_TRIES):
         try:
             outline = construction(sampler)
         except SampleRejectedError:
             continue
-        english_side = side(_WRITERS["en"](outline), spaced=True)
-        if (identity := _identity(english_side.text)) not in seen:
+        english_side = write_side(_WRITERS["en"](outline), spaced=True)
+        if (identity := _read_unique_part(english_side.text)) not in seen:
             seen.add(identity)
             return _realise(outline, english_side)
     return None
 
 
-def _identity(text: str) -> str:
-    """The part of a text that may not occur twice: all of it, or a because-sentence's main clause.
+def _read_unique_part(text: str) -> str:
+    """Return what may not occur twice: the text, or the main clause of a because-sentence.
 
     With the whole sentence, a candidate with few adjectives would run out of new sentences before
     the other, and the nouns would give away which of the two is right.
@@ -150,8 +150,8 @@ def _identity(text: str) -> str:
 def _realise(outline: Outline, english_side: Side) -> Sentence:
     sides = {
         "en": english_side,
-        "de": side(_WRITERS["de"](outline), spaced=True),
-        "zh": side(_WRITERS["zh"](outline), spaced=False),
+        "de": write_side(_WRITERS["de"](outline), spaced=True),
+        "zh": write_side(_WRITERS["zh"](outline), spaced=False),
     }
     return Sentence(
         kind=outline.kind,

@@ -45,7 +45,7 @@ class ClauseFields(NamedTuple):
 
 
 def sentence(outline: Outline) -> list[Word]:
-    """The words of an outline, in order; one comma or stop where two would meet."""
+    """Return the words of an outline, in order, without a comma before a comma or full stop."""
     words = _sentence(outline)
     kept = [w for w, next_ in pairwise(words) if w.text != "," or next_.text not in CLOSING]
     return [*kept, words[-1]]
@@ -127,7 +127,7 @@ def _fields(clause: Clause, path: str, question: bool = False) -> ClauseFields:
             return ClauseFields(subject, [], be, middle, [], [])
         case Existence():
             place = _place(clause.place, path + "place", "dat")
-            return ClauseFields(subject, [], Word(_existing(clause), (verb,)), place, [], [])
+            return ClauseFields(subject, [], Word(_existence_verb(clause), (verb,)), place, [], [])
         case Passive():
             agent = _prepositional("von", clause.agent, path + "agent", "dat", path + "by")
             done = [Word(clause.verb.participle, (verb,))]
@@ -140,8 +140,8 @@ def _fields(clause: Clause, path: str, question: bool = False) -> ClauseFields:
     raise AssertionError(clause)
 
 
-def _existing(clause: Existence) -> str:
-    """What is upright stands, but in a bag everything lies."""
+def _existence_verb(clause: Existence) -> str:
+    """Return the verb: upright things stand, except in a container, where all things lie."""
     packed = clause.place.preposition == "in" and "container" in clause.place.phrase.noun.classes
     stands = "stands" in clause.subject.noun.classes and not packed
     one, many = ("steht", "stehen") if stands else ("liegt", "liegen")
@@ -151,7 +151,7 @@ def _existing(clause: Existence) -> str:
 def _verb(
     clause: Action, path: str, who: str, question: bool
 ) -> tuple[Word, list[Word], list[Word]]:
-    """Finite verb, separated prefix, and what closes the clause."""
+    """Return the finite verb, the separable prefix, and the words at the end of the clause."""
     verb, parts, tense = clause.verb, path + "verb", path + "tense"
     infinitive = [Word(verb.prefix + verb.infinitive, (parts,))]
     if clause.modal:
@@ -221,7 +221,7 @@ def _subject(subject: Subject, path: str, case: str) -> list[Word]:
 
 
 def _phrase(phrase: Phrase, path: str, case: str, no: str = "") -> list[Word]:
-    """A noun phrase; `no` is the path of a negation that its determiner takes up as kein."""
+    """Return a noun phrase; `no`: path of a negation that becomes the determiner kein."""
     gender = forms.column(phrase)
     determiner = "no" if no else phrase.determiner
     words = [Word(forms.noun_form(phrase, case), (path + ".noun",))]
@@ -237,7 +237,7 @@ def _phrase(phrase: Phrase, path: str, case: str, no: str = "") -> list[Word]:
 
 
 def _relative(phrase: Phrase, path: str) -> list[Word]:
-    """A relative clause between commas."""
+    """Return a relative clause between commas."""
     clause, inner = phrase.relative, path + ".relative."
     assert clause is not None
     case = "nom" if phrase.gap == "subject" else clause.verb.case

@@ -43,12 +43,12 @@ _AUXILIARIES = {
 
 
 def column(phrase: Phrase) -> str:
-    """The gender of a phrase, "pl" for any plural: what its article and adjective agree with."""
+    """Return the gender with which article and adjective agree; "pl" for any plural."""
     return "pl" if phrase.plural else phrase.noun.gender
 
 
 def noun_form(phrase: Phrase, case: str) -> str:
-    """The noun of a phrase in a case."""
+    """Return the noun of a phrase in a case."""
     noun = phrase.noun
     if not phrase.plural:
         return noun.de if case == "nom" else noun.de_oblique
@@ -58,7 +58,7 @@ def noun_form(phrase: Phrase, case: str) -> str:
 
 
 def determiner_form(determiner: str, gender: str, case: str) -> str:
-    """The determiner before a noun, "" where German has none; "no" is kein."""
+    """Return the determiner before a noun, "" if German has none; "no" is kein."""
     i = _COLUMNS[gender]
     if determiner == "bare":
         return ""
@@ -71,7 +71,7 @@ def determiner_form(determiner: str, gender: str, case: str) -> str:
 
 
 def adjective_form(adjective: Adjective, determiner: str, gender: str, case: str) -> str:
-    """An adjective before a noun: weak after der and dieser, mixed after ein, else strong."""
+    """Return an adjective before a noun: weak after der or dieser, mixed after ein, else strong."""
     if determiner in ("the", "this"):
         endings = _WEAK
     elif determiner in ("a", "my", "no"):
@@ -82,22 +82,22 @@ def adjective_form(adjective: Adjective, determiner: str, gender: str, case: str
 
 
 def relative_pronoun(gender: str, case: str) -> str:
-    """der, die, das as a relative pronoun."""
+    """Return the relative pronoun der, die, das in a case."""
     return "denen" if (gender, case) == ("pl", "dat") else _DEFINITE[case][_COLUMNS[gender]]
 
 
 def contraction(preposition: str, article: str) -> str | None:
-    """ "im" for "in dem", None where the two stay apart."""
+    """Return the contraction, such as "im" for "in dem"; None if there is none."""
     return _CONTRACTIONS.get((preposition, article))
 
 
 def auxiliary(name: str, person: str) -> str:
-    """A form of a verb of the table; person: "I", "one" or "many"."""
+    """Return a form of a verb of the table; person: "I", "one" or "many"."""
     return _AUXILIARIES[name][("I", "one", "many").index(person)]
 
 
 def present(verb: Verb, person: str) -> str:
-    """The present tense; person: "I", "one" or "many"."""
+    """Return the present tense; person: "I", "one" or "many"."""
     if person == "many":
         return verb.infinitive
     if person == "one":
@@ -110,7 +110,7 @@ def present(verb: Verb, person: str) -> str:
 
 
 def past(verb: Verb, person: str) -> str:
-    """The simple past."""
+    """Return the simple past."""
     if person != "many":
         return verb.past
     return verb.past + ("n" if verb.past.endswith("e") else "en")

@@ -35,7 +35,7 @@ _HABITS = ("help", "visit", "thank", "call", "invite", "drink", "feed", "stroke"
 
 
 def statement(sampler: Sampler) -> Outline:
-    """Someone does something to something, some time."""
+    """Sample a statement: someone does something to something, some with a time."""
     clause = sampler.sample_in_split(sampler.transitive)
     if sampler.chance(0.35):
         clause = replace(clause, **sampler.timed(clause))
@@ -43,7 +43,7 @@ def statement(sampler: Sampler) -> Outline:
 
 
 def negation(sampler: Sampler) -> Outline:
-    """Someone did not do something, or is not so: nicht or kein, 没有 or 不."""
+    """Sample a negated action or state: nicht or kein, 没有 or 不."""
     if sampler.chance(0.2):
         return Outline("negation", sampler.sample_in_split(lambda: state(sampler, negated=True)))
     clause = sampler.sample_in_split(lambda: _negated(sampler))
@@ -53,7 +53,7 @@ def negation(sampler: Sampler) -> Outline:
 
 
 def place(sampler: Sampler) -> Outline:
-    """Someone does something somewhere."""
+    """Sample an intransitive action at a place."""
     clause = sampler.sample_in_split(sampler.intransitive)
     lasted = clause.verb.where and clause.tense == "past"
     if lasted or sampler.chance(0.25):
@@ -62,7 +62,7 @@ def place(sampler: Sampler) -> Outline:
 
 
 def habit(sampler: Sampler) -> Outline:
-    """What someone often does: the ending of the third person."""
+    """Sample a habitual action in the present: the ending of the third person."""
     often = sampler.choice(("often", "always", "sometimes", "rarely"))
 
     def make() -> Action:
@@ -82,7 +82,7 @@ def habit(sampler: Sampler) -> Outline:
 
 
 def giving(sampler: Sampler) -> Outline:
-    """Someone gives someone something: dative and accusative."""
+    """Sample an act of giving: dative and accusative."""
 
     def make() -> Action:
         verb = sampler.verb("giving")
@@ -102,7 +102,7 @@ def giving(sampler: Sampler) -> Outline:
 
 
 def putting(sampler: Sampler) -> Outline:
-    """Someone puts something somewhere: 把, and a preposition with the accusative."""
+    """Sample an act of putting: 把, and a preposition with the accusative."""
 
     def make() -> Action:
         verb = sampler.verb("putting")
@@ -125,7 +125,7 @@ def putting(sampler: Sampler) -> Outline:
 
 
 def passive(sampler: Sampler) -> Outline:
-    """Something was done to someone by someone."""
+    """Sample a passive clause with its agent."""
 
     def make() -> Passive:
         verb = sampler.verb("passive")
@@ -140,7 +140,7 @@ def passive(sampler: Sampler) -> Outline:
 
 
 def modal(sampler: Sampler) -> Outline:
-    """Someone can, must or wants to do something: the infinitive closes the German clause."""
+    """Sample a modal (can, must, want): the infinitive is at the end of the German clause."""
     word = sampler.choice(("can", "must", "want"))
 
     def make() -> Action:
@@ -158,12 +158,12 @@ def modal(sampler: Sampler) -> Outline:
 
 
 def description(sampler: Sampler) -> Outline:
-    """Something is so."""
+    """Sample a noun with a predicative adjective."""
     return Outline("description", sampler.sample_in_split(lambda: state(sampler)))
 
 
 def comparison(sampler: Sampler) -> Outline:
-    """One thing is more so than another."""
+    """Sample a comparison of two nouns by an adjective."""
     options = [a for a in adjectives() if a.compared]
 
     def make() -> Comparison:
@@ -180,7 +180,7 @@ def comparison(sampler: Sampler) -> Outline:
 
 
 def existence(sampler: Sampler) -> Outline:
-    """There is something somewhere."""
+    """Sample "there is": a thing at a place."""
 
     def make() -> Existence:
         noun = sampler.choice(named("stands" if sampler.chance(0.5) else "lies"))
@@ -196,7 +196,7 @@ def existence(sampler: Sampler) -> Outline:
 
 
 def state(sampler: Sampler, negated: bool = False) -> State:
-    """A noun with an adjective that can be true of it."""
+    """Sample a noun with an adjective that can be true of it."""
     if sampler.chance(0.8):
         adjective = sampler.choice(adjectives())
         noun = sampler.choice(adjective.of)
@@ -214,7 +214,7 @@ def state(sampler: Sampler, negated: bool = False) -> State:
 
 
 def about_someone(clause: Action) -> Action:
-    """The clause with a definite subject."""
+    """Return the clause with a definite subject."""
     subject = clause.subject
     if isinstance(subject, Phrase) and subject.determiner not in ("the", "this", "my"):
         subject = Phrase(subject.noun, "the", subject.plural, subject.adjective)
@@ -237,7 +237,7 @@ def _negated(sampler: Sampler) -> Action:
 
 
 def _deny(clause: Action) -> Action:
-    """The clause negated: someone definite, and no "some", "many" or number behind "not"."""
+    """Negate the clause: definite subject, and no "some", "many" or number after "not"."""
     thing = clause.object
     if isinstance(thing, Phrase) and thing.plural and thing.determiner != "the":
         thing = Phrase(thing.noun, "bare", plural=True)

@@ -79,7 +79,7 @@ class Reason:
 
 
 def rows(table: str) -> Iterator[tuple[str, ...]]:
-    """The lines of a table as tuples of cells; an empty line ends a block, each with a header."""
+    """Yield the lines of a table as tuples; empty lines separate blocks, which have headers."""
     path = files("pellucid.garden") / "tables" / f"{table}.txt"
     text = path.read_text(encoding="utf-8")
     for block in text.split("\n\n"):
@@ -90,31 +90,31 @@ def rows(table: str) -> Iterator[tuple[str, ...]]:
 
 @cache
 def nouns() -> dict[str, Noun]:
-    """Every noun by its English name."""
+    """Return all nouns by English name."""
     return {row[0]: _noun(*row) for row in rows("nouns")}
 
 
 @cache
 def verbs() -> dict[str, Verb]:
-    """Every verb by its name."""
+    """Return all verbs by name."""
     return {row[0]: _verb(*row) for row in rows("verbs")}
 
 
 @cache
 def adjectives() -> tuple[Adjective, ...]:
-    """Every adjective; two senses of one English word are two entries."""
+    """Return all adjectives; two senses of one English word are two entries."""
     return tuple(_adjective(*row) for row in rows("adjectives"))
 
 
 @cache
 def reasons() -> tuple[Reason, ...]:
-    """Every frame of a because-sentence."""
+    """Return all frames of because-sentences."""
     return tuple(_reason(*row) for row in rows("reasons"))
 
 
 @cache
 def named(names: str) -> tuple[Noun, ...]:
-    """The nouns of a list of classes and nouns, in the order of the table."""
+    """Return the nouns of a list of classes and nouns, in the order of the table."""
     requested = set(names.split()) - {"-"}
     classes = {c for noun in nouns().values() for c in noun.classes}
     if unknown := requested - classes - nouns().keys():
@@ -126,7 +126,7 @@ def named(names: str) -> tuple[Noun, ...]:
 
 @cache
 def places(names: str) -> tuple[tuple[str, Noun], ...]:
-    """The places of a list such as "in:room under:tree"."""
+    """Return the places of a list such as "in:room under:tree"."""
     pairs = [place.split(":") for place in names.split()]
     return tuple((preposition, n) for preposition, nouns in pairs for n in named(nouns))
 
@@ -149,7 +149,7 @@ def _noun(*row: str) -> Noun:
 
 
 def _plural(noun: str) -> str:
-    """The regular plural of English."""
+    """Return the regular English plural."""
     if noun.endswith(("s", "x", "ch", "sh")):
         return noun + "es"
     return noun[:-1] + "ies" if noun.endswith("y") and noun[-2] not in "aeiou" else noun + "s"

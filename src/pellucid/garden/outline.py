@@ -137,16 +137,16 @@ class Outline:
     distractor: str = ""
 
     def clauses(self) -> tuple[Clause, ...]:
-        """The clauses that make up the sentence, those inside phrases too."""
+        """Return the clauses of the sentence, relative clauses included."""
         main = (self.first,) if self.second is None else (self.first, self.second)
         return main + tuple(r for c in main for r in _relatives(c))
 
     def keys(self) -> tuple[str, ...]:
-        """The lexical content of each clause."""
+        """Return the lexical content of each clause."""
         return tuple(key(clause) for clause in self.clauses())
 
     def candidate(self, role: str) -> Phrase:
-        """The phrase in a role of the first clause: "subject", "object" or "place.phrase"."""
+        """Return the phrase in a role ("subject", "object", "place.phrase") of the first clause."""
         clause = self.first
         assert isinstance(clause, Action)
         roles = {"subject": clause.subject, "object": clause.object}
@@ -158,7 +158,7 @@ class Outline:
 
 
 def agreement(subject: Subject) -> str:
-    """What a verb agrees with: "I", "one" or "many"."""
+    """Return the person of the verb: "I", "one" or "many"."""
     match subject:
         case Person("I"):
             return "I"
@@ -168,7 +168,7 @@ def agreement(subject: Subject) -> str:
 
 
 def key(clause: Clause) -> str:
-    """The lexical content of a clause: its predicate and nouns, pronouns resolved.
+    """Return the lexical content of a clause: its predicate and nouns, pronouns resolved.
 
     Number, tense, negation, articles, attributes and numerals do not count, so two clauses
     that read alike in any of the languages have one key.

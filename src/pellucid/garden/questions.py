@@ -8,7 +8,7 @@ from pellucid.garden.sampler import Sampler, SampleRejectedError
 
 
 def question(sampler: Sampler) -> Outline:
-    """Yes or no, who, what, where."""
+    """Sample a question: yes or no, who, what, where."""
     ask = sampler.choice((_whether, _whether, _whether, _is_it, _who, _what, _where))
     return Outline("question", sampler.sample_in_split(lambda: ask(sampler)), question=True)
 

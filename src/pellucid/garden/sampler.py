@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from pellucid.garden.lexicon import Adjective, Noun, Verb, adjectives, verbs
 from pellucid.garden.outline import NUMBERS, PERSONS, Action, Clause, Person, Phrase, Place, key
-from pellucid.garden.split import split_of
+from pellucid.garden.split import assign_split
 
 C = TypeVar("C", bound=Clause)
 PAST = ("yesterday", "this morning", "last night", "last week")
@@ -49,7 +49,7 @@ class Sampler:
 
     def is_in_split(self, clause: Clause) -> bool:
         """Return whether the clause belongs to this split."""
-        return split_of(key(clause)) == self.split
+        return assign_split(key(clause)) == self.split
 
     def sample_in_split(self, make: Callable[[], C]) -> C:
         """Return the first sampled clause that belongs to this split."""

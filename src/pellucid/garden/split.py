@@ -8,8 +8,8 @@ HELD_OUT = 0.15  # the share of all clauses in each of "valid" and "test"
 
 
 @lru_cache(maxsize=1 << 17)
-def split_of(key: str) -> str:
-    """The split of a clause with this content, the same for every call, seed and machine."""
+def assign_split(key: str) -> str:
+    """Return the split of a clause by its key, the same for every call, seed and machine."""
     place = int.from_bytes(blake2b(key.encode(), digest_size=8).digest()) / 2**64
     if place < HELD_OUT:
         return "test"

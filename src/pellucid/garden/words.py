@@ -30,8 +30,8 @@ class Side:
     parts: tuple[tuple[str, ...], ...]
 
 
-def side(words: list[Word], spaced: bool) -> Side:
-    """Write words as text, capitalised and spaced as English and German are, or bare (Chinese)."""
+def write_side(words: list[Word], spaced: bool) -> Side:
+    """Return words as text: capitalised and with spaces (English, German), or bare (Chinese)."""
     text, spans = "", []
     for i, word in enumerate(words):
         piece = word.text

@@ -17,7 +17,7 @@ Alignment = tuple[tuple[int, int], ...]
 def add_alignments(
     bundles: Sequence[Bundle], ranked: Sequence[Sequence[Translation]]
 ) -> list[list[Translation]]:
-    """The translations with their alignments, computed in batches of forced decoding.
+    """Return the translations with their alignments, computed in batches of forced decoding.
 
     A source that was split is aligned as it was translated: part by part.
     Of an ensemble the mean of all models' attention counts, each in the layer its bundle names;
@@ -59,7 +59,7 @@ def _parts(text: Translation) -> Iterator[_Part]:
 
 
 def _align(bundles: Sequence[Bundle], parts: Sequence[_Part]) -> list[Alignment]:
-    """The alignment of each part, its token numbers counted from the whole text's beginning."""
+    """Return the alignment of each part, with token numbers in the whole text."""
     first = bundles[0]
     start, size = first.special_ids.start, first.decoding.batch_size
     aligned: list[Alignment] = [()] * len(parts)

@@ -22,7 +22,7 @@ def embed(
     config: EmbeddingConfig | None = None,
     on_cut: Callable[[int], None] | None = None,
 ) -> Tensor:
-    """A vector for each text, (N, D) in float32 on the CPU, in the order of the texts.
+    """Return a vector for each text, (N, D) in float32 on the CPU, in the order of the texts.
 
     An encoder-decoder uses its encoder. A text of more tokens than `config.longest`, or than
     the model reads, is cut. on_cut: called with the number of such texts if there are any.
@@ -44,7 +44,7 @@ def embed(
 
 
 def _rows(bundle: Bundle, texts: Sequence[str], config: EmbeddingConfig) -> list[Row]:
-    """The ids of each text, with its prompt and the special tokens that the model reads."""
+    """Return the ids of each text, with its prompt and the special tokens of the model."""
     prompted = [_prepare_text(text, config) for text in texts]
     limit = min((n for n in (config.longest, bundle.model_config.max_positions) if n), default=0)
     return text_rows(bundle, prompted, limit)
@@ -70,7 +70,7 @@ def _prompt_length(bundle: Bundle, config: EmbeddingConfig) -> int:
 def _pool(
     bundle: Bundle, rows: Sequence[Sequence[int]], config: EmbeddingConfig, skipped: int
 ) -> Tensor:
-    """One vector (B, D) of the states of each row, its first `skipped` tokens left out."""
+    """Return one vector (B, D) for the states of each row, without its first `skipped` tokens."""
     model = bundle.model
     pad = bundle.tokenizers.source.roles.get("pad", 0)
     ids, keep = pad_batch(rows, pad, next(model.parameters()).device)  # (B, T)

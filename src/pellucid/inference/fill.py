@@ -21,7 +21,7 @@ class Filled(NamedTuple):
 
 
 def fill(bundle: Bundle, texts: Sequence[str], top: int = 5) -> list[list[list[Filled]]]:
-    """For each gap of each text, the `top` likeliest tokens, best first.
+    """Return the `top` most probable tokens for each gap of each text, best first.
 
     A gap is the mask token as the tokenizer spells it, e.g. "[MASK]" or "<mask>". Ids without a
     piece fill no gap. Raises: UsageError if the model fills no gaps, a text has none or has more
@@ -51,7 +51,7 @@ def fill(bundle: Bundle, texts: Sequence[str], top: int = 5) -> list[list[list[F
 
 
 def filled_in(bundle: Bundle, text: str, words: Sequence[str]) -> str:
-    """The text with a word in place of each gap; words as in `Filled.token`.
+    """Return the text with a word in place of each gap; words as in `Filled.token`.
 
     A piece that begins a word keeps the space before the gap; others join what is before them.
     Where the mask token keeps the space before it, the space is the text's, and stays.
@@ -80,7 +80,7 @@ def _mask(bundle: Bundle) -> str:
 
 
 def _row(bundle: Bundle, text: str) -> list[int]:
-    """Ids of a text with its gaps and special tokens."""
+    """Return the ids of a text with its gaps and special tokens."""
     tokenizer, c, name = bundle.tokenizers.source, bundle.model_config, _mask(bundle)
     strips = tokenizer.read_strips("mask")
     *before, last = clean_text(text).split(name)

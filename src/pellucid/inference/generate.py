@@ -45,7 +45,7 @@ def generate(
     config: DecodingConfig,
     call: CallOptions = NO_OPTIONS,
 ) -> list[list[Generated]]:
-    """`n_best` texts for each prompt, best first.
+    """Return `n_best` texts for each prompt, best first.
 
     A decoder continues the prompt; an encoder-decoder reads it and generates another text.
     Raises: UsageError if the model generates no text, or as `combine` and `search`.
@@ -62,7 +62,7 @@ def generate(
 def stream(
     bundle: Bundle, prompt: str, config: DecodingConfig, call: CallOptions = NO_OPTIONS
 ) -> Iterator[str]:
-    """The text for a prompt, piece by piece.
+    """Yield the text for a prompt piece by piece.
 
     Raises: UsageError if the config keeps more than one text open, or as `generate`.
     """
@@ -72,7 +72,7 @@ def stream(
 
 
 def _source_rows(bundle: Bundle, prompts: Sequence[str], call: CallOptions) -> list[Row]:
-    """Ids of the prompts.
+    """Return the ids of the prompts.
 
     An encoder-decoder reads the beginning of a long text. A decoder continues the end of a prompt,
     so a prompt cannot be cut.

@@ -49,14 +49,14 @@ class CallOptions:
 
 
 def max_positions(bundle: Bundle, call: CallOptions) -> int:
-    """Number of positions that every model of a call has; 0 means no limit."""
+    """Return the number of positions that every model of a call has; 0 means no limit."""
     drafts = () if call.draft is None else (call.draft,)
     limits = [m.model_config.max_positions for m in (bundle, *call.ensemble, *drafts)]
     return min(filter(None, limits), default=0)
 
 
 def prefix_rows(bundle: Bundle, call: CallOptions, n: int) -> list[list[int]]:
-    """The ids that each of n texts begins with; empty without a prefix.
+    """Return the ids with which each of n texts starts; an empty list without a prefix.
 
     Raises: UsageError if there are fewer or more strings than texts, or unknown characters.
     """
@@ -73,7 +73,7 @@ def prefix_rows(bundle: Bundle, call: CallOptions, n: int) -> list[list[int]]:
 
 
 def ban_strings(bundle: Bundle, special_ids: SpecialIds, call: CallOptions) -> SpecialIds:
-    """Special ids that also ban the pieces of each banned string, and of a space before it.
+    """Return special ids that also ban each string, with and without a space before it.
 
     A string of one piece is never generated, one of several pieces not as that sequence.
     Raises: UsageError if a string has no piece.
@@ -92,7 +92,7 @@ def ban_strings(bundle: Bundle, special_ids: SpecialIds, call: CallOptions) -> S
 
 
 def _prefix_row(bundle: Bundle, text: str) -> list[int]:
-    """The ids of a prefix, after those that a decoder generates before any text."""
+    """Return the ids of a prefix, after those that a decoder generates before any text."""
     target = bundle.tokenizers.target
     (ids,) = target.encode_batch([text])
     if target.roles.get("unk") in ids:

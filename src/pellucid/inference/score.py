@@ -32,7 +32,7 @@ class Scored(NamedTuple):
 def score(
     bundle: Bundle, pairs: Sequence[tuple[str, str]], names: Sequence[str] = ()
 ) -> list[Scored]:
-    """The log-probability of each target given its source, in the order of the pairs.
+    """Return the log-probability of each target given its source, in the order of the pairs.
 
     The model's own distribution, unsmoothed; nothing is banned or cut. Batched by length.
     names: what an error calls each pair, such as a file and its line.
@@ -61,7 +61,7 @@ def score(
 
 
 def _sums(bundle: Bundle, sources: Sequence[list[int]], targets: Sequence[list[int]]) -> Tensor:
-    """Summed log-probabilities (B,) in float64."""
+    """Return the summed log-probabilities (B,) in float64."""
     model = bundle.model
     device = device_of(model)
     start = bundle.special_ids.start

@@ -76,8 +76,8 @@ def _inputs(bundle: Bundle, sentence: int, pieces: WordPieces) -> list[WindowInp
     if not pieces.first:
         return []
     before, after = template_ids(bundle.tokenizers.source)
-    most, n_special = bundle.model_config.max_positions, len(before) + len(after)
-    room = max(1, most - n_special) if most else 0
+    limit, n_special = bundle.model_config.max_positions, len(before) + len(after)
+    room = max(1, limit - n_special) if limit else 0
     causal = bundle.model.encoder is None
     return [
         WindowInput(

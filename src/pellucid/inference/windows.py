@@ -37,7 +37,7 @@ def word_windows(
     spans = [range(start, min(start + room, n_pieces)) for start in starts]
 
     def context(span: range, piece: int) -> float:
-        """Pieces on the shorter side; negative outside the span."""
+        """Return the number of pieces on the shorter side; negative outside the span."""
         before = piece - span.start if span.start else inf
         after = span.stop - 1 - piece
         endless = span.stop == n_pieces or (causal and after >= 0)

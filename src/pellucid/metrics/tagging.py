@@ -97,7 +97,7 @@ def are_entity_tags(tags: Iterable[str]) -> bool:
 
 
 def _split(tag: str) -> tuple[str, str]:
-    """The letter and the type of a tag."""
+    """Return the letter and the type of a tag."""
     if not ENTITY_TAG.fullmatch(tag):
         raise DataError(
             f"{tag[:60]!r} is no entity tag. Write O, or B-, I-, E- or S- and a type, as in B-PER."

@@ -163,7 +163,7 @@ def _score(metric: Any, hypotheses: Sequence[str], references: Sequence[str]) ->
 
 
 def _statistics(metric: BLEU, hypotheses: Sequence[str], references: Sequence[str]) -> np.ndarray:
-    """The statistics that BLEU sums over sentences, (N, 10): 2 lengths, 4 matches, 4 totals."""
+    """Return the counts that BLEU sums over sentences, (N, 10): 2 lengths, 4 matches, 4 totals."""
     rows = []
     # Only silences a warning about single sentences, whose scores are not used here.
     metric.effective_order = True

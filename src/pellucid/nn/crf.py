@@ -31,13 +31,13 @@ class CRF(nn.Module):
 
         Labels of padding are not used, but must be classes.
         """
-        emissions, keep = _precise(emissions, keep)
+        emissions, keep = _to_float32(emissions, keep)
         log_z = torch.logsumexp(self._prefixes(emissions, keep)[-1] + self.end, -1)  # (B,)
         return (log_z - self._score(emissions, labels, keep)).sum()
 
     def decode(self, emissions: Tensor, keep: Tensor | None = None) -> Tensor:
         """Return the most probable labels (B, W), 0 at padding (Viterbi 1967)."""
-        emissions, keep = _precise(emissions, keep)
+        emissions, keep = _to_float32(emissions, keep)
         classes = torch.arange(emissions.shape[2], device=emissions.device)
         best = self.start + emissions[:, 0]  # (B, C)
         previous: list[Tensor] = []  # for each word but the first: the best class before each class
@@ -53,7 +53,7 @@ class CRF(nn.Module):
 
     def marginals(self, emissions: Tensor, keep: Tensor | None = None) -> Tensor:
         """Return the probability of each class at each word (B, W, C), by forward-backward."""
-        emissions, keep = _precise(emissions, keep)
+        emissions, keep = _to_float32(emissions, keep)
         suffixes = [self.end.expand(len(emissions), -1)]  # (B, C), without the word's own emission
         for t in range(emissions.shape[1] - 1, 0, -1):
             following = self.transitions + (emissions[:, t] + suffixes[-1])[:, None]  # (B, C, C)
@@ -63,7 +63,7 @@ class CRF(nn.Module):
         return scores.softmax(-1)
 
     def _prefixes(self, emissions: Tensor, keep: Tensor) -> list[Tensor]:
-        """For each word: log of the summed scores of all labels up to it, by its class (B, C).
+        """Return each word's forward variables (B, C): log-sum-exp of the scores of labels so far.
 
         Padding repeats the last real word's.
         """
@@ -74,14 +74,14 @@ class CRF(nn.Module):
         return prefixes
 
     def _score(self, emissions: Tensor, labels: Tensor, keep: Tensor) -> Tensor:
-        """The unnormalised log-score (B,) of the labels."""
+        """Return the unnormalised log-score (B,) of the labels."""
         chosen = emissions.gather(2, labels[..., None])[..., 0] * keep  # (B, W)
         moves = self.transitions[labels[:, :-1], labels[:, 1:]] * keep[:, 1:]  # (B, W - 1)
         last = labels.gather(1, keep.sum(1, keepdim=True) - 1)[:, 0]
         return self.start[labels[:, 0]] + chosen.sum(1) + moves.sum(1) + self.end[last]
 
 
-def _precise(emissions: Tensor, keep: Tensor | None) -> tuple[Tensor, Tensor]:
+def _to_float32(emissions: Tensor, keep: Tensor | None) -> tuple[Tensor, Tensor]:
     if keep is None:
         keep = emissions.new_ones(emissions.shape[:2], dtype=torch.bool)
     return emissions.to(torch.promote_types(emissions.dtype, torch.float32)), keep

@@ -66,7 +66,7 @@ def _scale_embeddings(model: nn.Module, factor: float) -> None:
 
 
 def _recurrent(layer: nn.RNNBase, rng: torch.Generator) -> None:
-    """Gates are stacked along the first axis; an LSTM's are input, forget, cell, output."""
+    """Initialise by gates, stacked along the first axis (LSTM: input, forget, cell, output)."""
     for name, parameter in layer.named_parameters():
         for i, gate in enumerate(parameter.split(layer.hidden_size)):
             if name.startswith("weight_ih"):

@@ -41,7 +41,7 @@ class Candidate:
     operations: int
 
     def speed(self) -> float:
-        """GFLOP/s of one call of each product."""
+        """Return GFLOP/s of one call of each product."""
         start = seconds()
         for product in self.products:
             product()
@@ -81,7 +81,7 @@ def _alternate(candidates: Mapping[str, Candidate], end: float) -> Speeds:
 
 
 def _usable() -> list[str]:
-    """The training candidates that run here and are not far too slow."""
+    """Return the training candidates that run here and are not far too slow."""
     speeds = {}
     for name, product in TRAINING_PRODUCTS.items():
         try:

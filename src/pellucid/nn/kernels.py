@@ -80,7 +80,7 @@ def dropout(x: Tensor, p: float) -> Tensor:
 
 
 def prefers_matmul(q: Tensor, k: Tensor) -> bool:
-    """Whether explicit attention of q (B, H, T, K) over k (B, H, S, K) is faster than fused."""
+    """Return whether explicit attention of q (B, H, T, K) over k (B, H, S, K) is faster."""
     return (
         q.requires_grad  # first, because decoding comes here at each step
         and not torch.compiler.is_compiling()
@@ -105,7 +105,7 @@ def pack(
 
 
 def can_pack(dtype: PackedType) -> bool:
-    """Whether this machine has packed products of this dtype."""
+    """Return whether this machine has packed products of this dtype."""
     if dtype == "int8":
         return "x86" in torch.backends.quantized.supported_engines
     if not _has_onednn_linear():

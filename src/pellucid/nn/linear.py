@@ -41,10 +41,10 @@ class BlockDiagonalLinear(Linear):
 
 def project(x: Tensor, linears: Sequence[Linear]) -> Tensor:
     """Apply several layers to one input as one product: (B, T, D) -> (B, T, sum of widths)."""
-    return kernels.linear(x, *join(linears))
+    return kernels.linear(x, *concatenate(linears))
 
 
-def join(linears: Sequence[Linear]) -> tuple[Tensor, Tensor | None]:
+def concatenate(linears: Sequence[Linear]) -> tuple[Tensor, Tensor | None]:
     """Return the concatenated weights (sum of widths, D) and biases of layers with one input."""
     weight = torch.cat([linear.matrix() for linear in linears])
     biases: list[Tensor] = [linear.bias for linear in linears if linear.bias is not None]

@@ -12,7 +12,7 @@ from pellucid.nn.embedding import Embedding
 from pellucid.nn.feed_forward import ACTIVATIONS, FeedForward
 from pellucid.nn.kernels import LinearFunction, PackedType, pack
 from pellucid.nn.layer import PostNorm
-from pellucid.nn.linear import Linear, join
+from pellucid.nn.linear import Linear, concatenate
 from pellucid.nn.norms import LayerNorm, RMSNorm
 
 Model = TypeVar("Model", bound=nn.Module)
@@ -71,7 +71,7 @@ def _pack_joined(attention: nn.Module, names: tuple[str, ...], dtype: PackedType
     linears = [getattr(attention, name) for name in names]
     for name in names:
         delattr(attention, name)
-    return pack(*join(linears), dtype)
+    return pack(*concatenate(linears), dtype)
 
 
 def _replace(module: nn.Module, name: str, function: LinearFunction) -> None:
@@ -92,7 +92,7 @@ def _shorten_lookups(module: nn.Module) -> None:
 
 
 def _is_only_called(module: nn.Module) -> bool:
-    """Whether other modules call this one and never read its attributes."""
+    """Return whether other modules call this one and never read its attributes."""
     if isinstance(module, PostNorm):
         return _is_only_called(module.get_submodule("inner"))
     return isinstance(module, (LayerNorm, RMSNorm, SelfAttention, FeedForward))

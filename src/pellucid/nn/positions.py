@@ -60,11 +60,11 @@ class LearnedPositions(nn.Module):
     def forward(self, index: Tensor | slice, like: Tensor) -> Tensor:
         """Return the vectors (..., D) of positions `index`. Raises: UsageError past the last."""
         end = index.stop if isinstance(index, slice) else int(index.max()) + 1
-        most = len(self.weight) - self.first
-        if end > most:
+        n_positions = len(self.weight) - self.first
+        if end > n_positions:
             raise UsageError(
-                f"a text of {end} tokens is longer than the {most} positions that this model has"
-                " learned (max_length). Split the text, or train with a larger table."
+                f"a text of {end} tokens is longer than the {n_positions} positions that this model"
+                " has learned (max_length). Split the text, or train with a larger table."
             )
         if isinstance(index, slice):
             return self.weight[index.start + self.first : index.stop + self.first]

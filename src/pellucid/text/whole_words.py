@@ -68,14 +68,14 @@ def _edges(piece: str, kind: str) -> tuple[bool, bool]:
 
 
 def _characters(piece: str) -> str:
-    """The characters of a piece of bytes; a byte of an incomplete one is a surrogate."""
+    """Return the characters of a byte piece; a byte of an incomplete character is a surrogate."""
     if any(c not in BYTE_OF for c in piece):
         return piece  # a special token
     return bytes(BYTE_OF[c] for c in piece).decode("utf-8", "surrogateescape")
 
 
 def _continues(char: str) -> bool:
-    """Whether a character may continue the word before it."""
+    """Return whether a character may continue the word before it."""
     byte = ord(char) - ESCAPED
     if 0x80 <= byte <= 0xFF:
         # The rest of a character, or the first byte of one: up to U+1FFF and from U+A000 to U+DFFF
@@ -85,12 +85,12 @@ def _continues(char: str) -> bool:
 
 
 def _is_continued(char: str) -> bool:
-    """Whether what follows a character may continue its word; a space is of the word after it."""
+    """Return whether the next character may continue the word; a space starts the next word."""
     return char == " " or 0x80 <= ord(char) - ESCAPED <= 0xFF or _is_letter(char)
 
 
 def _is_letter(char: str) -> bool:
-    """Whether this is a letter, mark or digit of a script with spaces between words."""
+    """Return whether this is a letter, mark or digit of a script with spaces between words."""
     code = ord(char)
     if any(first <= code <= last for first, last in UNSPACED):
         return False
