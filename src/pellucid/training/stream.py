@@ -1,8 +1,8 @@
 """The endless stream of micro-batches. Each is a function of its number."""
 
-import ctypes
-import signal
-import sys
+import multiprocessing
+import os
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -44,7 +44,7 @@ class Stream:
             sampler=_ProcessSampler(self, start),
             num_workers=workers,
             prefetch_factor=4 if workers else None,
-            worker_init_fn=_die_with_parent,
+            worker_init_fn=_end_with_trainer,
         )
         return iter(loader)
 
@@ -80,11 +80,20 @@ class _ProcessSampler(Sampler):
                 yield number, epoch, indices
 
 
-def _die_with_parent(worker: int) -> None:
-    """Kill a worker when its trainer dies: torch does not do so while a queue is full."""
-    if sys.platform == "linux":
-        pr_set_pdeathsig = 1
-        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+def _end_with_trainer(worker: int) -> None:
+    """Let a loader process end when its trainer dies.
+
+    torch compares process ids for that, which says nothing where another process forks the loaders
+    (the start method `forkserver`, Python's default from 3.14 on).
+    """
+    threading.Thread(target=_exit_after_parent, daemon=True).start()
+
+
+def _exit_after_parent() -> None:
+    trainer = multiprocessing.parent_process()
+    assert trainer is not None
+    trainer.join()
+    os._exit(1)
 
 
 def derive_seed(seed: int, number: int, salt: int = 0) -> int:
