@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from pellucid.config.run import RunConfig
-from pellucid.config.tasks.base import TaskConfig
+from pellucid.config.tasks.translation import TranslationConfig
 from pellucid.config.training import TrainingConfig
 from pellucid.errors import ConfigError
 from pellucid.tasks.protocol import Term, combine_terms
@@ -72,10 +72,10 @@ def test_the_logged_loss_is_the_weighted_total(tmp_path):  # authority: arithmet
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judged(TaskConfig):
-    """Judged by a metric of which more is better."""
+class HigherIsBetter(TranslationConfig):
+    """A task whose metric F1 is better if higher."""
 
-    name = "judged"
+    name = "higher_is_better"
     metrics = {"loss": "lower", "f1": "higher"}  # noqa: RUF012
     best_by = "f1"
 
@@ -91,12 +91,12 @@ class Improving(Corruption):
 @pytest.mark.parametrize(("by", "best"), [("", 6), ("f1", 6), ("loss", 2)])
 def test_metrics_have_a_direction(tmp_path, by, best):  # authority: the numbers above
     settings = replace(SETTINGS, validate_every=2, best_by=by, ema=0.0)
-    config = RunConfig(training=settings, objective=Judged())
+    config = RunConfig(training=settings, objective=HigherIsBetter())
     trainer = Trainer(Improving(), data_of(60), config, RunDirectory(tmp_path))
     trainer.fit()
     assert trainer.progress.best_step == best
     with pytest.raises(ConfigError, match=r"best_by='bleu' is not a metric.*loss, f1"):
-        RunConfig(training=replace(settings, best_by="bleu"), objective=Judged())
+        RunConfig(training=replace(settings, best_by="bleu"), objective=HigherIsBetter())
 
 
 def test_metrics_after_the_checkpoint_are_rewound(tmp_path):  # authority: the uninterrupted run

@@ -1,5 +1,6 @@
 """The base class of the settings of a task."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Self
@@ -29,7 +30,7 @@ class Defaults:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TaskConfig:
+class TaskConfig(ABC):
     """Settings of a task. Class attributes define its data and metrics."""
 
     name: ClassVar[str]
@@ -82,9 +83,9 @@ class TaskConfig:
         return ("pellucid evaluate {run} --data FILE",)
 
     @classmethod
+    @abstractmethod
     def defaults(cls, n_examples: int, on_cpu: bool) -> Defaults:
         """Return default settings for a number of training examples.
 
         With `start_from`, `fine_tuning.py` has the settings of training instead.
         """
-        raise NotImplementedError
