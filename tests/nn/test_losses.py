@@ -2,9 +2,10 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from nn.samples import apart
-from pellucid.nn.losses import cross_entropy, perplexity
+from pellucid.nn.losses import cross_entropy, divergence, perplexity
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.9])
@@ -44,3 +45,16 @@ def test_perplexity():  # authority: its definition
     assert perplexity(2 * math.log(7), 2) == pytest.approx(7)
     assert perplexity(0.0, 0) == 1.0
     assert perplexity(1e6, 1) == math.inf
+
+
+def test_divergence_is_that_of_torch():  # authority: torch.nn.functional.kl_div, and gradcheck
+    torch.manual_seed(1)
+    logits = torch.randn(600, 7, dtype=torch.float64, requires_grad=True)
+    teacher = torch.randn(600, 7, dtype=torch.float64)
+    wanted = 9 * F.kl_div((logits / 3).log_softmax(-1), (teacher / 3).softmax(-1), reduction="sum")
+    found = divergence(logits, teacher, 3.0)
+    torch.testing.assert_close(found, wanted, atol=1e-9, rtol=0)
+    (gradient,) = torch.autograd.grad(found * 2, logits)
+    (expected,) = torch.autograd.grad(wanted * 2, logits)
+    torch.testing.assert_close(gradient, expected, atol=1e-9, rtol=0)
+    assert float(divergence(logits.detach(), logits.detach(), 2.0)) == pytest.approx(0.0, abs=1e-9)

@@ -53,11 +53,13 @@ TASKS = {
         "model": {"d_model": 64, "d_ff": 128, "d_embedding": 16},
         "training": {"rate": 0.005},
     },
+    "distillation": {},
 }
 BY_HEART = {
     "next_sentence": (300, {"valid_pair_accuracy": 0.84}),
     "sentence_order": (300, {"valid_pair_accuracy": 0.84}),
     "replaced_token": (300, {"valid_precision": 0.8, "valid_recall": 0.35}),
+    "distillation": (250, {"valid_accuracy": 0.25}),
 }
 """Updates, and the least score of what was learned."""
 
@@ -72,27 +74,48 @@ def documents(tmp_path_factory):
     return path
 
 
-def settings(name, documents, run, updates, **training):
+@pytest.fixture(scope="session")
+def teacher(documents):
+    """A masked language model of two layers."""
+    run = documents.parent / "teacher"
+    given = {"task": "masked_lm", "run_dir": str(run), "data": {"train": [str(documents)]}}
+    shape = {"model": {"n_encoder_layers": 2}, "training": {"max_updates": 40, "rate": 0.01}}
+    train(merge(SMALL, {**given, **shape}))
+    return run
+
+
+@pytest.fixture
+def of_task(name, request):
+    """The settings of a small run of a task."""
+    if name != "distillation":
+        return merge(SMALL, TASKS[name])
+    teacher = request.getfixturevalue("teacher")
+    small = {section: values for section, values in SMALL.items() if section != "tokenizer"}
+    given = {"task": name, "objective": {"teacher": str(teacher)}, "training": {"rate": 0.01}}
+    return merge(small, given)
+
+
+def complete(of_task, documents, run, updates, **training):
     data = {"train": [str(documents)], "valid": [str(documents)], "documents": "blank_line"}
     given = {"data": data, "run_dir": str(run), "training": {"max_updates": updates, **training}}
-    return merge(merge(SMALL, TASKS[name]), given)
+    return merge(of_task, given)
 
 
 @pytest.mark.parametrize("name", BY_HEART)
-def test_learns_32_examples_by_heart(name, documents, tmp_path):
+def test_learns_32_examples_by_heart(name, of_task, documents, tmp_path):
     updates, least = BY_HEART[name]
-    train(settings(name, documents, tmp_path, updates))
+    train(complete(of_task, documents, tmp_path, updates))
     scores = figures(tmp_path)[-1]
     assert {metric: scores[metric] > bound for metric, bound in least.items()} == dict.fromkeys(
         least, True
-    ), scores
+    ), str(scores)
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_a_resumed_run_is_the_uninterrupted_one(name, documents, tmp_path):
+def test_a_resumed_run_is_the_uninterrupted_one(name, of_task, documents, tmp_path):
     often = {"log_every": 1, "checkpoint_every": 3}
     for run, updates in (("stopped", 3), ("stopped", 6), ("whole", 6)):
-        train(settings(name, documents, tmp_path / run, updates, **often))
+        train(complete(of_task, documents, tmp_path / run, updates, **often))
     assert figures(tmp_path / "stopped")[-3:] == figures(tmp_path / "whole")[-3:]
     paths = (tmp_path / "whole").glob("*/model.safetensors")
     files = [path.relative_to(tmp_path / "whole") for path in paths]

@@ -14,7 +14,7 @@ from pellucid.formats.bundle import Bundle
 from pellucid.inference.options import CallOptions, ban_strings
 from pellucid.metrics.translation import sentence_similarity
 from pellucid.nn.cache import Decoder
-from pellucid.text.tokenizer import Tokenizer
+from pellucid.text.compare import describe_vocabulary_difference
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ def _check_compatible(first: Bundle, other: Bundle, name: str) -> None:
         one, another = (kinds[b.model.encoder is None] for b in (first, other))
         raise UsageError(f"{name} is {another}, the first model {one}. Use models of one kind.")
     for side in ("source", "target"):
-        difference = _describe_difference(
+        difference = describe_vocabulary_difference(
             getattr(first.tokenizers, side), getattr(other.tokenizers, side)
         )
         if difference:
@@ -184,13 +184,3 @@ def _check_special_ids(first: SpecialIds, other: SpecialIds, name: str) -> None:
                 f"{name} has {field}={b}, the first model {field}={a}. Combined models need"
                 " the same special ids. Use models that were trained with the same settings."
             )
-
-
-def _describe_difference(first: Tokenizer, other: Tokenizer) -> str:
-    """Return a description of the first id with two meanings, or an empty string."""
-    if first is other or first.pieces_by_id == other.pieces_by_id:
-        return ""
-    a, b = first.pieces_by_id, other.pieces_by_id
-    i = min(i for i in a.keys() | b.keys() if a.get(i) != b.get(i))
-    here, there = (repr(d[i]) if i in d else "nothing" for d in (a, b))
-    return f"its token {i} is {there}, not {here}"

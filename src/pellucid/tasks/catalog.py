@@ -11,6 +11,7 @@ TASKS = {
     "replaced_token": ("pellucid.tasks.replaced_token", "ReplacedTokenTask"),
     "span_corruption": ("pellucid.tasks.span_corruption", "SpanCorruptionTask"),
     "denoising": ("pellucid.tasks.denoising", "DenoisingTask"),
+    "distillation": ("pellucid.tasks.distillation", "DistillationTask"),
     "classification": ("pellucid.tasks.classification", "ClassificationTask"),
     "similarity": ("pellucid.tasks.similarity", "build_similarity_task"),
     "tagging": ("pellucid.tasks.tagging", "TaggingTask"),

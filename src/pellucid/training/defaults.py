@@ -32,6 +32,8 @@ class RunContext(NamedTuple):
     on_cpu: bool
     start: Bundle | None = None
     """The model that training starts from."""
+    teacher: Bundle | None = None
+    """The model whose predictions are learned."""
 
 
 def complete_settings(
@@ -126,6 +128,9 @@ def _model(
         tokenizer = task.defaults(context.n_examples, context.on_cpu).settings
         _check_no_tokenizer_settings(settings, tokenizer.get("tokenizer", {}), where)
         return model, [f"starting from {settings['start_from']}: family {start.family}"]
+    if context.teacher is not None:
+        _check_no_tokenizer_settings(settings, {}, where)
+        return _choose_student(size, context.teacher)
     notes = []
     if size == "auto":
         chosen = task.defaults(context.n_examples, context.on_cpu).size
@@ -135,6 +140,20 @@ def _model(
     _check_size(size, task, where)
     family, config = SIZES[size]
     return {"size": size, "family": family, "model": asdict(config)}, notes
+
+
+def _choose_student(size: str, teacher: Bundle) -> tuple[dict[str, Any], list[str]]:
+    """Return the sections of a student: of a size, or the teacher with half of its layers."""
+    vocab_size = teacher.model_config.vocab_size
+    if size != "auto":
+        family, config = SIZES[size]
+        model = {**asdict(config), "vocab_size": vocab_size}
+        return {"size": size, "family": family, "model": model}, []
+    n_layers = teacher.model_config.n_encoder_layers
+    n_student = max(1, n_layers // 2)
+    model = {**asdict(teacher.model_config), "n_encoder_layers": n_student}
+    note = f"student: family {teacher.family}, {n_student} of the teacher's {n_layers} layers"
+    return {"size": size, "family": teacher.family, "model": model}, [note]
 
 
 def _check_same_shape(settings: Mapping[str, Any], model: Mapping[str, Any], where: str) -> None:
@@ -159,8 +178,8 @@ def _check_no_tokenizer_settings(
     for name, value in section.items() if isinstance(section, Mapping) else ():
         if name in unused and unused[name] != value:
             raise ConfigError(
-                f"{where}: tokenizer.{name}={value!r}, but the model to start from has a tokenizer,"
-                " which is used. Leave the setting out."
+                f"{where}: tokenizer.{name}={value!r}, but the model to start from, or the"
+                " teacher, has a tokenizer, which is used. Leave the setting out."
             )
 
 

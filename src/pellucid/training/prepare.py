@@ -78,8 +78,8 @@ def prepare_run(
     on_cpu = choose_device(settings.get("device") or "auto").type == "cpu"
     resumes = checkpoints.latest_checkpoint(run.path).path is not None
     start = _open_start(settings, resumes, where)
-    corpus = _read_corpus(settings, where)
-    context = RunContext(corpus.training.examples, on_cpu, start)
+    corpus, teacher = _open_corpus_and_teacher(settings, where)
+    context = RunContext(corpus.training.examples, on_cpu, start, teacher)
     config, notes = complete_settings(settings, context, where)
     config = replace(config, run_dir=str(run.path))
     world.assign_micro_batches(config.training.accumulate)
@@ -92,11 +92,12 @@ def prepare_run(
             reporter.log(note)
     else:
         world.wait()
-    tokenizers = _make_tokenizers(config, corpus, run, start, reporter)
+    tokenizers = _make_tokenizers(config, corpus, run, start or teacher, reporter)
     if config.start_from and start is None:  # a resumed run uses its own copies
         inputs = replace(read_inputs(run), config=config)
     else:
         inputs = new_inputs(config, tokenizers, corpus, start)
+    inputs = replace(inputs, teacher=teacher)
     task = build_task(inputs)
     _check_task(task, world)
     train, validation = _encode(task, inputs, corpus, run, reporter)
@@ -115,11 +116,14 @@ def prepare_run(
     return PreparedRun(config, build_task(inputs), data, start)
 
 
-def _read_corpus(settings: Mapping[str, Any], where: str) -> Corpus:
-    """Read the data files for the columns of the task."""
+def _open_corpus_and_teacher(
+    settings: Mapping[str, Any], where: str
+) -> tuple[Corpus, Bundle | None]:
+    """Read the data files for the columns of the task, and open its teacher if it has one."""
     task = task_config(settings.get("task", "translation"), where)
     objective = build(task, settings.get("objective") or {}, where)
-    return Corpus(build(DataConfig, settings["data"], where), objective)
+    teacher = _open_with_tokenizer(objective.teacher_model) if objective.teacher_model else None
+    return Corpus(build(DataConfig, settings["data"], where), objective), teacher
 
 
 def _open_start(settings: Mapping[str, Any], resumes: bool, where: str) -> Bundle | None:
@@ -129,23 +133,28 @@ def _open_start(settings: Mapping[str, Any], resumes: bool, where: str) -> Bundl
         return None
     if not isinstance(directory, str):
         raise ConfigError(f"{where}: start_from={directory!r:.80} must be a directory's name.")
-    start = open_model(locate_model(directory))
-    if not start.tokenizers.source.is_present:
+    return _open_with_tokenizer(directory)
+
+
+def _open_with_tokenizer(name: str) -> Bundle:
+    """Open a model. Raises: DataError if it has no tokenizer."""
+    model = open_model(locate_model(name))
+    if not model.tokenizers.source.is_present:
         raise DataError(
-            f"{directory} has no tokenizer, so text cannot be encoded for it. Put the model's"
+            f"{name} has no tokenizer, so text cannot be encoded for it. Put the model's"
             " tokenizer files into it."
         )
-    return start
+    return model
 
 
 def _make_tokenizers(
-    config: RunConfig, corpus: Corpus, run: RunDirectory, start: Bundle | None, reporter: Reporter
+    config: RunConfig, corpus: Corpus, run: RunDirectory, model: Bundle | None, reporter: Reporter
 ) -> Tokenizers:
     """Return the run's tokenizers. They are trained, or copied from the model, once per run."""
     if run.tokenizers.is_dir():
         return open_run_tokenizers(run, config)
-    if start is not None:
-        tokenizers = start.tokenizers
+    if model is not None:
+        tokenizers = model.tokenizers
     elif config.start_from:
         raise DataError(
             f"{run.tokenizers} is missing: the tokenizer that came with {config.start_from}. Copy"

@@ -58,6 +58,11 @@ class TaskConfig(ABC):
         return self.metrics
 
     @property
+    def teacher_model(self) -> str:
+        """The name of a finished model whose predictions are learned, or an empty string."""
+        return ""
+
+    @property
     def vector_files(self) -> Mapping[str, str]:
         """Files of word vectors to initialize embeddings with, by stack (encoder, decoder)."""
         return {}

@@ -3,6 +3,7 @@
 from pellucid.config.tasks.base import TaskConfig
 from pellucid.config.tasks.classification import ClassificationConfig
 from pellucid.config.tasks.denoising import DenoisingConfig
+from pellucid.config.tasks.distillation import DistillationConfig
 from pellucid.config.tasks.language_modeling import LanguageModelingConfig
 from pellucid.config.tasks.masked_lm import MaskedLMConfig
 from pellucid.config.tasks.question_answering import QuestionAnsweringConfig
@@ -22,6 +23,7 @@ TASK_CONFIGS: dict[str, type[TaskConfig]] = {
         ReplacedTokenConfig,
         SpanCorruptionConfig,
         DenoisingConfig,
+        DistillationConfig,
         ClassificationConfig,
         SimilarityConfig,
         TaggingConfig,
