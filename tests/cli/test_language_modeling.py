@@ -1,11 +1,13 @@
 """A language model from a file to a score and new text, by commands alone."""
 
+import json
 import math
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, GPT2LMHeadModel
 
+from cli.writers import write_bert, write_gpt2
 from pellucid.formats.open_model import open_model
 
 SMALL = [
@@ -60,6 +62,30 @@ def test_from_a_file_to_text_and_scores(pellucid, files, tmp_path):
         assert f"loss {total / (len(ids) - 1):.4f}" in done.out
         bits = total / math.log(2) / sum(map(len, pieces))
         assert f"bits_per_byte {bits:.4f}" in done.out
+
+
+def test_a_published_model_goes_on_learning(pellucid, files, tmp_path):
+    """Authority: the published files; end token, context and head are its own."""
+    start = write_gpt2(tmp_path / "gpt2", seed=0)
+    run, config = tmp_path / "run", json.loads((start / "config.json").read_text())
+    flags = ("--training.max-updates", "3", "--training.batch-examples", "2")
+    data = ("--data.train", files / "plain.txt", "--data.valid", files / "plain.txt")
+    args = ("--task", "language_modeling", "--start-from", start, "--run-dir", run)
+    done = pellucid("train", *args, *data, *flags)
+    assert done.code == 0, done.err
+    bundle, peer = open_model(run / "final"), GPT2LMHeadModel.from_pretrained(run / "final")
+    assert bundle.special_ids.end == peer.config.eos_token_id == config["eos_token_id"]
+    assert peer.config.n_positions == config["n_positions"]
+    ids = torch.tensor([bundle.tokenizers.source.encode("the cat sat.").ids])
+    with torch.no_grad():
+        ours = bundle.model.heads["lm"](bundle.model(ids))
+        torch.testing.assert_close(ours, peer(ids).logits, atol=1e-4, rtol=0)
+    before = open_model(start).model.decoder.embedding.weight
+    assert not torch.equal(before, bundle.model.decoder.embedding.weight)
+    args = ("--task", "language_modeling", "--start-from", write_bert(tmp_path / "bert", seed=0))
+    done = pellucid("train", *args, *data, "--run-dir", tmp_path / "other")
+    assert done.code == 4
+    assert "family bert cannot be trained by language_modeling" in done.err
 
 
 def test_flags_for_documents_are_not_for_translators(pellucid):

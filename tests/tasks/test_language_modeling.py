@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from pellucid import garden
+from pellucid.api.loaded import Loaded
 from pellucid.config.data import DataConfig, TokenizerConfig
 from pellucid.config.run import RunConfig
 from pellucid.config.tasks.catalog import TASK_CONFIGS
@@ -193,6 +194,22 @@ def test_the_tokenizer_opens_in_transformers(kind, tmp_path):  # authority: tran
     assert again.special_ids.end == again.special_ids.start == tokenizer.id("eos")
     assert tokenizer.id("unk") in again.special_ids.banned
     assert code_id(again.tokenizers.source, "new") == code_id(tokenizer, "new")
+
+
+def test_generation_with_a_code_begins_as_documents_do():  # authority: a greedy loop
+    task = LanguageModelingTask(inputs_of(records=CODED, context=64))
+    bundle, tokenizer = task.export(vary(task.build(3)).eval())["final"], task.inputs.tokenizers
+    source, banned = tokenizer.source, torch.tensor(bundle.special_ids.banned)
+    end = source.id("eos")
+    for code, prompt in (("old", "The "), ("new", "")):
+        (result,) = Loaded(bundle, CPU).generate([prompt], code=code, beam=1, max_length=6)
+        ids = [end, code_id(source, code), *source.encode(prompt).ids]
+        n = len(ids)
+        with torch.no_grad():
+            while len(ids) < n + 6 and ids[n:][-1:] != [end]:
+                logits = bundle.model.heads["lm"](bundle.model(torch.tensor([ids])))[0, -1]
+                ids.append(int(logits.index_fill(0, banned, -math.inf).argmax()))
+        assert [i for i in ids[n:] if i != end] == [i for i in result.ids if i != end]
 
 
 def test_impossible_inputs_are_refused():

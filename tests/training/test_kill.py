@@ -17,6 +17,12 @@ KINDS = {
     "plain": {},
     "ema, workers": {"training": {"ema": 0.9, "workers": 2, "keep": 3}},
     "accumulate 4": {"training": {"accumulate": 4, "max_updates": 8, "max_tokens": 200}},
+    "memory": {
+        "task": "language_modeling",
+        "size": "transfo-xl-micro",
+        "data": {"columns": {"text": 1}},
+        "model": {"n_encoder_layers": 0, "max_length": 16, "mem_len": 24},
+    },
 }
 POINTS = [
     "publish:empty",
@@ -53,6 +59,7 @@ def digest(run_dir):
     """What must be equal: metrics, the newest checkpoint's weights, the final model."""
     newest = max((run_dir / "checkpoints").glob("step-*"))
     files = [newest / "weights.safetensors", newest / "optimizer.safetensors"]
+    files += newest.glob("buffers.safetensors")  # the memory of a Transformer-XL
     files.append(run_dir / "final" / "model.safetensors")
     return figures(run_dir), [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
 
@@ -88,7 +95,7 @@ def campaign(context, data, tmp_path, kind, kills, seed):
 
 
 @pytest.mark.parametrize(
-    ("kind", "kills"), [("plain", 10), ("ema, workers", 5), ("accumulate 4", 5)]
+    ("kind", "kills"), [("plain", 10), ("ema, workers", 5), ("accumulate 4", 5), ("memory", 3)]
 )
 def test_killed_runs_end_the_same(context, pairs_file, tmp_path, kind, kills):  # authority: itself
     hits, cut, whole = campaign(context, pairs_file, tmp_path, kind, kills, seed=7)
