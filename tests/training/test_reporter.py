@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from pellucid.config.run import RunConfig
+from pellucid.config.training import TrainingConfig
 from pellucid.errors import ResourceError
-from pellucid.training.board import TensorBoard
 from pellucid.training.reporter import (
     JsonLines,
     LogFile,
@@ -21,6 +22,7 @@ from pellucid.training.reporter import (
     choose_reporter,
     format_metrics,
 )
+from pellucid.training.trackers import add_trackers
 
 RECORD = {"step": 1200, "loss": 4.12345, "rate": 0.0004567, "tokens_per_second": 12345.6}
 
@@ -54,17 +56,23 @@ def test_the_log_keeps_what_every_reporter_hears(tmp_path, capsys):
     assert capsys.readouterr() == ("", "")
 
 
-def test_a_missing_extra_is_named(monkeypatch, tmp_path):
+@pytest.mark.parametrize("name", ["torch.utils.tensorboard", "wandb"])
+def test_a_missing_extra_is_named(monkeypatch, tmp_path, name):
     real = builtins.__import__
 
-    def without(name, *args, **kwargs):
-        if name.startswith("torch.utils.tensorboard"):
-            raise ImportError(name)
-        return real(name, *args, **kwargs)
+    def without(module, *args, **kwargs):
+        if module.startswith(name):
+            raise ImportError(module)
+        return real(module, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(ResourceError, match=r"pellucid\[track\]"):
-        TensorBoard(tmp_path)
+    setting = name.split(".")[-1]
+    config = RunConfig(training=TrainingConfig(**{setting: True}))
+    with (
+        pytest.raises(ResourceError, match=rf"training\.{setting} is set.*pellucid\[track\]"),
+        add_trackers(Quiet(), config, tmp_path),
+    ):
+        pass
 
 
 def test_figures_that_are_not_finite_can_be_said():

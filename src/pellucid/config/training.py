@@ -74,6 +74,10 @@ class TrainingConfig:
     threads: int = 0
     """CPU threads per process; 0 means all cores. Results depend on it in the last bits."""
     tensorboard: bool = False
+    """Write metrics for TensorBoard into the run directory; needs `pellucid[track]`."""
+    wandb: bool = False
+    """Write metrics for Weights & Biases into the run directory, offline unless WANDB_MODE says
+    otherwise; needs `pellucid[track]`."""
 
     def __post_init__(self) -> None:
         check_at_least(1, self, "accumulate", "average", "keep", "log_every")

@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from pellucid.errors import DataError
 
 ENTITY_TAG = re.compile("O|[BIES](-.+)?", re.DOTALL)
@@ -71,6 +73,31 @@ def entity_scores(
         for kind in sorted({entity.type for _, entity in guesses | truth})
     }
     return EntityScores(_score(guesses, truth), by_type)
+
+
+def count_matches(predicted: Sequence[Sequence[str]], gold: Sequence[Sequence[str]]) -> np.ndarray:
+    """Return counts of each sentence, (S, 5): right words, words; right, predicted, gold entities.
+
+    Sums over sentences give the metrics by `score_counts`. Raises: DataError as `entity_scores`.
+    """
+    _check_lengths(predicted, gold)
+    rows = []
+    for p, g in zip(predicted, gold, strict=True):
+        guesses, truth = set(entities(p)), set(entities(g))
+        right = sum(a == b for a, b in zip(p, g, strict=True))
+        rows.append((right, len(g), len(guesses & truth), len(guesses), len(truth)))
+    return np.array(rows)
+
+
+def score_counts(sums: np.ndarray) -> dict[str, float]:
+    """Return accuracy, precision, recall and F1 from the sums of `count_matches`, (5,)."""
+    right_words, words, right, predicted, gold = sums.tolist()
+    return {
+        "accuracy": _ratio(right_words, words),
+        "precision": _ratio(right, predicted),
+        "recall": _ratio(right, gold),
+        "f1": _ratio(2 * right, predicted + gold),
+    }
 
 
 def entities(tags: Sequence[str]) -> list[Entity]:

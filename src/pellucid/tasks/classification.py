@@ -16,6 +16,12 @@ from pellucid.data.records import Record
 from pellucid.errors import ConfigError, DataError
 from pellucid.formats.bundle import Bundle
 from pellucid.metrics.classification import score_label_sets, score_labels
+from pellucid.metrics.intervals import (
+    Interval,
+    Metrics,
+    bootstrap_intervals,
+    wilson_interval,
+)
 from pellucid.nn.base import Model
 from pellucid.nn.losses import cross_entropy
 from pellucid.tasks.encoder import (
@@ -118,8 +124,15 @@ class ClassificationTask(Task):
                 predicted.append(best.cpu())
                 gold.append(batch.labels.to(best.dtype).cpu())
         score = score_label_sets if self._is_multi_label else score_labels
-        scores = score(torch.cat(predicted).numpy(), torch.cat(gold).numpy())
-        return {"loss": total / count, **scores._asdict()}
+        p, g = torch.cat(predicted).numpy(), torch.cat(gold).numpy()
+        scores = score(p, g)
+
+        def find_intervals() -> dict[str, Interval]:
+            intervals = bootstrap_intervals(lambda i: score(p[i], g[i])._asdict(), len(g))
+            right = round(scores.accuracy * len(g))
+            return {**intervals, "accuracy": wilson_interval(right, len(g))}
+
+        return Metrics({"loss": total / count, **scores._asdict()}, find_intervals)
 
     def export(self, module: nn.Module) -> Mapping[str, Bundle]:
         """The one model of this task."""

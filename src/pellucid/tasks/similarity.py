@@ -16,6 +16,7 @@ from pellucid.data.examples import Encoded, LeftOutRecord, ValidationData, split
 from pellucid.data.records import Record
 from pellucid.errors import ConfigError
 from pellucid.formats.bundle import Bundle
+from pellucid.metrics.intervals import Metrics, bootstrap_intervals
 from pellucid.metrics.similarity import pearson, spearman
 from pellucid.nn.base import Model
 from pellucid.nn.heads import pool_states
@@ -101,7 +102,12 @@ class SimilarityTask(Task):
                 gold.append(batch.scores)
                 total += float(self.sum_loss(predicted[-1], batch.scores))
         x, y = (torch.cat(side).cpu().numpy() for side in (predicted, gold))
-        return {"loss": total / len(y), "pearson": pearson(x, y), "spearman": spearman(x, y)}
+
+        def correlate(i: np.ndarray) -> dict[str, float]:
+            return {"pearson": pearson(x[i], y[i]), "spearman": spearman(x[i], y[i])}
+
+        scores = {"loss": total / len(y), **correlate(np.arange(len(y)))}
+        return Metrics(scores, lambda: bootstrap_intervals(correlate, len(y)))
 
 
 class RegressionTask(SimilarityTask):

@@ -16,7 +16,13 @@ from pellucid.data.records import Record
 from pellucid.errors import DataError
 from pellucid.formats.bundle import Bundle
 from pellucid.formats.special_ids import template_ids
-from pellucid.metrics.tagging import are_entity_tags, entity_scores, token_accuracy
+from pellucid.metrics.intervals import Metrics, bootstrap_intervals
+from pellucid.metrics.tagging import (
+    are_entity_tags,
+    count_matches,
+    score_counts,
+    token_accuracy,
+)
 from pellucid.nn.base import Model
 from pellucid.nn.masks import keep_from
 from pellucid.nn.padding import pad_rows
@@ -142,12 +148,16 @@ class TaggingTask(Task):
                 best = _best_labels(module, scores, batch)
                 predicted += self._label_names(best, batch.is_word)
                 gold += self._label_names(batch.labels, batch.is_word)
-        accuracy = token_accuracy(predicted, gold)
-        result = {"loss": total / max(count, 1), "accuracy": accuracy}
+        loss = {"loss": total / max(count, 1)}
         if not are_entity_tags(self.labels):
-            return {**result, "precision": accuracy, "recall": accuracy, "f1": accuracy}
-        micro = entity_scores(predicted, gold).micro
-        return {**result, "precision": micro.precision, "recall": micro.recall, "f1": micro.f1}
+            accuracy = token_accuracy(predicted, gold)
+            names = ("accuracy", "precision", "recall", "f1")
+            return {**loss, **dict.fromkeys(names, accuracy)}
+        counts = count_matches(predicted, gold)
+        return Metrics(
+            {**loss, **score_counts(counts.sum(0))},
+            lambda: bootstrap_intervals(lambda i: score_counts(counts[i].sum(0)), len(counts)),
+        )
 
     def export(self, module: nn.Module) -> Mapping[str, Bundle]:
         """Return the only model of this task."""

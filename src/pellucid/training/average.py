@@ -10,7 +10,7 @@ from pellucid.manifest import verify
 from pellucid.nn.lora import merge_lora
 from pellucid.tasks.catalog import build_task
 from pellucid.training import checkpoints
-from pellucid.training.cards import model_card
+from pellucid.training.cards import CardFacts, model_card
 from pellucid.training.inputs import read_inputs
 from pellucid.training.run_directory import RunDirectory
 from pellucid.training.tuning import build_module
@@ -59,4 +59,10 @@ def average_checkpoints(paths: Sequence[Path]) -> Bundle:
     bundle = task.export(module.eval())["final"]
     averaged = replace(config.training, average=len(paths))
     last = max(map(checkpoints.checkpoint_step, paths))
-    return replace(bundle, card=model_card(replace(config, training=averaged), {}, last))
+    facts = CardFacts(
+        updates=last,
+        n_parameters=sum(p.numel() for p in bundle.model.parameters()),
+        n_records=inputs.n_records,
+        label_counts=inputs.label_counts,
+    )
+    return replace(bundle, card=model_card(replace(config, training=averaged), {}, facts))

@@ -16,14 +16,14 @@ from pellucid.nn.kernels import use_kernels
 from pellucid.nn.lora import merge_lora
 from pellucid.tasks.starting_weights import describe_heads
 from pellucid.training import checkpoints
-from pellucid.training.board import TensorBoard
-from pellucid.training.cards import model_card
+from pellucid.training.cards import CardFacts, model_card
 from pellucid.training.distribution import World, join_processes
 from pellucid.training.prepare import PreparedRun, locate_run, prepare_run
 from pellucid.training.reporter import LogFile, Quiet, Reporter, Tee
 from pellucid.training.run_directory import RunDirectory
 from pellucid.training.run_kernels import run_kernels
 from pellucid.training.state import Progress, find_steps_to_average
+from pellucid.training.trackers import add_trackers
 from pellucid.training.trainer import Runtime, Trainer
 
 
@@ -70,10 +70,10 @@ def build_data(
 def _train(prepared: PreparedRun, run: RunDirectory, w: World, reporter: Reporter) -> Trained:
     config = prepared.config
     device = choose_device(config.device)
-    if config.training.tensorboard and w.is_main:
-        reporter = Tee(reporter, TensorBoard(run.path))
-    with use_kernels(run_kernels(run, device, config.training.precision, w, reporter)):
-        runtime = Runtime(device, w, reporter)
+    kernels = run_kernels(run, device, config.training.precision, w, reporter)
+    trackers = add_trackers(reporter, config, run.path) if w.is_main else nullcontext(reporter)
+    with use_kernels(kernels), trackers as listener:
+        runtime = Runtime(device, w, listener)
         trainer = Trainer(prepared.task, prepared.data, config, run, runtime)
         if prepared.start is not None:
             for message in describe_heads(prepared.start.model, trainer.module):
@@ -97,10 +97,17 @@ def _finish(config: RunConfig, trainer: Trainer, run: RunDirectory) -> None:
     with torch.no_grad():
         scores = trainer.scores()
     trainer.reporter.log_metrics({f"final_{name}": value for name, value in scores.items()})
-    module = trainer.module.cpu()
+    module, known = trainer.module.cpu(), run.facts() or {}
     merge_lora(module)
     for name, bundle in trainer.task.export(module).items():
-        card = model_card(replace(config, model=bundle.model_config), scores, progress.step)
+        facts = CardFacts(
+            updates=progress.step,
+            n_parameters=sum(p.numel() for p in bundle.model.parameters()),
+            n_records=known["records"],
+            n_validation=len(trainer.data.validation.records),
+            label_counts=known["label_counts"],
+        )
+        card = model_card(replace(config, model=bundle.model_config), scores, facts)
         save_bundle(run.path / name, replace(bundle, card=card))
 
 

@@ -28,6 +28,7 @@ MAY_CHANGE = {
     "training.keep",
     "training.workers",
     "training.tensorboard",
+    "training.wandb",
 }
 """Settings that may change when a run resumes. Finished updates are not repeated. Data files may be
 renamed, but their content must be the same."""

@@ -1,0 +1,60 @@
+"""Confidence intervals of metrics, at 95 %."""
+
+from collections.abc import Callable, Mapping
+from math import sqrt
+from statistics import NormalDist
+from typing import NamedTuple
+
+import numpy as np
+
+LEVEL = 0.95
+RESAMPLES = 1000
+
+
+class Interval(NamedTuple):
+    """A confidence interval of a metric."""
+
+    low: float
+    high: float
+    method: str
+    """Wilson or bootstrap."""
+
+
+class Metrics(dict[str, float]):
+    """Values of metrics by name; `intervals` computes confidence intervals of some of them."""
+
+    def __init__(
+        self, values: Mapping[str, float], intervals: Callable[[], dict[str, Interval]] = dict
+    ) -> None:
+        super().__init__(values)
+        self.intervals = intervals
+
+
+def wilson_interval(right: int, n: int) -> Interval:
+    """Return the interval of the share right / n of independent examples; n is at least 1.
+
+    Source: Wilson 1927, without correction for continuity.
+    """
+    z = NormalDist().inv_cdf((1 + LEVEL) / 2)
+    share = right / n
+    center = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    return Interval(max(0.0, center - half), min(1.0, center + half), "Wilson")
+
+
+def bootstrap_intervals(
+    score: Callable[[np.ndarray], Mapping[str, float]], n: int, seed: int = 0
+) -> dict[str, Interval]:
+    """Return the interval of each metric: percentiles over resamples of the examples.
+
+    score: from indices of examples (with repetitions) to metrics; n: number of examples.
+    Source: Efron and Tibshirani 1993, section 13.3.
+    """
+    rng = np.random.default_rng(seed)
+    samples = [score(rng.integers(n, size=n)) for _ in range(RESAMPLES)]
+    ends = [100 * (1 - LEVEL) / 2, 100 * (1 + LEVEL) / 2]
+    intervals = {}
+    for name in samples[0]:
+        low, high = np.percentile([sample[name] for sample in samples], ends)
+        intervals[name] = Interval(float(low), float(high), "bootstrap")
+    return intervals
