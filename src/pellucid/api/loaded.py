@@ -16,6 +16,7 @@ from pellucid.inference.generate import generate, stream
 from pellucid.inference.ids import pair_ids, text_rows
 from pellucid.inference.logits import Inputs, logits
 from pellucid.inference.options import CallOptions
+from pellucid.inference.summarize import summarize
 from pellucid.inference.translate import translate
 from pellucid.nn.kernels import PackedType
 from pellucid.text.guard import check_many
@@ -125,6 +126,32 @@ class Loaded(TextVerbs):
             first=first,
         )
         ranked = generate(self._packed, prompts, config, call)
+        return ranked if config.n_best > 1 else [best for best, *_ in ranked]
+
+    def summarize(
+        self,
+        texts: Sequence[str],
+        *,
+        source_prefix: str | None = None,
+        banned: Sequence[str] = (),
+        first: int = 0,
+        progress: Callable[[int], None] | None = None,
+        **settings: Any,
+    ) -> list[Any]:
+        """Return one `Generated` per text; with `n_best` above 1, a list of them, best first.
+
+        source_prefix: text before each document, such as T5's "summarize: "; None means that of
+        the model. banned, first, progress: as in `translate`. settings: fields of
+        `DecodingConfig`, e.g. beam=4.
+        Raises: ConfigError on impossible settings; UsageError if the model is no encoder-decoder.
+        """
+        check_many(texts, "summarize")
+        config = self.decoding(**settings)
+        bundle = self._packed
+        if source_prefix is not None:
+            bundle = replace(bundle, source_prefix=source_prefix)
+        call = CallOptions(banned=banned, first=first, progress=progress)
+        ranked = summarize(bundle, texts, config, call)
         return ranked if config.n_best > 1 else [best for best, *_ in ranked]
 
     def stream(

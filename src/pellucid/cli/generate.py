@@ -13,6 +13,8 @@ from pellucid.config.decoding import DecodingConfig
 from pellucid.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pellucid.api import Loaded
     from pellucid.cli.process_input import ChunkOutput
     from pellucid.cli.stream import Chunk
@@ -81,22 +83,32 @@ def run(options: Options) -> int:
     if options.stream:
         process_input(lambda chunk: _stream(model, chunk, settings), 1, options.max_line_bytes)
         return 0
-    n_cut = process_input(
-        lambda chunk: _generate(model, chunk, settings, options.jsonl),
+    write_texts(
+        lambda chunk: model.generate(chunk.lines, first=chunk.first, **settings),
+        options.jsonl,
         1 if options.draft else CHUNK_LINES,
         options.max_line_bytes,
     )
-    if n_cut:
-        print(describe_cut(n_cut), file=sys.stderr)
     return 0
 
 
-def _generate(
-    model: "Loaded", chunk: "Chunk", settings: dict[str, Any], jsonl: bool
-) -> "ChunkOutput":
+def write_texts(
+    generate: "Callable[[Chunk], list[Any]]", jsonl: bool, max_lines: int, max_bytes: int
+) -> None:
+    """Write the texts that a verb generates for each line of standard input.
+
+    generate: returns for each line of a chunk one `Generated`, or a list of them.
+    """
+    from pellucid.cli.process_input import process_input
+
+    n_cut = process_input(lambda chunk: _render(generate(chunk), jsonl), max_lines, max_bytes)
+    if n_cut:
+        print(describe_cut(n_cut), file=sys.stderr)
+
+
+def _render(results: list[Any], jsonl: bool) -> "ChunkOutput":
     from pellucid.cli.process_input import ChunkOutput
 
-    results = model.generate(chunk.lines, first=chunk.first, **settings)
     ranked = [result if isinstance(result, list) else [result] for result in results]
     lines = [
         one_line(json.dumps(_record(text), ensure_ascii=False) if jsonl else text.text)

@@ -28,6 +28,7 @@ VERBS = {
     "score": ("score", "log-probability of given translations, line by line"),
     "generate": ("generate", "continue lines of standard input"),
     "fill": ("fill", "words for the mask tokens in lines of standard input"),
+    "summarize": ("summarize", "a summary of each line of standard input"),
     "classify": ("classify", "a label for each line of standard input"),
     "tag": ("tag", "a tag for each word of lines of standard input"),
     "answer": ("answer", "an answer to the question in each line of standard input"),

@@ -34,5 +34,13 @@ PAIR = (
     Column("target", "text", ("tgt", "trg", "target_text", "translation"), tokenizer="target"),
 )
 """Parallel text: a text and its translation."""
-DOCUMENT = (Column("text", "document", ("document", "sentence", "content"), tokenizer="source"),)
+DOCUMENT = (
+    Column(
+        "text",
+        "document",
+        ("document", "sentence", "content", "article", "dialogue"),
+        False,
+        "source",
+    ),
+)
 """Raw text for pretraining."""

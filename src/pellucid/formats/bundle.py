@@ -40,6 +40,8 @@ class Bundle:
     """Of a sentence-transformers directory: its prompt settings, kept for an export."""
     banned: tuple[int, ...] = ()
     """Ids that are never generated, in addition to `roles.banned`."""
+    source_prefix: str = ""
+    """Text before each document to summarize, such as T5's `summarize: `."""
     notes: tuple[str, ...] = ()
     """Search settings of a published directory that are not supported."""
 

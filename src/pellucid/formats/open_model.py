@@ -57,6 +57,7 @@ def build_bundle(published: PublishedModel, directory: Path, config: Mapping[str
         prompts=steps.prompts,
         banned=search.banned,
         notes=search.notes,
+        source_prefix=_source_prefix(config),
     )
     sidecar = read_sidecar(directory)
     if sidecar is None:
@@ -68,7 +69,15 @@ def build_bundle(published: PublishedModel, directory: Path, config: Mapping[str
         decoding=sidecar.decoding,
         languages=sidecar.languages,
         longest_source=sidecar.longest_source,
+        source_prefix=sidecar.source_prefix,
     )
+
+
+def _source_prefix(config: Mapping[str, Any]) -> str:
+    """Return the text before a document to summarize that config.json names; "" if none."""
+    for name in ("task_specific_params", "summarization", "prefix"):
+        config = config.get(name) if isinstance(config, Mapping) else {}  # type: ignore[assignment]
+    return config if isinstance(config, str) else ""
 
 
 def _tokenizers(directory: Path, c: ModelConfig) -> Tokenizers:

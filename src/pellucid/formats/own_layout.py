@@ -51,6 +51,7 @@ class ConfigFile:
     model: ModelConfig | RNNConfig
     family: str = "transformer"
     heads: Mapping[str, HeadConfig] = field(default_factory=lambda: {"lm": LANGUAGE_MODEL})
+    source_prefix: str = ""
     embedding: EmbeddingConfig = EmbeddingConfig()  # noqa: RUF009 (frozen)
 
 
@@ -74,6 +75,7 @@ def write_model(directory: Path, bundle: Bundle, dtype: Kind = "fp32") -> None:
         family=bundle.family,
         heads=bundle.model.head_configs,
         embedding=bundle.embedding,
+        source_prefix=bundle.source_prefix,
     )
     generation = GenerationFile(roles=bundle.roles, decoding=bundle.decoding)
     (directory / "config.json").write_bytes(dump_json(asdict(config)))
@@ -125,6 +127,7 @@ def load_model(directory: Path, config_json: Any = None) -> Bundle:
         card=read_text(directory / "README.md"),
         family=config.family,
         embedding=config.embedding,
+        source_prefix=config.source_prefix,
     )
 
 

@@ -26,6 +26,7 @@ class Sidecar:
     longest_source: int
     roles: Roles
     decoding: DecodingConfig
+    source_prefix: str = ""
 
 
 def write_sidecar(directory: Path, bundle: Bundle) -> None:
@@ -37,6 +38,7 @@ def write_sidecar(directory: Path, bundle: Bundle) -> None:
         longest_source=bundle.longest_source,
         roles=bundle.roles,
         decoding=bundle.decoding,
+        source_prefix=bundle.source_prefix,
     )
     (directory / NAME).write_bytes(dump_json(asdict(sidecar)))
 

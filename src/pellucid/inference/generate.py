@@ -50,7 +50,13 @@ def generate(
     A decoder continues the prompt; an encoder-decoder reads it and generates another text.
     Raises: UsageError if the model generates no text, or as `combine` and `search`.
     """
-    rows = _source_rows(bundle, prompts, call)
+    return generate_from(bundle, _source_rows(bundle, prompts, call), config, call)
+
+
+def generate_from(
+    bundle: Bundle, rows: Sequence[Row], config: DecodingConfig, call: CallOptions
+) -> list[list[Generated]]:
+    """Return `n_best` texts for each row of ids, best first."""
     models = combine_models(bundle, call)
     ranked = search(models, _request(bundle, rows, call), config, call.progress)
     return [

@@ -34,11 +34,11 @@ def can_generate(bundle: Bundle) -> bool:
     return "lm" in bundle.model.head_configs and bundle.model.decoder is not None
 
 
-def check_can_translate(bundle: Bundle) -> None:
+def check_can_translate(bundle: Bundle, verb: str = "translate") -> None:
     """Raises: UsageError unless the model is an encoder-decoder that generates text."""
     if bundle.model.encoder is None or not can_generate(bundle):
         raise UsageError(
-            "this model cannot translate: that needs an encoder-decoder with a language-model head."
+            f"this model cannot {verb}: that needs an encoder-decoder with a language-model head."
             " Use generate, fill or embed."
         )
 

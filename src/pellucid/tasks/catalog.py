@@ -14,6 +14,7 @@ TASKS = {
     "distillation": ("pellucid.tasks.distillation", "DistillationTask"),
     "classification": ("pellucid.tasks.classification", "ClassificationTask"),
     "similarity": ("pellucid.tasks.similarity", "build_similarity_task"),
+    "summarization": ("pellucid.tasks.summarization", "SummarizationTask"),
     "tagging": ("pellucid.tasks.tagging", "TaggingTask"),
     "question_answering": ("pellucid.tasks.question_answering", "QuestionAnsweringTask"),
 }

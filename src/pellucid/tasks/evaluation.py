@@ -1,6 +1,7 @@
 """Evaluate a finished model on a test set, with the metrics of its task."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 
@@ -8,6 +9,7 @@ from pellucid.config.columns import LABEL_KINDS
 from pellucid.config.data import DataConfig
 from pellucid.config.run import RunConfig
 from pellucid.config.tasks.catalog import TASK_CONFIGS, task_config
+from pellucid.config.tasks.summarization import SummarizationConfig
 from pellucid.data.examples import Encoded, InMemoryExamples, ValidationData
 from pellucid.data.records import read_records
 from pellucid.errors import DataError, UsageError
@@ -43,6 +45,8 @@ def build_task_inputs(bundle: Bundle, data: DataConfig) -> TaskInputs:
     """Return the inputs of a finished model's task. Settings of training have their defaults."""
     heads = bundle.model.head_configs
     objective = task_config(bundle.task, "the model").of_model(heads, bundle.embedding)
+    if isinstance(objective, SummarizationConfig):
+        objective = replace(objective, source_prefix=bundle.source_prefix)
     labels = next((head.labels for head in heads.values() if head.labels), ())
     return TaskInputs(
         config=RunConfig(

@@ -166,8 +166,9 @@ def _make_tokenizers(
             tokenizers = tokenizers.with_end_tokens()
     else:
         reporter.log("learning the tokenizer")
-        extra = config.objective.extra_tokens(corpus.labels)
-        special = ALL_FAMILIES[config.family].special_tokens._replace(extra=extra)
+        special = ALL_FAMILIES[config.family].special_tokens
+        extra = (*special.extra, *config.objective.extra_tokens(corpus.labels))
+        special = special._replace(extra=extra)
         tokenizers = train_tokenizers(corpus.texts, config.tokenizer, special)
     with publish(run.tokenizers) as temp:
         tokenizers.save(temp)

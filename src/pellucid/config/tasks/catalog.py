@@ -10,6 +10,7 @@ from pellucid.config.tasks.question_answering import QuestionAnsweringConfig
 from pellucid.config.tasks.replaced_token import ReplacedTokenConfig
 from pellucid.config.tasks.similarity import SimilarityConfig
 from pellucid.config.tasks.span_corruption import SpanCorruptionConfig
+from pellucid.config.tasks.summarization import SummarizationConfig
 from pellucid.config.tasks.tagging import TaggingConfig
 from pellucid.config.tasks.translation import TranslationConfig
 from pellucid.errors import ConfigError
@@ -28,6 +29,7 @@ TASK_CONFIGS: dict[str, type[TaskConfig]] = {
         SimilarityConfig,
         TaggingConfig,
         QuestionAnsweringConfig,
+        SummarizationConfig,
     )
 }
 

@@ -1,0 +1,94 @@
+"""ROUGE scores of summaries, by the package rouge-score."""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from pellucid.errors import DataError, UsageError
+from pellucid.metrics.translation import Score
+from pellucid.text.languages import base_language
+
+NAMES = ("rouge1", "rouge2", "rougeL", "rougeLsum")
+_UNSPACED = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+)
+"""Letters of scripts without spaces between words: Thai, Lao, Burmese, Khmer, kana, Han."""
+_WORD = re.compile(rf"[{_UNSPACED}]|[^\W_{_UNSPACED}]++")
+_SENTENCE_END = re.compile(r"(?<=[.!?])[ \t]++|(?<=[。！？])")
+
+
+def rouge(summaries: Sequence[str], references: Sequence[str], language: str = "") -> list[Score]:
+    """Return ROUGE-1, -2, -L and -Lsum: F1 in percent, the mean over all summaries.
+
+    English words are split and stemmed as rouge-score does with `use_stemmer`. In other languages,
+    a word is a run of letters and digits, and of a script without spaces a single letter; nothing
+    is stemmed. If the language is unknown, it counts as English if most letters of the references
+    are those of English. The sentences of Lsum end at line breaks and at . ! ? with a space.
+    Raises: DataError if there is no summary or the lengths differ; UsageError if the package is
+    missing.  Source: Lin 2004.
+    """
+    if not summaries or len(summaries) != len(references):
+        raise DataError(
+            f"{len(summaries)} summaries for {len(references)} references. Give one for each."
+        )
+    is_english = _is_english(references, language)
+    scorer = _scorer(is_english)
+    sums = dict.fromkeys(NAMES, 0.0)
+    for summary, reference in zip(summaries, references, strict=True):
+        found = scorer.score(_split_sentences(reference), _split_sentences(summary))
+        for name in NAMES:
+            sums[name] += found[name].fmeasure
+    signature = rouge_signature(is_english)
+    return [Score(name, 100 * sums[name] / len(summaries), signature) for name in NAMES]
+
+
+def check_rouge() -> None:
+    """Raises: UsageError if the package rouge-score is not installed."""
+    _load_package()
+
+
+def rouge_signature(is_english: bool) -> str:
+    """Return how words are split, and the version of the package."""
+    from importlib.metadata import version
+
+    words = "tok:rouge-score|stem:porter" if is_english else "tok:pellucid-words|stem:no"
+    return f"nrefs:1|{words}|f1|version:{version('rouge-score')}"
+
+
+class _Words:
+    """Splits a text into lower-case words."""
+
+    def tokenize(self, text: str) -> list[str]:
+        return _WORD.findall(unicodedata.normalize("NFC", text).lower())
+
+
+@cache
+def _scorer(is_english: bool) -> Any:
+    package = _load_package()
+    if is_english:
+        return package.RougeScorer(NAMES, use_stemmer=True)
+    return package.RougeScorer(NAMES, tokenizer=_Words())
+
+
+def _load_package() -> Any:
+    try:
+        from rouge_score import rouge_scorer
+    except ImportError:
+        raise UsageError(
+            "ROUGE needs the package rouge-score. Install it: pip install 'pellucid[tasks]'."
+        ) from None
+    return rouge_scorer
+
+
+def _is_english(references: Sequence[str], language: str) -> bool:
+    if language:
+        return base_language(language) == "en"
+    letters = [char for text in references for char in text if char.isalpha()]
+    return 2 * sum(char.isascii() for char in letters) >= len(letters)
+
+
+def _split_sentences(text: str) -> str:
+    """Return a text with one sentence on each line."""
+    return _SENTENCE_END.sub("\n", text)
