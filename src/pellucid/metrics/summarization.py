@@ -37,9 +37,9 @@ def rouge(summaries: Sequence[str], references: Sequence[str], language: str = "
     scorer = _scorer(is_english)
     sums = dict.fromkeys(NAMES, 0.0)
     for summary, reference in zip(summaries, references, strict=True):
-        found = scorer.score(_split_sentences(reference), _split_sentences(summary))
+        values = scorer.score(_split_sentences(reference), _split_sentences(summary))
         for name in NAMES:
-            sums[name] += found[name].fmeasure
+            sums[name] += values[name].fmeasure
     signature = rouge_signature(is_english)
     return [Score(name, 100 * sums[name] / len(summaries), signature) for name in NAMES]
 
