@@ -33,9 +33,9 @@ no_network.install()
 @pytest.fixture(autouse=True)
 def _no_network() -> Iterator[None]:
     yield
-    said = ATTEMPTS.read_text(encoding="utf-8")
+    message = ATTEMPTS.read_text(encoding="utf-8")
     ATTEMPTS.write_text("", encoding="utf-8")
-    assert not said, f"during this test something tried to use the network: {said}"
+    assert not message, f"during this test something tried to use the network: {message}"
 
 
 @pytest.fixture

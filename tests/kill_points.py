@@ -30,13 +30,13 @@ KILL_POINTS = {
 
 def install(kill_at: str) -> None:
     """Kill this process at a point, `NAME` or `NAME@N` for the Nth time."""
-    wanted, _, count = kill_at.partition("@")
-    assert wanted in KILL_POINTS, wanted
+    expected, _, count = kill_at.partition("@")
+    assert expected in KILL_POINTS, expected
     left = int(count or 1)
 
     def reach(point: str) -> None:
         nonlocal left
-        left -= point == wanted
+        left -= point == expected
         if not left:
             os.kill(os.getpid(), signal.SIGKILL)
 

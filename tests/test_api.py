@@ -104,13 +104,13 @@ def test_draws_hang_on_a_texts_number_and_not_on_its_neighbours(model):  # autho
     long = "Yesterday the old dog was sleeping here under the big table, I know. " * 4
     texts = ["", TEXTS[0], long, " ", TEXTS[1], long, TEXTS[0]]
     draw = {"method": "sample", "n_best": 2, "seed": 3, "alignment": False}
-    found = model.translate(texts, **draw)
+    actual = model.translate(texts, **draw)
     alone = [model.translate([text], first=n, **draw)[0] for n, text in enumerate(texts)]
-    assert [[t.text for t in ts] for ts in found] == [[t.text for t in ts] for ts in alone]
-    one = found[2][0]
+    assert [[t.text for t in ts] for ts in actual] == [[t.text for t in ts] for ts in alone]
+    one = actual[2][0]
     assert one.parts == 4
     assert one.ids != one.ids[: len(one.ids) // 4] * 4, "a part's draws are no other part's"
-    assert len({t.text for n in (2, 5) for t in found[n]}) == 4
+    assert len({t.text for n in (2, 5) for t in actual[n]}) == 4
 
 
 def test_the_plain_model_is_at_hand(model):
@@ -159,13 +159,13 @@ def test_what_is_no_text_is_refused(model: Loaded, text: Any):  # authority: the
 
 def test_the_layer_asked_for_aligns(model: Loaded):  # authority: `align` of that layer
     start = model.tokenizer.target.id("bos")
-    found = model.translate(TEXTS, alignment_layer=-1)
-    for result in found:
+    actual = model.translate(TEXTS, alignment_layer=-1)
+    for result in actual:
         ids = [result.source_ids], [result.ids]
         (weights,) = align(model.model, *ids, start=start, layer=-1)
         assert result.alignment == tuple((s, t) for t, s in hard_alignment(weights))
     assert any(
-        a.alignment != b.alignment for a, b in zip(found, model.translate(TEXTS), strict=True)
+        a.alignment != b.alignment for a, b in zip(actual, model.translate(TEXTS), strict=True)
     )
     for texts in ([], TEXTS):
         with pytest.raises(UsageError, match="has 2 layers"):

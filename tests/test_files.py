@@ -221,11 +221,11 @@ def test_sweep_spares_the_living_and_the_foreign(tmp_path):
 def test_sweep_leaves_other_peoples_leftovers(tmp_path):
     if os.geteuid() != 0:
         pytest.skip("only root can make files of another user")
-    theirs = tmp_path / ".tmp-model-99999-0123abcd"
-    theirs.mkdir()
-    os.chown(theirs, 12345, 12345)
+    reference = tmp_path / ".tmp-model-99999-0123abcd"
+    reference.mkdir()
+    os.chown(reference, 12345, 12345)
     assert sweep(tmp_path) == []
-    assert theirs.exists()
+    assert reference.exists()
 
 
 def test_a_child_does_not_keep_a_dead_parents_claim(tmp_path):

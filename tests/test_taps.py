@@ -110,9 +110,9 @@ def test_a_copy_is_not_listened_to(model):  # authority: the copy's own record
         copied = copy.deepcopy(model)
         copied(X)
     assert seen == {}
-    with record(copied) as theirs:
+    with record(copied) as reference:
         copied(X)
-    assert sorted(theirs) == sorted(taps(model))
+    assert sorted(reference) == sorted(taps(model))
 
 
 def test_a_compiled_model_is_listened_to_through_its_own_module(model):

@@ -23,8 +23,8 @@ def directory(request, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def results(directory):
-    found = iter(package.load(directory, device="cpu").classify([t for t in TEXTS if t]))
-    return [next(found) if text else None for text in TEXTS]
+    actual = iter(package.load(directory, device="cpu").classify([t for t in TEXTS if t]))
+    return [next(actual) if text else None for text in TEXTS]
 
 
 @pytest.mark.parametrize("size", [1, 2, 2000])

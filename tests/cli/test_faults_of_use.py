@@ -220,7 +220,7 @@ def test_a_path_with_spaces_and_other_letters(verb, pellucid, ready, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("args", "code", "says"),
+    ("args", "code", "message"),
     [
         ([], USAGE, "verb is missing"),
         (["trian"], USAGE, "'train'"),
@@ -242,16 +242,16 @@ def test_a_path_with_spaces_and_other_letters(verb, pellucid, ready, tmp_path):
         (["evaluate", "x", "--tokenised", "--against", "y", "--data", "TEXTS"], USAGE, "--against"),
     ],
 )
-def test_what_is_said(args, code, says, pellucid, ready, tmp_path, monkeypatch):
+def test_what_is_said(args, code, message, pellucid, ready, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     at = args.index("TEXTS") if "TEXTS" in args else len(args)
     done = pellucid(*args[:at], *(ready[1:] if at < len(args) else ()))
     check(done, code)
-    assert says in done.err
+    assert message in done.err
 
 
 @pytest.mark.parametrize(
-    ("args", "code", "says"),
+    ("args", "code", "message"),
     [
         (["nowhere.yaml"], 3, "nowhere.yaml"),
         (["--data.train", "TEXTS", "--size", "tinny"], 4, "tiny"),
@@ -259,13 +259,13 @@ def test_what_is_said(args, code, says, pellucid, ready, tmp_path, monkeypatch):
         (["--data.train", "TEXTS", "--run-dir", "/proc/run"], 5, "/proc/run"),
     ],
 )
-def test_errors_of_a_training_are_json_lines(args, code, says, pellucid, ready):
+def test_errors_of_a_training_are_json_lines(args, code, message, pellucid, ready):
     files = [str(ready.source), str(ready.target)]
     args = [word for arg in args for word in (files if arg == "TEXTS" else [arg])]
     done = pellucid("train", "--log-format", "json", *args)
     *_, last = [json.loads(line) for line in done.err.split("\n") if line]
     assert (done.code, last["exit_code"]) == (code, code)
-    assert says in last["error"]
+    assert message in last["error"]
 
 
 def test_debug_shows_the_traceback(pellucid):
@@ -274,20 +274,20 @@ def test_debug_shows_the_traceback(pellucid):
 
 
 @pytest.mark.parametrize(
-    ("says", "code"),
+    ("message", "code"),
     [("index out of bounds", 1), ("IOError(Resource temporarily unavailable)", RESOURCE)],
 )
-def test_a_panic_below_is_one_line(pellucid, monkeypatch, says, code):
+def test_a_panic_below_is_one_line(pellucid, monkeypatch, message, code):
     """Authority: pyo3's documentation: a panic is a BaseException of this name."""
     from pellucid.cli import info
 
     def panic():
-        raise type("PanicException", (BaseException,), {})(says)
+        raise type("PanicException", (BaseException,), {})(message)
 
     monkeypatch.setattr(info, "describe_machine", panic)
     done = pellucid("info")
     assert (done.code, done.err.count("\n")) == (code, 1)
-    assert says in done.err
+    assert message in done.err
 
 
 def test_a_fault_of_ours_is_one_line(pellucid, monkeypatch):

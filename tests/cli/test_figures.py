@@ -35,14 +35,14 @@ def test_scores_are_those_of_sacrebleu(pellucid, ready, tmp_path):
     target.write_text("\n".join(references) + "\n\n")
     output.write_text("\n".join(outputs) + "\nnoise beside a blank pair\n")
     args = ["evaluate", "--hypotheses", output, "--data", source, target, "--json"]
-    found = json.loads(rows(pellucid(*args))[0])["scores"]
+    actual = json.loads(rows(pellucid(*args))[0])["scores"]
     expected = [
         sacrebleu.corpus_bleu(outputs, [references]).score,
         sacrebleu.corpus_chrf(outputs, [references]).score,
         sacrebleu.corpus_ter(outputs, [references]).score,
     ]
-    assert [score["value"] for score in found] == pytest.approx(expected, abs=1e-9)
-    assert [score["name"] for score in found] == ["BLEU", "chrF2", "TER"]
+    assert [score["value"] for score in actual] == pytest.approx(expected, abs=1e-9)
+    assert [score["name"] for score in actual] == ["BLEU", "chrF2", "TER"]
     (score,) = json.loads(rows(pellucid(*args, "--tokenised"))[0])["scores"]
     assert score["name"] == "tokenised BLEU"
     assert "tok:none" in score["signature"]
@@ -60,10 +60,10 @@ def test_two_systems_are_compared(pellucid, ready):
     """Authority: the references against themselves (BLEU 100) and against a poor model."""
     data = ["--data", ready.source, ready.target]
     better = ["evaluate", "--hypotheses", ready.target, *data, "--against", ready.run]
-    found = json.loads(rows(pellucid(*better, "--max-length", "9", "--json"))[0])["comparison"]
-    assert found["b"] == pytest.approx(100)
-    assert found["delta"] > 50
-    assert found["p_value"] < 0.05
+    actual = json.loads(rows(pellucid(*better, "--max-length", "9", "--json"))[0])["comparison"]
+    assert actual["b"] == pytest.approx(100)
+    assert actual["delta"] > 50
+    assert actual["p_value"] < 0.05
     same = json.loads(rows(pellucid(*better[:-1], ready.target, "--json"))[0])["comparison"]
     assert (same["delta"], same["p_value"]) == (0, 1)
     assert "may be chance" in pellucid(*better[:-1], ready.target).out
@@ -153,9 +153,9 @@ def test_the_mean_of_checkpoints(pellucid, ready, tmp_path):
     assert len(paths) == 2
     for chosen in (paths, paths[:1]):
         assert pellucid("average", *chosen, "--out", tmp_path / "model").code == 0
-        found = load_file(tmp_path / "model" / "model.safetensors")
+        actual = load_file(tmp_path / "model" / "model.safetensors")
         each = [load_file(path / "weights.safetensors") for path in chosen]
-        for name, tensor in found.items():
+        for name, tensor in actual.items():
             np.testing.assert_allclose(tensor, np.mean([e[name] for e in each], 0), atol=1e-7)
     assert pellucid("average", ready.run, "--out", tmp_path / "all").code == 0
     whole = package.load(tmp_path / "all").bundle
@@ -197,24 +197,24 @@ def test_verify_names_every_part(pellucid, ready, tmp_path):
 
 def test_info_counts_the_parameters(pellucid, ready):
     """Authority: the sizes of the tensors in the file; a tied one is saved once."""
-    found = json.loads(rows(pellucid("info", ready.run, "--json"))[0])
+    actual = json.loads(rows(pellucid("info", ready.run, "--json"))[0])
     tensors = load_file(ready.run / "final" / "model.safetensors")
-    assert found["parameters"]["all"] == sum(tensor.size for tensor in tensors.values())
-    assert found["shapes"] == {name: list(tensors[name].shape) for name in found["shapes"]}
-    assert found["languages"] == "en-de"
+    assert actual["parameters"]["all"] == sum(tensor.size for tensor in tensors.values())
+    assert actual["shapes"] == {name: list(tensors[name].shape) for name in actual["shapes"]}
+    assert actual["languages"] == "en-de"
     machine = json.loads(rows(pellucid("info", "--json"))[0])
     assert all(choice["means"] for choice in machine["kernels"].values())
 
 
 def test_a_config_to_begin_with_trains(pellucid, ready, tmp_path):
     """Authority: what is given is in the file, the rest is left to `train`."""
-    given = ["--data.train", ready.source, ready.target, "--tokenizer.vocab-size", "300"]
-    done = pellucid("init", "translation", *given, "--training.max-updates", "2")
+    inputs = ["--data.train", ready.source, ready.target, "--tokenizer.vocab-size", "300"]
+    done = pellucid("init", "translation", *inputs, "--training.max-updates", "2")
     file = tmp_path / "my.yaml"
     file.write_text(done.out)
     small = ["--model.d-model", "16", "--model.d-ff", "32", "--run-dir", tmp_path / "run"]
     assert pellucid("train", file, *small, "--training.max-updates", "3").code == 0
-    said = (tmp_path / "run" / "config.yaml").read_text()
-    assert "max_updates: 3" in said
-    assert "vocab_size: 300" in said
-    assert "size: tiny" in said  # chosen from the data: the file leaves it open
+    message = (tmp_path / "run" / "config.yaml").read_text()
+    assert "max_updates: 3" in message
+    assert "vocab_size: 300" in message
+    assert "size: tiny" in message  # chosen from the data: the file leaves it open

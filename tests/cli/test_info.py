@@ -53,20 +53,20 @@ def test_both_sides_of_a_translator(ready):  # authority: its matrices, counted
 
 def test_shapes_are_printed(pellucid, writers):
     done = pellucid("info", writers.model)
-    told = json.loads(pellucid("info", writers.model, "--json").out)
+    reported = json.loads(pellucid("info", writers.model, "--json").out)
     assert done.code == 0
     lines = [line.split(maxsplit=1) for line in done.out.split("\n")]
-    for name, shape in told["shapes"].items():
+    for name, shape in reported["shapes"].items():
         assert [f"shapes.{name}", " x ".join(f"{n}" for n in shape)] in lines
 
 
 def test_unpublished_families_are_compared():
-    small, theirs = gpt3.PRESETS["small"], GPT2.preset
-    wanted = {
-        "max_length": f"{small.max_length} -> {theirs.max_length}",
-        "windows": f"{small.windows} -> {theirs.windows}",
+    small, reference = gpt3.PRESETS["small"], GPT2.preset
+    expected = {
+        "max_length": f"{small.max_length} -> {reference.max_length}",
+        "windows": f"{small.windows} -> {reference.windows}",
     }
-    assert describe_difference("gpt3", "gpt2") == wanted
+    assert describe_difference("gpt3", "gpt2") == expected
     for name in PUBLISHED_COUNTERPARTS:
         assert describe_difference(name, "bert")["objective"].endswith("next sentence")
         assert describe_difference(name, name) == {}

@@ -162,8 +162,8 @@ def test_help_names_no_default_for_what_is_chosen(capsys):
 
 
 def test_a_section_of_two_kinds_has_the_flags_of_both():
-    given = flags("--size", "rnn", "--model.cell", "gru", "--model.n-heads", "4")
-    assert given == {"size": "rnn", "model": {"cell": "gru", "n_heads": 4}}
+    inputs = flags("--size", "rnn", "--model.cell", "gru", "--model.n-heads", "4")
+    assert inputs == {"size": "rnn", "model": {"cell": "gru", "n_heads": 4}}
 
 
 def sections(args):

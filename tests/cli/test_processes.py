@@ -30,12 +30,12 @@ def pellucid(*args, stdin=b"", **options):
 
 def lines_until(process, words):
     """What it says on stderr until a line has these words."""
-    said = []
+    message = []
     for line in process.stderr:
-        said.append(line.decode())
-        if words in said[-1]:
-            return said
-    raise AssertionError("".join(said))
+        message.append(line.decode())
+        if words in message[-1]:
+            return message
+    raise AssertionError("".join(message))
 
 
 def test_help_is_quick():
@@ -115,9 +115,9 @@ def test_one_line_out_for_each_line_in(workers, ready):
     args = ["translate", ready.run, "--max-length", "3", "--jsonl", "--workers", workers]
     code, out, err = pellucid(*args, stdin=b"".join(line + b"\n" for line in lines))
     assert (code, err) == (0, "")
-    *found, last = out.split(b"\n")
-    assert (len(found), last) == (20_000, b"")
-    sources = [bool(json.loads(line)["source_tokens"]) for line in found]
+    *actual, last = out.split(b"\n")
+    assert (len(actual), last) == (20_000, b"")
+    sources = [bool(json.loads(line)["source_tokens"]) for line in actual]
     assert sources == [bool(line) for line in lines]
 
 
@@ -140,17 +140,17 @@ def test_a_training_stopped_twice_goes_on(ready, tmp_path):
         with start("train", *args) as process:
             lines_until(process, "step ")
             process.send_signal(number)
-            said = process.stderr.read().decode()
+            message = process.stderr.read().decode()
             assert process.wait(60) == 128 + number
-        assert f"stopped by {number.name} after update" in said
-        assert f"Resume: pellucid train {run}" in said
+        assert f"stopped by {number.name} after update" in message
+        assert f"Resume: pellucid train {run}" in message
         args = [run]  # what it said to type
     with start("train", run) as process:
         lines_until(process, "resuming from step-")
         with start("train", run) as second:
-            said = second.stderr.read().decode()
+            message = second.stderr.read().decode()
             assert second.wait(60) == 5
-            assert "in use by another training" in said
+            assert "in use by another training" in message
         process.send_signal(signal.SIGTERM)
         process.stderr.read()
         assert process.wait(60) == 143

@@ -35,7 +35,7 @@ def test_plain_n_best_and_json_agree(translate):
     assert scores[0] >= scores[1]
     assert scores[4] >= scores[5]
     objects = [json.loads(line) for line in translate("--jsonl", "--n-best", "2")]
-    texts = [h["text"] for found in objects for h in found["hypotheses"]]
+    texts = [h["text"] for actual in objects for h in actual["hypotheses"]]
     assert texts == [fields[1] for fields in nbest]
     assert [json.loads(line)["text"] for line in translate("--jsonl")] == plain
 
@@ -43,13 +43,13 @@ def test_plain_n_best_and_json_agree(translate):
 def test_alignments_name_real_tokens(translate):
     objects = [json.loads(line) for line in translate("--jsonl", "--alignment")]
     lines = translate("--alignment")
-    for found, line in zip(objects, lines, strict=True):
+    for actual, line in zip(objects, lines, strict=True):
         text, _, pairs = line.partition(" ||| ")
-        assert text == found["text"]
+        assert text == actual["text"]
         pairs = [tuple(map(int, pair.split("-"))) for pair in pairs.split()]
-        assert sorted(pairs) == sorted(map(tuple, found.get("alignment", [])))
-        assert sorted(t for _, t in pairs) == list(range(len(found["tokens"])))
-        assert all(0 <= s < len(found["source_tokens"]) for s, _ in pairs)
+        assert sorted(pairs) == sorted(map(tuple, actual.get("alignment", [])))
+        assert sorted(t for _, t in pairs) == list(range(len(actual["tokens"])))
+        assert all(0 <= s < len(actual["source_tokens"]) for s, _ in pairs)
 
 
 @pytest.mark.parametrize(
@@ -65,14 +65,14 @@ def test_fields_can_be_split_whatever_the_text(text):
     """Authority: a reader that splits at ` ||| ` and undoes Moses' escape of `|`."""
     t = Translation(text, -0.5, ("a", "b"), (-0.5, -0.5), (1, 2), (3,), True, ((1, 2),), ((0, 1),))
     moses = render(None, 7, [[t]], Format(n_best=True, alignment=True))  # type: ignore[arg-type]
-    number, found, features, score, pairs = moses.removesuffix("\n").split(" ||| ")
+    number, actual, features, score, pairs = moses.removesuffix("\n").split(" ||| ")
     assert (number, score, pairs) == ("7", "-0.5000", "0-1")
     assert features == "log_prob= -1.0000 length= 2"
     plain = render(None, 7, [[t]], Format(alignment=True))  # type: ignore[arg-type]
-    assert plain.removesuffix("\n").split(" ||| ") == [found, "0-1"]
-    assert found == as_field(text)
+    assert plain.removesuffix("\n").split(" ||| ") == [actual, "0-1"]
+    assert actual == as_field(text)
     if "&#124;" not in text:
-        assert found.replace("&#124;", "|") == text
+        assert actual.replace("&#124;", "|") == text
     whole = render(None, 7, [[t]], Format())  # type: ignore[arg-type]
     assert whole == f"{text}\n"
 
@@ -88,8 +88,8 @@ def test_long_sources_are_split_and_said_once(pellucid, ready):
 def test_workers_change_nothing(translate, workers):
     lines = [f"The dog sees {i} houses ." if i % 3 else "" for i in range(600)]
     text = "".join(f"{line}\n" for line in lines).encode()
-    found = translate("--jsonl", "--workers", workers, "--beam", "1", stdin=text)
-    sources = ["".join(json.loads(line)["source_tokens"]) for line in found]
+    actual = translate("--jsonl", "--workers", workers, "--beam", "1", stdin=text)
+    sources = ["".join(json.loads(line)["source_tokens"]) for line in actual]
     assert len(sources) == 600
     assert [bool(source) for source in sources] == [bool(line) for line in lines]
     numbers = [re.sub(r"\D", "", source) for source in sources]

@@ -18,8 +18,8 @@ PAIRS = [("The old dog", "A cat"), None, ("Why", "Why"), None, ("这只动物", 
 @pytest.mark.parametrize("size", [1, 2, 2000])
 def test_a_number_for_each_line(pellucid, writers, monkeypatch, size):
     monkeypatch.setattr(similarity, "CHUNK_LINES", size)
-    found = iter(package.load(writers.filler, device="cpu").similarity([p for p in PAIRS if p]))
-    numbers = [next(found) if pair else None for pair in PAIRS]
+    actual = iter(package.load(writers.filler, device="cpu").similarity([p for p in PAIRS if p]))
+    numbers = [next(actual) if pair else None for pair in PAIRS]
     lines = pellucid("similarity", writers.filler, stdin=TEXT.encode()).out.split("\n")
     assert lines == [*("" if n is None else f"{n:.4f}" for n in numbers), ""]
     assert lines[2] == "1.0000"

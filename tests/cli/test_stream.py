@@ -46,9 +46,9 @@ def test_all_lines_in_order(lines, ended, most):
     with Pipe() as pipe:
         pipe.write(data)
         pipe.close()
-        found = list(read_chunks(most, 100))
-    assert [line for chunk in found for line in chunk.lines] == expected
-    assert [chunk.first for chunk in found] == list(range(0, len(expected), most))
+        actual = list(read_chunks(most, 100))
+    assert [line for chunk in actual for line in chunk.lines] == expected
+    assert [chunk.first for chunk in actual] == list(range(0, len(expected), most))
 
 
 def test_a_typed_line_is_answered_before_the_next():
@@ -92,7 +92,7 @@ def test_the_impatient_are_told_that_there_is_nothing_yet():
 
 
 @pytest.mark.parametrize(
-    ("data", "before", "says"),
+    ("data", "before", "message"),
     [
         (b"a\nb\xff\nc\n", ["a"], "standard input:2:2: not UTF-8"),
         (b"a\n" + b"x" * 101 + b"\nb\n", ["a"], "standard input:2:101: the line is longer"),
@@ -102,14 +102,14 @@ def test_the_impatient_are_told_that_there_is_nothing_yet():
         ("a\n".encode("utf-16"), [], "UTF-16"),
     ],
 )
-def test_what_comes_before_a_fault_is_kept(data, before, says):
-    found = []
+def test_what_comes_before_a_fault_is_kept(data, before, message):
+    actual = []
     with Pipe() as pipe:
         pipe.write(data)
         pipe.close()
-        with pytest.raises(DataError, match=says):
-            found.extend(line for chunk in read_chunks(10, 100) for line in chunk.lines)
-    assert not found or found == before
+        with pytest.raises(DataError, match=message):
+            actual.extend(line for chunk in read_chunks(10, 100) for line in chunk.lines)
+    assert not actual or actual == before
 
 
 def test_an_endless_line_is_refused_in_little_memory():

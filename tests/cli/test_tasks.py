@@ -51,8 +51,8 @@ def test_help_shows_the_settings_of_the_task(pellucid, task):  # authority: the 
 def test_init_prints_a_config_that_can_be_used(pellucid, task):  # authority: reading it back
     done = pellucid("init", task)
     assert done.code == 0
-    given = yaml.safe_load(done.out)
-    config = build_run({k: v for k, v in given.items() if v is not None}, "init")
+    inputs = yaml.safe_load(done.out)
+    config = build_run({k: v for k, v in inputs.items() if v is not None}, "init")
     assert config.task == task
     assert type(config.objective) is TASK_CONFIGS[task]
     assert pellucid("init", "juggling").code == 2
@@ -94,9 +94,9 @@ def test_masked_lm_from_text_to_scores(pellucid, text, tmp_path):
     assert filled.code == 0
     assert "[MASK]" not in filled.out
     scores = pellucid("evaluate", run, "--data", text, "--json")
-    found = json.loads(scores.out)
-    assert found["task"] == "masked_lm"
-    assert set(found["scores"]) == {"loss", "perplexity", "accuracy"}
+    actual = json.loads(scores.out)
+    assert actual["task"] == "masked_lm"
+    assert set(actual["scores"]) == {"loss", "perplexity", "accuracy"}
 
 
 def test_tagging_from_conll_to_scores(pellucid, tagged, tmp_path):

@@ -31,14 +31,14 @@ def test_a_result_is_given_while_the_input_waits():
     def jobs():
         yield 3
         until = time.monotonic() + 20
-        while not found and time.monotonic() < until:
+        while not actual and time.monotonic() < until:
             yield None
         yield 4
 
-    found = []
+    actual = []
     for result in in_order(2, slow_square, jobs()):
-        found.append((result, time.monotonic()))
-    assert [result for result, _ in found] == [9, 16]
+        actual.append((result, time.monotonic()))
+    assert [result for result, _ in actual] == [9, 16]
 
 
 def test_few_jobs_are_read_ahead():
@@ -69,9 +69,9 @@ def test_an_error_is_the_parents():
             raise ConfigError("five")
         return x
 
-    found = []
+    actual = []
     with pytest.raises(ConfigError, match="five"):
-        found.extend(in_order(2, work, range(9)))
+        actual.extend(in_order(2, work, range(9)))
     with pytest.raises(PellucidError, match="ZeroDivisionError") as raised:
         list(in_order(2, lambda x: 1 // x, [0]))
     assert raised.value.exit_code == 1

@@ -41,11 +41,11 @@ def test_lines_are_those_of_python(written, writers):
         (("--method", "mbr", "--samples", "6"), {"method": "mbr", "samples": 6}),
     ]
     for args, settings in cases:
-        found = [json.loads(line) for line in written("--jsonl", *args)]
-        wanted = model.generate(LINES, max_length=9, **settings)
-        assert [one["text"] for one in found] == [one.text for one in wanted]
-        assert [one.get("utility") for one in found] == [one.utility for one in wanted]
-        assert written(*args) == [text.replace("\n", " ") for text in (w.text for w in wanted)]
+        actual = [json.loads(line) for line in written("--jsonl", *args)]
+        expected = model.generate(LINES, max_length=9, **settings)
+        assert [one["text"] for one in actual] == [one.text for one in expected]
+        assert [one.get("utility") for one in actual] == [one.utility for one in expected]
+        assert written(*args) == [text.replace("\n", " ") for text in (w.text for w in expected)]
 
 
 def test_draws_hang_on_a_lines_number_alone(written, monkeypatch):
@@ -62,16 +62,16 @@ def test_gaps_are_filled_line_by_line(pellucid, writers):
         pellucid("fill", writers.filler, *args, stdin=text.encode()).out.split("\n")
         for args in ((), ("--top", "3"), ("--jsonl",))
     )
-    found = [json.loads(line) for line in objects[:-1]]
-    assert plain == [*(one["text"] for one in found), ""]
-    assert [len(one["gaps"]) for one in found] == [2, 0, 1]
-    for line, told, one in zip(text.split("\n"), top, found, strict=False):
+    actual = [json.loads(line) for line in objects[:-1]]
+    assert plain == [*(one["text"] for one in actual), ""]
+    assert [len(one["gaps"]) for one in actual] == [2, 0, 1]
+    for line, reported, one in zip(text.split("\n"), top, actual, strict=False):
         words = [gap[0]["token"] for gap in one["gaps"]]
         assert all(len(gap) == 5 for gap in one["gaps"])
         assert one["text"] == _by_hand(line, words)
         best = [f"{w['token'].strip()} {w['probability']:.4f}" for g in one["gaps"] for w in g[:3]]
-        assert told.replace(" ||| ", " ") == " ".join(best)
-        assert told.count("|||") == max(0, len(words) - 1)
+        assert reported.replace(" ||| ", " ") == " ".join(best)
+        assert reported.count("|||") == max(0, len(words) - 1)
 
 
 def _by_hand(line, words):
@@ -94,7 +94,7 @@ def test_a_line_without_a_gap_is_named(pellucid, writers):
 
 
 @pytest.mark.parametrize(
-    ("args", "code", "says"),
+    ("args", "code", "message"),
     [
         (["--ensemble", "FOREIGN"], USAGE, "model 2 of the ensemble has another vocabulary: its"),
         (["--draft", "FOREIGN"], USAGE, "the draft has another vocabulary: its token 1 is '<x>'"),
@@ -113,11 +113,11 @@ def test_a_line_without_a_gap_is_named(pellucid, writers):
         (["--method", "mbr", "--utility", "rouge"], USAGE, "rouge"),
     ],
 )
-def test_what_cannot_be_is_said_before_any_text_is_read(args, code, says, pellucid, writers):
+def test_what_cannot_be_is_said_before_any_text_is_read(args, code, message, pellucid, writers):
     names = {name.upper(): path for name, path in writers._asdict().items()}
     done = pellucid("generate", writers.model, *(names.get(arg, arg) for arg in args), stdin=b"")
     assert done.code == code, done
-    assert says in " ".join(done.err.split())
+    assert message in " ".join(done.err.split())
     assert len(done.err.split("\n")) <= 4
 
 

@@ -25,7 +25,7 @@ def write_gpt2(directory: Path, seed: int, special: tuple[str, ...] = (END,), **
     byte_bpe(directory, list(special), tokenizer_class="GPT2Tokenizer", **names)
     c = _config("gpt2", directory, {"n_decoder_layers": 2, **shape})
     ids = {"bos_token_id": 0, "eos_token_id": 0}
-    save(directory, "gpt2", "GPT2LMHeadModel", randomized("gpt2", "GPT2LMHeadModel", c, seed), ids)
+    save(directory, "gpt2", "GPT2LMHeadModel", randomize("gpt2", "GPT2LMHeadModel", c, seed), ids)
     return directory
 
 
@@ -34,7 +34,7 @@ def write_bert(directory: Path, seed: int, **shape) -> Path:
     directory.mkdir(parents=True, exist_ok=True)
     wordpiece(directory, tokenizer_class="BertTokenizer", do_lower_case=False)
     c = _config("bert", directory, {"n_encoder_layers": 2, **shape})
-    save(directory, "bert", "BertForMaskedLM", randomized("bert", "BertForMaskedLM", c, seed))
+    save(directory, "bert", "BertForMaskedLM", randomize("bert", "BertForMaskedLM", c, seed))
     return directory
 
 
@@ -44,7 +44,7 @@ def write_tagger(directory: Path, seed: int, **shape) -> Path:
     wordpiece(directory, tokenizer_class="BertTokenizer", do_lower_case=False)
     c = _config("bert", directory, {"n_encoder_layers": 2, **shape})
     name = "BertForTokenClassification"
-    save(directory, "bert", name, randomized("bert", name, c, seed, outputs=len(TAGS), labels=TAGS))
+    save(directory, "bert", name, randomize("bert", name, c, seed, outputs=len(TAGS), labels=TAGS))
     return directory
 
 
@@ -55,7 +55,7 @@ def write_classifier(directory: Path, seed: int, several: bool = False, **shape)
     c = _config("bert", directory, {"n_encoder_layers": 2, **shape})
     name, problem = "BertForSequenceClassification", "multi_label" if several else "single_label"
     head = {"outputs": len(CLASSES), "labels": CLASSES, "problem": problem}
-    save(directory, "bert", name, randomized("bert", name, c, seed, **head))
+    save(directory, "bert", name, randomize("bert", name, c, seed, **head))
     return directory
 
 
@@ -65,11 +65,11 @@ def write_answerer(directory: Path, seed: int, **shape) -> Path:
     wordpiece(directory, tokenizer_class="BertTokenizer", do_lower_case=False)
     c = _config("bert", directory, {"n_encoder_layers": 2, **shape})
     name = "BertForQuestionAnswering"
-    save(directory, "bert", name, randomized("bert", name, c, seed))
+    save(directory, "bert", name, randomize("bert", name, c, seed))
     return directory
 
 
-def randomized(
+def randomize(
     family: str, architecture: str, c: ModelConfig, seed: int, **head: object
 ) -> Transformer:
     """A model with one head, changed by `head`, whose every weight is drawn; gains stay 1."""

@@ -48,7 +48,7 @@ def test_reads_what_is_written(tmp_path):  # authority: the file, by hand
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "message"),
     [
         ("model: {d_modell: 3}", "'model.d_modell' is not a setting. Did you mean model.d_model?"),
         ("model: {d-model: 3}", "'model.d-model' is not a setting. Did you mean model.d_model?"),
@@ -86,15 +86,15 @@ def test_reads_what_is_written(tmp_path):  # authority: the file, by hand
         ("model: {n_heads: 0}", "model: n_heads=0 must be at least 1"),
     ],
 )
-def test_wrong_settings_are_named(tmp_path, text, says):
+def test_wrong_settings_are_named(tmp_path, text, message):
     with pytest.raises(ConfigError) as caught:
         run_of(text, tmp_path)
-    assert says in str(caught.value)
+    assert message in str(caught.value)
     assert str(caught.value).startswith(f"{tmp_path}/my.yaml: ")
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "message"),
     [
         ("a: 1\nb: 2\na: 3", ":3: the key 'a' occurs twice"),
         ("model:\n  d_model: 1\n  d_model: 1", ":3: the key 'd_model' occurs twice"),
@@ -120,17 +120,17 @@ def test_wrong_settings_are_named(tmp_path, text, says):
         ("a: " + "x" * 2_000_000, ": larger than 1,000,000 bytes"),
     ],
 )
-def test_files_that_are_not_plain_mappings(tmp_path, text, says):
+def test_files_that_are_not_plain_mappings(tmp_path, text, message):
     with pytest.raises(ConfigError) as caught:
         run_of(text, tmp_path)
-    assert says in str(caught.value)
+    assert message in str(caught.value)
     assert len(str(caught.value)) < 400
 
 
 def test_files_that_are_not_there(tmp_path):
     os.mkfifo(tmp_path / "fifo")
-    for name, says in [("none", "no such file"), ("", "not a file"), ("fifo", "not a file")]:
-        with pytest.raises(ConfigError, match=says):
+    for name, message in [("none", "no such file"), ("", "not a file"), ("fifo", "not a file")]:
+        with pytest.raises(ConfigError, match=message):
             read_yaml(tmp_path / name)
     with pytest.raises(ConfigError, match="not a file"):
         read_yaml("/dev/zero")
@@ -228,15 +228,15 @@ def refusal(read):
 @given(SECTIONS)
 @settings(max_examples=500)
 def test_any_mapping_builds_or_is_refused_cleanly(mapping):
-    said = refusal(lambda: build(RunConfig, mapping, "test"))
-    assert len(said.encode()) < 2000  # short, and fit to be printed
+    output = refusal(lambda: build(RunConfig, mapping, "test"))
+    assert len(output.encode()) < 2000  # short, and fit to be printed
 
 
 @given(st.sampled_from(NAMES), HOSTILE)
 @settings(max_examples=500)
 def test_any_value_in_the_model_builds_or_is_refused_cleanly(name, value):
-    said = refusal(lambda: build(RunConfig, {"model": {name: value}}, "test"))
-    assert len(said.encode()) < 2000
+    output = refusal(lambda: build(RunConfig, {"model": {name: value}}, "test"))
+    assert len(output.encode()) < 2000
 
 
 def test_nesting_without_end_is_refused():
@@ -257,19 +257,19 @@ def test_nesting_without_end_is_refused():
 def test_any_yaml_is_a_mapping_or_refused_cleanly(tmp_path_factory, text):
     path = tmp_path_factory.getbasetemp() / "any.yaml"
     path.write_text(text, encoding="utf-8")
-    said = refusal(lambda: read_yaml(path))
-    assert not said or said.startswith(f"{path}:")
+    output = refusal(lambda: read_yaml(path))
+    assert not output or output.startswith(f"{path}:")
 
 
 def test_names_and_types_are_checked_without_building():  # authority: `build`, setting by setting
     check(RunConfig, {"model": {"d_model": 100, "n_heads": 8}}, "t")  # build refuses the two
     with pytest.raises(ConfigError, match="not divisible"):
         build(RunConfig, {"model": {"d_model": 100, "n_heads": 8}}, "t")
-    for mapping, says in (
+    for mapping, message in (
         ({"model": {"d_modle": 1}}, "Did you mean model.d_model"),
         ({"training": {"seed": "x"}}, r"training\.seed is 'x'"),
         ({"model": 3}, "model is a section"),
     ):
         for read in (check, build):
-            with pytest.raises(ConfigError, match=says):
+            with pytest.raises(ConfigError, match=message):
                 read(RunConfig, mapping, "t")

@@ -11,7 +11,7 @@ from pellucid.families.run_config import build_run
 
 
 @pytest.mark.parametrize(
-    ("settings", "says"),
+    ("settings", "message"),
     [
         ({"d_model": 255}, "d_model=255 is odd"),
         ({"attention": "none", "input_feeding": True}, "needs attention, but attention=none"),
@@ -23,8 +23,8 @@ from pellucid.families.run_config import build_run
         ({"dropout": 1.0}, "dropout=1.0 must be at least 0 and below 1"),
     ],
 )
-def test_impossible_shapes_are_refused(settings, says):
-    with pytest.raises(ConfigError, match=says):
+def test_impossible_shapes_are_refused(settings, message):
+    with pytest.raises(ConfigError, match=message):
         RNNConfig(**settings)
 
 
@@ -36,7 +36,7 @@ def test_the_size_says_of_which_kind_the_model_is():
 
 
 @pytest.mark.parametrize(
-    ("size", "model", "says"),
+    ("size", "model", "message"),
     [
         ("rnn", {"n_heads": 4}, "this model is of family rnn. Leave it out, or use size: tiny"),
         ("rnn", {"cel": "gru"}, "Did you mean model.cell?"),
@@ -48,8 +48,8 @@ def test_the_size_says_of_which_kind_the_model_is():
         ),
     ],
 )
-def test_settings_of_the_other_kind_are_refused(size, model, says):
-    with pytest.raises(ConfigError, match=says):
+def test_settings_of_the_other_kind_are_refused(size, model, message):
+    with pytest.raises(ConfigError, match=message):
         build_run({"size": size, "model": model}, "test")
 
 

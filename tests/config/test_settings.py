@@ -31,10 +31,10 @@ REFUSED = [
             ModelConfig,
             {"target_vocab_size": 5, "n_decoder_layers": 0, "tie_embeddings": tied},
             "an encoder alone has one embedding",
-            mended,
+            fix,
         )
         for tied in ("all", "inputs", "decoder")
-        for mended in ({"target_vocab_size": 0}, {"tie_embeddings": "none"})
+        for fix in ({"target_vocab_size": 0}, {"tie_embeddings": "none"})
     ),
     (
         ModelConfig,
@@ -75,11 +75,11 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("cls", "wrong", "says", "mended"), REFUSED)
-def test_impossible_settings_are_refused_and_the_way_out_works(cls, wrong, says, mended):
-    with pytest.raises(ConfigError, match=says):
+@pytest.mark.parametrize(("cls", "wrong", "message", "fix"), REFUSED)
+def test_impossible_settings_are_refused_and_the_way_out_works(cls, wrong, message, fix):
+    with pytest.raises(ConfigError, match=message):
         cls(**wrong)
-    assert cls(**{**wrong, **mended})
+    assert cls(**{**wrong, **fix})
 
 
 @pytest.mark.parametrize(

@@ -58,9 +58,9 @@ def test_any_config_comes_back(tmp_path_factory, text, files, number, count, tru
 
 @given(TEXT.filter(lambda text: not set(text) & set("\x85\u2028\u2029")))  # line ends in 1.1 only
 def test_other_readers_agree_on_text(text):  # authority: PyYAML's own reader, YAML 1.1
-    said = plain_yaml.dump({"a": text})
-    assert yaml.safe_load(said) == {"a": text}
-    assert plain_yaml.load(said, "test") == {"a": text}
+    message = plain_yaml.dump({"a": text})
+    assert yaml.safe_load(message) == {"a": text}
+    assert plain_yaml.load(message, "test") == {"a": text}
 
 
 def test_order_is_the_declarations():  # authority: the dataclass
@@ -70,18 +70,18 @@ def test_order_is_the_declarations():  # authority: the dataclass
 
 
 def test_a_template_explains_itself():  # authority: the docstrings in the source, by eye
-    said = template(RunConfig())
-    assert "  # Updates of linear warm-up.\n  warmup: 4000\n" in said
-    assert "  # One of post, pre.\n  norm_place: post\n" in said
-    assert "\n# Settings of a tokenizer.\ntokenizer:\n" in said
-    assert max(len(line) for line in said.split("\n")) <= 100
+    message = template(RunConfig())
+    assert "  # Updates of linear warm-up.\n  warmup: 4000\n" in message
+    assert "  # One of post, pre.\n  norm_place: post\n" in message
+    assert "\n# Settings of a tokenizer.\ntokenizer:\n" in message
+    assert max(len(line) for line in message.split("\n")) <= 100
 
 
 def test_a_template_says_what_is_chosen():  # authority: by eye
     chosen = {"training.warmup", "training.rate"}
-    said = template(RunConfig(), {"training": {"rate": 1.0}}, chosen)
-    assert "is chosen by size, text and machine; this is an example.\n  #warmup: 4000\n" in said
-    assert said.count("is chosen by") == 1
+    message = template(RunConfig(), {"training": {"rate": 1.0}}, chosen)
+    assert "is chosen by size, text and machine; this is an example.\n  #warmup: 4000\n" in message
+    assert message.count("is chosen by") == 1
 
 
 def test_docs_are_the_literals_below_the_fields():  # authority: the source, by eye

@@ -23,11 +23,11 @@ def test_all_faults_in_one_pass(tmp_path):
     source = [b"fine", b"bad\xff", b"", b"", b"nul\0", b"x" * 99, b"a \xe2\x80\xa8 b", b"same",
               b"fine", b"word " * 12, b"s", b"more"]  # fmt: skip
     target = [b"gut", b"x", b"nicht leer", b"", b"x", b"x", b"c", b"same", b"gut", b"kurz", b"\xfe"]
-    found = check(
+    actual = check(
         files(tmp_path, b"\r\n".join(source), b"\n".join(target)), DataConfig(max_line_bytes=80)
     )
     en, de = (str(tmp_path / name) for name in ("t.en", "t.de"))
-    assert [(f.file, f.line, f.byte, f.kind, f.fatal) for f in found.faults] == [
+    assert [(f.file, f.line, f.byte, f.kind, f.fatal) for f in actual.faults] == [
         (en, 2, 4, "not UTF-8", True),
         (en, 3, 0, "empty on one side", True),
         (en, 4, 0, "blank on both sides", False),
@@ -40,12 +40,12 @@ def test_all_faults_in_one_pass(tmp_path):
         (de, 11, 1, "not UTF-8", True),
         (en, 12, 0, "unequal counts", True),
     ]
-    assert found.examples == 5
-    assert found.counts["not UTF-8"] == 2
+    assert actual.examples == 5
+    assert actual.counts["not UTF-8"] == 2
     # One for each end of a source line, but the end of the too long one is not looked at.
-    assert found.counts["carriage returns dropped"] == 10
-    assert found.fatal
-    assert len(list(found.lines())) == 12
+    assert actual.counts["carriage returns dropped"] == 10
+    assert actual.fatal
+    assert len(list(actual.lines())) == 12
 
 
 def test_clean_data_are_clean(tmp_path):
@@ -87,15 +87,15 @@ def test_one_side_unreadable_hides_no_fault_of_the_other(side, kind, tmp_path):
         broken.write_bytes(gzip.compress(b"a\n" * 99)[:12])  # nothing can be read of it
     else:
         broken.write_bytes("\ufeffa\n".encode("utf-16-le"))
-    found = check(both, DataConfig()).faults
-    assert {f.file for f in found} == set(both)
-    others = [(f.line, f.byte) for f in found if f.fatal and f.file == both[1 - side]]
+    actual = check(both, DataConfig()).faults
+    assert {f.file for f in actual} == set(both)
+    others = [(f.line, f.byte) for f in actual if f.fatal and f.file == both[1 - side]]
     assert [place for place in others if place[1]] == [(2, 4), (4, 4)]
 
 
 def test_bytes_of_a_mark_count(tmp_path):
-    found = check(files(tmp_path, "\ufeffab\u2028\nc\n".encode(), b"x\ny\n"), DataConfig())
-    assert [(f.line, f.byte, f.kind) for f in found.faults] == [(1, 6, "other line breaks")]
+    actual = check(files(tmp_path, "\ufeffab\u2028\nc\n".encode(), b"x\ny\n"), DataConfig())
+    assert [(f.line, f.byte, f.kind) for f in actual.faults] == [(1, 6, "other line breaks")]
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def test_sentences(text, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("text", "actual"),
     [
         ("# id = 1\nA\tX\n", [(2, ("A",), ("X",))]),
         ("# id = 1\n#\tX\n#a\tO\n", [(2, ("#", "#a"), ("X", "O"))]),
@@ -50,14 +50,14 @@ def test_sentences(text, tmp_path):
         ("", []),
     ],
 )
-def test_comments_and_prefixes(text, found, tmp_path):
-    assert read(tmp_path, text) == found
+def test_comments_and_prefixes(text, actual, tmp_path):
+    assert read(tmp_path, text) == actual
 
 
 def test_columns_by_number(tmp_path):  # CoNLL-U: the form is column 2, the part of speech column 4
     text = "# text = A b\n1\tA\ta\tDET\t_\n2\tb\tb\tNOUN\t_\n"
-    found = read(tmp_path, text, "a.conllu", columns={"words": 2, "tags": 4})
-    assert found == [(2, ("A", "b"), ("DET", "NOUN"))]
+    actual = read(tmp_path, text, "a.conllu", columns={"words": 2, "tags": 4})
+    assert actual == [(2, ("A", "b"), ("DET", "NOUN"))]
     with pytest.raises(DataError, match=r"conllu:2: no field for tags.*column 1, column 2"):
         read(tmp_path, text, "a.conllu", columns={"tags": 9})
     with pytest.raises(DataError, match="no field for tags"):

@@ -81,7 +81,9 @@ def test_spans_are_anywhere_with_equal_chances():
         tuple(infill(np.arange(10, 15), np.array([2, 0]), MASK, np.random.default_rng(s)).tolist())
         for s in range(6000)
     )
-    wanted = Counter()  # which slots are spans, in order: the first has 2 tokens, the second none
+    expected_values = (
+        Counter()
+    )  # which slots are spans, in order: the first has 2 tokens, the second none
     for first in range(5):
         for second in range(first + 1, 5):
             row, text = [], iter(range(10, 15))
@@ -89,10 +91,10 @@ def test_spans_are_anywhere_with_equal_chances():
                 if slot == first:
                     next(text), next(text)
                 row.append(MASK if slot in (first, second) else next(text))
-            wanted[tuple(row)] += 1
-    assert counts.keys() == wanted.keys()
+            expected_values[tuple(row)] += 1
+    assert counts.keys() == expected_values.keys()
     for row, n in counts.items():
-        chance = wanted[row] / 10
+        chance = expected_values[row] / 10
         assert abs(n - 6000 * chance) < 4.5 * (6000 * chance * (1 - chance)) ** 0.5
 
 

@@ -7,7 +7,7 @@ from pellucid.data.languages import languages
 
 
 @pytest.mark.parametrize(
-    ("files", "found"),
+    ("files", "actual"),
     [
         (("a/train.en", "b/train.de"), ("en", "de")),
         (("train.lc.norm.tok.en.gz", "train.lc.norm.tok.de.gz"), ("en", "de")),
@@ -23,8 +23,8 @@ from pellucid.data.languages import languages
         (("garden",), ("en", "de")),
     ],
 )
-def test_languages(files, found):
-    assert languages(files, DataConfig()) == found
-    assert languages(files, DataConfig(target_language="fr")) == (found[0], "fr")
+def test_languages(files, actual):
+    assert languages(files, DataConfig()) == actual
+    assert languages(files, DataConfig(target_language="fr")) == (actual[0], "fr")
     chosen = DataConfig(source_language="ja", target_language="fr")
     assert languages(files, chosen) == ("ja", "fr")

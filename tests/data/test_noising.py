@@ -52,8 +52,8 @@ def test_only_text_is_chosen_and_every_row_has_some(n_rows, width, seed, share):
     assert not (chosen & ~is_text).any()
     assert (noised[~chosen] == ids[~chosen]).all()
     n_text = is_text.sum(axis=1)
-    wanted = np.minimum(np.maximum(np.rint(n_text * share), 1), n_text)
-    assert (chosen.sum(axis=1) == wanted).all()
+    expected = np.minimum(np.maximum(np.rint(n_text * share), 1), n_text)
+    assert (chosen.sum(axis=1) == expected).all()
 
 
 @pytest.mark.parametrize("other", [1, 2])

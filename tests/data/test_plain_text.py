@@ -27,20 +27,20 @@ def read(files, columns=DOCUMENT, **settings):
 
 
 @pytest.mark.parametrize(
-    ("documents", "found"),
+    ("documents", "actual"),
     [
         ("line", [(1, "one"), (2, "two"), (5, "three"), (7, "four")]),
         ("blank_line", [(1, "one\ntwo"), (5, "three"), (7, "four")]),
         ("file", [(1, BOOK)]),
     ],
 )
-def test_where_documents_end(documents, found, tmp_path):
+def test_where_documents_end(documents, actual, tmp_path):
     files = write(tmp_path / "a.txt", BOOK)
-    assert read(files, documents=documents) == found
-    assert read(files * 2, documents=documents) == found * 2
+    assert read(files, documents=documents) == actual
+    assert read(files * 2, documents=documents) == actual * 2
     assert read(files, TEXT, documents=documents) == read(files)  # a text is a line
     marked = write(tmp_path / "b.txt", "\ufeff" + BOOK.replace("\n", "\r\n") + "\r\n")
-    assert read(marked, documents=documents) == found
+    assert read(marked, documents=documents) == actual
     assert read(write(tmp_path / "c.txt", " \n\n"), documents=documents) == []
 
 

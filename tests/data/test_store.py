@@ -56,16 +56,16 @@ def small_parts(monkeypatch):
 
 
 def assert_holds_all(store):
-    wanted = expected()
-    assert len(store) == len(wanted)
-    for i, (record, text, halves) in enumerate(wanted):
+    expected_values = expected()
+    assert len(store) == len(expected_values)
+    for i, (record, text, halves) in enumerate(expected_values):
         assert store.origin(i) == f"{record.file}:{record.line}"
-        found = store[i]
-        assert [column.dtype for column in found] == [np.int32, np.float32]
-        assert found[0].tolist() == text.tolist()
-        assert found[1].tolist() == halves.tolist()
+        actual = store[i]
+        assert [column.dtype for column in actual] == [np.int32, np.float32]
+        assert actual[0].tolist() == text.tolist()
+        assert actual[1].tolist() == halves.tolist()
     assert store.lengths.dtype == np.int32
-    assert store.lengths.tolist() == [[len(a) + 1, len(b) + 2] for _, a, b in wanted]
+    assert store.lengths.tolist() == [[len(a) + 1, len(b) + 2] for _, a, b in expected_values]
     assert store.left_out == {"unlucky": 71}
 
 

@@ -34,15 +34,15 @@ def test_csv_as_the_csv_module_reads_it(tmp_path_factory, rows):
             expected.append(fields if any(map(str.strip, fields)) else ())
             begins.append(line)
             line = reader.line_num + 1
-    ours = CsvReader(str(path), CONFIG)
-    found = list(ours)
-    assert [row.fields for row in found] == expected
-    assert [row.line for row in found] == begins
+    actual = CsvReader(str(path), CONFIG)
+    result = list(actual)
+    assert [row.fields for row in result] == expected
+    assert [row.line for row in result] == begins
     lines = path.read_bytes().split(b"\n")
-    for row in found:
+    for row in result:
         for index, field in enumerate(row.fields):
             for character, value in enumerate(field):
-                place = ours.locate(row, index, character)
+                place = actual.locate(row, index, character)
                 rest = (b"\n".join(lines[place.line - 1 :]) + b"\n")[place.byte - 1 :]
                 assert rest.startswith(value.encode())
 

@@ -36,17 +36,17 @@ ROUNDING = 1e-5
 def test_rows_are_of_the_step_that_predicts(model, layer):
     # Authority: queries and keys as they pass their taps, in steps one by one; for every target
     # token, the step whose logits it was chosen by.
-    found = align(model, SOURCES, TARGETS, start=START, layer=layer)
+    actual = align(model, SOURCES, TARGETS, start=START, layer=layer)
     path = f"decoder.layers.{layer % 3}.cross.inner"
-    for source, target, weights in zip(SOURCES, TARGETS, found, strict=True):
+    for source, target, weights in zip(SOURCES, TARGETS, actual, strict=True):
         assert weights.shape == (len(target), len(source))
         cache = model.prefill(torch.tensor([source]), None, 1)
         for t, before in enumerate((START, *target[:-1])):
             with record(model, f"{path}.*") as seen, torch.no_grad():
                 model.step(torch.tensor([[before]]), cache)
             q, k = seen[f"{path}.queries"][0], seen[f"{path}.keys"][0]  # (1, H, 1 or S, K)
-            wanted = ((q @ k.mT) / q.shape[-1] ** 0.5).softmax(-1).mean(1)[0, 0]
-            assert torch.allclose(weights[t], wanted, atol=ROUNDING, rtol=0)
+            expected = ((q @ k.mT) / q.shape[-1] ** 0.5).softmax(-1).mean(1)[0, 0]
+            assert torch.allclose(weights[t], expected, atol=ROUNDING, rtol=0)
 
 
 def test_a_batch_is_its_singles(model):

@@ -23,13 +23,13 @@ def test_probabilities_are_the_mean(beam):
     ]
 
     def logits(source: Tensor, keep: Tensor | None, ids: Tensor) -> Tensor:
-        found = [m.heads["lm"](m(source, keep, ids))[:, -1].double() for m in models]
-        return torch.stack([x.softmax(-1) for x in found]).mean(0).log().float()
+        result = [m.heads["lm"](m(source, keep, ids))[:, -1].double() for m in models]
+        return torch.stack([x.softmax(-1) for x in result]).mean(0).log().float()
 
     config = DecodingConfig(beam=beam, n_best=beam, max_length=9, batch_size=8)
-    ours = generate(Ensemble(models), Request(random_sources()), SPECIAL_IDS, config)
-    wanted = generate(Recomputing(logits), Request(random_sources()), SPECIAL_IDS, config)
-    for mine, others in zip(ours, wanted, strict=True):
+    actual = generate(Ensemble(models), Request(random_sources()), SPECIAL_IDS, config)
+    expected = generate(Recomputing(logits), Request(random_sources()), SPECIAL_IDS, config)
+    for mine, others in zip(actual, expected, strict=True):
         assert [h.ids for h in mine] == [h.ids for h in others]
         for a, b in zip(mine, others, strict=True):
             assert a.token_log_probs == pytest.approx(b.token_log_probs, abs=1e-4)
@@ -51,10 +51,10 @@ def test_decoders_alone():
     prompts = random_sources()
     config = DecodingConfig(beam=2, max_length=9)
     together = generate(pair, Request(prompts, continued=True), SPECIAL_IDS, config)
-    for prompt, (found,) in zip(prompts, together, strict=True):
+    for prompt, (result,) in zip(prompts, together, strict=True):
         request = Request([prompt], continued=True)
         ((alone,),) = generate(pair, request, SPECIAL_IDS, config)
-        assert found.ids == alone.ids
+        assert result.ids == alone.ids
 
 
 def test_what_is_no_ensemble():

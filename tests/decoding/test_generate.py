@@ -20,15 +20,17 @@ def test_order_is_restored(batch_size):
     model = random_model(7, seed=1)
     config = DecodingConfig(beam=3, n_best=2, batch_size=batch_size)
     prefixes = [(2, 3)[: i % 3] for i in range(len(SOURCES))]
-    told: list[int] = []
-    found = generate(model, Request(SOURCES, prefixes, pad=5), SPECIAL_IDS, config, told.append)
+    reported: list[int] = []
+    result = generate(
+        model, Request(SOURCES, prefixes, pad=5), SPECIAL_IDS, config, reported.append
+    )
     alone = [
         generate(model, Request([s], [p]), SPECIAL_IDS, config)[0]
         for s, p in zip(SOURCES, prefixes, strict=True)
     ]
-    assert found == alone
-    assert sum(told) == len(SOURCES)
-    assert len(told) == -(-len(SOURCES) // batch_size)
+    assert result == alone
+    assert sum(reported) == len(SOURCES)
+    assert len(reported) == -(-len(SOURCES) // batch_size)
 
 
 def test_nothing_to_do():
@@ -44,10 +46,10 @@ def test_prefixes_for_some_sources_only():
 def test_lengths():
     model = random_model(5, seed=2)
     model.logits[:, 1] = -1e4  # never ends of itself
-    found = generate(model, Request(SOURCES), SPECIAL_IDS, DecodingConfig(beam=2))
-    assert [len(h.ids) for (h,) in found] == [2 * len(s) + 20 for s in SOURCES]
-    found = generate(model, Request(SOURCES), SPECIAL_IDS, DecodingConfig(beam=2, max_length=3))
-    assert {len(h.ids) for (h,) in found} == {3}
+    result = generate(model, Request(SOURCES), SPECIAL_IDS, DecodingConfig(beam=2))
+    assert [len(h.ids) for (h,) in result] == [2 * len(s) + 20 for s in SOURCES]
+    result = generate(model, Request(SOURCES), SPECIAL_IDS, DecodingConfig(beam=2, max_length=3))
+    assert {len(h.ids) for (h,) in result} == {3}
 
 
 @pytest.mark.parametrize("beam", [1, 4])
@@ -65,10 +67,10 @@ def test_transformer_in_batches_and_alone(beam):
     config = DecodingConfig(beam=beam, n_best=beam, max_length=12, batch_size=16)
     special_ids = SpecialIds(start=1, end=2, banned=(0, 1, 3))
     together = generate(model, Request(sources), special_ids, config)
-    for source, found in zip(sources, together, strict=True):
+    for source, result in zip(sources, together, strict=True):
         (alone,) = generate(model, Request([source]), special_ids, config)
-        assert [h.ids for h in found] == [h.ids for h in alone]
-        for a, b in zip(found, alone, strict=True):
+        assert [h.ids for h in result] == [h.ids for h in alone]
+        for a, b in zip(result, alone, strict=True):
             assert a.token_log_probs == pytest.approx(b.token_log_probs, abs=1e-4)
 
 
@@ -105,7 +107,7 @@ def marian():
     return model.double()  # so that rounding, which hangs on batch and cache, decides nothing
 
 
-def theirs(model, sources, **settings) -> list[tuple[list[int], float]]:
+def compute_reference(model, sources, **settings) -> list[tuple[list[int], float]]:
     """Ids and score of every hypothesis, in batches padded by their rules."""
     longest = max(map(len, sources))
     ids = torch.tensor([[*s, *[310] * (longest - len(s))] for s in sources])
@@ -138,8 +140,8 @@ def test_same_texts_as_transformers(marian, beam, alpha, forced):
 
     config = DecodingConfig(beam=beam, n_best=beam, alpha=alpha, max_length=20, batch_size=40)
     special_ids = SpecialIds(start=310, end=0, banned=(310, 17, 150), forced_first=forced)
-    found = generate(Recomputing(logits), Request(sources, pad=310), special_ids, config)
-    wanted = theirs(
+    result = generate(Recomputing(logits), Request(sources, pad=310), special_ids, config)
+    expected = compute_reference(
         marian,
         sources,
         num_beams=beam,
@@ -151,14 +153,14 @@ def test_same_texts_as_transformers(marian, beam, alpha, forced):
         forced_bos_token_id=forced,
         do_sample=False,
     )
-    flat = [h for hypotheses in found for h in hypotheses]
+    flat = [h for hypotheses in result for h in hypotheses]
     if beam == 1:
-        assert [list(h.ids) for h in flat] == [ids for ids, _ in wanted]
+        assert [list(h.ids) for h in flat] == [ids for ids, _ in expected]
     for at in range(0, len(flat) if beam > 1 else 0, beam):
         # Two texts of one score to the last bit: theirs are then in no particular order.
-        ours = sorted((-h.score, list(h.ids)) for h in flat[at : at + beam])
-        others = sorted((-score, ids) for ids, score in wanted[at : at + beam])
-        assert [ids for _, ids in ours] == [ids for _, ids in others]
-        assert [score for score, _ in ours] == pytest.approx([x for x, _ in others], abs=1e-5)
+        actual = sorted((-h.score, list(h.ids)) for h in flat[at : at + beam])
+        others = sorted((-score, ids) for ids, score in expected[at : at + beam])
+        assert [ids for _, ids in actual] == [ids for _, ids in others]
+        assert [score for score, _ in actual] == pytest.approx([x for x, _ in others], abs=1e-5)
     assert len({len(h.ids) for h in flat}) > 4, "texts of one length prove little"
     assert {h.finished for h in flat} == {True, False}

@@ -38,8 +38,8 @@ def plain_groups(model, source, config: DecodingConfig) -> Found:
             continuations = [one for one in candidates[: 2 * width] if one[0][-1] != END][:width]
             taken.update(text[-1] for text, _ in continuations)
             open_texts[group] = [] if len(ended[group]) >= width else continuations
-    best = [sorted(found, key=lambda one: -one[1])[:width] for found in ended]
-    flat = [one for found in best for one in found]
+    best = [sorted(actual, key=lambda one: -one[1])[:width] for actual in ended]
+    flat = [one for actual in best for one in actual]
     return sorted(flat, key=lambda one: -one[1])[: config.n_best]
 
 
@@ -55,23 +55,23 @@ def test_groups_are_the_papers(seed, beam, groups):
         max_length=9,
         min_length=seed % 2,
     )
-    found = generate(model, Request(SOURCES), SPECIAL_IDS, config)
-    for source, hypotheses in zip(SOURCES, found, strict=True):
-        wanted = plain_groups(model, source, config)
-        assert [(h.ids, h.finished) for h in hypotheses] == [(i, f) for i, _, f in wanted]
-        assert [h.score for h in hypotheses] == pytest.approx([s for _, s, _ in wanted], abs=1e-5)
+    actual = generate(model, Request(SOURCES), SPECIAL_IDS, config)
+    for source, hypotheses in zip(SOURCES, actual, strict=True):
+        expected = plain_groups(model, source, config)
+        assert [(h.ids, h.finished) for h in hypotheses] == [(i, f) for i, _, f in expected]
+        assert [h.score for h in hypotheses] == pytest.approx([s for _, s, _ in expected], abs=1e-5)
 
 
 def test_the_first_group_is_a_plain_search():
     model = random_model(7, seed=3)
     config = DecodingConfig(beam=2, groups=2, n_best=2, diversity=50.0, max_length=6)
     greedy = DecodingConfig(beam=1, max_length=6)
-    for source, found in zip(
+    for source, actual in zip(
         SOURCES, generate(model, Request(SOURCES), SPECIAL_IDS, config), strict=True
     ):
         ((ids, _, _),) = plain_search(model, source, greedy, Limits([6]))
-        assert ids in [h.ids for h in found]
-        one, other = (h.ids for h in found)
+        assert ids in [h.ids for h in actual]
+        one, other = (h.ids for h in actual)
         # So costly a repetition never happens while both go on.
         assert all(a != b for a, b in zip(one, other, strict=False))
 
@@ -79,8 +79,8 @@ def test_the_first_group_is_a_plain_search():
 def test_groups_keep_forced_tokens():
     model = random_model(7, seed=3)
     config = DecodingConfig(beam=4, groups=2, n_best=4, diversity=2.0, max_length=8)
-    found = generate(model, Request(SOURCES, [(6, 2), (), (3,)]), SPECIAL_IDS, config)
-    for forced, hypotheses in zip([(6, 2), (), (3,)], found, strict=True):
+    actual = generate(model, Request(SOURCES, [(6, 2), (), (3,)]), SPECIAL_IDS, config)
+    for forced, hypotheses in zip([(6, 2), (), (3,)], actual, strict=True):
         assert len(hypotheses) == 4
         assert all(h.ids[: len(forced)] == forced for h in hypotheses)
         assert len({h.ids for h in hypotheses}) > 2

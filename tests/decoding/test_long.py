@@ -24,9 +24,9 @@ def test_nothing_is_lost(text, n):
     assert "".join(parts) == text or all(part == part.strip() for part in parts)
     at = 0
     for part in parts:  # each stands in the text as it is, spaces alone between them
-        found = text.index(part, at)
-        assert not text[at:found].strip()
-        at = found + len(part)
+        actual = text.index(part, at)
+        assert not text[at:actual].strip()
+        at = actual + len(part)
     assert not text[at:].strip()
 
 
@@ -36,7 +36,7 @@ def test_every_part_fits(text, n):
 
 
 @pytest.mark.parametrize(
-    ("text", "n", "wanted"),
+    ("text", "n", "expected"),
     [
         ("One. Two.", 9, ["One. Two."]),
         ("  One. Two.", 11, ["  One. Two."]),  # what fits is not touched
@@ -58,8 +58,8 @@ def test_every_part_fits(text, n):
         ("  \n ", 1, []),
     ],
 )
-def test_where_it_is_cut(text, n, wanted):
-    assert split_long(text, shorter(n)) == wanted
+def test_where_it_is_cut(text, n, expected):
+    assert split_long(text, shorter(n)) == expected
 
 
 def test_where_nothing_fits_each_character_is_a_part():
@@ -67,12 +67,12 @@ def test_where_nothing_fits_each_character_is_a_part():
 
 
 @pytest.mark.parametrize(
-    ("language", "wanted"),
+    ("language", "expected"),
     [("en", "a b"), ("de", "a b"), ("zh", "ab"), ("ja", "ab"), ("zh-Hant", "ab"), ("", "a b")]
     + [(c, "ab") for c in ("zho", "cmn", "jpn", "ja_XX")],
 )
-def test_rejoin(language, wanted):
-    assert rejoin(["a ", "", "b"], language) == wanted
+def test_rejoin(language, expected):
+    assert rejoin(["a ", "", "b"], language) == expected
 
 
 def test_needs_no_torch():

@@ -18,8 +18,8 @@ def test_distance_is_least_at_the_median():
     assert NUMBERS[ranked[0].candidate] == median(NUMBERS)
     assert sorted(one.candidate for one in ranked) == list(range(len(NUMBERS)))
     for place, utility in ranked:
-        wanted = -sum(abs(NUMBERS[place] - x) for x in NUMBERS) / len(NUMBERS)
-        assert utility == pytest.approx(wanted)
+        expected = -sum(abs(NUMBERS[place] - x) for x in NUMBERS) / len(NUMBERS)
+        assert utility == pytest.approx(expected)
 
 
 def test_sameness_is_most_at_the_mode():
@@ -49,8 +49,8 @@ def test_of_draws_sameness_finds_the_likeliest_text():
     model = random_model(4, seed=8, spread=3.0)  # its likeliest text is so by far
     model.logits[:, END] += 2.0
     config = DecodingConfig(method="sample", n_best=600, max_length=4)
-    (found,) = generate(model, Request([(5, 3)]), SPECIAL_IDS, config)
-    texts = [h.ids for h in found]
+    (actual,) = generate(model, Request([(5, 3)]), SPECIAL_IDS, config)
+    texts = [h.ids for h in actual]
     best = texts[minimum_risk(texts, lambda a, b: float(a == b))[0].candidate]
     likeliest = DecodingConfig(beam=1, alpha=0.0)
     assert best == brute_force(model, (5, 3), likeliest, 4)[0][0]

@@ -13,7 +13,7 @@ from pellucid.decoding.processors import (
 )
 from pellucid.decoding.search_state import NO_TOKEN
 
-theirs = pytest.importorskip("transformers.generation.logits_process")
+reference = pytest.importorskip("transformers.generation.logits_process")
 
 RNG = torch.Generator().manual_seed(0)
 LOGITS = 3 * torch.randn(6, 61, generator=RNG)
@@ -24,57 +24,57 @@ LOGITS[3] = LOGITS[3].round()  # ties
 LOGITS[4, 7] = 60.0  # certain
 
 CUTS = [
-    ({"temperature": 0.7}, theirs.TemperatureLogitsWarper(0.7)),
-    ({"temperature": 2.5}, theirs.TemperatureLogitsWarper(2.5)),
-    ({"top_k": 1}, theirs.TopKLogitsWarper(1)),
-    ({"top_k": 9}, theirs.TopKLogitsWarper(9)),
-    ({"top_k": 1000}, theirs.TopKLogitsWarper(1000)),
-    ({"top_p": 0.3}, theirs.TopPLogitsWarper(0.3)),
-    ({"top_p": 0.95}, theirs.TopPLogitsWarper(0.95)),
-    ({"top_p": 1e-6}, theirs.TopPLogitsWarper(1e-6)),
-    ({"min_p": 0.05}, theirs.MinPLogitsWarper(0.05)),
-    ({"min_p": 1.0}, theirs.MinPLogitsWarper(1.0)),
-    ({"typical_p": 0.2}, theirs.TypicalLogitsWarper(0.2)),
-    ({"typical_p": 0.9}, theirs.TypicalLogitsWarper(0.9)),
+    ({"temperature": 0.7}, reference.TemperatureLogitsWarper(0.7)),
+    ({"temperature": 2.5}, reference.TemperatureLogitsWarper(2.5)),
+    ({"top_k": 1}, reference.TopKLogitsWarper(1)),
+    ({"top_k": 9}, reference.TopKLogitsWarper(9)),
+    ({"top_k": 1000}, reference.TopKLogitsWarper(1000)),
+    ({"top_p": 0.3}, reference.TopPLogitsWarper(0.3)),
+    ({"top_p": 0.95}, reference.TopPLogitsWarper(0.95)),
+    ({"top_p": 1e-6}, reference.TopPLogitsWarper(1e-6)),
+    ({"min_p": 0.05}, reference.MinPLogitsWarper(0.05)),
+    ({"min_p": 1.0}, reference.MinPLogitsWarper(1.0)),
+    ({"typical_p": 0.2}, reference.TypicalLogitsWarper(0.2)),
+    ({"typical_p": 0.9}, reference.TypicalLogitsWarper(0.9)),
 ]
 
 
 @pytest.mark.parametrize(("settings", "warper"), CUTS)
 def test_cuts_are_theirs(settings, warper):
     (cut,) = build_cuts(DecodingConfig(method="sample", **settings))
-    ours, wanted = cut(LOGITS), warper(TEXTS, LOGITS)
-    assert torch.equal(ours.isinf(), wanted.isinf())
-    torch.testing.assert_close(ours.softmax(-1), wanted.softmax(-1), atol=1e-6, rtol=0)
+    actual, expected = cut(LOGITS), warper(TEXTS, LOGITS)
+    assert torch.equal(actual.isinf(), expected.isinf())
+    torch.testing.assert_close(actual.softmax(-1), expected.softmax(-1), atol=1e-6, rtol=0)
 
 
 def test_the_order_is_theirs():
     settings = {"temperature": 1.5, "top_k": 30, "top_p": 0.9, "min_p": 0.02, "typical_p": 0.8}
-    wanted = ours = LOGITS
+    expected = actual = LOGITS
     for cut in build_cuts(DecodingConfig(method="sample", **settings)):
-        ours = cut(ours)
+        actual = cut(actual)
     for warper in (
-        theirs.TemperatureLogitsWarper(1.5),
-        theirs.TopKLogitsWarper(30),
-        theirs.TopPLogitsWarper(0.9),
-        theirs.MinPLogitsWarper(0.02),
-        theirs.TypicalLogitsWarper(0.8),
+        reference.TemperatureLogitsWarper(1.5),
+        reference.TopKLogitsWarper(30),
+        reference.TopPLogitsWarper(0.9),
+        reference.MinPLogitsWarper(0.02),
+        reference.TypicalLogitsWarper(0.8),
     ):
-        wanted = warper(TEXTS, wanted)
-    assert torch.equal(ours.isinf(), wanted.isinf())
-    torch.testing.assert_close(ours.softmax(-1), wanted.softmax(-1), atol=1e-6, rtol=0)
+        expected = warper(TEXTS, expected)
+    assert torch.equal(actual.isinf(), expected.isinf())
+    torch.testing.assert_close(actual.softmax(-1), expected.softmax(-1), atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize("penalty", [0.5, 1.2, 3.0])
 def test_repetition_penalty_is_theirs(penalty):
-    wanted = theirs.RepetitionPenaltyLogitsProcessor(penalty)(TEXTS, LOGITS)
-    assert torch.equal(repetition_penalty(LOGITS, TEXTS, penalty), wanted)
+    expected = reference.RepetitionPenaltyLogitsProcessor(penalty)(TEXTS, LOGITS)
+    assert torch.equal(repetition_penalty(LOGITS, TEXTS, penalty), expected)
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 31, 32])
 def test_no_repeat_ngram_is_theirs(n):
-    wanted = theirs.NoRepeatNGramLogitsProcessor(n)(TEXTS, LOGITS)
-    assert torch.equal(no_repeat_ngram(LOGITS, TEXTS, n), wanted)
-    assert n > 3 or not torch.equal(wanted, LOGITS)
+    expected = reference.NoRepeatNGramLogitsProcessor(n)(TEXTS, LOGITS)
+    assert torch.equal(no_repeat_ngram(LOGITS, TEXTS, n), expected)
+    assert n > 3 or not torch.equal(expected, LOGITS)
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 5])
@@ -84,8 +84,8 @@ def test_padding_is_no_token(n):  # authority: each text alone, without padding
         padded[:, : 30 - length] = NO_TOKEN
         alone = TEXTS[:, 30 - length :]
         assert torch.equal(no_repeat_ngram(LOGITS, padded, n), no_repeat_ngram(LOGITS, alone, n))
-        ours = repetition_penalty(LOGITS, padded, 1.3)
-        assert torch.equal(ours, repetition_penalty(LOGITS, alone, 1.3))
+        actual = repetition_penalty(LOGITS, padded, 1.3)
+        assert torch.equal(actual, repetition_penalty(LOGITS, alone, 1.3))
 
 
 def test_nothing_asked_for_is_nothing_done():
@@ -107,8 +107,8 @@ def test_sequences_are_theirs(sequences):
     texts = TEXTS.clone()
     for row, (*begun, _) in enumerate(sequences):
         texts[row, -len(begun) :] = torch.tensor(begun)[:30]
-    ours = no_sequences(LOGITS, texts, sequences)
+    actual = no_sequences(LOGITS, texts, sequences)
     words = [list(sequence) for sequence in sequences]
-    wanted = theirs.NoBadWordsLogitsProcessor(words, eos_token_id=60)(texts, LOGITS)
-    assert torch.equal(ours, wanted)
-    assert torch.equal(ours, LOGITS) == (len(sequences[0]) > 30)
+    expected = reference.NoBadWordsLogitsProcessor(words, eos_token_id=60)(texts, LOGITS)
+    assert torch.equal(actual, expected)
+    assert torch.equal(actual, LOGITS) == (len(sequences[0]) > 30)

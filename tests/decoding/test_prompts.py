@@ -32,15 +32,15 @@ def models(tmp_path_factory):
         pad_token_id=PAD,
         tie_word_embeddings=False,
     )
-    theirs = transformers.GPT2LMHeadModel(config).eval()
+    reference = transformers.GPT2LMHeadModel(config).eval()
     rng = torch.Generator().manual_seed(4)
     with torch.no_grad():
-        for p in theirs.parameters():
+        for p in reference.parameters():
             p.normal_(float(p.ndim == 1 and p[0] == 1), 0.4, generator=rng)
-        theirs.lm_head.weight[END] *= 0.8  # texts of many lengths
-    directory = tmp_path_factory.mktemp("theirs")
-    theirs.save_pretrained(directory)
-    return theirs.double(), open_published(directory).model.double()
+        reference.lm_head.weight[END] *= 0.8  # texts of many lengths
+    directory = tmp_path_factory.mktemp("published")
+    reference.save_pretrained(directory)
+    return reference.double(), open_published(directory).model.double()
 
 
 @pytest.fixture(scope="module")
@@ -50,11 +50,11 @@ def prompts():
     return [torch.randint(2, SIZE, (n,), generator=rng).tolist() for n in lengths]
 
 
-def generated(theirs, prompts, **settings):
+def generated(reference, prompts, **settings):
     """(ids, score) of each of their hypotheses, the prompt and padding taken off."""
     longest = max(map(len, prompts))
     ids = torch.tensor([[PAD] * (longest - len(p)) + p for p in prompts])
-    out = theirs.generate(
+    out = reference.generate(
         ids,
         attention_mask=ids != PAD,
         max_new_tokens=20,
@@ -81,22 +81,22 @@ PENALTIES = [
 ]
 
 
-@pytest.mark.parametrize(("ours", "settings"), PENALTIES)
-def test_greedy_is_theirs(models, prompts, ours, settings):
-    theirs, model = models
-    wanted = generated(theirs, prompts, num_beams=1, **settings)
-    config = DecodingConfig(beam=1, max_length=20, batch_size=20, **ours)
-    found = generate(model, Request(prompts, pad=5, continued=True), SPECIAL_IDS, config)
-    texts = [[*h.ids, *[END] * h.finished] for (h,) in found]
-    assert texts == [ids for ids, _ in wanted]
+@pytest.mark.parametrize(("actual", "settings"), PENALTIES)
+def test_greedy_is_theirs(models, prompts, actual, settings):
+    reference, model = models
+    expected = generated(reference, prompts, num_beams=1, **settings)
+    config = DecodingConfig(beam=1, max_length=20, batch_size=20, **actual)
+    result = generate(model, Request(prompts, pad=5, continued=True), SPECIAL_IDS, config)
+    texts = [[*h.ids, *[END] * h.finished] for (h,) in result]
+    assert texts == [ids for ids, _ in expected]
     assert len({len(ids) for ids in texts}) > 4, "texts of one length prove little"
 
 
-@pytest.mark.parametrize(("ours", "settings"), PENALTIES)
-def test_beams_are_theirs(models, prompts, ours, settings):
-    theirs, model = models
-    wanted = generated(
-        theirs,
+@pytest.mark.parametrize(("actual", "settings"), PENALTIES)
+def test_beams_are_theirs(models, prompts, actual, settings):
+    reference, model = models
+    expected = generated(
+        reference,
         prompts,
         num_beams=4,
         num_return_sequences=4,
@@ -104,12 +104,12 @@ def test_beams_are_theirs(models, prompts, ours, settings):
         length_penalty=1.0,
         **settings,
     )
-    config = DecodingConfig(beam=4, n_best=4, max_length=20, batch_size=20, **ours)
-    found = generate(model, Request(prompts, pad=5, continued=True), SPECIAL_IDS, config)
-    flat = [h for hypotheses in found for h in hypotheses]
+    config = DecodingConfig(beam=4, n_best=4, max_length=20, batch_size=20, **actual)
+    result = generate(model, Request(prompts, pad=5, continued=True), SPECIAL_IDS, config)
+    flat = [h for hypotheses in result for h in hypotheses]
     texts = [[*h.ids, *[END] * h.finished] for h in flat]
-    assert texts == [ids for ids, _ in wanted]
-    assert [h.score for h in flat] == pytest.approx([score for _, score in wanted], abs=1e-5)
+    assert texts == [ids for ids, _ in expected]
+    assert [h.score for h in flat] == pytest.approx([score for _, score in expected], abs=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -138,8 +138,8 @@ def test_cached_and_uncached(models, prompts):
     # Authority: the model asked for the whole text anew before every token.
     _, model = models
     config = DecodingConfig(beam=1, max_length=9)
-    found = generate(model, Request(prompts[:8], continued=True), SPECIAL_IDS, config)
-    for prompt, (h,) in zip(prompts, found, strict=False):
+    result = generate(model, Request(prompts[:8], continued=True), SPECIAL_IDS, config)
+    for prompt, (h,) in zip(prompts, result, strict=False):
         text = [*prompt]
         for token in (*h.ids, *[END] * h.finished):
             with torch.no_grad():
@@ -164,8 +164,8 @@ def test_a_prompt_may_be_followed_by_forced_tokens(models, prompts):
     )
     assert list(forced[0][0].ids[:3]) == prompts[1][:3]
     joined = Request([[*prompts[0], *prompts[1][:3]]], continued=True)
-    found = generate(model, joined, SPECIAL_IDS, DecodingConfig(beam=2, max_length=3, alpha=0))
-    assert forced[0][0].ids[3:] == found[0][0].ids
+    result = generate(model, joined, SPECIAL_IDS, DecodingConfig(beam=2, max_length=3, alpha=0))
+    assert forced[0][0].ids[3:] == result[0][0].ids
 
 
 def test_a_source_for_a_model_that_reads_none(models):

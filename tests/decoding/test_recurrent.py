@@ -33,7 +33,7 @@ def model_of(cell, attention, feeding, vocab_size=5):
 def every_text(model, source):
     """All texts of at most LONGEST tokens, best first by the mean log-probability of a token."""
     ids = torch.tensor([source])
-    found = []
+    result = []
     for length in range(1, LONGEST + 1):
         for text in itertools.product(range(5), repeat=length):
             ends = text[-1] == SPECIAL_IDS.end
@@ -42,8 +42,8 @@ def every_text(model, source):
             state = model(ids, None, torch.tensor([[SPECIAL_IDS.start, *text[:-1]]]))
             log_probs = model.heads["lm"](state).log_softmax(-1)[0]
             score = float(log_probs[range(length), list(text)].double().mean())
-            found.append((text[:-1] if ends else text, score))
-    return sorted(found, key=lambda one: -one[1])
+            result.append((text[:-1] if ends else text, score))
+    return sorted(result, key=lambda one: -one[1])
 
 
 @pytest.mark.parametrize(("cell", "attention", "feeding"), SHAPES)
@@ -51,11 +51,11 @@ def every_text(model, source):
 def test_a_beam_as_wide_as_all_texts_finds_the_best(cell, attention, feeding):
     model = model_of(cell, attention, feeding)
     config = DecodingConfig(beam=5**LONGEST, n_best=5, max_length=LONGEST, stop="exact")
-    found = generate(model, Request(SOURCES), SPECIAL_IDS, config)
-    for source, hypotheses in zip(SOURCES, found, strict=True):
-        wanted = every_text(model, source)[:5]
-        assert [h.ids for h in hypotheses] == [text for text, _ in wanted]
-        for h, (_, score) in zip(hypotheses, wanted, strict=True):
+    result = generate(model, Request(SOURCES), SPECIAL_IDS, config)
+    for source, hypotheses in zip(SOURCES, result, strict=True):
+        expected = every_text(model, source)[:5]
+        assert [h.ids for h in hypotheses] == [text for text, _ in expected]
+        for h, (_, score) in zip(hypotheses, expected, strict=True):
             assert h.score == pytest.approx(score, abs=1e-5)
 
 
@@ -67,9 +67,9 @@ def test_search_with_a_cache_is_search_without(cell, attention, feeding):
         return model.heads["lm"](model(source, keep, ids))[:, -1]
 
     config = DecodingConfig(beam=3, n_best=3, batch_size=2)
-    ours = generate(model, Request(SOURCES), SPECIAL_IDS, config)
-    theirs = generate(Recomputing(whole), Request(SOURCES), SPECIAL_IDS, config)
-    for a, b in zip(ours, theirs, strict=True):
+    actual = generate(model, Request(SOURCES), SPECIAL_IDS, config)
+    reference = generate(Recomputing(whole), Request(SOURCES), SPECIAL_IDS, config)
+    for a, b in zip(actual, reference, strict=True):
         assert [h.ids for h in a] == [h.ids for h in b]
         assert [h.score for h in a] == pytest.approx([h.score for h in b], abs=1e-5)
 
@@ -93,14 +93,14 @@ def test_alignment_is_the_attention_of_its_step(layer):
     # Authority: the scores by hand: q k of states and memory that their taps show.
     model = model_of("gru", "dot", False, vocab_size=13)
     targets = [[5, 6, 7], [8]]
-    found = align(model, SOURCES[:2], targets, start=0, layer=layer)
-    for source, target, weights in zip(SOURCES, targets, found, strict=False):
+    result = align(model, SOURCES[:2], targets, start=0, layer=layer)
+    for source, target, weights in zip(SOURCES, targets, result, strict=False):
         with record(model, "*") as seen, torch.inference_mode():
             model(torch.tensor([source]), None, torch.tensor([[0, *target[:-1]]]))
         (states,), (memory,) = seen["decoder.states"], seen["encoder.output"]
-        wanted = (states[0] @ memory[0].T).softmax(-1)
-        assert torch.allclose(weights, wanted, atol=1e-6)
-        best = [(t, int(row.argmax())) for t, row in enumerate(wanted)]
+        expected = (states[0] @ memory[0].T).softmax(-1)
+        assert torch.allclose(weights, expected, atol=1e-6)
+        best = [(t, int(row.argmax())) for t, row in enumerate(expected)]
         assert hard_alignment(weights) == best
 
 

@@ -21,16 +21,16 @@ N = 20_000
 def first_tokens(model, special_ids=SPECIAL_IDS, **settings):
     """How often each token came first."""
     config = DecodingConfig(method="sample", n_best=N, max_length=2, **settings)
-    (found,) = generate(model, Request([SOURCE]), special_ids, config)
-    assert len(found) == N
-    tokens = [h.ids[0] if h.ids else END for h in found]
+    (actual,) = generate(model, Request([SOURCE]), special_ids, config)
+    assert len(actual) == N
+    tokens = [h.ids[0] if h.ids else END for h in actual]
     return torch.bincount(torch.tensor(tokens), minlength=model.logits.shape[1]) / N
 
 
-def close(found, wanted):
+def close(actual, expected):
     """Within five standard deviations of a count, and never where nothing may be."""
-    deviation = (wanted * (1 - wanted) / N).sqrt()
-    assert ((found - wanted).abs() <= 5 * deviation).all()
+    deviation = (expected * (1 - expected) / N).sqrt()
+    assert ((actual - expected).abs() <= 5 * deviation).all()
 
 
 def test_draws_are_as_often_as_probable():
@@ -49,22 +49,22 @@ def test_banned_tokens_leave_their_mass_to_others():
     model = random_model(9, seed=1)
     logits = torch.tensor(log_probs(model, SOURCE, ()))
     logits[[2, 4, END]] = -torch.inf
-    found = first_tokens(model, replace(SPECIAL_IDS, banned=(2, 4)), min_length=1)
-    close(found, logits.softmax(-1))
+    actual = first_tokens(model, replace(SPECIAL_IDS, banned=(2, 4)), min_length=1)
+    close(actual, logits.softmax(-1))
 
 
 def test_without_an_end_token_every_token_may_come_first():
     model = random_model(9, seed=1)
-    found = first_tokens(model, replace(SPECIAL_IDS, end=-1), min_length=1)
-    close(found, torch.tensor(log_probs(model, SOURCE, ())).exp())
+    actual = first_tokens(model, replace(SPECIAL_IDS, end=-1), min_length=1)
+    close(actual, torch.tensor(log_probs(model, SOURCE, ())).exp())
 
 
 def test_whole_texts_are_as_often_as_probable():
     model = random_model(3, seed=8)
     config = DecodingConfig(method="sample", n_best=N, max_length=3)
-    (found,) = generate(model, Request([SOURCE]), SPECIAL_IDS, config)
+    (actual,) = generate(model, Request([SOURCE]), SPECIAL_IDS, config)
     counts: dict[tuple[int, ...], int] = {}
-    for h in found:
+    for h in actual:
         text = (*h.ids, END) if h.finished else h.ids
         counts[text] = counts.get(text, 0) + 1
     total = 0.0
@@ -79,11 +79,11 @@ def test_whole_texts_are_as_often_as_probable():
 def test_log_probs_are_those_before_the_cuts():
     model = random_model(9, seed=3)
     config = DecodingConfig(method="sample", n_best=20, max_length=6, temperature=3.0, top_p=0.8)
-    (found,) = generate(model, Request([SOURCE]), SPECIAL_IDS, config)
-    for h in found:
+    (actual,) = generate(model, Request([SOURCE]), SPECIAL_IDS, config)
+    for h in actual:
         text = (*h.ids, END) if h.finished else h.ids
-        wanted = [log_probs(model, SOURCE, text[:i])[y] for i, y in enumerate(text)]
-        assert h.token_log_probs == pytest.approx(wanted, abs=2e-6)
+        expected = [log_probs(model, SOURCE, text[:i])[y] for i, y in enumerate(text)]
+        assert h.token_log_probs == pytest.approx(expected, abs=2e-6)
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 50])
@@ -91,25 +91,25 @@ def test_a_seed_gives_one_set_of_texts(batch_size):
     model = random_model(9, seed=2)
     sources = [tuple(range(i, i + 1 + i * 7 % 5)) for i in range(12)]
     config = DecodingConfig(method="sample", n_best=3, seed=4, batch_size=32)
-    wanted = generate(model, Request(sources), SPECIAL_IDS, config)
-    found = generate(model, Request(sources), SPECIAL_IDS, replace(config, batch_size=batch_size))
-    assert found == wanted
+    expected = generate(model, Request(sources), SPECIAL_IDS, config)
+    actual = generate(model, Request(sources), SPECIAL_IDS, replace(config, batch_size=batch_size))
+    assert actual == expected
     others = generate(model, Request(sources), SPECIAL_IDS, replace(config, seed=5))
-    assert others != wanted
-    assert len({h.ids for hypotheses in wanted for h in hypotheses}) > 30
+    assert others != expected
+    assert len({h.ids for hypotheses in expected for h in hypotheses}) > 30
     # More draws leave the first ones as they were.
     more = generate(model, Request(sources), SPECIAL_IDS, replace(config, n_best=5))
-    assert [hypotheses[:3] for hypotheses in more] == wanted
+    assert [hypotheses[:3] for hypotheses in more] == expected
 
 
 def test_draws_hang_on_a_sources_key():  # authority: each alone
     model = random_model(9, seed=2)
     config = DecodingConfig(method="sample", n_best=3, seed=4, min_length=9)
     keys = [(i // 2, i % 2) for i in range(6)]
-    found = generate(model, Request([SOURCE] * 6, keys=keys), SPECIAL_IDS, config)
-    for key, hypotheses in zip(keys, found, strict=True):
+    actual = generate(model, Request([SOURCE] * 6, keys=keys), SPECIAL_IDS, config)
+    for key, hypotheses in zip(keys, actual, strict=True):
         assert generate(model, Request([SOURCE], keys=[key]), SPECIAL_IDS, config) == [hypotheses]
-    assert len({h.ids for hypotheses in found for h in hypotheses}) == 18
+    assert len({h.ids for hypotheses in actual for h in hypotheses}) == 18
 
 
 def test_top_k_of_one_is_greedy():
@@ -117,8 +117,8 @@ def test_top_k_of_one_is_greedy():
     request = Request([SOURCE, (1,), (2, 2)])
     draw = DecodingConfig(method="sample", top_k=1, max_length=9)
     greedy = DecodingConfig(beam=1, max_length=9)
-    found = generate(model, request, SPECIAL_IDS, draw)
-    assert found == generate(model, request, SPECIAL_IDS, greedy)
+    actual = generate(model, request, SPECIAL_IDS, draw)
+    assert actual == generate(model, request, SPECIAL_IDS, greedy)
 
 
 def test_nothing_left_to_draw():
@@ -160,7 +160,7 @@ def test_penalties_look_at_all_that_was_read(method):
 
 
 @pytest.mark.parametrize(
-    ("wrong", "says", "mended"),
+    ("wrong", "message", "fix"),
     [
         ({"temperature": 0.7}, "Use method=sample", {"method": "sample"}),
         ({"top_k": 3}, "Use method=sample", {"method": "sample"}),
@@ -172,10 +172,10 @@ def test_penalties_look_at_all_that_was_read(method):
         ({"method": "sample", "groups": 5, "diversity": 0.5}, "does not apply", {"method": "beam"}),
     ],
 )
-def test_impossible_settings(wrong, says, mended):  # authority: as tests/config/test_settings.py
-    with pytest.raises(ConfigError, match=says):
+def test_impossible_settings(wrong, message, fix):  # authority: as tests/config/test_settings.py
+    with pytest.raises(ConfigError, match=message):
         DecodingConfig(**wrong)
-    assert DecodingConfig(**{**wrong, **mended})
+    assert DecodingConfig(**{**wrong, **fix})
 
 
 def test_drawing_takes_no_notice_of_the_beam():

@@ -36,10 +36,10 @@ def run(model, config, limits, special_ids=SPECIAL_IDS, sources=(SOURCE,)):
     return search(model, model.prefill(ids, keep, len(sources)), special_ids, config, limits)
 
 
-def check(found, wanted):
+def check(actual, expected):
     """The same texts in the same order, with the same scores."""
-    assert [(h.ids, h.finished) for h in found] == [(ids, fin) for ids, _, fin in wanted]
-    for h, (_, score, _) in zip(found, wanted, strict=True):
+    assert [(h.ids, h.finished) for h in actual] == [(ids, fin) for ids, _, fin in expected]
+    for h, (_, score, _) in zip(actual, expected, strict=True):
         assert h.score == pytest.approx(score, abs=2e-6)
 
 
@@ -66,9 +66,9 @@ def test_a_beam_as_wide_as_all_texts(
         min_length=min(min_length, max_length - 1),
     )
     model = random_model(vocab_size, seed)
-    (found,) = run(model, config, Limits([max_length]))
-    wanted = brute_force(model, SOURCE, config, max_length)[: config.n_best]
-    check(found, wanted)
+    (actual,) = run(model, config, Limits([max_length]))
+    expected = brute_force(model, SOURCE, config, max_length)[: config.n_best]
+    check(actual, expected)
 
 
 @pytest.mark.parametrize("stop", STOPS)
@@ -76,8 +76,8 @@ def test_five_tokens_six_steps(stop):  # the largest case of D8
     model = random_model(5, seed=6)
     config = DecodingConfig(beam=5**6, n_best=50, stop=stop)
     special_ids = replace(SPECIAL_IDS, banned=(3,))
-    (found,) = run(model, config, Limits([6]), special_ids)
-    check(found, brute_force(model, SOURCE, config, 6, banned=(3,))[:50])
+    (actual,) = run(model, config, Limits([6]), special_ids)
+    check(actual, brute_force(model, SOURCE, config, 6, banned=(3,))[:50])
 
 
 @given(
@@ -110,8 +110,8 @@ def test_narrow_beams(
     special_ids = SpecialIds(START, END, banned, forced_first=first, forced_last=last)
     limits = Limits([max_length], [[min(2 * i, vocab_size - 1) for i in prefix]])
     model = random_model(vocab_size, seed)
-    (found,) = run(model, config, limits, special_ids)
-    check(found, plain_search(model, SOURCE, config, limits, special_ids))
+    (actual,) = run(model, config, limits, special_ids)
+    check(actual, plain_search(model, SOURCE, config, limits, special_ids))
 
 
 @pytest.mark.parametrize("length_norm", NORMS)
@@ -122,8 +122,8 @@ def test_when_a_source_is_done(stop, length_norm):
     for seed in range(60):
         model = random_model(5, seed)
         config = DecodingConfig(beam=3, n_best=2, stop=stop, length_norm=length_norm, alpha=1.0)
-        (found,) = run(model, config, Limits([12]))
-        check(found, plain_search(model, SOURCE, config, Limits([12])))
+        (actual,) = run(model, config, Limits([12]))
+        check(actual, plain_search(model, SOURCE, config, Limits([12])))
 
 
 @pytest.mark.parametrize("beam", [1, 3, 4])
@@ -134,8 +134,8 @@ def test_ties_go_to_the_lower_beam_and_token(beam, vocab_size):
     model = RunningHash(torch.zeros(MODULUS, vocab_size))
     for alpha in (0.0, 1.0):
         config = DecodingConfig(beam=beam, n_best=beam, alpha=alpha)
-        (found,) = run(model, config, Limits([4]))
-        check(found, plain_search(model, SOURCE, config, Limits([4])))
+        (actual,) = run(model, config, Limits([4]))
+        check(actual, plain_search(model, SOURCE, config, Limits([4])))
 
 
 @given(
@@ -151,8 +151,8 @@ def test_a_batch_is_its_singles(seed, beam, stop, lengths):
     sources = [tuple(range(i, i + n)) for i, n in enumerate(lengths)]
     prefixes = [(2, 3, 4)[: n % 4] for n in lengths]
     together = run(model, config, Limits([n + 3 for n in lengths], prefixes), sources=sources)
-    for source, n, prefix, found in zip(sources, lengths, prefixes, together, strict=True):
-        assert [found] == run(model, config, Limits([n + 3], [prefix]), sources=[source])
+    for source, n, prefix, actual in zip(sources, lengths, prefixes, together, strict=True):
+        assert [actual] == run(model, config, Limits([n + 3], [prefix]), sources=[source])
 
 
 @given(seed=st.integers(0, 10_000), beam=st.sampled_from([1, 2, 5]))
@@ -179,9 +179,9 @@ def test_finished_sources_leave_the_batch():
 def test_exact_stops_as_soon_as_nothing_can_win():
     model = random_model(5, seed=2)
     model.logits[:, END] = 8.0  # the empty text has almost all probability
-    (found,) = run(model, DecodingConfig(beam=2, stop="exact", alpha=0.0), Limits([50]))
-    assert found[0].ids == ()
-    assert found[0].finished
+    (actual,) = run(model, DecodingConfig(beam=2, stop="exact", alpha=0.0), Limits([50]))
+    assert actual[0].ids == ()
+    assert actual[0].finished
     assert len(model.rows_seen) == 1
 
 
@@ -190,13 +190,13 @@ def test_log_probs_are_the_models():
     model = random_model(6, seed=3)
     config = DecodingConfig(beam=4, n_best=4)
     for stop_at in (3, 30):
-        (found,) = run(model, config, Limits([stop_at]), replace(SPECIAL_IDS, banned=(2, 4)))
-        for h in found:
+        (actual,) = run(model, config, Limits([stop_at]), replace(SPECIAL_IDS, banned=(2, 4)))
+        for h in actual:
             text = (*h.ids, END) if h.finished else h.ids
-            wanted = [log_probs(model, SOURCE, text[:i])[y] for i, y in enumerate(text)]
-            assert h.token_log_probs == pytest.approx(wanted, abs=2e-6)
-            assert h.log_prob == pytest.approx(sum(wanted), abs=5e-6)
-            assert h.score == pytest.approx(sum(wanted) / norm(len(text), config), abs=2e-6)
+            expected = [log_probs(model, SOURCE, text[:i])[y] for i, y in enumerate(text)]
+            assert h.token_log_probs == pytest.approx(expected, abs=2e-6)
+            assert h.log_prob == pytest.approx(sum(expected), abs=5e-6)
+            assert h.score == pytest.approx(sum(expected) / norm(len(text), config), abs=2e-6)
             assert not {2, 4} & set(h.ids)
             assert END not in h.ids
             assert h.finished or len(h.ids) == stop_at
@@ -207,8 +207,8 @@ def test_forced_tokens_come_first_and_cost_nothing():
     special_ids = replace(SPECIAL_IDS, banned=(5,), forced_first=5)  # forced wins over banned
     prefixes = [(), (6,), (7, 7, 7)]
     sources = [(1,), (2,), (3,)]
-    found = run(model, DecodingConfig(beam=2), Limits([9] * 3, prefixes), special_ids, sources)
-    for prefix, (best,) in zip(prefixes, found, strict=True):
+    actual = run(model, DecodingConfig(beam=2), Limits([9] * 3, prefixes), special_ids, sources)
+    for prefix, (best,) in zip(prefixes, actual, strict=True):
         forced = (5, *prefix)
         assert best.ids[: len(forced)] == forced
         assert best.token_log_probs[: len(forced)] == (0.0,) * len(forced)
@@ -227,9 +227,9 @@ def test_min_length_counts_tokens_before_the_end():
     model.logits[:, END] = 20.0
     for n in (0, 1, 4):
         config = DecodingConfig(beam=3, n_best=3, min_length=n)
-        (found,) = run(model, config, Limits([9]))
-        assert min(len(h.ids) for h in found) == n
-        assert len(found[0].ids) == n
+        (actual,) = run(model, config, Limits([9]))
+        assert min(len(h.ids) for h in actual) == n
+        assert len(actual[0].ids) == n
 
 
 def test_no_text_is_possible():

@@ -7,7 +7,7 @@ from pellucid.decoding.search_state import length_norm
 
 
 @pytest.mark.parametrize(
-    ("form", "alpha", "length", "wanted"),
+    ("form", "alpha", "length", "expected"),
     [
         ("power", 1.0, 7, 7.0),
         ("power", 0.5, 16, 4.0),
@@ -18,6 +18,6 @@ from pellucid.decoding.search_state import length_norm
         ("gnmt", 0.0, 30, 1.0),
     ],
 )
-def test_length_norm(form, alpha, length, wanted):
+def test_length_norm(form, alpha, length, expected):
     config = DecodingConfig(length_norm=form, alpha=alpha)
-    assert length_norm(length, config) == pytest.approx(wanted, rel=1e-12)
+    assert length_norm(length, config) == pytest.approx(expected, rel=1e-12)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from parity.peer import talkative
+from parity.peer import vary_weights
 from pellucid.config.decoding import DecodingConfig
 from pellucid.config.transformer_xl import TransformerXLConfig
 from pellucid.decoding.generate import Request, generate
@@ -36,7 +36,7 @@ SHAPES = {
 
 def model_of(shape, seed=3):
     c = TransformerXLConfig(**{**vars(C), **SHAPES[shape]})
-    model = talkative(TRANSFO_XL.build(c, seed=0), seed)
+    model = vary_weights(TRANSFO_XL.build(c, seed=0), seed)
     with torch.no_grad():
         for table in model.heads["lm"].tables:
             table.mul_(3.0)
@@ -78,19 +78,19 @@ def test_in_batches_and_alone(model, prompts, settings):  # authority: each text
         for a, b in zip(mine, others, strict=True):
             assert a.token_log_probs == pytest.approx(b.token_log_probs, abs=1e-5)
     assert len({best.ids for best, *_ in together}) > 6, "equal texts prove little"
-    lengths = {len(h.ids) for found in together for h in found}
+    lengths = {len(h.ids) for actual in together for h in actual}
     assert len(lengths) > 1, "texts of one length prove little"
 
 
 def test_greedy_search_is_the_recurrence(model, prompts):
     # Authority: segments of one token each, whose memory is handed on by hand.
-    found = generate(
+    actual = generate(
         model,
         Request(prompts[:8], continued=True),
         SPECIAL_IDS,
         DecodingConfig(beam=1, max_length=9),
     )
-    for prompt, (h,) in zip(prompts, found, strict=False):
+    for prompt, (h,) in zip(prompts, actual, strict=False):
         memory, text = None, [*prompt, *h.ids, *[END] * h.finished]
         for i, token in enumerate(text[:-1]):
             with torch.no_grad():

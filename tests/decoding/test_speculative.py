@@ -68,10 +68,10 @@ def test_texts_are_as_often_as_the_model_says(ahead, draft_seed):
     counts: Counter[tuple[int, ...]] = Counter()
     accepted = proposed = 0
     for seed in range(N):
-        found = speculate(model, draft, Request([SOURCE]), SPECIAL_IDS, replace(config, seed=seed))
-        h = found.hypothesis
+        actual = speculate(model, draft, Request([SOURCE]), SPECIAL_IDS, replace(config, seed=seed))
+        h = actual.hypothesis
         counts[(*h.ids, END) if h.finished else h.ids] += 1
-        accepted, proposed = accepted + found.accepted, proposed + found.proposed
+        accepted, proposed = accepted + actual.accepted, proposed + actual.proposed
     total = 0.0
     for text, count in counts.items():
         p = math.exp(sum(log_probs(model, SOURCE, text[:i])[y] for i, y in enumerate(text)))
@@ -86,8 +86,8 @@ def test_temperature_and_cuts_hold_for_both():
     config = DecodingConfig(method="sample", max_length=2, temperature=2.0, top_k=3)
     counts = torch.zeros(9)
     for seed in range(N):
-        found = speculate(model, draft, Request([SOURCE]), SPECIAL_IDS, replace(config, seed=seed))
-        counts[found.hypothesis.ids[0] if found.hypothesis.ids else END] += 1 / N
+        actual = speculate(model, draft, Request([SOURCE]), SPECIAL_IDS, replace(config, seed=seed))
+        counts[actual.hypothesis.ids[0] if actual.hypothesis.ids else END] += 1 / N
     logits = torch.tensor(log_probs(model, SOURCE, ())) / 2
     p = logits.masked_fill(logits < logits.topk(3).values[-1], -torch.inf).softmax(-1)
     assert ((counts - p).abs() <= 5 * (p * (1 - p) / N).sqrt()).all()
@@ -109,15 +109,15 @@ def test_greedy_is_greedy(settings, n_encoder_layers):
     config = DecodingConfig(beam=1, max_length=17, **settings)
     for source in random_sources():
         request = Request([source], [source[:2]], continued=not n_encoder_layers)
-        ((wanted,),) = generate(model, request, special_ids, config)
+        ((expected,),) = generate(model, request, special_ids, config)
         for draft in (Draft(other, 3), Draft(model, 5), Draft(Ensemble([other, model]), 1)):
-            found = speculate(model, draft, request, special_ids, config)
-            assert found.hypothesis.ids == wanted.ids
-            assert found.hypothesis.finished == wanted.finished
-            wanted_logs = pytest.approx(wanted.token_log_probs, abs=1e-4)
-            assert found.hypothesis.token_log_probs == wanted_logs
-            assert found.hypothesis.score == pytest.approx(wanted.score, abs=1e-4)
-            assert draft.model is not model or found.accepted == found.proposed
+            actual = speculate(model, draft, request, special_ids, config)
+            assert actual.hypothesis.ids == expected.ids
+            assert actual.hypothesis.finished == expected.finished
+            wanted_logs = pytest.approx(expected.token_log_probs, abs=1e-4)
+            assert actual.hypothesis.token_log_probs == wanted_logs
+            assert actual.hypothesis.score == pytest.approx(expected.score, abs=1e-4)
+            assert draft.model is not model or actual.accepted == actual.proposed
 
 
 def test_stop_strings():
@@ -126,9 +126,9 @@ def test_stop_strings():
     config = DecodingConfig(beam=1, max_length=15)
     for i in range(20):
         request = Request([(i,)], is_stopped=stopped)
-        ((wanted,),) = generate(model, request, SPECIAL_IDS, config)
-        found = speculate(model, draft, request, SPECIAL_IDS, config).hypothesis
-        assert (found.ids, found.finished) == (wanted.ids, wanted.finished)
+        ((expected,),) = generate(model, request, SPECIAL_IDS, config)
+        actual = speculate(model, draft, request, SPECIAL_IDS, config).hypothesis
+        assert (actual.ids, actual.finished) == (expected.ids, expected.finished)
 
 
 def test_the_model_is_asked_less_often():
@@ -136,9 +136,9 @@ def test_the_model_is_asked_less_often():
     model.logits[:, END] = -1e4
     config = DecodingConfig(beam=1, max_length=20)
     draft = Draft(Rewinding(model.logits), ahead=4)
-    found = speculate(model, draft, Request([SOURCE]), SPECIAL_IDS, config)
-    assert len(found.hypothesis.ids) == 20
-    assert (found.proposed, found.accepted) == (
+    actual = speculate(model, draft, Request([SOURCE]), SPECIAL_IDS, config)
+    assert len(actual.hypothesis.ids) == 20
+    assert (actual.proposed, actual.accepted) == (
         16,
         16,
     )  # the other 4 are the model's own, one a call

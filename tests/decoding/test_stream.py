@@ -27,8 +27,8 @@ def test_pieces_make_up_the_texts(config):
         texts[piece.source] = (*texts.get(piece.source, ()), *piece.ids)
         if piece.ended:
             ended.append(piece.source)
-    wanted = generate(model, request, SPECIAL_IDS, config)
-    assert [texts[i] for i in range(len(SOURCES))] == [h.ids for (h,) in wanted]
+    expected = generate(model, request, SPECIAL_IDS, config)
+    assert [texts[i] for i in range(len(SOURCES))] == [h.ids for (h,) in expected]
     assert sorted(ended) == list(range(len(SOURCES)))
 
 
@@ -69,9 +69,9 @@ def test_texts_end_at_the_first_stop_string(settings):
     config = DecodingConfig(max_length=12, **settings)
     strings = ("cd", "aef", "e")
     request = Request(SOURCES, is_stopped=stop_strings(letters, strings))
-    found = [h for hs in generate(model, request, SPECIAL_IDS, config) for h in hs]
+    actual = [h for hs in generate(model, request, SPECIAL_IDS, config) for h in hs]
     stopped = 0
-    for h in found:
+    for h in actual:
         text = letters(h.ids)
         assert not any(s in text[:-1] for s in strings)
         if any(s in text for s in strings):
@@ -88,11 +88,11 @@ def test_a_stopped_text_is_the_free_one_cut(config):
     model = random_model(6, seed=5)
     free = generate(model, Request(SOURCES), SPECIAL_IDS, config)
     stopped = stop_strings(letters, ["cd", "e"])
-    found = generate(model, Request(SOURCES, is_stopped=stopped), SPECIAL_IDS, config)
+    actual = generate(model, Request(SOURCES, is_stopped=stopped), SPECIAL_IDS, config)
     pieces: list[tuple[int, ...]] = [()] * len(SOURCES)
     for piece in stream(model, Request(SOURCES, is_stopped=stopped), SPECIAL_IDS, config):
         pieces[piece.source] += piece.ids
-    for (one,), (other,), piece in zip(free, found, pieces, strict=True):
+    for (one,), (other,), piece in zip(free, actual, pieces, strict=True):
         ends = [n for n in range(1, len(one.ids) + 1) if stopped(one.ids[:n])]
         assert other.ids == (one.ids[: ends[0]] if ends else one.ids)
         assert piece == other.ids

@@ -18,14 +18,14 @@ def everything(logits: Tensor, scores: Tensor, excluded: list[int]) -> Tensor:
 
 
 def check(logits: Tensor, scores: Tensor, excluded: list[int], n: int, width: int = 16) -> None:
-    found = best_continuations(logits, scores, torch.tensor(excluded, dtype=torch.int64), n, width)
-    wanted = everything(logits, scores, excluded)
-    n_all = min(n, wanted.shape[1])
-    values = torch.from_numpy(found.values)
-    assert torch.equal(values[:, :n_all], wanted.topk(n_all).values)
+    actual = best_continuations(logits, scores, torch.tensor(excluded, dtype=torch.int64), n, width)
+    expected = everything(logits, scores, excluded)
+    n_all = min(n, expected.shape[1])
+    values = torch.from_numpy(actual.values)
+    assert torch.equal(values[:, :n_all], expected.topk(n_all).values)
     assert (values[:, n_all:] == -INF).all()
-    ids = torch.from_numpy(found.parents * logits.shape[1] + found.tokens)
-    order = wanted.sort(dim=-1, descending=True, stable=True).indices[:, :n_all]
+    ids = torch.from_numpy(actual.parents * logits.shape[1] + actual.tokens)
+    order = expected.sort(dim=-1, descending=True, stable=True).indices[:, :n_all]
     real = values[:, :n_all] > -INF
     assert torch.equal(ids[:, :n_all][real], order[real])
 
@@ -57,8 +57,8 @@ def test_dead_rows_are_never_found():
     logits = torch.randn(6, 300, generator=torch.Generator().manual_seed(0))
     scores = torch.tensor([[0.0, -INF, -1.0], [-INF, -INF, -2.0]])
     check(logits, scores, [1, 2], 8)
-    found = best_continuations(logits, scores, torch.tensor([1, 2]), 8, 16)
-    assert set(found.parents[1].tolist()) == {2}
+    actual = best_continuations(logits, scores, torch.tensor([1, 2]), 8, 16)
+    assert set(actual.parents[1].tolist()) == {2}
 
 
 def test_all_values_equal():
@@ -87,6 +87,6 @@ def test_real_sizes(b):
 
 def test_result_is_on_the_host():
     none = torch.tensor([], dtype=torch.int64)
-    found = best_continuations(torch.randn(2, 50), torch.zeros(1, 2), none, 4)
-    assert all(isinstance(x, np.ndarray) for x in found)
-    assert found.values.dtype == np.float32
+    actual = best_continuations(torch.randn(2, 50), torch.zeros(1, 2), none, 4)
+    assert all(isinstance(x, np.ndarray) for x in actual)
+    assert actual.values.dtype == np.float32

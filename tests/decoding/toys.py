@@ -164,14 +164,14 @@ def brute_force(
 ) -> Found:
     """Every text there is, best first."""
     tokens = [v for v in range(model.logits.shape[1]) if v not in (END, *banned)]
-    found: Found = []
+    actual: Found = []
     for length in range(1, max_length + 1):
         for text in itertools.product(tokens, repeat=length - 1):
             if len(text) >= config.min_length:
-                found.append((text, _score(model, source, (*text, END), config), True))
+                actual.append((text, _score(model, source, (*text, END), config), True))
     for text in itertools.product(tokens, repeat=max_length):
-        found.append((text, _score(model, source, text, config), False))
-    return sorted(found, key=lambda one: -one[1])
+        actual.append((text, _score(model, source, text, config), False))
+    return sorted(actual, key=lambda one: -one[1])
 
 
 def plain_search(

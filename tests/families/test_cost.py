@@ -98,14 +98,14 @@ def test_each_class_has_as_many_parameters_as_in_transformers(name, architecture
     outputs = [head.outputs for head in heads.values() if head.kind in ("sequence", "token")]
     config["num_labels"] = max(outputs, default=0) or 2
     with torch.device("meta"):
-        theirs = getattr(transformers, architecture)(
+        reference = getattr(transformers, architecture)(
             transformers.AutoConfig.for_model(name, **config)
         )
-    theirs.tie_weights()
+    reference.tie_weights()
     # Sinusoids are parameters there, which are never trained; a bias of logits is a buffer.
-    wanted = sum(p.numel() for p in theirs.parameters() if p.requires_grad)
-    wanted += sum(b.numel() for n, b in theirs.named_buffers() if n == "final_logits_bias")
-    assert counted(c, heads, family).parameters == wanted
+    expected = sum(p.numel() for p in reference.parameters() if p.requires_grad)
+    expected += sum(b.numel() for n, b in reference.named_buffers() if n == "final_logits_bias")
+    assert counted(c, heads, family).parameters == expected
 
 
 # Devlin et al. 2019, section 3; Liu et al. 2019 and Lan et al. 2020, table 1; Radford et al. 2019,
@@ -137,8 +137,8 @@ GPT3_SIZES = {
 def test_families_are_as_large_as_their_papers_say(name, size):
     family = PUBLISHED_FAMILIES[name]
     heads = {head.name: head.config for head in list(family.heads.values())[-1]}
-    found = counted(replace(family.presets[size], vocab_size=family.vocab_size), heads, family)
-    assert abs(found.parameters / 1e6 / PUBLISHED[name, size] - 1) <= 0.05
+    actual = counted(replace(family.presets[size], vocab_size=family.vocab_size), heads, family)
+    assert abs(actual.parameters / 1e6 / PUBLISHED[name, size] - 1) <= 0.05
 
 
 @pytest.mark.parametrize("name", GPT3_SIZES)
@@ -172,9 +172,9 @@ def test_flops_of_bands():  # authority: by hand
     c = ModelConfig(
         vocab_size=9, d_model=4, n_encoder_layers=0, n_decoder_layers=3, n_heads=2, windows=(0, 3)
     )
-    found = counted(c)
-    assert found.flops(2) - 2 * found.token_weights == 4 * 4 * (2 + 2 + 2)  # q k and weights v
-    assert found.flops(10) - 2 * found.token_weights == 4 * 4 * (10 + 3 + 10)
+    actual = counted(c)
+    assert actual.flops(2) - 2 * actual.token_weights == 4 * 4 * (2 + 2 + 2)  # q k and weights v
+    assert actual.flops(10) - 2 * actual.token_weights == 4 * 4 * (10 + 3 + 10)
 
 
 def test_a_vocabulary_must_be_known():

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from parity.peer import close, randomized, talkative
+from parity.peer import assert_close, randomize, vary_weights
 from pellucid.config.decoding import DecodingConfig
 from pellucid.config.head import HeadConfig
 from pellucid.decoding.generate import Request, generate
@@ -57,7 +57,7 @@ def made(name: str, **changes: Any) -> Transformer:
         windows=tuple(min(window, 3) for window in c.windows[:2]),
         **changes,
     )
-    return randomized(build(c, seed=0, heads={"lm": LM}))
+    return randomize(build(c, seed=0, heads={"lm": LM}))
 
 
 def logits(model: Transformer, source: Tensor, keep: Tensor | None, target: Tensor) -> Tensor:
@@ -81,8 +81,8 @@ def test_no_token_sees_a_later_one(name):
         for place in range(1, written.shape[1]):
             changed = written.clone()
             changed[:, place:] = (changed[:, place:] + 17) % SIZE
-            given = (SOURCE, keep, changed) if name in BOTH else (changed, keep, TARGET)
-            after = logits(model, *given)
+            inputs = (SOURCE, keep, changed) if name in BOTH else (changed, keep, TARGET)
+            after = logits(model, *inputs)
             assert torch.equal(after[:, :place], before[:, :place])
             assert (after[0, place:] != before[0, place:]).any(-1).all()
 
@@ -98,7 +98,7 @@ def test_an_encoder_sees_all_and_no_padding(name):
     assert torch.equal(after[real], before[real])
     for row, n in enumerate(LENGTHS):
         alone = logits(model, SOURCE[row : row + 1, :n], None, TARGET[row : row + 1])
-        close(before[row, : alone.shape[1]][None], alone)
+        assert_close(before[row, : alone.shape[1]][None], alone)
     for place in range(LENGTHS[0]):  # whatever is real reaches every place
         changed = SOURCE.clone()
         changed[0, place] = (changed[0, place] + 17) % SIZE
@@ -114,7 +114,7 @@ def test_padding_on_the_left_where_positions_follow_real_tokens(name):
     model = made(name)  # others count from the row's beginning, padding or not, as theirs do
     order = KEEP.int().argsort(dim=1, stable=True)
     left = logits(model, SOURCE.gather(1, order), KEEP.gather(1, order), TARGET)
-    close(left[KEEP.gather(1, order)], logits(model, SOURCE, KEEP, TARGET)[KEEP])
+    assert_close(left[KEEP.gather(1, order)], logits(model, SOURCE, KEEP, TARGET)[KEEP])
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -130,16 +130,16 @@ def test_a_text_without_a_real_token(name, seen):
         with record(model, f"*.{part}.inner.*") as taps:
             out = logits(model, SOURCE, keep, TARGET)
         for tap in ("weights", "context"):
-            found = [x for key, xs in taps.items() if key.endswith(tap) for x in xs]
-            assert len(found) == 2
-            assert all(not x[2].any() and x[others].any() for x in found)
+            actual = [x for key, xs in taps.items() if key.endswith(tap) for x in xs]
+            assert len(actual) == 2
+            assert all(not x[2].any() and x[others].any() for x in actual)
     else:
         out = logits(model, SOURCE, keep, TARGET)
     assert out.isfinite().all()
     with torch.no_grad():
         before = logits(model, SOURCE, KEEP, TARGET)
     real = KEEP[others] if name not in BOTH else slice(None)
-    close(out.detach()[others][real], before[others][real])
+    assert_close(out.detach()[others][real], before[others][real])
     out.square().sum().backward()
     for key, parameter in model.named_parameters():
         assert parameter.grad is None or parameter.grad.isfinite().all(), key
@@ -149,7 +149,9 @@ def test_a_text_without_a_real_token(name, seen):
 @torch.no_grad()
 def test_prompts_and_sources_of_all_lengths_give_what_each_gives_alone(name):
     """A batch of prompts is padded on the left, of sources on the right; alone there is none."""
-    model = talkative(made(name, tie_embeddings="none")).double()  # where rounding decides nothing
+    model = vary_weights(
+        made(name, tie_embeddings="none")
+    ).double()  # where rounding decides nothing
     texts = [SOURCE[row, :n].tolist() for row, n in enumerate(LENGTHS)]
     special_ids = SpecialIds(start=1, end=0, banned=())
     continued = name in DECODERS
@@ -159,11 +161,11 @@ def test_prompts_and_sources_of_all_lengths_give_what_each_gives_alone(name):
         request = Request(some, continued=continued)
         return [tuple(best.ids) for best, *_ in generate(model, request, special_ids, config)]
 
-    found = written(texts)
-    assert found == [written([text])[0] for text in texts]
-    assert len(set(found)) > 1, "equal texts prove little"
+    actual = written(texts)
+    assert actual == [written([text])[0] for text in texts]
+    assert len(set(actual)) > 1, "equal texts prove little"
     if continued:  # padded on the right instead: what follows each prompt's last real token
         first = logits(model, SOURCE, KEEP, TARGET).argmax(-1)
-        assert [row[0] for row in found] == [
+        assert [row[0] for row in actual] == [
             int(first[row, n - 1]) for row, n in enumerate(LENGTHS)
         ]

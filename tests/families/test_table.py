@@ -14,10 +14,10 @@ def test_the_page_has_the_table():  # authority: the presets
 
 
 def test_what_differs_is_what_the_configs_differ_in(capsys):  # authority: the families' facts
-    found = differences(PUBLISHED_FAMILIES["bert"], PUBLISHED_FAMILIES["roberta"])
-    assert found["positions"] == ("learned", "learned-real")
-    assert found["norm_eps"] == (1e-12, 1e-5)
-    assert "d_model" not in found
+    actual = differences(PUBLISHED_FAMILIES["bert"], PUBLISHED_FAMILIES["roberta"])
+    assert actual["positions"] == ("learned", "learned-real")
+    assert actual["norm_eps"] == (1e-12, 1e-5)
+    assert "d_model" not in actual
     assert main(["info", "bert", "--diff", "roberta"]) == 0
     assert "learned -> learned-real" in capsys.readouterr().out
     assert main(["info", "bert", "--diff", "robota"]) == 2

@@ -80,10 +80,10 @@ def shrunk(family: Family) -> tuple[ModelConfig, dict[str, HeadConfig]]:
         activation_dropout=0.0,
         **{**narrow, **wide},
     )
-    found = {head.name: head.config for heads in family.heads.values() for head in heads}
+    actual = {head.name: head.config for heads in family.heads.values() for head in heads}
     return c, {
         name: h if h.kind == "lm" or h.outputs == 1 else replace(h, outputs=LABELS, labels=())
-        for name, h in found.items()
+        for name, h in actual.items()
         if h.kind == "lm" or h.outputs
     }
 
@@ -104,7 +104,7 @@ class ByHeart(Task):
         return Batch(torch.tensor(numbers), padded(sources), padded(targets))
 
     def counts(self, batch: Batch) -> dict[str, int]:
-        return {name: self.wanted(name, batch)[1].numel() for name in self.heads}
+        return {name: self.expected(name, batch)[1].numel() for name in self.heads}
 
     def loss(self, module: nn.Module, batch: Batch) -> dict[str, Term]:
         assert isinstance(module, Model)
@@ -114,7 +114,7 @@ class ByHeart(Task):
             writes = h.kind == "lm" and bool(self.config.n_encoder_layers)
             if writes not in states:
                 states[writes] = self.states(module, batch, writes)
-            real, labels = self.wanted(name, batch)
+            real, labels = self.expected(name, batch)
             state = states[writes]
             if h.kind == "sequence":
                 keep = batch.source != PAD
@@ -132,7 +132,7 @@ class ByHeart(Task):
         again = torch.cat([torch.full_like(batch.source[:, :1], START), batch.source[:, :-1]], 1)
         return module(batch.source, keep, again)
 
-    def wanted(self, name: str, batch: Batch) -> tuple[Tensor, Tensor]:
+    def expected(self, name: str, batch: Batch) -> tuple[Tensor, Tensor]:
         """Which of a head's places count, and what it must say there."""
         h, c = self.heads[name], self.config
         keep = batch.source != PAD

@@ -10,7 +10,7 @@ import torch
 import transformers
 
 import pellucid
-from parity.peer import randomized, talkative
+from parity.peer import randomize, vary_weights
 from pellucid.cli.main import main
 from pellucid.config.data import TokenizerConfig
 from pellucid.config.decoding import DecodingConfig, Roles
@@ -52,7 +52,7 @@ def directory_of(roles: Roles | None = None, **changes: Any) -> Bundle:
     """A finished run's model that writes texts which differ."""
     c = ModelConfig(**{**SHAPE, **changes})
     return Bundle(
-        model=talkative(build(c, seed=1, heads={"lm": HeadConfig(kind="lm")}), seed=2),
+        model=vary_weights(build(c, seed=1, heads={"lm": HeadConfig(kind="lm")}), seed=2),
         model_config=c,
         tokenizers=TOKENIZERS,
         task="translation",
@@ -64,29 +64,29 @@ def directory_of(roles: Roles | None = None, **changes: Any) -> Bundle:
     )
 
 
-def same_beams(directory: Path, parts: Bundle, **given: Any) -> None:
+def same_beams(directory: Path, parts: Bundle, **inputs: Any) -> None:
     """The same best text of each of many sources, with the same score."""
     rng = torch.Generator().manual_seed(0)
     lengths = torch.randint(1, 9, (24,), generator=rng).tolist()
     sources = [[*torch.randint(4, SIZE, (n,), generator=rng).tolist(), 2] for n in lengths]
     config = DecodingConfig(beam=4, max_length=12, batch_size=24)
-    ours = generate(parts.model, Request(sources), parts.special_ids, config)
+    actual = generate(parts.model, Request(sources), parts.special_ids, config)
     translator = ctranslate2.Translator(str(directory), compute_type="float32", intra_threads=1)
-    theirs = translator.translate_batch(
+    reference = translator.translate_batch(
         [LETTERS.pieces(source) for source in sources],
         beam_size=4,
         max_decoding_length=12,
         min_decoding_length=0,  # else the end is banned at first, and the others gain by it
         return_scores=True,
-        **given,
+        **inputs,
     )
-    for mine, other in zip(ours, theirs, strict=True):
+    for mine, other in zip(actual, reference, strict=True):
         best, text, score = mine[0], other.hypotheses[0], other.scores[0]
         assert LETTERS.pieces(best.ids) == text
         # Nats per token. CTranslate2 approximates exp by a polynomial of its own for each
         # instruction set, so the last digits depend on the CPU: 1.0e-4 apart on an Intel Xeon.
         assert best.score == pytest.approx(score, abs=1e-3)
-    assert len({mine[0].ids for mine in ours}) > 3, "equal texts prove little"
+    assert len({mine[0].ids for mine in actual}) > 3, "equal texts prove little"
 
 
 FORMS: dict[str, dict[str, Any]] = {
@@ -112,7 +112,7 @@ def test_our_translators(name, tmp_path):
     """What no piece has a name for is written there too, so no search: the numbers alone."""
     parts = directory_of(**FORMS[name])
     if name == "tied":
-        randomized(parts.model)  # talkative, it would say one word for ever
+        randomize(parts.model)  # talkative, it would say one word for ever
     to_ctranslate2(tmp_path / "out", parts, parts.special_ids.start)
     verify(tmp_path / "out")
     if name not in ("tied", "wide vocabulary"):
@@ -125,10 +125,10 @@ def test_the_command(tmp_path, capsys):
     assert (
         main(["export", str(tmp_path / "run"), str(tmp_path / "out"), "--to", "ctranslate2"]) == 0
     )
-    said = capsys.readouterr()
-    assert "as ctranslate2 has it" in said.out
-    assert "suppress_sequences=[['<pad>'], ['<s>'], ['<unk>']]" in said.err
-    assert "target_prefix=[['<unk>']]" in said.err
+    message = capsys.readouterr()
+    assert "as ctranslate2 has it" in message.out
+    assert "suppress_sequences=[['<pad>'], ['<s>'], ['<unk>']]" in message.err
+    assert "target_prefix=[['<unk>']]" in message.err
     assert (
         main(["export", str(tmp_path / "run"), str(tmp_path / "out"), "--to", "ctranslate2"]) == 3
     )
@@ -157,12 +157,12 @@ SEARCHES: dict[str, tuple[DecodingConfig, list[str]]] = {
 
 @pytest.mark.parametrize("name", SEARCHES)
 def test_what_their_search_must_be_told(name, tmp_path):  # authority: defaults that they document
-    decoding, wanted = SEARCHES[name]
+    decoding, expected = SEARCHES[name]
     defaults = "beam_size: int = 2.* length_penalty: float = 1.* min_decoding_length: int = 1,"
     assert re.search(defaults, ctranslate2.Translator.translate_batch.__doc__)
     parts = replace(directory_of(), decoding=decoding)
     notes = to_ctranslate2(tmp_path / "out", parts, parts.special_ids.start)
-    assert notes == [*wanted, "texts of at most 40 tokens"]
+    assert notes == [*expected, "texts of at most 40 tokens"]
     changes = {"n_encoder_layers": 0, "positions": "learned"}
     parts = replace(directory_of(**changes), decoding=decoding)
     notes = to_ctranslate2(tmp_path / "alone", parts, parts.special_ids.start)
@@ -218,38 +218,42 @@ def test_published_families(name, tmp_path):
     """Written only if CTranslate2 computes the same from it; here once more, by hand."""
     kind, config, settings = PUBLISHED_FAMILIES[name]
     made = getattr(transformers, kind)(getattr(transformers, config)(**settings))
-    theirs: Any = talkative(made) if "tie" in str(settings) else randomized(made)
-    theirs.save_pretrained(tmp_path / "theirs")
-    parts = replace(open_model(tmp_path / "theirs"), tokenizers=TOKENIZERS)
+    reference: Any = vary_weights(made) if "tie" in str(settings) else randomize(made)
+    reference.save_pretrained(tmp_path / "imported")
+    parts = replace(open_model(tmp_path / "imported"), tokenizers=TOKENIZERS)
     start = parts.special_ids.start if parts.model.decoder is not None else 0
     to_ctranslate2(tmp_path / "out", parts, start)
     rows = [[5, 9, 7, 3, 11, 2], [8, 4, 2]]
-    given: dict[str, Any] = {"compute_type": "float32", "intra_threads": 1}
+    inputs: dict[str, Any] = {"compute_type": "float32", "intra_threads": 1}
     with torch.no_grad():
         if parts.model.decoder is None:
-            base = getattr(theirs, theirs.base_model_prefix, theirs)
-            found = ctranslate2.Encoder(str(tmp_path / "out"), **given).forward_batch(rows)
-            near(found.last_hidden_state, [base(torch.tensor([r])).last_hidden_state for r in rows])
+            base = getattr(reference, reference.base_model_prefix, reference)
+            result = ctranslate2.Encoder(str(tmp_path / "out"), **inputs).forward_batch(rows)
+            near(
+                result.last_hidden_state, [base(torch.tensor([r])).last_hidden_state for r in rows]
+            )
         elif parts.model.encoder is None:
-            found = ctranslate2.Generator(str(tmp_path / "out"), **given).forward_batch(rows)
-            near(found, [theirs(torch.tensor([r])).logits for r in rows])
+            result = ctranslate2.Generator(str(tmp_path / "out"), **inputs).forward_batch(rows)
+            near(result, [reference(torch.tensor([r])).logits for r in rows])
         else:
-            translator = ctranslate2.Translator(str(tmp_path / "out"), **given)
+            translator = ctranslate2.Translator(str(tmp_path / "out"), **inputs)
             words = [LETTERS.pieces(row) for row in rows]
             scored = translator.score_batch(words, [word[:-1] for word in words])
             for row, each in zip(rows, scored, strict=True):
                 read = torch.tensor([[start, *row[:-1]]])
-                logits = theirs(torch.tensor([row]), decoder_input_ids=read).logits
-                wanted = logits.log_softmax(-1)[0].gather(-1, torch.tensor(row)[:, None])[:, 0]
-                torch.testing.assert_close(torch.tensor(each.log_probs), wanted, atol=1e-4, rtol=0)
+                logits = reference(torch.tensor([row]), decoder_input_ids=read).logits
+                expected = logits.log_softmax(-1)[0].gather(-1, torch.tensor(row)[:, None])[:, 0]
+                torch.testing.assert_close(
+                    torch.tensor(each.log_probs), expected, atol=1e-4, rtol=0
+                )
 
 
-def near(found: Any, wanted: list[torch.Tensor]) -> None:
+def near(result: Any, expected: list[torch.Tensor]) -> None:
     import numpy as np
 
-    for mine, theirs in zip(torch.from_numpy(np.array(found)), wanted, strict=True):
-        n = theirs.shape[1]
-        torch.testing.assert_close(mine[:n], theirs[0], atol=1e-4, rtol=1e-4)
+    for mine, reference in zip(torch.from_numpy(np.array(result)), expected, strict=True):
+        n = reference.shape[1]
+        torch.testing.assert_close(mine[:n], reference[0], atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["en-de", "zh-en"])
@@ -262,16 +266,16 @@ def test_shipped_translators(name, tmp_path):
         "en-de": ["The old cat sleeps.", "The gardener saw the white chicken.", "It rained."],
         "zh-en": ["老猫在睡觉。", "园丁看见了白色的鸡。"],
     }[name]
-    found = model.translate(texts, beam=4, alignment=False)
+    result = model.translate(texts, beam=4, alignment=False)
     source, target = model.tokenizer.source, model.tokenizer.target
     translator = ctranslate2.Translator(str(tmp_path / "out"), compute_type="float32")
-    theirs = translator.translate_batch(
+    reference = translator.translate_batch(
         [[*source.encode(text).pieces, "</s>"] for text in texts],
         beam_size=4,
         return_scores=True,
         suppress_sequences=[["<pad>"], ["<s>"], ["<unk>"]],
     )
-    for mine, other in zip(found, theirs, strict=True):
+    for mine, other in zip(result, reference, strict=True):
         assert list(mine.tokens) == other.hypotheses[0]
         assert mine.score == pytest.approx(other.scores[0], abs=1e-3)
         assert target.decode(mine.ids) == mine.text

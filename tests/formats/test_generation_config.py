@@ -9,7 +9,7 @@ import pytest
 import torch
 import transformers
 
-from parity.peer import talkative
+from parity.peer import vary_weights
 from pellucid.cli.main import main
 from pellucid.decoding.generate import Request, generate
 from pellucid.decoding.token_selection import Rules, TokenDistribution
@@ -58,7 +58,7 @@ def marian(tmp_path_factory) -> Path:
     """A random translator of theirs that ends its texts."""
     directory = tmp_path_factory.mktemp("marian")
     made: Any = transformers.MarianMTModel(transformers.MarianConfig(**{**SHAPE, **IDS}))
-    talkative(made, seed=1)
+    vary_weights(made, seed=1)
     made.final_logits_bias[0, END] += 1.5
     made.save_pretrained(directory)
     return directory
@@ -82,62 +82,62 @@ def sources() -> tuple[list[list[int]], torch.Tensor, torch.Tensor]:
 
 
 def written_here(directory: Path) -> list[list[int]]:
-    found = open_model(directory)
+    result = open_model(directory)
     request = Request(sources()[0])
-    texts = generate(found.model, request, found.special_ids, found.decoding)
+    texts = generate(result.model, request, result.special_ids, result.decoding)
     return [list(best.ids) for best, *_ in texts]
 
 
 @torch.no_grad()
 def written_there(directory: Path) -> list[list[int]]:
-    theirs: Any = transformers.MarianMTModel.from_pretrained(directory).eval()
+    reference: Any = transformers.MarianMTModel.from_pretrained(directory).eval()
     _, ids, keep = sources()
-    rows = theirs.generate(ids.where(keep, PAD), attention_mask=keep.long()).tolist()
+    rows = reference.generate(ids.where(keep, PAD), attention_mask=keep.long()).tolist()
     return [[i for i in row[1:] if i not in (END, PAD)] for row in rows]
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_texts_are_theirs(name, marian, tmp_path):
     say(marian, FILES[name])
-    wanted = written_there(marian)
-    assert len({tuple(text) for text in wanted}) > 4, "equal texts prove little"
+    expected = written_there(marian)
+    assert len({tuple(text) for text in expected}) > 4, "equal texts prove little"
     assert not open_model(marian).notes
-    assert written_here(marian) == wanted
+    assert written_here(marian) == expected
     assert not export_published(tmp_path / "out", open_model(marian))
-    assert written_there(tmp_path / "out") == wanted
+    assert written_there(tmp_path / "out") == expected
     assert open_model(tmp_path / "out").decoding == open_model(marian).decoding
 
 
 def test_a_directory_that_draws_can_be_asked_to_search(marian):  # authority: the words
     say(marian, {"do_sample": True, "temperature": 0.7, "top_k": 5})
-    told = open_model(marian).decoding
-    assert (told.method, told.temperature, told.top_k) == ("sample", 0.7, 5)
-    assert told.with_settings({"beam": 2}) == replace(told, beam=2)
-    searched = told.with_settings({"method": "beam", "beam": 3})
+    reported = open_model(marian).decoding
+    assert (reported.method, reported.temperature, reported.top_k) == ("sample", 0.7, 5)
+    assert reported.with_settings({"beam": 2}) == replace(reported, beam=2)
+    searched = reported.with_settings({"method": "beam", "beam": 3})
     assert (searched.beam, searched.temperature, searched.top_k) == (3, 1.0, 0)
     with pytest.raises(ConfigError, match="top_k=4 does not apply"):
-        told.with_settings({"method": "beam", "top_k": 4})
+        reported.with_settings({"method": "beam", "top_k": 4})
 
 
 def test_every_setting_has_an_effect(marian):  # else the test above would prove little
-    found = set()
+    result = set()
     for settings in FILES.values():
         say(marian, settings)
-        found.add(str(written_here(marian)))
-    assert len(found) == len(FILES)
+        result.add(str(written_here(marian)))
+    assert len(result) == len(FILES)
 
 
 @pytest.mark.parametrize("name", ["current", "undivided"])
 def test_an_old_directory_says_it_in_its_config(name, marian, tmp_path):
     say(marian, FILES[name])
-    wanted = written_here(marian)
+    expected = written_here(marian)
     import_published(marian, tmp_path / "old")
     (tmp_path / "old" / "manifest.json").unlink()
-    told = json.loads((tmp_path / "old" / "generation_config.json").read_text())
+    reported = json.loads((tmp_path / "old" / "generation_config.json").read_text())
     (tmp_path / "old" / "generation_config.json").unlink()
     config = tmp_path / "old" / "config.json"
-    config.write_text(json.dumps({**json.loads(config.read_text()), **told}))
-    assert written_here(tmp_path / "old") == wanted
+    config.write_text(json.dumps({**json.loads(config.read_text()), **reported}))
+    assert written_here(tmp_path / "old") == expected
 
 
 @torch.no_grad()
@@ -148,15 +148,15 @@ def test_an_old_directory_says_it_in_its_config(name, marian, tmp_path):
 )
 def test_chances_of_a_draw_are_theirs(cuts, marian):
     say(marian, {"do_sample": True, "typical_p": 0.95, **cuts})
-    theirs: Any = transformers.MarianMTModel.from_pretrained(marian).eval()
+    reference: Any = transformers.MarianMTModel.from_pretrained(marian).eval()
     _, ids, _ = sources()
     settings = {"max_new_tokens": 1, "output_scores": True, "output_logits": True}
-    told = theirs.generate(ids, return_dict_in_generate=True, **settings)
-    found = open_model(marian)
-    rules = Rules(found.decoding, found.special_ids, torch.device("cpu"))
-    law = TokenDistribution(rules, found.decoding)
-    probs = law(told.logits[0], lambda: torch.full((24, 1, 1), PAD).numpy(), 0).probs
-    torch.testing.assert_close(probs, told.scores[0].softmax(-1), atol=1e-6, rtol=0)
+    reported = reference.generate(ids, return_dict_in_generate=True, **settings)
+    result = open_model(marian)
+    rules = Rules(result.decoding, result.special_ids, torch.device("cpu"))
+    law = TokenDistribution(rules, result.decoding)
+    probs = law(reported.logits[0], lambda: torch.full((24, 1, 1), PAD).numpy(), 0).probs
+    torch.testing.assert_close(probs, reported.scores[0].softmax(-1), atol=1e-6, rtol=0)
 
 
 @torch.no_grad()
@@ -164,17 +164,19 @@ def test_a_decoder_alone(tmp_path):
     shape = {"vocab_size": 50, "n_positions": 40, "n_embd": 8, "n_layer": 2, "n_head": 2}
     ends = {"pad_token_id": PAD, "eos_token_id": END, "bos_token_id": END}
     config = transformers.GPT2Config(**shape, **ends, tie_word_embeddings=False)
-    theirs: Any = talkative(transformers.GPT2LMHeadModel(config))
-    theirs.save_pretrained(tmp_path)
+    reference: Any = vary_weights(transformers.GPT2LMHeadModel(config))
+    reference.save_pretrained(tmp_path)
     settings = {"max_new_tokens": 9, "min_new_tokens": 3, "repetition_penalty": 1.4, "num_beams": 3}
     (tmp_path / "generation_config.json").write_text(json.dumps({**ends, **settings}))
-    theirs = transformers.GPT2LMHeadModel.from_pretrained(tmp_path).eval()
-    found = open_model(tmp_path)
+    reference = transformers.GPT2LMHeadModel.from_pretrained(tmp_path).eval()
+    result = open_model(tmp_path)
     rows, _, _ = sources()
-    ours = generate(found.model, Request(rows, continued=True), found.special_ids, found.decoding)
-    for row, (best, *_) in zip(rows, ours, strict=True):
-        wanted = theirs.generate(torch.tensor([row]))[0, len(row) :].tolist()
-        assert list(best.ids) == [i for i in wanted if i not in (END, PAD)]
+    actual = generate(
+        result.model, Request(rows, continued=True), result.special_ids, result.decoding
+    )
+    for row, (best, *_) in zip(rows, actual, strict=True):
+        expected = reference.generate(torch.tensor([row]))[0, len(row) :].tolist()
+        assert list(best.ids) == [i for i in expected if i not in (END, PAD)]
     (tmp_path / "generation_config.json").write_text(json.dumps({"max_length": 30}))
     assert open_model(tmp_path).notes == ("max_length=30 includes the prompt's tokens",)
 
@@ -238,7 +240,7 @@ def test_families_without_an_end_token_may_be_given_one(kind, file, tmp_path):
     config: Any = getattr(transformers, kind).config_class
     shape = {"vocab_size": 50, "n_positions": 40, "n_embd": 8, "n_layer": 2, "n_head": 2}
     shape |= {"dff": 16, "tie_word_embeddings": False}
-    model = talkative(getattr(transformers, kind)(config(**shape)), seed=5)
+    model = vary_weights(getattr(transformers, kind)(config(**shape)), seed=5)
     rng = torch.Generator().manual_seed(0)
     prompts = torch.randint(3, 50, (24, 5), generator=rng)
     free = model.generate(prompts, max_new_tokens=12, do_sample=False, pad_token_id=0)[:, 5:]
@@ -250,13 +252,13 @@ def test_families_without_an_end_token_may_be_given_one(kind, file, tmp_path):
         path = tmp_path / file
         settings = json.loads(path.read_text()) if path.is_file() else {}
         path.write_text(json.dumps({**settings, "eos_token_id": end}))
-    theirs: Any = getattr(transformers, kind).from_pretrained(tmp_path).eval()
-    rows = theirs.generate(prompts, max_new_tokens=12, do_sample=False, pad_token_id=0)[:, 5:]
-    wanted = [row[: row.index(end)] if file and end in row else row for row in rows.tolist()]
-    assert (len({len(row) for row in wanted}) > 1) == bool(file)
+    reference: Any = getattr(transformers, kind).from_pretrained(tmp_path).eval()
+    rows = reference.generate(prompts, max_new_tokens=12, do_sample=False, pad_token_id=0)[:, 5:]
+    expected = [row[: row.index(end)] if file and end in row else row for row in rows.tolist()]
+    assert (len({len(row) for row in expected}) > 1) == bool(file)
     bundle = open_model(tmp_path)
     assert not bundle.notes
     request = Request(prompts.tolist(), continued=True)
     greedy = replace(bundle.decoding, beam=1, max_length=12)
-    found = generate(bundle.model, request, bundle.special_ids, greedy)
-    assert [list(best.ids) for best, *_ in found] == wanted
+    result = generate(bundle.model, request, bundle.special_ids, greedy)
+    assert [list(best.ids) for best, *_ in result] == expected

@@ -11,7 +11,8 @@ import transformers
 from safetensors.torch import load_file, save_file
 
 from nn.samples import ENCODER, randomize
-from parity.peer import close, randomized
+from parity.peer import assert_close
+from parity.peer import randomize as randomize_reference
 from pellucid.config.data import TokenizerConfig
 from pellucid.config.decoding import DecodingConfig, Roles
 from pellucid.config.head import HeadConfig
@@ -94,12 +95,12 @@ GENERATORS = {
 def published(kind: str, settings: dict[str, Any]) -> Any:
     """A random model of a class of transformers."""
     cls: Any = getattr(transformers, kind)
-    return randomized(cls(cls.config_class(**settings)))
+    return randomize_reference(cls(cls.config_class(**settings)))
 
 
-def in_one_file(directory: Path, theirs: Any, **changes: Any) -> Path:
+def in_one_file(directory: Path, reference: Any, **changes: Any) -> Path:
     """The model's directory, its config.json changed; a setting of None is removed."""
-    theirs.save_pretrained(directory)
+    reference.save_pretrained(directory)
     path = directory / "config.json"
     config = {**json.loads(path.read_text()), **changes}
     path.write_text(json.dumps({k: v for k, v in config.items() if v is not None}))
@@ -113,16 +114,16 @@ def test_base_classes_generate_what_transformers_does(base, tmp_path):
     kind, settings = GENERATORS[base]
     directory = in_one_file(tmp_path / "base", published(base, settings))
     cls: Any = getattr(transformers, kind)
-    theirs = cls.from_pretrained(directory).eval()
-    opened = open_model(directory)
-    both = opened.model.encoder is not None
+    reference = cls.from_pretrained(directory).eval()
+    save_and_open = open_model(directory)
+    both = save_and_open.model.encoder is not None
     inputs = Inputs(IDS, None, IDS) if both else Inputs(IDS)
-    given = {"decoder_input_ids": IDS} if both else {}
-    close(logits(opened, inputs), theirs(IDS, **given).logits)
-    export_published(tmp_path / "out", opened)
+    arguments = {"decoder_input_ids": IDS} if both else {}
+    assert_close(logits(save_and_open, inputs), reference(IDS, **arguments).logits)
+    export_published(tmp_path / "out", save_and_open)
     again, info = cls.from_pretrained(tmp_path / "out", output_loading_info=True)
     assert not any(info[key] for key in ("missing_keys", "unexpected_keys", "mismatched_keys"))
-    close(again.eval()(IDS, **given).logits, theirs(IDS, **given).logits)
+    assert_close(again.eval()(IDS, **arguments).logits, reference(IDS, **arguments).logits)
     # An import keeps the class, and with it all tensors that transformers expects of it.
     import_published(directory, tmp_path / "kept")
     _, info = getattr(transformers, base).from_pretrained(
@@ -172,8 +173,8 @@ def test_without_a_class_the_weights_decide(kind, tmp_path):  # authority: who w
 def test_masked_language_models_without_the_base_prefix(kind, tie, tmp_path):
     """Authority: the model that transformers made."""
     settings = {**BERT, "embedding_size": 8} if kind.startswith("Albert") else BERT
-    theirs = published(kind, {**settings, "tie_word_embeddings": tie})
-    directory = in_one_file(tmp_path / "m", theirs)
-    path, base = directory / "model.safetensors", theirs.base_model_prefix + "."
+    reference = published(kind, {**settings, "tie_word_embeddings": tie})
+    directory = in_one_file(tmp_path / "m", reference)
+    path, base = directory / "model.safetensors", reference.base_model_prefix + "."
     save_file({name.removeprefix(base): t for name, t in load_file(path).items()}, path)
-    close(logits(open_model(directory), Inputs(IDS)), theirs(IDS).logits)
+    assert_close(logits(open_model(directory), Inputs(IDS)), reference(IDS).logits)

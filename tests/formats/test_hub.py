@@ -23,7 +23,7 @@ import torch
 import transformers
 
 import pellucid
-from parity.peer import IDS, KEEP, close, randomized
+from parity.peer import IDS, KEEP, assert_close, randomize
 from pellucid.cli.main import main
 from pellucid.errors import DataError, ResourceError, UsageError, VerificationError
 from pellucid.formats.hub import cache_directory, fetch
@@ -60,11 +60,11 @@ class Hub:
 
     def sibling(self, name: str, data: bytes) -> dict[str, Any]:
         blob = hashlib.sha1(f"blob {len(data)}\0".encode() + data).hexdigest()
-        told = {"rfilename": name, "size": len(data), "blobId": blob}
+        expected = {"rfilename": name, "size": len(data), "blobId": blob}
         if name.endswith((".safetensors", ".bin")):
             sha = hashlib.sha256(data).hexdigest()
-            told["lfs"] = {"sha256": sha, "size": len(data), "pointerSize": 130}
-        return told
+            expected["lfs"] = {"sha256": sha, "size": len(data), "pointerSize": 130}
+        return expected
 
 
 def handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
@@ -102,19 +102,19 @@ def handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
 
 
 @pytest.fixture(scope="module")
-def theirs() -> Any:
-    return randomized(transformers.GPT2LMHeadModel(transformers.GPT2Config(**CONFIG)))
+def reference() -> Any:
+    return randomize(transformers.GPT2LMHeadModel(transformers.GPT2Config(**CONFIG)))
 
 
 @pytest.fixture
-def hub(theirs, tmp_path, monkeypatch) -> Iterator[Hub]:
-    theirs.save_pretrained(tmp_path / "made")
-    found = Hub()
+def hub(reference, tmp_path, monkeypatch) -> Iterator[Hub]:
+    reference.save_pretrained(tmp_path / "made")
+    actual = Hub()
     for path in (tmp_path / "made").iterdir():
-        found.files[path.name] = path.read_bytes()
-    found.files |= {"pytorch_model.bin": b"a pickle", "modeling_evil.py": b"import os"}
-    found.files |= {"README.md": b"a card", "onnx/model.onnx": b"no", "tf_model.h5": b"no"}
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler(found))
+        actual.files[path.name] = path.read_bytes()
+    actual.files |= {"pytorch_model.bin": b"a pickle", "modeling_evil.py": b"import os"}
+    actual.files |= {"README.md": b"a card", "onnx/model.onnx": b"no", "tf_model.h5": b"no"}
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler(actual))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     address = f"http://127.0.0.1:{server.server_address[1]}"
     template = address + "/{repo_id}/resolve/{revision}/{filename}"
@@ -122,15 +122,17 @@ def hub(theirs, tmp_path, monkeypatch) -> Iterator[Hub]:
     monkeypatch.setattr(huggingface_hub.constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
     monkeypatch.setenv("PELLUCID_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    yield found
+    yield actual
     server.shutdown()
     server.server_close()
 
 
 @torch.no_grad()
-def test_a_name_opens_as_its_directory_would(hub, theirs, tmp_path):
+def test_a_name_opens_as_its_directory_would(hub, reference, tmp_path):
     model = pellucid.load("hf://owner/tiny", device="cpu")
-    close(model.logits(IDS, KEEP)[KEEP], theirs(IDS, attention_mask=KEEP.long()).logits[KEEP])
+    assert_close(
+        model.logits(IDS, KEEP)[KEEP], reference(IDS, attention_mask=KEEP.long()).logits[KEEP]
+    )
     assert sorted(set(hub.asked)) == sorted(
         ["README.md", "config.json", "generation_config.json", "model.safetensors"]
     )
@@ -221,9 +223,9 @@ def test_a_pickle_alone_is_not_fetched(hub):
 
 def test_what_is_not_there(hub, capsys):
     assert main(["info", "hf://owner/other"]) == 3
-    said = capsys.readouterr().err
-    assert "hf://owner/other cannot be fetched" in said
-    assert said.count("\n") <= 5
+    message = capsys.readouterr().err
+    assert "hf://owner/other cannot be fetched" in message
+    assert message.count("\n") <= 5
 
 
 NAMES = ["hf://", "hf://gpt2", "hf://a/b/c", "hf://../b", "hf://a/../b", "hf://a/b@", "hf://a/b c"]
@@ -246,18 +248,18 @@ def test_no_network_is_one_clear_error(network_attempts, monkeypatch, tmp_path):
     network_attempts.write_text("")  # the attempts were asked for, and refused
 
 
-def test_a_path_never_asks_the_hub(theirs, tmp_path, monkeypatch):
+def test_a_path_never_asks_the_hub(reference, tmp_path, monkeypatch):
     """The guard around every test sees any attempt; here even the library is out of reach."""
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    theirs.save_pretrained(tmp_path / "owner" / "tiny")
+    reference.save_pretrained(tmp_path / "owner" / "tiny")
     monkeypatch.chdir(tmp_path)
     assert pellucid.load("owner/tiny", device="cpu").bundle.family == "gpt2"
     with pytest.raises(DataError, match="there is no model at"):
         pellucid.load("owner/other")
 
 
-def test_a_checksum_may_be_required(theirs, tmp_path, capsys):
-    theirs.save_pretrained(tmp_path / "bare")
+def test_a_checksum_may_be_required(reference, tmp_path, capsys):
+    reference.save_pretrained(tmp_path / "bare")
     with pytest.raises(VerificationError, match=r"no manifest\.json"):
         pellucid.load(tmp_path / "bare", require_checksum=True)
     for command in (["info"], ["import"], ["export"]):

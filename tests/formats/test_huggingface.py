@@ -12,7 +12,7 @@ import transformers
 from safetensors.torch import load_file, save_file
 
 from parity.classes import logits_of
-from parity.peer import IDS, KEEP, both_ways, close, head_logits, randomized
+from parity.peer import IDS, KEEP, assert_close, check_both_ways, head_logits, randomize
 from pellucid.errors import ConfigError, VerificationError
 from pellucid.formats.huggingface import open_published
 
@@ -24,8 +24,8 @@ QUERY = "bert.encoder.layer.0.attention.self.query.bias"
 
 @pytest.fixture
 def bert(tmp_path) -> Path:
-    theirs = randomized(transformers.BertForMaskedLM(transformers.BertConfig(**DEEP)))
-    theirs.save_pretrained(tmp_path / "bert")
+    reference = randomize(transformers.BertForMaskedLM(transformers.BertConfig(**DEEP)))
+    reference.save_pretrained(tmp_path / "bert")
     return tmp_path / "bert"
 
 
@@ -55,14 +55,14 @@ def test_without_class_the_weights_decide(bert):
 
 @pytest.mark.parametrize("dtype", ["int8", "int64", "float8_e4m3fn"])
 def test_numbers_that_are_not_weights(dtype, bert):
-    change(bert, lambda found: {k: v.to(getattr(torch, dtype)) for k, v in found.items()})
+    change(bert, lambda actual: {k: v.to(getattr(torch, dtype)) for k, v in actual.items()})
     with pytest.raises(ConfigError, match="holds numbers of type"):
         open_published(bert)
 
 
 def test_old_position_ids_are_no_weights(bert):
     ids = {"bert.embeddings.position_ids": torch.arange(512)[None]}
-    change(bert, lambda found: {**{k: v.double() for k, v in found.items()}, **ids})
+    change(bert, lambda actual: {**{k: v.double() for k, v in actual.items()}, **ids})
     assert {p.dtype for p in open_published(bert).model.parameters()} == {torch.float32}
 
 
@@ -73,20 +73,20 @@ def test_a_quantized_model_is_refused(bert):
 
 
 def test_a_weight_that_is_no_number(bert):
-    change(bert, lambda found: {**found, QUERY: found[QUERY].fill_(float("nan"))})
+    change(bert, lambda actual: {**actual, QUERY: actual[QUERY].fill_(float("nan"))})
     with pytest.raises(VerificationError, match=f"{QUERY} holds values that are not finite"):
         open_published(bert)
 
 
 @torch.no_grad()
 def test_the_heads_own_bias_is_added_where_two_differ(bert):
-    def both(found: dict[str, Any]) -> dict[str, Any]:
-        return {**found, "cls.predictions.decoder.bias": found["cls.predictions.bias"] + 1}
+    def both(actual: dict[str, Any]) -> dict[str, Any]:
+        return {**actual, "cls.predictions.decoder.bias": actual["cls.predictions.bias"] + 1}
 
     change(bert, both)
-    theirs: Any = transformers.BertForMaskedLM.from_pretrained(bert).eval()
-    wanted = theirs(IDS, attention_mask=KEEP.long()).logits[KEEP]
-    close(head_logits(open_published(bert), "mlm"), wanted)
+    reference: Any = transformers.BertForMaskedLM.from_pretrained(bert).eval()
+    expected = reference(IDS, attention_mask=KEEP.long()).logits[KEEP]
+    assert_close(head_logits(open_published(bert), "mlm"), expected)
 
 
 @pytest.mark.parametrize(
@@ -105,9 +105,9 @@ def test_the_heads_own_bias_is_added_where_two_differ(bert):
 def test_a_tagger_with_one_label(name, settings, tmp_path):
     config = getattr(transformers, f"{name}Config")(**settings, num_labels=1)
 
-    def outputs(theirs: Any) -> dict[str, torch.Tensor]:
-        return logits_of(theirs, theirs(IDS, attention_mask=KEEP.long()), KEEP)
+    def outputs(reference: Any) -> dict[str, torch.Tensor]:
+        return logits_of(reference, reference(IDS, attention_mask=KEEP.long()), KEEP)
 
-    theirs = getattr(transformers, f"{name}ForTokenClassification")(config)
-    published = both_ways(theirs, tmp_path, outputs, head_logits)
+    reference = getattr(transformers, f"{name}ForTokenClassification")(config)
+    published = check_both_ways(reference, tmp_path, outputs, head_logits)
     assert published.heads["tagger"].labels == ("LABEL_0",)

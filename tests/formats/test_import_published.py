@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 
 import pellucid
 from formats.damage import campaign, mutate, mutate_json
-from parity.peer import IDS, KEEP, close, randomized
+from parity.peer import IDS, KEEP, assert_close, randomize
 from pellucid.cli.main import main
 from pellucid.errors import DataError, PellucidError, VerificationError
 from pellucid.formats.import_published import import_published
@@ -28,14 +28,14 @@ CONFIG |= {"n_head": 2, "bos_token_id": 3, "eos_token_id": 2, "pad_token_id": 1}
 
 
 @pytest.fixture(scope="module")
-def theirs() -> Any:
-    return randomized(transformers.GPT2LMHeadModel(transformers.GPT2Config(**CONFIG)))
+def reference() -> Any:
+    return randomize(transformers.GPT2LMHeadModel(transformers.GPT2Config(**CONFIG)))
 
 
 @pytest.fixture(scope="module")
-def published(theirs, tmp_path_factory) -> Path:
+def published(reference, tmp_path_factory) -> Path:
     directory = tmp_path_factory.mktemp("published") / "gpt2"
-    theirs.save_pretrained(directory)
+    reference.save_pretrained(directory)
     return directory
 
 
@@ -45,23 +45,23 @@ def copied(published, tmp_path) -> Path:
 
 
 @torch.no_grad()
-def right(directory: Path, theirs: Any) -> None:
+def right(directory: Path, reference: Any) -> None:
     """Its logits are theirs where tokens are real."""
-    wanted = theirs(IDS, attention_mask=KEEP.long()).logits
-    close(pellucid.load(directory, device="cpu").logits(IDS, KEEP)[KEEP], wanted[KEEP])
+    expected = reference(IDS, attention_mask=KEEP.long()).logits
+    assert_close(pellucid.load(directory, device="cpu").logits(IDS, KEEP)[KEEP], expected[KEEP])
 
 
-def test_import_and_export_keep_the_numbers(published, theirs, tmp_path):  # authority: theirs
-    assert main(["import", str(published), str(tmp_path / "ours")]) == 0
-    verify(tmp_path / "ours")
-    right(tmp_path / "ours", theirs)
-    assert main(["export", str(tmp_path / "ours"), str(tmp_path / "back")]) == 0
+def test_import_and_export_keep_the_numbers(published, reference, tmp_path):  # authority: theirs
+    assert main(["import", str(published), str(tmp_path / "imported")]) == 0
+    verify(tmp_path / "imported")
+    right(tmp_path / "imported", reference)
+    assert main(["export", str(tmp_path / "imported"), str(tmp_path / "back")]) == 0
     kind: Any = transformers.GPT2LMHeadModel
     again, info = kind.from_pretrained(tmp_path / "back", output_loading_info=True)
     assert not any(info[key] for key in ("missing_keys", "unexpected_keys", "mismatched_keys"))
     assert again.config.eos_token_id == 2
     with torch.no_grad():
-        close(again(IDS).logits, theirs(IDS).logits)
+        assert_close(again(IDS).logits, reference(IDS).logits)
 
 
 def test_a_place_that_is_taken_is_refused(published, tmp_path):
@@ -72,38 +72,38 @@ def test_a_place_that_is_taken_is_refused(published, tmp_path):
 
 
 @pytest.mark.parametrize("size", ["1KB", "5GB"])
-def test_shards(theirs, size, tmp_path):  # authority: transformers wrote them
-    theirs.save_pretrained(tmp_path, max_shard_size=size)
+def test_shards(reference, size, tmp_path):  # authority: transformers wrote them
+    reference.save_pretrained(tmp_path, max_shard_size=size)
     assert len(list(tmp_path.glob("*.safetensors"))) == (1 if size == "5GB" else 10)
-    right(tmp_path, theirs)
+    right(tmp_path, reference)
 
 
-def test_names_without_the_base_prefix(published, copied, theirs):  # as on the first hub files
+def test_names_without_the_base_prefix(published, copied, reference):  # as on the first hub files
     weights = load_file(copied / "model.safetensors")
     bare = {name.removeprefix("transformer."): tensor for name, tensor in weights.items()}
     save_file(bare, copied / "model.safetensors")
-    right(copied, theirs)
+    right(copied, reference)
 
 
-def test_a_tied_tensor_may_be_there_twice_or_differ(copied, theirs):  # authority: transformers
+def test_a_tied_tensor_may_be_there_twice_or_differ(copied, reference):  # authority: transformers
     weights = load_file(copied / "model.safetensors")
     twice = {**weights, "lm_head.weight": weights["transformer.wte.weight"].clone()}
     save_file(twice, copied / "model.safetensors")
-    right(copied, theirs)
+    right(copied, reference)
     twice["lm_head.weight"] = twice["lm_head.weight"] + 1
     save_file(twice, copied / "model.safetensors")
     logits = pellucid.load(copied, device="cpu").logits(IDS)
-    other: Any = randomized(transformers.GPT2LMHeadModel(transformers.GPT2Config(**CONFIG)))
+    other: Any = randomize(transformers.GPT2LMHeadModel(transformers.GPT2Config(**CONFIG)))
     other.lm_head.weight = torch.nn.Parameter(twice["lm_head.weight"])
     with torch.no_grad():
-        close(logits, other(IDS).logits)
+        assert_close(logits, other(IDS).logits)
 
 
-def test_half_precision_is_widened(copied, theirs):
+def test_half_precision_is_widened(copied, reference):
     weights = load_file(copied / "model.safetensors")
     save_file({k: v.bfloat16() for k, v in weights.items()}, copied / "model.safetensors")
-    opened = pellucid.load(copied, device="cpu")
-    assert {p.dtype for p in opened.model.parameters()} == {torch.float32}
+    save_and_open = pellucid.load(copied, device="cpu")
+    assert {p.dtype for p in save_and_open.model.parameters()} == {torch.float32}
 
 
 def damaged(copied: Path, change: str) -> None:
@@ -173,14 +173,14 @@ class Canary:
         return (Path.write_text, (self.path, "escaped"))
 
 
-def test_a_pickle_is_read_only_when_asked_for_and_only_tensors(copied, theirs, tmp_path):
+def test_a_pickle_is_read_only_when_asked_for_and_only_tensors(copied, reference, tmp_path):
     (copied / "model.safetensors").unlink()
-    torch.save(theirs.state_dict(), copied / "pytorch_model.bin")
+    torch.save(reference.state_dict(), copied / "pytorch_model.bin")
     command = f"pellucid import {copied} {copied.name}-safe --from-pickle"
     with pytest.raises(DataError, match=re.escape(command)):
         open_model(copied)
     assert main(["import", str(copied), str(tmp_path / "safe"), "--from-pickle"]) == 0
-    right(tmp_path / "safe", theirs)
+    right(tmp_path / "safe", reference)
 
 
 @pytest.mark.parametrize("place", ["pytorch_model.bin", "model.safetensors"])
@@ -209,7 +209,7 @@ def test_an_index_stays_in_its_directory(name, copied):  # B3: no read outside
         open_model(copied)
 
 
-def test_code_and_addresses_in_a_config_are_nothing(copied, theirs, monkeypatch):  # B3
+def test_code_and_addresses_in_a_config_are_nothing(copied, reference, monkeypatch):  # B3
     path = copied / "config.json"
     hostile = {
         "auto_map": {"AutoModel": "evil.Model"},
@@ -218,7 +218,7 @@ def test_code_and_addresses_in_a_config_are_nothing(copied, theirs, monkeypatch)
     }
     path.write_text(json.dumps({**json.loads(path.read_text()), **hostile}))
     monkeypatch.setattr(socket, "socket", lambda *_: pytest.fail("a socket was asked for"))
-    right(copied, theirs)
+    right(copied, reference)
 
 
 def damage_weights(copy: Path, rng: Any) -> str:

@@ -37,16 +37,18 @@ def test_a_tokenizer_may_have_more_tokens_than_the_model_has_rows(tmp_path):
     size = with_one_token_more(directory)
     assert main(["import", str(directory), str(tmp_path / "kept")]) == 0
     save_bundle(tmp_path / "own", open_model(directory), "int8")
-    theirs: Any = transformers.GPT2LMHeadModel.from_pretrained(directory).eval()
+    reference: Any = transformers.GPT2LMHeadModel.from_pretrained(directory).eval()
     for place in (directory, tmp_path / "kept", tmp_path / "own"):
         model = pellucid.load(place, device="cpu")
         texts = ["The old dog", "A cat saw"]
-        found = model.generate(texts, beam=1, max_length=6)
+        actual = model.generate(texts, beam=1, max_length=6)
         if place != tmp_path / "own":
-            for text, best in zip(texts, found, strict=True):
+            for text, best in zip(texts, actual, strict=True):
                 row = torch.tensor([model.tokenizer.source.encode(text).ids])
-                wanted = theirs.generate(row, max_new_tokens=6, do_sample=False, pad_token_id=0)
-                assert list(best.ids) == [i for i in wanted[0, row.shape[1] :].tolist() if i]
+                expected = reference.generate(
+                    row, max_new_tokens=6, do_sample=False, pad_token_id=0
+                )
+                assert list(best.ids) == [i for i in expected[0, row.shape[1] :].tolist() if i]
         for use in (model.generate, model.embed):
             with pytest.raises(UsageError, match=rf"'{WORD}' \(id {size}\).*only {size} rows"):
                 use([f"The {WORD} dog"])

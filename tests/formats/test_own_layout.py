@@ -83,8 +83,11 @@ def test_what_is_saved_is_loaded(tmp_path, shape):
     assert len(list(loaded.model.parameters())) == len(list(parts.model.parameters()))  # ties
     assert not loaded.model.training
     for text in TEXT:
-        ours, theirs = loaded.tokenizers.source.encode(text), parts.tokenizers.source.encode(text)
-        assert ours == theirs
+        actual, reference = (
+            loaded.tokenizers.source.encode(text),
+            parts.tokenizers.source.encode(text),
+        )
+        assert actual == reference
     ids = torch.tensor([[4, 5, 6]])
     parts.model.eval()
     target = ids if shape.get("n_decoder_layers", 1) and shape.get("n_encoder_layers", 1) else None

@@ -10,7 +10,7 @@ import pytest
 import torch
 import transformers
 
-from parity.peer import close, randomized
+from parity.peer import assert_close, randomize
 from pellucid.config.data import TokenizerConfig
 from pellucid.config.decoding import DecodingConfig
 from pellucid.config.head import HeadConfig
@@ -42,7 +42,7 @@ def bundle_of(family: str, heads: Mapping[str, HeadConfig], task: str, **shape: 
     if family == "roberta":
         sizes["first_position"] = 1 + tokenizer.id("pad")
     c = replace(PUBLISHED_FAMILIES[family].preset, **sizes)
-    model = randomized(PUBLISHED_FAMILIES[family].build(c, 1, heads))
+    model = randomize(PUBLISHED_FAMILIES[family].build(c, 1, heads))
     return Bundle(
         model=model,
         model_config=model.config,
@@ -71,15 +71,17 @@ def model_type(directory: Path) -> str:
 def same(directory: Path, bundle: Bundle, head: str, auto: Any) -> Any:
     """Whether transformers gives our logits from the directory's own tokens; its model."""
     tokenizer = transformers.AutoTokenizer.from_pretrained(directory)
-    theirs, info = auto.from_pretrained(directory, output_loading_info=True)
+    reference, info = auto.from_pretrained(directory, output_loading_info=True)
     assert not any(info[key] for key in ("missing_keys", "unexpected_keys", "mismatched_keys"))
     for text in TEXTS:
         inputs = tokenizer(text, return_tensors="pt")
         inner = bundle.tokenizers.source
         row = inner.add_special_tokens(inner.encode(text).ids).ids
         assert inputs["input_ids"].tolist() == [row]
-        close(logits(bundle, Inputs(torch.tensor([row])), head), theirs.eval()(**inputs).logits)
-    return theirs
+        assert_close(
+            logits(bundle, Inputs(torch.tensor([row])), head), reference.eval()(**inputs).logits
+        )
+    return reference
 
 
 def assert_reopened(directory: Path, bundle: Bundle) -> None:
@@ -105,8 +107,8 @@ def test_a_tagger_opens_in_transformers(family, tmp_path):
     assert save_bundle(tmp_path / "m", bundle) == []
     assert model_type(tmp_path / "m") == family
     auto = transformers.AutoModelForTokenClassification
-    theirs = same(tmp_path / "m", bundle, "tagger", auto)
-    assert theirs.config.id2label == dict(enumerate(TAGS))
+    reference = same(tmp_path / "m", bundle, "tagger", auto)
+    assert reference.config.id2label == dict(enumerate(TAGS))
     assert_reopened(tmp_path / "m", bundle)
 
 
@@ -114,8 +116,8 @@ def test_a_tagger_opens_in_transformers(family, tmp_path):
 def test_a_masked_language_model_opens_in_transformers(family, tmp_path):
     bundle = bundle_of(family, {"mlm": head_of(family, "ForMaskedLM")}, "masked_lm")
     save_bundle(tmp_path / "m", bundle)
-    theirs = same(tmp_path / "m", bundle, "mlm", transformers.AutoModelForMaskedLM)
-    assert theirs.config.eos_token_id == bundle.tokenizers.source.id("eos")
+    reference = same(tmp_path / "m", bundle, "mlm", transformers.AutoModelForMaskedLM)
+    assert reference.config.eos_token_id == bundle.tokenizers.source.id("eos")
     assert_reopened(tmp_path / "m", bundle)
     save_bundle(tmp_path / "m", replace(bundle, card="second"))  # a model is replaced
     assert open_model(tmp_path / "m").card == "second"
@@ -130,8 +132,8 @@ def test_half_precision_in_the_published_layout(dtype, tmp_path):  # authority: 
     save_bundle(tmp_path / "m", bundle, dtype)
     assert model_type(tmp_path / "m") == "bert"
     kind = {"fp16": torch.float16, "bf16": torch.bfloat16}[dtype]
-    theirs = transformers.AutoModelForMaskedLM.from_pretrained(tmp_path / "m")
-    assert theirs.dtype == kind
+    reference = transformers.AutoModelForMaskedLM.from_pretrained(tmp_path / "m")
+    assert reference.dtype == kind
     again = open_model(tmp_path / "m").model.state_dict()
     for name, tensor in bundle.model.state_dict().items():
         assert torch.equal(again[name], tensor.to(kind).float()), name
@@ -160,19 +162,19 @@ def test_what_the_published_layout_cannot_express_keeps_our_own(why, tmp_path):
 def test_a_fine_tuned_model_is_saved_and_exported(tmp_path):  # authority: transformers
     config = transformers.BertConfig(vocab_size=60, hidden_size=8, num_hidden_layers=2,
         num_attention_heads=2, intermediate_size=12, pad_token_id=1)  # fmt: skip
-    source: Any = randomized(transformers.BertForMaskedLM(config))
+    source: Any = randomize(transformers.BertForMaskedLM(config))
     source.save_pretrained(tmp_path / "source")
-    opened = open_model(tmp_path / "source")
-    for parameter in opened.model.parameters():
+    save_and_open = open_model(tmp_path / "source")
+    for parameter in save_and_open.model.parameters():
         parameter.mul_(0.9)
-    save_bundle(tmp_path / "tuned", replace(opened, task="masked_lm"))
+    save_bundle(tmp_path / "tuned", replace(save_and_open, task="masked_lm"))
     again = open_model(tmp_path / "tuned")
     assert (again.family, again.task, again.token_ids["pad_token_id"]) == ("bert", "masked_lm", 1)
     export_published(tmp_path / "out", again)
-    theirs: Any = transformers.BertForMaskedLM.from_pretrained(tmp_path / "out").eval()
+    reference: Any = transformers.BertForMaskedLM.from_pretrained(tmp_path / "out").eval()
     ids = torch.tensor([[5, 9, 7, 3, 11, 2]])
-    close(logits(again, Inputs(ids)), theirs(ids).logits)
-    assert theirs.config.pad_token_id == 1
+    assert_close(logits(again, Inputs(ids)), reference(ids).logits)
+    assert reference.config.pad_token_id == 1
 
 
 @torch.no_grad()
@@ -194,7 +196,7 @@ def test_models_without_heads_are_exported_as_their_class(kind, tmp_path):
         "BartModel": transformers.BartConfig(**bart),
     }
     cls: Any = getattr(transformers, kind)
-    source = randomized(cls(configs[kind]))
+    source = randomize(cls(configs[kind]))
     source.save_pretrained(tmp_path / "source")
     export_published(tmp_path / "out", open_model(tmp_path / "source"))
     again, info = cls.from_pretrained(tmp_path / "out", output_loading_info=True)
@@ -204,7 +206,7 @@ def test_models_without_heads_are_exported_as_their_class(kind, tmp_path):
     assert again.config.architectures == [exported]
     ids = torch.tensor([[5, 9, 7, 3, 11, 2]])
     inputs = {"decoder_input_ids": ids} if kind in ("T5Model", "BartModel") else {}
-    close(again.eval()(ids, **inputs)[0], source(ids, **inputs)[0])
+    assert_close(again.eval()(ids, **inputs)[0], source(ids, **inputs)[0])
 
 
 @pytest.mark.parametrize(

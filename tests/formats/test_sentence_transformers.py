@@ -17,7 +17,7 @@ from tokenizers import normalizers
 from torch import nn
 
 import pellucid
-from parity.peer import close, randomized
+from parity.peer import assert_close, randomize
 from pellucid.cli.main import main
 from pellucid.errors import ConfigError, DataError
 from pellucid.formats.hub import select_files
@@ -47,7 +47,7 @@ def bare(tmp_path_factory) -> Path:
         intermediate_size=16,
         max_position_embeddings=40,
     )
-    randomized(transformers.BertModel(config)).save_pretrained(directory)
+    randomize(transformers.BertModel(config)).save_pretrained(directory)
     return directory
 
 
@@ -226,25 +226,27 @@ def wanted_vectors(directory: Path, reading: dict[str, Any], pool: Any) -> torch
     return torch.stack([pool(expected.states(prompt + text)[skip:]) for text in TEXTS])
 
 
-def check_every_way(directory: Path, wanted: torch.Tensor, out: Path) -> None:
+def check_every_way(directory: Path, expected_values: torch.Tensor, out: Path) -> None:
     """The same vectors opened, imported, and exported."""
     imported, exported = out / "imported", out / "exported"
-    close(pellucid.load(directory, device="cpu").embed(TEXTS), wanted)
+    assert_close(pellucid.load(directory, device="cpu").embed(TEXTS), expected_values)
     assert main(["import", str(directory), str(imported)]) == 0
-    close(pellucid.load(imported, device="cpu").embed(TEXTS), wanted)
+    assert_close(pellucid.load(imported, device="cpu").embed(TEXTS), expected_values)
     assert main(["export", str(imported), str(exported)]) == 0
-    close(pellucid.load(exported, device="cpu").embed(TEXTS), wanted)
+    assert_close(pellucid.load(exported, device="cpu").embed(TEXTS), expected_values)
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_vectors_are_those_of_the_modules(case, bare, tmp_path):
     files, reading, pool = CASES[case]
     directory = make(bare, tmp_path / "source", files)
-    wanted = wanted_vectors(directory, reading, pool)
+    expected_values = wanted_vectors(directory, reading, pool)
     if reading or pool is not mean:
         plain = wanted_vectors(directory, {}, mean)
-        assert (wanted - plain).abs().max() > 1e-3, "a case that changes nothing proves nothing"
-    check_every_way(directory, wanted, tmp_path)
+        assert (expected_values - plain).abs().max() > 1e-3, (
+            "a case that changes nothing proves nothing"
+        )
+    check_every_way(directory, expected_values, tmp_path)
 
 
 def test_dense_maps_are_applied_in_their_order(bare, tmp_path):
@@ -270,25 +272,25 @@ def test_dense_maps_are_applied_in_their_order(bare, tmp_path):
 def test_a_map_in_a_pickle_is_imported(bare, tmp_path):
     directory = make(bare, tmp_path / "a", {"modules.json": steps("Dense")})
     dense(directory / "2_Dense", (8, 4), 0)
-    wanted = pellucid.load(directory, device="cpu").embed(TEXTS)
+    expected_values = pellucid.load(directory, device="cpu").embed(TEXTS)
     for folder in (directory, directory / "2_Dense"):
         torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
         (folder / "model.safetensors").unlink()
     assert main(["import", str(directory), str(tmp_path / "b"), "--from-pickle"]) == 0
-    close(pellucid.load(tmp_path / "b", device="cpu").embed(TEXTS), wanted)
+    assert_close(pellucid.load(tmp_path / "b", device="cpu").embed(TEXTS), expected_values)
 
 
 def test_an_export_keeps_all_prompts(bare, tmp_path):
-    told = {"prompts": {"query": "Query: ", "passage": "P: "}, "similarity_fn_name": "dot"}
-    directory = make(bare, tmp_path / "a", {"config_sentence_transformers.json": told})
+    reported = {"prompts": {"query": "Query: ", "passage": "P: "}, "similarity_fn_name": "dot"}
+    directory = make(bare, tmp_path / "a", {"config_sentence_transformers.json": reported})
     assert main(["export", str(directory), str(tmp_path / "b")]) == 0
     kept = json.loads((tmp_path / "b" / "config_sentence_transformers.json").read_text())
-    assert kept == {**told, "default_prompt_name": None}
+    assert kept == {**reported, "default_prompt_name": None}
 
 
 def test_a_prompt_can_be_given(bare, tmp_path):
     model = pellucid.load(make(bare, tmp_path / "a", {}), device="cpu")
-    close(model.embed(["dog"], prompt="the "), model.embed(["the dog"]))
+    assert_close(model.embed(["dog"], prompt="the "), model.embed(["the dog"]))
 
 
 POOL = "1_Pooling/config.json"

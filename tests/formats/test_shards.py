@@ -13,17 +13,17 @@ TRUE = {"a": "1.safetensors", "b": "2.safetensors"}
 
 
 @pytest.mark.parametrize(
-    ("told", "message"),
+    ("expected", "message"),
     [
         ({"c": "1.safetensors"}, "lists c in 1.safetensors, which lacks"),
         ({"a": "2.safetensors", "b": "1.safetensors"}, "lists b in 1.safetensors, which lacks"),
         ({}, None),
     ],
 )
-def test_the_index_must_tell_where_tensors_are(told, message, tmp_path):
+def test_the_index_must_tell_where_tensors_are(expected, message, tmp_path):
     for name, file in TRUE.items():
         save_file({name: torch.ones(2)}, tmp_path / file)
-    index = {"weight_map": {**TRUE, **told}}
+    index = {"weight_map": {**TRUE, **expected}}
     (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
     if message is None:
         assert Shards(tmp_path).dtypes == {"a": "F32", "b": "F32"}

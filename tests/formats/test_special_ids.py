@@ -16,7 +16,7 @@ import transformers
 from transformers.models.mbart.modeling_mbart import shift_tokens_right
 
 import pellucid
-from parity.peer import talkative
+from parity.peer import vary_weights
 from pellucid.config.model import ModelConfig
 from pellucid.config.run import RunConfig
 from pellucid.errors import UsageError
@@ -59,9 +59,9 @@ def directory(style, tmp_path_factory) -> Path:
     place = mbart(tmp_path_factory.mktemp("mbart"), tokenizer_class=STYLES[style])
     size = open_tokenizer(place).vocab_size
     config = transformers.MBartConfig(vocab_size=size, **SHAPE)
-    theirs: Any = talkative(transformers.MBartForConditionalGeneration(config), seed=3)
-    theirs.final_logits_bias[0, END] += 3.0
-    theirs.save_pretrained(place)
+    reference: Any = vary_weights(transformers.MBartForConditionalGeneration(config), seed=3)
+    reference.final_logits_bias[0, END] += 3.0
+    reference.save_pretrained(place)
     return place
 
 
@@ -73,23 +73,25 @@ def say(directory: Path, **ids: int | None) -> None:
     (directory / "generation_config.json").write_text(json.dumps(whole))
 
 
-def opened(directory: Path) -> tuple[Any, Any]:
+def save_and_open(directory: Path) -> tuple[Any, Any]:
     """Ours and theirs."""
     kind: Any = transformers.MBartForConditionalGeneration
     return pellucid.load(directory, device="cpu"), kind.from_pretrained(directory).eval()
 
 
 @torch.no_grad()
-def same(ours: Any, theirs: Any, **given: Any) -> None:
-    texts = ours.generate(TEXTS)
-    for text, found in zip(TEXTS, texts, strict=True):
-        ids = ours.tokenizer.source.encode(text).ids
-        row = torch.tensor([ours.tokenizer.source.add_special_tokens(ids).ids])
-        made = {name: value(row) if callable(value) else value for name, value in given.items()}
-        wanted = theirs.generate(row, attention_mask=torch.ones_like(row), **made)[0, 1:].tolist()
-        assert list(found.ids) == [i for i in wanted if i not in (PAD, END)]
+def same(actual: Any, reference: Any, **inputs: Any) -> None:
+    texts = actual.generate(TEXTS)
+    for text, result in zip(TEXTS, texts, strict=True):
+        ids = actual.tokenizer.source.encode(text).ids
+        row = torch.tensor([actual.tokenizer.source.add_special_tokens(ids).ids])
+        made = {name: value(row) if callable(value) else value for name, value in inputs.items()}
+        expected = reference.generate(row, attention_mask=torch.ones_like(row), **made)[
+            0, 1:
+        ].tolist()
+        assert list(result.ids) == [i for i in expected if i not in (PAD, END)]
     assert len({text.ids for text in texts}) > 2, "equal texts prove little"
-    translated = ours.translate(TEXTS)
+    translated = actual.translate(TEXTS)
     assert [t.ids for t in translated] == [text.ids for text in texts]
     pairs = [place for t in translated for place in t.alignment]
     assert len(pairs) == sum(len(t.tokens) for t in translated)
@@ -98,7 +100,7 @@ def same(ours: Any, theirs: Any, **given: Any) -> None:
 def test_the_start_is_the_texts_own_last_token(directory):
     """Nothing tells the start: it is what the text itself ends with, in its own language."""
     say(directory)
-    same(*opened(directory), decoder_start_token_id=lambda row: int(row[0, -1]))
+    same(*save_and_open(directory), decoder_start_token_id=lambda row: int(row[0, -1]))
 
 
 def test_a_directory_tells_another_language(directory, style):
@@ -107,18 +109,18 @@ def test_a_directory_tells_another_language(directory, style):
         say(directory, decoder_start_token_id=german)
     else:
         say(directory, decoder_start_token_id=END, forced_bos_token_id=german)
-    same(*opened(directory))
+    same(*save_and_open(directory))
 
 
 def test_a_text_is_split_where_its_translation_would_not_fit(directory):
     """80 positions; authority: arithmetic on 2 S + 20, the language and the end counted in S."""
     say(directory)
-    model, _ = opened(directory)
+    model, _ = save_and_open(directory)
     for n, parts in ((28, 1), (29, 2)):
         text = "a" + " a" * (n - 1)
         assert len(model.tokenizer.source.encode(text).ids) == n
-        (found,) = model.translate([text], alignment=False, beam=1, max_length=0, min_length=99)
-        assert found.parts == parts
+        (result,) = model.translate([text], alignment=False, beam=1, max_length=0, min_length=99)
+        assert result.parts == parts
     # A prompt is not split: its text is cut, the start token being the first of the 80.
     text = "a" * 30 + " a" * 20
     row = model.tokenizer.source.encode(text).ids
@@ -130,17 +132,17 @@ def test_a_text_is_split_where_its_translation_would_not_fit(directory):
 @torch.no_grad()
 def test_scores_are_theirs(directory, style):
     say(directory)
-    ours, theirs = opened(directory)
-    tokenizer = ours.tokenizer.source
+    actual, reference = save_and_open(directory)
+    tokenizer = actual.tokenizer.source
     pairs = [(text, TEXTS[-1 - i]) for i, text in enumerate(TEXTS)]
-    for (source, target), found in zip(pairs, score(ours.bundle, pairs), strict=True):
+    for (source, target), result in zip(pairs, score(actual.bundle, pairs), strict=True):
         rows = [tokenizer.add_special_tokens(tokenizer.encode(t).ids).ids for t in (source, target)]
         ids, labels = (torch.tensor([row]) for row in rows)
-        logits = theirs(ids, labels=labels).logits  # their own shift
+        logits = reference(ids, labels=labels).logits  # their own shift
         chosen = logits.log_softmax(-1).gather(-1, labels[..., None])[0, :, 0]
         after = 1 if style == "cc25" else 0  # the language behind the end token is not written
-        assert found.tokens == len(rows[1]) - after
-        assert found.log_prob == pytest.approx(float(chosen[: found.tokens].sum()), abs=1e-4)
+        assert result.tokens == len(rows[1]) - after
+        assert result.log_prob == pytest.approx(float(chosen[: result.tokens].sum()), abs=1e-4)
 
 
 def test_the_decoder_reads_in_training_what_theirs_does(directory):
@@ -156,15 +158,15 @@ def test_the_decoder_reads_in_training_what_theirs_does(directory):
     labels = torch.full((len(rows), max(map(len, rows))), PAD)
     for filled, row in zip(labels, rows, strict=True):
         filled[: len(row)] = torch.tensor(row)
-    wanted = shift_tokens_right(labels, PAD)
+    expected = shift_tokens_right(labels, PAD)
     real = labels != PAD
-    assert torch.equal(batch.target[real], wanted[real])
+    assert torch.equal(batch.target[real], expected[real])
     assert torch.equal(batch.labels, labels[real])
     assert torch.equal(batch.real, real.flatten().nonzero()[:, 0])
-    for found, (ids, _) in zip(batch.source, examples, strict=True):
+    for result, (ids, _) in zip(batch.source, examples, strict=True):
         whole = source.add_special_tokens(ids.tolist()).ids
-        assert found[: len(whole)].tolist() == whole
-        assert np.all(found[len(whole) :].numpy() == PAD)
+        assert result[: len(whole)].tolist() == whole
+        assert np.all(result[len(whole) :].numpy() == PAD)
 
 
 def test_a_decoder_that_has_nothing_to_read_first(directory, tmp_path):
@@ -179,9 +181,9 @@ def test_the_template_decides_whatever_the_task(tmp_path):  # authority: transfo
     shape = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2}
     config = transformers.BertConfig(vocab_size=900, intermediate_size=8, **shape)
     transformers.BertForMaskedLM(config).save_pretrained(tmp_path)
-    theirs: Any = transformers.AutoTokenizer.from_pretrained(tmp_path)
+    reference: Any = transformers.AutoTokenizer.from_pretrained(tmp_path)
     for task in ("", "masked_lm", "translation"):
         bundle = replace(open_model(tmp_path), task=task)
         for text in TEXTS:
             ids = bundle.tokenizers.source.encode(text).ids
-            assert wrap_source(bundle, ids) == theirs(text)["input_ids"]
+            assert wrap_source(bundle, ids) == reference(text)["input_ids"]

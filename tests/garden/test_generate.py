@@ -92,12 +92,12 @@ def test_no_noun_comes_twice_in_a_sentence(corpus):  # authority: counting; a pr
     names = {form: noun.name for noun in nouns().values() for form in (noun.name, noun.en_plural)}
     for s in corpus():
         english = s.sides["en"]
-        said = [
+        message = [
             names[word.lower()]
             for word, parts in zip(english.words, english.parts, strict=True)
             if word.lower() in names and any(part.endswith(".noun") for part in parts)
         ]
-        assert len(set(said)) == len(said), english.text
+        assert len(set(message)) == len(message), english.text
 
 
 def test_every_word_is_learnable(corpus):  # authority: counting, in all three languages at once
@@ -110,15 +110,15 @@ def test_every_word_is_learnable(corpus):  # authority: counting, in all three l
         for form in verb.en:
             entries[form] |= {("verb", verb.name, verb.zh.split()[-1])}
     for adjective in adjectives():
-        said = (*adjective.zh_attributive[:1], adjective.zh)
+        message = (*adjective.zh_attributive[:1], adjective.zh)
         for form in (adjective.name, adjective.comparative.split()[-1]):
-            entries[form] |= {("adjective", adjective.name, zh) for zh in said}
+            entries[form] |= {("adjective", adjective.name, zh) for zh in message}
     for s in corpus():
         chinese = s.sides["zh"].text
-        found = {
+        actual = {
             e[:2] for word in s.sides["en"].words for e in entries[word.lower()] if e[2] in chinese
         }
-        occurs.update(found)
+        occurs.update(actual)
     expected = {e[:2] for several in entries.values() for e in several}
     assert len(expected) >= 300
     assert {e: occurs[e] for e in expected if occurs[e] < 20} == {}
@@ -154,11 +154,11 @@ def test_alignment_is_symmetric_and_covers_content(corpus):  # authority: algebr
 
 
 def test_every_kind_has_its_share(corpus):  # authority: the table of shares, 4 standard errors
-    n, found = len(corpus()), Counter(s.kind for s in corpus())
+    n, actual = len(corpus()), Counter(s.kind for s in corpus())
     shares = {maker.__name__: share / 100 for maker, share in generate.KINDS}
-    assert found.keys() == shares.keys()
+    assert actual.keys() == shares.keys()
     for kind, share in shares.items():
-        assert abs(found[kind] - share * n) < 4 * (share * (1 - share) * n) ** 0.5, kind
+        assert abs(actual[kind] - share * n) < 4 * (share * (1 - share) * n) ** 0.5, kind
 
 
 def test_an_exhausted_split_says_so(monkeypatch):  # authority: counting what can be said

@@ -33,21 +33,21 @@ CASES = [(*row, False) for row in PARADIGMS] + [(*row, True) for row in PLURALS]
 def test_articles_and_endings_agree(noun, determiner, expected, plural):
     phrase = Phrase(nouns()[noun], determiner, plural, OLD)
     gender = forms.column(phrase)
-    said = []
+    message = []
     for case in ("nom", "acc", "dat"):
         article = forms.determiner_form(determiner, gender, case)
         adjective = forms.adjective_form(OLD, determiner, gender, case)
-        said.append(f"{article} {adjective} {forms.noun_form(phrase, case)}")
-    assert ", ".join(said) == expected
+        message.append(f"{article} {adjective} {forms.noun_form(phrase, case)}")
+    assert ", ".join(message) == expected
 
 
 def test_without_an_article_the_adjective_shows_the_case():
     fresh = next(a for a in adjectives() if a.name == "fresh")
-    said = {
+    message = {
         gender: [forms.adjective_form(fresh, "bare", gender, c) for c in ("nom", "acc", "dat")]
         for gender in ("m", "f", "n")
     }
-    assert said == {
+    assert message == {
         "m": ["frischer", "frischen", "frischem"],
         "f": ["frische", "frische", "frischer"],
         "n": ["frisches", "frisches", "frischem"],
@@ -71,9 +71,9 @@ def test_without_an_article_the_adjective_shows_the_case():
 def test_verbs_agree(verb, expected):
     v = verbs()[verb]
     present = [forms.present(v, who) for who in ("I", "one", "many")]
-    said = [*present, forms.past(v, "one"), forms.past(v, "many")]
+    message = [*present, forms.past(v, "one"), forms.past(v, "many")]
     pronouns = ("ich", "sie", "wir", "er", "wir")
-    assert ", ".join(f"{p} {form}" for p, form in zip(pronouns, said, strict=True)) == expected
+    assert ", ".join(f"{p} {form}" for p, form in zip(pronouns, message, strict=True)) == expected
 
 
 @pytest.mark.parametrize(

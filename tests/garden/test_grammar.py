@@ -43,7 +43,7 @@ def say(clause, **more) -> Outline:
     return Outline("by hand", clause, **more)
 
 
-def said(outline: Outline) -> Sentence:
+def message(outline: Outline) -> Sentence:
     sides = {
         "en": write_side(english.sentence(outline), spaced=True),
         "de": write_side(german.sentence(outline), spaced=True),
@@ -124,11 +124,11 @@ CASES = [
 
 @pytest.mark.parametrize(("outline", "en", "de", "zh"), CASES, ids=[c[1] for c in CASES])
 def test_a_plan_is_said_as_people_say_it(outline, en, de, zh):
-    assert [s.text for s in said(outline).sides.values()] == [en, de, zh]
+    assert [s.text for s in message(outline).sides.values()] == [en, de, zh]
 
 
 def test_words_are_aligned_as_a_translator_would():
-    s = said(CASES[0][0])
+    s = message(CASES[0][0])
     en, de, zh = (s.sides[language].words for language in ("en", "de", "zh"))
     german_links = {(en[i], de[j]) for i, j in s.alignment("en", "de")}
     assert german_links == {

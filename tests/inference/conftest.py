@@ -7,7 +7,7 @@ import pytest
 import transformers
 
 from cli.writers import END
-from parity.peer import randomized
+from parity.peer import randomize
 from pellucid.json_files import read_json
 from text.published.samples import byte_bpe, wordpiece
 
@@ -28,9 +28,9 @@ def gpt2(tmp_path_factory) -> tuple[Any, Path]:
     size = vocab_size(directory, "vocab.json")
     shape: dict[str, Any] = {"n_positions": 64, "n_embd": 16, "n_layer": 2, "n_head": 2}
     config = transformers.GPT2Config(vocab_size=size, bos_token_id=0, eos_token_id=0, **shape)
-    theirs: Any = randomized(transformers.GPT2LMHeadModel(config))
-    theirs.save_pretrained(directory)
-    return theirs, directory
+    reference: Any = randomize(transformers.GPT2LMHeadModel(config))
+    reference.save_pretrained(directory)
+    return reference, directory
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +40,6 @@ def bert(tmp_path_factory) -> tuple[Any, Path]:
     shape: dict[str, Any] = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
     shape |= {"intermediate_size": 32, "max_position_embeddings": 40}
     config = transformers.BertConfig(vocab_size=vocab_size(directory, "vocab.txt"), **shape)
-    theirs: Any = randomized(transformers.BertForMaskedLM(config))
-    theirs.save_pretrained(directory)
-    return theirs, directory
+    reference: Any = randomize(transformers.BertForMaskedLM(config))
+    reference.save_pretrained(directory)
+    return reference, directory

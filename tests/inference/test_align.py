@@ -48,12 +48,12 @@ def test_parts_are_aligned_each_with_its_own_source(model):
     assert whole.parts == 3
     assert whole.source_ids == tuple(i for t in singles for i in t.source_ids)
     assert whole.ids == tuple(i for t in singles for i in t.ids)
-    wanted, source_start, start = [], 0, 0
+    expected, source_start, start = [], 0, 0
     for t in singles:
         assert len(t.alignment) == len(t.ids) > 0
-        wanted += [(source_start + s, start + i) for s, i in t.alignment]
+        expected += [(source_start + s, start + i) for s, i in t.alignment]
         source_start, start = source_start + len(t.source_ids), start + len(t.ids)
-    assert whole.alignment == tuple(wanted)
+    assert whole.alignment == tuple(expected)
     assert (empty.alignment, empty.parts) == ((), 1)
     assert again.alignment == singles[0].alignment
 
@@ -63,8 +63,8 @@ def test_each_hypothesis_of_a_split_source_is_aligned(model):
     singles = model.translate(SENTENCES, n_best=2)
     for rank, whole in enumerate(ranked):
         lengths = [len(each[rank].source_ids) for each in singles]
-        wanted, source_start, start = [], 0, 0
+        expected, source_start, start = [], 0, 0
         for each, n in zip(singles, lengths, strict=True):
-            wanted += [(source_start + s, start + i) for s, i in each[rank].alignment]
+            expected += [(source_start + s, start + i) for s, i in each[rank].alignment]
             source_start, start = source_start + n, start + len(each[rank].ids)
-        assert whole.alignment == tuple(wanted)
+        assert whole.alignment == tuple(expected)

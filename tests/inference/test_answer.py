@@ -28,7 +28,7 @@ from transformers import (
     RobertaTokenizer,
 )
 
-from parity.peer import talkative
+from parity.peer import vary_weights
 from pellucid.errors import UsageError
 from pellucid.formats.open_model import open_model
 from pellucid.inference.answer import NO_ANSWER, answer
@@ -114,7 +114,7 @@ def save_peer(name, directory):
     """A random model and its tokenizer as transformers saves them."""
     model_kind, config_kind, tokenizer_kind, write, size = PEERS[name]
     tokenizer = tokenizer_kind.from_pretrained(write(directory))
-    model = talkative(model_kind(config_kind(vocab_size=len(tokenizer), **size)))
+    model = vary_weights(model_kind(config_kind(vocab_size=len(tokenizer), **size)))
     model.save_pretrained(directory)
     return model, tokenizer
 

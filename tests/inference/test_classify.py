@@ -6,7 +6,7 @@ import transformers
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from cli.writers import CLASSES, write_classifier, write_gpt2
-from parity.peer import randomized
+from parity.peer import randomize
 from pellucid.errors import ConfigError, UsageError
 from pellucid.formats.open_model import open_model
 from pellucid.inference.classify import classify
@@ -27,11 +27,11 @@ TEXTS = [
 def test_the_probabilities_of_transformers(several, tmp_path):
     directory = write_classifier(tmp_path / "m", seed=1, several=several)
     cut: list[int] = []
-    found = classify(open_model(directory), TEXTS, cut.append)
+    actual = classify(open_model(directory), TEXTS, cut.append)
     peer = AutoModelForSequenceClassification.from_pretrained(directory).eval()
     assert peer.config.problem_type == f"{'multi' if several else 'single'}_label_classification"
     tokenizer = AutoTokenizer.from_pretrained(directory)
-    for texts, result in zip(TEXTS, found, strict=True):
+    for texts, result in zip(TEXTS, actual, strict=True):
         pair = (texts,) if isinstance(texts, str) else tuple(texts)
         encoding = tokenizer(*pair, truncation=True, max_length=64, return_tensors="pt")
         with torch.no_grad():
@@ -59,7 +59,7 @@ def test_a_decoder_that_classifies_by_its_last_token(tmp_path):
         vocab_size=size, n_embd=16, n_layer=2, n_head=2, n_positions=64, pad_token_id=0
     )
     config.num_labels = 3
-    peer = randomized(transformers.GPT2ForSequenceClassification(config))
+    peer = randomize(transformers.GPT2ForSequenceClassification(config))
     peer.save_pretrained(tmp_path)
     bundle = open_model(tmp_path)
     texts = ["The dog sleeps.", "A cat"]

@@ -7,7 +7,7 @@ import torch
 import transformers
 
 import pellucid
-from parity.peer import randomized
+from parity.peer import randomize
 from pellucid.errors import UsageError
 from pellucid.inference import fill
 from text.published.samples import FAIRSEQ, albert, byte_bpe, wordpiece
@@ -15,14 +15,14 @@ from text.published.samples import FAIRSEQ, albert, byte_bpe, wordpiece
 
 @torch.no_grad()
 def test_gaps_are_filled_as_by_theirs(bert):
-    theirs, directory = bert
+    reference, directory = bert
     model = pellucid.load(directory, device="cpu")
     tokenizer: Any = transformers.BertTokenizer.from_pretrained(directory)
     texts = ["The [MASK] dog sleeps under the [MASK].", "[MASK] cat"]
     for text, gaps in zip(texts, model.fill(texts, top=3), strict=True):
-        given = tokenizer(text, return_tensors="pt")
-        logits = theirs(**given).logits[0].softmax(-1)
-        places = (given["input_ids"][0] == tokenizer.mask_token_id).nonzero()[:, 0]
+        inputs = tokenizer(text, return_tensors="pt")
+        logits = reference(**inputs).logits[0].softmax(-1)
+        places = (inputs["input_ids"][0] == tokenizer.mask_token_id).nonzero()[:, 0]
         assert len(gaps) == len(places)
         for gap, place in zip(gaps, places, strict=True):
             values, ids = logits[place].topk(3)
@@ -57,16 +57,16 @@ def test_rows_that_are_no_words_fill_no_gap(tmp_path):
     size = len(transformers.BertTokenizer.from_pretrained(tmp_path))
     shape: dict[str, Any] = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
     shape |= {"intermediate_size": 32, "max_position_embeddings": 40}
-    theirs: Any = transformers.BertForMaskedLM(
+    reference: Any = transformers.BertForMaskedLM(
         transformers.BertConfig(vocab_size=size + 28, **shape)
     )
-    randomized(theirs).cls.predictions.bias[size:] += 3.0
-    theirs.save_pretrained(tmp_path)
+    randomize(reference).cls.predictions.bias[size:] += 3.0
+    reference.save_pretrained(tmp_path)
     model = pellucid.load(tmp_path, device="cpu")
     tokenizer: Any = transformers.BertTokenizer.from_pretrained(tmp_path)
-    given = tokenizer("The [MASK] sleeps.", return_tensors="pt")
-    (place,) = (given["input_ids"][0] == tokenizer.mask_token_id).nonzero()[:, 0]
-    probabilities = theirs.eval()(**given).logits[0, place].softmax(-1)
+    inputs = tokenizer("The [MASK] sleeps.", return_tensors="pt")
+    (place,) = (inputs["input_ids"][0] == tokenizer.mask_token_id).nonzero()[:, 0]
+    probabilities = reference.eval()(**inputs).logits[0, place].softmax(-1)
     assert int(probabilities.argmax()) >= size
     values, ids = probabilities[:size].topk(4)
     (((*words,),),) = model.fill(["The [MASK] sleeps."], top=4)
@@ -110,18 +110,18 @@ def test_the_spaces_around_a_gap_are_read_as_its_flags_say(name, lstrip, tmp_pat
     config = getattr(transformers, f"{name}Config")(
         vocab_size=len(tokenizer), intermediate_size=32, **shape
     )
-    theirs: Any = randomized(getattr(transformers, f"{name}ForMaskedLM")(config))
-    theirs.save_pretrained(tmp_path)
+    reference: Any = randomize(getattr(transformers, f"{name}ForMaskedLM")(config))
+    reference.save_pretrained(tmp_path)
     model = pellucid.load(tmp_path, device="cpu")
     texts = ["The M dog sleeps under the M .", "M cat", "It M M.", "aM b"]
     texts = [text.replace("M", mask) for text in texts]
     for text, gaps in zip(texts, model.fill(texts, top=3), strict=True):
-        given = tokenizer(text, return_tensors="pt")
-        logits = theirs(**given).logits[0].softmax(-1)
-        places = (given["input_ids"][0] == tokenizer.mask_token_id).nonzero()[:, 0]
+        inputs = tokenizer(text, return_tensors="pt")
+        logits = reference(**inputs).logits[0].softmax(-1)
+        places = (inputs["input_ids"][0] == tokenizer.mask_token_id).nonzero()[:, 0]
         for gap, place in zip(gaps, places, strict=True):
-            wanted = logits[place].topk(3).values
-            assert torch.allclose(torch.tensor([w.probability for w in gap]), wanted, atol=1e-5)
+            expected = logits[place].topk(3).values
+            assert torch.allclose(torch.tensor([w.probability for w in gap]), expected, atol=1e-5)
     if name == "Roberta":  # authority: transformers' `decode` of the ids with words for gaps
         words = [gaps[0] for gaps in model.fill([texts[0]])[0]]
         vocab = tokenizer.get_vocab()
@@ -144,14 +144,14 @@ def test_ids_without_a_piece_fill_no_gap(piece, tmp_path):
     shape: dict[str, Any] = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
     shape |= {"intermediate_size": 32, "max_position_embeddings": 40}
     config = transformers.BertConfig(vocab_size=hole + len(more), **shape)
-    theirs: Any = transformers.BertForMaskedLM(config)
-    randomized(theirs).cls.predictions.bias[hole] += 9.0
-    theirs.save_pretrained(tmp_path)
+    reference: Any = transformers.BertForMaskedLM(config)
+    randomize(reference).cls.predictions.bias[hole] += 9.0
+    reference.save_pretrained(tmp_path)
     model = pellucid.load(tmp_path, device="cpu")
     tokenizer: Any = transformers.BertTokenizer.from_pretrained(tmp_path)
-    given = tokenizer("the [MASK] sees", return_tensors="pt")
-    (place,) = (given["input_ids"][0] == tokenizer.mask_token_id).nonzero()[:, 0]
-    probabilities = theirs.eval()(**given).logits[0, place].softmax(-1)
+    inputs = tokenizer("the [MASK] sees", return_tensors="pt")
+    (place,) = (inputs["input_ids"][0] == tokenizer.mask_token_id).nonzero()[:, 0]
+    probabilities = reference.eval()(**inputs).logits[0, place].softmax(-1)
     assert int(probabilities.argmax()) == hole
     if piece == "doubled":
         probabilities[hole] = 0

@@ -10,7 +10,7 @@ from tokenizers import processors
 
 import pellucid
 from cli.writers import END
-from parity.peer import randomized
+from parity.peer import randomize
 from pellucid.errors import UsageError
 from pellucid.inference.score import score
 from text.published.samples import FAIRSEQ, byte_bpe
@@ -20,13 +20,13 @@ PROMPTS = ["The dog", "Last week the snake", "A"]
 
 @torch.no_grad()
 def test_prompts_are_continued_as_by_theirs(gpt2):
-    theirs, directory = gpt2
+    reference, directory = gpt2
     model = pellucid.load(directory, device="cpu")
-    found = model.generate(PROMPTS, beam=1, max_length=9)
-    for prompt, text in zip(PROMPTS, found, strict=True):
+    actual = model.generate(PROMPTS, beam=1, max_length=9)
+    for prompt, text in zip(PROMPTS, actual, strict=True):
         ids = torch.tensor([model.tokenizer.source.encode(prompt).ids])
-        wanted = theirs.generate(ids, max_new_tokens=9, do_sample=False)[0, ids.shape[1] :]
-        ended = [*wanted.tolist(), 0]
+        expected = reference.generate(ids, max_new_tokens=9, do_sample=False)[0, ids.shape[1] :]
+        ended = [*expected.tolist(), 0]
         assert list(text.ids) == ended[: ended.index(0)]
         assert text.text == model.tokenizer.target.decode(text.ids)
 
@@ -34,28 +34,29 @@ def test_prompts_are_continued_as_by_theirs(gpt2):
 @torch.no_grad()
 def test_a_text_is_cut_where_the_positions_end(gpt2):
     """No longest length is set, or one too long: theirs is told the model's own."""
-    theirs, directory = gpt2
+    reference, directory = gpt2
     model = pellucid.load(directory, device="cpu")
     long = "The old cat sat on the table because it was tired. " * 2
     prompts = ["A", long[:60], "", long]
     rows = [model.tokenizer.source.encode(prompt).ids or [0] for prompt in prompts]
     assert 24 < len(rows[1]) < len(rows[3]) < 64
-    found = model.generate(prompts, beam=1, min_length=64)
-    for row, text in zip(rows, found, strict=True):
+    actual = model.generate(prompts, beam=1, min_length=64)
+    for row, text in zip(rows, actual, strict=True):
         most = min(64, len(row) + 2 * (len(row) if row != [0] else 0) + 20)
         ids = torch.tensor([row])
-        given = {"max_length": most, "min_length": most, "do_sample": False}
-        wanted = theirs.generate(ids, **given)[0, len(row) :].tolist()
-        assert list(text.ids) == wanted
+        inputs = {"max_length": most, "min_length": most, "do_sample": False}
+        expected = reference.generate(ids, **inputs)[0, len(row) :].tolist()
+        assert list(text.ids) == expected
     found_of_many = model.generate(prompts, beam=1, min_length=64, max_length=100)
     for row, text in zip(rows, found_of_many, strict=True):  # the last token needs no place
         most = 65 - len(row)
-        given = {"max_new_tokens": most, "min_new_tokens": most, "do_sample": False}
+        inputs = {"max_new_tokens": most, "min_new_tokens": most, "do_sample": False}
         assert (
-            list(text.ids) == theirs.generate(torch.tensor([row]), **given)[0, len(row) :].tolist()
+            list(text.ids)
+            == reference.generate(torch.tensor([row]), **inputs)[0, len(row) :].tolist()
         )
     again = model.generate(prompts, min_length=64, draft=model)
-    assert [len(text.ids) for text in again] == [len(text.ids) for text in found]
+    assert [len(text.ids) for text in again] == [len(text.ids) for text in actual]
 
 
 def test_draws_are_seeded_and_stop_strings_end_a_text(gpt2):
@@ -75,7 +76,7 @@ def test_draws_are_seeded_and_stop_strings_end_a_text(gpt2):
 @torch.no_grad()
 def test_a_prompt_has_the_special_tokens_before_it(gpt2, tmp_path):
     """Authority: transformers, which opens the same tokenizer.json and its template."""
-    theirs, directory = gpt2
+    reference, directory = gpt2
     shutil.copytree(directory, tmp_path, dirs_exist_ok=True)
     tokenizer: Any = transformers.GPT2Tokenizer.from_pretrained(directory)
     tokenizer._tokenizer.post_processor = processors.TemplateProcessing(
@@ -87,8 +88,8 @@ def test_a_prompt_has_the_special_tokens_before_it(gpt2, tmp_path):
     for prompt, text in zip(PROMPTS, model.generate(PROMPTS, beam=1, max_length=9), strict=True):
         ids = again(prompt, return_tensors="pt").input_ids
         assert ids[0, 0] == 0
-        wanted = theirs.generate(ids, max_new_tokens=9, do_sample=False)[0, ids.shape[1] :]
-        ended = [*wanted.tolist(), 0]
+        expected = reference.generate(ids, max_new_tokens=9, do_sample=False)[0, ids.shape[1] :]
+        ended = [*expected.tolist(), 0]
         assert list(text.ids) == ended[: ended.index(0)]
 
 
@@ -110,17 +111,19 @@ def test_a_source_that_is_cut_says_so(tmp_path):
     config = transformers.BartConfig(
         vocab_size=len(tokenizer), decoder_ffn_dim=16, max_position_embeddings=20, **shape
     )
-    theirs: Any = randomized(transformers.BartForConditionalGeneration(config))
-    theirs.save_pretrained(tmp_path)
+    reference: Any = randomize(transformers.BartForConditionalGeneration(config))
+    reference.save_pretrained(tmp_path)
     model = pellucid.load(tmp_path, device="cpu")
     long = "The old cat sat on the table. " * 2
-    found = model.generate(["The dog", long], beam=1, max_length=6)
+    actual = model.generate(["The dog", long], beam=1, max_length=6)
     whole = tokenizer(long).input_ids
-    assert [text.source_cut for text in found] == [0, len(whole) - 20] != [0, 0]
+    assert [text.source_cut for text in actual] == [0, len(whole) - 20] != [0, 0]
     ids = torch.tensor([[*whole[:19], whole[-1]]])
-    wanted = theirs.generate(ids, max_new_tokens=6, do_sample=False, num_beams=1)[0, 1:].tolist()
-    ended = [*wanted, theirs.config.eos_token_id]
-    assert list(found[1].ids) == ended[: ended.index(theirs.config.eos_token_id)]
+    expected = reference.generate(ids, max_new_tokens=6, do_sample=False, num_beams=1)[
+        0, 1:
+    ].tolist()
+    ended = [*expected, reference.config.eos_token_id]
+    assert list(actual[1].ids) == ended[: ended.index(reference.config.eos_token_id)]
 
 
 def test_what_a_model_cannot_do_is_said(gpt2, bert):

@@ -7,7 +7,7 @@ import torch
 import transformers
 
 import pellucid
-from parity.peer import IDS, KEEP, SEGMENTS, close, randomized
+from parity.peer import IDS, KEEP, SEGMENTS, assert_close, randomize
 from pellucid.errors import UsageError
 
 BERT: dict[str, Any] = {
@@ -33,32 +33,34 @@ BART: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def opened(tmp_path_factory):
+def save_and_open(tmp_path_factory):
     """Their model with two heads, and ours of its directory."""
-    theirs: Any = randomized(transformers.BertForPreTraining(transformers.BertConfig(**BERT)))
+    reference: Any = randomize(transformers.BertForPreTraining(transformers.BertConfig(**BERT)))
     directory = tmp_path_factory.mktemp("bert")
-    theirs.save_pretrained(directory)
-    return theirs, pellucid.load(directory, device="cpu")
+    reference.save_pretrained(directory)
+    return reference, pellucid.load(directory, device="cpu")
 
 
 @torch.no_grad()
-def test_one_door_opens_a_published_directory(opened):  # authority: transformers
-    theirs, model = opened
-    wanted = theirs(IDS, attention_mask=KEEP.long(), token_type_ids=SEGMENTS)
-    close(model.logits(IDS, KEEP, segments=SEGMENTS, head="nsp"), wanted.seq_relationship_logits)
+def test_one_door_opens_a_published_directory(save_and_open):  # authority: transformers
+    reference, model = save_and_open
+    expected = reference(IDS, attention_mask=KEEP.long(), token_type_ids=SEGMENTS)
+    assert_close(
+        model.logits(IDS, KEEP, segments=SEGMENTS, head="nsp"), expected.seq_relationship_logits
+    )
     mlm = model.logits(IDS, KEEP, segments=SEGMENTS, head="mlm")
-    close(mlm[KEEP], wanted.prediction_logits[KEEP])
+    assert_close(mlm[KEEP], expected.prediction_logits[KEEP])
     assert mlm.dtype == torch.float32
 
 
 @torch.no_grad()
 def test_a_classifying_decoder_reads_the_text_again(tmp_path):  # authority: transformers
     config = transformers.BartConfig(**BART)
-    theirs: Any = randomized(transformers.BartForSequenceClassification(config))
-    theirs.save_pretrained(tmp_path)
-    wanted = theirs(IDS, attention_mask=KEEP.long()).logits
+    reference: Any = randomize(transformers.BartForSequenceClassification(config))
+    reference.save_pretrained(tmp_path)
+    expected = reference(IDS, attention_mask=KEEP.long()).logits
     model = pellucid.load(tmp_path, device="cpu")
-    close(model.logits(IDS, KEEP), wanted)
+    assert_close(model.logits(IDS, KEEP), expected)
     with pytest.raises(UsageError, match="segments were given, but this model has no segments"):
         model.logits(IDS, KEEP, segments=SEGMENTS)
 
@@ -82,18 +84,18 @@ FAULTS: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_what_does_not_fit_is_said(name, opened):
-    _, model = opened
+def test_what_does_not_fit_is_said(name, save_and_open):
+    _, model = save_and_open
     changes, message = FAULTS[name]
-    given: dict[str, Any] = {"ids": IDS, "keep": KEEP, "head": "mlm", **changes}
+    inputs: dict[str, Any] = {"ids": IDS, "keep": KEEP, "head": "mlm", **changes}
     if name == "no head":
-        del given["head"]
+        del inputs["head"]
     with pytest.raises(UsageError) as caught:
-        model.logits(**given)
+        model.logits(**inputs)
     assert message in str(caught.value)
 
 
-def test_a_directory_without_tokenizer_says_so(opened):
-    _, model = opened
+def test_a_directory_without_tokenizer_says_so(save_and_open):
+    _, model = save_and_open
     with pytest.raises(UsageError, match="holds no tokenizer"):
         model.tokenizer.source.encode("text")

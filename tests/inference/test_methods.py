@@ -52,8 +52,8 @@ def greedy(models: list[Loaded], prompt: str, n: int) -> tuple[list[int], float]
 @pytest.mark.parametrize("n", [1, 2, 3])
 def test_an_ensemble_is_the_mean_of_its_models(models, n):
     first, *others = models[:n]
-    found = first.generate(PROMPTS, ensemble=others, beam=1, max_length=SIZE)
-    for prompt, text in zip(PROMPTS, found, strict=True):
+    actual = first.generate(PROMPTS, ensemble=others, beam=1, max_length=SIZE)
+    for prompt, text in zip(PROMPTS, actual, strict=True):
         ids, score = greedy(models[:n], prompt, SIZE)
         assert list(text.ids) == ids
         assert text.score == pytest.approx(score, abs=1e-4)
@@ -63,9 +63,9 @@ def test_an_ensemble_is_the_mean_of_its_models(models, n):
 
 def test_a_draft_changes_no_greedy_text(models):
     first, second, third = models
-    wanted = first.generate(PROMPTS, beam=1, max_length=SIZE)
-    found = first.generate(PROMPTS, draft=third, max_length=SIZE)
-    assert [t.ids for t in found] == [t.ids for t in wanted]
+    expected = first.generate(PROMPTS, beam=1, max_length=SIZE)
+    actual = first.generate(PROMPTS, draft=third, max_length=SIZE)
+    assert [t.ids for t in actual] == [t.ids for t in expected]
     both = first.generate(PROMPTS, ensemble=[second], draft=third, max_length=SIZE)
     assert [list(t.ids) for t in both] == [greedy([first, second], p, SIZE)[0] for p in PROMPTS]
 
@@ -73,20 +73,20 @@ def test_a_draft_changes_no_greedy_text(models):
 def test_drafted_draws_differ_from_text_to_text(models):
     first, _, third = models
     settings: dict[str, Any] = {"draft": third, "method": "sample", "seed": 2, "max_length": SIZE}
-    found = [t.ids for t in first.generate(["The dog"] * 8, **settings)]
-    assert len(set(found)) > 4
-    assert [t.ids for t in first.generate(["The dog"] * 3, first=5, **settings)] == found[5:]
+    actual = [t.ids for t in first.generate(["The dog"] * 8, **settings)]
+    assert len(set(actual)) > 4
+    assert [t.ids for t in first.generate(["The dog"] * 3, first=5, **settings)] == actual[5:]
 
 
 @pytest.mark.parametrize("utility", ["chrf", "bleu"])
 def test_the_text_of_least_risk(models, utility):
     draws: dict[str, Any] = {"seed": 5, "max_length": 4, "top_k": 3}
     drawn = models[0].generate(PROMPTS, method="sample", n_best=12, **draws)
-    found = models[0].generate(
+    actual = models[0].generate(
         PROMPTS, method="mbr", samples=12, utility=utility, n_best=2, **draws
     )
     score = {"chrf": sacrebleu.sentence_chrf, "bleu": sacrebleu.sentence_bleu}[utility]
-    for texts, ranked in zip(drawn, found, strict=True):
+    for texts, ranked in zip(drawn, actual, strict=True):
         texts = [t.text for t in texts]
         means = {a: sum(score(a, [b]).score for b in texts) / len(texts) for a in texts}
         assert ranked[0].utility == pytest.approx(max(means.values()), abs=1e-9)
@@ -153,13 +153,13 @@ def test_a_directory_that_searches_in_groups_streams_and_draws(models):
     """Authority: the same directory without groups."""
     grouped = DecodingConfig(beam=4, groups=2, diversity=0.5, max_length=SIZE)
     model = Loaded(replace(models[0].bundle, decoding=grouped), torch.device("cpu"))
-    (wanted,) = models[0].generate(["The dog"], beam=1, max_length=SIZE)
-    assert "".join(model.stream("The dog")) == wanted.text
-    (found,) = model.generate(["The dog"], draft=models[2])
-    assert found.ids == wanted.ids
-    (found,) = model.generate(["The dog"], method="sample", seed=3)
-    (wanted,) = models[0].generate(["The dog"], method="sample", seed=3, max_length=SIZE)
-    assert found.ids == wanted.ids
+    (expected,) = models[0].generate(["The dog"], beam=1, max_length=SIZE)
+    assert "".join(model.stream("The dog")) == expected.text
+    (actual,) = model.generate(["The dog"], draft=models[2])
+    assert actual.ids == expected.ids
+    (actual,) = model.generate(["The dog"], method="sample", seed=3)
+    (expected,) = models[0].generate(["The dog"], method="sample", seed=3, max_length=SIZE)
+    assert actual.ids == expected.ids
 
 
 def test_arguments_of_another_kind_are_told(models):
@@ -190,9 +190,9 @@ def test_an_ensembles_alignment_is_its_mean_attention():
         if t.text:
             pair = [t.source_ids], [t.ids]
             weights = [align(m.model, *pair, start=start)[0] for m in (model, other)]
-            wanted = hard_alignment((weights[0] + weights[1]) / 2)
-            assert t.alignment == tuple((s, i) for i, s in wanted)
-            differing += wanted != hard_alignment(weights[0])
+            expected = hard_alignment((weights[0] + weights[1]) / 2)
+            assert t.alignment == tuple((s, i) for i, s in expected)
+            differing += expected != hard_alignment(weights[0])
     assert differing
 
 
@@ -202,10 +202,10 @@ def test_stop_strings_in_any_order_end_a_text_alike():
     for _ in range(3000):
         text = "".join(generator.choices("abc", k=generator.randrange(9)))
         stop = ["".join(generator.choices("abc", k=generator.randrange(1, 4))) for _ in range(3)]
-        wanted = text
+        expected = text
         for end in range(1, len(text) + 1):
             complete = [len(string) for string in stop if text[:end].endswith(string)]
             if complete:
-                wanted = text[: end - max(complete)]
+                expected = text[: end - max(complete)]
                 break
-        assert all(cut_at_stop(text, order) == wanted for order in permutations(stop))
+        assert all(cut_at_stop(text, order) == expected for order in permutations(stop))

@@ -11,7 +11,7 @@ import torch
 import transformers
 
 import pellucid
-from parity.peer import talkative
+from parity.peer import vary_weights
 from pellucid import garden
 from pellucid.api import Loaded
 from pellucid.errors import UsageError
@@ -36,19 +36,19 @@ def wide(tmp_path_factory) -> tuple[Any, Path, Loaded]:
     config = transformers.T5Config(
         vocab_size=size + ROWS, decoder_start_token_id=0, tie_word_embeddings=False, **shape
     )
-    theirs: Any = talkative(transformers.T5ForConditionalGeneration(config), 3)
-    theirs.lm_head.weight.data[:3] *= 0.3  # few ends and unknown pieces
-    theirs.lm_head.weight.data[PIECES:size] = 0  # and no sentinels
-    theirs.save_pretrained(directory)
-    return theirs, directory, pellucid.load(directory, device="cpu")
+    reference: Any = vary_weights(transformers.T5ForConditionalGeneration(config), 3)
+    reference.lm_head.weight.data[:3] *= 0.3  # few ends and unknown pieces
+    reference.lm_head.weight.data[PIECES:size] = 0  # and no sentinels
+    reference.save_pretrained(directory)
+    return reference, directory, pellucid.load(directory, device="cpu")
 
 
 @torch.no_grad()
-def by_theirs(theirs: Any, row: list[int], **settings: Any) -> list[int]:
+def by_theirs(reference: Any, row: list[int], **settings: Any) -> list[int]:
     """The ids that they write for a source, without start and end."""
     settings = {"max_new_tokens": 12, "do_sample": False, "early_stopping": True} | settings
-    found = theirs.generate(torch.tensor([row]), **settings)[0, 1:].tolist()
-    return [*found, 1][: [*found, 1].index(1)]
+    actual = reference.generate(torch.tensor([row]), **settings)[0, 1:].tolist()
+    return [*actual, 1][: [*actual, 1].index(1)]
 
 
 def rows_of(directory: Path) -> list[list[int]]:
@@ -58,40 +58,40 @@ def rows_of(directory: Path) -> list[list[int]]:
 
 @pytest.mark.parametrize("beam", [1, 3])
 def test_rows_that_are_no_pieces_have_no_text(wide, beam):
-    theirs, directory, model = wide
+    reference, directory, model = wide
     tokenizer: Any = transformers.AutoTokenizer.from_pretrained(directory)
     beyond = 0
-    found = model.generate(TEXTS, beam=beam, max_length=12, stop_at=["never"])
-    for row, text in zip(rows_of(directory), found, strict=True):
-        assert list(text.ids) == by_theirs(theirs, row, num_beams=beam)
+    actual = model.generate(TEXTS, beam=beam, max_length=12, stop_at=["never"])
+    for row, text in zip(rows_of(directory), actual, strict=True):
+        assert list(text.ids) == by_theirs(reference, row, num_beams=beam)
         assert text.text == tokenizer.decode(text.ids, skip_special_tokens=True)
         for i, piece in zip(text.ids, text.tokens, strict=True):
             assert piece == (tokenizer.convert_ids_to_tokens(i) or f"<{i}>")
             beyond += piece == f"<{i}>"
     assert beyond
     if beam == 1:
-        assert "".join(model.stream(TEXTS[0], max_length=12)) == found[0].text
+        assert "".join(model.stream(TEXTS[0], max_length=12)) == actual[0].text
     assert [t.text for t in model.translate(TEXTS, beam=beam, max_length=12)] == [
-        t.text for t in found
+        t.text for t in actual
     ]
 
 
 def test_a_prefix_is_what_their_decoder_has_read(wide):
-    theirs, directory, model = wide
+    reference, directory, model = wide
     tokenizer: Any = transformers.AutoTokenizer.from_pretrained(directory)
     begun = ["the old", "", "dog", "the", "snake table"]
-    found = model.generate(TEXTS, prefix=begun, beam=1, max_length=12)
+    actual = model.generate(TEXTS, prefix=begun, beam=1, max_length=12)
     beams = model.generate(TEXTS, prefix=begun, beam=3, max_length=12)
-    for row, prefix, text, best in zip(rows_of(directory), begun, found, beams, strict=True):
+    for row, prefix, text, best in zip(rows_of(directory), begun, actual, beams, strict=True):
         ids = tokenizer(prefix).input_ids[:-1]
         read = torch.tensor([[0, *ids]])
         new = {"decoder_input_ids": read, "max_new_tokens": 12 - len(ids)}
-        assert list(text.ids) == by_theirs(theirs, row, **new)
+        assert list(text.ids) == by_theirs(reference, row, **new)
         assert list(best.ids[: len(ids)]) == ids  # theirs counts what was read otherwise
         assert text.text.startswith(prefix)
         assert best.text.startswith(prefix)
     (one,) = model.generate(TEXTS[:1], prefix=begun[0], beam=1, max_length=12)
-    assert (one.ids, one.text) == (found[0].ids, found[0].text)
+    assert (one.ids, one.text) == (actual[0].ids, actual[0].text)
     assert model.translate(TEXTS[:1], prefix=begun[0], beam=1, max_length=12)[0].text == one.text
 
 
@@ -105,17 +105,17 @@ def strings_of(model: Loaded, texts: list[str]) -> list[str]:
 
 @pytest.mark.parametrize("beam", [1, 3])
 def test_banned_strings_are_their_bad_words(wide, beam):
-    theirs, directory, model = wide
+    reference, directory, model = wide
     settings: dict[str, Any] = {"beam": beam, "max_length": 12}
     free = model.generate(TEXTS, **settings)
     one, two = strings_of(model, [text.text for text in free])
     encode = model.tokenizer.target.encode
     for banned in ([one], [two], [one, two]):
         cut = [encode(form).ids for word in banned for form in (word, f" {word}")]
-        found = model.generate(TEXTS, banned=banned, **settings)
-        for row, text in zip(rows_of(directory), found, strict=True):
-            assert list(text.ids) == by_theirs(theirs, row, bad_words_ids=cut, num_beams=beam)
-        assert [text.ids for text in found] != [text.ids for text in free]
+        actual = model.generate(TEXTS, banned=banned, **settings)
+        for row, text in zip(rows_of(directory), actual, strict=True):
+            assert list(text.ids) == by_theirs(reference, row, bad_words_ids=cut, num_beams=beam)
+        assert [text.ids for text in actual] != [text.ids for text in free]
 
 
 def test_draws_drafts_and_streams_hold_to_it(wide):  # authority: the pieces themselves
@@ -149,15 +149,15 @@ def test_a_prefix_stands_behind_what_begins_every_text(tmp_path):
     shape |= {"encoder_attention_heads": 2, "decoder_attention_heads": 2, "encoder_ffn_dim": 8}
     for forced in (None, tokenizer.bos_token_id):
         config = transformers.BartConfig(vocab_size=len(tokenizer), decoder_ffn_dim=8, **shape)
-        theirs: Any = transformers.BartForConditionalGeneration(config)
-        theirs.generation_config.forced_bos_token_id = forced
-        theirs.save_pretrained(tmp_path)
+        reference: Any = transformers.BartForConditionalGeneration(config)
+        reference.generation_config.forced_bos_token_id = forced
+        reference.save_pretrained(tmp_path)
         model = pellucid.load(tmp_path, device="cpu")
-        wanted = tokenizer("The dog").input_ids[:-1]
+        expected = tokenizer("The dog").input_ids[:-1]
         (row,) = prefix_rows(model.bundle, CallOptions(prefix="The dog"), 1)
-        assert [forced, *row] == wanted if forced is not None else row == wanted
+        assert [forced, *row] == expected if forced is not None else row == expected
         (text,) = model.generate(["a"], prefix="The dog", beam=1, max_length=6)
-        assert list(text.ids[: len(wanted)]) == wanted
+        assert list(text.ids[: len(expected)]) == expected
 
 
 FAULTS: dict[str, tuple[dict[str, Any], str]] = {

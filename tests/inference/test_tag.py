@@ -27,7 +27,7 @@ from transformers import (
 )
 
 from nn.samples import randomize
-from parity.peer import talkative
+from parity.peer import vary_weights
 from pellucid.config.head import HeadConfig
 from pellucid.errors import UsageError
 from pellucid.formats.open_model import open_model
@@ -93,7 +93,7 @@ def save_peer(name, directory, **settings):
     model_kind, config_kind, tokenizer_kind, write, size = PEERS[name]
     tokenizer = tokenizer_kind.from_pretrained(write(directory))
     sizes = {"vocab_size": len(tokenizer), **size, **NAMES, **settings}
-    model = talkative(model_kind(config_kind(**sizes)))
+    model = vary_weights(model_kind(config_kind(**sizes)))
     with torch.no_grad():  # each tag has a mean of 0, so that words get different ones
         logits = model(input_ids=torch.arange(5, 605).view(50, 12)).logits
         model.classifier.bias -= logits.mean((0, 1))
@@ -103,7 +103,7 @@ def save_peer(name, directory, **settings):
 
 @pytest.mark.parametrize("name", PEERS)
 def test_tags_are_those_of_the_first_pieces(name, tmp_path):
-    theirs, tokenizer = save_peer(name, tmp_path)
+    reference, tokenizer = save_peer(name, tmp_path)
     tagged = tag(open_model(tmp_path), SENTENCES)
     assert tagged[2] == Tagged((), ())
     for words, (tags, probabilities) in zip(SENTENCES, tagged, strict=True):
@@ -113,7 +113,7 @@ def test_tags_are_those_of_the_first_pieces(name, tmp_path):
         owners = encoding.word_ids()
         first = [owners.index(i) for i in range(len(words))]
         with torch.no_grad():
-            expected = theirs(**encoding).logits[0, first].softmax(-1)
+            expected = reference(**encoding).logits[0, first].softmax(-1)
         assert tags == tuple(TAGS[i] for i in expected.argmax(-1).tolist())
         assert probabilities == pytest.approx(expected.amax(-1).tolist(), abs=1e-5)
     assert len({t for tags, _ in tagged for t in tags}) > 1, "equal tags prove little"

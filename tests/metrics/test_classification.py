@@ -39,11 +39,11 @@ def _quiet():
 @pytest.mark.parametrize("case", CASES)
 def test_one_label(case):
     predicted, gold = CASES[case]
-    found = score_labels(predicted, gold)
-    assert found.accuracy == pytest.approx(sklearn.accuracy_score(gold, predicted), abs=1e-12)
-    for name, average in ((found.macro_f1, "macro"), (found.micro_f1, "micro")):
+    actual = score_labels(predicted, gold)
+    assert actual.accuracy == pytest.approx(sklearn.accuracy_score(gold, predicted), abs=1e-12)
+    for name, average in ((actual.macro_f1, "macro"), (actual.micro_f1, "micro")):
         assert name == pytest.approx(sklearn.f1_score(gold, predicted, average=average), abs=1e-12)
-    assert found.mcc == pytest.approx(sklearn.matthews_corrcoef(gold, predicted), abs=1e-12)
+    assert actual.mcc == pytest.approx(sklearn.matthews_corrcoef(gold, predicted), abs=1e-12)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -68,15 +68,15 @@ SETS = {
 @pytest.mark.parametrize("case", SETS)
 def test_several_labels(case):
     predicted, gold = SETS[case]
-    found = score_label_sets(predicted, gold)
+    actual = score_label_sets(predicted, gold)
     whole = (predicted == gold).all(1).mean()
-    assert found.accuracy == pytest.approx(whole, abs=1e-12)
+    assert actual.accuracy == pytest.approx(whole, abs=1e-12)
     if gold.shape[1] > 1:  # scikit-learn reads one column as one label, with two classes
-        for name, average in ((found.macro_f1, "macro"), (found.micro_f1, "micro")):
+        for name, average in ((actual.macro_f1, "macro"), (actual.micro_f1, "micro")):
             expected = sklearn.f1_score(gold, predicted, average=average)
             assert name == pytest.approx(expected, abs=1e-12)
     mcc = sklearn.matthews_corrcoef(gold.ravel(), predicted.ravel())
-    assert found.mcc == pytest.approx(mcc, abs=1e-12)
+    assert actual.mcc == pytest.approx(mcc, abs=1e-12)
 
 
 def test_nothing_to_score():

@@ -26,30 +26,30 @@ SENTENCES = st.lists(
 def test_equal_to_seqeval(sentences):
     predicted = [[p for p, _ in sentence] for sentence in sentences]
     gold = [[g for _, g in sentence] for sentence in sentences]
-    found = entity_scores(predicted, gold)
+    actual = entity_scores(predicted, gold)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns of ratios over nothing
         micro = precision_recall_fscore_support(gold, predicted, average="micro")
         each = precision_recall_fscore_support(gold, predicted, average=None)
-    assert found.micro == pytest.approx(micro, abs=1e-12)
+    assert actual.micro == pytest.approx(micro, abs=1e-12)
     types = {entity[0] for entity in get_entities(gold) + get_entities(predicted)}
-    assert list(found.by_type) == sorted(types)
+    assert list(actual.by_type) == sorted(types)
     rows = list(zip(*each, strict=True))
-    for score, row in zip(found.by_type.values(), rows[: len(types)], strict=True):
+    for score, row in zip(actual.by_type.values(), rows[: len(types)], strict=True):
         assert score == pytest.approx(row, abs=1e-12)
     assert token_accuracy(predicted, gold) == seqeval.metrics.accuracy_score(gold, predicted)
 
 
 @given(st.lists(TAGS, max_size=20))
 def test_entities_are_those_of_seqeval(tags):
-    theirs = [(kind, first, last + 1) for kind, first, last in get_entities(list(tags))]
-    assert [tuple(entity) for entity in entities(tags)] == theirs
+    reference = [(kind, first, last + 1) for kind, first, last in get_entities(list(tags))]
+    assert [tuple(entity) for entity in entities(tags)] == reference
 
 
 def test_the_example_of_its_manual():
-    found = entity_scores(GUESS, GOLD)
-    assert found.micro == (0.5, 0.5, 0.5, 2)
-    assert found.by_type == {"MISC": (0.0, 0.0, 0.0, 1), "PER": (1.0, 1.0, 1.0, 1)}
+    actual = entity_scores(GUESS, GOLD)
+    assert actual.micro == (0.5, 0.5, 0.5, 2)
+    assert actual.by_type == {"MISC": (0.0, 0.0, 0.0, 1), "PER": (1.0, 1.0, 1.0, 1)}
     assert token_accuracy(GUESS, GOLD) == 0.8
 
 

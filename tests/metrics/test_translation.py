@@ -49,31 +49,31 @@ def by_command_line(tmp_path, hypotheses, references, *options):
         "-i",
         str(tmp_path / "hyp"),
     ]
-    said = subprocess.run([*command, "-w", "8", *options], capture_output=True, check=True)
-    return json.loads(said.stdout)
+    message = subprocess.run([*command, "-w", "8", *options], capture_output=True, check=True)
+    return json.loads(message.stdout)
 
 
 @pytest.mark.parametrize(
-    ("ours", "options"),
+    ("actual", "options"),
     [
         (lambda: bleu(HYPOTHESES, REFERENCES, "en"), ["-m", "bleu"]),
         (lambda: chrf(HYPOTHESES, REFERENCES), ["-m", "chrf"]),
         (lambda: ter(HYPOTHESES, REFERENCES), ["-m", "ter"]),
     ],
 )
-def test_equals_the_command_line(tmp_path, ours, options):  # authority: sacreBLEU's own program
-    theirs = by_command_line(tmp_path, HYPOTHESES, REFERENCES, *options)
-    assert ours().value == pytest.approx(theirs["score"], abs=1e-6)
-    assert ours().signature == theirs["signature"]
+def test_equals_the_command_line(tmp_path, actual, options):  # authority: sacreBLEU's own program
+    hf_model = by_command_line(tmp_path, HYPOTHESES, REFERENCES, *options)
+    assert actual().value == pytest.approx(hf_model["score"], abs=1e-6)
+    assert actual().signature == hf_model["signature"]
 
 
 @pytest.mark.parametrize(
     "language", ["zh", "zh-TW", "ZH_cn", "zho", "chi", "cmn", "zh-Hans", "zho_Hant", "yue"]
 )
 def test_chinese_is_cut_into_characters(tmp_path, language):  # authority: sacreBLEU's own program
-    theirs = by_command_line(tmp_path, *CHINESE, "-m", "bleu", "--tokenize", "zh")
-    assert bleu(*CHINESE, language).value == pytest.approx(theirs["score"], abs=1e-6)
-    assert bleu(*CHINESE, language).signature == theirs["signature"]
+    hf_model = by_command_line(tmp_path, *CHINESE, "-m", "bleu", "--tokenize", "zh")
+    assert bleu(*CHINESE, language).value == pytest.approx(hf_model["score"], abs=1e-6)
+    assert bleu(*CHINESE, language).signature == hf_model["signature"]
     edits = by_command_line(
         tmp_path, *CHINESE, "-m", "ter", "--ter-asian-support", "--ter-normalized"
     )
@@ -189,25 +189,25 @@ def test_paired_bootstrap_equals_sacrebleu(monkeypatch, seed):  # authority: sac
     monkeypatch.setenv("SACREBLEU_SEED", str(seed))
     systems = [("a", system_a), ("b", system_b)]
     test = PairedTest(systems, {"BLEU": BLEU(references=[references])}, None, "bs", n_samples=1000)
-    theirs = test()[1]["BLEU"][1]
-    ours = paired_bootstrap(system_a, system_b, references, seed=seed)
-    assert ours.p_value == pytest.approx(theirs.p_value, abs=1e-9)
-    assert ours.b == pytest.approx(theirs.score, abs=1e-9)
-    low, high = ours.interval_b
-    assert (high - low) / 2 == pytest.approx(theirs.ci, abs=0.15)  # two ways to cut a quantile
+    hf_model = test()[1]["BLEU"][1]
+    actual = paired_bootstrap(system_a, system_b, references, seed=seed)
+    assert actual.p_value == pytest.approx(hf_model.p_value, abs=1e-9)
+    assert actual.b == pytest.approx(hf_model.score, abs=1e-9)
+    low, high = actual.interval_b
+    assert (high - low) / 2 == pytest.approx(hf_model.ci, abs=0.15)  # two ways to cut a quantile
 
 
 def test_paired_bootstrap_sees_a_real_difference_and_no_false_one():  # authority: algebra
     good, references = random_systems(80, 7, noise=0.05)
     bad, _ = random_systems(80, 7, noise=0.5)
-    found = paired_bootstrap(bad, good, references)
-    assert found.delta == pytest.approx(found.b - found.a)
-    assert found.delta > 0
-    assert found.p_value < 0.01
-    assert found.interval_delta[0] > 0
+    result = paired_bootstrap(bad, good, references)
+    assert result.delta == pytest.approx(result.b - result.a)
+    assert result.delta > 0
+    assert result.p_value < 0.01
+    assert result.interval_delta[0] > 0
     turned = paired_bootstrap(good, bad, references)
-    assert turned.delta == pytest.approx(-found.delta)
-    assert turned.p_value == found.p_value
+    assert turned.delta == pytest.approx(-result.delta)
+    assert turned.p_value == result.p_value
     same = paired_bootstrap(good, good, references)
     assert same.delta == 0
     assert same.p_value == 1  # chance alone gives a difference of nothing, always

@@ -61,16 +61,16 @@ def by_hand(model: RecurrentTranslator, source: Sequence[int], target: Sequence[
     first = np.tanh(w["decoder.first.weight"] @ vector + w["decoder.first.bias"])
     states = list(first.reshape(c.n_decoder_layers, parts, c.d_model))
     cells = [cell(layer) for layer in model.decoder.layers]
-    found = np.zeros(c.d_model)  # what is fed before anything was found
+    actual = np.zeros(c.d_model)  # what is fed before anything was found
     logits = []
     for token in target:
         x = w["decoder.embedding.weight"][token]
-        x = np.concatenate([x, found]) if c.input_feeding else x
+        x = np.concatenate([x, actual]) if c.input_feeding else x
         for i, step in enumerate(cells):
             states[i] = step(x, states[i])
             x = states[i][0]
-        found = attend(c.attention, w, x, memory)
-        logits.append(w["heads.lm.output.weight"] @ found)
+        actual = attend(c.attention, w, x, memory)
+        logits.append(w["heads.lm.output.weight"] @ actual)
     return np.stack(logits)
 
 
@@ -99,9 +99,9 @@ def cell(layer: Any) -> Callable[[Array, Array], Array]:
 
     def step(x: Array, state: Array) -> Array:
         before = torch.tensor(state)[:, None]  # (parts, 1, D)
-        given = tuple(before) if len(before) == 2 else before[0]
+        arguments = tuple(before) if len(before) == 2 else before[0]
         with torch.no_grad():
-            after = made(torch.tensor(x)[None], given)
+            after = made(torch.tensor(x)[None], arguments)
         return torch.cat(after if isinstance(after, tuple) else [after]).numpy()
 
     step.parts = 2 if kind is nn.LSTMCell else 1  # type: ignore[attr-defined]

@@ -48,7 +48,7 @@ def randomize(module: nn.Module, seed: int = 0) -> None:
                 parameter.data.add_(1.0)
 
 
-def randomized(c: ModelConfig = SMALL, seed: int = 0) -> Transformer:
+def build_random(c: ModelConfig = SMALL, seed: int = 0) -> Transformer:
     """A model of this shape, in evaluation, with every weight random."""
     model = build(c)
     randomize(model, seed)
@@ -64,7 +64,7 @@ def batch(lengths: tuple[int, ...] = (5, 7, 1), n_target: int = 6, seed: int = 0
     return Batch(source, torch.arange(size[1]) < torch.tensor(lengths)[:, None], target)
 
 
-def apart(a: Tensor, b: Tensor) -> float:
+def max_difference(a: Tensor, b: Tensor) -> float:
     """The largest absolute difference; not a number where either is not."""
     assert a.shape == b.shape
     return float((a.double() - b.double()).detach().abs().max()) if a.numel() else 0.0

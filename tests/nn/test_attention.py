@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from nn.reference import multi_head, scaled_dot_product, weights_of
-from nn.samples import apart, randomize, small
+from nn.samples import max_difference, randomize, small
 from pellucid.nn import kernels
 from pellucid.nn.attention import Attention, CrossAttention, Memory, SelfAttention
 from pellucid.nn.masks import Mask, MaskTensors
@@ -50,7 +50,7 @@ def brute_allowed(tensors: MaskTensors, t: int, s: int) -> np.ndarray:
     return allowed
 
 
-def wanted(q: Tensor, k: Tensor, v: Tensor, allowed: np.ndarray) -> Tensor:
+def expected(q: Tensor, k: Tensor, v: Tensor, allowed: np.ndarray) -> Tensor:
     """The reference's context with heads joined, (B, T, D)."""
     rows = []
     for b in range(B):
@@ -74,7 +74,7 @@ def test_both_paths_are_the_formula(name, path, monkeypatch):
         assert seen["weights"][0].shape == (B, 4, T, S)
     else:
         context = attention.attend(q, k, v, mask)
-    assert apart(context, wanted(q, k, v, brute_allowed(mask, T, S))) <= 1e-5
+    assert max_difference(context, expected(q, k, v, brute_allowed(mask, T, S))) <= 1e-5
 
 
 @pytest.mark.parametrize("explicit", [False, True])
@@ -83,7 +83,7 @@ def test_square_causal_is_the_formula(explicit, monkeypatch):  # the fused kerne
     mask = MaskTensors(Mask(causal=True))
     q, k, v = heads(T, 0), heads(T, 1), heads(T, 2)
     context = made().attend(q, k, v, mask)
-    assert apart(context, wanted(q, k, v, brute_allowed(mask, T, T))) <= 1e-5
+    assert max_difference(context, expected(q, k, v, brute_allowed(mask, T, T))) <= 1e-5
 
 
 @pytest.mark.parametrize("explicit", [False, True])
@@ -91,9 +91,9 @@ def test_bf16_stays_near_the_formula(explicit, monkeypatch):  # bound: specs/rel
     monkeypatch.setattr(kernels, "prefers_matmul", lambda q, k: explicit)
     q, k, v = (heads(n, i, torch.bfloat16) for i, n in enumerate((T, S, S)))
     context = made().attend(q, k, v, MASKS["padding"])
-    exact = wanted(q, k, v, brute_allowed(MASKS["padding"], T, S))
+    exact = expected(q, k, v, brute_allowed(MASKS["padding"], T, S))
     assert context.dtype == torch.bfloat16
-    assert apart(context, exact) <= 1e-2 * float(exact.abs().max())
+    assert max_difference(context, exact) <= 1e-2 * float(exact.abs().max())
 
 
 @pytest.mark.parametrize("split", ["projection", "slice"])
@@ -107,9 +107,9 @@ def test_self_attention_is_the_formula(split, name):
         x.double().numpy(),
         brute_allowed(mask, S, S),
     )
-    assert apart(attention(x, mask), torch.from_numpy(exact)) <= 1e-5
+    assert max_difference(attention(x, mask), torch.from_numpy(exact)) <= 1e-5
     with torch.no_grad():
-        assert apart(attention(x, mask), torch.from_numpy(exact)) <= 1e-5
+        assert max_difference(attention(x, mask), torch.from_numpy(exact)) <= 1e-5
 
 
 @pytest.mark.parametrize("split", ["projection", "slice"])
@@ -122,8 +122,11 @@ def test_cross_attention_is_the_formula(split):
         memory.double().numpy(),
         brute_allowed(MASKS["padding"], T, S),
     )
-    for given in (memory, attention.read(memory)):
-        assert apart(attention(x, Memory(given, MASKS["padding"])), torch.from_numpy(exact)) <= 1e-5
+    for inputs in (memory, attention.read(memory)):
+        assert (
+            max_difference(attention(x, Memory(inputs, MASKS["padding"])), torch.from_numpy(exact))
+            <= 1e-5
+        )
 
 
 @pytest.mark.parametrize("n_heads", [1, 4])
@@ -138,9 +141,9 @@ def test_rows_of_one_source_may_share_its_memory(n_heads, t):  # authority: a co
             memory.repeat_interleave(2, 0), MaskTensors(Mask(keep=KEEP.repeat_interleave(2, 0)))
         ),
     )
-    assert apart(attention(x, Memory(attention.read(memory), mask)), copied) <= 1e-5
+    assert max_difference(attention(x, Memory(attention.read(memory), mask)), copied) <= 1e-5
     with torch.no_grad():
-        assert apart(attention(x, Memory(attention.read(memory), mask)), copied) <= 1e-5
+        assert max_difference(attention(x, Memory(attention.read(memory), mask)), copied) <= 1e-5
 
 
 def test_sliced_heads_see_only_their_slice():  # authority: algebra, a change elsewhere is unseen
@@ -153,8 +156,8 @@ def test_sliced_heads_see_only_their_slice():  # authority: algebra, a change el
         attention(other, MaskTensors(Mask()))
     for name in ("queries", "keys", "values", "context"):
         a, b = first[name][0], second[name][0]
-        assert apart(a[:, 0], b[:, 0]) <= 1e-6
-        assert apart(a[:, 1], b[:, 1]) > 1e-2
+        assert max_difference(a[:, 0], b[:, 0]) <= 1e-6
+        assert max_difference(a[:, 1], b[:, 1]) > 1e-2
 
 
 def test_taps_hold_what_their_names_say():  # authority: algebra on the recorded tensors
@@ -166,13 +169,16 @@ def test_taps_hold_what_their_names_say():  # authority: algebra on the recorded
     )
     above = torch.ones(T, T).triu(1).bool()
     assert (
-        apart(scores.masked_fill(above, 0), (q @ k.mT / math.sqrt(4)).masked_fill(above, 0)) < 1e-5
+        max_difference(
+            scores.masked_fill(above, 0), (q @ k.mT / math.sqrt(4)).masked_fill(above, 0)
+        )
+        < 1e-5
     )
     assert (scores[..., above] == float("-inf")).all()
     assert (weights[..., above] == 0).all()
-    assert apart(weights.sum(-1), torch.ones(B, 4, T)) <= 1e-6
-    assert apart(context, weights @ v) <= 1e-6
-    assert apart(out, attention.o(context.transpose(1, 2).flatten(2))) <= 1e-6
+    assert max_difference(weights.sum(-1), torch.ones(B, 4, T)) <= 1e-6
+    assert max_difference(context, weights @ v) <= 1e-6
+    assert max_difference(out, attention.o(context.transpose(1, 2).flatten(2))) <= 1e-6
 
 
 @pytest.mark.parametrize("explicit", [False, True])
@@ -204,8 +210,10 @@ def test_dropout_falls_on_the_weights_in_training_only():  # authority: its defi
     with record(attention) as seen:
         attention(x, MaskTensors(Mask()))
     weights, v, context = (seen[name][0] for name in ("weights", "values", "context"))
-    assert apart(weights.sum(-1), torch.ones(B, 4, T)) <= 1e-6  # the tap stands before dropout
-    assert apart(context, weights @ v) > 1e-2
+    assert (
+        max_difference(weights.sum(-1), torch.ones(B, 4, T)) <= 1e-6
+    )  # the tap stands before dropout
+    assert max_difference(context, weights @ v) > 1e-2
     eye = torch.eye(T, 4).expand(B, 4, T, 4)  # shows the first four weights as they are used
     with edit(attention, "values", lambda path, v: eye), record(attention, "context") as seen:
         attention(x, MaskTensors(Mask()))
@@ -219,7 +227,7 @@ def test_dropout_on_both_paths(explicit, monkeypatch):  # authority: evaluation 
     monkeypatch.setattr(kernels, "prefers_matmul", lambda q, k: explicit)
     attention, x = made(attention_dropout=0.5), vectors(T)
     undropped = made()(x, MaskTensors(Mask()))
-    assert apart(attention.eval()(x, MaskTensors(Mask())), undropped) <= 1e-5
+    assert max_difference(attention.eval()(x, MaskTensors(Mask())), undropped) <= 1e-5
     mean = torch.stack([attention.train()(x, MaskTensors(Mask())) for _ in range(400)]).mean(0)
-    assert apart(attention(x, MaskTensors(Mask())), undropped) > 1e-2
-    assert apart(mean, undropped) <= 0.3
+    assert max_difference(attention(x, MaskTensors(Mask())), undropped) > 1e-2
+    assert max_difference(mean, undropped) <= 0.3

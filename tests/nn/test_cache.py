@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from nn.samples import DECODER, apart, batch, randomized, small
+from nn.samples import DECODER, batch, build_random, max_difference, small
 from pellucid.errors import UsageError
 from pellucid.nn.cache import KeyValueCache
 
@@ -21,12 +21,12 @@ class Texts:
     """A cache, and beside it what it should remember: each row's source and ids."""
 
     def __init__(self, c, lengths: tuple[int, ...] = (5, 7, 1), seed: int = 0) -> None:
-        self.model = randomized(c, seed)
+        self.model = build_random(c, seed)
         self.source, self.keep, _ = batch(lengths, seed=seed)
         self.both = bool(c.n_encoder_layers)
-        given = (self.source, self.keep) if self.both else (None, None)
+        inputs = (self.source, self.keep) if self.both else (None, None)
         with torch.no_grad():
-            self.cache = self.model.prefill(*given, len(lengths))
+            self.cache = self.model.prefill(*inputs, len(lengths))
         self.sources = torch.arange(len(lengths))
         self.ids = torch.zeros(len(lengths), 0, dtype=torch.long)
         self.rng = torch.Generator().manual_seed(seed)
@@ -38,11 +38,11 @@ class Texts:
         with torch.no_grad():
             step = self.model.step(new, self.cache)
             states = self.uncached()[:, -t:]
-            wanted = self.model.heads["lm"](states)
+            expected = self.model.heads["lm"](states)
         assert (self.cache.length, self.cache.rows) == (self.ids.shape[1], len(self.ids))
         assert step.logits.dtype == torch.float32
-        assert apart(step.state, states) <= 1e-5
-        assert apart(step.logits, wanted) <= 1e-5
+        assert max_difference(step.state, states) <= 1e-5
+        assert max_difference(step.logits, expected) <= 1e-5
 
     def uncached(self) -> Tensor:
         if not self.both:
@@ -159,7 +159,7 @@ def test_two_reorders_use_the_same_two_buffers():  # authority: their addresses
 
 
 def test_the_cache_follows_the_models_dtype():
-    model = randomized(DECODER).double()
+    model = build_random(DECODER).double()
     cache = model.prefill(None, None, 2)
     assert isinstance(cache, KeyValueCache)
     with torch.no_grad():

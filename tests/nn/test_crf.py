@@ -5,7 +5,7 @@ from itertools import product
 import pytest
 import torch
 
-from nn.samples import apart, small
+from nn.samples import max_difference, small
 from pellucid.config.head import HeadConfig
 from pellucid.errors import ConfigError
 from pellucid.nn.crf import CRF
@@ -52,9 +52,9 @@ def test_the_loss_is_that_of_all_labels(crf):
         scores = all_scores(crf, emissions[row, :n])
         log_z = torch.logsumexp(torch.stack(list(scores.values())), 0)
         expected = expected + log_z - scores[tuple(labels[row, :n].tolist())]
-    assert apart(crf(emissions, labels, KEEP), expected) <= 1e-10
+    assert max_difference(crf(emissions, labels, KEEP), expected) <= 1e-10
     whole = sum(crf(emissions[i : i + 1], labels[i : i + 1]) for i in range(4))
-    assert apart(crf(emissions, labels), whole) <= 1e-10
+    assert max_difference(crf(emissions, labels), whole) <= 1e-10
 
 
 def test_the_best_labels_are_decoded(crf):
@@ -77,7 +77,7 @@ def test_marginals_are_sums_over_labels(crf):
         for labels, chance in zip(scores, chances, strict=True):
             for t, label in enumerate(labels):
                 expected[t, label] += chance
-        assert apart(marginals[row, :n], expected) <= 1e-12
+        assert max_difference(marginals[row, :n], expected) <= 1e-12
 
 
 def test_padding_changes_nothing(crf):
@@ -85,14 +85,17 @@ def test_padding_changes_nothing(crf):
     other, other_labels = emissions_and_labels()
     changed = torch.where(KEEP[..., None], emissions, other * 50)
     changed_labels = torch.where(KEEP, labels, other_labels)
-    assert apart(crf(emissions, labels, KEEP), crf(changed, changed_labels, KEEP)) <= 1e-12
+    assert max_difference(crf(emissions, labels, KEEP), crf(changed, changed_labels, KEEP)) <= 1e-12
     assert torch.equal(crf.decode(emissions, KEEP), crf.decode(changed, KEEP))
     longer = torch.cat([emissions, other], 1), torch.cat([labels, other_labels], 1)
     keep = torch.cat([KEEP, torch.zeros_like(KEEP)], 1)
-    assert apart(crf(*longer, keep), crf(emissions, labels, KEEP)) <= 1e-12
+    assert max_difference(crf(*longer, keep), crf(emissions, labels, KEEP)) <= 1e-12
     assert torch.equal(crf.decode(longer[0], keep)[:, :4], crf.decode(emissions, KEEP))
-    assert apart(crf.marginals(longer[0], keep)[:, :4][KEEP], crf.marginals(emissions)[KEEP]) > 0.01
-    assert apart(
+    assert (
+        max_difference(crf.marginals(longer[0], keep)[:, :4][KEEP], crf.marginals(emissions)[KEEP])
+        > 0.01
+    )
+    assert max_difference(
         crf.marginals(longer[0], keep)[:, :4][KEEP], crf.marginals(emissions, KEEP)[KEEP]
     ) <= 1e-12  # fmt: skip
 
@@ -114,9 +117,11 @@ def test_without_transitions_each_word_is_a_softmax():  # authority: torch's cro
     initialize(crf, 0)
     emissions, labels = emissions_and_labels()
     expected = torch.nn.functional.cross_entropy(emissions[KEEP], labels[KEEP], reduction="sum")
-    assert apart(crf(emissions, labels, KEEP), expected) <= 1e-10
+    assert max_difference(crf(emissions, labels, KEEP), expected) <= 1e-10
     assert torch.equal(crf.decode(emissions, KEEP)[KEEP], emissions.argmax(-1)[KEEP])
-    assert apart(crf.marginals(emissions, KEEP)[KEEP], emissions.softmax(-1)[KEEP]) <= 1e-10
+    assert (
+        max_difference(crf.marginals(emissions, KEEP)[KEEP], emissions.softmax(-1)[KEEP]) <= 1e-10
+    )
 
 
 def test_long_sentences_are_computed_in_float32():  # authority: the same in float64
@@ -127,7 +132,7 @@ def test_long_sentences_are_computed_in_float32():  # authority: the same in flo
     small = crf(emissions.bfloat16(), labels).detach()
     assert small.dtype == torch.float32
     exact = crf.double()(emissions.bfloat16().double(), labels).detach()
-    assert apart(small, exact) <= 1e-5 * float(exact)
+    assert max_difference(small, exact) <= 1e-5 * float(exact)
 
 
 def test_a_head_holds_it():

@@ -1,6 +1,6 @@
 import torch
 
-from nn.samples import apart, batch, randomized, small
+from nn.samples import batch, build_random, max_difference, small
 from pellucid.nn.dropout import dropout
 
 
@@ -14,15 +14,15 @@ def test_only_in_training_and_only_above_zero():
 
 
 def test_a_models_dropout_is_decided_by_the_seed():  # authority: torch.manual_seed
-    given = batch()
+    inputs = batch()
     rates = {"dropout": 0.2, "attention_dropout": 0.2, "activation_dropout": 0.2}
-    model = randomized(small(**rates)).train()
+    model = build_random(small(**rates)).train()
     seen = []
     for seed in (0, 0, 1):
         torch.manual_seed(seed)
-        seen.append(model(*given))
+        seen.append(model(*inputs))
     assert torch.equal(seen[0], seen[1])
-    assert apart(seen[0], seen[2]) > 1e-2
-    assert torch.equal(model.eval()(*given), model(*given))
+    assert max_difference(seen[0], seen[2]) > 1e-2
+    assert torch.equal(model.eval()(*inputs), model(*inputs))
     with torch.no_grad():
-        assert torch.equal(model(*given), model(*given))
+        assert torch.equal(model(*inputs), model(*inputs))

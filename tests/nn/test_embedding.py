@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from nn.samples import apart, randomize, small
+from nn.samples import max_difference, randomize, small
 from pellucid.nn.embedding import Embedding
 from pellucid.taps import record
 
@@ -26,7 +26,7 @@ def test_row_times_scale_plus_place(positions, scaled):  # authority: section 3.
     for b in range(2):
         for t in range(4):
             place = places[2 + t] if positions != "none" else 0.0
-            assert apart(out[b, t], embedding.weight[IDS[b, t]] * scale + place) <= 1e-6
+            assert max_difference(out[b, t], embedding.weight[IDS[b, t]] * scale + place) <= 1e-6
 
 
 @pytest.mark.parametrize("positions", ["sinusoid", "learned"])

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from nn.reference import activation, feed_forward, weights_of
-from nn.samples import apart, randomize, small
+from nn.samples import max_difference, randomize, small
 from pellucid.nn.feed_forward import ACTIVATIONS, FeedForward
 from pellucid.taps import record
 
@@ -11,12 +11,12 @@ from pellucid.taps import record
 def test_activations_are_their_formulas(name):  # authority: the papers, in float64
     x = torch.linspace(-6, 6, 241)
     exact = torch.from_numpy(activation(name, x.double().numpy()))
-    assert apart(ACTIVATIONS[name](x), exact) <= 1e-6
+    assert max_difference(ACTIVATIONS[name](x), exact) <= 1e-6
 
 
 def test_both_gelus_differ():  # by about 5e-4 at 2.7: the two names may not be mixed up
     x = torch.linspace(-6, 6, 241)
-    assert 1e-4 < apart(ACTIVATIONS["gelu"](x), ACTIVATIONS["gelu-tanh"](x)) < 1e-3
+    assert 1e-4 < max_difference(ACTIVATIONS["gelu"](x), ACTIVATIONS["gelu-tanh"](x)) < 1e-3
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
@@ -25,7 +25,7 @@ def test_the_network_is_equation_2(name):  # authority: NumPy float64
     module, x = FeedForward(c), torch.randn(2, 5, 16)
     randomize(module)
     exact = feed_forward(c, weights_of(module), x.double().numpy())
-    assert apart(module(x), torch.from_numpy(exact)) <= 1e-5
+    assert max_difference(module(x), torch.from_numpy(exact)) <= 1e-5
 
 
 def test_hidden_is_what_the_tap_sees():

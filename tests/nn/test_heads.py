@@ -2,7 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from nn.samples import DECODER, apart, randomize, small
+from nn.samples import DECODER, max_difference, randomize, small
 from pellucid.config.head import LANGUAGE_MODEL, HeadConfig
 from pellucid.errors import ConfigError, UsageError
 from pellucid.nn.heads import Head, pool_states
@@ -16,7 +16,7 @@ def test_logits_are_products_with_each_tokens_vector():  # authority: by hand
         logits = head(states)
     assert head.output.bias is None
     for b, t, v in ((0, 0, 0), (1, 2, 12)):
-        assert apart(logits[b, t, v], (states[b, t] * head.output.weight[v]).sum()) <= 1e-5
+        assert max_difference(logits[b, t, v], (states[b, t] * head.output.weight[v]).sum()) <= 1e-5
     assert torch.equal(seen["logits"][0], logits)
 
 
@@ -28,7 +28,7 @@ def test_the_parts_stand_in_their_order():  # authority: torch's own operators i
     x = torch.randn(2, 5, 16, dtype=torch.float64)
     inner = F.gelu(F.linear(x, head.transform.weight, head.transform.bias))
     inner = F.layer_norm(inner, (16,), head.norm.weight, head.norm.bias, 0.1) * 0.5
-    assert apart(head(x), F.linear(inner, head.output.weight, head.output.bias)) <= 1e-12
+    assert max_difference(head(x), F.linear(inner, head.output.weight, head.output.bias)) <= 1e-12
 
 
 def test_a_score_is_a_number_a_token():  # authority: a tagger of one label, without its axis

@@ -2,7 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from nn.samples import apart
+from nn.samples import max_difference
 from pellucid.errors import UsageError
 from pellucid.nn import kernels
 from pellucid.nn.device import choose_device
@@ -43,13 +43,13 @@ NAMES = "batch matrix vector no-bias transposed strided expanded weight-transpos
 @pytest.mark.parametrize("name", [*NAMES.split(), "empty"])
 @pytest.mark.parametrize("kind", ["random", "expanded"])  # of a sum, gradients come with stride 0
 def test_linear_and_its_gradients_are_torchs(choices, name, kind):  # authority: F.linear
-    given = [None if t is None else t.detach().requires_grad_() for t in case(name)]
-    leaves = [t for t in given if t is not None]
-    ours, wanted = kernels.linear(*given), F.linear(*given)
-    assert apart(ours, wanted) <= 1e-5
-    grad = torch.randn(ours.shape) if kind == "random" else torch.ones(()).expand(ours.shape)
-    a, b = (torch.autograd.grad(y, leaves, grad) for y in (ours, wanted))
-    assert all(apart(p, q) <= 1e-5 for p, q in zip(a, b, strict=True))
+    inputs = [None if t is None else t.detach().requires_grad_() for t in case(name)]
+    leaves = [t for t in inputs if t is not None]
+    actual, expected = kernels.linear(*inputs), F.linear(*inputs)
+    assert max_difference(actual, expected) <= 1e-5
+    grad = torch.randn(actual.shape) if kind == "random" else torch.ones(()).expand(actual.shape)
+    a, b = (torch.autograd.grad(y, leaves, grad) for y in (actual, expected))
+    assert all(max_difference(p, q) <= 1e-5 for p, q in zip(a, b, strict=True))
 
 
 def test_linear_gives_only_the_gradients_asked_for(choices):
@@ -89,7 +89,7 @@ def test_autocast_keeps_its_16_bits(choices):
     with torch.autocast("cpu", torch.bfloat16):
         out = kernels.linear(x, weight, bias)
     assert out.dtype == torch.bfloat16
-    assert apart(out, F.linear(x, weight, bias)) <= 0.05
+    assert max_difference(out, F.linear(x, weight, bias)) <= 0.05
 
 
 @pytest.mark.parametrize("p", [0.001, 0.1, 0.3, 0.5, 0.9, 0.99])
@@ -119,9 +119,9 @@ def test_dropouts_gradient_is_its_mask():  # authority: the derivative of a prod
     x = (torch.randn(50, 7).abs() + 1).t().requires_grad_()
     out = kernels.dropout(x, 0.3)
     grad = torch.randn(7, 50)
-    (found,) = torch.autograd.grad(out, x, grad)
-    assert apart(found, grad * (out / x)) <= 1e-6
-    assert torch.equal(found == 0, out == 0)
+    (result,) = torch.autograd.grad(out, x, grad)
+    assert max_difference(result, grad * (out / x)) <= 1e-6
+    assert torch.equal(result == 0, out == 0)
 
 
 def test_dropout_is_decided_by_the_seed():
@@ -156,12 +156,12 @@ def test_packed_products(dtype, bound, activation):  # authority: F.linear in fl
     if not kernels.can_pack(dtype):
         pytest.skip(f"no {dtype} products on this machine")
     x, weight, bias = torch.randn(2, 70, 64), torch.randn(48, 64) / 8, torch.randn(48)
-    wanted = F.linear(x.double(), weight.double(), bias.double())
-    wanted = wanted.relu() if activation == "relu" else wanted
+    expected = F.linear(x.double(), weight.double(), bias.double())
+    expected = expected.relu() if activation == "relu" else expected
     packed = kernels.pack(weight, bias, dtype, activation)
     for part in (x, x[:, :1]):
         out = packed(part.to(kernels.TORCH_TYPES[dtype]))
-        assert apart(out, wanted[:, : part.shape[1]]) <= bound
+        assert max_difference(out, expected[:, : part.shape[1]]) <= bound
 
 
 def test_devices(monkeypatch):

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from nn.samples import apart, randomize, small
+from nn.samples import max_difference, randomize, small
 from pellucid.nn.attention import Memory
 from pellucid.nn.layer import RESIDUALS, DecoderLayer, EncoderLayer
 from pellucid.nn.masks import Mask, MaskTensors
@@ -26,8 +26,8 @@ def wrapped(place: str, dropout: float = 0.0) -> nn.Module:
 def test_where_the_norm_stands(training):  # authority: Vaswani 5.4; Xiong et al. 2020, table 1
     x = torch.randn(2, 5, 16)
     post, pre = wrapped("post").train(training), wrapped("pre").train(training)
-    assert apart(post(x), post.norm(x + 2 * x)) <= 2e-6
-    assert apart(pre(x), x + 2 * pre.norm(x)) <= 2e-6
+    assert max_difference(post(x), post.norm(x + 2 * x)) <= 2e-6
+    assert max_difference(pre(x), x + 2 * pre.norm(x)) <= 2e-6
 
 
 def test_dropout_falls_on_the_sublayer_and_never_on_the_residual():  # authority: algebra
@@ -37,7 +37,7 @@ def test_dropout_falls_on_the_sublayer_and_never_on_the_residual():  # authority
     assert (((added - 2).abs() < 1e-3) | (added.abs() < 1e-3)).all()
     assert 0.4 < float((added.abs() < 1e-3).float().mean()) < 0.6
     pre.eval()
-    assert apart(pre(x), x + 2 * pre.norm(x)) <= 2e-6
+    assert max_difference(pre(x), x + 2 * pre.norm(x)) <= 2e-6
 
 
 @pytest.mark.parametrize("place", ["post", "pre"])
@@ -82,8 +82,8 @@ def test_gradients_of_sublayers(part, place):  # authority: finite differences i
     x = torch.randn(2, 3, 4, dtype=torch.float64, requires_grad=True)
 
     def call(x, memory, *weights):
-        given = {"attention": (mask,), "feed_forward": (), "cross": (Memory(memory, mask),)}[part]
+        inputs = {"attention": (mask,), "feed_forward": (), "cross": (Memory(memory, mask),)}[part]
         state = dict(zip(names, weights, strict=True))
-        return torch.func.functional_call(layer, state, (x, *given)) + 0 * memory.sum()
+        return torch.func.functional_call(layer, state, (x, *inputs)) + 0 * memory.sum()
 
     assert torch.autograd.gradcheck(call, (x, memory, *weights))

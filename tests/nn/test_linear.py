@@ -1,6 +1,6 @@
 import torch
 
-from nn.samples import apart, randomize
+from nn.samples import max_difference, randomize
 from pellucid.nn.linear import BlockDiagonalLinear, Linear, project
 
 
@@ -14,7 +14,7 @@ def test_linear_is_an_affine_map():  # authority: its definition, element by ele
     for row, out in zip(x, linear(x), strict=True):
         for i in range(2):
             exact = sum(linear.weight[i, j] * row[j] for j in range(3)) + linear.bias[i]
-            assert apart(out[i], exact) <= 2e-6
+            assert max_difference(out[i], exact) <= 2e-6
     assert linear.matrix() is linear.weight
 
 
@@ -24,20 +24,20 @@ def test_a_sliced_map_is_one_map_a_head():  # authority: a small map for each sl
     for h in range(3):
         rows = slice(4 * h, 4 * h + 4)
         exact = x[..., rows] @ linear.weight[rows].T + linear.bias[rows]
-        assert apart(out[..., rows], exact) <= 2e-6
+        assert max_difference(out[..., rows], exact) <= 2e-6
     assert linear.weight.numel() == 48  # a third of a full map's
-    assert apart(x @ linear.matrix().T + linear.bias, out) <= 2e-6
+    assert max_difference(x @ linear.matrix().T + linear.bias, out) <= 2e-6
 
 
 def test_several_maps_as_one_product():  # authority: each map by itself, and its gradients
     x = torch.randn(2, 5, 12, requires_grad=True)
     maps = [made(Linear(12, 8)), made(BlockDiagonalLinear(12, 3)), made(Linear(12, 12))]
     joined, single = project(x, maps), torch.cat([linear(x) for linear in maps], -1)
-    assert apart(joined, single) <= 2e-6
+    assert max_difference(joined, single) <= 2e-6
     leaves = [x, *(p for linear in maps for p in linear.parameters())]
     direction = torch.randn(joined.shape)
     a, b = (torch.autograd.grad((y * direction).sum(), leaves) for y in (joined, single))
-    assert all(apart(p, q) <= 1e-5 for p, q in zip(a, b, strict=True))
+    assert all(max_difference(p, q) <= 1e-5 for p, q in zip(a, b, strict=True))
 
 
 def test_gradients():  # authority: finite differences in float64 (D9)

@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from nn.samples import apart
+from nn.samples import max_difference
 from pellucid.nn.losses import cross_entropy, divergence, perplexity
 
 
@@ -16,8 +16,8 @@ def test_the_formula(smoothing):  # authority: Szegedy et al. 2016, section 7, b
     for row, target in zip(logits.double(), targets, strict=True):
         log_sum = math.log(sum(math.exp(score) for score in row))
         for v, score in enumerate(row):
-            wanted = smoothing / 5 + (1 - smoothing) * (v == int(target))
-            exact -= wanted * (float(score) - log_sum)
+            expected_values = smoothing / 5 + (1 - smoothing) * (v == int(target))
+            exact -= expected_values * (float(score) - log_sum)
     assert float(loss) == pytest.approx(exact, abs=1e-5)
 
 
@@ -28,10 +28,10 @@ def test_gradients():  # authority: finite differences; the reason that it retur
     parts = cross_entropy(logits[:1], targets[:1], 0.1) + cross_entropy(
         logits[1:], targets[1:], 0.1
     )
-    assert apart(whole, parts) <= 1e-5
+    assert max_difference(whole, parts) <= 1e-5
     (grad,) = torch.autograd.grad(whole, logits)
     exact = logits.detach().softmax(-1) - 0.9 * torch.eye(5)[targets] - 0.1 / 5
-    assert apart(grad, exact) <= 1e-6
+    assert max_difference(grad, exact) <= 1e-6
 
 
 def test_half_precision_is_summed_in_float32():
@@ -51,10 +51,12 @@ def test_divergence_is_that_of_torch():  # authority: torch.nn.functional.kl_div
     torch.manual_seed(1)
     logits = torch.randn(600, 7, dtype=torch.float64, requires_grad=True)
     teacher = torch.randn(600, 7, dtype=torch.float64)
-    wanted = 9 * F.kl_div((logits / 3).log_softmax(-1), (teacher / 3).softmax(-1), reduction="sum")
-    found = divergence(logits, teacher, 3.0)
-    torch.testing.assert_close(found, wanted, atol=1e-9, rtol=0)
-    (gradient,) = torch.autograd.grad(found * 2, logits)
-    (expected,) = torch.autograd.grad(wanted * 2, logits)
+    expected_values = 9 * F.kl_div(
+        (logits / 3).log_softmax(-1), (teacher / 3).softmax(-1), reduction="sum"
+    )
+    actual = divergence(logits, teacher, 3.0)
+    torch.testing.assert_close(actual, expected_values, atol=1e-9, rtol=0)
+    (gradient,) = torch.autograd.grad(actual * 2, logits)
+    (expected,) = torch.autograd.grad(expected_values * 2, logits)
     torch.testing.assert_close(gradient, expected, atol=1e-9, rtol=0)
     assert float(divergence(logits.detach(), logits.detach(), 2.0)) == pytest.approx(0.0, abs=1e-9)

@@ -7,7 +7,16 @@ import torch
 from torch import nn
 
 from nn.reference import part, stack, transformer, weights_of
-from nn.samples import DECODER, ENCODER, SMALL, apart, batch, randomize, randomized, small
+from nn.samples import (
+    DECODER,
+    ENCODER,
+    SMALL,
+    batch,
+    build_random,
+    max_difference,
+    randomize,
+    small,
+)
 from pellucid.config.head import LANGUAGE_MODEL
 from pellucid.errors import ConfigError, UsageError
 from pellucid.nn import kernels
@@ -28,44 +37,44 @@ SHAPES = {
 @pytest.mark.parametrize("explicit", [False, True])
 def test_logits_are_the_papers(name, explicit, monkeypatch):  # authority: NumPy float64
     monkeypatch.setattr(kernels, "prefers_matmul", lambda q, k: explicit)
-    c, given = SHAPES[name], batch()
-    model = randomized(c)
-    logits = model.heads["lm"](model(given.source, given.keep, given.target))
-    exact = transformer(c, weights_of(model), *(x.numpy() for x in given))
-    assert apart(logits, torch.from_numpy(exact)) <= 1e-5
+    c, inputs = SHAPES[name], batch()
+    model = build_random(c)
+    logits = model.heads["lm"](model(inputs.source, inputs.keep, inputs.target))
+    exact = transformer(c, weights_of(model), *(x.numpy() for x in inputs))
+    assert max_difference(logits, torch.from_numpy(exact)) <= 1e-5
 
 
 @pytest.mark.parametrize("place", ["post", "pre"])
 def test_halves_are_the_papers(place):  # authority: NumPy float64
     source, keep, _ = batch()
     c = small(n_decoder_layers=0, norm_place=place)
-    model = randomized(c)
+    model = build_random(c)
     seen = keep[:, None, :].expand(-1, source.shape[1], -1).numpy()
     exact = stack(c, part(weights_of(model), "encoder"), source.numpy(), seen)
-    assert apart(model(source, keep), torch.from_numpy(exact)) <= 1e-5
+    assert max_difference(model(source, keep), torch.from_numpy(exact)) <= 1e-5
     c = small(n_encoder_layers=0, norm_place=place)
-    model = randomized(c)
+    model = build_random(c)
     seen = torch.ones(seen.shape).tril().bool()
     exact = stack(c, part(weights_of(model), "decoder"), source.numpy(), seen.numpy())
-    assert apart(model(source), torch.from_numpy(exact)) <= 1e-5
+    assert max_difference(model(source), torch.from_numpy(exact)) <= 1e-5
 
 
 @pytest.mark.parametrize("positions", ["sinusoid", "learned", "buckets"])
 def test_padding_on_either_side_changes_nothing(positions):  # authority: algebra
-    model = randomized(small(n_encoder_layers=0, positions=positions))
+    model = build_random(small(n_encoder_layers=0, positions=positions))
     texts = [torch.tensor([[4, 7, 9, 5, 3]]), torch.tensor([[6, 8]])]
     left = torch.tensor([[4, 7, 9, 5, 3], [1, 1, 1, 6, 8]])
     right = torch.tensor([[4, 7, 9, 5, 3], [6, 8, 1, 1, 1]])
     keep = torch.tensor([[1, 1, 1, 1, 1], [0, 0, 0, 1, 1]]).bool()
     for states, where in ((model(left, keep), keep), (model(right, keep.flip(1)), keep.flip(1))):
         for row, text in enumerate(texts):
-            assert apart(states[row, where[row]], model(text)[0]) <= 2e-6
+            assert max_difference(states[row, where[row]], model(text)[0]) <= 2e-6
 
 
 @torch.inference_mode()
 def test_a_beginning_padded_on_the_left_is_continued_as_if_alone():  # authority: algebra
     for positions in ("sinusoid", "learned", "buckets"):
-        model = randomized(small(n_encoder_layers=0, positions=positions))
+        model = build_random(small(n_encoder_layers=0, positions=positions))
         texts = [torch.tensor([[4, 7, 9, 5, 3]]), torch.tensor([[6, 8]])]
         left = torch.tensor([[4, 7, 9, 5, 3], [1, 1, 1, 6, 8]])
         keep = torch.tensor([[1, 1, 1, 1, 1], [0, 0, 0, 1, 1]]).bool()
@@ -78,18 +87,18 @@ def test_a_beginning_padded_on_the_left_is_continued_as_if_alone():  # authority
         logits.append(model.step(ids[2:], cache).logits)
         for row, text in ((0, texts[0]), (1, texts[0]), (2, texts[1]), (3, texts[1])):
             whole = torch.cat([text, ids[row : row + 1], ids[row : row + 1]], 1)
-            wanted = model.heads["lm"](model(whole))[0]
-            assert apart(logits[0][row], wanted[-4:-2]) <= 1e-5
+            expected = model.heads["lm"](model(whole))[0]
+            assert max_difference(logits[0][row], expected[-4:-2]) <= 1e-5
             if row > 1:
-                assert apart(logits[1][row - 2], wanted[-2:]) <= 1e-5
+                assert max_difference(logits[1][row - 2], expected[-2:]) <= 1e-5
     with pytest.raises(UsageError, match="padded on the left"):
         model.prefill(left, keep.flip(1), 2)
 
 
-def torch_transformer(ours, c) -> nn.Transformer:
+def torch_transformer(actual, c) -> nn.Transformer:
     """torch's own model with our weights; post-norm without the final norms that it adds."""
     pre = c.norm_place == "pre"
-    theirs = nn.Transformer(
+    hf_model = nn.Transformer(
         *(c.d_model, c.n_heads, c.n_encoder_layers, c.n_decoder_layers, c.d_ff, 0.0),
         activation=c.activation,
         layer_norm_eps=c.norm_eps,
@@ -97,11 +106,11 @@ def torch_transformer(ours, c) -> nn.Transformer:
         norm_first=pre,
     )
     if not pre:
-        theirs.encoder.norm = theirs.decoder.norm = None
-    state = theirs.state_dict()
+        hf_model.encoder.norm = hf_model.decoder.norm = None
+    state = hf_model.state_dict()
     for name, tensor in state.items():
-        tensor.copy_(ours_by_their_name(dict(ours.named_parameters()), name))
-    return theirs
+        tensor.copy_(ours_by_their_name(dict(actual.named_parameters()), name))
+    return hf_model
 
 
 RENAMES = {
@@ -114,67 +123,69 @@ RENAMES = {
 }
 
 
-def ours_by_their_name(ours: dict, name: str) -> torch.Tensor:
+def ours_by_their_name(actual: dict, name: str) -> torch.Tensor:
     names = dict(RENAMES)
     last = "3" if name.startswith("decoder") else "2"
     names |= {"norm1.": "attention.norm.", f"norm{last}.": "feed_forward.norm."}
     if last == "3":
         names["norm2."] = "cross.norm."
-    for theirs, mine in names.items():
-        name = name.replace(theirs, mine)
+    for hf_model, mine in names.items():
+        name = name.replace(hf_model, mine)
     if "{}" in name:
-        return torch.cat([ours[name.format(letter)] for letter in "qkv"])
-    return ours[name]
+        return torch.cat([actual[name.format(letter)] for letter in "qkv"])
+    return actual[name]
 
 
 @pytest.mark.parametrize("place", ["post", "pre"])
 @pytest.mark.parametrize("activation", ["relu", "gelu"])
 def test_forward_and_gradients_are_torchs(place, activation):  # authority: torch.nn.Transformer
     c, (source, keep, target) = small(norm_place=place, activation=activation), batch()
-    ours = randomized(c).train()
-    theirs = torch_transformer(ours, c).train()
+    actual = build_random(c).train()
+    hf_model = torch_transformer(actual, c).train()
     embed = [
-        stack.embedding(ids) for stack, ids in ((ours.encoder, source), (ours.decoder, target))
+        stack.embedding(ids) for stack, ids in ((actual.encoder, source), (actual.decoder, target))
     ]
     causal = nn.Transformer.generate_square_subsequent_mask(target.shape[1]) < 0
-    wanted = theirs(
+    expected = hf_model(
         *embed, tgt_mask=causal, src_key_padding_mask=~keep, memory_key_padding_mask=~keep
     )
-    states = ours(source, keep, target)
-    assert apart(states, wanted) <= 1e-5
+    states = actual(source, keep, target)
+    assert max_difference(states, expected) <= 1e-5
     direction = torch.randn(states.shape) / states[0].numel()
-    by_name = {n: p for n, p in ours.named_parameters() if n.split(".")[1] in ("layers", "norm")}
+    by_name = {n: p for n, p in actual.named_parameters() if n.split(".")[1] in ("layers", "norm")}
     mine = torch.autograd.grad((states * direction).sum(), list(by_name.values()))
     grads = dict(zip(by_name, mine, strict=True))
-    named = dict(theirs.named_parameters())
-    other = torch.autograd.grad((wanted * direction).sum(), list(named.values()))
+    named = dict(hf_model.named_parameters())
+    other = torch.autograd.grad((expected * direction).sum(), list(named.values()))
     for name, grad in zip(named, other, strict=True):
         assert grad.abs().max() > 0
-        assert apart(ours_by_their_name(grads, name), grad) <= 1e-5, name
-    embeddings = ours.encoder.embedding.weight  # tied: the same leaf on both roads
-    a, b = (torch.autograd.grad((y * direction).sum(), embeddings)[0] for y in again(ours, theirs))
-    assert apart(a, b) <= 1e-5
+        assert max_difference(ours_by_their_name(grads, name), grad) <= 1e-5, name
+    embeddings = actual.encoder.embedding.weight  # tied: the same leaf on both roads
+    a, b = (
+        torch.autograd.grad((y * direction).sum(), embeddings)[0] for y in again(actual, hf_model)
+    )
+    assert max_difference(a, b) <= 1e-5
 
 
-def again(ours, theirs) -> tuple[torch.Tensor, torch.Tensor]:
+def again(actual, hf_model) -> tuple[torch.Tensor, torch.Tensor]:
     source, keep, target = batch()
     embed = [
-        stack.embedding(ids) for stack, ids in ((ours.encoder, source), (ours.decoder, target))
+        stack.embedding(ids) for stack, ids in ((actual.encoder, source), (actual.decoder, target))
     ]
     causal = nn.Transformer.generate_square_subsequent_mask(target.shape[1]) < 0
     padding = {"src_key_padding_mask": ~keep, "memory_key_padding_mask": ~keep}
-    return ours(source, keep, target), theirs(*embed, tgt_mask=causal, **padding)
+    return actual(source, keep, target), hf_model(*embed, tgt_mask=causal, **padding)
 
 
 @pytest.mark.parametrize("explicit", [False, True])
 def test_autocast_stays_near(explicit, monkeypatch):  # authority: float32; bf16 has 8 bits
     monkeypatch.setattr(kernels, "prefers_matmul", lambda q, k: explicit)
-    model, given = randomized(small(norm_place="pre")).train(), batch()
-    wanted = model.heads["lm"](model(*given))
+    model, inputs = build_random(small(norm_place="pre")).train(), batch()
+    expected = model.heads["lm"](model(*inputs))
     with torch.autocast("cpu", torch.bfloat16):
-        logits = model.heads["lm"](model(*given))
+        logits = model.heads["lm"](model(*inputs))
     assert logits.dtype == torch.bfloat16
-    assert apart(logits, wanted) <= 0.05 * float(wanted.detach().abs().max())
+    assert max_difference(logits, expected) <= 0.05 * float(expected.detach().abs().max())
     logits.float().square().mean().backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None, name
@@ -184,7 +195,7 @@ def test_autocast_stays_near(explicit, monkeypatch):  # authority: float32; bf16
 
 def test_each_shape_has_its_parts_and_no_more():
     source, keep, target = batch()
-    encoder, decoder, both = randomized(ENCODER), randomized(DECODER), randomized()
+    encoder, decoder, both = build_random(ENCODER), build_random(DECODER), build_random()
     assert not any(name.startswith(("decoder", "head")) for name, _ in encoder.named_parameters())
     assert not any("cross" in n or n.startswith("encoder") for n, _ in decoder.named_parameters())
     assert encoder(source, keep).shape == (*source.shape, 16)
@@ -195,19 +206,19 @@ def test_each_shape_has_its_parts_and_no_more():
 def test_what_a_shape_cannot_do_is_a_usage_error():
     source, keep, _ = batch()
     with pytest.raises(UsageError, match="needs target_ids"):
-        randomized()(source, keep)
+        build_random()(source, keep)
     with pytest.raises(UsageError, match="needs source ids"):
-        randomized().prefill(None, None, 3)
+        build_random().prefill(None, None, 3)
     with pytest.raises(UsageError, match="an encoder only"):
-        randomized(ENCODER).prefill(source, keep, 3)
+        build_random(ENCODER).prefill(source, keep, 3)
     with pytest.raises(ConfigError, match="vocab_size is 0"):
         build(small(vocab_size=0))
     with pytest.raises(UsageError, match="65 tokens"):
-        randomized(small(positions="learned"))(source, keep, torch.zeros(3, 65, dtype=torch.long))
+        build_random(small(positions="learned"))(source, keep, torch.zeros(3, 65, dtype=torch.long))
 
 
 def test_target_vocabulary_of_its_own():
-    model = randomized(small(target_vocab_size=7, tie_embeddings="decoder"))
+    model = build_random(small(target_vocab_size=7, tie_embeddings="decoder"))
     assert model.encoder.embedding.weight.shape == (13, 16)
     assert model.heads["lm"].output.weight is model.decoder.embedding.weight
     assert model.heads["lm"].output.weight.shape == (7, 16)
@@ -254,21 +265,24 @@ def test_ties_are_what_the_config_says(tied, which):
 
 
 def test_gradients_of_ties_accumulate_into_one():  # authority: the sum over an untied copy's three
-    given = batch()
-    tied = randomized(SMALL).train()
-    untied = randomized(small(tie_embeddings="none")).train()
+    inputs = batch()
+    tied = build_random(SMALL).train()
+    untied = build_random(small(tie_embeddings="none")).train()
     untied.load_state_dict(tied.state_dict())
     for model in (tied, untied):
-        model.heads["lm"](model(*given)).square().mean().backward()
+        model.heads["lm"](model(*inputs)).square().mean().backward()
     output = untied.heads["lm"].output.weight
     three = (untied.encoder.embedding.weight, untied.decoder.embedding.weight, output)
     assert all(weight.grad.abs().max() > 1e-4 for weight in three)
-    assert apart(tied.heads["lm"].output.weight.grad, sum(weight.grad for weight in three)) <= 1e-5
+    assert (
+        max_difference(tied.heads["lm"].output.weight.grad, sum(weight.grad for weight in three))
+        <= 1e-5
+    )
 
 
 def test_every_weight_is_used():  # authority: a weight without gradient has no effect
     for c in (*SHAPES.values(), DECODER, ENCODER):
-        model, (source, keep, target) = randomized(c).train(), batch()
+        model, (source, keep, target) = build_random(c).train(), batch()
         states = model(source, keep, target if c.n_decoder_layers and c.n_encoder_layers else None)
         logits = model.heads["lm"](states) if model.heads else states
         logits.square().mean().backward()
@@ -277,7 +291,7 @@ def test_every_weight_is_used():  # authority: a weight without gradient has no 
 
 
 def test_randomize_reaches_every_weight():
-    model = randomized(SMALL)
+    model = build_random(SMALL)
     before = {n: p.detach().clone() for n, p in model.named_parameters()}
     randomize(model, 1)
-    assert all(apart(p, before[n]) > 0.01 for n, p in model.named_parameters())
+    assert all(max_difference(p, before[n]) > 0.01 for n, p in model.named_parameters())

@@ -11,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nn.samples import DECODER, ENCODER, apart, randomized, small
+from nn.samples import DECODER, ENCODER, build_random, max_difference, small
 from nn.test_cache import Texts
 from pellucid.nn import kernels
 from pellucid.nn.model import Transformer
@@ -35,8 +35,8 @@ quick = settings(max_examples=60, deadline=None, print_blob=True)
 def model_of(name: str) -> Transformer:
     """One of the shapes above, `decoder`, `encoder`, or `encoder-` and its positions."""
     if name.startswith("encoder-"):
-        return randomized(replace(ENCODER, positions=name.removeprefix("encoder-")))  # type: ignore
-    return randomized({"encoder": ENCODER, "decoder": DECODER, **SHAPES}[name])
+        return build_random(replace(ENCODER, positions=name.removeprefix("encoder-")))  # type: ignore
+    return build_random({"encoder": ENCODER, "decoder": DECODER, **SHAPES}[name])
 
 
 @pytest.fixture(autouse=True, params=["fused", "explicit"])
@@ -63,11 +63,13 @@ def test_padding_changes_nothing(name, lengths, t, seed):  # D1 and D2
         assert torch.equal(model(torch.where(keep, source, garbage), keep, target), states)
         for b, n in enumerate(lengths):
             alone = model(source[b : b + 1, :n], None, target[b : b + 1])
-            assert apart(states[b : b + 1], alone) <= NEAR * max(1, float(alone.abs().max()))
+            assert max_difference(states[b : b + 1], alone) <= NEAR * max(
+                1, float(alone.abs().max())
+            )
         longer = torch.cat((target, garbage[:, :2]), 1)  # targets are padded on the right
-        assert apart(model(source, keep, longer)[:, :t], states) <= 1e-5
+        assert max_difference(model(source, keep, longer)[:, :t], states) <= 1e-5
         turned = model(source.flip(0), keep.flip(0), target.flip(0)).flip(0)
-        assert apart(turned, states) <= 1e-5
+        assert max_difference(turned, states) <= 1e-5
 
 
 @quick
@@ -80,7 +82,9 @@ def test_padding_of_halves_changes_nothing(name, lengths, seed):
         states = model(ids, keep)
         for b, n in enumerate(lengths):
             alone = model(ids[b : b + 1, :n])
-            assert apart(states[b : b + 1, :n], alone) <= NEAR * max(1, float(alone.abs().max()))
+            assert max_difference(states[b : b + 1, :n], alone) <= NEAR * max(
+                1, float(alone.abs().max())
+            )
 
 
 @quick
@@ -93,7 +97,9 @@ def test_padding_on_the_left_changes_nothing_without_positions(lengths, seed):
         states = model(torch.where(keep, ids, garbage), keep)
         for b, n in enumerate(lengths):
             alone = model(ids[b : b + 1, -n:])
-            assert apart(states[b : b + 1, -n:], alone) <= NEAR * max(1, float(alone.abs().max()))
+            assert max_difference(states[b : b + 1, -n:], alone) <= NEAR * max(
+                1, float(alone.abs().max())
+            )
 
 
 OPERATIONS = st.lists(
@@ -151,7 +157,7 @@ def test_order_is_seen_through_positions_only(n, seed):  # D5
         for positions in ("none", "sinusoid", "sinusoid-halves", "learned"):
             encoder = model_of(f"encoder-{positions}")
             turned = encoder(ids[:, turn])
-            distance = apart(encoder(ids)[:, turn], turned) / float(turned.abs().max())
+            distance = max_difference(encoder(ids)[:, turn], turned) / float(turned.abs().max())
             assert distance <= NEAR if positions == "none" else distance > 1e-3
 
 
@@ -164,7 +170,7 @@ def test_a_listener_changes_nothing(name, lengths, seed):  # D7
     states = model(source, keep, target)
     with record(model) as seen:
         listened = model(source, keep, target)
-    assert apart(states, listened) <= 1e-5
+    assert max_difference(states, listened) <= 1e-5
     weights = seen["decoder.layers.1.cross.inner.weights"][0]
     assert (weights.masked_select(~keep[:, None, None]) == 0).all()
     with edit(model, "*", lambda path, x: x):

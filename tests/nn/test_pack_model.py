@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from nn.samples import apart, batch, randomized, small
+from nn.samples import batch, build_random, max_difference, small
 from pellucid.nn import kernels
 from pellucid.nn.model import build
 from pellucid.nn.pack_model import pack_model
@@ -30,19 +30,19 @@ def logits_of(model) -> torch.Tensor:
 @pytest.mark.parametrize("name", SHAPES)
 @pytest.mark.parametrize(("dtype", "bound"), [("fp32", 1e-5), ("bf16", 0.1)])
 def test_a_prepared_copy_says_the_same(name, dtype, bound):
-    model = randomized(SHAPES[name])
-    wanted = logits_of(model)
+    model = build_random(SHAPES[name])
+    expected = logits_of(model)
     got = logits_of(pack_model(model, dtype))
-    assert apart(got, wanted) <= bound * max(1, float(wanted.abs().max()))
+    assert max_difference(got, expected) <= bound * max(1, float(expected.abs().max()))
 
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_int8_stays_near(name):
     if not kernels.can_pack("int8"):
         pytest.skip("no int8 products on this machine")
-    model = randomized(SHAPES[name])
-    wanted, got = logits_of(model), logits_of(pack_model(model, "int8"))
-    assert float((got - wanted).abs().mean()) <= 0.05 * float(wanted.abs().mean())
+    model = build_random(SHAPES[name])
+    expected, got = logits_of(model), logits_of(pack_model(model, "int8"))
+    assert float((got - expected).abs().mean()) <= 0.05 * float(expected.abs().mean())
 
 
 def test_the_model_itself_is_left_alone():

@@ -31,8 +31,8 @@ def test_batches_hold_each_row_once_and_as_many_as_fit(max_rows, max_tokens):
 @pytest.mark.parametrize("left", [False, True])
 def test_rows_are_padded_on_one_side(left):
     rows = [[5, 6, 7], [], [8]]
-    wanted = [[0, 0, 0], [0, 0, 8]] if left else [[0, 0, 0], [8, 0, 0]]
-    assert pad_rows(rows, 0, left=left).tolist() == [[5, 6, 7], *wanted]
+    expected = [[0, 0, 0], [0, 0, 8]] if left else [[0, 0, 0], [8, 0, 0]]
+    assert pad_rows(rows, 0, left=left).tolist() == [[5, 6, 7], *expected]
     ids, keep = pad_batch(rows, 9, torch.device("cpu"), left=left)
     assert keep is not None
     assert np.array_equal(ids.numpy(), pad_rows(rows, 9, left=left))

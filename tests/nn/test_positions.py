@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from nn.reference import sinusoid
-from nn.samples import apart, small
+from nn.samples import max_difference, small
 from pellucid.errors import UsageError
 from pellucid.nn.positions import LearnedPositions, NoPositions, SinusoidalPositions, sinusoids
 
@@ -15,14 +15,14 @@ def test_sinusoids_are_the_formula(halves, d_model):  # authority: section 3.5, 
     table = sinusoids(40, d_model, halves)
     exact = [[sinusoid(p, i, d_model, halves) for i in range(d_model)] for p in range(40)]
     assert table.dtype == torch.float32
-    assert apart(table, torch.tensor(exact, dtype=torch.float64)) <= 1e-7
+    assert max_difference(table, torch.tensor(exact, dtype=torch.float64)) <= 1e-7
 
 
 @pytest.mark.parametrize("position", [5_000, 100_000])
 def test_far_sinusoids_are_exact_too(position):  # float32 angles would be off by 1e-3 there
     table = sinusoids(position + 1, 8)
     exact = [sinusoid(position, i, 8, False) for i in range(8)]
-    assert apart(table[position], torch.tensor(exact, dtype=torch.float64)) <= 1e-7
+    assert max_difference(table[position], torch.tensor(exact, dtype=torch.float64)) <= 1e-7
 
 
 def test_published_values():  # authority: PE[0] = 0 1 0 1 ..., PE[1, 0] = sin 1

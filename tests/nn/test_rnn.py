@@ -13,7 +13,7 @@ from torch.func import functional_call
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from nn.recurrent import KINDS, SMALL, by_hand, random_translator
-from nn.samples import apart, batch
+from nn.samples import batch, max_difference
 from pellucid.config.rnn import RNNConfig
 from pellucid.errors import UsageError
 from pellucid.nn.init import initialize
@@ -37,10 +37,10 @@ def logits(model, source, keep, target) -> Tensor:
 def test_equals_the_papers_equations(cell, attention, feeding):
     model = random_translator(kind(cell, attention, feeding))
     source, keep, target = batch(LENGTHS)  # padded with garbage; by hand there is no padding
-    ours = logits(model, source, keep, target)
+    actual = logits(model, source, keep, target)
     for row, length in enumerate(LENGTHS):
-        wanted = by_hand(model, source[row, :length].tolist(), target[row].tolist())
-        assert apart(ours[row], torch.from_numpy(wanted)) < 1e-5
+        expected = by_hand(model, source[row, :length].tolist(), target[row].tolist())
+        assert max_difference(actual[row], torch.from_numpy(expected)) < 1e-5
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
@@ -48,22 +48,22 @@ def test_equals_the_papers_equations(cell, attention, feeding):
 def test_encoder_equals_torch_on_packed_sequences(cell, lengths):
     # Authority: torch.nn.LSTM and GRU, bidirectional, two layers, which never see padding.
     encoder = random_translator(kind(cell, "dot", False)).encoder
-    theirs = {"lstm": nn.LSTM, "gru": nn.GRU}[cell](
+    reference = {"lstm": nn.LSTM, "gru": nn.GRU}[cell](
         10, 6, num_layers=2, bidirectional=True, batch_first=True
     )
     for i, layer in enumerate(encoder.layers):
         for way, end in (("left_to_right", ""), ("right_to_left", "_reverse")):
             for name, p in layer.get_submodule(way).named_parameters():
-                theirs.get_parameter(f"{name[:-1]}{i}{end}").data = p.data
+                reference.get_parameter(f"{name[:-1]}{i}{end}").data = p.data
     source, keep, _ = batch(lengths)
     x = encoder.embedding(source)
     packed = pack_padded_sequence(x, keep.sum(1), batch_first=True, enforce_sorted=False)
-    outputs, last = theirs(packed)
+    outputs, last = reference(packed)
     memory, _ = pad_packed_sequence(outputs, batch_first=True)
     last = last[0] if cell == "lstm" else last  # (4, B, 6), the last two of the second layer
     read = encoder.encode(source, Mask(keep=keep))
-    assert apart(read.memory[keep], memory[keep]) < 1e-6
-    assert apart(read.vector, torch.cat([last[2], last[3]], -1)) < 1e-6
+    assert max_difference(read.memory[keep], memory[keep]) < 1e-6
+    assert max_difference(read.vector, torch.cat([last[2], last[3]], -1)) < 1e-6
 
 
 @pytest.mark.parametrize(("cell", "attention", "feeding"), KINDS)
@@ -74,8 +74,8 @@ def test_gradients_equal_finite_differences(cell, attention, feeding):
     source, keep, target = batch((2, 1), n_target=2)
     names, values = zip(*model.named_parameters(), strict=True)
 
-    def loss(*given: Tensor) -> Tensor:
-        weights = dict(zip(names, given, strict=True))
+    def loss(*arguments: Tensor) -> Tensor:
+        weights = dict(zip(names, arguments, strict=True))
         inputs = (source % 5, keep, target % 5)
         return functional_call(model, weights, inputs).square().sum()
 
@@ -88,11 +88,11 @@ def test_gradients_equal_finite_differences(cell, attention, feeding):
 def test_cached_equals_uncached(cell, attention, feeding):  # authority: algebra
     model = random_translator(kind(cell, attention, feeding))
     source, keep, target = batch(LENGTHS)
-    wanted = logits(model, source, keep, target)
+    expected = logits(model, source, keep, target)
     for cut in ([1] * 6, [6], [2, 1, 3]):
         cache = model.prefill(source, keep, 3)
-        found = [model.step(part, cache).logits for part in target.split(cut, 1)]
-        assert apart(torch.cat(found, 1), wanted) < 1e-6
+        result = [model.step(part, cache).logits for part in target.split(cut, 1)]
+        assert max_difference(torch.cat(result, 1), expected) < 1e-6
         assert cache.length == 6
 
 
@@ -115,9 +115,9 @@ def test_cache_follows_a_search(cell, attention, feeding):
     for move, rows in moves:
         new = torch.randint(0, 13, (len(texts), 1), generator=rng)
         texts = torch.cat((texts, new), 1)
-        found = model.step(new, cache).logits[:, -1]
-        wanted = logits(model, source[owner], keep[owner], texts)[:, -1]
-        assert apart(found, wanted) < 1e-6
+        result = model.step(new, cache).logits[:, -1]
+        expected = logits(model, source[owner], keep[owner], texts)[:, -1]
+        assert max_difference(result, expected) < 1e-6
         getattr(cache, move)(torch.tensor(rows))
         owner, texts = owner[rows], texts[rows]
     assert (cache.rows, cache.length) == (4, 4)
@@ -130,15 +130,15 @@ def test_cache_follows_a_search(cell, attention, feeding):
 def test_a_batch_equals_its_single_rows(cell, attention, feeding):  # authority: algebra
     model = random_translator(kind(cell, attention, feeding))
     source, keep, target = batch(LENGTHS)
-    found = logits(model, source, keep, target)
+    result = logits(model, source, keep, target)
     for row, length in enumerate(LENGTHS):
         alone = logits(model, source[row : row + 1, :length], None, target[row : row + 1])
-        assert apart(found[row], alone[0]) < 1e-6
+        assert max_difference(result[row], alone[0]) < 1e-6
     garbage = torch.where(keep, source, (source + 5) % 13)
-    assert torch.equal(logits(model, garbage, keep, target), found)
+    assert torch.equal(logits(model, garbage, keep, target), result)
     later = target.clone()
     later[:, 3:] = (later[:, 3:] + 1) % 13
-    assert torch.equal(logits(model, source, keep, later)[:, :3], found[:, :3])  # no look ahead
+    assert torch.equal(logits(model, source, keep, later)[:, :3], result[:, :3])  # no look ahead
 
 
 @pytest.mark.parametrize("attention", ["additive", "dot", "general"])
@@ -163,7 +163,7 @@ def test_weights_are_told_by_a_tap():  # authority: softmax sums to 1 over what 
         model(source, keep, target)
     (weights,) = seen[path]  # (B, 1, T, S)
     assert weights.shape == (3, 1, 6, 7)
-    assert apart(weights.sum(-1), torch.ones(3, 1, 6)) < 1e-6
+    assert max_difference(weights.sum(-1), torch.ones(3, 1, 6)) < 1e-6
     assert not weights.masked_select(~keep[:, None, None]).any()
     assert random_translator(kind("gru", "none", False)).source_weights == ()
 
@@ -183,10 +183,10 @@ def test_a_prepared_copy_gives_the_same(dtype, tolerance):
     for cell, attention, feeding in (("lstm", "general", True), ("gru", "additive", False)):
         model = random_translator(kind(cell, attention, feeding))
         source, keep, target = batch(LENGTHS)
-        ours = pack_model(model, dtype)
+        actual = pack_model(model, dtype)
         with torch.inference_mode():
-            found = ours.step(target, ours.prefill(source, keep, 3)).logits
-        assert apart(found, logits(model, source, keep, target)) < tolerance
+            result = actual.step(target, actual.prefill(source, keep, 3)).logits
+        assert max_difference(result, logits(model, source, keep, target)) < tolerance
 
 
 @pytest.mark.parametrize("tied", ["all", "inputs", "decoder", "none"])
@@ -203,7 +203,7 @@ def test_where_weights_start():
     model = build(replace(SMALL, cell="lstm", d_model=64, d_embedding=32), seed=5)
     layer = model.decoder.layers[0]
     for gate in layer.weight_hh_l0.split(64):  # type: ignore[union-attr]
-        assert apart(gate @ gate.T, torch.eye(64)) < 1e-5
+        assert max_difference(gate @ gate.T, torch.eye(64)) < 1e-5
     bound = (6 / (32 + 64)) ** 0.5
     assert 0.9 * bound < float(layer.weight_ih_l0.detach().abs().max()) <= bound  # type: ignore[operator]
     bias = (layer.bias_ih_l0 + layer.bias_hh_l0).detach()  # type: ignore[operator]
@@ -222,7 +222,7 @@ def test_dropout_draws_in_training_alone():  # authority: the definition
     source, keep, target = batch(LENGTHS)
     torch.manual_seed(3)
     one, other = model(source, keep, target), model(source, keep, target)
-    assert apart(one, other) > 0.01
+    assert max_difference(one, other) > 0.01
     torch.manual_seed(3)
     assert torch.equal(model(source, keep, target), one)
     model.eval()

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from nn.samples import SMALL, apart, batch, randomize, small
+from nn.samples import SMALL, batch, max_difference, randomize, small
 from pellucid.nn.attention import Memory
 from pellucid.nn.masks import Mask, MaskTensors
 from pellucid.nn.stack import Decoder, Encoder
@@ -23,14 +23,14 @@ def test_a_stack_is_its_layers_one_by_one(place):  # authority: composition of t
     for layer in encoder.layers:
         x = layer(x, source_mask)
     memory = encoder(source, Mask(keep=keep))
-    assert apart(memory, encoder.norm(x)) <= 2e-6
+    assert max_difference(memory, encoder.norm(x)) <= 2e-6
     x = decoder.embedding(target)
     for layer in decoder.layers:
         x = layer(x, MaskTensors(causal), None, None, Memory(memory, source_mask))
     states = decoder(target, causal, Memory(memory, source_mask))
-    assert apart(states, decoder.norm(x)) <= 2e-6
+    assert max_difference(states, decoder.norm(x)) <= 2e-6
     read = [Memory(layer.cross.inner.read(memory), source_mask) for layer in decoder.layers]
-    assert apart(decoder(target, causal, read), states) <= 2e-6
+    assert max_difference(decoder(target, causal, read), states) <= 2e-6
 
 
 @pytest.mark.parametrize("place", ["post", "pre"])
@@ -43,8 +43,8 @@ def test_every_layer_ends_normalised_or_the_stack_does(place):  # authority: Xio
             torch.nn.init.ones_(module.weight)
             torch.nn.init.zeros_(module.bias)
     memory = encoder(source, Mask())
-    assert apart(memory.mean(-1), torch.zeros(source.shape)) <= 1e-5
-    assert apart(memory.var(-1, unbiased=False), torch.ones(source.shape)) <= 1e-3
+    assert max_difference(memory.mean(-1), torch.zeros(source.shape)) <= 1e-5
+    assert max_difference(memory.var(-1, unbiased=False), torch.ones(source.shape)) <= 1e-3
 
 
 def test_the_offset_reaches_the_positions():  # authority: the same ids further on in a longer text

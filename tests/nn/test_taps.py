@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 
-from nn.samples import apart, batch, randomized, small
+from nn.samples import batch, build_random, max_difference, small
 from pellucid.errors import UsageError
 from pellucid.taps import edit, record, taps
 
@@ -22,24 +22,26 @@ EDITED = [
 
 @pytest.fixture
 def model():
-    return randomized(small(n_decoder_layers=4))
+    return build_random(small(n_decoder_layers=4))
 
 
 def test_names_are_paths(model):
-    wanted = {"heads.lm.logits"}
+    expected = {"heads.lm.logits"}
     for stack, n, blocks in (
         ("encoder", 2, ("attention",)),
         ("decoder", 4, ("attention", "cross")),
     ):
-        wanted.add(f"{stack}.output")
-        wanted |= {f"{stack}.embedding.{name}" for name in ("tokens", "position_vectors", "output")}
+        expected.add(f"{stack}.output")
+        expected |= {
+            f"{stack}.embedding.{name}" for name in ("tokens", "position_vectors", "output")
+        }
         for i in range(n):
             layer = f"{stack}.layers.{i}"
-            wanted |= {f"{layer}.{b}.inner.{t}" for b in blocks for t in ATTENTION}
-            wanted |= {f"{layer}.{b}.output" for b in (*blocks, "feed_forward")}
-            wanted.add(f"{layer}.feed_forward.inner.hidden")
-    assert "decoder.layers.3.cross.inner.weights" in wanted
-    assert set(taps(model)) == wanted
+            expected |= {f"{layer}.{b}.inner.{t}" for b in blocks for t in ATTENTION}
+            expected |= {f"{layer}.{b}.output" for b in (*blocks, "feed_forward")}
+            expected.add(f"{layer}.feed_forward.inner.hidden")
+    assert "decoder.layers.3.cross.inner.weights" in expected
+    assert set(taps(model)) == expected
 
 
 def test_every_tap_sees_a_tensor_of_each_call(model):
@@ -54,11 +56,11 @@ def test_every_tap_sees_a_tensor_of_each_call(model):
 
 
 def test_a_recording_ends(model):
-    given = batch()
+    inputs = batch()
     with record(model, "decoder.*.weights") as seen:
-        model(*given)
+        model(*inputs)
     calls = {path: len(tensors) for path, tensors in seen.items()}
-    model(*given)
+    model(*inputs)
     assert {path: len(tensors) for path, tensors in seen.items()} == calls
     assert set(calls) == {p for p in taps(model) if p.startswith("decoder.") and "weights" in p}
     assert all(tap.listener is None for tap in taps(model).values())
@@ -67,34 +69,34 @@ def test_a_recording_ends(model):
 @pytest.mark.parametrize("pattern", EDITED)
 @torch.no_grad()  # so that attention would be fused if nobody listened
 def test_what_an_edit_returns_goes_on(model, pattern):
-    given = batch()
-    before = model(*given)
+    inputs = batch()
+    before = model(*inputs)
     with edit(model, pattern, lambda path, x: x + torch.randn(x.shape)) as paths:
-        edited = model(*given)
+        edited = model(*inputs)
     assert paths == [pattern]
-    assert apart(edited, before) > 1e-3
-    assert torch.equal(model(*given), before)  # and nothing is left of it
+    assert max_difference(edited, before) > 1e-3
+    assert torch.equal(model(*inputs), before)  # and nothing is left of it
 
 
 def test_a_head_can_be_silenced(model):  # authority: its columns of `o` set to zero
-    given, name = batch(), "encoder.layers.0.attention.inner"
+    inputs, name = batch(), "encoder.layers.0.attention.inner"
     with edit(model, f"{name}.context", lambda path, x: x.index_fill(1, torch.tensor(2), 0.0)):
-        edited = model(*given)
+        edited = model(*inputs)
     model.get_submodule(name).o.weight.data[:, 8:12] = 0
-    assert apart(edited, model(*given)) <= 1e-5
+    assert max_difference(edited, model(*inputs)) <= 1e-5
 
 
 def test_edits_stack_and_end_even_after_an_error(model):
-    given, name = batch(), "decoder.output"
-    before = model(*given)
+    inputs, name = batch(), "decoder.output"
+    before = model(*inputs)
     with edit(model, name, lambda path, x: x + 1):
         with record(model, name) as seen, edit(model, name, lambda path, x: x * 3):
-            assert apart(model(*given), (before + 1) * 3) <= 1e-5
-        assert apart(seen[name][0], before + 1) <= 1e-5
+            assert max_difference(model(*inputs), (before + 1) * 3) <= 1e-5
+        assert max_difference(seen[name][0], before + 1) <= 1e-5
         with pytest.raises(ZeroDivisionError), edit(model, name, lambda path, x: x / 0):
             raise ZeroDivisionError
-        assert apart(model(*given), before + 1) <= 1e-5
-    assert torch.equal(model(*given), before)
+        assert max_difference(model(*inputs), before + 1) <= 1e-5
+    assert torch.equal(model(*inputs), before)
 
 
 def test_an_unknown_name_is_an_error_that_tells_the_known(model):

@@ -59,10 +59,10 @@ def test_ties_make_one_parameter_and_are_idempotent(model):
 def test_aliases_are_not_saved(model, tmp_path):
     assert weights(model).keys() == NAMES
     save_weights(model, tmp_path / "w.safetensors")
-    theirs = load_file(tmp_path / "w.safetensors")
-    assert theirs.keys() == NAMES
+    reference = load_file(tmp_path / "w.safetensors")
+    assert reference.keys() == NAMES
     for name, tensor in weights(model).items():
-        assert torch.equal(theirs[name], tensor)
+        assert torch.equal(reference[name], tensor)
 
 
 @pytest.mark.parametrize("meta", [False, True])
@@ -96,19 +96,19 @@ def test_rounding_is_within_half_a_unit(model, tmp_path, dtype, bound):
     path = tmp_path / "w.safetensors"
     model.source.weight.data[3] = 0  # a row that no scale fits
     save_weights(model, path, dtype)
-    for name, ours in read_weights(path).items():
+    for name, actual in read_weights(path).items():
         exact = weights(model)[name]
         if not exact.is_floating_point():
-            assert torch.equal(ours, exact)
+            assert torch.equal(actual, exact)
             continue
-        assert ours.dtype == torch.float32
+        assert actual.dtype == torch.float32
         least = bound * exact.abs()
         if dtype == "int8":
             matrix = exact.dim() == 2
             least = (
                 exact.abs().amax(-1, keepdim=True) / 254 * 1.0001 if matrix else exact.abs() / 2048
             )
-        assert bool(((ours - exact).abs() <= least).all()), name
+        assert bool(((actual - exact).abs() <= least).all()), name
 
 
 def test_sizes_on_disk(tmp_path):
@@ -133,9 +133,9 @@ def test_too_large_for_fp16(model, tmp_path):
 def test_views_of_one_buffer_are_saved_as_themselves(tmp_path):
     flat = torch.arange(10.0)
     write_tensors({"a": flat[:4], "b": flat[4:].view(2, 3).T}, tmp_path / "w")
-    found = read_tensors(tmp_path / "w")
-    assert torch.equal(found["a"], flat[:4])
-    assert torch.equal(found["b"], flat[4:].view(2, 3).T)
+    result = read_tensors(tmp_path / "w")
+    assert torch.equal(result["a"], flat[:4])
+    assert torch.equal(result["b"], flat[4:].view(2, 3).T)
 
 
 def test_the_same_weights_give_the_same_bytes(model, tmp_path):

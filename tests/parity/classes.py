@@ -41,11 +41,11 @@ def fields_of(kind: str) -> dict[str, str]:
 
 def logits_of(model: Any, output: Any, keep: Tensor) -> dict[str, Tensor]:
     """Logits by head, at the real positions (keep) if a head has one for each source token."""
-    found = {}
+    actual = {}
     for head, field in fields_of(type(model).__name__).items():
         logits = getattr(output, field)
         if head == "span":
             logits = torch.stack([logits, output.end_logits], -1)
         writes = head == "lm" and model.config.is_encoder_decoder
-        found[head] = logits if writes or head in ONE_PER_TEXT else logits[keep]
-    return found
+        actual[head] = logits if writes or head in ONE_PER_TEXT else logits[keep]
+    return actual

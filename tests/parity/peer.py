@@ -1,4 +1,4 @@
-"""Random models of `transformers`, and comparing ours with them in both directions."""
+"""Random models of `transformers`, compared with pellucid in both directions."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -24,24 +24,24 @@ SEGMENTS = torch.tensor([[0, 0, 0, 1, 1, 1], [0, 0, 1, 1, 1, 1], [0, 1, 1, 1, 1,
 Model = TypeVar("Model", bound=nn.Module)
 
 
-def randomized(model: Model, seed: int = 0) -> Model:
-    """Every parameter random, gains and biases too: an untouched one hides a wrong mapping."""
+def randomize(model: Model, seed: int = 0) -> Model:
+    """Make every parameter random, gains and biases too, so that a wrong rename shows."""
     rng = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, parameter in [*model.named_parameters(), *model.named_buffers()]:
-            # A frozen parameter is a fact, such as sinusoids, that no file need hold.
+            # Frozen parameters, such as sinusoids, are fixed and need not be in a file.
             if name.endswith("final_logits_bias") or parameter.requires_grad:
                 parameter.normal_(0, 0.3, generator=rng)
     return model.eval()
 
 
 @torch.no_grad()
-def talkative(model: Model, seed: int = 0) -> Model:
-    """Random, with gains near 1 and large embeddings: what it writes hangs on what it reads.
+def vary_weights(model: Model, seed: int = 0) -> Model:
+    """Make weights random, with gains near 1 and large embeddings: outputs depend on inputs.
 
-    Its output must not be tied, or it says one word for ever.
+    The output must not be tied to the embedding, or the model repeats one word.
     """
-    randomized(model, seed)
+    randomize(model, seed)
     for name, parameter in model.named_parameters():
         if parameter.requires_grad and name.endswith("weight"):
             if parameter.dim() == 1:
@@ -51,56 +51,57 @@ def talkative(model: Model, seed: int = 0) -> Model:
     return model
 
 
-def opened(theirs: Any, directory: Path, **save: Any) -> PublishedModel:
-    """Their model, saved by them and opened by us."""
-    theirs.save_pretrained(directory, **save)
+def save_and_open(reference: Any, directory: Path, **save: Any) -> PublishedModel:
+    """Save a model with transformers and open it with pellucid."""
+    reference.save_pretrained(directory, **save)
     return open_published(directory)
 
 
-def returned(published: PublishedModel, kind: Any, directory: Path) -> Any:
-    """Our model, saved by us and opened by them with nothing missing and nothing left over."""
+def export_and_open(published: PublishedModel, kind: Any, directory: Path) -> Any:
+    """Save a model with pellucid and open it with transformers; all names must match."""
     directory.mkdir()
     write_published(directory, published)
-    theirs, info = kind.from_pretrained(directory, output_loading_info=True)
+    reference, info = kind.from_pretrained(directory, output_loading_info=True)
     assert not info["missing_keys"], info["missing_keys"]
     assert not info["unexpected_keys"], info["unexpected_keys"]
     assert not info["mismatched_keys"], info["mismatched_keys"]
-    return theirs.eval()
+    return reference.eval()
 
 
-def close(ours: Tensor, theirs: Tensor) -> None:
-    """Within 1e-5 x max(1, max|logit|), the error that a right mapping may have in float32."""
-    assert ours.shape == theirs.shape
-    error = float((ours - theirs).abs().max())
-    bound = 1e-5 * max(1.0, float(theirs.abs().max()))
+def assert_close(actual: Tensor, expected: Tensor) -> None:
+    """Allow 1e-5 x max(1, max|logit|), the rounding error of a correct model in float32."""
+    assert actual.shape == expected.shape
+    error = float((actual - expected).abs().max())
+    bound = 1e-5 * max(1.0, float(expected.abs().max()))
     assert error <= bound, f"{error:.3g} apart, {bound:.3g} allowed"
 
 
 @torch.no_grad()
-def both_ways(
-    theirs: Any,
+def check_both_ways(
+    reference: Any,
     directory: Path,
     outputs: Callable[[Any], Mapping[str, Tensor]],
-    ours: Callable[[PublishedModel, str], Tensor],
+    compute_logits: Callable[[PublishedModel, str], Tensor],
 ) -> PublishedModel:
-    """Their model here, and ours there: the same numbers from each head.
+    """Check that every head gives the same numbers after import, and after export.
 
-    outputs: head name -> their logits; ours: our logits of a head. Both pick real places only.
+    outputs: head name -> logits of transformers. compute_logits: logits of a head in pellucid.
+    Both return real positions only.
     """
-    randomized(theirs)
-    published = opened(theirs, directory / "theirs")
-    wanted = outputs(theirs)
-    assert set(wanted) == set(published.heads)
-    for head, logits in wanted.items():
-        close(ours(published, head), logits)
-    again = returned(published, type(theirs), directory / "ours")
-    for head, logits in outputs(again).items():
-        close(logits, wanted[head])
+    randomize(reference)
+    published = save_and_open(reference, directory / "imported")
+    expected = outputs(reference)
+    assert set(expected) == set(published.heads)
+    for head, logits in expected.items():
+        assert_close(compute_logits(published, head), logits)
+    exported = export_and_open(published, type(reference), directory / "exported")
+    for head, logits in outputs(exported).items():
+        assert_close(logits, expected[head])
     return published
 
 
 def head_logits(published: PublishedModel, head: str, segments: Tensor | None = None) -> Tensor:
-    """Ours of a model of one stack, at real places; of a head for texts, one row a text."""
+    """Return the logits of a model with one stack: at real positions, or one row per text."""
     state, module = published.model(IDS, KEEP, segments=segments), published.model.heads[head]
     h = published.heads[head]
     if h.kind == "sequence":
@@ -109,25 +110,28 @@ def head_logits(published: PublishedModel, head: str, segments: Tensor | None = 
 
 
 @torch.no_grad()
-def same_states(theirs: Any, base: str, directory: Path, segments: Tensor | None = None) -> None:
-    """A base class, whose files lack the prefix `base`: the same states here, and there again."""
-    randomized(theirs)
-    published = opened(theirs, directory / "theirs")
-    names = read_tensors(directory / "theirs" / "model.safetensors")
+def check_states(
+    reference: Any, base: str, directory: Path, segments: Tensor | None = None
+) -> None:
+    """Check the states of a base class, whose files lack the prefix `base`, in both directions."""
+    randomize(reference)
+    published = save_and_open(reference, directory / "imported")
+    names = read_tensors(directory / "imported" / "model.safetensors")
     assert not any(name.startswith(base) for name in names)
-    given = {} if segments is None else {"token_type_ids": segments}
-    wanted = theirs(IDS, attention_mask=KEEP.long(), **given).last_hidden_state[KEEP]
-    close(published.model(IDS, KEEP, segments=segments)[KEEP], wanted)
-    again = returned(published, type(theirs), directory / "ours")
-    close(again(IDS, attention_mask=KEEP.long(), **given).last_hidden_state[KEEP], wanted)
+    inputs = {} if segments is None else {"token_type_ids": segments}
+    expected = reference(IDS, attention_mask=KEEP.long(), **inputs).last_hidden_state[KEEP]
+    assert_close(published.model(IDS, KEEP, segments=segments)[KEEP], expected)
+    exported = export_and_open(published, type(reference), directory / "exported")
+    states = exported(IDS, attention_mask=KEEP.long(), **inputs).last_hidden_state[KEEP]
+    assert_close(states, expected)
 
 
 def gradients_reach_all(
     family: Family, config: Mapping[str, Any], segments: Tensor | None = None
 ) -> None:
-    """A weight that is used has a gradient, under the sum of all heads."""
-    heads = {head.name: head.config for found in family.heads.values() for head in found}
-    model = randomized(build(family.read_config(config, "CONFIG"), seed=0, heads=heads))
+    """Check that every weight has a gradient of the sum of all heads."""
+    heads = {h.name: h.config for published in family.heads.values() for h in published}
+    model = randomize(build(family.read_config(config, "CONFIG"), seed=0, heads=heads))
     published = PublishedModel(family, model, heads, "", {})
     sums = [head_logits(published, head, segments).square().sum() for head in heads]
     torch.stack(sums).sum().backward()
@@ -137,8 +141,10 @@ def gradients_reach_all(
             assert parameter.grad.any(), name
 
 
-def same_texts(ours: Transformer, theirs: Any, special_ids: SpecialIds, **settings: Any) -> None:
-    """Beam search here and there writes the same for each of many sources, padded in a batch."""
+def check_texts(
+    model: Transformer, reference: Any, special_ids: SpecialIds, **settings: Any
+) -> None:
+    """Check that beam search gives the same texts for many sources, padded in a batch."""
     rng = torch.Generator().manual_seed(0)
     lengths = torch.randint(1, 9, (24,), generator=rng)
     ids = torch.randint(4, 30, (24, 8), generator=rng)
@@ -146,16 +152,17 @@ def same_texts(ours: Transformer, theirs: Any, special_ids: SpecialIds, **settin
     assert keep is not None
     sources = [row[:n] for row, n in zip(ids.tolist(), lengths.tolist(), strict=True)]
     config = DecodingConfig(beam=4, max_length=12, batch_size=24)
-    found = [list(best.ids) for best, *_ in generate(ours, Request(sources), special_ids, config)]
-    written = theirs.generate(
-        ids.where(keep, theirs.config.pad_token_id),
+    hypotheses = generate(model, Request(sources), special_ids, config)
+    actual = [list(best.ids) for best, *_ in hypotheses]
+    expected = reference.generate(
+        ids.where(keep, reference.config.pad_token_id),
         attention_mask=keep.long(),
         num_beams=4,
         early_stopping=True,
         max_new_tokens=12,
         **settings,
     )
-    ends = (special_ids.end, theirs.config.pad_token_id)
-    assert found == [[i for i in row[1:] if i not in ends] for row in written.tolist()]
-    assert len({tuple(text) for text in found}) > 6, "equal texts prove little"
-    assert len({len(text) for text in found}) > 1, "texts of one length prove little"
+    ends = (special_ids.end, reference.config.pad_token_id)
+    assert actual == [[i for i in row[1:] if i not in ends] for row in expected.tolist()]
+    assert len({tuple(text) for text in actual}) > 6, "equal texts prove little"
+    assert len({len(text) for text in actual}) > 1, "texts of one length prove little"

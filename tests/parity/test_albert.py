@@ -12,13 +12,13 @@ from parity.peer import (
     IDS,
     KEEP,
     SEGMENTS,
-    both_ways,
-    close,
+    assert_close,
+    check_both_ways,
+    check_states,
     gradients_reach_all,
     head_logits,
-    opened,
-    randomized,
-    same_states,
+    randomize,
+    save_and_open,
 )
 from pellucid.errors import ConfigError
 from pellucid.families.albert import ALBERT
@@ -44,13 +44,13 @@ KINDS = (
 NAMES = (*(f"AlbertFor{kind}" for kind in KINDS), "AlbertModel")
 
 
-def ours(published: PublishedModel, head: str) -> torch.Tensor:
+def compute_logits(published: PublishedModel, head: str) -> torch.Tensor:
     return head_logits(published, head, SEGMENTS)
 
 
-def outputs(theirs) -> dict[str, torch.Tensor]:
-    found = theirs(IDS, attention_mask=KEEP.long(), token_type_ids=SEGMENTS)
-    return logits_of(theirs, found, KEEP)
+def outputs(reference) -> dict[str, torch.Tensor]:
+    actual = reference(IDS, attention_mask=KEEP.long(), token_type_ids=SEGMENTS)
+    return logits_of(reference, actual, KEEP)
 
 
 @pytest.mark.parametrize("kind", NAMES)
@@ -65,7 +65,9 @@ def outputs(theirs) -> dict[str, torch.Tensor]:
 def test_every_head(kind, changes, tmp_path):
     two = kind in ("AlbertForPreTraining", "AlbertForQuestionAnswering")
     config = transformers.AlbertConfig(**{**CONFIG, **changes, "num_labels": 2 if two else 3})
-    published = both_ways(getattr(transformers, kind)(config), tmp_path, outputs, ours)
+    published = check_both_ways(
+        getattr(transformers, kind)(config), tmp_path, outputs, compute_logits
+    )
     assert published.model.config.d_embedding == config.embedding_size
     assert published.model.config.layer_groups == config.num_hidden_groups
 
@@ -73,19 +75,19 @@ def test_every_head(kind, changes, tmp_path):
 @pytest.mark.parametrize("groups", [1, 2])
 def test_base_class(groups, tmp_path):
     config = transformers.AlbertConfig(**{**CONFIG, "num_hidden_groups": groups})
-    same_states(transformers.AlbertModel(config), "albert.", tmp_path, SEGMENTS)
+    check_states(transformers.AlbertModel(config), "albert.", tmp_path, SEGMENTS)
 
 
 @torch.no_grad()
 def test_layers_of_their_own_are_groups_of_one(tmp_path):
     c = replace(ALBERT.read_config(CONFIG, "CONFIG"), layer_groups=0)
     model = build(c, seed=0)
-    randomized(model)
+    randomize(model)
     published = PublishedModel(ALBERT, model, {}, "AlbertModel", {})
     write_published(tmp_path, published)
-    theirs = transformers.AlbertModel.from_pretrained(tmp_path, add_pooling_layer=False).eval()
-    found = theirs(IDS, attention_mask=KEEP.long(), token_type_ids=SEGMENTS).last_hidden_state
-    close(model(IDS, KEEP, segments=SEGMENTS)[KEEP], found[KEEP])
+    reference = transformers.AlbertModel.from_pretrained(tmp_path, add_pooling_layer=False).eval()
+    actual = reference(IDS, attention_mask=KEEP.long(), token_type_ids=SEGMENTS).last_hidden_state
+    assert_close(model(IDS, KEEP, segments=SEGMENTS)[KEEP], actual[KEEP])
 
 
 @pytest.mark.parametrize("groups", [1, 2])
@@ -94,9 +96,9 @@ def test_gradients_reach_every_parameter(groups):  # authority: a weight in use 
 
 
 def test_several_layers_in_a_group_are_refused(tmp_path):
-    theirs = transformers.AlbertModel(transformers.AlbertConfig(**CONFIG, inner_group_num=2))
+    reference = transformers.AlbertModel(transformers.AlbertConfig(**CONFIG, inner_group_num=2))
     with pytest.raises(ConfigError, match="inner_group_num"):
-        opened(theirs, tmp_path)
+        save_and_open(reference, tmp_path)
 
 
 def test_what_their_config_cannot_tell():
@@ -106,5 +108,5 @@ def test_what_their_config_cannot_tell():
 
 def test_defaults_are_theirs():  # authority: their class of configs, whose own are xxlarge
     c = ALBERT.read_config({"vocab_size": 30000}, "nothing")
-    assert c == ALBERT.read_config(transformers.AlbertConfig().to_dict(), "theirs")
+    assert c == ALBERT.read_config(transformers.AlbertConfig().to_dict(), "config.json")
     assert c == replace(ALBERT.presets["xxlarge"], vocab_size=30000)

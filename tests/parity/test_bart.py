@@ -7,7 +7,15 @@ import torch
 import transformers
 
 from parity.classes import logits_of
-from parity.peer import IDS, KEEP, both_ways, close, opened, randomized, returned
+from parity.peer import (
+    IDS,
+    KEEP,
+    assert_close,
+    check_both_ways,
+    export_and_open,
+    randomize,
+    save_and_open,
+)
 from pellucid.formats.huggingface import PublishedModel
 from pellucid.nn.heads import pool_states
 
@@ -37,7 +45,7 @@ def shifted() -> torch.Tensor:
     return torch.cat([torch.full((len(IDS), 1), 2), IDS[:, :-1]], 1)
 
 
-def ours(published: PublishedModel, head: str) -> torch.Tensor:
+def compute_logits(published: PublishedModel, head: str) -> torch.Tensor:
     state = published.model(IDS, KEEP, TARGET if head == "lm" else shifted())
     if head == "classifier":
         return published.model.heads[head](pool_states(state, KEEP, IDS == 2, "end"))
@@ -45,25 +53,25 @@ def ours(published: PublishedModel, head: str) -> torch.Tensor:
     return logits if head == "lm" else logits[KEEP]
 
 
-def outputs(theirs) -> dict[str, torch.Tensor]:
-    generates = type(theirs).__name__.endswith("ConditionalGeneration")
-    given = {"decoder_input_ids": TARGET} if generates else {}
-    return logits_of(theirs, theirs(IDS, attention_mask=KEEP.long(), **given), KEEP)
+def outputs(reference) -> dict[str, torch.Tensor]:
+    generates = type(reference).__name__.endswith("ConditionalGeneration")
+    inputs = {"decoder_input_ids": TARGET} if generates else {}
+    return logits_of(reference, reference(IDS, attention_mask=KEEP.long(), **inputs), KEEP)
 
 
 @pytest.mark.parametrize("kind", NAMES)
 @pytest.mark.parametrize("changes", [{}, {"scale_embedding": True, "activation_function": "relu"}])
 def test_every_head(kind, changes, tmp_path):
     config = transformers.BartConfig(**CONFIG, **changes)
-    both_ways(getattr(transformers, kind)(config), tmp_path, outputs, ours)
+    check_both_ways(getattr(transformers, kind)(config), tmp_path, outputs, compute_logits)
 
 
 @torch.no_grad()
 def test_an_untied_model(tmp_path):
     """Version 5 then ties nothing at all: a shared table lies in the file, and no one reads it."""
     config = transformers.BartConfig(**CONFIG, tie_word_embeddings=False)
-    theirs = randomized(transformers.BartForConditionalGeneration(config))
-    published = opened(theirs, tmp_path / "theirs")
-    close(ours(published, "lm"), outputs(theirs)["lm"])
-    again = returned(published, type(theirs), tmp_path / "ours")
-    close(outputs(again)["lm"], outputs(theirs)["lm"])
+    reference = randomize(transformers.BartForConditionalGeneration(config))
+    published = save_and_open(reference, tmp_path / "imported")
+    assert_close(compute_logits(published, "lm"), outputs(reference)["lm"])
+    again = export_and_open(published, type(reference), tmp_path / "exported")
+    assert_close(outputs(again)["lm"], outputs(reference)["lm"])

@@ -12,7 +12,7 @@ import torch
 import transformers
 from torch import Tensor, nn
 
-from parity.peer import close, opened
+from parity.peer import assert_close, save_and_open
 
 pytestmark = [pytest.mark.campaign, pytest.mark.timeout(1800)]
 
@@ -71,7 +71,7 @@ BASES = {
 
 
 @torch.no_grad()
-def randomized(model: nn.Module) -> nn.Module:
+def randomize(model: nn.Module) -> nn.Module:
     """Matrices and biases N(0, 0.02), as trained models begin; gains 1 + N(0, 0.1)."""
     rng = torch.Generator().manual_seed(0)
     for name, parameter in [*model.named_parameters(), *model.named_buffers()]:
@@ -96,23 +96,23 @@ def test_base_widths(name, tmp_path):
     config = getattr(transformers, f"{base.config}Config")(
         **{"vocab_size": WORDS, "pad_token_id": PAD, "decoder_start_token_id": 2, **base.settings}
     )
-    theirs: Any = randomized(getattr(transformers, base.kind)(config))
+    reference: Any = randomize(getattr(transformers, base.kind)(config))
     ids, keep = texts(base.length)
     target = texts(40)[0]
     both = config.is_encoder_decoder
-    given = {"decoder_input_ids": target} if both else {}
-    wanted = theirs(ids, attention_mask=keep.long(), **given).logits
-    model = opened(theirs, tmp_path).model
-    del theirs
+    inputs = {"decoder_input_ids": target} if both else {}
+    expected = reference(ids, attention_mask=keep.long(), **inputs).logits
+    model = save_and_open(reference, tmp_path).model
+    del reference
     gc.collect()
     (head,) = model.heads.values()
-    found = head(model(ids, keep, target if both else None))
+    actual = head(model(ids, keep, target if both else None))
     if not both:
-        found, wanted = found[keep], wanted[keep]
-    error, most = float((found - wanted).abs().max()), float(wanted.abs().max())
+        actual, expected = actual[keep], expected[keep]
+    error, most = float((actual - expected).abs().max()), float(expected.abs().max())
     c = model.config
     print(
         f"\n| {name} | {c.d_model} | {c.n_encoder_layers}+{c.n_decoder_layers} |"
         f" {sum(p.numel() for p in model.parameters()) / 1e6:.0f}M | {most:.2g} | {error:.1e} |"
     )
-    close(found, wanted)
+    assert_close(actual, expected)

@@ -11,7 +11,7 @@ from parity.peer import (
     IDS,
     KEEP,
     SEGMENTS,
-    both_ways,
+    check_both_ways,
     head_logits,
 )
 from pellucid.formats.huggingface import PublishedModel
@@ -26,13 +26,13 @@ SMALL: dict[str, Any] = {
 }
 
 
-def ours(published: PublishedModel, head: str) -> torch.Tensor:
+def compute_logits(published: PublishedModel, head: str) -> torch.Tensor:
     return head_logits(published, head, SEGMENTS)
 
 
-def outputs(theirs) -> dict[str, torch.Tensor]:
-    found = theirs(IDS, attention_mask=KEEP.long(), token_type_ids=SEGMENTS)
-    return logits_of(theirs, found, KEEP)
+def outputs(reference) -> dict[str, torch.Tensor]:
+    actual = reference(IDS, attention_mask=KEEP.long(), token_type_ids=SEGMENTS)
+    return logits_of(reference, actual, KEEP)
 
 
 @pytest.mark.parametrize(
@@ -52,5 +52,5 @@ def test_every_head(kind, tmp_path):
     labels: dict[str, Any] = (
         {} if kind in ("NextSentencePrediction", "QuestionAnswering") else {"num_labels": 3}
     )
-    theirs = cls(transformers.BertConfig(**SMALL, **labels))
-    both_ways(theirs, tmp_path, outputs, ours)
+    reference = cls(transformers.BertConfig(**SMALL, **labels))
+    check_both_ways(reference, tmp_path, outputs, compute_logits)

@@ -8,8 +8,8 @@ import torch
 import transformers
 from safetensors.torch import load_file, save_file
 
-from parity.causal import same_both_ways
-from parity.peer import close, opened, randomized
+from parity.causal import check_causal
+from parity.peer import assert_close, randomize, save_and_open
 from pellucid.errors import ConfigError, VerificationError
 from pellucid.families.ctrl import CTRL
 from pellucid.formats.huggingface import open_published
@@ -27,30 +27,28 @@ CONFIG: dict[str, Any] = {
 
 @pytest.mark.parametrize("kind", ["LMHeadModel", "ForSequenceClassification", "Model"])
 def test_every_head(kind, tmp_path):
-    same_both_ways(
-        getattr(transformers, f"CTRL{kind}")(transformers.CTRLConfig(**CONFIG)), tmp_path
-    )
+    check_causal(getattr(transformers, f"CTRL{kind}")(transformers.CTRLConfig(**CONFIG)), tmp_path)
 
 
 @torch.no_grad()
 def test_eps(tmp_path):
-    theirs = randomized(transformers.CTRLModel(transformers.CTRLConfig(**CONFIG)))
+    reference = randomize(transformers.CTRLModel(transformers.CTRLConfig(**CONFIG)))
     # A token that all but cancels its position: of so short a vector a norm's eps is a large part.
-    theirs.w.weight[7] = 0.01 * theirs.w.weight[7] - theirs.pos_encoding[0] / 8**0.5
+    reference.w.weight[7] = 0.01 * reference.w.weight[7] - reference.pos_encoding[0] / 8**0.5
     ids = torch.tensor([[7]])
-    close(opened(theirs, tmp_path).model(ids), theirs(ids).last_hidden_state)
+    assert_close(save_and_open(reference, tmp_path).model(ids), reference(ids).last_hidden_state)
 
 
 @torch.no_grad()
 def test_far_positions(tmp_path):
-    theirs = randomized(transformers.CTRLModel(transformers.CTRLConfig(**CONFIG)))
+    reference = randomize(transformers.CTRLModel(transformers.CTRLConfig(**CONFIG)))
     ids = torch.arange(300)[None] % 50
     # Theirs takes the sines of float32 angles, which are up to 1.5e-5 off at 300.
-    published = opened(theirs, tmp_path)
-    table = published.model.decoder.embedding.positions(slice(0, 300), theirs.w.weight)
-    assert (table - theirs.pos_encoding).abs().max() <= 2e-5
-    theirs.pos_encoding = table
-    close(published.model(ids), theirs(ids).last_hidden_state)
+    published = save_and_open(reference, tmp_path)
+    table = published.model.decoder.embedding.positions(slice(0, 300), reference.w.weight)
+    assert (table - reference.pos_encoding).abs().max() <= 2e-5
+    reference.pos_encoding = table
+    assert_close(published.model(ids), reference(ids).last_hidden_state)
 
 
 def test_an_eps_that_only_the_last_norm_would_obey(tmp_path):  # authority: their source
@@ -64,8 +62,8 @@ def test_an_eps_that_only_the_last_norm_would_obey(tmp_path):  # authority: thei
 
 
 def test_the_outputs_bias_may_not_be_missing(tmp_path):
-    theirs = transformers.CTRLLMHeadModel(transformers.CTRLConfig(**CONFIG))
-    theirs.save_pretrained(tmp_path)
+    reference = transformers.CTRLLMHeadModel(transformers.CTRLConfig(**CONFIG))
+    reference.save_pretrained(tmp_path)
     tensors = load_file(tmp_path / "model.safetensors")
     del tensors["lm_head.bias"]
     save_file(tensors, tmp_path / "model.safetensors")

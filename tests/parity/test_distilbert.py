@@ -11,10 +11,10 @@ from parity.classes import logits_of
 from parity.peer import (
     IDS,
     KEEP,
-    both_ways,
+    check_both_ways,
+    check_states,
     gradients_reach_all,
     head_logits,
-    same_states,
 )
 from pellucid.errors import ConfigError
 from pellucid.families.distilbert import DISTILBERT
@@ -35,9 +35,9 @@ NAMES = (
 )
 
 
-def outputs(theirs) -> dict[str, torch.Tensor]:
-    found = theirs(IDS, attention_mask=KEEP.long())
-    return logits_of(theirs, found, KEEP)
+def outputs(reference) -> dict[str, torch.Tensor]:
+    actual = reference(IDS, attention_mask=KEEP.long())
+    return logits_of(reference, actual, KEEP)
 
 
 @pytest.mark.parametrize("kind", NAMES)
@@ -48,12 +48,12 @@ def outputs(theirs) -> dict[str, torch.Tensor]:
 def test_every_head(kind, changes, tmp_path):
     labels = {} if kind == "DistilBertForQuestionAnswering" else {"num_labels": 3}
     config = transformers.DistilBertConfig(**{**CONFIG, **labels, **changes})
-    both_ways(getattr(transformers, kind)(config), tmp_path, outputs, head_logits)
+    check_both_ways(getattr(transformers, kind)(config), tmp_path, outputs, head_logits)
 
 
 def test_base_class(tmp_path):
-    theirs = transformers.DistilBertModel(transformers.DistilBertConfig(**CONFIG))
-    same_states(theirs, "distilbert.", tmp_path)
+    reference = transformers.DistilBertModel(transformers.DistilBertConfig(**CONFIG))
+    check_states(reference, "distilbert.", tmp_path)
 
 
 def test_gradients_reach_every_parameter():  # authority: a weight that is used has a gradient
@@ -68,5 +68,5 @@ def test_what_their_config_cannot_tell(changes):
 
 def test_defaults_are_theirs():  # authority: their class of configs, whose own are base
     c = DISTILBERT.read_config({"vocab_size": 30522}, "nothing")
-    assert c == DISTILBERT.read_config(transformers.DistilBertConfig().to_dict(), "theirs")
+    assert c == DISTILBERT.read_config(transformers.DistilBertConfig().to_dict(), "config.json")
     assert c == replace(DISTILBERT.presets["base"], vocab_size=30522)

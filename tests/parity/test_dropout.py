@@ -15,7 +15,7 @@ import transformers
 from torch import Tensor
 
 from parity.classes import fields_of, logits_of
-from parity.peer import IDS, KEEP, close, opened, randomized, returned
+from parity.peer import IDS, KEEP, assert_close, export_and_open, randomize, save_and_open
 from pellucid.errors import ConfigError
 from pellucid.formats.huggingface import PublishedModel, open_published
 from pellucid.nn import kernels
@@ -99,13 +99,13 @@ def head_of(name: str, kind: str) -> str:
 
 def made(name: str, kind: str, **settings: Any) -> Any:
     k = KINDS[name]
-    given = {**k.shape, "vocab_size": 50, "pad_token_id": 1, **settings}
-    given |= {} if kind == "QuestionAnswering" else {"num_labels": 3}
-    config = getattr(transformers, f"{k.config}Config")(**given)
-    return randomized(getattr(transformers, f"{name}For{kind}")(config))
+    inputs = {**k.shape, "vocab_size": 50, "pad_token_id": 1, **settings}
+    inputs |= {} if kind == "QuestionAnswering" else {"num_labels": 3}
+    config = getattr(transformers, f"{k.config}Config")(**inputs)
+    return randomize(getattr(transformers, f"{name}For{kind}")(config))
 
 
-def ours(published: PublishedModel, head: str) -> Tensor:
+def compute_logits(published: PublishedModel, head: str) -> Tensor:
     model, h = published.model, published.heads[head]
     again = torch.cat([torch.full((len(IDS), 1), 2), IDS[:, :-1]], 1)
     again = again.masked_fill(again == published.token_ids.get("pad_token_id", 1), 1)
@@ -116,7 +116,7 @@ def ours(published: PublishedModel, head: str) -> Tensor:
     return model.heads[head](state)[KEEP]
 
 
-def theirs(model: Any, head: str) -> Tensor:
+def compute_reference(model: Any, head: str) -> Tensor:
     return logits_of(model, model(IDS, attention_mask=KEEP.long()), KEEP)[head]
 
 
@@ -124,17 +124,17 @@ def theirs(model: Any, head: str) -> Tensor:
 def same_stream(name: str, kind: str, directory: Path, **settings: Any) -> float:
     """Theirs, ours and theirs again in training; how far dropout has moved the logits."""
     peer, head = made(name, kind, **settings), head_of(name, kind)
-    published = opened(peer, directory / "theirs")
-    again = returned(published, type(peer), directory / "ours")
-    still = theirs(peer, head)
+    published = save_and_open(peer, directory / "imported")
+    again = export_and_open(published, type(peer), directory / "exported")
+    still = compute_reference(peer, head)
     torch.manual_seed(5)
-    wanted = theirs(peer.train(), head)
+    expected = compute_reference(peer.train(), head)
     torch.manual_seed(5)
     published.model.train()
-    close(ours(published, head), wanted)
+    assert_close(compute_logits(published, head), expected)
     torch.manual_seed(5)
-    close(theirs(again.train(), head), wanted)
-    return float((wanted - still).abs().max())
+    assert_close(compute_reference(again.train(), head), expected)
+    return float((expected - still).abs().max())
 
 
 @pytest.fixture
@@ -159,7 +159,7 @@ def test_a_head_without_a_rate_of_its_own_has_the_layers(name, kind, tmp_path):
 
 def test_a_distilled_tagger_has_the_layers_rate(tmp_path):  # whose layers drop elsewhere than ours
     peer = made("DistilBert", "TokenClassification", dropout=0.35)
-    assert opened(peer, tmp_path).heads["tagger"].dropout == peer.dropout.p == 0.35
+    assert save_and_open(peer, tmp_path).heads["tagger"].dropout == peer.dropout.p == 0.35
 
 
 @pytest.mark.parametrize("value", ["x", -0.1, 1.5, [0.1]])

@@ -12,10 +12,10 @@ from parity.peer import (
     IDS,
     KEEP,
     SEGMENTS,
-    both_ways,
+    check_both_ways,
+    check_states,
     gradients_reach_all,
     head_logits,
-    same_states,
 )
 from pellucid.errors import ConfigError
 from pellucid.families.electra import ELECTRA
@@ -39,13 +39,13 @@ NAMES = (
 )
 
 
-def ours(published: PublishedModel, head: str) -> torch.Tensor:
+def compute_logits(published: PublishedModel, head: str) -> torch.Tensor:
     return head_logits(published, head, SEGMENTS)
 
 
-def outputs(theirs) -> dict[str, torch.Tensor]:
-    found = theirs(IDS, attention_mask=KEEP.long(), token_type_ids=SEGMENTS)
-    return logits_of(theirs, found, KEEP)
+def outputs(reference) -> dict[str, torch.Tensor]:
+    actual = reference(IDS, attention_mask=KEEP.long(), token_type_ids=SEGMENTS)
+    return logits_of(reference, actual, KEEP)
 
 
 @pytest.mark.parametrize("kind", NAMES)
@@ -54,14 +54,16 @@ def outputs(theirs) -> dict[str, torch.Tensor]:
 def test_every_head(kind, width, changes, tmp_path):
     labels = {} if kind == "ElectraForQuestionAnswering" else {"num_labels": 3}
     config = transformers.ElectraConfig(**{**CONFIG, **labels, **changes, "embedding_size": width})
-    published = both_ways(getattr(transformers, kind)(config), tmp_path, outputs, ours)
+    published = check_both_ways(
+        getattr(transformers, kind)(config), tmp_path, outputs, compute_logits
+    )
     assert published.model.config.d_embedding == (0 if width == 8 else width)
 
 
 @pytest.mark.parametrize("width", [6, 8])
 def test_base_class(width, tmp_path):
     config = transformers.ElectraConfig(**{**CONFIG, "embedding_size": width})
-    same_states(transformers.ElectraModel(config), "electra.", tmp_path, SEGMENTS)
+    check_states(transformers.ElectraModel(config), "electra.", tmp_path, SEGMENTS)
 
 
 @pytest.mark.parametrize("width", [6, 8])
@@ -76,5 +78,5 @@ def test_what_their_config_cannot_tell():
 
 def test_defaults_are_theirs():  # authority: their class of configs, whose own are small
     c = ELECTRA.read_config({"vocab_size": 30522}, "nothing")
-    assert c == ELECTRA.read_config(transformers.ElectraConfig().to_dict(), "theirs")
+    assert c == ELECTRA.read_config(transformers.ElectraConfig().to_dict(), "config.json")
     assert c == replace(ELECTRA.presets["small"], vocab_size=30522)

@@ -7,8 +7,8 @@ import pytest
 import torch
 import transformers
 
-from parity.causal import same_both_ways
-from parity.peer import opened, randomized
+from parity.causal import check_causal
+from parity.peer import randomize, save_and_open
 from pellucid.errors import ConfigError
 from pellucid.families.gpt import GPT
 from pellucid.formats.huggingface import open_published
@@ -28,15 +28,15 @@ CONFIG: dict[str, Any] = {
 @pytest.mark.parametrize("changes", [{}, {"afn": "silu", "num_labels": 3}])
 def test_every_head(kind, changes, tmp_path):
     config = transformers.OpenAIGPTConfig(**CONFIG, **changes)
-    same_both_ways(getattr(transformers, f"OpenAIGPT{kind}")(config), tmp_path)
+    check_causal(getattr(transformers, f"OpenAIGPT{kind}")(config), tmp_path)
 
 
 def test_old_files_without_prefix_and_with_buffers(tmp_path):  # authority: the new file's numbers
-    theirs = randomized(transformers.OpenAIGPTModel(transformers.OpenAIGPTConfig(**CONFIG)))
-    new = opened(theirs, tmp_path / "new").model
-    state = theirs.state_dict()
+    reference = randomize(transformers.OpenAIGPTModel(transformers.OpenAIGPTConfig(**CONFIG)))
+    new = save_and_open(reference, tmp_path / "new").model
+    state = reference.state_dict()
     state["h.0.attn.bias"] = torch.ones(1, 1, 20, 20).tril()
-    theirs.save_pretrained(tmp_path / "old", state_dict=state)
+    reference.save_pretrained(tmp_path / "old", state_dict=state)
     old = open_published(tmp_path / "old").model
     ids = torch.tensor([[5, 9, 7]])
     assert torch.equal(old(ids), new(ids))

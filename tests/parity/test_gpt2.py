@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import transformers
 
-from parity.causal import same_both_ways
+from parity.causal import check_causal
 
 CONFIG: dict[str, Any] = {
     "vocab_size": 50,
@@ -27,4 +27,4 @@ KINDS = (
 def test_every_head(kind, changes, tmp_path):
     settings = {**CONFIG, **changes, "pad_token_id": 1, "num_labels": 2}
     config = transformers.GPT2Config(**settings)
-    same_both_ways(getattr(transformers, f"GPT2{kind}")(config), tmp_path)
+    check_causal(getattr(transformers, f"GPT2{kind}")(config), tmp_path)

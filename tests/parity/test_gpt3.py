@@ -12,8 +12,8 @@ import pytest
 import torch
 import transformers
 
-from parity.causal import same_both_ways
-from parity.peer import IDS, close, randomized
+from parity.causal import check_causal
+from parity.peer import IDS, assert_close, randomize
 from pellucid.errors import ConfigError
 from pellucid.families import gpt3
 from pellucid.families.gpt_neo import GPT_NEO
@@ -38,7 +38,7 @@ KINDS = ["ForCausalLM", "ForSequenceClassification", "ForTokenClassification"]
 def test_every_head(kind, tmp_path):
     changes = {} if kind == "ForQuestionAnswering" else {"num_labels": 3}
     config = transformers.GPTNeoConfig(**CONFIG, **changes)
-    published = same_both_ways(getattr(transformers, f"GPTNeo{kind}")(config), tmp_path)
+    published = check_causal(getattr(transformers, f"GPTNeo{kind}")(config), tmp_path)
     assert published.model.config.windows == (0, 2, 2)
 
 
@@ -52,26 +52,29 @@ def test_every_head(kind, tmp_path):
 )
 def test_bands(changes, tmp_path):
     config = transformers.GPTNeoConfig(**{**CONFIG, **changes})
-    same_both_ways(transformers.GPTNeoForCausalLM(config), tmp_path)
+    check_causal(transformers.GPTNeoForCausalLM(config), tmp_path)
 
 
 @torch.no_grad()
 def test_kinds_written_out_win(tmp_path):  # authority: their class reads a file in this way
-    randomized(transformers.GPTNeoModel(transformers.GPTNeoConfig(**CONFIG))).save_pretrained(
+    randomize(transformers.GPTNeoModel(transformers.GPTNeoConfig(**CONFIG))).save_pretrained(
         tmp_path
     )
     where = tmp_path / "config.json"
-    said = {**json.loads(where.read_text()), "attention_layers": ["local", "local", "global"]}
-    where.write_text(json.dumps(said))
-    published, theirs = open_published(tmp_path), transformers.GPTNeoModel.from_pretrained(tmp_path)
+    message = {**json.loads(where.read_text()), "attention_layers": ["local", "local", "global"]}
+    where.write_text(json.dumps(message))
+    published, reference = (
+        open_published(tmp_path),
+        transformers.GPTNeoModel.from_pretrained(tmp_path),
+    )
     assert published.model.config.windows == (2, 2, 0)
-    close(published.model(IDS), theirs.eval()(IDS).last_hidden_state)
+    assert_close(published.model(IDS), reference.eval()(IDS).last_hidden_state)
 
 
 def test_a_config_that_leaves_all_out():  # authority: their class's defaults
-    theirs = transformers.GPTNeoConfig().to_dict()
-    said = {"vocab_size": 50257}
-    assert GPT_NEO.read_config(said, "") == GPT_NEO.read_config(theirs, "")
+    reference = transformers.GPTNeoConfig().to_dict()
+    message = {"vocab_size": 50257}
+    assert GPT_NEO.read_config(message, "") == GPT_NEO.read_config(reference, "")
 
 
 @pytest.mark.parametrize(
@@ -88,9 +91,9 @@ def test_a_config_that_leaves_all_out():  # authority: their class's defaults
     ],
 )
 def test_kinds_that_make_no_sense(types):
-    theirs = {**CONFIG, "attention_types": types}
+    reference = {**CONFIG, "attention_types": types}
     with pytest.raises(ConfigError, match="attention_types"):
-        GPT_NEO.read_config(theirs, "")
+        GPT_NEO.read_config(reference, "")
 
 
 @pytest.mark.parametrize("band", [0, -3, "2", 1.5])
@@ -154,7 +157,7 @@ def test_gpt3_is_its_formula(d_head):  # authority: NumPy float64
         windows=(0, 3),
     )
     model = build(c)
-    randomized(model)
+    randomize(model)
     w = {name: tensor.double().numpy() for name, tensor in model.state_dict().items()}
     ids = [5, 9, 7, 3, 11, 2, 8, 5, 5, 40]
     logits = model.heads["lm"](model(torch.tensor([ids])))[0]

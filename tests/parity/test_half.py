@@ -14,7 +14,7 @@ import torch
 import transformers
 
 import pellucid
-from parity.peer import IDS, KEEP, close, randomized
+from parity.peer import IDS, KEEP, assert_close, randomize
 from pellucid.cli.main import VERBS, main
 from pellucid.errors import ConfigError, UsageError
 from pellucid.nn.kernels import PackedType
@@ -29,12 +29,12 @@ CONFIG = {"vocab_size": 50, "d_model": 16, "d_kv": 8, "d_ff": 32, "num_layers": 
 
 
 @pytest.fixture(scope="module", params=["relu", "gated-gelu"])
-def theirs(request):
+def reference(request):
     """A T5 whose feed-forward passes the largest number, and whose weights are all in float16."""
     config = transformers.T5Config(
         **CONFIG, feed_forward_proj=request.param, tie_word_embeddings=request.param == "relu"
     )
-    model = randomized(transformers.T5ForConditionalGeneration(config))
+    model = randomize(transformers.T5ForConditionalGeneration(config))
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if ".wi" in name:
@@ -51,11 +51,11 @@ def logits(model, **kinds) -> torch.Tensor:
 
 
 @pytest.fixture(params=["all", "all but wo"])
-def stored(request, theirs, tmp_path) -> Path:
+def stored(request, reference, tmp_path) -> Path:
     """As it was written: by `half`, or by transformers, which keeps one map in float32."""
     whole = tmp_path / "whole"
-    theirs.save_pretrained(whole)
-    kind, half = type(theirs), tmp_path / "half"
+    reference.save_pretrained(whole)
+    kind, half = type(reference), tmp_path / "half"
     model = kind.from_pretrained(whole, dtype=torch.float16)
     model = model.half() if request.param == "all" else model
     model.save_pretrained(half)
@@ -64,15 +64,15 @@ def stored(request, theirs, tmp_path) -> Path:
     return half
 
 
-def test_what_is_stored_in_half_is_computed_in_float32(theirs, stored):
+def test_what_is_stored_in_half_is_computed_in_float32(reference, stored):
     model = pellucid.load(stored)
     assert {p.dtype for p in model.model.parameters()} == {torch.float32}
     with record(model.model, "*.feed_forward.inner.*") as seen:
-        found = model.logits(IDS, KEEP, target_ids=TARGET)
+        actual = model.logits(IDS, KEEP, target_ids=TARGET)
     most = max(float(x.abs().max()) for taps in seen.values() for x in taps)
     assert most > LARGEST, "this model would do in float16 too, and so proves nothing"
-    close(found, logits(theirs))
-    close(found, logits(type(theirs).from_pretrained(stored, dtype=torch.float32)))
+    assert_close(actual, logits(reference))
+    assert_close(actual, logits(type(reference).from_pretrained(stored, dtype=torch.float32)))
     with torch.no_grad():
         plain = model.model.half()
         lost = plain.heads["lm"](plain(IDS, KEEP, TARGET))
@@ -80,14 +80,14 @@ def test_what_is_stored_in_half_is_computed_in_float32(theirs, stored):
 
 
 @pytest.mark.parametrize("dtype", ["bf16", "int8"])
-def test_the_other_narrow_types_are_safe(theirs, tmp_path, dtype):
-    theirs.save_pretrained(tmp_path / "whole")
+def test_the_other_narrow_types_are_safe(reference, tmp_path, dtype):
+    reference.save_pretrained(tmp_path / "whole")
     model = pack_model(pellucid.load(tmp_path / "whole").model, dtype)
     with torch.no_grad():
-        found = model.heads["lm"](model(IDS, KEEP, TARGET)).float()
-    wanted = logits(theirs)
-    assert found.isfinite().all()
-    assert (found - wanted).abs().mean() < 0.1 * wanted.abs().mean()
+        actual = model.heads["lm"](model(IDS, KEEP, TARGET)).float()
+    expected = logits(reference)
+    assert actual.isfinite().all()
+    assert (actual - expected).abs().mean() < 0.1 * expected.abs().mean()
 
 
 @pytest.mark.parametrize("dtype", ["fp16", "float16", torch.float16, "half", ""])
@@ -97,12 +97,12 @@ def test_python_refuses_before_it_looks_for_a_model(dtype):
 
 
 def verbs_with_a_type(capsys) -> list[str]:
-    found = []
+    actual = []
     for verb in VERBS:
         assert main([*verb.split(), "--help"]) == 0
         if "--dtype" in capsys.readouterr().out:
-            found.append(verb)
-    return found
+            actual.append(verb)
+    return actual
 
 
 def test_every_verb_refuses(capsys):
@@ -110,8 +110,8 @@ def test_every_verb_refuses(capsys):
     assert {"translate", "evaluate", "generate", "embed", "bench"} <= set(verbs)
     for verb in verbs:
         assert main([*verb.split(), "m", "--dtype", "fp16"]) == 2, verb
-        said = capsys.readouterr().err
-        assert all(kind in said for kind in ("dtype", *get_args(PackedType))), said
+        message = capsys.readouterr().err
+        assert all(kind in message for kind in ("dtype", *get_args(PackedType))), message
 
 
 def test_training_refuses(tmp_path):

@@ -9,7 +9,16 @@ import transformers
 from safetensors.torch import load_file, save_file
 
 from parity.classes import logits_of
-from parity.peer import IDS, KEEP, both_ways, close, opened, randomized, same_texts, talkative
+from parity.peer import (
+    IDS,
+    KEEP,
+    assert_close,
+    check_both_ways,
+    check_texts,
+    randomize,
+    save_and_open,
+    vary_weights,
+)
 from pellucid.decoding.search import SpecialIds
 from pellucid.errors import ConfigError
 from pellucid.formats.huggingface import PublishedModel, open_published, write_published
@@ -51,50 +60,54 @@ def made(**changes: Any) -> Any:
     return transformers.MarianMTModel(transformers.MarianConfig(**{**CONFIG, **changes}))
 
 
-def outputs(theirs) -> dict[str, torch.Tensor]:
-    found = theirs(IDS, attention_mask=KEEP.long(), decoder_input_ids=TARGET)
-    return logits_of(theirs, found, KEEP)
+def outputs(reference) -> dict[str, torch.Tensor]:
+    actual = reference(IDS, attention_mask=KEEP.long(), decoder_input_ids=TARGET)
+    return logits_of(reference, actual, KEEP)
 
 
-def ours(published: PublishedModel, head: str) -> torch.Tensor:
+def compute_logits(published: PublishedModel, head: str) -> torch.Tensor:
     return published.model.heads[head](published.model(IDS, KEEP, TARGET))
 
 
 @pytest.mark.parametrize("vocabularies", VOCABULARIES.values(), ids=VOCABULARIES)
 def test_every_vocabulary(vocabularies, tmp_path):
-    both_ways(made(**vocabularies), tmp_path, outputs, ours)
+    check_both_ways(made(**vocabularies), tmp_path, outputs, compute_logits)
 
 
 def test_settings_of_a_bare_config(tmp_path):
-    both_ways(made(scale_embedding=False, activation_function="gelu"), tmp_path, outputs, ours)
+    check_both_ways(
+        made(scale_embedding=False, activation_function="gelu"), tmp_path, outputs, compute_logits
+    )
 
 
 @torch.no_grad()
 @pytest.mark.parametrize("vocabularies", ["shared", "separate"])
 def test_the_base_class(vocabularies, tmp_path):
     config = transformers.MarianConfig(**CONFIG, **VOCABULARIES[vocabularies])
-    theirs = randomized(transformers.MarianModel(config))
-    wanted = theirs(IDS, attention_mask=KEEP.long(), decoder_input_ids=TARGET).last_hidden_state
-    published = opened(theirs, tmp_path / "theirs")
-    close(published.model(IDS, KEEP, TARGET), wanted)
-    (tmp_path / "ours").mkdir()
-    write_published(tmp_path / "ours", published)
+    reference = randomize(transformers.MarianModel(config))
+    expected = reference(
+        IDS, attention_mask=KEEP.long(), decoder_input_ids=TARGET
+    ).last_hidden_state
+    published = save_and_open(reference, tmp_path / "imported")
+    assert_close(published.model(IDS, KEEP, TARGET), expected)
+    (tmp_path / "exported").mkdir()
+    write_published(tmp_path / "exported", published)
     kind: Any = transformers.MarianModel
-    again, info = kind.from_pretrained(tmp_path / "ours", output_loading_info=True)
+    again, info = kind.from_pretrained(tmp_path / "exported", output_loading_info=True)
     # They look for sinusoids in files of this class alone, and compute them where there are none.
     assert all("embed_positions" in name for name in info["missing_keys"])
     assert not info["unexpected_keys"]
-    found = again.eval()(
+    actual = again.eval()(
         IDS, attention_mask=KEEP.long(), decoder_input_ids=TARGET
     ).last_hidden_state
-    close(found, wanted)
+    assert_close(actual, expected)
 
 
 @torch.no_grad()
 def test_files_of_older_versions(tmp_path):
     """They hold the sinusoids, every alias, and one table where the output is a matrix apart."""
-    theirs = randomized(made())
-    theirs.save_pretrained(tmp_path)
+    reference = randomize(made())
+    reference.save_pretrained(tmp_path)
     tensors = load_file(tmp_path / "model.safetensors")
     shared = tensors["model.shared.weight"]
     for side in ("encoder", "decoder"):
@@ -102,26 +115,26 @@ def test_files_of_older_versions(tmp_path):
         tensors[f"model.{side}.embed_positions.weight"] = torch.zeros(40, 8)
     tensors["lm_head.weight"] = shared.clone()
     save_file(tensors, tmp_path / "model.safetensors", metadata={"format": "pt"})
-    close(ours(open_published(tmp_path), "lm"), outputs(theirs)["lm"])
+    assert_close(compute_logits(open_published(tmp_path), "lm"), outputs(reference)["lm"])
     for side in ("encoder", "decoder"):
         del tensors[f"model.{side}.embed_tokens.weight"]
     tensors["lm_head.weight"] += 0.1
     save_file(tensors, tmp_path / "model.safetensors", metadata={"format": "pt"})
     config = json.loads((tmp_path / "config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps({**config, "tie_word_embeddings": False}))
-    theirs.lm_head.weight = torch.nn.Parameter(tensors["lm_head.weight"])
-    close(ours(open_published(tmp_path), "lm"), outputs(theirs)["lm"])
+    reference.lm_head.weight = torch.nn.Parameter(tensors["lm_head.weight"])
+    assert_close(compute_logits(open_published(tmp_path), "lm"), outputs(reference)["lm"])
 
 
 def test_same_translations(tmp_path):
     """From padding, which is never written, with a bias that is no constant."""
-    theirs = talkative(made(tie_word_embeddings=False), seed=1)
-    theirs.final_logits_bias[0, END] += 4.0
-    published = opened(theirs, tmp_path)
+    reference = vary_weights(made(tie_word_embeddings=False), seed=1)
+    reference.final_logits_bias[0, END] += 4.0
+    published = save_and_open(reference, tmp_path)
     roles = published.family.roles
     ids = {role: published.token_ids[f"{role}_token_id"] for role in ("pad", "eos")}
     special_ids = SpecialIds(ids[roles.start], ids[roles.end], tuple(ids[r] for r in roles.banned))
-    same_texts(published.model, theirs, special_ids, bad_words_ids=[[PAD]])
+    check_texts(published.model, reference, special_ids, bad_words_ids=[[PAD]])
 
 
 def test_stacks_of_different_shape_are_refused(tmp_path):

@@ -8,7 +8,16 @@ import transformers
 from transformers.models.mbart.modeling_mbart import shift_tokens_right
 
 from parity.classes import logits_of
-from parity.peer import IDS, KEEP, both_ways, close, opened, randomized, same_texts, talkative
+from parity.peer import (
+    IDS,
+    KEEP,
+    assert_close,
+    check_both_ways,
+    check_texts,
+    randomize,
+    save_and_open,
+    vary_weights,
+)
 from pellucid.decoding.search import SpecialIds
 from pellucid.formats.huggingface import PublishedModel
 from pellucid.formats.open_model import open_model
@@ -39,33 +48,35 @@ AGAIN = shift_tokens_right(IDS, PAD)
 """What the decoder of a classifier reads: the text, its last token first."""
 
 
-def ours(published: PublishedModel, head: str) -> torch.Tensor:
+def compute_logits(published: PublishedModel, head: str) -> torch.Tensor:
     state = published.model(IDS, KEEP, TARGET if head == "lm" else AGAIN)
     if head == "classifier":
         return published.model.heads[head](pool_states(state, KEEP, IDS == END, "end"))
-    found = published.model.heads[head](state)
-    return found if head == "lm" else found[KEEP]
+    actual = published.model.heads[head](state)
+    return actual if head == "lm" else actual[KEEP]
 
 
-def outputs(theirs) -> dict[str, torch.Tensor]:
-    generates = type(theirs).__name__.endswith("ConditionalGeneration")
-    given = {"decoder_input_ids": TARGET} if generates else {}
-    return logits_of(theirs, theirs(IDS, attention_mask=KEEP.long(), **given), KEEP)
+def outputs(reference) -> dict[str, torch.Tensor]:
+    generates = type(reference).__name__.endswith("ConditionalGeneration")
+    inputs = {"decoder_input_ids": TARGET} if generates else {}
+    return logits_of(reference, reference(IDS, attention_mask=KEEP.long(), **inputs), KEEP)
 
 
 @pytest.mark.parametrize("kind", NAMES)
 @pytest.mark.parametrize("changes", [{}, {"scale_embedding": False, "activation_function": "relu"}])
 def test_every_head(kind, changes, tmp_path):
     config = transformers.MBartConfig(**{**CONFIG, **changes})
-    both_ways(getattr(transformers, kind)(config), tmp_path, outputs, ours)
+    check_both_ways(getattr(transformers, kind)(config), tmp_path, outputs, compute_logits)
 
 
 @torch.no_grad()
 def test_the_base_class(tmp_path):
-    theirs = randomized(transformers.MBartModel(transformers.MBartConfig(**CONFIG)))
-    published = opened(theirs, tmp_path)
-    wanted = theirs(IDS, attention_mask=KEEP.long(), decoder_input_ids=TARGET).last_hidden_state
-    close(published.model(IDS, KEEP, TARGET), wanted)
+    reference = randomize(transformers.MBartModel(transformers.MBartConfig(**CONFIG)))
+    published = save_and_open(reference, tmp_path)
+    expected = reference(
+        IDS, attention_mask=KEEP.long(), decoder_input_ids=TARGET
+    ).last_hidden_state
+    assert_close(published.model(IDS, KEEP, TARGET), expected)
 
 
 @torch.no_grad()
@@ -73,10 +84,10 @@ def test_the_base_class(tmp_path):
 def test_the_decoder_reads_the_last_token_first(start, tmp_path):
     """A text to be labelled comes to the decoder wrapped, without being told."""
     config = transformers.MBartConfig(**CONFIG, decoder_start_token_id=start)
-    theirs = randomized(transformers.MBartForSequenceClassification(config))
-    theirs.save_pretrained(tmp_path)
-    found = logits(open_model(tmp_path), Inputs(IDS, KEEP))
-    close(found, theirs(IDS, attention_mask=KEEP.long()).logits)
+    reference = randomize(transformers.MBartForSequenceClassification(config))
+    reference.save_pretrained(tmp_path)
+    actual = logits(open_model(tmp_path), Inputs(IDS, KEEP))
+    assert_close(actual, reference(IDS, attention_mask=KEEP.long()).logits)
 
 
 @pytest.mark.parametrize(
@@ -92,8 +103,13 @@ def test_the_decoder_reads_the_last_token_first(start, tmp_path):
 )
 def test_both_ways_to_start_a_translation(special_ids, settings, tmp_path):
     config = transformers.MBartConfig(**CONFIG, tie_word_embeddings=False)
-    theirs = talkative(transformers.MBartForConditionalGeneration(config), seed=1)
-    ours = opened(theirs, tmp_path).model
-    same_texts(
-        ours, theirs, special_ids, forced_eos_token_id=None, bad_words_ids=[[PAD]], **settings
+    reference = vary_weights(transformers.MBartForConditionalGeneration(config), seed=1)
+    compute_logits = save_and_open(reference, tmp_path).model
+    check_texts(
+        compute_logits,
+        reference,
+        special_ids,
+        forced_eos_token_id=None,
+        bad_words_ids=[[PAD]],
+        **settings,
     )

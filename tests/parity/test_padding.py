@@ -9,7 +9,7 @@ import transformers
 from torch import Tensor, nn
 
 from parity.causal import LEFT_IDS, LEFT_KEEP, PLACES
-from parity.peer import IDS, KEEP, close, opened, randomized
+from parity.peer import IDS, KEEP, assert_close, randomize, save_and_open
 from pellucid.nn.model import Transformer
 
 SHAPE = {"n_positions": 20, "n_embd": 8, "n_layer": 2, "n_head": 2}
@@ -31,13 +31,13 @@ MODELS = {
 
 def theirs_of(name: str) -> nn.Module:
     kind, config, shape = MODELS[name]
-    return randomized(kind(config(vocab_size=50, pad_token_id=1, **shape)))
+    return randomize(kind(config(vocab_size=50, pad_token_id=1, **shape)))
 
 
 @pytest.fixture(params=MODELS)
 def model(request, tmp_path) -> Transformer:
     """A random model of each family, ours."""
-    return opened(theirs_of(request.param), tmp_path).model
+    return save_and_open(theirs_of(request.param), tmp_path).model
 
 
 def logits(model: Transformer, ids: Tensor, keep: Tensor | None = None) -> Tensor:
@@ -47,10 +47,10 @@ def logits(model: Transformer, ids: Tensor, keep: Tensor | None = None) -> Tenso
 @pytest.mark.parametrize("name", MODELS)
 @torch.no_grad()
 def test_left_padding_is_theirs(name, tmp_path):
-    theirs = theirs_of(name)
-    told = theirs(LEFT_IDS, attention_mask=LEFT_KEEP.long(), position_ids=PLACES)
-    found = logits(opened(theirs, tmp_path).model, LEFT_IDS, LEFT_KEEP)
-    close(found[LEFT_KEEP], told.logits[LEFT_KEEP])
+    reference = theirs_of(name)
+    expected = reference(LEFT_IDS, attention_mask=LEFT_KEEP.long(), position_ids=PLACES)
+    actual = logits(save_and_open(reference, tmp_path).model, LEFT_IDS, LEFT_KEEP)
+    assert_close(actual[LEFT_KEEP], expected.logits[LEFT_KEEP])
 
 
 @torch.no_grad()
@@ -76,10 +76,10 @@ def test_no_token_sees_padding(model):  # authority: algebra
 
 @torch.no_grad()
 def test_cached_is_uncached(model):  # authority: algebra
-    given = torch.tensor([[3, 8, 40], [9, 4, 2], [5, 1, 6]])  # 1, what texts are padded with, too
+    inputs = torch.tensor([[3, 8, 40], [9, 4, 2], [5, 1, 6]])  # 1, what texts are padded with, too
     cache = model.prefill(LEFT_IDS, LEFT_KEEP, len(IDS))
-    steps = [model.step(ids, cache).logits for ids in (given[:, :1], given[:, 1:])]
-    found = torch.cat(steps, 1)  # (B, 3, V)
+    steps = [model.step(ids, cache).logits for ids in (inputs[:, :1], inputs[:, 1:])]
+    actual = torch.cat(steps, 1)  # (B, 3, V)
     for row, keep in enumerate(KEEP):
-        whole = torch.cat([IDS[row, keep], given[row]])[None]
-        close(found[row], logits(model, whole)[0, -3:])
+        whole = torch.cat([IDS[row, keep], inputs[row]])[None]
+        assert_close(actual[row], logits(model, whole)[0, -3:])

@@ -12,14 +12,14 @@ from parity.peer import (
     IDS,
     KEEP,
     SEGMENTS,
-    both_ways,
-    close,
+    assert_close,
+    check_both_ways,
+    check_states,
+    export_and_open,
     gradients_reach_all,
     head_logits,
-    opened,
-    randomized,
-    returned,
-    same_states,
+    randomize,
+    save_and_open,
 )
 from pellucid.families.roberta import ROBERTA
 from pellucid.formats.huggingface import PublishedModel
@@ -47,13 +47,13 @@ def segments(published: PublishedModel) -> torch.Tensor | None:
     return SEGMENTS if published.model.config.n_segments > 1 else None
 
 
-def ours(published: PublishedModel, head: str) -> torch.Tensor:
+def compute_logits(published: PublishedModel, head: str) -> torch.Tensor:
     return head_logits(published, head, segments(published))
 
 
-def outputs(theirs) -> dict[str, torch.Tensor]:
-    given = {"token_type_ids": SEGMENTS} if theirs.config.type_vocab_size > 1 else {}
-    return logits_of(theirs, theirs(IDS, attention_mask=KEEP.long(), **given), KEEP)
+def outputs(reference) -> dict[str, torch.Tensor]:
+    inputs = {"token_type_ids": SEGMENTS} if reference.config.type_vocab_size > 1 else {}
+    return logits_of(reference, reference(IDS, attention_mask=KEEP.long(), **inputs), KEEP)
 
 
 @pytest.mark.parametrize("kind", NAMES)
@@ -67,7 +67,7 @@ def outputs(theirs) -> dict[str, torch.Tensor]:
 def test_every_head(kind, changes, tmp_path):
     labels = {} if kind == "RobertaForQuestionAnswering" else {"num_labels": 3}
     config = transformers.RobertaConfig(**{**CONFIG, **labels, **changes})
-    both_ways(getattr(transformers, kind)(config), tmp_path, outputs, ours)
+    check_both_ways(getattr(transformers, kind)(config), tmp_path, outputs, compute_logits)
 
 
 @torch.no_grad()
@@ -77,30 +77,30 @@ def test_padding_has_no_position(pad, side, tmp_path):
     config = transformers.RobertaConfig(
         **{**CONFIG, "max_position_embeddings": 20, "pad_token_id": pad}
     )
-    theirs = randomized(transformers.RobertaModel(config))
+    reference = randomize(transformers.RobertaModel(config))
     keep = KEEP.flip(1) if side == "left" else KEEP
     ids = torch.full_like(IDS, pad).masked_scatter(keep, IDS[KEEP])
-    published = opened(theirs, tmp_path / "theirs")
+    published = save_and_open(reference, tmp_path / "imported")
     assert published.model.config.max_length == 20 - pad - 1
-    wanted = theirs(ids, attention_mask=keep.long()).last_hidden_state[keep]
-    close(published.model(ids, keep)[keep], wanted)
+    expected = reference(ids, attention_mask=keep.long()).last_hidden_state[keep]
+    assert_close(published.model(ids, keep)[keep], expected)
     untold = replace(published, token_ids={})  # as one that no file told of its padding
-    again = returned(untold, transformers.RobertaModel, tmp_path / "ours")
-    close(again(ids, attention_mask=keep.long()).last_hidden_state[keep], wanted)
+    again = export_and_open(untold, transformers.RobertaModel, tmp_path / "exported")
+    assert_close(again(ids, attention_mask=keep.long()).last_hidden_state[keep], expected)
 
 
 @torch.no_grad()
 def test_longest_text(tmp_path):
-    theirs = randomized(transformers.RobertaModel(transformers.RobertaConfig(**CONFIG)))
-    published = opened(theirs, tmp_path)
+    reference = randomize(transformers.RobertaModel(transformers.RobertaConfig(**CONFIG)))
+    published = save_and_open(reference, tmp_path)
     ids = torch.arange(2, 2 + published.model.config.max_length)[None]
     assert ids.shape[1] == 8  # of 10 rows, the padding's and the one before it hold no position
-    close(published.model(ids), theirs(ids).last_hidden_state)
+    assert_close(published.model(ids), reference(ids).last_hidden_state)
 
 
 def test_base_class(tmp_path):
-    theirs = transformers.RobertaModel(transformers.RobertaConfig(**CONFIG))
-    same_states(theirs, "roberta.", tmp_path)
+    reference = transformers.RobertaModel(transformers.RobertaConfig(**CONFIG))
+    check_states(reference, "roberta.", tmp_path)
 
 
 def test_gradients_reach_every_parameter():  # authority: a weight that is used has a gradient

@@ -7,7 +7,7 @@ import torch
 import transformers
 
 from parity.classes import logits_of
-from parity.peer import IDS, KEEP, both_ways, same_states
+from parity.peer import IDS, KEEP, check_both_ways, check_states
 from pellucid.formats.huggingface import PublishedModel
 from pellucid.nn.heads import pool_states
 
@@ -25,13 +25,13 @@ CONFIG: dict[str, Any] = {
 TARGET = torch.randint(2, 50, (3, 14), generator=torch.Generator().manual_seed(0))
 
 
-def ours(published: PublishedModel, head: str) -> torch.Tensor:
+def compute_logits(published: PublishedModel, head: str) -> torch.Tensor:
     return published.model.heads[head](published.model(IDS, KEEP, TARGET))
 
 
-def outputs(theirs) -> dict[str, torch.Tensor]:
-    found = theirs(IDS, attention_mask=KEEP.long(), decoder_input_ids=TARGET)
-    return logits_of(theirs, found, KEEP)
+def outputs(reference) -> dict[str, torch.Tensor]:
+    actual = reference(IDS, attention_mask=KEEP.long(), decoder_input_ids=TARGET)
+    return logits_of(reference, actual, KEEP)
 
 
 @pytest.mark.parametrize("kind", ["relu", "gelu", "gated-gelu", "gated-silu"])
@@ -39,7 +39,9 @@ def outputs(theirs) -> dict[str, torch.Tensor]:
 def test_both_versions(kind, tied, tmp_path):
     settings = {**CONFIG, "feed_forward_proj": kind, "tie_word_embeddings": tied}
     config = transformers.T5Config(**settings)
-    both_ways(transformers.T5ForConditionalGeneration(config), tmp_path, outputs, ours)
+    check_both_ways(
+        transformers.T5ForConditionalGeneration(config), tmp_path, outputs, compute_logits
+    )
 
 
 HEADS = ("T5ForSequenceClassification", "T5ForTokenClassification", "T5ForQuestionAnswering")
@@ -56,8 +58,8 @@ def labels(published: PublishedModel, head: str) -> torch.Tensor:
     return published.model.heads[head](states)[KEEP]
 
 
-def their_labels(theirs) -> dict[str, torch.Tensor]:
-    return logits_of(theirs, theirs(IDS, attention_mask=KEEP.long()), KEEP)
+def their_labels(reference) -> dict[str, torch.Tensor]:
+    return logits_of(reference, reference(IDS, attention_mask=KEEP.long()), KEEP)
 
 
 @pytest.mark.parametrize("kind", HEADS)
@@ -70,11 +72,11 @@ def test_heads_of_fine_tuning(kind, feed_forward, tmp_path):
         "feed_forward_proj": feed_forward,
         "num_labels": n,
     }
-    theirs = getattr(transformers, kind)(transformers.T5Config(**settings))
-    published = both_ways(theirs, tmp_path, their_labels, labels)
+    reference = getattr(transformers, kind)(transformers.T5Config(**settings))
+    published = check_both_ways(reference, tmp_path, their_labels, labels)
     assert published.model.config.n_decoder_layers == (0 if "Token" in kind else 3)
 
 
 def test_the_encoder_alone(tmp_path):
     config = transformers.T5Config(**CONFIG, **IDS_OF)
-    same_states(transformers.T5EncoderModel(config), "transformer.", tmp_path)
+    check_states(transformers.T5EncoderModel(config), "transformer.", tmp_path)

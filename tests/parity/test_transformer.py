@@ -6,7 +6,7 @@ import pytest
 import torch
 import transformers
 
-from parity.peer import close, randomized, returned, same_texts, talkative
+from parity.peer import assert_close, check_texts, export_and_open, randomize, vary_weights
 from pellucid.config.data import TokenizerConfig
 from pellucid.config.decoding import DecodingConfig, Roles
 from pellucid.config.head import HeadConfig
@@ -39,7 +39,7 @@ TARGET = torch.tensor([[1, 9, 7, 3], [1, 4, 6, 2], [1, 5, 8, 9]])
 
 def made(heads: dict[str, HeadConfig] | None = None, **changes: Any) -> Transformer:
     model = build(ModelConfig(**{**SHAPE, **changes}), seed=1, heads=heads)
-    randomized(model)
+    randomize(model)
     return model
 
 
@@ -63,13 +63,13 @@ def made(heads: dict[str, HeadConfig] | None = None, **changes: Any) -> Transfor
 def test_the_same_logits(changes, tmp_path):
     model = made(**changes)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    wanted = model.heads["lm"](model(SOURCE, KEEP, TARGET))
+    expected = model.heads["lm"](model(SOURCE, KEEP, TARGET))
     published = to_marian(model, Roles(), ID.__getitem__)
-    theirs = returned(published, transformers.MarianMTModel, tmp_path / "marian")
-    found = theirs(SOURCE, attention_mask=KEEP.long(), decoder_input_ids=TARGET).logits
-    close(found, wanted)
+    reference = export_and_open(published, transformers.MarianMTModel, tmp_path / "marian")
+    result = reference(SOURCE, attention_mask=KEEP.long(), decoder_input_ids=TARGET).logits
+    assert_close(result, expected)
     again = open_published(tmp_path / "marian").model
-    close(again.heads["lm"](again(SOURCE, KEEP, TARGET)), wanted)
+    assert_close(again.heads["lm"](again(SOURCE, KEEP, TARGET)), expected)
     for name, tensor in model.state_dict().items():
         assert torch.equal(tensor, before[name]), name
 
@@ -82,7 +82,7 @@ def parts(roles: Roles) -> Bundle:
     c = ModelConfig(**{**SHAPE, "vocab_size": tokenizer.vocab_size, "tie_embeddings": "none"})
     model = build(c, seed=1)
     return Bundle(
-        model=talkative(model, seed=2),
+        model=vary_weights(model, seed=2),
         model_config=c,
         tokenizers=Tokenizers(tokenizer, tokenizer),
         task="translation",
@@ -97,34 +97,34 @@ def parts(roles: Roles) -> Bundle:
 @pytest.mark.parametrize("roles", [Roles(), Roles(forced_first="unk", banned=("pad", "bos"))])
 def test_the_same_translations(roles, tmp_path):
     """What may not be written, and how a text begins, stands in the directory."""
-    ours = parts(roles)
-    export_published(tmp_path / "marian", ours)
-    theirs = transformers.MarianMTModel.from_pretrained(tmp_path / "marian").eval()
-    id_of = ours.tokenizers.target.id
+    actual = parts(roles)
+    export_published(tmp_path / "marian", actual)
+    reference = transformers.MarianMTModel.from_pretrained(tmp_path / "marian").eval()
+    id_of = actual.tokenizers.target.id
     forced = id_of(roles.forced_first) if roles.forced_first else None
     banned = tuple(map(id_of, roles.banned))
-    same_texts(ours.model, theirs, SpecialIds(id_of("bos"), id_of("eos"), banned, forced))
+    check_texts(actual.model, reference, SpecialIds(id_of("bos"), id_of("eos"), banned, forced))
 
 
 @torch.no_grad()
 def test_exported_it_translates_texts_the_same(tmp_path):
     """Authority: transformers, which has its tokens from the exported tokenizer alone."""
-    ours = parts(Roles())
+    actual = parts(Roles())
     texts = ["the quick brown fox", "a lazy dog 0123456789", "fox", "jumps over", "brown dog", ""]
-    found = [
-        best.text for best, *_ in translate(ours, texts, DecodingConfig(beam=3, max_length=20))
+    result = [
+        best.text for best, *_ in translate(actual, texts, DecodingConfig(beam=3, max_length=20))
     ]
-    export_published(tmp_path / "marian", ours)
+    export_published(tmp_path / "marian", actual)
     tokenizer: Any = transformers.AutoTokenizer.from_pretrained(tmp_path / "marian")
-    theirs: Any = transformers.MarianMTModel.from_pretrained(tmp_path / "marian").eval()
-    end = ours.tokenizers.source.id("eos")
-    for text, wanted in zip(texts[:-1], found, strict=False):
+    reference: Any = transformers.MarianMTModel.from_pretrained(tmp_path / "marian").eval()
+    end = actual.tokenizers.source.id("eos")
+    for text, expected in zip(texts[:-1], result, strict=False):
         inputs = tokenizer(text, return_tensors="pt")
         row = inputs["input_ids"][0].tolist()
-        assert row == [*ours.tokenizers.source.encode(text).ids, end]
-        ids = theirs.generate(**inputs, num_beams=3, max_length=21, early_stopping=True)
-        assert tokenizer.decode(ids[0], skip_special_tokens=True) == wanted
-    assert len(set(found)) > 3, "equal texts prove little"
+        assert row == [*actual.tokenizers.source.encode(text).ids, end]
+        ids = reference.generate(**inputs, num_beams=3, max_length=21, early_stopping=True)
+        assert tokenizer.decode(ids[0], skip_special_tokens=True) == expected
+    assert len(set(result)) > 3, "equal texts prove little"
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import pellucid
-from parity.peer import close, randomized
+from parity.peer import assert_close, randomize
 from parity.transformer_xl_reference import CASES, COMMON, segments
 from pellucid.cli.main import main
 from pellucid.errors import ConfigError, UsageError, VerificationError
@@ -36,7 +36,7 @@ def model_of(case: str, **changes: Any) -> Any:
     (kind,) = settings["architectures"]
     heads = {head.name: head.config for head in TRANSFO_XL.heads[kind]}
     c = TRANSFO_XL.read_config(settings, case)
-    return randomized(TRANSFO_XL.build(c, seed=0, heads=heads))
+    return randomize(TRANSFO_XL.build(c, seed=0, heads=heads))
 
 
 def written(model: Any, directory: Path, kind: str = "TransfoXLLMHeadModel", **ids: int) -> Path:
@@ -133,7 +133,7 @@ class Paper:
 
     def softmax(self, state: np.ndarray) -> np.ndarray:
         """Each word's log-probability: of its cluster, and of it within its cluster."""
-        said, rest = [], len(self.c["cutoffs"])
+        output, rest = [], len(self.c["cutoffs"])
         for cluster in range(rest + 1):
             words, bias, projection = self.table(cluster)
             if cluster == 0 and rest:
@@ -144,10 +144,10 @@ class Paper:
             log_probs = np.log(odds / odds.sum())
             if cluster == 0:
                 head = log_probs
-                said.append(log_probs[: self.edges[1]])
+                output.append(log_probs[: self.edges[1]])
             else:
-                said.append(head[self.edges[1] + cluster - 1] + log_probs)
-        return np.concatenate(said)
+                output.append(head[self.edges[1] + cluster - 1] + log_probs)
+        return np.concatenate(output)
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case != "classifier"])
@@ -161,30 +161,30 @@ def test_two_segments_are_what_the_paper_says(case, tmp_path):
     c = model.config
     for row in range(2):
         memory = [np.zeros((c.mem_len, c.d_model))] * c.n_decoder_layers
-        wanted, memory = paper.segment(first[row].tolist(), memory)
-        close(model.heads["lm"](one.state)[row], torch.tensor(wanted).float())
-        wanted, memory = paper.segment(second[row].tolist(), memory)
-        close(model.heads["lm"](two.state)[row], torch.tensor(wanted).float())
-        close(two.memory[:, row], torch.tensor(np.array(memory)).float())
-        assert np.exp(wanted).sum(-1) == pytest.approx(1, abs=1e-12)
-    close(model(first), one.state)
+        expected, memory = paper.segment(first[row].tolist(), memory)
+        assert_close(model.heads["lm"](one.state)[row], torch.tensor(expected).float())
+        expected, memory = paper.segment(second[row].tolist(), memory)
+        assert_close(model.heads["lm"](two.state)[row], torch.tensor(expected).float())
+        assert_close(two.memory[:, row], torch.tensor(np.array(memory)).float())
+        assert np.exp(expected).sum(-1) == pytest.approx(1, abs=1e-12)
+    assert_close(model(first), one.state)
 
 
 @pytest.mark.parametrize("case", ["as published", HALF])
 @torch.no_grad()
 def test_cached_is_the_recurrence(case):  # authority: segments of one token each
     model = model_of(case)
-    memory, wanted = None, []
+    memory, expected = None, []
     for ids in IDS.split(1, 1):
         state, memory = model.segment(ids, memory)
-        wanted.append(model.heads["lm"](state))
+        expected.append(model.heads["lm"](state))
     for parts in ([1] * 9, [9], [4, 1, 3, 1]):
         cache = model.prefill(None, None, len(IDS))
-        found = [model.step(ids, cache).logits for ids in IDS.split(parts, 1)]
-        close(torch.cat(found, 1), torch.cat(wanted, 1))
+        actual = [model.step(ids, cache).logits for ids in IDS.split(parts, 1)]
+        assert_close(torch.cat(actual, 1), torch.cat(expected, 1))
         assert cache.length == 9
     cache = model.prefill(IDS[:, :5], None, len(IDS))
-    close(model.step(IDS[:, 5:], cache).logits, torch.cat(wanted, 1)[:, 5:])
+    assert_close(model.step(IDS[:, 5:], cache).logits, torch.cat(expected, 1)[:, 5:])
 
 
 @torch.no_grad()
@@ -192,8 +192,8 @@ def test_with_one_length_segments_make_no_difference():  # authority: algebra
     model = model_of("as published")
     whole = model(IDS)
     state, memory = model.segment(IDS[:, :2])
-    close(state, whole[:, :2])
-    close(model.segment(IDS[:, 2:], memory).state, whole[:, 2:])
+    assert_close(state, whole[:, :2])
+    assert_close(model.segment(IDS[:, 2:], memory).state, whole[:, 2:])
 
 
 @pytest.mark.parametrize("case", ["as published", HALF])
@@ -207,13 +207,13 @@ def test_padding_makes_no_difference(case):  # authority: each text alone
     for row, n in enumerate(lengths):
         left[row, 9 - n :] = IDS[row, :n]
     for row, state in enumerate(alone):
-        close(model(IDS, right)[row][right[row]], state)
-        close(model(left, keep)[row][keep[row]], state)
+        assert_close(model(IDS, right)[row][right[row]], state)
+        assert_close(model(left, keep)[row][keep[row]], state)
     cache = model.prefill(left[:, :-1], keep[:, :-1], 3)
     batched = model.step(left[:, -1:], cache).logits[:, 0]
     for row, n in enumerate(lengths):
         cache = model.prefill(IDS[row : row + 1, : n - 1], None, 1)
-        close(batched[row], model.step(IDS[row : row + 1, n - 1 : n], cache).logits[0, 0])
+        assert_close(batched[row], model.step(IDS[row : row + 1, n - 1 : n], cache).logits[0, 0])
     nothing = torch.zeros_like(right)
     assert model(IDS, nothing).isfinite().all()
     with pytest.raises(UsageError, match="inside a text"):
@@ -251,16 +251,16 @@ def test_gradients_reach_every_parameter(case):
 @torch.no_grad()
 def test_a_tap_sees_and_changes_nothing():  # authority: the fused kernel, and the packed copy
     model = model_of("as published")
-    said = model.heads["lm"](model(IDS))
+    output = model.heads["lm"](model(IDS))
     with record(model) as seen:
-        close(model.heads["lm"](model(IDS)), said)
+        assert_close(model.heads["lm"](model(IDS)), output)
     inner = "decoder.layers.1.attention.inner."
     (weights,), (distances,) = seen[inner + "weights"], seen[inner + "distances"]
     assert weights.shape == distances.shape == (3, 2, 9, 15)
     assert weights.sum(-1).allclose(torch.ones(()))
     assert "heads.lm.head" in seen
     packed = pack_model(model)
-    close(packed.heads["lm"](packed(IDS)), said)
+    assert_close(packed.heads["lm"](packed(IDS)), output)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -279,8 +279,8 @@ def test_what_is_written_opens(case, tmp_path):  # authority: the model itself, 
 def test_widths_that_follow_from_others_are_written_as_numbers(tmp_path):
     model = model_of("as published", d_head=0, d_embed=0)
     directory = written(model, tmp_path / "m")
-    told = json.loads((directory / "config.json").read_text())
-    assert (told["d_head"], told["d_embed"]) == (4, 8)  # authority: 8 wide, in 2 heads
+    reported = json.loads((directory / "config.json").read_text())
+    assert (reported["d_head"], reported["d_embed"]) == (4, 8)  # authority: 8 wide, in 2 heads
     assert torch.equal(open_published(directory).model(IDS), model(IDS))
 
 
@@ -324,8 +324,8 @@ def test_tied_tensors_may_be_there_twice_or_differ(tmp_path):
     c = open_published(directory).model.config
     assert (c.tie_embeddings, c.tie_projections) == ("none", (False, True, False))
     log_probs = Paper(directory).segment(IDS[0].tolist(), [np.zeros((6, 8))] * 3)[0]
-    opened = pellucid.load(directory, device="cpu")
-    close(opened.logits(IDS)[0], torch.tensor(log_probs).float())
+    save_and_open = pellucid.load(directory, device="cpu")
+    assert_close(save_and_open.logits(IDS)[0], torch.tensor(log_probs).float())
 
 
 FAULTS = {
@@ -377,22 +377,22 @@ def test_the_door(tmp_path, capsys):
     model = model_of("as published")
     directory = written(model, tmp_path / "m", eos_token_id=0)
     without = pellucid.load(directory, device="cpu")
-    close(without.logits(IDS), model.heads["lm"](model(IDS)))
+    assert_close(without.logits(IDS), model.heads["lm"](model(IDS)))
     with pytest.raises(Exception, match="tokenizer"):
         without.generate(["word1"])
     (directory / "vocab.txt").write_text("".join(f"{word} 12\n" for word in WORDS))
-    opened = pellucid.load(directory, device="cpu")
-    ids = opened.tokenizer.source.encode("word3 , Word4 .").ids
+    save_and_open = pellucid.load(directory, device="cpu")
+    ids = save_and_open.tokenizer.source.encode("word3 , Word4 .").ids
     assert ids == [7, 2, 1, 3]  # authority: by hand
     prompts = ["word3 , word4 .", "word9", ""]
-    together = opened.generate(prompts, beam=2, max_length=6)
-    alone = [opened.generate([prompt], beam=2, max_length=6)[0] for prompt in prompts]
+    together = save_and_open.generate(prompts, beam=2, max_length=6)
+    alone = [save_and_open.generate([prompt], beam=2, max_length=6)[0] for prompt in prompts]
     assert [t.ids for t in together] == [t.ids for t in alone]
     assert together[0].text == " ".join(WORDS[i] for i in together[0].ids)
     assert main(["import", str(directory), str(tmp_path / "kept")]) == 0
     assert main(["export", str(tmp_path / "kept"), str(tmp_path / "out")]) == 0
     again = pellucid.load(tmp_path / "out", device="cpu")
-    assert torch.equal(again.logits(IDS), opened.logits(IDS))
+    assert torch.equal(again.logits(IDS), save_and_open.logits(IDS))
     assert again.generate(prompts, beam=2, max_length=6) == together
     capsys.readouterr()
     assert main(["info", str(directory)]) == 0

@@ -57,7 +57,7 @@ def segments() -> tuple[Tensor, Tensor]:
 
 
 @torch.no_grad()
-def randomized(model: nn.Module) -> None:
+def randomize(model: nn.Module) -> None:
     """Every parameter random, gains and biases too."""
     rng = torch.Generator().manual_seed(3)
     for parameter in model.parameters():
@@ -65,8 +65,8 @@ def randomized(model: nn.Module) -> None:
 
 
 @torch.no_grad()
-def ours(model: Any) -> dict[str, Tensor]:
-    """What the head says of both segments, and the memory behind the second."""
+def run_segments(model: Any) -> dict[str, Tensor]:
+    """Return the output of the head for two segments, and the memory after the second."""
     first, second = segments()
     one = model.segment(first)
     two = model.segment(second, one.memory)
@@ -76,19 +76,19 @@ def ours(model: Any) -> dict[str, Tensor]:
 
 
 @torch.no_grad()
-def theirs(model: Any) -> dict[str, Tensor]:
-    """The same of their class."""
+def run_reference_segments(model: Any) -> dict[str, Tensor]:
+    """Return the same from the class in transformers."""
     first, second = segments()
     one = model(first)
     two = model(second, mems=one.mems)
     memory = torch.stack(two.mems).transpose(1, 2)  # (L, B, M, D)
-    said = [s.logits if "logits" in s else s.prediction_scores for s in (one, two)]
-    return {"first": said[0], "second": said[1], "memory": memory}
+    message = [s.logits if "logits" in s else s.prediction_scores for s in (one, two)]
+    return {"first": message[0], "second": message[1], "memory": memory}
 
 
-def apart(found: dict[str, Tensor], wanted: dict[str, Tensor], name: str) -> float:
+def max_difference(actual: dict[str, Tensor], expected: dict[str, Tensor], name: str) -> float:
     """The largest difference, which is also printed."""
-    each = {k: float((found[k] - wanted[k]).abs().max()) for k in wanted}
+    each = {k: float((actual[k] - expected[k]).abs().max()) for k in expected}
     print(f"{name:24}" + "  ".join(f"{k} {v:.2g}" for k, v in each.items()))
     return max(each.values())
 
@@ -103,12 +103,12 @@ def write(directory: Path) -> float:
         c, (kind,) = TRANSFO_XL.read_config(settings, name), settings["architectures"]
         heads = {head.name: head.config for head in TRANSFO_XL.heads[kind]}
         model = TRANSFO_XL.build(c, seed=0, heads=heads).eval()
-        randomized(model)
-        place = directory / "ours" / name
+        randomize(model)
+        place = directory / "exported" / name
         place.mkdir(parents=True)
         ids = {k: v for k, v in settings.items() if k == "pad_token_id"}
         write_published(place, PublishedModel(TRANSFO_XL, model, heads, kind, ids))
-        save_file({k: v.contiguous() for k, v in ours(model).items()}, place / "said")
+        save_file({k: v.contiguous() for k, v in run_segments(model).items()}, place / "outputs")
     return 0.0
 
 
@@ -124,19 +124,26 @@ def compare(directory: Path) -> float:
     )  # type: ignore
     worst = 0.0
     for name, changes in CASES.items():
-        place = directory / "ours" / name
+        place = directory / "exported" / name
         settings = {k: v for k, v in {**COMMON, **changes}.items() if k != "model_type"}
         kind = getattr(transformers, settings["architectures"][0])
         model, info = kind.from_pretrained(place, output_loading_info=True)
         assert not any(info[k] for k in ("missing_keys", "unexpected_keys", "mismatched_keys")), (
             info
         )
-        worst = max(worst, apart(theirs(model.eval()), load_file(place / "said"), name))
+        worst = max(
+            worst,
+            max_difference(
+                run_reference_segments(model.eval()), load_file(place / "outputs"), name
+            ),
+        )
         other = kind(transformers.TransfoXLConfig(**settings)).eval()
-        randomized(other)
-        place = directory / "theirs" / name
+        randomize(other)
+        place = directory / "reference" / name
         other.save_pretrained(place)
-        save_file({k: v.contiguous() for k, v in theirs(other).items()}, place / "said")
+        save_file(
+            {k: v.contiguous() for k, v in run_reference_segments(other).items()}, place / "outputs"
+        )
     return worst
 
 
@@ -146,10 +153,12 @@ def read(directory: Path) -> float:
 
     worst = 0.0
     for name in CASES:
-        place = directory / "theirs" / name
+        place = directory / "reference" / name
         published = open_published(place)
         assert list(published.heads) == ["classifier" if name == "classifier" else "lm"]
-        worst = max(worst, apart(ours(published.model), load_file(place / "said"), name))
+        worst = max(
+            worst, max_difference(run_segments(published.model), load_file(place / "outputs"), name)
+        )
     return worst
 
 

@@ -62,11 +62,11 @@ def test_probabilities_are_those_of_the_definition(order):  # authority: brute f
     brute = BruteForce(rows, order)
     for test in (*texts(2), "dddd", "zab", ""):
         row = [int(i) for i in vocabulary.encode([test])]
-        wanted = [
+        expected = [
             brute.probability(tuple(row[max(0, i - order + 1) : i]), row[i], n_ids)
             for i in range(1, len(row))
         ]
-        assert model.probabilities(np.array(row)) == pytest.approx(wanted, abs=1e-12)
+        assert model.probabilities(np.array(row)) == pytest.approx(expected, abs=1e-12)
 
 
 def test_probabilities_sum_to_one():  # authority: algebra

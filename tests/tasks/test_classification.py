@@ -104,21 +104,21 @@ def test_transformers_computes_the_same(size, is_pair, several, tmp_path):
     some = [examples[i] for i in (0, 5, 9, 30)]
     batch = task.collate(some, 0)
     keep = torch.ones_like(batch.rows.ids) if batch.rows.keep is None else batch.rows.keep
-    given = {"input_ids": batch.rows.ids, "attention_mask": keep.long(), "labels": batch.labels}
+    arguments = {"input_ids": batch.rows.ids, "attention_mask": keep.long(), "labels": batch.labels}
     if batch.rows.segments is not None:
-        given["token_type_ids"] = batch.rows.segments
+        arguments["token_type_ids"] = batch.rows.segments
         assert bool(batch.rows.segments.any()) == is_pair
     with torch.no_grad():
-        theirs, loss = peer(**given), task.loss(module, batch)["classification"].sum
+        reference, loss = peer(**arguments), task.loss(module, batch)["classification"].sum
         singles = sum(
             task.loss(module, task.collate([row], 0))["classification"].sum for row in some
         )
     count = task.counts(batch)["classification"]
-    assert float(loss / count) == pytest.approx(float(theirs.loss), abs=1e-5)
+    assert float(loss / count) == pytest.approx(float(reference.loss), abs=1e-5)
     assert float(loss) == pytest.approx(float(singles), abs=1e-4)
-    found = classify(again, [r.values[:2] if is_pair else r.values[0] for r in records])
-    rows = [found[i] for i in (0, 5, 9, 30)]
-    chances = theirs.logits.sigmoid() if several else theirs.logits.softmax(-1)
+    actual = classify(again, [r.values[:2] if is_pair else r.values[0] for r in records])
+    rows = [actual[i] for i in (0, 5, 9, 30)]
+    chances = reference.logits.sigmoid() if several else reference.logits.softmax(-1)
     for row, expected in zip(rows, chances, strict=True):
         known = dict(row.ranked)
         assert [known[label] for label in LABELS] == pytest.approx(expected.tolist(), abs=1e-5)
@@ -128,8 +128,8 @@ def test_transformers_computes_the_same(size, is_pair, several, tmp_path):
 def test_scores_are_sklearns(several):  # authority: scikit-learn, on what `classify` gives
     task, records = make(is_pair=True, several=several)
     module = task.build(4).eval()
-    found = task.validate(module, validation_data_of(task, records), torch.device("cpu"))
-    assert set(found) == set(task.inputs.config.objective.metrics)
+    actual = task.validate(module, validation_data_of(task, records), torch.device("cpu"))
+    assert set(actual) == set(task.inputs.config.objective.metrics)
     predicted = classify(task.export(module)["final"], [r.values[:2] for r in records])
     gold = [r.values[2] if several else (r.values[2],) for r in records]
     sets = [
@@ -140,10 +140,10 @@ def test_scores_are_sklearns(several):  # authority: scikit-learn, on what `clas
         flat = [[x for row in side for x in row] for side in sets]
     else:
         sets = flat = [[row.index(True) for row in side] for side in sets]
-    assert found["accuracy"] == pytest.approx(accuracy_score(*sets))
-    assert found["macro_f1"] == pytest.approx(f1_score(*sets, average="macro", zero_division=0))
-    assert found["micro_f1"] == pytest.approx(f1_score(*sets, average="micro", zero_division=0))
-    assert found["mcc"] == pytest.approx(matthews_corrcoef(*flat))
+    assert actual["accuracy"] == pytest.approx(accuracy_score(*sets))
+    assert actual["macro_f1"] == pytest.approx(f1_score(*sets, average="macro", zero_division=0))
+    assert actual["micro_f1"] == pytest.approx(f1_score(*sets, average="micro", zero_division=0))
+    assert actual["mcc"] == pytest.approx(matthews_corrcoef(*flat))
 
 
 @pytest.mark.parametrize("several", [False, True])

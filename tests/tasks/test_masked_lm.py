@@ -34,11 +34,11 @@ def test_documents_become_blocks(task):  # authority: the tokenizer, and slicing
     tokenizer = task.inputs.tokenizers.source
     encoded = list(task.encode(RECORDS))
     blocks = [e.columns[0].tolist() for e in encoded if not hasattr(e, "reason")]
-    wanted = []
+    expected = []
     for record in RECORDS:
         ids = tokenizer.encode(record.values[0]).ids
-        wanted += [ids[i : i + 22] for i in range(0, len(ids), 22)]
-    assert blocks == wanted
+        expected += [ids[i : i + 22] for i in range(0, len(ids), 22)]
+    assert blocks == expected
     assert [e.reason for e in encoded if hasattr(e, "reason")] == ["blank"]
     assert all(e.lengths == (len(e.columns[0]) + 2,) for e in encoded if not hasattr(e, "reason"))
     assert max(e.lengths[0] for e in encoded if not hasattr(e, "reason")) == 24
@@ -85,8 +85,10 @@ def test_loss_is_the_mean_over_hidden_tokens(task):  # authority: torch, on all 
     logits = module.heads[HEAD](module(batch.ids, batch.keep)).flatten(0, 1)  # (B * T, V)
     labels = torch.full((len(logits),), -100)
     labels[batch.chosen] = batch.labels
-    wanted = F.cross_entropy(logits, labels, ignore_index=-100, reduction="sum")
-    torch.testing.assert_close(task.loss(module, batch)["masked_lm"].sum, wanted, atol=1e-4, rtol=0)
+    expected = F.cross_entropy(logits, labels, ignore_index=-100, reduction="sum")
+    torch.testing.assert_close(
+        task.loss(module, batch)["masked_lm"].sum, expected, atol=1e-4, rtol=0
+    )
 
 
 def test_validation_is_the_same_each_time(task):
@@ -107,9 +109,9 @@ def test_transformers_opens_what_is_saved(task, tmp_path):  # authority: transfo
     batch, _ = batch_of(task)
     keep = torch.ones_like(batch.ids) if batch.keep is None else batch.keep.long()
     with torch.no_grad():
-        theirs = peer(input_ids=batch.ids, attention_mask=keep).logits
-        ours = module.heads[HEAD](module(batch.ids, batch.keep))
-    torch.testing.assert_close(ours[keep.bool()], theirs[keep.bool()], atol=1e-4, rtol=0)
+        reference = peer(input_ids=batch.ids, attention_mask=keep).logits
+        actual = module.heads[HEAD](module(batch.ids, batch.keep))
+    torch.testing.assert_close(actual[keep.bool()], reference[keep.bool()], atol=1e-4, rtol=0)
     again = open_model(tmp_path / "m")
     assert (again.task, again.family) == ("masked_lm", task.inputs.config.family)
     text = TEXTS[0][0]

@@ -85,9 +85,9 @@ def test_denoising_reads_the_noised_document_and_writes_the_document():
     labels = iter(batch.labels.tolist())
     for row in range(9):
         ids = examples[row][0].tolist()
-        wanted = [bos, *ids, eos]
-        assert [next(labels) for _ in wanted] == wanted
-        assert batch.target[row, : len(wanted)].tolist() == [eos, *wanted[:-1]]
+        expected = [bos, *ids, eos]
+        assert [next(labels) for _ in expected] == expected
+        assert batch.target[row, : len(expected)].tolist() == [eos, *expected[:-1]]
         keep = slice(None) if batch.keep is None else batch.keep[row]
         source = batch.source[row, keep].tolist()
         assert (source[0], source[-1]) == (bos, eos)
@@ -153,11 +153,11 @@ def test_transformers_opens_what_is_saved(task, tmp_path):  # authority: transfo
     batch, _ = batch_of(task)
     keep = torch.ones_like(batch.source) if batch.keep is None else batch.keep.long()
     with torch.no_grad():
-        theirs = peer(
+        reference = peer(
             input_ids=batch.source, attention_mask=keep, decoder_input_ids=batch.target
         ).logits
-        ours = module.heads["lm"](module(batch.source, batch.keep, batch.target))
-    torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=0)
+        actual = module.heads["lm"](module(batch.source, batch.keep, batch.target))
+    torch.testing.assert_close(actual, reference, atol=1e-4, rtol=0)
     text = TEXTS[0][0]
     encoded = AutoTokenizer.from_pretrained(tmp_path / "m")(text).input_ids
     tokenizer = task.inputs.tokenizers.source

@@ -120,9 +120,9 @@ def test_transformers_computes_the_same(size, tmp_path):
             float(task.loss(module, task.collate([row], 0))["question_answering"].sum)
             for row in some
         )
-    theirs = torch.stack([whole.start_logits, whole.end_logits], -1)
+    reference = torch.stack([whole.start_logits, whole.end_logits], -1)
     real = keep.bool()
-    torch.testing.assert_close(logits[real], theirs[real], atol=1e-4, rtol=0)
+    torch.testing.assert_close(logits[real], reference[real], atol=1e-4, rtol=0)
     assert float(term.sum) == pytest.approx(loss, abs=1e-4)
     assert float(term.sum) == pytest.approx(singles, abs=1e-4)
     assert task.counts(batch) == {"question_answering": 4}
@@ -212,8 +212,8 @@ def test_a_record_in_other_files_is_another(tmp_path):  # authority: by hand
     both = [*records, *(Record("other", r.line, ("Who?", "Nobody. ", (), None)) for r in records)]
     module = task.build(4).eval()
     scores = task.validate(module, validation_data_of(task, both), torch.device("cpu"))
-    apart = [
+    max_difference = [
         task.validate(module, validation_data_of(task, part), torch.device("cpu"))
         for part in (records, both[len(records) :])
     ]
-    assert scores["loss"] == pytest.approx(np.mean([a["loss"] for a in apart]))
+    assert scores["loss"] == pytest.approx(np.mean([a["loss"] for a in max_difference]))

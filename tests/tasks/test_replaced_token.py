@@ -53,10 +53,10 @@ def batch(task):
 )
 def test_generators_are_those_of_the_paper(size, fraction, width, heads, d_ff):  # table 6
     c = ELECTRA.presets[size]
-    found = generator_config(c, fraction)
-    assert (found.d_model, found.n_heads, found.d_ff) == (width, heads, d_ff)
-    assert found.embedding_width == c.embedding_width  # 128, 768, 1024
-    assert found.n_encoder_layers == c.n_encoder_layers
+    result = generator_config(c, fraction)
+    assert (result.d_model, result.n_heads, result.d_ff) == (width, heads, d_ff)
+    assert result.embedding_width == c.embedding_width  # 128, 768, 1024
+    assert result.n_encoder_layers == c.n_encoder_layers
     objective = ReplacedTokenConfig()
     assert (objective.chosen, objective.masked, objective.discriminator_weight) == (0.15, 1.0, 50.0)
 
@@ -137,9 +137,9 @@ def test_loss_and_logits_are_those_of_transformers(task, module, batch, tmp_path
     labels = torch.full_like(masked.ids, -100).flatten()
     labels[masked.chosen] = masked.labels
     first = generator(input_ids=masked.ids, attention_mask=keep, labels=labels.view_as(masked.ids))
-    ours = predict(module, batch)
+    actual = predict(module, batch)
     logits = first.logits.flatten(0, 1)[masked.chosen]
-    torch.testing.assert_close(ours.generator, logits, atol=1e-4, rtol=0)
+    torch.testing.assert_close(actual.generator, logits, atol=1e-4, rtol=0)
 
     samples = torch.stack([  # the smallest id whose cumulative probability exceeds the draw
         (row.softmax(-1).cumsum(-1) > draw).int().argmax()
@@ -153,8 +153,8 @@ def test_loss_and_logits_are_those_of_transformers(task, module, batch, tmp_path
         input_ids=filled.view_as(masked.ids), attention_mask=keep, labels=is_replaced
     )
     real = keep.bool()
-    assert torch.equal(ours.replaced.long(), is_replaced[real])
-    torch.testing.assert_close(ours.discriminator, second.logits[real], atol=1e-4, rtol=0)
+    assert torch.equal(actual.replaced.long(), is_replaced[real])
+    torch.testing.assert_close(actual.discriminator, second.logits[real], atol=1e-4, rtol=0)
     total = combine_terms(task.loss(module, batch), task.counts(batch))
     torch.testing.assert_close(total, first.loss + 50 * second.loss, atol=1e-3, rtol=0)
 
@@ -172,19 +172,19 @@ def test_a_sample_that_is_the_original_is_not_replaced(task, module, batch):  # 
 
 def test_validation_scores_are_those_of_sklearn(task, module):
     validation = validation_data_of(task, RECORDS)
-    found = task.validate(module, validation, torch.device("cpu"))
-    assert set(found) == set(task.inputs.config.objective.metrics)
-    assert found == task.validate(module, validation, torch.device("cpu"))
+    result = task.validate(module, validation, torch.device("cpu"))
+    assert set(result) == set(task.inputs.config.objective.metrics)
+    assert result == task.validate(module, validation, torch.device("cpu"))
     gold, predicted = [], []
     for seed, indices in enumerate(evaluation_batches(validation.examples.lengths)):
         outputs = predict(module, task.collate([validation.examples[i] for i in indices], seed))
         gold += outputs.replaced.tolist()
         predicted += (outputs.discriminator > 0).float().tolist()
-    assert found["accuracy"] == pytest.approx(accuracy_score(gold, predicted))
-    assert found["precision"] == pytest.approx(precision_score(gold, predicted))
-    assert found["recall"] == pytest.approx(recall_score(gold, predicted))
-    total = found["generator_loss"] + 50 * found["discriminator_loss"]
-    assert found["loss"] == pytest.approx(total)
+    assert result["accuracy"] == pytest.approx(accuracy_score(gold, predicted))
+    assert result["precision"] == pytest.approx(precision_score(gold, predicted))
+    assert result["recall"] == pytest.approx(recall_score(gold, predicted))
+    total = result["generator_loss"] + 50 * result["discriminator_loss"]
+    assert result["loss"] == pytest.approx(total)
 
 
 def test_both_models_open(task, module, tmp_path):

@@ -117,26 +117,26 @@ def test_regression_is_that_of_transformers(size, tmp_path):
     scores = torch.tensor([record.values[2] for record in RECORDS[:8]])
     encoding = tokenizer(*texts, padding=True, return_tensors="pt")
     with torch.no_grad():
-        theirs = peer(**encoding, labels=scores)
+        reference = peer(**encoding, labels=scores)
     pairs = [record.values[:2] for record in RECORDS[:8]]
-    assert similarity(again, pairs) == pytest.approx(theirs.logits[:, 0].tolist(), abs=1e-5)
+    assert similarity(again, pairs) == pytest.approx(reference.logits[:, 0].tolist(), abs=1e-5)
     examples = validation_data_of(task, RECORDS).examples
     batch = task.collate([examples[i] for i in range(8)], 0)
     loss = task.loss(module, batch)["similarity"].sum / task.counts(batch)["similarity"]
-    assert float(loss.detach()) == pytest.approx(float(theirs.loss), abs=1e-4)
+    assert float(loss.detach()) == pytest.approx(float(reference.loss), abs=1e-4)
 
 
 @pytest.mark.parametrize("head", KINDS)
 def test_scores_are_scipys(head):  # authority: scipy, on what `similarity` gives
     task = make(head)
     module = randomize(task.build(4))
-    found = task.validate(module, validation_data_of(task, RECORDS), torch.device("cpu"))
-    assert set(found) == set(task.inputs.config.objective.metrics)
+    actual = task.validate(module, validation_data_of(task, RECORDS), torch.device("cpu"))
+    assert set(actual) == set(task.inputs.config.objective.metrics)
     pairs = [record.values[:2] for record in RECORDS]
     predicted = similarity(task.export(module)["final"], pairs)
     gold = [record.values[2] for record in RECORDS]
-    assert found["pearson"] == pytest.approx(pearsonr(predicted, gold)[0], abs=1e-4)
-    assert found["spearman"] == pytest.approx(spearmanr(predicted, gold)[0], abs=0.01)
+    assert actual["pearson"] == pytest.approx(pearsonr(predicted, gold)[0], abs=1e-4)
+    assert actual["spearman"] == pytest.approx(spearmanr(predicted, gold)[0], abs=0.01)
 
 
 @pytest.mark.parametrize(("head", "rate"), [("cosine", 0.003), ("regression", 0.005)])

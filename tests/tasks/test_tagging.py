@@ -78,17 +78,17 @@ def test_loss_counts_words_alone(task):  # authority: singles, and torch for the
     assert task.tokens(batch) == sum(len(row[0]) + 2 for row in rows)
     if task.inputs.config.objective.head == "linear":
         logits = module.heads[HEAD](module(batch.ids, batch.keep))
-        wanted = sum(
+        expected = sum(
             F.cross_entropy(logits[i, row[1] + 1], torch.from_numpy(row[2]).long(), reduction="sum")
             for i, row in enumerate(rows)
         )
-        torch.testing.assert_close(whole, wanted, atol=1e-4, rtol=0)
+        torch.testing.assert_close(whole, expected, atol=1e-4, rtol=0)
 
 
 def test_scores_are_seqevals(task):  # authority: seqeval, on what `tag` gives
     module = task.build(4).eval()
-    found = task.validate(module, validation_data_of(task, RECORDS), torch.device("cpu"))
-    assert set(found) == set(task.inputs.config.objective.metrics)
+    result = task.validate(module, validation_data_of(task, RECORDS), torch.device("cpu"))
+    assert set(result) == set(task.inputs.config.objective.metrics)
     tagged = tag(task.export(module)["final"], [record.values[0] for record in RECORDS])
     gold = [list(record.values[1]) for record in RECORDS]
     predicted = [list(each.tags) for each in tagged]
@@ -98,7 +98,7 @@ def test_scores_are_seqevals(task):  # authority: seqeval, on what `tag` gives
         ("recall", recall_score),
         ("f1", f1_score),
     ):
-        assert found[name] == pytest.approx(score(gold, predicted)), name
+        assert result[name] == pytest.approx(score(gold, predicted)), name
 
 
 def test_saved_and_opened(task, tmp_path):  # authority: transformers' logits; labels by hand
@@ -120,9 +120,9 @@ def test_saved_and_opened(task, tmp_path):  # authority: transformers' logits; l
     batch = task.collate([examples[i] for i in range(6)], 0)
     keep = torch.ones_like(batch.ids) if batch.keep is None else batch.keep.long()
     with torch.no_grad():
-        theirs = peer(input_ids=batch.ids, attention_mask=keep).logits
-        ours = module.heads[HEAD](module(batch.ids, batch.keep))
-    torch.testing.assert_close(ours[keep.bool()], theirs[keep.bool()], atol=1e-4, rtol=0)
+        reference = peer(input_ids=batch.ids, attention_mask=keep).logits
+        actual = module.heads[HEAD](module(batch.ids, batch.keep))
+    torch.testing.assert_close(actual[keep.bool()], reference[keep.bool()], atol=1e-4, rtol=0)
 
 
 def test_a_head_with_other_labels_is_initialized(task):  # authority: a build without a start

@@ -83,14 +83,14 @@ def test_loss_is_the_smoothed_mean_over_real_tokens(
     torch.manual_seed(0)
     module = task.build(3).eval()
     batch = task.collate([validation.examples[i] for i in range(9)], seed=0)
-    ours = task.loss(module, batch)[NAME].sum / task.counts(batch)[NAME]
+    actual = task.loss(module, batch)[NAME].sum / task.counts(batch)[NAME]
     logits = module.heads["lm"](module(batch.source, batch.keep, batch.target))  # (B, T, V)
     labels = torch.full(batch.target.shape, -100).flatten()
     labels[batch.real] = batch.labels
-    theirs = torch.nn.functional.cross_entropy(
+    reference = torch.nn.functional.cross_entropy(
         logits.flatten(0, 1), labels, label_smoothing=0.1, ignore_index=-100
     )
-    torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=0)
+    torch.testing.assert_close(actual, reference, atol=1e-6, rtol=0)
 
 
 def test_padding_in_a_batch_changes_no_loss(task, validation):  # authority: singles
@@ -149,17 +149,17 @@ def test_learned_positions_are_never_run_past(task, validation):  # authority: t
         decoding=DecodingConfig(beam=2),
     )
     text = " ".join(source for source, _ in PAIRS[:12])
-    (found,) = translate(directory, [text])
-    assert found[0].parts > 1
+    (result,) = translate(directory, [text])
+    assert result[0].parts > 1
 
 
 def test_n_best_are_ranked_and_differ(task, validation):  # authority: the definition
     directory = directory_of(task)
-    found = translate(directory, [PAIRS[2][0]], DecodingConfig(beam=4, n_best=3, max_length=8))
-    assert len(found[0]) == 3
-    scores = [h.score for h in found[0]]
+    result = translate(directory, [PAIRS[2][0]], DecodingConfig(beam=4, n_best=3, max_length=8))
+    assert len(result[0]) == 3
+    scores = [h.score for h in result[0]]
     assert scores == sorted(scores, reverse=True)
-    assert len({h.ids for h in found[0]}) == 3
+    assert len({h.ids for h in result[0]}) == 3
 
 
 def test_export_is_one_translator(task, validation):

@@ -45,21 +45,21 @@ def tokenizers(request, tmp_path):
     """Ours and theirs."""
     write, kind = KINDS[request.param]
     write(tmp_path)
-    theirs = kind.from_pretrained(tmp_path)
+    reference = kind.from_pretrained(tmp_path)
     names = {"BERT": "BertTokenizer", "RoBERTa": "RobertaTokenizer", "ALBERT": "AlbertTokenizer"}
     published.configure(tmp_path, tokenizer_class=names[request.param], do_lower_case=True)
-    return open_tokenizer(tmp_path), theirs
+    return open_tokenizer(tmp_path), reference
 
 
 def test_windows_are_those_of_transformers(tokenizers):
-    ours, theirs = tokenizers
+    actual, reference = tokenizers
     for window, stride in ((60, 9), (64, 20), (1000, 128)):
-        context = encode_context(ours, CONTEXT)
-        question = ours.encode(QUESTION).ids
-        passage = split_passage(ours, question, context, Limits(window, stride, 30))
-        wrapped = [passage.wrap(ours.template, each).ids for each in passage.windows]
+        context = encode_context(actual, CONTEXT)
+        question = actual.encode(QUESTION).ids
+        passage = split_passage(actual, question, context, Limits(window, stride, 30))
+        wrapped = [passage.wrap(actual.template, each).ids for each in passage.windows]
         room = window - (len(wrapped[0]) - len(passage.windows[0]))
-        encoding = theirs(
+        encoding = reference(
             QUESTION,
             CONTEXT,
             max_length=window,
@@ -70,7 +70,7 @@ def test_windows_are_those_of_transformers(tokenizers):
         )
         assert wrapped == encoding["input_ids"]
         assert (len(wrapped) == 1) == (window == 1000)
-        first = context_offset(ours.template, len(question))
+        first = context_offset(actual.template, len(question))
         for n, each in enumerate(passage.windows):
             kinds, offsets = encoding.sequence_ids(n), encoding["offset_mapping"][n]
             assert kinds.index(1) == first
@@ -89,15 +89,15 @@ def test_pieces_have_every_character(tokenizers):
 
 
 def test_long_questions_are_cut(tokenizers):  # authority: counts by hand
-    ours, _ = tokenizers
-    n_special = len(ours.template.wrap([], []).ids)
+    actual, _ = tokenizers
+    n_special = len(actual.template.wrap([], []).ids)
     context = Pieces(list(range(30)), [(i, i + 1) for i in range(30)])
-    passage = split_passage(ours, [7] * 50, context, Limits(20 + n_special, 100, 8))
+    passage = split_passage(actual, [7] * 50, context, Limits(20 + n_special, 100, 8))
     assert passage.question == [7] * 8
     assert passage.windows == [range(0, 12), range(6, 18), range(12, 24), range(18, 30)]
-    passage = split_passage(ours, [7] * 50, context, Limits(20 + n_special, 100, 40))
+    passage = split_passage(actual, [7] * 50, context, Limits(20 + n_special, 100, 40))
     assert len(passage.question) == len(passage.windows[0]) == 10
-    nothing = split_passage(ours, [7], Pieces([], []), Limits(20, 8, 8))
+    nothing = split_passage(actual, [7], Pieces([], []), Limits(20, 8, 8))
     assert nothing.windows == [range(0)]
 
 

@@ -24,13 +24,13 @@ def test_saved_and_loaded_it_is_the_same(kind, trained, tmp_path):
 def test_transformers_opens_it(kind, trained, tmp_path):
     """Authority: transformers' PreTrainedTokenizerFast."""
     trained[kind].save(tmp_path)
-    theirs = PreTrainedTokenizerFast.from_pretrained(tmp_path)
+    reference = PreTrainedTokenizerFast.from_pretrained(tmp_path)
     for role in ROLES:
-        assert getattr(theirs, f"{role}_token_id") == trained[kind].id(role)
+        assert getattr(reference, f"{role}_token_id") == trained[kind].id(role)
     for text in [*TEXTS, "</s> a<pad>", "  x "]:
         ids = trained[kind].encode(text).ids
-        assert theirs(text, add_special_tokens=False)["input_ids"] == ids
-        assert theirs.decode(ids, skip_special_tokens=True) == trained[kind].decode(ids)
+        assert reference(text, add_special_tokens=False)["input_ids"] == ids
+        assert reference.decode(ids, skip_special_tokens=True) == trained[kind].decode(ids)
 
 
 def test_pairs_of_tokenizers(trained, tmp_path):
@@ -75,9 +75,9 @@ def test_damaged_files_are_errors_with_a_name(kind, trained, tmp_path):
         wrong = [b"[]", b"3", b"null", b"\xff", b"[" * 10**5]
         for number, data in enumerate(wrong + cuts + flips):
             path.write_bytes(data)
-            said = refusal(tmp_path)
-            assert said or number >= len(wrong) + len(cuts)
-            assert not said or str(tmp_path) in said
+            message = refusal(tmp_path)
+            assert message or number >= len(wrong) + len(cuts)
+            assert not message or str(tmp_path) in message
         path.write_bytes(good)
     (tmp_path / "tokenizer_config.json").write_text('{"pad_token": "<nowhere>"}')
     assert "<nowhere>" in refusal(tmp_path)
@@ -92,8 +92,8 @@ def test_parts_of_the_wrong_shape(part, kind, trained, tmp_path):
     good = json.loads(path.read_text())
     for value in (3, "x", [], {}, {"type": "BPE"}, {"type": "None", "x": 1e308}, [{"id": -1}]):
         path.write_text(json.dumps({**good, part: value}))
-        said = refusal(tmp_path)
-        assert not said or str(path) in said
+        message = refusal(tmp_path)
+        assert not message or str(path) in message
 
 
 def test_damage_that_only_an_unknown_word_shows(trained, tmp_path):
@@ -110,7 +110,7 @@ def test_other_tools_put_the_same_special_tokens_around_texts(kind, trained, tmp
     roles = {role: trained[kind].id(role) for role in ROLES}
     classes = (("bos", "A", "eos"), ("bos", "A", "eos", "B:1", "eos:1"))
     bos, eos = roles["bos"], roles["eos"]
-    wanted = {
+    expected = {
         "end": (trained[kind], [*first, eos], [*first, *second, eos], None),
         "classes": (
             trained[kind].with_template(*classes),
@@ -119,12 +119,12 @@ def test_other_tools_put_the_same_special_tokens_around_texts(kind, trained, tmp
             [0] * (len(first) + 2) + [1] * (len(second) + 1),
         ),
     }
-    for name, (tokenizer, one, two, segments) in wanted.items():
+    for name, (tokenizer, one, two, segments) in expected.items():
         (tmp_path / name).mkdir()
         tokenizer.save(tmp_path / name)
-        theirs = PreTrainedTokenizerFast.from_pretrained(tmp_path / name)
-        assert theirs(TEXTS[0])["input_ids"] == one == tokenizer.add_special_tokens(first).ids
-        pair = theirs(TEXTS[0], TEXTS[1])
+        reference = PreTrainedTokenizerFast.from_pretrained(tmp_path / name)
+        assert reference(TEXTS[0])["input_ids"] == one == tokenizer.add_special_tokens(first).ids
+        pair = reference(TEXTS[0], TEXTS[1])
         assert pair["input_ids"] == two == tokenizer.add_special_tokens(first, second).ids
         # A model without segments must not be given any: GPT-2 would add token 0's embedding.
         assert pair.get("token_type_ids") == segments

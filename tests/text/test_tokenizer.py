@@ -33,10 +33,10 @@ def test_bytes_round_trip(text, trained):
 
 
 def bytes_round_trip(tokenizer: Tokenizer, text: str) -> None:
-    found = tokenizer.encode(text)
-    assert tokenizer.decode(found.ids) == tokenizer.normalize(text)
-    assert not specials(tokenizer) & set(found.ids)
-    assert tokenizer.encode_batch([text]) == [found.ids]
+    actual = tokenizer.encode(text)
+    assert tokenizer.decode(actual.ids) == tokenizer.normalize(text)
+    assert not specials(tokenizer) & set(actual.ids)
+    assert tokenizer.encode_batch([text]) == [actual.ids]
 
 
 @pytest.mark.parametrize("text", ODD)
@@ -61,12 +61,12 @@ def test_without_normalisation_bytes_stay_as_they_are():
 def test_every_kind_gives_the_normalised_form_back(text, trained):
     """Authority: the normalised form, wherever no piece is unknown."""
     for kind, tokenizer in trained.items():
-        found = tokenizer.encode(text)
-        assert not specials(tokenizer) & set(found.ids), kind
-        assert tokenizer.encode_batch([text, "a"])[0] == found.ids
-        if tokenizer.id("unk") in found.ids:
+        actual = tokenizer.encode(text)
+        assert not specials(tokenizer) & set(actual.ids), kind
+        assert tokenizer.encode_batch([text, "a"])[0] == actual.ids
+        if tokenizer.id("unk") in actual.ids:
             continue
-        decoded, expected = tokenizer.decode(found.ids), tokenizer.normalize(text)
+        decoded, expected = tokenizer.decode(actual.ids), tokenizer.normalize(text)
         if kind == "wordpiece":  # BERT's way: signs are words, so spaces around them are lost
             decoded, expected = ("".join(t.split()) for t in (decoded, expected))
         assert decoded == expected, kind
@@ -105,14 +105,14 @@ def test_ids_of_no_piece(kind, bad, trained):
 def test_offsets_are_characters_of_the_text_as_given(kind, trained):
     tokenizer = trained[kind]
     text = "The e\u0301t\u00e9 \ud800 animal, 东京 didn't"
-    found = tokenizer.encode(text)
-    assert len(found.ids) == len(found.pieces) == len(found.offsets)
-    assert found.pieces == tokenizer.pieces(found.ids)
-    for piece, (start, end), i in zip(found.pieces, found.offsets, found.ids, strict=True):
+    actual = tokenizer.encode(text)
+    assert len(actual.ids) == len(actual.pieces) == len(actual.offsets)
+    assert actual.pieces == tokenizer.pieces(actual.ids)
+    for piece, (start, end), i in zip(actual.pieces, actual.offsets, actual.ids, strict=True):
         shown = tokenizer.display([i])[0].strip()
         if shown.isascii() and shown.isalpha() and piece != "<unk>":
             assert text[start:end].strip() == shown
-    covered = {place for start, end in found.offsets for place in range(start, end)}
+    covered = {place for start, end in actual.offsets for place in range(start, end)}
     # A combining mark that was merged into its letter has the letter's place.
     assert covered >= {p for p, c in enumerate(text) if not c.isspace() and c != "\u0301"}
 
@@ -167,9 +167,9 @@ def test_words_are_pieces_that_stand_for_one(trained, kind):  # authority: each 
     pieces = zip(ids, tokenizer.pieces(ids), strict=True)
     expected = {_word_of(piece, kind): i for i, piece in pieces}
     expected.pop("", None)
-    found = {
+    actual = {
         word: i for word, i in tokenizer.whole_words.items() if word.isascii() or kind != "byte-bpe"
     }
     readable = {word: i for word, i in expected.items() if word.isascii() or kind != "byte-bpe"}
-    assert found == readable
-    assert len(found) > 5
+    assert actual == readable
+    assert len(actual) > 5

@@ -16,25 +16,25 @@ def tokenizers(tmp_path_factory):
 
 @pytest.mark.parametrize("limit", range(3, 16))
 def test_pairs_are_cut_as_transformers_cuts_them(limit, tokenizers):
-    ours, theirs = tokenizers
+    actual, reference = tokenizers
     for n_first in range(1, 12, 2):
         for n_second in range(1, 12, 3):
             texts = " ".join(["dog"] * n_first), " ".join(["cat"] * n_second)
-            expected = theirs(*texts, truncation=True, max_length=limit)
-            ids = ours.encode_batch(texts)
-            cut = wrap_texts(ours, *ids, limit)
+            expected = reference(*texts, truncation=True, max_length=limit)
+            ids = actual.encode_batch(texts)
+            cut = wrap_texts(actual, *ids, limit)
             assert cut.wrapped.ids == expected["input_ids"], (n_first, n_second)
             assert cut.wrapped.segments == expected["token_type_ids"]
-            n_whole = len(theirs(*texts)["input_ids"])
+            n_whole = len(reference(*texts)["input_ids"])
             assert cut.n_cut == n_whole - len(expected["input_ids"])
 
 
 @pytest.mark.parametrize("limit", [2, 3, 6, 40])
 def test_single_texts_are_cut_at_their_end(limit, tokenizers):
-    ours, theirs = tokenizers
+    actual, reference = tokenizers
     text = "The old dog sleeps under the tree ."
-    expected = theirs(text, truncation=True, max_length=limit)
-    cut = wrap_texts(ours, ours.encode(text).ids, None, limit)
+    expected = reference(text, truncation=True, max_length=limit)
+    cut = wrap_texts(actual, actual.encode(text).ids, None, limit)
     assert cut.wrapped.ids == expected["input_ids"]
 
 

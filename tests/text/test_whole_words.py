@@ -51,8 +51,8 @@ def test_words_of_languages_with_spaces(kind, size):
     n_pieces = sum(len(tokenizer.encode(text).ids) for text in TEXTS)
     assert n_pieces > sum(map(len, WORDS)) + 3, "the vocabulary is too large to test anything"
     for text, words in zip(TEXTS, WORDS, strict=True):
-        wanted = words if kind in ("wordpiece", "unigram", "char") else without_apostrophes(words)
-        assert [w for w in words_of(tokenizer, text) if w] == wanted
+        expected = words if kind in ("wordpiece", "unigram", "char") else without_apostrophes(words)
+        assert [w for w in words_of(tokenizer, text) if w] == expected
 
 
 def test_words_end_where_the_mark_says():

@@ -48,11 +48,11 @@ FILES = {
 @pytest.mark.parametrize("name", FILES)
 def test_published_tokenizers_split_words_as_transformers_does(name, tmp_path):
     kind, write, settings, sentences = FILES[name]
-    theirs = kind.from_pretrained(write(tmp_path, **settings))
+    reference = kind.from_pretrained(write(tmp_path, **settings))
     compared = 0
     pieces_of = encode_words(open_tokenizer(tmp_path), sentences)
     for words, pieces in zip(sentences, pieces_of, strict=True):
-        encoding = theirs(words, is_split_into_words=True, add_special_tokens=False)
+        encoding = reference(words, is_split_into_words=True, add_special_tokens=False)
         owners = encoding.word_ids()
         assert len(pieces.first) == len(words)
         if set(owners) == set(range(len(words))):  # there a word without a piece is lost
@@ -65,9 +65,9 @@ def test_published_tokenizers_split_words_as_transformers_does(name, tmp_path):
 def test_without_a_prefix_space_the_first_word_has_none(tmp_path):
     """Authority: transformers' ids of the words joined by spaces."""
     published.byte_bpe(tmp_path, ["<|endoftext|>"], tokenizer_class="GPT2Tokenizer")
-    theirs, tokenizer = GPT2Tokenizer.from_pretrained(tmp_path), open_tokenizer(tmp_path)
+    reference, tokenizer = GPT2Tokenizer.from_pretrained(tmp_path), open_tokenizer(tmp_path)
     for words, pieces in zip(PLAIN, encode_words(tokenizer, PLAIN), strict=True):
-        assert pieces.ids == theirs(" ".join(words))["input_ids"], words
+        assert pieces.ids == reference(" ".join(words))["input_ids"], words
 
 
 @pytest.mark.parametrize("joint", [published.t5, published.mbart])

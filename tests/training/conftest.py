@@ -76,9 +76,9 @@ def chinese_conll(tmp_path_factory):
 
 def finished(process, expected=0):
     """What a process said on stderr; it must end with this code."""
-    _, said = process.communicate(timeout=250)
-    assert process.returncode == expected, said
-    return said
+    _, message = process.communicate(timeout=250)
+    assert process.returncode == expected, message
+    return message
 
 
 def figures(run_dir):

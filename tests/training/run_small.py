@@ -42,8 +42,8 @@ SETTINGS = {
 
 def run(run_dir: str, data: str, over: dict) -> int:
     torch.set_num_threads(1)
-    given = merge(SETTINGS, {"run_dir": run_dir, "data": {"train": [data]}})
-    trained = train(merge(given, over), reporter=Reporter())
+    inputs = merge(SETTINGS, {"run_dir": run_dir, "data": {"train": [data]}})
+    trained = train(merge(inputs, over), reporter=Reporter())
     return 0 if trained.signal is None else 128 + trained.signal
 
 

@@ -48,9 +48,9 @@ def main() -> float:
     whole(*batch).backward()
     sharded(*batch).backward()
     pairs = zip(sharded.parameters(), whole.parameters(), strict=True)
-    apart = max(float((p.grad.full_tensor() - q.grad).abs().max()) for p, q in pairs)
+    max_difference = max(float((p.grad.full_tensor() - q.grad).abs().max()) for p, q in pairs)
     dist.destroy_process_group()
-    return apart
+    return max_difference
 
 
 if __name__ == "__main__":

@@ -125,19 +125,19 @@ def test_newest_valid_one_is_found_after_any_crash(run, name):
     damage, newest, n_skipped = STATES[name]
     damage(save(run, 3000), run)
     sweep(run / "checkpoints")
-    found = latest_checkpoint(run)
-    assert found.path is not None
-    assert checkpoint_step(found.path) == newest
-    assert len(found.skipped) == n_skipped
-    for line in found.skipped:
+    actual = latest_checkpoint(run)
+    assert actual.path is not None
+    assert checkpoint_step(actual.path) == newest
+    assert len(actual.skipped) == n_skipped
+    for line in actual.skipped:
         assert line.startswith("skipped step-00003000: ")
-    assert load_checkpoint(found.path)[1]["step"] == newest
+    assert load_checkpoint(actual.path)[1]["step"] == newest
     assert not [p for p in (run / "checkpoints").iterdir() if p.name.startswith(".")]
     if n_skipped == 0:  # the resumed run comes to step 3000 again
         save(run, 3000)
-        found = latest_checkpoint(run)
-        assert found.path is not None
-        assert checkpoint_step(found.path) == 3000
+        actual = latest_checkpoint(run)
+        assert actual.path is not None
+        assert checkpoint_step(actual.path) == 3000
 
 
 def test_a_damaged_one_is_replaced_when_its_step_comes_again(run):
@@ -224,9 +224,9 @@ def test_average_is_the_mean_in_float64(tmp_path):
         for i, w in enumerate(drawn)
     ]
     mean = np.mean([w.numpy().astype(np.float64) for w in drawn], axis=0).astype(np.float32)
-    found = average(paths)["w"]
-    assert found.dtype == torch.float32
-    assert np.array_equal(found.numpy(), mean)
+    actual = average(paths)["w"]
+    assert actual.dtype == torch.float32
+    assert np.array_equal(actual.numpy(), mean)
     assert np.array_equal(average(paths, "ema")["w"].numpy(), -mean)
 
 

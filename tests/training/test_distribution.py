@@ -27,9 +27,9 @@ def test_two_processes_give_the_curve_of_one(start, tmp_path):  # authority: one
     finished(one)
     two = start(tmp_path / "two", launcher=TORCHRUN)
     finished(two)
-    ours, theirs = figures(tmp_path / "two"), figures(tmp_path / "one")
-    assert len(ours) == len(theirs) == 14
-    for a, b in zip(ours, theirs, strict=True):
+    actual, reference = figures(tmp_path / "two"), figures(tmp_path / "one")
+    assert len(actual) == len(reference) == 14
+    for a, b in zip(actual, reference, strict=True):
         assert a.keys() == b.keys()
         for name in ("loss", "valid_loss"):
             if name in a:

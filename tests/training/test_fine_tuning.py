@@ -67,10 +67,10 @@ def tagging(start, conll, run, **training):
 
 
 def test_epochs_are_recorded_and_resume_exactly(start, conll, tmp_path):
-    given = {"epochs": 2.5, "batch_examples": 8, "schedule": "constant", "validate_every": 6}
-    given |= {"checkpoint_every": 0, "warmup": 2}
+    arguments = {"epochs": 2.5, "batch_examples": 8, "schedule": "constant", "validate_every": 6}
+    arguments |= {"checkpoint_every": 0, "warmup": 2}
     heard = Lines()
-    whole = train(tagging(start, conll, tmp_path / "whole", **given), reporter=heard).run
+    whole = train(tagging(start, conll, tmp_path / "whole", **arguments), reporter=heard).run
     recorded = read_yaml(whole.config_path)["training"]
     assert {name: recorded[name] for name in ("epochs", "max_updates", "max_tokens")} == {
         "epochs": 2.5,
@@ -81,7 +81,7 @@ def test_epochs_are_recorded_and_resume_exactly(start, conll, tmp_path):
     assert "76 examples; 2+0 layers, d_model 32; 25 updates of 8 examples" in heard.lines
     steps = [r["step"] for r in figures(whole.path) if "valid_f1" in r]
     assert steps == [6, 12, 18, 24, 25]
-    cut = tagging(start, conll, tmp_path / "cut", **given)
+    cut = tagging(start, conll, tmp_path / "cut", **arguments)
     del cut["training"]["epochs"]
     train(merge(cut, {"training": {"max_updates": 11}}))
     resumed = train({"run_dir": cut["run_dir"], "training": {"epochs": 2.5}}).run

@@ -31,9 +31,9 @@ def text(pairs_file, tmp_path):
 
 def settings(run, text, updates=3, **over):
     """Those of a small run of so many updates."""
-    given = {"run_dir": str(run), "data": {"train": [str(text)]}}
-    given["training"] = {"max_updates": updates, "average": 1}
-    return merge(merge(run_small.SETTINGS, given), over)
+    inputs = {"run_dir": str(run), "data": {"train": [str(text)]}}
+    inputs["training"] = {"max_updates": updates, "average": 1}
+    return merge(merge(run_small.SETTINGS, inputs), over)
 
 
 def learn(directory, text, vocab_size):
@@ -87,14 +87,14 @@ def test_the_advised_setting_is_taken_while_nothing_is_trained(text, tmp_path):
 
 
 def test_what_is_not_said_again_stays(text, tmp_path):
-    given = {
+    inputs = {
         "run_dir": str(tmp_path / "run"),
         "data": {"train": [str(text)]},
         **{name: run_small.SETTINGS[name] for name in ("size", "device", "model", "tokenizer")},
     }
-    first = train({**given, "training": {"max_updates": 4, "seed": 3}})
-    again = train({**given, "training": {"max_updates": 2}})
+    first = train({**inputs, "training": {"max_updates": 4, "seed": 3}})
+    again = train({**inputs, "training": {"max_updates": 2}})
     assert again.config.training.seed == 3
     assert again.config.training.validate_every == first.config.training.validate_every == 4
     with pytest.raises(ConfigError, match=r"began with size='tiny', now it is 'rnn'"):
-        train({**given, "size": "rnn", "model": {}})
+        train({**inputs, "size": "rnn", "model": {}})

@@ -71,8 +71,8 @@ def conll(tmp_path) -> Path:
 
 
 def encoder(run, task, files, **over):
-    given = {"run_dir": str(run), "task": task, "data": {"train": [str(files)]}}
-    return merge(merge(ENCODER, given), over)
+    inputs = {"run_dir": str(run), "task": task, "data": {"train": [str(files)]}}
+    return merge(merge(ENCODER, inputs), over)
 
 
 def test_what_is_recognized_is_reported_before_training(text, tmp_path):

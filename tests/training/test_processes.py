@@ -52,19 +52,19 @@ def test_usr1_saves_and_goes_on(start, tmp_path):  # authority: A2
 
 
 def test_fresh_processes_agree_to_the_bit(start, tmp_path):  # authority: A7
-    digests, said = set(), []
+    digests, output = set(), []
     runs = [tmp_path / f"place{i}" / "run" for i in range(5)]
     for run in runs:
         run.parent.mkdir()
     processes = [start(run, cwd=run.parent, PYTHONHASHSEED=str(i)) for i, run in enumerate(runs)]
     for run, process in zip(runs, processes, strict=True):
-        said.append(finished(process))
+        output.append(finished(process))
         weights = (run / "final" / "model.safetensors").read_bytes()
         tokenizer = (run / "final" / "tokenizer.json").read_bytes()
         digests.add((hashlib.sha256(weights).hexdigest(), hashlib.sha256(tokenizer).hexdigest()))
     assert len(digests) == 1
     logged = (runs[0] / "log.txt").read_text().rstrip("\n").split("\n")
-    assert [line[21:] for line in logged] == said[0].rstrip("\n").split("\n")
+    assert [line[21:] for line in logged] == output[0].rstrip("\n").split("\n")
     assert all(figures(run) == figures(runs[0]) for run in runs)
 
 

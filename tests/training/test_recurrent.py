@@ -118,10 +118,10 @@ def test_the_finished_model_translates_scores_and_aligns(trained, pairs):
     model = pellucid.load(trained)
     lines = Path(pairs).read_text(encoding="utf-8").rstrip("\n").split("\n")
     learned = [line.split("\t") for line in lines]
-    found = model.translate([source for source, _ in learned], beam=3)
-    right = sum(t.text == target for t, (_, target) in zip(found, learned, strict=True))
+    actual = model.translate([source for source, _ in learned], beam=3)
+    right = sum(t.text == target for t, (_, target) in zip(actual, learned, strict=True))
     assert right >= 31
-    for t in found:
+    for t in actual:
         assert [target for _, target in t.alignment] == list(range(len(t.tokens)))
     probable = score(model.bundle, [(source, target) for source, target in learned])
     mean = -sum(one.log_prob for one in probable) / sum(one.tokens for one in probable)
@@ -141,8 +141,8 @@ def test_without_attention_there_is_no_alignment(trained, tmp_path):
     whole = load_model(trained / "final")
     c = replace(whole.model_config, attention="none", input_feeding=False)
     save_bundle(tmp_path / "blind", replace(whole, model=build(c, 0), model_config=c))
-    (found,) = pellucid.load(tmp_path / "blind").translate(["The dog sleeps."], max_length=4)
-    assert found.alignment == ()
+    (actual,) = pellucid.load(tmp_path / "blind").translate(["The dog sleeps."], max_length=4)
+    assert actual.alignment == ()
     with pytest.raises(UsageError, match="this model has none"):
         translator(Options(str(tmp_path / "blind"), alignment=True))
 
@@ -155,7 +155,7 @@ def test_a_damaged_directory_is_refused(trained, tmp_path):
     with pytest.raises(ConfigError, match="family 'rnn' has no published layout"):
         export_published(tmp_path / "hf", whole)
     config = json.loads((tmp_path / "m/config.json").read_text())
-    for change, says in (
+    for change, message in (
         ({"family": "lstm"}, "family 'lstm' is not known"),
         ({"family": ["rnn"]}, "family .* is not known"),
         ({"family": "transformer"}, "model.cell"),
@@ -163,7 +163,7 @@ def test_a_damaged_directory_is_refused(trained, tmp_path):
         ({"model": {**config["model"], "n_decoder_layers": 900}}, "says 900 decoder layers"),
         ({"model": {**config["model"], "input_feeding": False}}, "do not fit the model"),
     ):
-        with pytest.raises((VerificationError, ConfigError), match=says):
+        with pytest.raises((VerificationError, ConfigError), match=message):
             load_changed(tmp_path / "m", {**config, **change})
 
 
@@ -184,8 +184,8 @@ def test_defaults_of_the_size():  # authority: families/rnn.py, and what a user 
     assert config.training.clip_norm == RNN.training["clip_norm"]
     assert config.training.rate == RNN.training["rate"]
     assert config.tokenizer.vocab_size == 10_000
-    given = {"size": "rnn", "training": {"rate": 0.5}, "model": {"attention": "dot"}}
-    config, _ = complete_settings(given, RunContext(29_000, True))
+    inputs = {"size": "rnn", "training": {"rate": 0.5}, "model": {"attention": "dot"}}
+    config, _ = complete_settings(inputs, RunContext(29_000, True))
     assert isinstance(config.model, RNNConfig)
     assert (config.training.rate, config.model.attention) == (0.5, "dot")
 

@@ -49,15 +49,15 @@ def test_a_tagger_from_the_layout_of_bert_base_chinese(
     assert all(p.is_meta for p in opened[0].model.parameters())  # its memory is free
     files = {path.name for path in run.final.iterdir()}
     assert "generation_config.json" not in files
-    theirs = transformers.AutoModelForTokenClassification.from_pretrained(run.final).eval()
-    assert theirs.config.id2label == {0: "B-LOC", 1: "O"}
+    reference = transformers.AutoModelForTokenClassification.from_pretrained(run.final).eval()
+    assert reference.config.id2label == {0: "B-LOC", 1: "O"}
     tokenizer = transformers.AutoTokenizer.from_pretrained(run.final)
     ids = tokenizer("北京的人", return_tensors="pt")["input_ids"]
-    ours = open_model(run.final)
-    assert ids[0, 1:-1].tolist() == ours.tokenizers.source.encode("北京的人").ids
+    actual = open_model(run.final)
+    assert ids[0, 1:-1].tolist() == actual.tokenizers.source.encode("北京的人").ids
     with torch.no_grad():
-        expected = theirs(ids).logits
-        logits = ours.model.heads["tagger"](ours.model(ids))
+        expected = reference(ids).logits
+        logits = actual.model.heads["tagger"](actual.model(ids))
     assert (logits - expected).abs().max() < 1e-5
     # Other labels: the head's output is new, and nothing else.
     other = tmp_path / "other.conll"
@@ -75,12 +75,12 @@ def test_a_masked_lm_from_the_layout_of_bert_base_chinese(chinese_bert, tmp_path
     texts = tmp_path / "zh.txt"
     texts.write_text("".join(f"{CHARACTERS[i % 9 :]}\n" for i in range(60)), encoding="utf-8")
     run = train(settings("masked_lm", chinese_bert, texts, tmp_path / "run")).run
-    theirs = transformers.AutoModelForMaskedLM.from_pretrained(run.final).eval()
-    ours = open_model(run.final)
+    reference = transformers.AutoModelForMaskedLM.from_pretrained(run.final).eval()
+    actual = open_model(run.final)
     ids = torch.tensor([[2, 10, 4, 12, 3]])
     with torch.no_grad():
-        expected = theirs(ids).logits
-        logits = ours.model.heads["mlm"](ours.model(ids))
+        expected = reference(ids).logits
+        logits = actual.model.heads["mlm"](actual.model(ids))
     assert (logits - expected).abs().max() < 1e-5
     config = json.loads((run.final / "config.json").read_text())
     assert config["vocab_size"] == 40

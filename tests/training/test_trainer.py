@@ -194,8 +194,8 @@ def test_what_is_not_finite_stops_and_spoils_nothing(tmp_path, untouched, place,
     )
     if place == "optimizer":
         spoil_optimizer(trainer, value, update)
-    says = "left weights" if place == "optimizer" else r"is not finite.*made from points:\d+"
-    with pytest.raises(ConfigError, match=rf"update {update} {says}"):
+    message = "left weights" if place == "optimizer" else r"is not finite.*made from points:\d+"
+    with pytest.raises(ConfigError, match=rf"update {update} {message}"):
         trainer.fit()
     after = Trainer(Corruption(), data_of(60), RunConfig(training=SETTINGS), trainer.run)
     if place != "optimizer":

@@ -114,11 +114,11 @@ def test_lora_resumes_exactly_and_is_saved_as_a_plain_model(chinese_bert, chines
         assert torch.linalg.matrix_rank(one[name] - start[name], atol=1e-5) <= 2
     import transformers
 
-    theirs = transformers.AutoModelForTokenClassification.from_pretrained(whole.final).eval()
+    reference = transformers.AutoModelForTokenClassification.from_pretrained(whole.final).eval()
     ids = torch.tensor([[2, 10, 6, 12, 3]])
-    ours = open_model(whole.final).model
+    actual = open_model(whole.final).model
     with torch.no_grad():
-        assert (theirs(ids).logits - ours.heads["tagger"](ours(ids))).abs().max() < 1e-5
+        assert (reference(ids).logits - actual.heads["tagger"](actual(ids))).abs().max() < 1e-5
     mean = average_checkpoints(find_checkpoints(whole.path)[-1:])
     last = dict(mean.model.named_parameters())
     assert last.keys() == one.keys()

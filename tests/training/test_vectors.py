@@ -32,11 +32,11 @@ class Said(Quiet):
         self.lines.append(message)
 
 
-def ran(run_dir, pairs_file, said=None, **over):
+def ran(run_dir, pairs_file, text=None, **over):
     """A small run's finished model directory."""
     settings = {"run_dir": str(run_dir), "data": {"train": [str(pairs_file)]}}
     settings = merge(merge(run_small.SETTINGS, settings), over)
-    return load_model(train(settings, reporter=said or Said()).run.final)
+    return load_model(train(settings, reporter=text or Said()).run.final)
 
 
 def glove(path, words, width=WIDTH, seed=3):
@@ -60,19 +60,19 @@ def test_the_layers_read_the_files_vectors(pairs_file, tmp_path, kind, scale):
     words = ["the", "and", "he", "</s>"]  # word2vec has the last, but an end is no word
     vectors = glove(tmp_path / "glove.txt", words)
     named = {"objective": {"source_vectors": str(tmp_path / "glove.txt")}}
-    said = Said()
-    made = ran(tmp_path / "with", pairs_file, said, **merge(settings, named))
+    text = Said()
+    made = ran(tmp_path / "with", pairs_file, text, **merge(settings, named))
     mark = "</w>" if kind == "bpe" else ""
     pieces = tokenizer.pieces(range(tokenizer.vocab_size))
     rows = {pieces.index(w + mark): w for w in words[:3] if w + mark in pieces}
     assert len(rows) >= 2
     coverage = f"glove.txt: {len(rows)} of {tokenizer.vocab_size} pieces have a vector"
-    assert sum(coverage in line for line in said.lines) == 1
+    assert sum(coverage in line for line in text.lines) == 1
     embedding = made.model.encoder.embedding
     with record(embedding, "tokens") as seen:
         embedding(torch.tensor([list(rows)]))
-    wanted = torch.stack([vectors[w] for w in rows.values()])
-    torch.testing.assert_close(seen["tokens"][0][0], wanted, rtol=1e-6, atol=0)
+    expected = torch.stack([vectors[w] for w in rows.values()])
+    torch.testing.assert_close(seen["tokens"][0][0], expected, rtol=1e-6, atol=0)
     others = [i for i in range(tokenizer.vocab_size) if i not in rows]
     before = plain.model.encoder.embedding.weight
     assert torch.equal(embedding.weight[others], before[others])
@@ -110,25 +110,25 @@ def test_a_run_that_goes_on_does_not_set_them_again(pairs_file, tmp_path, ema):
     path = tmp_path / "glove.txt"
     glove(path, ["the", "and", "he"])
     settings = {"max_updates": 12, "ema": ema}
-    given = {"objective": {"source_vectors": str(path)}, "tokenizer": {"kind": "word"}}
-    whole = ran(tmp_path / "whole", pairs_file, training=settings, **given)
+    inputs = {"objective": {"source_vectors": str(path)}, "tokenizer": {"kind": "word"}}
+    whole = ran(tmp_path / "whole", pairs_file, training=settings, **inputs)
     cut = {**settings, "max_updates": 6}
-    ran(tmp_path / "cut", pairs_file, training=cut, **given)
+    ran(tmp_path / "cut", pairs_file, training=cut, **inputs)
     path.unlink()  # whoever read it again would fail
-    said = Said()
-    again = ran(tmp_path / "cut", pairs_file, said, training=settings, **given)
-    assert any("resuming from step-" in line for line in said.lines)
-    assert not any("have a vector" in line for line in said.lines)
+    text = Said()
+    again = ran(tmp_path / "cut", pairs_file, text, training=settings, **inputs)
+    assert any("resuming from step-" in line for line in text.lines)
+    assert not any("have a vector" in line for line in text.lines)
     for name, parameter in whole.model.named_parameters():
         assert torch.equal(parameter, again.model.get_parameter(name)), name
 
 
 def test_a_file_that_does_not_fit_is_told_before_any_work(pairs_file, tmp_path):
     glove(tmp_path / "glove.txt", ["the"], width=48)
-    said = Said()
+    text = Said()
     objective = {"source_vectors": str(tmp_path / "glove.txt")}
     with pytest.raises(DataError, match=r"glove.txt:1: its vectors have 48.*model.d_model=48"):
-        ran(tmp_path / "run", pairs_file, said, objective=objective)
-    assert not any("learning the tokenizer" in line for line in said.lines)
+        ran(tmp_path / "run", pairs_file, text, objective=objective)
+    assert not any("learning the tokenizer" in line for line in text.lines)
     advised = {"training": STILL, "objective": objective, "model": {"d_model": 48}}
     ran(tmp_path / "run", pairs_file, **advised)

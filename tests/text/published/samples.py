@@ -19,9 +19,9 @@ BERT = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 @cache
 def corpus() -> list[str]:
     """Garden sentences of three languages, and lines of mixed scripts that no test asks about."""
-    told = [line for pair in garden.pairs(800, "en", "de") for line in pair]
-    told += [chinese for _, chinese in garden.pairs(400, "en", "zh")]
-    return told + mixed_lines(600, seed=1)
+    expected = [line for pair in garden.pairs(800, "en", "de") for line in pair]
+    expected += [chinese for _, chinese in garden.pairs(400, "en", "zh")]
+    return expected + mixed_lines(600, seed=1)
 
 
 def configure(directory: Path, **config) -> Path:

@@ -70,10 +70,10 @@ def test_written_back_it_is_the_same_here_and_there(name, tmp_path):
     ids = first.encode_batch(LINES)
     assert again.encode_batch(LINES) == ids
     assert [first.encode(line).ids for line in LINES] == ids
-    theirs = PreTrainedTokenizerFast.from_pretrained(tmp_path / "again")
-    assert theirs(LINES, add_special_tokens=False)["input_ids"] == ids
-    assert theirs(LINES)["input_ids"] == [first.add_special_tokens(each).ids for each in ids]
-    twice = theirs(LINES, LINES[::-1], return_token_type_ids=True)
+    reference = PreTrainedTokenizerFast.from_pretrained(tmp_path / "again")
+    assert reference(LINES, add_special_tokens=False)["input_ids"] == ids
+    assert reference(LINES)["input_ids"] == [first.add_special_tokens(each).ids for each in ids]
+    twice = reference(LINES, LINES[::-1], return_token_type_ids=True)
     for i, (a, b) in enumerate(zip(ids, ids[::-1], strict=True)):
         wrapped = first.add_special_tokens(a, b)
         assert (wrapped.ids, wrapped.segments) == (
@@ -109,13 +109,13 @@ def test_ctrl_is_written_back_as_it_came(tmp_path):
     """Authority: transformers' CTRLTokenizer: no single file of the library's can say it all."""
     first = open_tokenizer(published.cut_bpe(tmp_path, tokenizer_class="CTRLTokenizer"))
     first.save(tmp_path / "again")
-    theirs = CTRLTokenizer.from_pretrained(tmp_path / "again")
+    reference = CTRLTokenizer.from_pretrained(tmp_path / "again")
     ids = open_tokenizer(tmp_path / "again").encode_batch(PLAIN)
-    assert ids == theirs(PLAIN)["input_ids"] == first.encode_batch(PLAIN)
+    assert ids == reference(PLAIN)["input_ids"] == first.encode_batch(PLAIN)
     words = "The garden didn't grow"
-    told = first.encode(words).ids
-    assert first.decode(told) == theirs.decode(told) == words
-    assert "".join(first.display(told)) == words + " "
+    expected = first.encode(words).ids
+    assert first.decode(expected) == reference.decode(expected) == words
+    assert "".join(first.display(expected)) == words + " "
     assert first.to_json() != open_tokenizer(gpt(tmp_path / "again")).to_json()
 
 
@@ -129,14 +129,14 @@ def test_ctrl_is_written_back_as_it_came(tmp_path):
 )
 def test_tokenizer_json_of_transformers(theirs_of, name, tmp_path):
     """Authority: the tokenizer that wrote it."""
-    theirs = theirs_of.from_pretrained(MAKERS[name](tmp_path), split_special_tokens=True)
-    theirs.save_pretrained(tmp_path / "whole")
+    reference = theirs_of.from_pretrained(MAKERS[name](tmp_path), split_special_tokens=True)
+    reference.save_pretrained(tmp_path / "whole")
     assert (tmp_path / "whole" / "tokenizer.json").exists()
-    ours = open_tokenizer(tmp_path / "whole")
-    assert ours.encode_batch(LINES) == theirs(LINES, add_special_tokens=False)["input_ids"]
-    assert ours.kind == open_tokenizer(tmp_path).kind
-    assert ours.template == open_tokenizer(tmp_path).template
-    assert ours.roles == {role: getattr(theirs, f"{role}_token_id") for role in ours.roles}
+    actual = open_tokenizer(tmp_path / "whole")
+    assert actual.encode_batch(LINES) == reference(LINES, add_special_tokens=False)["input_ids"]
+    assert actual.kind == open_tokenizer(tmp_path).kind
+    assert actual.template == open_tokenizer(tmp_path).template
+    assert actual.roles == {role: getattr(reference, f"{role}_token_id") for role in actual.roles}
 
 
 @pytest.mark.parametrize("name", ["t5", "mbart"])
@@ -145,23 +145,25 @@ def test_unigram_finds_no_special_token_in_a_text(name, tmp_path):
 
     A tokenizer.json has its special tokens among its pieces, at score 0.
     """
-    ours, classes = open_tokenizer(MAKERS[name](tmp_path)), {"t5": T5Tokenizer}
+    actual, classes = open_tokenizer(MAKERS[name](tmp_path)), {"t5": T5Tokenizer}
     classes.get(name, MBartTokenizer).from_pretrained(tmp_path).save_pretrained(tmp_path / "whole")
     whole = open_tokenizer(tmp_path / "whole")
-    assert (whole.extra, whole.roles) == (ours.extra, ours.roles)
-    theirs = AutoTokenizer.from_pretrained(tmp_path / "whole", split_special_tokens=True)
+    assert (whole.extra, whole.roles) == (actual.extra, actual.roles)
+    reference = AutoTokenizer.from_pretrained(tmp_path / "whole", split_special_tokens=True)
     spelled = [line for line in LINES if any(name in line for name in NAMES)]
     spelled += ["</s>", "a</s>", "<pad><extra_id_99>", "en_XX a de_DE, ro_RO"]
     assert len(spelled) > 100
-    marks = {*ours.extra.values(), *ours.roles.values()} - {ours.id("unk")}
-    for tokenizer in (ours, whole):
+    marks = {*actual.extra.values(), *actual.roles.values()} - {actual.id("unk")}
+    for tokenizer in (actual, whole):
         for ids in tokenizer.encode_batch(spelled):
             assert not marks & set(ids)
-    found = sum(bool(marks & {*ids}) for ids in theirs(spelled, add_special_tokens=False).input_ids)
-    assert found > 10  # so it could be seen
+    result = sum(
+        bool(marks & {*ids}) for ids in reference(spelled, add_special_tokens=False).input_ids
+    )
+    assert result > 10  # so it could be seen
     if name == "t5":  # transformers 5 leaves mBART's normalisation out
         assert len(PLAIN) > 1500
-        assert whole.encode_batch(PLAIN) == theirs(PLAIN, add_special_tokens=False)["input_ids"]
+        assert whole.encode_batch(PLAIN) == reference(PLAIN, add_special_tokens=False)["input_ids"]
 
 
 @pytest.mark.parametrize(
@@ -187,17 +189,17 @@ def test_templates_of_the_library(processor, tmp_path):
     open_tokenizer(published.wordpiece(tmp_path)).save(tmp_path)
     library = Library.from_file(str(tmp_path / "tokenizer.json"))
     if processor is None:
-        told = json.loads(library.to_str())
-        library = Library.from_str(json.dumps({**told, "post_processor": None}))
+        expected = json.loads(library.to_str())
+        library = Library.from_str(json.dumps({**expected, "post_processor": None}))
     else:
         library.post_processor = processor
     template = read_template(library.post_processor)
     a, b = (library.encode(text, add_special_tokens=False).ids for text in ("the dog", "why not"))
-    for found, told in (
+    for result, expected in (
         (template.wrap(a), library.encode("the dog")),
         (template.wrap(a, b), library.encode("the dog", "why not")),
     ):
-        assert (found.ids, found.segments) == (told.ids, told.type_ids)
+        assert (result.ids, result.segments) == (expected.ids, expected.type_ids)
 
 
 def test_tokens_added_later(tmp_path):
@@ -207,15 +209,15 @@ def test_tokens_added_later(tmp_path):
     added = {"<|pad|>": size, "<x>": size + 1, "Garden": size + 2}
     (tmp_path / "added_tokens.json").write_text(json.dumps(added))
     (tmp_path / "special_tokens_map.json").write_text(json.dumps({"pad_token": "<|pad|>"}))
-    theirs = GPT2Tokenizer.from_pretrained(tmp_path, split_special_tokens=True)
-    ours = open_tokenizer(tmp_path)
-    assert (ours.id("pad"), ours.vocab_size) == (theirs.pad_token_id, len(theirs))
-    assert (ours.id("pad"), ours.extra) == (size, {})
+    reference = GPT2Tokenizer.from_pretrained(tmp_path, split_special_tokens=True)
+    actual = open_tokenizer(tmp_path)
+    assert (actual.id("pad"), actual.vocab_size) == (reference.pad_token_id, len(reference))
+    assert (actual.id("pad"), actual.extra) == (size, {})
     lines = [*LINES, "a <x> b", "<|pad|>", "TheGardens of gardens. Garden ", "<x><x>Garden"]
-    ids = ours.encode_batch(lines)
-    assert ids == theirs(lines, add_special_tokens=False)["input_ids"]
+    ids = actual.encode_batch(lines)
+    assert ids == reference(lines, add_special_tokens=False)["input_ids"]
     assert {size + 1, size + 2} <= {*ids[-1]}
-    assert ours.decode(ids[-2]) == theirs.decode(ids[-2]) == lines[-2]
+    assert actual.decode(ids[-2]) == reference.decode(ids[-2]) == lines[-2]
     (tmp_path / "added_tokens.json").write_text(json.dumps({"<|pad|>": size + 5}))
     with pytest.raises(VerificationError, match=r"added_tokens.json.*another vocabulary"):
         open_tokenizer(tmp_path)
@@ -241,13 +243,13 @@ def test_flags_of_added_tokens(name, flags, tmp_path):
     names = {"bert": "Bert", "gpt2": "GPT2", "gpt": "OpenAIGPT"}
     config = {"tokenizer_class": f"{names[name]}Tokenizer"}
     MAKERS[name](tmp_path, added_tokens_decoder={str(size): word}, **config)
-    theirs = AutoTokenizer.from_pretrained(tmp_path, split_special_tokens=True)
+    reference = AutoTokenizer.from_pretrained(tmp_path, split_special_tokens=True)
     lines = ["a Straße x b", "aStraße xb", "STRASSE X straße X Stra\u00dfe  x", "  Straße x  , "]
     assert (
         open_tokenizer(tmp_path).encode_batch(lines)
-        == theirs(lines, add_special_tokens=False)["input_ids"]
+        == reference(lines, add_special_tokens=False)["input_ids"]
     )
-    theirs.save_pretrained(tmp_path / "whole")
+    reference.save_pretrained(tmp_path / "whole")
     again = AutoTokenizer.from_pretrained(tmp_path / "whole", split_special_tokens=True)
     assert (
         open_tokenizer(tmp_path / "whole").encode_batch(lines)
@@ -261,13 +263,13 @@ def test_flags_of_added_tokens(name, flags, tmp_path):
 
 
 def test_languages(tmp_path):
-    ours = open_tokenizer(published.mbart(tmp_path))
-    german = with_language(ours, "de_DE")
-    assert german.add_special_tokens([7]).ids == [7, ours.id("eos"), ours.extra["de_DE"]]
-    assert ours.add_special_tokens([7]).ids == [7, ours.id("eos"), ours.extra["en_XX"]]
-    assert with_language(german, "en_XX").template == ours.template
+    actual = open_tokenizer(published.mbart(tmp_path))
+    german = with_language(actual, "de_DE")
+    assert german.add_special_tokens([7]).ids == [7, actual.id("eos"), actual.extra["de_DE"]]
+    assert actual.add_special_tokens([7]).ids == [7, actual.id("eos"), actual.extra["en_XX"]]
+    assert with_language(german, "en_XX").template == actual.template
     with pytest.raises(UsageError, match="ro_RO"):
-        with_language(ours, "de")
+        with_language(actual, "de")
     with pytest.raises(UsageError, match="none"):
         with_language(open_tokenizer(published.wordpiece(tmp_path)), "de_DE")
 
@@ -277,14 +279,14 @@ def test_hostile_texts_take_no_longer_than_others(name, tmp_path):
     """Authority: linear time, as for our own kinds."""
     more = {"ctrl": published.cut_bpe, "marian": published.marian}
     config = {"tokenizer_class": "CTRLTokenizer"} if name == "ctrl" else {}
-    ours = open_tokenizers({**MAKERS, **more}[name](tmp_path, **config)).source
+    actual = open_tokenizers({**MAKERS, **more}[name](tmp_path, **config)).source
     for text in HOSTILE[:: len(MAKERS)]:
         began = time.process_time()
-        ours.encode_batch([text])
+        actual.encode_batch([text])
         assert time.process_time() - began < 2, text[:10]
 
 
-def said(directory, error=VerificationError) -> str:
+def message(directory, error=VerificationError) -> str:
     """What opening says, at once; the directory is named."""
     began = time.process_time()
     with pytest.raises(error) as raised:
@@ -304,15 +306,15 @@ def refusal(directory) -> str:
 
 
 def test_what_is_missing_is_named(tmp_path):
-    assert "no tokenizer" in said(tmp_path, DataError)
-    assert "no tokenizer" in said(tmp_path / "nowhere", DataError)
+    assert "no tokenizer" in message(tmp_path, DataError)
+    assert "no tokenizer" in message(tmp_path / "nowhere", DataError)
     (tmp_path / "vocab.json").write_text("{}")
-    assert "merges.txt is missing" in said(tmp_path, DataError)
+    assert "merges.txt is missing" in message(tmp_path, DataError)
     published.marian(tmp_path)
     with pytest.raises(UsageError, match="open_tokenizers"):
         open_tokenizer(tmp_path)
     (tmp_path / "target.spm").unlink()
-    assert "target.spm is missing" in said(tmp_path, DataError)
+    assert "target.spm is missing" in message(tmp_path, DataError)
 
 
 def test_wrong_vocabularies_are_named(tmp_path):
@@ -320,26 +322,26 @@ def test_wrong_vocabularies_are_named(tmp_path):
     vocab = tmp_path / "vocab.txt"
     good = vocab.read_text()
     vocab.write_text(good.replace("[UNK]\n", "[OTHER]\n"))
-    assert "vocab.txt lacks '[UNK]'" in said(tmp_path)
+    assert "vocab.txt lacks '[UNK]'" in message(tmp_path)
     vocab.write_bytes(good.encode() + b"\xff")
-    assert "UTF-8" in said(tmp_path)
+    assert "UTF-8" in message(tmp_path)
     vocab.unlink()
     gpt2(tmp_path)
     merges = tmp_path / "merges.txt"
     lines = merges.read_text().split("\n")
     for wrong in ("ab", "a b c", "a ", " b"):
         merges.write_text("\n".join([*lines[:5], wrong, *lines[5:]]))
-        assert "merges.txt, line 6" in said(tmp_path)
+        assert "merges.txt, line 6" in message(tmp_path)
     merges.write_text("\n".join([*lines[:5], "q Ω", *lines[5:]]))
-    assert "vocab.json" in said(tmp_path)
+    assert "vocab.json" in message(tmp_path)
     merges.write_text("\n".join(lines))
     for wrong in ("[]", "{}", '{"a": "b"}', '{"a": -1}', '{"a": 1, "b": 1}', '{"a": true}', "{"):
         (tmp_path / "vocab.json").write_text(wrong)
-        assert "vocab.json" in said(tmp_path)
+        assert "vocab.json" in message(tmp_path)
     gpt2(tmp_path, tokenizer_class="Unheard")
-    assert "tokenizer_class 'Unheard'" in said(tmp_path)
+    assert "tokenizer_class 'Unheard'" in message(tmp_path)
     gpt2(tmp_path, tokenizer_class=None)
-    assert "tokenizer_class" in said(tmp_path)
+    assert "tokenizer_class" in message(tmp_path)
     (tmp_path / "config.json").write_text('{"model_type": "gpt2"}')
     open_tokenizer(tmp_path)
 
@@ -360,7 +362,7 @@ def test_wrong_vocabularies_are_named(tmp_path):
 )
 def test_wrong_settings_are_named(name, config, why, tmp_path):
     MAKERS[name](tmp_path, **config)
-    assert why in said(tmp_path)
+    assert why in message(tmp_path)
     MAKERS[name](tmp_path, **dict.fromkeys(config))  # null is as if it were not there
     open_tokenizer(tmp_path)
 
@@ -372,13 +374,13 @@ def test_damaged_sentencepiece_models_are_named(tmp_path):
     cuts = [good[: len(good) * i // 64] for i in range(64)]
     for data in (b"", b"\xff" * 99, b"\x0a", b"{}", good[3:], *cuts):
         path.write_bytes(data)
-        assert "spiece.model" in said(tmp_path)
+        assert "spiece.model" in message(tmp_path)
     for place in range(0, len(good), len(good) // 150):
         path.write_bytes(good[:place] + bytes([good[place] ^ 0x44]) + good[place + 1 :])
         assert refusal(tmp_path) in ("", str(path))
     for setting, value in (("model_type", "bpe"), ("remove_extra_whitespaces", False)):
         path.write_bytes(published.spm(**{setting: value}))
-        assert setting in said(tmp_path)
+        assert setting in message(tmp_path)
     path.write_bytes(good)
     published.configure(tmp_path)
-    assert "tokenizer_class" in said(tmp_path)
+    assert "tokenizer_class" in message(tmp_path)

@@ -79,16 +79,18 @@ def test_classes_take_for_granted_what_theirs_do():
     """Authority: transformers' own table of classes, and the defaults in their signatures."""
     for model_type, name in CLASS_BY_MODEL_TYPE.items():
         if model_type not in GONE:
-            said = TOKENIZER_MAPPING_NAMES[model_type]
-            assert ALIASES.get(said, said) == name
-    for name, ours in CLASSES.items():
+            message = TOKENIZER_MAPPING_NAMES[model_type]
+            assert ALIASES.get(message, message) == name
+    for name, actual in CLASSES.items():
         if not name:  # of no class
             continue
         if not hasattr(transformers, name) and name in {CLASS_BY_MODEL_TYPE[kind] for kind in GONE}:
             continue
-        theirs = inspect.signature(getattr(transformers, name)).parameters
-        told = {role: theirs[f"{role}_token"].default for role in ours.tokens if role != "bos"}
-        assert told == {role: token for role, token in ours.tokens.items() if role != "bos"}
+        reference = inspect.signature(getattr(transformers, name)).parameters
+        reported = {
+            role: reference[f"{role}_token"].default for role in actual.tokens if role != "bos"
+        }
+        assert reported == {role: token for role, token in actual.tokens.items() if role != "bos"}
 
 
 FILES = {
@@ -127,13 +129,13 @@ FILES = {
 def test_vocabulary_files_give_the_same_ids(name, tmp_path):
     theirs_of, make, config = FILES[name]
     make(tmp_path, **config)
-    theirs = theirs_of.from_pretrained(tmp_path, split_special_tokens=True)
-    ours = open_tokenizer(tmp_path)
-    assert ours.encode_batch(LINES) == plain_ids(theirs, LINES)
-    assert_wrapped_alike(ours, theirs)
-    for role, i in ours.roles.items():
-        assert getattr(theirs, f"{role}_token_id") == i
-    assert ours.vocab_size == len(theirs)
+    reference = theirs_of.from_pretrained(tmp_path, split_special_tokens=True)
+    actual = open_tokenizer(tmp_path)
+    assert actual.encode_batch(LINES) == plain_ids(reference, LINES)
+    assert_wrapped_alike(actual, reference)
+    for role, i in actual.roles.items():
+        assert getattr(reference, f"{role}_token_id") == i
+    assert actual.vocab_size == len(reference)
 
 
 def pieces_of(path):
@@ -162,33 +164,33 @@ def their_albert(path, **config):
 @pytest.mark.parametrize("config", [{}, {"do_lower_case": False, "keep_accents": True}])
 def test_albert(config, tmp_path):
     published.albert(tmp_path, **config)
-    theirs, whole = their_albert(tmp_path / "spiece.model", **config)
-    ours = open_tokenizer(tmp_path)
+    reference, whole = their_albert(tmp_path / "spiece.model", **config)
+    actual = open_tokenizer(tmp_path)
     # Without accents Hangul is decomposed, and the library does not compose it again.
     lines = [line for line in PLAIN if not any("\uac00" <= c <= "\ud7a3" for c in line)]
     assert len(lines) > 1900
     lines += ["In 1999, and 9, 1999,", "1999,1999"]
     # Its clean-up takes U+0085 for a space too, before SentencePiece sees it.
-    assert ours.encode_batch(lines) == plain_ids(theirs, lines)
+    assert actual.encode_batch(lines) == plain_ids(reference, lines)
     cleaning = AlbertTokenizer(**config).backend_tokenizer.normalizer
     lines = [line for line in EVERY if not re.search(r"\d,", line)]
     clean = [re.sub(r"\s+", " ", cleaning.normalize_str(line)) for line in lines]
-    assert ours.encode_batch(lines) == whole.encode(clean)
-    assert_wrapped_alike(ours, theirs)
-    assert (ours.id("cls"), ours.id("sep"), ours.id("mask"), ours.id("pad")) == (2, 3, 4, 0)
+    assert actual.encode_batch(lines) == whole.encode(clean)
+    assert_wrapped_alike(actual, reference)
+    assert (actual.id("cls"), actual.id("sep"), actual.id("mask"), actual.id("pad")) == (2, 3, 4, 0)
 
 
 def test_t5(tmp_path):
     published.t5(tmp_path)
-    theirs, whole = their_t5(tmp_path / "spiece.model")
-    ours = open_tokenizer(tmp_path)
-    assert ours.encode_batch(SEEN_ALIKE) == plain_ids(theirs, SEEN_ALIKE)
-    assert ours.encode_batch(EVERY) == whole.encode(EVERY)
-    assert [ours.encode(line).ids for line in EVERY] == whole.encode(EVERY)
-    assert_wrapped_alike(ours, theirs)
-    assert ours.extra["<extra_id_0>"] == ours.vocab_size - 1
-    assert ours.extra == {f"<extra_id_{i}>": len(whole) + 99 - i for i in range(100)}
-    assert ours.roles == {"pad": 0, "eos": 1, "unk": 2}
+    reference, whole = their_t5(tmp_path / "spiece.model")
+    actual = open_tokenizer(tmp_path)
+    assert actual.encode_batch(SEEN_ALIKE) == plain_ids(reference, SEEN_ALIKE)
+    assert actual.encode_batch(EVERY) == whole.encode(EVERY)
+    assert [actual.encode(line).ids for line in EVERY] == whole.encode(EVERY)
+    assert_wrapped_alike(actual, reference)
+    assert actual.extra["<extra_id_0>"] == actual.vocab_size - 1
+    assert actual.extra == {f"<extra_id_{i}>": len(whole) + 99 - i for i in range(100)}
+    assert actual.roles == {"pad": 0, "eos": 1, "unk": 2}
     fewer = published.t5(tmp_path, extra_ids=7)
     assert len(open_tokenizer(fewer).extra) == 7
 
@@ -210,9 +212,12 @@ def test_other_settings_of_sentencepiece(settings, tmp_path):  # authority: Sent
     published.t5(tmp_path)
     model = tmp_path / "spiece.model"
     model.write_bytes(published.spm(pad_id=0, eos_id=1, unk_id=2, bos_id=-1, **settings))
-    ours, lines = open_tokenizer(tmp_path), [*EVERY, "a<sep>b ﬁsh ﬁshes", "<0x41> </s>é", "Straßen"]
-    assert ours.encode_batch(lines) == pieces_of(model)[1].encode(lines)
-    assert [ours.encode(line).ids for line in lines] == ours.encode_batch(lines)
+    actual, lines = (
+        open_tokenizer(tmp_path),
+        [*EVERY, "a<sep>b ﬁsh ﬁshes", "<0x41> </s>é", "Straßen"],
+    )
+    assert actual.encode_batch(lines) == pieces_of(model)[1].encode(lines)
+    assert [actual.encode(line).ids for line in lines] == actual.encode_batch(lines)
 
 
 @pytest.mark.parametrize("languages", [25, 52])
@@ -222,37 +227,37 @@ def test_mbart(languages, tmp_path):
     published.mbart(tmp_path, tokenizer_class=theirs_of.__name__, src_lang="de_DE")
     pieces, whole = pieces_of(tmp_path / "sentencepiece.bpe.model")
     vocab = converter.convert_from_spm(vocab=pieces)["vocab"]
-    theirs, ours = theirs_of(vocab=vocab, src_lang="de_DE"), open_tokenizer(tmp_path)
+    reference, actual = theirs_of(vocab=vocab, src_lang="de_DE"), open_tokenizer(tmp_path)
     # fairseq's ids are SentencePiece's and one more, but for the unknown one.
     expected = [[i + 1 if i else 3 for i in ids] for ids in whole.encode(EVERY)]
-    assert ours.encode_batch(EVERY) == expected
+    assert actual.encode_batch(EVERY) == expected
     # transformers 5 leaves out the normalisation, so it is given lines that have had it.
     normal = [whole.normalize(line)[1:].replace("▁", " ") for line in SEEN_ALIKE]
-    assert ours.encode_batch(SEEN_ALIKE) == plain_ids(theirs, normal)
-    assert_wrapped_alike(ours, theirs)
-    assert (len(ours.extra), ours.id("mask")) == (languages, theirs.mask_token_id)
-    assert ours.extra["ro_RO"] == theirs.convert_tokens_to_ids("ro_RO")
-    theirs.src_lang = "ro_RO"
-    assert_wrapped_alike(with_language(ours, "ro_RO"), theirs)
+    assert actual.encode_batch(SEEN_ALIKE) == plain_ids(reference, normal)
+    assert_wrapped_alike(actual, reference)
+    assert (len(actual.extra), actual.id("mask")) == (languages, reference.mask_token_id)
+    assert actual.extra["ro_RO"] == reference.convert_tokens_to_ids("ro_RO")
+    reference.src_lang = "ro_RO"
+    assert_wrapped_alike(with_language(actual, "ro_RO"), reference)
 
 
 def test_marian(tmp_path):
     published.marian(tmp_path)
-    theirs = MarianTokenizer.from_pretrained(tmp_path, split_special_tokens=True)
-    ours = open_tokenizers(tmp_path)
+    reference = MarianTokenizer.from_pretrained(tmp_path, split_special_tokens=True)
+    actual = open_tokenizers(tmp_path)
     lines = [*LINES, ">>deu<< The garden.", ">>deu<<", ">>xyz<< a", ">>no end", "a >>deu<< b", "<<"]
     lines = [line for line in lines if line not in SPELLED] + DECOMPOSED[:300]
-    assert ours.source.encode_batch(lines) == plain_ids(theirs, lines)
-    assert [ours.source.encode(line).ids for line in lines] == ours.source.encode_batch(lines)
-    told = theirs(text_target=lines, add_special_tokens=False)["input_ids"]
-    assert ours.target.encode_batch(lines) == told
-    assert_wrapped_alike(ours.source, theirs, segments=False)
-    ids = ours.target.encode("这只动物很累。").ids
-    assert ours.target.decode(ids) == theirs.decode(ids, skip_special_tokens=True)
-    found = ours.source.encode(">>deu<< The garden.")
-    assert found.offsets[0] == (0, 7)
-    assert ">>deu<< The garden."[slice(*found.offsets[-1])] == "."
-    ours.save(tmp_path / "again")
+    assert actual.source.encode_batch(lines) == plain_ids(reference, lines)
+    assert [actual.source.encode(line).ids for line in lines] == actual.source.encode_batch(lines)
+    reported = reference(text_target=lines, add_special_tokens=False)["input_ids"]
+    assert actual.target.encode_batch(lines) == reported
+    assert_wrapped_alike(actual.source, reference, segments=False)
+    ids = actual.target.encode("这只动物很累。").ids
+    assert actual.target.decode(ids) == reference.decode(ids, skip_special_tokens=True)
+    result = actual.source.encode(">>deu<< The garden.")
+    assert result.offsets[0] == (0, 7)
+    assert ">>deu<< The garden."[slice(*result.offsets[-1])] == "."
+    actual.save(tmp_path / "again")
     again = MarianTokenizer.from_pretrained(tmp_path / "again", split_special_tokens=True)
     assert plain_ids(again, lines) == open_tokenizers(tmp_path / "again").source.encode_batch(lines)
 
@@ -262,23 +267,23 @@ def test_two_vocabularies_of_marian(tmp_path):
     vocab = json.loads((tmp_path / "vocab.json").read_text())
     turned = {piece: len(vocab) - 1 - i for piece, i in vocab.items()}
     (tmp_path / "target_vocab.json").write_text(json.dumps(turned))
-    theirs = MarianTokenizer.from_pretrained(tmp_path, split_special_tokens=True)
-    ours = open_tokenizers(tmp_path)
-    assert ours.source.encode_batch(PLAIN) == plain_ids(theirs, PLAIN)
-    told = theirs(text_target=PLAIN, add_special_tokens=False)["input_ids"]
-    assert ours.target.encode_batch(PLAIN) == told
+    reference = MarianTokenizer.from_pretrained(tmp_path, split_special_tokens=True)
+    actual = open_tokenizers(tmp_path)
+    assert actual.source.encode_batch(PLAIN) == plain_ids(reference, PLAIN)
+    reported = reference(text_target=PLAIN, add_special_tokens=False)["input_ids"]
+    assert actual.target.encode_batch(PLAIN) == reported
 
 
-def plain_ids(theirs, lines):
-    return theirs(lines, add_special_tokens=False)["input_ids"] if lines else []
+def plain_ids(reference, lines):
+    return reference(lines, add_special_tokens=False)["input_ids"] if lines else []
 
 
-def assert_wrapped_alike(ours, theirs, segments=True):
+def assert_wrapped_alike(actual, reference, segments=True):
     for first, second in PAIRS:
-        a, b = ours.encode(first).ids, ours.encode(second).ids
-        for found, told in (
-            (ours.add_special_tokens(a), theirs(first, return_token_type_ids=True)),
-            (ours.add_special_tokens(a, b), theirs(first, second, return_token_type_ids=True)),
+        a, b = actual.encode(first).ids, actual.encode(second).ids
+        for result, reported in (
+            (actual.add_special_tokens(a), reference(first, return_token_type_ids=True)),
+            (actual.add_special_tokens(a, b), reference(first, second, return_token_type_ids=True)),
         ):
-            assert found.ids == told["input_ids"]
-            assert not segments or found.segments == told["token_type_ids"]
+            assert result.ids == reported["input_ids"]
+            assert not segments or result.segments == reported["token_type_ids"]

@@ -60,14 +60,14 @@ def change(directory, **config):
 
 
 def assert_same_as_transformers(directory, lines=LINES):
-    theirs = AutoTokenizer.from_pretrained(directory, split_special_tokens=True)
-    ours = open_tokenizer(directory)
-    assert ours.encode_batch(lines) == theirs(lines, add_special_tokens=False)["input_ids"]
+    reference = AutoTokenizer.from_pretrained(directory, split_special_tokens=True)
+    actual = open_tokenizer(directory)
+    assert actual.encode_batch(lines) == reference(lines, add_special_tokens=False)["input_ids"]
     for first, second in PAIRS:
-        a, b = ours.encode_batch([first, second])
-        assert ours.add_special_tokens(a).ids == theirs(first)["input_ids"]
-        assert ours.add_special_tokens(a, b).ids == theirs(first, second)["input_ids"]
-    return theirs
+        a, b = actual.encode_batch([first, second])
+        assert actual.add_special_tokens(a).ids == reference(first)["input_ids"]
+        assert actual.add_special_tokens(a, b).ids == reference(first, second)["input_ids"]
+    return reference
 
 
 @pytest.mark.parametrize("made", [True, False])
@@ -119,10 +119,10 @@ def test_another_pipeline_than_the_class_has_is_refused(tmp_path):
 def test_a_language_beside_tokenizer_json(tmp_path):
     whole = make_json(tmp_path, "MBartTokenizer")
     change(whole, src_lang="de_DE")
-    theirs, ours = AutoTokenizer.from_pretrained(whole), open_tokenizer(whole)
-    ids = ours.encode("The garden").ids
-    assert ours.add_special_tokens(ids).ids == theirs("The garden")["input_ids"]
-    assert ours.add_special_tokens([]).ids[-1] == ours.extra["de_DE"]
+    reference, actual = AutoTokenizer.from_pretrained(whole), open_tokenizer(whole)
+    ids = actual.encode("The garden").ids
+    assert actual.add_special_tokens(ids).ids == reference("The garden")["input_ids"]
+    assert actual.add_special_tokens([]).ids[-1] == actual.extra["de_DE"]
 
 
 FLAGS = [
@@ -146,8 +146,8 @@ def test_start_and_end_tokens(name, flags, tmp_path):
     assert_same_as_transformers(tmp_path, lines)
     if name == "CTRLTokenizer":  # without a tokenizer.json in transformers
         return
-    theirs = AutoTokenizer.from_pretrained(tmp_path)
-    theirs.save_pretrained(tmp_path / "whole")
+    reference = AutoTokenizer.from_pretrained(tmp_path)
+    reference.save_pretrained(tmp_path / "whole")
     assert_same_as_transformers(change(tmp_path / "whole", **flags), lines)
 
 
@@ -192,19 +192,19 @@ def test_unknown_classes_with_a_tokenizer_json_are_refused(tmp_path):
 def test_xlm_roberta_with_a_tokenizer_json(tmp_path):
     """As of multilingual MiniLM, which is a BERT."""
     (tmp_path / "sentencepiece.bpe.model").write_bytes(published.spm())
-    theirs = transformers.XLMRobertaTokenizer.from_pretrained(tmp_path)
-    theirs.save_pretrained(tmp_path / "whole")
+    reference = transformers.XLMRobertaTokenizer.from_pretrained(tmp_path)
+    reference.save_pretrained(tmp_path / "whole")
     (tmp_path / "whole" / "config.json").write_text('{"model_type": "bert"}')
     lines = [line for line in PLAIN if "\x85" not in line]
-    assert type(assert_same_as_transformers(tmp_path / "whole", lines)) is type(theirs)
+    assert type(assert_same_as_transformers(tmp_path / "whole", lines)) is type(reference)
 
 
 def test_added_tokens_that_disagree_are_refused(tmp_path):
     size = open_tokenizer(make(tmp_path, "BertTokenizer")).vocab_size
     word = {"content": "Garden", "normalized": True}
     whole = make_json(tmp_path, "BertTokenizer", added_tokens_decoder={str(size): word})
-    theirs = assert_same_as_transformers(whole, [*LINES, "Garden garden Gardens"])
-    added = theirs.added_tokens_decoder.items()  # as transformers 4 writes them
+    reference = assert_same_as_transformers(whole, [*LINES, "Garden garden Gardens"])
+    added = reference.added_tokens_decoder.items()  # as transformers 4 writes them
     listed = {str(i): token.__getstate__() for i, token in added}
     assert_same_as_transformers(change(whole, added_tokens_decoder=listed))
     for flags in ({"normalized": False}, {"single_word": True}, {"special": True}):
@@ -226,18 +226,18 @@ def test_words_added_to_a_sentencepiece_model_are_refused(name, tmp_path):
         open_tokenizer(tmp_path)
     special = {"content": "<sep>", "special": True}
     make(tmp_path, name, added_tokens_decoder={str(size): special})
-    theirs, ours = AutoTokenizer.from_pretrained(tmp_path), open_tokenizer(tmp_path)
-    assert ours.extra["<sep>"] == size == theirs.convert_tokens_to_ids("<sep>")
-    assert ours.vocab_size == size + 1
+    reference, actual = AutoTokenizer.from_pretrained(tmp_path), open_tokenizer(tmp_path)
+    assert actual.extra["<sep>"] == size == reference.convert_tokens_to_ids("<sep>")
+    assert actual.vocab_size == size + 1
 
 
 @pytest.mark.parametrize("name", ["BertTokenizer", "GPT2Tokenizer", "T5Tokenizer"])
 def test_special_tokens_without_a_role_are_added(name, tmp_path):
     make(tmp_path, name, extra_special_tokens=["<a>", "<b>"])
-    theirs, ours = AutoTokenizer.from_pretrained(tmp_path), open_tokenizer(tmp_path)
+    reference, actual = AutoTokenizer.from_pretrained(tmp_path), open_tokenizer(tmp_path)
     for token in ("<a>", "<b>"):
-        assert ours.extra[token] == theirs.convert_tokens_to_ids(token)
-    assert ours.vocab_size == len(theirs)
+        assert actual.extra[token] == reference.convert_tokens_to_ids(token)
+    assert actual.vocab_size == len(reference)
 
 
 @pytest.mark.parametrize("name", ["BertTokenizer", "RobertaTokenizer", "AlbertTokenizer"])
@@ -247,11 +247,11 @@ def test_spaces_that_a_mask_takes(name, flags, tmp_path):
     make(tmp_path, name)
     mask = {"mask_token": {"content": content, **flags}}
     (tmp_path / "special_tokens_map.json").write_text(json.dumps(mask))
-    theirs, ours = AutoTokenizer.from_pretrained(tmp_path), open_tokenizer(tmp_path)
-    token = theirs.added_tokens_decoder[ours.id("mask")]
-    assert ours.read_strips("mask") == (token.lstrip, token.rstrip)
+    reference, actual = AutoTokenizer.from_pretrained(tmp_path), open_tokenizer(tmp_path)
+    token = reference.added_tokens_decoder[actual.id("mask")]
+    assert actual.read_strips("mask") == (token.lstrip, token.rstrip)
     if name != "AlbertTokenizer":  # there its control symbols have none
-        assert ours.read_strips("mask") == ("lstrip" in flags, "rstrip" in flags)
+        assert actual.read_strips("mask") == ("lstrip" in flags, "rstrip" in flags)
 
 
 def test_sampling_is_refused(tmp_path):
@@ -268,10 +268,10 @@ def test_marian_beside_a_tokenizer_json(tmp_path):
     (tmp_path / "other").mkdir()
     whole = make_json(tmp_path / "other", "BertTokenizer")
     (whole / "tokenizer.json").rename(tmp_path / "tokenizer.json")
-    theirs = AutoTokenizer.from_pretrained(tmp_path, split_special_tokens=True)
-    ours = open_tokenizers(tmp_path).source
+    reference = AutoTokenizer.from_pretrained(tmp_path, split_special_tokens=True)
+    actual = open_tokenizers(tmp_path).source
     lines = PLAIN[:100] + DECOMPOSED[:100]
-    assert ours.encode_batch(lines) == theirs(lines, add_special_tokens=False)["input_ids"]
+    assert actual.encode_batch(lines) == reference(lines, add_special_tokens=False)["input_ids"]
 
 
 def test_lines_of_a_vocabulary(tmp_path):
@@ -284,9 +284,9 @@ def test_lines_of_a_vocabulary(tmp_path):
     (tmp_path / "vocab.txt").write_bytes("\n".join([*lines, ""]).encode())
     published.configure(tmp_path, tokenizer_class="BertTokenizer")
     assert_same_as_transformers(tmp_path, ["a b c d e f", "a##", "\u2028 \u3000 b"])
-    ours = open_tokenizer(tmp_path)
-    assert ours.vocab_size == len(lines)
-    assert ours.pieces([6, 8, 9, 11, 12]) == ["\u2028", "b", "c", "a", "\u3000"]
-    assert ours.pieces([5, 7]) == ["<5>", "<7>"]  # "a" comes again, and a blank line
-    assert ours.decode([8, 5, 7, 11]) == "b a"
-    assert ours.display([7]) == [" <7>"]
+    actual = open_tokenizer(tmp_path)
+    assert actual.vocab_size == len(lines)
+    assert actual.pieces([6, 8, 9, 11, 12]) == ["\u2028", "b", "c", "a", "\u3000"]
+    assert actual.pieces([5, 7]) == ["<5>", "<7>"]  # "a" comes again, and a blank line
+    assert actual.decode([8, 5, 7, 11]) == "b a"
+    assert actual.display([7]) == [" <7>"]
