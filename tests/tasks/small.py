@@ -1,6 +1,6 @@
 """Small inputs of tasks, made in memory."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +85,8 @@ def trained(task: Any, records: list[Record], path: Path, training: TrainingConf
 
 def by_heart(task: Any, records: list[Record], path: Path, **training: Any) -> dict[str, float]:
     """The scores on its training data of a model that was trained without dropout."""
-    model = replace(task.inputs.config.model, dropout=0.0)
+    model = task.inputs.config.model
+    model = replace(model, dropout=0.0) if "dropout" in asdict(model) else model
     inputs = replace(task.inputs, config=replace(task.inputs.config, model=model))
     trainer = trained(type(task)(inputs), records, path, replace(TRAINING, **training))
     trainer.module.eval()

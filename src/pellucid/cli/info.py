@@ -184,8 +184,8 @@ def _find_family(name: str) -> "Family":
 
     if name in PUBLISHED_FAMILIES:
         return PUBLISHED_FAMILIES[name]
-    if name not in UNPUBLISHED_FAMILIES:
-        known = ", ".join((*PUBLISHED_FAMILIES, *UNPUBLISHED_FAMILIES))
+    if name not in PUBLISHED_COUNTERPARTS:
+        known = ", ".join((*PUBLISHED_FAMILIES, *PUBLISHED_COUNTERPARTS))
         raise UsageError(f"{name[:60]!r} is not a family. Known: {known}.")
     presets = UNPUBLISHED_FAMILIES[name].presets
     size = "base" if "base" in presets else next(iter(presets))

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, field
 
+from pellucid.config.any_model import AnyModelConfig
 from pellucid.config.data import DataConfig, TokenizerConfig
 from pellucid.config.decoding import DecodingConfig
 from pellucid.config.model import ModelConfig
-from pellucid.config.rnn import RNNConfig
 from pellucid.config.tasks.base import TaskConfig
 from pellucid.config.tasks.translation import TranslationConfig
 from pellucid.config.training import TrainingConfig
@@ -49,7 +49,7 @@ class RunConfig:
     objective: TaskConfig = field(default_factory=TranslationConfig)
     data: DataConfig = field(default_factory=DataConfig)
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
-    model: ModelConfig | RNNConfig = field(default_factory=ModelConfig)
+    model: AnyModelConfig = field(default_factory=ModelConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     tuning: TuningConfig = field(default_factory=TuningConfig)
     decoding: DecodingConfig = field(default_factory=DecodingConfig)

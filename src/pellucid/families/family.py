@@ -42,6 +42,10 @@ class UnpublishedFamily:
     """Vocabulary size in the paper; 0 if it gives none."""
     special_tokens: SpecialTokens = TRANSLATION_TOKENS
     """Special tokens of a newly trained tokenizer."""
+    tokenizer: Mapping[str, Any] = field(default_factory=dict)
+    """Tokenizer settings that differ from those of the task."""
+    heads: Mapping[str, HeadConfig] = field(default_factory=dict)
+    """Heads by name, for tasks that train one."""
 
 
 class PublishedHead(NamedTuple):

@@ -5,10 +5,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from pellucid.config.any_model import AnyModelConfig
 from pellucid.config.decoding import DecodingConfig, Roles
 from pellucid.config.embedding import EmbeddingConfig
-from pellucid.config.model import ModelConfig
-from pellucid.config.rnn import RNNConfig
 from pellucid.decoding.search import SpecialIds
 from pellucid.formats.special_ids import find_special_ids
 from pellucid.nn.base import Model
@@ -21,7 +20,7 @@ class Bundle:
     """A finished model with its tokenizers, settings and model card."""
 
     model: Model
-    model_config: ModelConfig | RNNConfig
+    model_config: AnyModelConfig
     tokenizers: Tokenizers
     task: str
     roles: Roles

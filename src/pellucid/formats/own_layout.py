@@ -12,12 +12,11 @@ from typing import Any
 
 import torch
 
+from pellucid.config.any_model import AnyModelConfig
 from pellucid.config.decoding import DecodingConfig, Roles
 from pellucid.config.embedding import EmbeddingConfig
 from pellucid.config.head import LANGUAGE_MODEL, HeadConfig
-from pellucid.config.model import ModelConfig
 from pellucid.config.read import build
-from pellucid.config.rnn import RNNConfig
 from pellucid.errors import VerificationError
 from pellucid.families.catalog import ALL_FAMILIES, LOCAL_FAMILIES
 from pellucid.formats.bundle import Bundle
@@ -48,7 +47,7 @@ class ConfigFile:
     task: str
     languages: tuple[str, str]
     longest_source: int
-    model: ModelConfig | RNNConfig
+    model: AnyModelConfig
     family: str = "transformer"
     heads: Mapping[str, HeadConfig] = field(default_factory=lambda: {"lm": LANGUAGE_MODEL})
     source_prefix: str = ""
@@ -169,9 +168,7 @@ def _checked_mapping(value: Any, path: Path) -> dict[str, Any]:
     return value
 
 
-def _check_vocabularies(
-    directory: Path, c: ModelConfig | RNNConfig, tokenizers: Tokenizers
-) -> None:
+def _check_vocabularies(directory: Path, c: AnyModelConfig, tokenizers: Tokenizers) -> None:
     target = c.target_vocab_size or c.vocab_size
     for side, size in (("source", c.vocab_size), ("target", target)):
         n_tokens = getattr(tokenizers, side).vocab_size
@@ -182,7 +179,7 @@ def _check_vocabularies(
             )
 
 
-def _check_layers(directory: Path, c: ModelConfig | RNNConfig, names: Mapping[str, Any]) -> None:
+def _check_layers(directory: Path, c: AnyModelConfig, names: Mapping[str, Any]) -> None:
     """Raises: VerificationError if the weights have another number of layers than the config."""
     for side in ("encoder", "decoder"):
         stored = {m[1] for name in names if (m := re.match(rf"{side}\.layers\.(\d+)\.", name))}

@@ -11,7 +11,7 @@ from pellucid.formats.bundle import Bundle
 from pellucid.formats.special_ids import template_ids
 from pellucid.inference.logits import Inputs, choose_head, logits
 from pellucid.inference.windows import word_windows
-from pellucid.nn.crf import CRF
+from pellucid.nn.linear_chain import LinearChain
 from pellucid.nn.padding import MAX_LOGITS, batches, pad_batch
 from pellucid.text.words import WordPieces, encode_words
 
@@ -48,7 +48,7 @@ def tag(bundle: Bundle, sentences: Sequence[Sequence[str]]) -> list[Tagged]:
     scores = _scores(bundle, sentences, config.outputs)
     if config.crf:
         crf = bundle.model.heads["tagger"].crf
-        assert isinstance(crf, CRF)
+        assert isinstance(crf, LinearChain)
         return _decode(crf, scores, labels)
     return [_to_tagged(*each.softmax(-1).max(-1), labels) for each in scores]
 
@@ -91,7 +91,7 @@ def _inputs(bundle: Bundle, sentence: int, pieces: WordPieces) -> list[WindowInp
     ]
 
 
-def _decode(crf: CRF, scores: Sequence[Tensor], labels: tuple[str, ...]) -> list[Tagged]:
+def _decode(crf: LinearChain, scores: Sequence[Tensor], labels: tuple[str, ...]) -> list[Tagged]:
     """Return the most probable sequence of tags of each sentence."""
     tagged = [Tagged((), ()) for _ in scores]
     real = [i for i, each in enumerate(scores) if len(each)]
@@ -100,7 +100,7 @@ def _decode(crf: CRF, scores: Sequence[Tensor], labels: tuple[str, ...]) -> list
     for chosen in batches([len(scores[i]) for i in real], max_tokens=max_tokens):
         numbers = [real[i] for i in chosen]
         emissions = pad_sequence([scores[i] for i in numbers], batch_first=True)  # (B, W, C)
-        emissions = emissions.to(crf.start.device)
+        emissions = emissions.to(next(crf.parameters()).device)
         lengths = torch.tensor([len(scores[i]) for i in numbers], device=emissions.device)
         keep = torch.arange(emissions.shape[1], device=emissions.device) < lengths[:, None]
         best = crf.decode(emissions, keep)  # (B, W)

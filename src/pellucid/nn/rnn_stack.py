@@ -1,10 +1,11 @@
 """Recurrent layers, encoder and decoder."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from pellucid.config.baselines import BiLSTMConfig
 from pellucid.config.model import ModelConfig
 from pellucid.config.rnn import RNNConfig
 from pellucid.errors import UsageError
@@ -50,7 +51,7 @@ CELLS = {"lstm": LSTM, "gru": GRU}
 class BidirectionalLayer(nn.Module):
     """Two layers of width D / 2, one per direction, with concatenated outputs."""
 
-    def __init__(self, c: RNNConfig, d_input: int) -> None:
+    def __init__(self, c: RNNConfig | BiLSTMConfig, d_input: int) -> None:
         super().__init__()
         self.left_to_right = CELLS[c.cell](d_input, c.d_model // 2)
         self.right_to_left = CELLS[c.cell](d_input, c.d_model // 2)
@@ -72,7 +73,7 @@ class Encoded(NamedTuple):
 class RecurrentEncoder(nn.Module):
     """A bidirectional encoder (Schuster and Paliwal 1997; Bahdanau et al. 2015, 3.2)."""
 
-    def __init__(self, c: RNNConfig) -> None:
+    def __init__(self, c: RNNConfig | BiLSTMConfig) -> None:
         super().__init__()
         self.embedding = Embedding(shared_config(c, c.embedding_width), c.vocab_size)
         inputs = [c.embedding_width, *[c.d_model] * (c.n_encoder_layers - 1)]
@@ -164,8 +165,11 @@ class RecurrentDecoder(nn.Module):
         return x, torch.cat(new_states)
 
 
-def shared_config(c: RNNConfig, d_model: int) -> ModelConfig:
-    """Return a config for modules shared with the Transformer, such as the embedding."""
+def shared_config(c: Any, d_model: int) -> ModelConfig:
+    """Return a config for modules shared with the Transformer, such as the embedding.
+
+    c: a config with vocab_size, target_vocab_size and dropout.
+    """
     return ModelConfig(
         vocab_size=c.vocab_size,
         target_vocab_size=c.target_vocab_size,

@@ -28,7 +28,7 @@ from pellucid.tasks.encoder import (
     build_encoder,
     build_encoder_bundle,
     check_encoder,
-    get_published_head,
+    get_family_head,
 )
 from pellucid.tasks.protocol import Task, TaskInputs, Term
 from pellucid.tasks.text_pairs import TextRows, encode_texts, pad_text_rows, score_texts
@@ -72,12 +72,13 @@ class ClassificationTask(Task):
                 yield texts
                 continue
             labels = np.array(_label_ids(record, ids_of), np.int32)
-            yield Encoded((texts.first, texts.second, labels), (texts.length,), record)
+            columns = (texts.first, texts.second, labels)
+            yield Encoded(columns, (texts.length,), record, texts.is_cut)
 
     def build(self, seed: int) -> nn.Module:
         """An encoder with a head that scores labels."""
         head = replace(
-            get_published_head(self.inputs.config.family, HEAD),
+            get_family_head(self.inputs.config.family, HEAD),
             outputs=len(self.labels),
             labels=self.labels,
             problem="multi_label" if self._is_multi_label else "single_label",

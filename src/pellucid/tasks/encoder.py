@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from pellucid.config.decoding import DecodingConfig
+from pellucid.config.decoding import DecodingConfig, Roles
 from pellucid.config.head import HeadConfig
 from pellucid.errors import ConfigError
-from pellucid.families.catalog import PUBLISHED_FAMILIES
+from pellucid.families.catalog import ALL_FAMILIES, LOCAL_FAMILIES, PUBLISHED_FAMILIES
 from pellucid.formats.bundle import Bundle
 from pellucid.nn.base import Model
 from pellucid.nn.model import materialize
@@ -15,8 +15,10 @@ from pellucid.tasks.protocol import TaskInputs
 from pellucid.tasks.starting_weights import copy_starting_weights
 
 
-def get_published_head(family: str, name: str) -> HeadConfig:
-    """Return a published family's config of a head. Raises: ConfigError if it has no such head."""
+def get_family_head(family: str, name: str) -> HeadConfig:
+    """Return a family's config of a head. Raises: ConfigError if it has no such head."""
+    if family in LOCAL_FAMILIES and name in LOCAL_FAMILIES[family].heads:
+        return LOCAL_FAMILIES[family].heads[name]
     for heads in PUBLISHED_FAMILIES[family].heads.values() if family in PUBLISHED_FAMILIES else ():
         for head in heads:
             if head.name == name:
@@ -34,7 +36,7 @@ def check_encoder(inputs: TaskInputs, head: str | None, roles: Sequence[str]) ->
     Raises: ConfigError, UsageError naming what is missing.
     """
     if head is not None:
-        get_published_head(inputs.config.family, head)
+        get_family_head(inputs.config.family, head)
     max_text_tokens(inputs)
     for role in roles:
         inputs.tokenizers.source.id(role)
@@ -43,7 +45,7 @@ def check_encoder(inputs: TaskInputs, head: str | None, roles: Sequence[str]) ->
 def build_encoder(inputs: TaskInputs, heads: Mapping[str, HeadConfig], seed: int) -> Model:
     """Build the model of the run's config with these heads, with its initial weights."""
     with torch.device("meta"):
-        module = PUBLISHED_FAMILIES[inputs.config.family].module(inputs.model_config, heads)
+        module = ALL_FAMILIES[inputs.config.family].module(inputs.model_config, heads)
     model = materialize(module, seed)
     copy_starting_weights(model, inputs)
     return model
@@ -57,7 +59,7 @@ def build_encoder_bundle(module: Model, inputs: TaskInputs) -> Bundle:
         model_config=module.config,
         tokenizers=inputs.tokenizers,
         task=c.task,
-        roles=PUBLISHED_FAMILIES[c.family].roles,
+        roles=getattr(ALL_FAMILIES[c.family], "roles", Roles()),
         decoding=DecodingConfig(),
         languages=(c.data.source_language, c.data.target_language),
         longest_source=inputs.longest[0],

@@ -25,7 +25,7 @@ from pellucid.nn.base import Model
 from pellucid.nn.losses import cross_entropy
 from pellucid.nn.model import materialize
 from pellucid.tasks.documents import tokenize_documents
-from pellucid.tasks.encoder import get_published_head
+from pellucid.tasks.encoder import get_family_head
 from pellucid.tasks.next_token import (
     HEAD,
     TokenBatch,
@@ -89,7 +89,7 @@ class LanguageModelingTask(Task):
 
     def build(self, seed: int) -> nn.Module:
         """A decoder with a head that predicts the next token."""
-        head = self.inputs.heads.get(HEAD) or get_published_head(self.inputs.config.family, HEAD)
+        head = self.inputs.heads.get(HEAD) or get_family_head(self.inputs.config.family, HEAD)
         family = PUBLISHED_FAMILIES[self.inputs.config.family]
         with torch.device("meta"):
             module = family.module(self.inputs.model_config, {HEAD: head})

@@ -22,7 +22,7 @@ from pellucid.tasks.encoder import (
     build_encoder,
     build_encoder_bundle,
     check_encoder,
-    get_published_head,
+    get_family_head,
     max_text_tokens,
 )
 from pellucid.tasks.masking import MaskedBatch, Masker
@@ -44,7 +44,7 @@ class MaskedLMTask(Task):
         """See `Task.check`."""
         check_encoder(self.inputs, HEAD, ("pad", "mask"))
         if self._pairs:
-            get_published_head(self.inputs.config.family, PAIR_HEADS[self._pairs])
+            get_family_head(self.inputs.config.family, PAIR_HEADS[self._pairs])
 
     def encode(self, records: Iterable[Record]) -> Iterator[Encoded | LeftOutRecord]:
         """Yield blocks of documents, at most `data.max_length` tokens with special tokens.
@@ -67,7 +67,7 @@ class MaskedLMTask(Task):
         """Build an encoder with a head that predicts tokens, and one for the labels of pairs."""
         names = (HEAD, PAIR_HEADS[self._pairs]) if self._pairs else (HEAD,)
         known, family = self.inputs.heads, self.inputs.config.family
-        heads = {name: known.get(name) or get_published_head(family, name) for name in names}
+        heads = {name: known.get(name) or get_family_head(family, name) for name in names}
         return build_encoder(self.inputs, heads, seed)
 
     def collate(self, examples: Sequence[Any], seed: int) -> MaskedBatch:

@@ -24,7 +24,7 @@ from pellucid.tasks.encoder import (
     build_encoder,
     build_encoder_bundle,
     check_encoder,
-    get_published_head,
+    get_family_head,
     max_text_tokens,
 )
 from pellucid.tasks.generator import GeneratorAndDiscriminator, generator_config, sample_tokens
@@ -74,13 +74,13 @@ class ReplacedTokenTask(Task):
     def build(self, seed: int) -> GeneratorAndDiscriminator:
         """Build both models. A model to start from is the discriminator's."""
         heads, family = self.inputs.heads, self.inputs.config.family
-        head = heads.get(DISCRIMINATOR) or get_published_head(family, DISCRIMINATOR)
+        head = heads.get(DISCRIMINATOR) or get_family_head(family, DISCRIMINATOR)
         discriminator = build_encoder(self.inputs, {DISCRIMINATOR: head}, seed)
         size = self._objective.generator_size
         model = generator_config(self.inputs.model_config, size)
         config = replace(self.inputs.config, model=model)
         inputs = replace(self.inputs, config=config, start=None, vectors={})
-        head = get_published_head(family, GENERATOR)
+        head = get_family_head(family, GENERATOR)
         return GeneratorAndDiscriminator(
             discriminator, build_encoder(inputs, {GENERATOR: head}, seed + 1)
         )

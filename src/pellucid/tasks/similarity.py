@@ -25,7 +25,7 @@ from pellucid.tasks.encoder import (
     build_encoder,
     build_encoder_bundle,
     check_encoder,
-    get_published_head,
+    get_family_head,
 )
 from pellucid.tasks.protocol import Task, TaskInputs, Term
 from pellucid.tasks.text_pairs import TextRows, encode_texts, pad_text_rows, score_texts
@@ -124,12 +124,13 @@ class RegressionTask(SimilarityTask):
                 yield texts
             else:
                 score = np.array([record.values[2]], np.float32)
-                yield Encoded((texts.first, texts.second, score), (texts.length,), record)
+                columns = (texts.first, texts.second, score)
+                yield Encoded(columns, (texts.length,), record, texts.is_cut)
 
     def build(self, seed: int) -> nn.Module:
         """Return an encoder with a head of one output."""
         head = replace(
-            get_published_head(self.inputs.config.family, HEAD),
+            get_family_head(self.inputs.config.family, HEAD),
             outputs=1,
             labels=(NAME,),
             problem="regression",
@@ -185,7 +186,8 @@ class BiEncoderTask(SimilarityTask):
                 else:
                     score = np.array([record.values[2]], np.float32)
                     columns = (first.first, second.first, score)
-                    yield Encoded(columns, (first.length, second.length), record)
+                    lengths = (first.length, second.length)
+                    yield Encoded(columns, lengths, record, first.is_cut or second.is_cut)
 
     def build(self, seed: int) -> nn.Module:
         """Return an encoder without heads."""

@@ -31,7 +31,7 @@ from pellucid.tasks.encoder import (
     build_encoder,
     build_encoder_bundle,
     check_encoder,
-    get_published_head,
+    get_family_head,
     max_text_tokens,
 )
 from pellucid.tasks.padding import pad_texts
@@ -91,11 +91,12 @@ class TaggingTask(Task):
     def build(self, seed: int) -> nn.Module:
         """Build an encoder with a head that scores labels."""
         c = self.inputs.config
+        head = get_family_head(c.family, HEAD)
         head = replace(
-            get_published_head(c.family, HEAD),
+            head,
             outputs=len(self.labels),
             labels=self.labels,
-            crf=self._objective.head == "crf",
+            crf=head.crf or self._objective.head == "crf",
             dropout=self._objective.dropout,
         )
         return build_encoder(self.inputs, {HEAD: head}, seed)

@@ -26,6 +26,7 @@ class EncodedTexts(NamedTuple):
     """Empty for a single text."""
     length: int
     """Tokens of both, special ones included."""
+    is_cut: bool
 
 
 class TextRows(NamedTuple):
@@ -63,9 +64,10 @@ def encode_texts(
             if not first or (is_pair and not second):
                 yield record, LeftOutRecord("blank")
                 continue
-            first, second = truncate(first, second, max(0, limit - n_special[is_pair]))
-            ids = (np.array(first, np.int32), np.array(second, np.int32))
-            yield record, EncodedTexts(*ids, len(first) + len(second) + n_special[is_pair])
+            a, b = truncate(first, second, max(0, limit - n_special[is_pair]))
+            length = len(a) + len(b) + n_special[is_pair]
+            is_cut = len(a) + len(b) < len(first) + len(second)
+            yield record, EncodedTexts(np.array(a, np.int32), np.array(b, np.int32), length, is_cut)
 
 
 def pad_text_rows(texts: Sequence[Sequence[np.ndarray]], inputs: TaskInputs) -> TextRows:

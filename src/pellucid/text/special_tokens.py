@@ -27,6 +27,10 @@ class SpecialTokens(NamedTuple):
 
 TRANSLATION_TOKENS = SpecialTokens(TOKENS, *END_TOKEN_ONLY)
 """A source and a target each end with the end token (Vaswani et al. 2017)."""
+PLAIN_TOKENS = SpecialTokens(
+    {"pad": "<pad>", "unk": "<unk>", "sep": "<sep>"}, ("A",), ("A", "sep", "B")
+)
+"""Texts as they are: for models that read no special tokens, except between the texts of a pair."""
 BERT_TOKENS = SpecialTokens(
     {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"},
     ("cls", "A", "sep"),

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from shlex import quote
 
 from pellucid import __version__
+from pellucid.config.any_model import AnyModelConfig
 from pellucid.config.model import ModelConfig
 from pellucid.config.rnn import RNNConfig
 from pellucid.config.run import RunConfig
@@ -130,9 +131,11 @@ def _describe_limits(config: RunConfig, facts: CardFacts) -> str:
     return "".join(f"- {limit}\n" for limit in limits)
 
 
-def _kind(c: ModelConfig | RNNConfig) -> tuple[str, str]:
+def _kind(c: AnyModelConfig) -> tuple[str, str]:
     """Return the name of the architecture, and a description of its layers."""
     if isinstance(c, ModelConfig):
         return "Transformer", f"d_ff {c.d_ff}, {c.n_heads} heads, {c.norm_place}-norm"
-    feeding = ", input feeding" if c.input_feeding else ""
-    return "recurrent network", f"{c.cell} cells, attention {c.attention}{feeding}"
+    if isinstance(c, RNNConfig):
+        feeding = ", input feeding" if c.input_feeding else ""
+        return "recurrent network", f"{c.cell} cells, attention {c.attention}{feeding}"
+    return c.kind, ", ".join(f"{name} {value}" for name, value in asdict(c).items())

@@ -46,13 +46,13 @@ def complete_settings(
     task = task_config(settings.get("task", "translation"), where)
     defaults = task.defaults(context.n_examples, context.on_cpu)
     model, notes = _model(settings, task, context, where)
+    family = LOCAL_FAMILIES.get(model["family"])
     if settings.get("start_from"):
         tuning = settings.get("tuning")
         lora = isinstance(tuning, Mapping) and bool(tuning.get("lora_rank"))
         training = fine_tuning(context.n_examples, model["model"]["d_model"], lora)
         training |= task.fine_tuning
     else:
-        family = LOCAL_FAMILIES.get(model["family"])
         training = {**defaults.settings["training"], **(family.training if family else {})}
     section = settings.get("training")
     section = section if isinstance(section, Mapping) else {}  # build_run reports the error
@@ -61,6 +61,7 @@ def complete_settings(
         training["rate"] = 1.0  # the formula of the paper sets the peak
     training |= _choose_updates({**training, **section}, defaults, context.n_examples)
     chosen = merge({**defaults.settings, "training": training}, model)
+    chosen = merge(chosen, {"tokenizer": family.tokenizer if family else {}})
     return build_run(merge(merge(chosen, settings), {"size": model["size"]}), where), notes
 
 

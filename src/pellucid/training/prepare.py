@@ -16,7 +16,7 @@ from pellucid.data.languages import languages
 from pellucid.data.records import Record
 from pellucid.data.store import ExampleStore, build_store, content_key
 from pellucid.errors import ConfigError, DataError
-from pellucid.families.catalog import ALL_FAMILIES, LOCAL_FAMILIES
+from pellucid.families.catalog import ALL_FAMILIES
 from pellucid.files import publish, remove
 from pellucid.formats.bundle import Bundle
 from pellucid.formats.locate import locate as locate_model
@@ -26,6 +26,7 @@ from pellucid.tasks.catalog import build_task
 from pellucid.tasks.protocol import Task, TaskInputs
 from pellucid.text.pair import Tokenizers
 from pellucid.text.published.open import open_tokenizers
+from pellucid.text.special_tokens import TRANSLATION_TOKENS
 from pellucid.text.train import train_tokenizers
 from pellucid.training import checkpoints
 from pellucid.training.corpus import Corpus
@@ -162,7 +163,7 @@ def _make_tokenizers(
         )
     elif config.tokenizer.path:
         tokenizers = open_tokenizers(Path(config.tokenizer.path))
-        if config.family in LOCAL_FAMILIES:
+        if ALL_FAMILIES[config.family].special_tokens == TRANSLATION_TOKENS:
             tokenizers = tokenizers.with_end_tokens()
     else:
         reporter.log("learning the tokenizer")

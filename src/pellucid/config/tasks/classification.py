@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
+from pellucid.config.baselines import BASELINES
 from pellucid.config.columns import Column
 from pellucid.config.embedding import EmbeddingConfig
 from pellucid.config.head import HeadConfig
+from pellucid.config.model import ModelConfig
 from pellucid.config.tasks.base import LOSS, Defaults, TaskConfig
 from pellucid.config.tasks.encoders import (
     ADAMW,
@@ -40,7 +42,7 @@ class ClassificationConfig(TaskConfig):
     }
     best_by = "accuracy"
     example_files = ("my.tsv",)
-    sizes = (*ENCODER_SIZES, "electra-small")
+    sizes = (*ENCODER_SIZES, "electra-small", "bag-of-words", "text-cnn", "bilstm")
 
     multi_label: bool = False
     """Predict any number of labels per text, each with its own probability. Column `labels` then
@@ -50,6 +52,10 @@ class ClassificationConfig(TaskConfig):
         if self.multi_label:  # another kind of column, but the same task
             labels = Column("labels", "labels", ("label", *LABEL_NAMES))
             object.__setattr__(self, "columns", (FIRST_TEXT, SECOND_TEXT, labels))
+
+    @classmethod
+    def model_class(cls, size: str) -> type:
+        return BASELINES.get(size, ModelConfig)
 
     @classmethod
     def of_model(cls, heads: Mapping[str, HeadConfig], embedding: EmbeddingConfig) -> Self:

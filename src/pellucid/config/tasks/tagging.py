@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from pellucid.config.baselines import BASELINES
 from pellucid.config.checks import check_fraction
 from pellucid.config.columns import Column
+from pellucid.config.model import ModelConfig
 from pellucid.config.tasks.base import LOSS, ClassWeights, Defaults, TaskConfig
 from pellucid.config.tasks.encoders import ADAMW, ENCODER_SIZES
 from pellucid.errors import ConfigError
@@ -31,7 +33,7 @@ class TaggingConfig(TaskConfig):
     }
     best_by = "f1"
     example_files = ("my.conll",)
-    sizes = (*ENCODER_SIZES, "electra-small")
+    sizes = (*ENCODER_SIZES, "electra-small", "bilstm", "hmm")
 
     head: Literal["linear", "crf"] = "linear"
     """linear: predict each label independently. crf: predict the best sequence of labels (Lafferty
@@ -48,6 +50,10 @@ class TaggingConfig(TaskConfig):
                 "class_weights=balanced weights single labels, but head=crf scores whole sequences."
                 " Use head=linear, or class_weights=none."
             )
+
+    @classmethod
+    def model_class(cls, size: str) -> type:
+        return BASELINES.get(size, ModelConfig)
 
     def title(self, source_language: str, target_language: str) -> str:
         return f"{source_language} tagger".strip()

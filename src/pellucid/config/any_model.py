@@ -1,0 +1,9 @@
+"""The config of any model."""
+
+from pellucid.config.baselines import BagOfWordsConfig, BiLSTMConfig, HMMConfig, TextCNNConfig
+from pellucid.config.model import ModelConfig
+from pellucid.config.rnn import RNNConfig
+
+AnyModelConfig = (
+    ModelConfig | RNNConfig | BagOfWordsConfig | TextCNNConfig | BiLSTMConfig | HMMConfig
+)
