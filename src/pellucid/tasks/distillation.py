@@ -24,7 +24,7 @@ from pellucid.tasks.encoder import (
     build_encoder,
     build_encoder_bundle,
     check_encoder,
-    get_published_head,
+    get_family_head,
     max_text_tokens,
 )
 from pellucid.tasks.masking import MaskedBatch, Masker
@@ -60,7 +60,7 @@ class DistillationTask(Task):
     def build(self, seed: int) -> Model:
         """Build the student, with weights of the teacher or of the model to start from."""
         family = self.inputs.config.family
-        head = self.inputs.heads.get(HEAD) or get_published_head(family, HEAD)
+        head = self.inputs.heads.get(HEAD) or get_family_head(family, HEAD)
         student = build_encoder(self.inputs, {HEAD: head}, seed)
         teacher = self.inputs.teacher
         starts = self.inputs.config.start_from or self._objective.initialize == "random"

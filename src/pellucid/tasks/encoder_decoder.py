@@ -21,7 +21,7 @@ from pellucid.nn.base import Model
 from pellucid.nn.losses import cross_entropy, perplexity
 from pellucid.nn.masks import keep_from
 from pellucid.nn.model import materialize
-from pellucid.tasks.encoder import get_published_head
+from pellucid.tasks.encoder import get_family_head
 from pellucid.tasks.padding import pad_texts
 from pellucid.tasks.protocol import Task, TaskInputs, Term
 from pellucid.tasks.starting_weights import copy_starting_weights
@@ -180,5 +180,5 @@ def _choose_heads(inputs: TaskInputs) -> dict[str, HeadConfig] | None:
     family = PUBLISHED_FAMILIES.get(inputs.config.family)
     if family is None:
         return None
-    head = get_published_head(family.name, HEAD)
+    head = get_family_head(family.name, HEAD)
     return {HEAD: family.adapt_head(inputs.model_config, head) if family.adapt_head else head}

@@ -24,7 +24,7 @@ from pellucid.tasks.encoder import (
     build_encoder,
     build_encoder_bundle,
     check_encoder,
-    get_published_head,
+    get_family_head,
     max_text_tokens,
 )
 from pellucid.tasks.protocol import Task, TaskInputs, Term
@@ -81,7 +81,7 @@ class QuestionAnsweringTask(Task):
 
     def build(self, seed: int) -> nn.Module:
         """An encoder with a head that scores each token as start and end."""
-        head = get_published_head(self.inputs.config.family, HEAD)
+        head = get_family_head(self.inputs.config.family, HEAD)
         return build_encoder(self.inputs, {HEAD: head}, seed)
 
     def collate(self, examples: Sequence[tuple[np.ndarray, ...]], seed: int) -> QuestionBatch:
