@@ -118,13 +118,14 @@ def write_squad(path, questions):
 def test_from_a_file_to_answers(pellucid, tmp_path):
     """Authority: transformers on the saved directory; answers that the words alone decide."""
     start = write_bert(tmp_path / "bert", seed=0)
-    files = [write_squad(tmp_path / f"{n}.json", drawn(n, n)) for n in (200, 40, 30)]
+    train, valid, test = (list(drawn(n, n)) for n in (200, 40, 30))
+    train[7] = (*train[7][:3], train[7][3] + 1)  # not where the file says
+    files = [write_squad(tmp_path / f"{len(q)}.json", q) for q in (train, valid, test)]
     args = ["--task", "question_answering", "--start-from", start, *SMALL]
     data = ["--data.train", files[0], "--data.valid", files[1], "--run-dir", tmp_path / "run"]
     done = pellucid("train", *args, *data, "--data.max-length", "60")
     assert done.code == 0, done.err
-
-    test = list(drawn(30, 30))
+    assert "1 of 200 training examples have an answer that is not where the file says" in done.err
     scores = pellucid("evaluate", tmp_path / "run", "--data", files[2]).out
     lines = "".join(f"{q}\t{c}\n" for q, c, *_ in test)
     answers = pellucid("answer", tmp_path / "run", stdin=lines.encode()).out.split("\n")[:-1]
