@@ -89,3 +89,16 @@ def test_the_choice_does_not_depend_on_how_many_may_be_asked():
     for record in RECORDS:
         choice.add(record)
     assert choice.split(50) == hold_out(RECORDS, COLUMNS, 50)
+
+
+def test_all_questions_about_a_text_are_held_out():
+    columns = (Column("question", "text"), Column("context", "text"), Column("answers", "span"))
+    records = [Record("f", i, (f"q{i}", f"Context {i % 100}", ())) for i in range(400)]
+    split = hold_out(records, columns, 10)
+    assert len(split.records) == 12  # of three contexts with four questions each
+    left = list(split.training(records))
+    assert len(left) == 388
+    assert not texts(split.records, 1) & texts(left, 1)
+    assert set(split.records) == {r for r in records if r.values[1] in texts(split.records, 1)}
+    few = hold_out(records[:4] * 2 + records[1:4], columns, 10)
+    assert len(few.records) in (2, 3)  # one context, all of its questions

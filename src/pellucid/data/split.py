@@ -47,35 +47,41 @@ def n_held_out(n_records: int) -> int:
 class HoldOut:
     """Selects distinct texts of the first text column by hash, each with its first record.
 
-    The selection depends on the set of texts, not on their order.
+    The selection depends on the set of texts, not on their order. Where answers are spans of a
+    text, that is the text, and all of its questions are held out: they cannot be trained on.
     """
 
     def __init__(self, columns: Sequence[Column], max_held_out: int = MAX_HELD_OUT) -> None:
         """max_held_out: largest n of `split`. Memory depends only on it."""
         self.columns = text_columns(columns)
-        self.name = columns[self.columns[0]].name
+        self.has_spans = any(column.kind == "span" for column in columns)
+        self.by = self.columns[-1 if self.has_spans else 0]
+        self.name = columns[self.by].name
         self.capacity = 2 * max_held_out
-        self._chosen: dict[bytes, Record] = {}
+        self._chosen: dict[bytes, list[Record]] = {}
         self._worst: list[bytes] = []  # a heap, the largest hash first
 
     def add(self, record: Record) -> None:
         """Add a record to those from which `split` selects."""
-        key = _key(record, self.columns[0]).encode()
+        key = _key(record, self.by).encode()
         rank = blake2b(key, digest_size=16, salt=SEED.to_bytes(16, "little")).digest()
         if rank in self._chosen:
+            if self.has_spans:
+                self._chosen[rank].append(record)
             return
         inverse = bytes(255 - byte for byte in rank)
         if len(self._chosen) < self.capacity:
             heapq.heappush(self._worst, inverse)
-            self._chosen[rank] = record
+            self._chosen[rank] = [record]
         elif inverse > self._worst[0]:
             out = heapq.heapreplace(self._worst, inverse)
             del self._chosen[bytes(255 - byte for byte in out)]
-            self._chosen[rank] = record
+            self._chosen[rank] = [record]
 
     def split(self, n: int) -> Split:
         """Hold out n records, or fewer if there are fewer than 2 n different texts.
 
+        All questions about a text are held out together, so that there may be some more than n.
         Raises: DataError if all texts are the same.
         """
         n_texts = len(self._chosen)
@@ -86,9 +92,12 @@ class HoldOut:
             )
         if n_texts < 2 * n:
             n = max(1, n_texts // SHARE)
-        held = tuple(self._chosen[rank] for rank in sorted(self._chosen)[:n])
+        held: list[Record] = []
+        for rank in sorted(self._chosen):
+            if len(held) < n:
+                held += self._chosen[rank]
         keys = frozenset(key for record in held for key in text_keys(record, self.columns))
-        return Split(held, self.columns, keys)
+        return Split(tuple(held), self.columns, keys)
 
 
 def text_columns(columns: Sequence[Column]) -> tuple[int, ...]:
