@@ -6,6 +6,7 @@ from math import inf, log
 import numpy as np
 import pytest
 import torch
+from scipy.stats import binomtest
 from transformers import AutoModelForQuestionAnswering
 
 from pellucid.config.data import DataConfig
@@ -160,6 +161,11 @@ def test_scores_are_those_of_the_verb(unanswerable, tmp_path):
     ]
     assert scores["exact_match"] == pytest.approx(np.mean([s.exact_match for s in each]))
     assert scores["f1"] == pytest.approx(np.mean([s.f1 for s in each]))
+    intervals = scores.intervals()  # authority: scipy
+    right = sum(round(s.exact_match) for s in each)
+    expected = binomtest(right, len(each)).proportion_ci(method="wilson")
+    assert intervals["exact_match"][:2] == pytest.approx(tuple(expected))
+    assert intervals["f1"].low < scores["f1"] < intervals["f1"].high
     if not unanswerable:  # `evaluate` has the default threshold
         lines = (f"{q}\t{c}\t{spans[0].text}\n" for q, c, spans, _ in (r.values for r in records))
         (tmp_path / "a.tsv").write_text("".join(lines))

@@ -18,6 +18,7 @@ from pellucid.formats.bundle import Bundle
 from pellucid.inference.answer import HEAD
 from pellucid.inference.spans import score_spans
 from pellucid.metrics.answers import choose_scorer
+from pellucid.metrics.intervals import Interval, Metrics, bootstrap_intervals, wilson_interval
 from pellucid.nn.base import Model
 from pellucid.nn.losses import cross_entropy
 from pellucid.tasks.encoder import (
@@ -136,13 +137,11 @@ class QuestionAnsweringTask(Task):
             self._answer(record.values[1], predictions[f"{record.file}:{record.line}"], may_be_null)
             for record in records
         ]
-        results = [score(*pair) for pair in zip(answers, references, strict=True)]
-        means = np.array(results).mean(0)  # (2,)
-        return {
-            "loss": total / max(len(validation.examples), 1),
-            "exact_match": float(means[0]),
-            "f1": float(means[1]),
-        }
+        scores = np.array(
+            [score(*pair) for pair in zip(answers, references, strict=True)]
+        )  # (N, 2)
+        loss = total / max(len(validation.examples), 1)
+        return Metrics({"loss": loss, **_means(scores)}, lambda: _intervals(scores))
 
     def export(self, module: nn.Module) -> Mapping[str, Bundle]:
         """The one model of this task. It reads windows of the length of training."""
@@ -187,6 +186,19 @@ class QuestionAnsweringTask(Task):
         objective = self.inputs.config.objective
         assert isinstance(objective, QuestionAnsweringConfig)
         return objective
+
+
+def _means(scores: np.ndarray) -> dict[str, float]:
+    """scores: (N, 2), exact match and F1 of each question."""
+    exact_match, f1 = scores.mean(0)
+    return {"exact_match": float(exact_match), "f1": float(f1)}
+
+
+def _intervals(scores: np.ndarray) -> dict[str, Interval]:
+    """scores: (N, 2), exact match and F1 of each question."""
+    n = len(scores)
+    intervals = bootstrap_intervals(lambda i: _means(scores[i]), n)
+    return {**intervals, "exact_match": wilson_interval(int(scores[:, 0].sum()), n)}
 
 
 def _scores(module: nn.Module, batch: QuestionBatch) -> Tensor:
