@@ -5,6 +5,7 @@ import math
 
 import pytest
 import torch
+import yaml
 from transformers import AutoModelForCausalLM, GPT2LMHeadModel
 
 from cli.writers import write_bert, write_gpt2
@@ -74,6 +75,8 @@ def test_a_published_model_goes_on_learning(pellucid, files, tmp_path):
     done = pellucid("train", *args, *data, *flags)
     assert done.code == 0, done.err
     bundle, peer = open_model(run / "final"), GPT2LMHeadModel.from_pretrained(run / "final")
+    settings = yaml.safe_load((run / "config.yaml").read_text())
+    assert settings["training"]["max_tokens"] == 0  # a flag gives the examples of a batch
     assert bundle.special_ids.end == peer.config.eos_token_id == config["eos_token_id"]
     assert peer.config.n_positions == config["n_positions"]
     ids = torch.tensor([bundle.tokenizers.source.encode("the cat sat.").ids])

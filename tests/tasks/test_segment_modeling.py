@@ -1,5 +1,6 @@
 """Language modeling with a memory carried from segment to segment."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -7,8 +8,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from parity.test_transformer_xl import Paper
 from pellucid.data.batching import stream_batches
 from pellucid.errors import ConfigError
+from pellucid.formats.save_bundle import save_bundle
 from pellucid.tasks.segment_modeling import (
     CarriedMemory,
     SegmentModelingTask,
@@ -50,6 +53,26 @@ def test_validation_is_reading_token_by_token(records):
     assert scores["loss"] == pytest.approx(total / (len(ids) - 1), abs=1e-5)
     again = task.validate(module.model, validation_data_of(task, records), CPU)
     assert again == scores  # a finished model has no memory around it
+
+
+@pytest.mark.parametrize("same_length", [True, False])
+def test_validation_is_the_recurrence_of_the_paper(same_length, tmp_path):
+    """Authority: the equations by loops in NumPy, on the saved files, segment after segment."""
+    records = RECORDS[:1]
+    inputs = inputs_of("transfo-xl-micro", records)
+    model = replace(inputs.config.model, mem_len=24, same_length=same_length)
+    task = SegmentModelingTask(replace(inputs, config=replace(inputs.config, model=model)))
+    module = vary(task.build(3)).eval()
+    scores = task.validate(module, validation_data_of(task, records), CPU)
+    save_bundle(tmp_path / "m", replace(task.export(module)["final"], card="card"))
+    paper, memory, total = Paper(tmp_path / "m"), [np.zeros((24, 32))] * 2, 0.0
+    ids = stream_of(task.inputs.tokenizers.source, records)
+    for begin in range(0, len(ids) - 1, 16):
+        segment = ids[begin : begin + 17]
+        log_probs, memory = paper.segment(segment[:-1], memory)
+        total -= sum(row[i] for row, i in zip(log_probs, segment[1:], strict=True))
+    assert len(ids) > 33  # there are three segments or more
+    assert scores["loss"] == pytest.approx(total / (len(ids) - 1), abs=1e-5)
 
 
 def batches_of(task):

@@ -40,6 +40,8 @@ class LanguageModelingConfig(TaskConfig):
         *("ctrl-micro", "ctrl-large"),
         *("transfo-xl-micro", "transfo-xl-enwik8", "transfo-xl-wt103"),
     )
+    # The logits of a published vocabulary are large: of 2,048 tokens, 400 MB.
+    fine_tuning = {"max_tokens": 2048, "batch_examples": 0}  # noqa: RUF012 (never changed)
 
     stride: int = 0
     """Tokens from one evaluation window to the next. A window is as long as the model's context,
@@ -70,7 +72,7 @@ class LanguageModelingConfig(TaskConfig):
         small = n_examples < 20_000
         return Defaults(
             size="gpt2-micro" if small else "gpt2-small" if large and not on_cpu else "gpt2-mini",
-            epochs=3 if large else 20,
+            epochs=20 if small else 3 if large else 5,
             tokens_per_example=32,
             settings={
                 "tokenizer": {"vocab_size": 2_000 if small else 30_000 if large else 8_000},

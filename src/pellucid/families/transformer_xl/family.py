@@ -65,6 +65,7 @@ FIELDS = (
     Field("d_head", "d_head", 64),
     Field("d_inner", "d_ff", 4096),
     Field("div_val", "div_val", 4),
+    Field("tgt_len", "max_length", 1600),  # tokens of a segment, which the model does not need
     Field("mem_len", "mem_len", 1600),
     Field("same_length", "same_length", True),
     Field("clamp_len", "clamp_len", 1000),
