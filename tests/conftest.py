@@ -46,7 +46,7 @@ def network_attempts() -> Path:
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder of real data that stands beside the repository and is not part of it."""
+    """The folder of real data, which is not part of the repository."""
     path = Path(os.environ.get("PELLUCID_SHARED") or REPOSITORY.parent / "shared")
     if not path.is_dir():
         pytest.skip(f"no folder {path}: this test needs real data. Set PELLUCID_SHARED to it.")

@@ -100,7 +100,7 @@ def test_settings_are_exact_as_those_of_files_are(model, settings):  # authority
         model.embed(TEXTS, pooling="cls")
 
 
-def test_draws_hang_on_a_texts_number_and_not_on_its_neighbours(model):  # authority: each alone
+def test_samples_depend_on_a_texts_number_and_not_on_its_neighbours(model):  # authority: each alone
     long = "Yesterday the old dog was sleeping here under the big table, I know. " * 4
     texts = ["", TEXTS[0], long, " ", TEXTS[1], long, TEXTS[0]]
     draw = {"method": "sample", "n_best": 2, "seed": 3, "alignment": False}
@@ -119,7 +119,7 @@ def test_the_plain_model_is_at_hand(model):
     assert logits.shape == (1, 3, model.config.vocab_size)
 
 
-def test_a_missing_model_is_said_with_what_there_is(tmp_path):
+def test_a_missing_model_is_an_error_that_lists_models(tmp_path):
     with pytest.raises(DataError, match="no model at"):
         pellucid.load(tmp_path / "absent")
     (tmp_path / "config.yaml").write_text("task: translation\n")
@@ -127,7 +127,7 @@ def test_a_missing_model_is_said_with_what_there_is(tmp_path):
         pellucid.load(tmp_path)
 
 
-def test_progress_is_told_how_many_are_done(model: Loaded):
+def test_progress_is_called_with_the_number_done(model: Loaded):
     seen: list[int] = []
     model.translate(TEXTS, beam=1, alignment=False, progress=seen.append)
     assert sum(seen) == len(TEXTS)

@@ -20,4 +20,4 @@ def test_exit_codes(name, code):
     error = getattr(errors, name)
     assert issubclass(error, errors.PellucidError)
     assert error("what, where, why, what to do").exit_code == code
-    assert not issubclass(error, (ValueError, OSError))  # nobody else's except may swallow it
+    assert not issubclass(error, (ValueError, OSError))  # no other except clause may catch it

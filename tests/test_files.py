@@ -130,7 +130,7 @@ def test_publishing_and_writing_inside_what_is_published(tmp_path):
     assert hidden(tmp_path) == []
 
 
-def test_a_failed_rename_puts_the_old_back(tmp_path, monkeypatch):
+def test_a_failed_rename_restores_the_old_directory(tmp_path, monkeypatch):
     final = tmp_path / "model"
     put(final, 1)
     rename = Path.rename
@@ -147,7 +147,7 @@ def test_a_failed_rename_puts_the_old_back(tmp_path, monkeypatch):
     assert [p.name for p in tmp_path.iterdir()] == ["model"]
 
 
-def test_half_an_old_one_is_never_put_back(tmp_path):
+def test_an_incomplete_old_directory_is_never_restored(tmp_path):
     final = tmp_path / "model"
     put(final, 1)
     assert in_child(lambda: put(final, 2, replace=True), "remove:partly") == signal.SIGKILL
@@ -156,7 +156,7 @@ def test_half_an_old_one_is_never_put_back(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["kept elsewhere"]
 
 
-def test_everything_is_on_disk_before_it_has_its_name(tmp_path, monkeypatch):
+def test_files_are_synced_before_they_are_renamed(tmp_path, monkeypatch):
     """A kill cannot show this, only a power cut: so the calls themselves are watched."""
     calls = []
     fsync, rename, replace = os.fsync, Path.rename, Path.replace

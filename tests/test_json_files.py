@@ -85,4 +85,4 @@ def test_any_bytes_give_a_value_or_a_clean_error(tmp_path_factory, data):
         value = read_json(path)
     except VerificationError:
         return
-    assert json.loads(data) == value  # the library's own reading, where ours is not stricter
+    assert json.loads(data) == value  # as the json module reads it, where ours is not stricter

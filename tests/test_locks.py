@@ -38,7 +38,7 @@ def test_the_lock_dies_with_its_holder_though_a_child_lives_on(tmp_path):
         pass
 
 
-def test_its_holder_may_ask_again_others_wait(tmp_path):
+def test_a_lock_is_reentrant_and_others_wait(tmp_path):
     order = []
 
     def other() -> None:

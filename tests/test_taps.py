@@ -83,7 +83,7 @@ def test_edits_stack_and_inner_ones_see_outer_ones(
     torch.testing.assert_close(seen["output"][0], (plain + 1) * 10, atol=0, rtol=0)
 
 
-def test_all_is_put_back_even_after_an_error(
+def test_everything_is_restored_even_after_an_error(
     model,
 ):  # authority: algebra, the same output as before
     before = model(X)

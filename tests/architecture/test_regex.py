@@ -1,4 +1,4 @@
-"""C4: no regular expression of ours can be made slow.
+"""C4: no regular expression of the package can be made slow.
 
 Authority: the structure of the pattern as Python parses it, and a clock on hostile text.
 """

@@ -43,7 +43,7 @@ def test_functions_take_few_parameters():
     assert not {name: n for name, n in counts.items() if n > MOST_PARAMETERS}
 
 
-def test_blocks_know_no_family():
+def test_blocks_name_no_family():
     """Outside `Source:` lines."""
     offenders = []
     for path in sorted((walk.SOURCE / "nn").rglob("*.py")):

@@ -132,7 +132,7 @@ def test_a_translation_that_is_stopped(number, ready):
         assert process.stderr.read() == b""
 
 
-def test_a_training_stopped_twice_goes_on(ready, tmp_path):
+def test_a_training_stopped_twice_resumes(ready, tmp_path):
     run = tmp_path / "run"
     args = ["--data.train", ready.source, ready.target, *TINY, "--run-dir", run]
     args += ["--training.max-updates", "100000", "--training.log-every", "10"]
@@ -188,7 +188,7 @@ def test_a_stopped_training_logs_json_to_the_last_line(ready, tmp_path):
     assert "stopped by SIGTERM" in last["message"]
 
 
-def test_a_training_goes_on_when_nobody_reads_its_log(ready, tmp_path):
+def test_training_continues_when_nobody_reads_its_log(ready, tmp_path):
     """`train ... 2>&1 | head -2`. Authority: the run ends as one whose log is read."""
     args = long_training(ready, tmp_path / "run", "--training.max-updates", "60")
     with start(*args) as process:

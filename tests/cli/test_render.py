@@ -77,7 +77,7 @@ def test_fields_can_be_split_whatever_the_text(text):
     assert whole == f"{text}\n"
 
 
-def test_long_sources_are_split_and_said_once(pellucid, ready):
+def test_long_sources_are_split_and_reported_once(pellucid, ready):
     text = b"The dog sleeps. " * 60 + b"\nA cat.\n" + b"The cat sees the dog, and " * 40 + b"\n"
     done = pellucid("translate", ready.run, *ARGS, stdin=text)
     assert (done.code, done.out.count("\n")) == (0, 3)

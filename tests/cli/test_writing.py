@@ -48,7 +48,7 @@ def test_lines_are_those_of_python(written, writers):
         assert written(*args) == [text.replace("\n", " ") for text in (w.text for w in expected)]
 
 
-def test_draws_hang_on_a_lines_number_alone(written, monkeypatch):
+def test_samples_depend_only_on_the_line_number(written, monkeypatch):
     text = b"The dog\n" * 9
     whole = written(*DRAW, stdin=text)
     assert len(set(whole)) > 5

@@ -82,7 +82,7 @@ def randomize(
 
 
 def save(directory: Path, family: str, architecture: str, model: Transformer, ids=None) -> None:
-    """Beside the tokenizer's files."""
+    """Save the model next to the files of the tokenizer."""
     heads = dict(model.head_configs)
     published = PublishedModel(PUBLISHED_FAMILIES[family], model, heads, architecture, ids or {})
     write_published(directory, published)

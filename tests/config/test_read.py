@@ -217,7 +217,7 @@ SECTIONS = st.dictionaries(st.sampled_from(NAMES), MUTATED, max_size=6)
 
 
 def refusal(read):
-    """What a reader says when it refuses, or "": any other error than ours goes through."""
+    """Return the message of a ConfigError, or "" if there is none; other errors are raised."""
     try:
         read()
     except ConfigError as error:

@@ -94,7 +94,7 @@ def test_defaults_are_possible_and_frozen(cls):
 
 
 @pytest.mark.parametrize(("name", "most"), [("n_best", 65_536), ("samples", 512)])
-def test_as_many_texts_are_drawn_as_there_is_room_for(name, most):  # authority: docs/decoding.md
+def test_as_many_texts_are_sampled_as_there_is_room_for(name, most):  # authority: docs/decoding.md
     drawn = {"method": "mbr" if name == "samples" else "sample"}
     assert getattr(DecodingConfig().with_settings({**drawn, name: most}), name) == most
     with pytest.raises(ConfigError, match=f"{name}={most + 1} is above {most}"):

@@ -96,7 +96,7 @@ def test_batches_of_a_fixed_size_have_similar_lengths_and_change():
     assert firsts != sorted(firsts)
 
 
-def test_fixed_sizes_go_on_over_epochs():
+def test_batches_of_a_fixed_size_continue_over_epochs():
     batches = Batches(array([(n, 1) for n in range(1, 11)]), 0, 3, "length", 4)
     taken = list(itertools.islice(batches.iterate_from(0), 7))
     assert [epoch for epoch, _ in taken] == [0, 0, 0, 1, 1, 1, 2]

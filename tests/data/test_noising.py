@@ -35,7 +35,7 @@ def test_the_shares_are_those_of_bert():
     assert (noised[~chosen] == 7).all()
 
 
-def test_random_tokens_are_drawn_evenly_and_are_never_special():
+def test_random_tokens_are_sampled_evenly_and_are_never_special():
     ids = np.full((200, 500), 7)
     noised, chosen = noise(ids, np.ones(ids.shape, bool), MaskingShares(0.0, 1.0), 0.9)
     counts = np.bincount(noised[chosen], minlength=1000)
@@ -87,7 +87,7 @@ def test_whole_words_have_the_share_of_bert():
         assert abs(count - share * n) < 4 * (share * (1 - share) * n) ** 0.5 + 2
 
 
-def test_words_are_drawn_evenly():
+def test_words_are_sampled_evenly():
     rng = np.random.default_rng(4)
     words = np.repeat(np.arange(50), 2)[None].repeat(4000, 0)
     chosen = choose_words(np.ones(words.shape, bool), words, 0.2, rng)[:, ::2]

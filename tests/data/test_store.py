@@ -105,7 +105,7 @@ def test_a_sound_store_is_used_again_and_a_damaged_part_is_built_again(tmp_path,
     assert_holds_all(build_store(RECORDS, never, tmp_path / "key"))
 
 
-def test_a_stopped_build_goes_on_where_it_was(tmp_path, small_parts):  # authority: who encodes
+def test_a_stopped_build_resumes(tmp_path, small_parts):  # authority: who encodes
     def stopping():
         yield from RECORDS[:300]
         raise KeyboardInterrupt

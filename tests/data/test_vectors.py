@@ -93,7 +93,7 @@ def test_files_that_are_no_text(tmp_path):
         check_width(str(tmp_path / "none.txt"), 3)
 
 
-def test_words_that_nobody_wants_may_stand_twice_and_take_no_memory(tmp_path):
+def test_unused_words_may_occur_twice_and_take_no_memory(tmp_path):
     """Authority: the bytes of the file, many times the memory that reading it takes."""
     import tracemalloc
 

@@ -102,13 +102,13 @@ def marian():
             if p.ndim == 2:
                 p.mul_(50.0 if "shared" in name else 3.0 if "positions" in name else 20.0)
         model.final_logits_bias[0, 0] = 9.0
-    # A head of its own: with a tied one the model says one token for ever, and ties with itself.
+    # A head of its own: a tied one would repeat one token, with equal scores.
     model.lm_head.weight = torch.nn.Parameter(0.7 * torch.randn(311, 16))
-    return model.double()  # so that rounding, which hangs on batch and cache, decides nothing
+    return model.double()  # rounding, which depends on batch and cache, must not decide
 
 
 def compute_reference(model, sources, **settings) -> list[tuple[list[int], float]]:
-    """Ids and score of every hypothesis, in batches padded by their rules."""
+    """Return ids and score of every hypothesis of transformers."""
     longest = max(map(len, sources))
     ids = torch.tensor([[*s, *[310] * (longest - len(s))] for s in sources])
     out = model.generate(
@@ -157,7 +157,7 @@ def test_same_texts_as_transformers(marian, beam, alpha, forced):
     if beam == 1:
         assert [list(h.ids) for h in flat] == [ids for ids, _ in expected]
     for at in range(0, len(flat) if beam > 1 else 0, beam):
-        # Two texts of one score to the last bit: theirs are then in no particular order.
+        # Texts with exactly equal scores have no particular order in transformers.
         actual = sorted((-h.score, list(h.ids)) for h in flat[at : at + beam])
         others = sorted((-score, ids) for ids, score in expected[at : at + beam])
         assert [ids for _, ids in actual] == [ids for _, ids in others]

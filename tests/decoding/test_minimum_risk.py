@@ -45,7 +45,7 @@ def test_nothing():
         minimum_risk(["a"], lambda a, b: 0.0, [])
 
 
-def test_of_draws_sameness_finds_the_likeliest_text():
+def test_minimum_risk_with_equality_finds_the_most_probable_text():
     model = random_model(4, seed=8, spread=3.0)  # its likeliest text is so by far
     model.logits[:, END] += 2.0
     config = DecodingConfig(method="sample", n_best=600, max_length=4)

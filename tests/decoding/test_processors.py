@@ -40,14 +40,14 @@ CUTS = [
 
 
 @pytest.mark.parametrize(("settings", "warper"), CUTS)
-def test_cuts_are_theirs(settings, warper):
+def test_cuts_are_those_of_transformers(settings, warper):
     (cut,) = build_cuts(DecodingConfig(method="sample", **settings))
     actual, expected = cut(LOGITS), warper(TEXTS, LOGITS)
     assert torch.equal(actual.isinf(), expected.isinf())
     torch.testing.assert_close(actual.softmax(-1), expected.softmax(-1), atol=1e-6, rtol=0)
 
 
-def test_the_order_is_theirs():
+def test_the_order_is_that_of_transformers():
     settings = {"temperature": 1.5, "top_k": 30, "top_p": 0.9, "min_p": 0.02, "typical_p": 0.8}
     expected = actual = LOGITS
     for cut in build_cuts(DecodingConfig(method="sample", **settings)):
@@ -65,13 +65,13 @@ def test_the_order_is_theirs():
 
 
 @pytest.mark.parametrize("penalty", [0.5, 1.2, 3.0])
-def test_repetition_penalty_is_theirs(penalty):
+def test_repetition_penalty_is_that_of_transformers(penalty):
     expected = reference.RepetitionPenaltyLogitsProcessor(penalty)(TEXTS, LOGITS)
     assert torch.equal(repetition_penalty(LOGITS, TEXTS, penalty), expected)
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 31, 32])
-def test_no_repeat_ngram_is_theirs(n):
+def test_no_repeat_ngram_is_that_of_transformers(n):
     expected = reference.NoRepeatNGramLogitsProcessor(n)(TEXTS, LOGITS)
     assert torch.equal(no_repeat_ngram(LOGITS, TEXTS, n), expected)
     assert n > 3 or not torch.equal(expected, LOGITS)
@@ -88,7 +88,7 @@ def test_padding_is_no_token(n):  # authority: each text alone, without padding
         assert torch.equal(actual, repetition_penalty(LOGITS, alone, 1.3))
 
 
-def test_nothing_asked_for_is_nothing_done():
+def test_without_settings_nothing_changes():
     assert build_penalties(DecodingConfig()) == ()
     assert build_cuts(DecodingConfig(method="sample")) == ()
 
@@ -103,7 +103,7 @@ def test_logits_are_not_changed():
 
 
 @pytest.mark.parametrize("sequences", [[(3, 4)], [(6, 2, 1), (0, 0), (5, 6)], [(*[1] * 31, 2)]])
-def test_sequences_are_theirs(sequences):
+def test_sequences_are_those_of_transformers(sequences):
     texts = TEXTS.clone()
     for row, (*begun, _) in enumerate(sequences):
         texts[row, -len(begun) :] = torch.tensor(begun)[:30]

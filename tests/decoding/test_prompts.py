@@ -20,7 +20,7 @@ SPECIAL_IDS = SpecialIds(start=END, end=END, banned=(PAD,))
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
-    """Theirs and ours with the same random weights; in double, so that rounding decides nothing."""
+    """The same random model in transformers and in pellucid, in double precision."""
     config = transformers.GPT2Config(
         vocab_size=SIZE,
         n_positions=64,
@@ -51,7 +51,7 @@ def prompts():
 
 
 def generated(reference, prompts, **settings):
-    """(ids, score) of each of their hypotheses, the prompt and padding taken off."""
+    """Return (ids, score) of each reference hypothesis, without prompt and padding."""
     longest = max(map(len, prompts))
     ids = torch.tensor([[PAD] * (longest - len(p)) + p for p in prompts])
     out = reference.generate(
@@ -82,7 +82,7 @@ PENALTIES = [
 
 
 @pytest.mark.parametrize(("actual", "settings"), PENALTIES)
-def test_greedy_is_theirs(models, prompts, actual, settings):
+def test_greedy_is_that_of_transformers(models, prompts, actual, settings):
     reference, model = models
     expected = generated(reference, prompts, num_beams=1, **settings)
     config = DecodingConfig(beam=1, max_length=20, batch_size=20, **actual)
@@ -93,7 +93,7 @@ def test_greedy_is_theirs(models, prompts, actual, settings):
 
 
 @pytest.mark.parametrize(("actual", "settings"), PENALTIES)
-def test_beams_are_theirs(models, prompts, actual, settings):
+def test_beams_are_those_of_transformers(models, prompts, actual, settings):
     reference, model = models
     expected = generated(
         reference,
@@ -135,7 +135,7 @@ def test_in_batches_and_alone(models, prompts, settings):
 
 
 def test_cached_and_uncached(models, prompts):
-    # Authority: the model asked for the whole text anew before every token.
+    # Authority: the model computes the whole text again for every token.
     _, model = models
     config = DecodingConfig(beam=1, max_length=9)
     result = generate(model, Request(prompts[:8], continued=True), SPECIAL_IDS, config)

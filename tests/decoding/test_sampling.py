@@ -33,12 +33,12 @@ def close(actual, expected):
     assert ((actual - expected).abs() <= 5 * deviation).all()
 
 
-def test_draws_are_as_often_as_probable():
+def test_samples_are_as_often_as_probable():
     model = random_model(9, seed=1)
     close(first_tokens(model), torch.tensor(log_probs(model, SOURCE, ())).exp())
 
 
-def test_cut_draws_are_as_often_as_probable():
+def test_cut_samples_are_as_often_as_probable():
     model = random_model(9, seed=1)
     logits = torch.tensor(log_probs(model, SOURCE, ())) / 1.5
     kept = logits.masked_fill(logits < logits.topk(4).values[-1], -torch.inf)
@@ -102,7 +102,7 @@ def test_a_seed_gives_one_set_of_texts(batch_size):
     assert [hypotheses[:3] for hypotheses in more] == expected
 
 
-def test_draws_hang_on_a_sources_key():  # authority: each alone
+def test_samples_depend_on_the_key_of_a_source():  # authority: each alone
     model = random_model(9, seed=2)
     config = DecodingConfig(method="sample", n_best=3, seed=4, min_length=9)
     keys = [(i // 2, i % 2) for i in range(6)]
@@ -121,7 +121,7 @@ def test_top_k_of_one_is_greedy():
     assert actual == generate(model, request, SPECIAL_IDS, greedy)
 
 
-def test_nothing_left_to_draw():
+def test_nothing_left_to_sample():
     model = random_model(3, seed=0)
     config = DecodingConfig(method="sample")
     with pytest.raises(UsageError, match="every token is banned"):
@@ -131,7 +131,7 @@ def test_nothing_left_to_draw():
         generate(model, Request([SOURCE]), SPECIAL_IDS, config)
 
 
-def test_the_ends_of_a_draw():  # authority: by hand
+def test_sampling_at_the_bounds_of_the_intervals():  # authority: by hand
     probs = torch.tensor([[0.0, 0.25, 0.0, 0.75, 0.0]])
     numbers = torch.tensor([[0.0, 0.24, 0.25, 0.9, 1 - 2**-53]], dtype=torch.float64)
     assert sample_tokens(probs, numbers).tolist() == [[1, 1, 3, 3, 3]]
@@ -178,6 +178,6 @@ def test_impossible_settings(wrong, message, fix):  # authority: as tests/config
     assert DecodingConfig(**{**wrong, **fix})
 
 
-def test_drawing_takes_no_notice_of_the_beam():
+def test_sampling_ignores_the_beam():
     draw = DecodingConfig(method="sample", n_best=50, beam=4)
     assert (draw.width, draw.copies) == (1, 50)

@@ -37,7 +37,7 @@ def run(model, config, limits, special_ids=SPECIAL_IDS, sources=(SOURCE,)):
 
 
 def check(actual, expected):
-    """The same texts in the same order, with the same scores."""
+    """Check that texts, their order and their scores are equal."""
     assert [(h.ids, h.finished) for h in actual] == [(ids, fin) for ids, _, fin in expected]
     for h, (_, score, _) in zip(actual, expected, strict=True):
         assert h.score == pytest.approx(score, abs=2e-6)
@@ -96,7 +96,7 @@ def test_five_tokens_six_steps(stop):  # the largest case of D8
 def test_narrow_beams(
     seed, vocab_size, beam, max_length, length_norm, alpha, stop, min_length, prefix, first, last
 ):
-    # Authority: the plain search, which shares no code with ours.
+    # Authority: the plain search, which shares no code with the package.
     config = DecodingConfig(
         beam=beam,
         n_best=max(1, beam // 2),

@@ -100,7 +100,7 @@ def test_greedy_search_is_the_recurrence(model, prompts):
             assert i + 1 < len(prompt) or int(log_probs.argmax()) == text[i + 1]
 
 
-def test_guesses_cannot_be_taken_back(model, prompts):
+def test_caches_that_cannot_be_truncated_are_refused(model, prompts):
     request, config = Request(prompts[:1], continued=True), DecodingConfig(beam=1, max_length=8)
     with pytest.raises(UsageError, match="the memory of a Transformer-XL cannot be truncated"):
         speculate(model, Draft(model), request, SPECIAL_IDS, config)

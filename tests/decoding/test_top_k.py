@@ -53,7 +53,7 @@ def test_excluded_tokens_that_are_best_take_no_place():
     check(logits, torch.zeros(1, 2), list(range(0, 400, 7)), 6)
 
 
-def test_dead_rows_are_never_found():
+def test_excluded_rows_are_never_candidates():
     logits = torch.randn(6, 300, generator=torch.Generator().manual_seed(0))
     scores = torch.tensor([[0.0, -INF, -1.0], [-INF, -INF, -2.0]])
     check(logits, scores, [1, 2], 8)

@@ -22,7 +22,7 @@ Found = list[tuple[tuple[int, ...], float, bool]]  # (ids, score, finished), bes
 
 
 class RunningHash:
-    """A decoder whose memory is no keys and values but one number a row; logits hang on it.
+    """A decoder whose cache is one number per row, which determines the logits.
 
     logits: (MODULUS, V), what follows a text whose hash is the row's index.
     """
@@ -49,7 +49,7 @@ class RunningHash:
 
 
 class HashCache:
-    """The running hash of each row's source and text."""
+    """The running hash of source and text of each row."""
 
     def __init__(self, state: Tensor) -> None:
         self.state, self.length, self.rows = state, 0, len(state)
@@ -92,7 +92,7 @@ class Recomputing:
 
 
 class IdsCache:
-    """Every row's own copy of all that was read."""
+    """All ids read by each row."""
 
     def __init__(self, source: Tensor, keep: Tensor | None) -> None:
         self.source, self.keep = source, keep
@@ -122,7 +122,7 @@ def random_model(vocab_size: int, seed: int, spread: float = 2.0) -> RunningHash
 
 
 def random_transformer(seed: int, **changes: int) -> Transformer:
-    """A small one of 40 tokens, whose texts are neither all alike nor endless."""
+    """Build a small model of 40 tokens whose texts differ and end."""
     layers = {"n_encoder_layers": 1, "n_decoder_layers": 1}
     shape = {"vocab_size": 40, "d_model": 16, "d_ff": 32, "n_heads": 2}
     model = build(ModelConfig(**{**layers, **shape, **changes}), seed=seed)  # type: ignore[arg-type]
@@ -134,13 +134,13 @@ def random_transformer(seed: int, **changes: int) -> Transformer:
 
 
 def random_sources() -> list[list[int]]:
-    """Of 1 to 6 tokens, for it."""
+    """Return sources of 1 to 6 tokens for it."""
     rng = torch.Generator().manual_seed(0)
     return [torch.randint(3, 40, (n % 6 + 1,), generator=rng).tolist() for n in range(20)]
 
 
 def from_scratch(model: RunningHash) -> Recomputing:
-    """The same predictions without the running state."""
+    """Return a decoder with the same predictions that recomputes each text."""
 
     def logits(source: Tensor, keep: Tensor | None, ids: Tensor) -> Tensor:
         cache = model.prefill(source, keep, len(source))
@@ -150,7 +150,7 @@ def from_scratch(model: RunningHash) -> Recomputing:
 
 
 def log_probs(model: RunningHash, source: Sequence[int], text: Sequence[int]) -> list[float]:
-    """Of each possible next token, in double precision."""
+    """Return log-probabilities of the next token in double precision."""
     row = model.logits[_hash([*source, START, *text])].double()
     return row.log_softmax(-1).tolist()
 
@@ -162,7 +162,7 @@ def brute_force(
     max_length: int,
     banned: Sequence[int] = (),
 ) -> Found:
-    """Every text there is, best first."""
+    """Return all possible texts, best first."""
     tokens = [v for v in range(model.logits.shape[1]) if v not in (END, *banned)]
     actual: Found = []
     for length in range(1, max_length + 1):

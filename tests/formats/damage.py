@@ -52,7 +52,7 @@ def campaign(whole: Path, load: Callable, damage: Callable, n: int, memory: int 
 
 
 def reseal(directory: Path) -> None:
-    """Give a damaged directory a manifest that vouches for the damage."""
+    """Write a manifest with the checksums of the damaged files."""
     (directory / "manifest.json").unlink(missing_ok=True)
     write_manifest(directory)
 

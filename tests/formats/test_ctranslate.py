@@ -112,7 +112,7 @@ def test_our_translators(name, tmp_path):
     """What no piece has a name for is written there too, so no search: the numbers alone."""
     parts = directory_of(**FORMS[name])
     if name == "tied":
-        randomize(parts.model)  # talkative, it would say one word for ever
+        randomize(parts.model)  # with varied weights it would repeat one word
     to_ctranslate2(tmp_path / "out", parts, parts.special_ids.start)
     verify(tmp_path / "out")
     if name not in ("tied", "wide vocabulary"):

@@ -1,4 +1,4 @@
-"""What directories say of searching.  Authority: generate() of transformers, told nothing more."""
+"""Search settings of directories.  Authority: generate() of transformers without arguments."""
 
 import json
 from dataclasses import replace
@@ -55,7 +55,7 @@ FILES: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(scope="module")
 def marian(tmp_path_factory) -> Path:
-    """A random translator of theirs that ends its texts."""
+    """A random translator of transformers whose texts end."""
     directory = tmp_path_factory.mktemp("marian")
     made: Any = transformers.MarianMTModel(transformers.MarianConfig(**{**SHAPE, **IDS}))
     vary_weights(made, seed=1)
@@ -64,7 +64,7 @@ def marian(tmp_path_factory) -> Path:
     return directory
 
 
-def say(directory: Path, settings: dict[str, Any]) -> None:
+def update_config(directory: Path, settings: dict[str, Any]) -> None:
     whole = {"bad_words_ids": [[PAD]], "max_length": 14, **IDS, **settings}
     if "max_new_tokens" in settings:
         del whole["max_length"]
@@ -81,7 +81,7 @@ def sources() -> tuple[list[list[int]], torch.Tensor, torch.Tensor]:
     return [row[:n] for row, n in zip(ids.tolist(), lengths, strict=True)], ids, keep
 
 
-def written_here(directory: Path) -> list[list[int]]:
+def generate_actual(directory: Path) -> list[list[int]]:
     result = open_model(directory)
     request = Request(sources()[0])
     texts = generate(result.model, request, result.special_ids, result.decoding)
@@ -89,7 +89,7 @@ def written_here(directory: Path) -> list[list[int]]:
 
 
 @torch.no_grad()
-def written_there(directory: Path) -> list[list[int]]:
+def generate_reference(directory: Path) -> list[list[int]]:
     reference: Any = transformers.MarianMTModel.from_pretrained(directory).eval()
     _, ids, keep = sources()
     rows = reference.generate(ids.where(keep, PAD), attention_mask=keep.long()).tolist()
@@ -97,19 +97,19 @@ def written_there(directory: Path) -> list[list[int]]:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_texts_are_theirs(name, marian, tmp_path):
-    say(marian, FILES[name])
-    expected = written_there(marian)
+def test_texts_are_those_of_transformers(name, marian, tmp_path):
+    update_config(marian, FILES[name])
+    expected = generate_reference(marian)
     assert len({tuple(text) for text in expected}) > 4, "equal texts prove little"
     assert not open_model(marian).notes
-    assert written_here(marian) == expected
+    assert generate_actual(marian) == expected
     assert not export_published(tmp_path / "out", open_model(marian))
-    assert written_there(tmp_path / "out") == expected
+    assert generate_reference(tmp_path / "out") == expected
     assert open_model(tmp_path / "out").decoding == open_model(marian).decoding
 
 
-def test_a_directory_that_draws_can_be_asked_to_search(marian):  # authority: the words
-    say(marian, {"do_sample": True, "temperature": 0.7, "top_k": 5})
+def test_a_directory_that_samples_can_search(marian):  # authority: the words
+    update_config(marian, {"do_sample": True, "temperature": 0.7, "top_k": 5})
     reported = open_model(marian).decoding
     assert (reported.method, reported.temperature, reported.top_k) == ("sample", 0.7, 5)
     assert reported.with_settings({"beam": 2}) == replace(reported, beam=2)
@@ -122,22 +122,22 @@ def test_a_directory_that_draws_can_be_asked_to_search(marian):  # authority: th
 def test_every_setting_has_an_effect(marian):  # else the test above would prove little
     result = set()
     for settings in FILES.values():
-        say(marian, settings)
-        result.add(str(written_here(marian)))
+        update_config(marian, settings)
+        result.add(str(generate_actual(marian)))
     assert len(result) == len(FILES)
 
 
 @pytest.mark.parametrize("name", ["current", "undivided"])
 def test_an_old_directory_says_it_in_its_config(name, marian, tmp_path):
-    say(marian, FILES[name])
-    expected = written_here(marian)
+    update_config(marian, FILES[name])
+    expected = generate_actual(marian)
     import_published(marian, tmp_path / "old")
     (tmp_path / "old" / "manifest.json").unlink()
     reported = json.loads((tmp_path / "old" / "generation_config.json").read_text())
     (tmp_path / "old" / "generation_config.json").unlink()
     config = tmp_path / "old" / "config.json"
     config.write_text(json.dumps({**json.loads(config.read_text()), **reported}))
-    assert written_here(tmp_path / "old") == expected
+    assert generate_actual(tmp_path / "old") == expected
 
 
 @torch.no_grad()
@@ -146,8 +146,8 @@ def test_an_old_directory_says_it_in_its_config(name, marian, tmp_path):
     [{}, {"top_k": 0, "top_p": 0.7}, {"temperature": 0.6, "top_k": 5}, {"min_p": 0.1}],
     ids=str,
 )
-def test_chances_of_a_draw_are_theirs(cuts, marian):
-    say(marian, {"do_sample": True, "typical_p": 0.95, **cuts})
+def test_chances_of_a_sample_are_those_of_transformers(cuts, marian):
+    update_config(marian, {"do_sample": True, "typical_p": 0.95, **cuts})
     reference: Any = transformers.MarianMTModel.from_pretrained(marian).eval()
     _, ids, _ = sources()
     settings = {"max_new_tokens": 1, "output_scores": True, "output_logits": True}
@@ -197,17 +197,17 @@ NOTES = {
 
 @pytest.mark.parametrize("name", NOTES)
 def test_what_is_not_honoured_is_told(name, marian, capsys):
-    say(marian, {"num_beams": 4, name: NOTES[name]})
+    update_config(marian, {"num_beams": 4, name: NOTES[name]})
     (note,) = open_model(marian).notes
     assert name in note
     assert main(["info", str(marian)]) == 0
     assert note in capsys.readouterr().out
 
 
-def test_an_end_that_is_no_token_is_told_and_not_searched_for(marian):  # authority: the words
-    say(marian, {"num_beams": 4, "eos_token_id": 50, "max_length": 6})
+def test_an_end_outside_the_vocabulary_is_reported_and_not_used(marian):  # authority: the words
+    update_config(marian, {"num_beams": 4, "eos_token_id": 50, "max_length": 6})
     assert open_model(marian).notes == ("eos_token_id=50 is outside the model's vocabulary of 50",)
-    assert {len(text) for text in written_here(marian)} == {5}
+    assert {len(text) for text in generate_actual(marian)} == {5}
 
 
 FAULTS = {
@@ -226,7 +226,7 @@ FAULTS = {
 @pytest.mark.parametrize("name", FAULTS)
 def test_settings_that_cannot_be(name, marian):
     value, message = FAULTS[name]
-    say(marian, {"num_beams": 4, name.strip(): value})
+    update_config(marian, {"num_beams": 4, name.strip(): value})
     with pytest.raises(ConfigError, match=message) as caught:
         open_model(marian)
     assert "generation_config.json" in str(caught.value)

@@ -35,13 +35,13 @@ CONFIG |= {"n_head": 2, "bos_token_id": 3, "eos_token_id": 2, "pad_token_id": 1}
 
 
 class Hub:
-    """One repository, owner/tiny: its files, what is told of them, and what was asked for."""
+    """One repository, owner/tiny: its files, their metadata, and the requests."""
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
         self.asked: list[str] = []
         self.lies: dict[str, bytes] = {}
-        """Files that come with other bytes than is told."""
+        """Files whose bytes differ from their metadata."""
         self.sha = COMMIT
         self.before: Callable[[], object] = lambda: None
         """What happens before a file is sent."""
@@ -206,7 +206,7 @@ def test_what_is_no_commit_becomes_no_path(sha, hub, tmp_path):
 
 @pytest.mark.parametrize("name", ["model.safetensors", "config.json", "README.md"])
 @pytest.mark.parametrize("how", ["other bytes", "cut"])
-def test_other_bytes_than_the_hub_tells(name, how, hub, tmp_path):
+def test_bytes_that_differ_from_the_hubs_checksum(name, how, hub, tmp_path):
     data = hub.files[name]
     hub.lies[name] = data[:-1] + bytes([data[-1] ^ 1]) if how == "other bytes" else data[:-1]
     with pytest.raises(VerificationError, match=f"{name} has .* bytes"):

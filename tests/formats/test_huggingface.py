@@ -29,7 +29,7 @@ def bert(tmp_path) -> Path:
     return tmp_path / "bert"
 
 
-def say(directory: Path, **settings: Any) -> None:
+def update_config(directory: Path, **settings: Any) -> None:
     path = directory / "config.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **settings}))
 
@@ -41,7 +41,7 @@ def change(directory: Path, changed: Callable[[dict[str, Any]], dict[str, Any]])
 
 @pytest.mark.parametrize("name", ["BertForSomething", "RobertaForMaskedLM", "BertLMHeadModel"])
 def test_an_unknown_class_is_refused(name, bert):
-    say(bert, architectures=[name])
+    update_config(bert, architectures=[name])
     with pytest.raises(
         ConfigError, match=f"{name}.*not a supported class of bert.*Supported: BertForPreTraining"
     ):
@@ -49,7 +49,7 @@ def test_an_unknown_class_is_refused(name, bert):
 
 
 def test_without_class_the_weights_decide(bert):
-    say(bert, architectures=None)
+    update_config(bert, architectures=None)
     assert list(open_published(bert).heads) == ["mlm"]
 
 
@@ -67,7 +67,7 @@ def test_old_position_ids_are_no_weights(bert):
 
 
 def test_a_quantized_model_is_refused(bert):
-    say(bert, quantization_config={"quant_method": "bitsandbytes"})
+    update_config(bert, quantization_config={"quant_method": "bitsandbytes"})
     with pytest.raises(ConfigError, match="quantization_config"):
         open_published(bert)
 

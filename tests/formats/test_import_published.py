@@ -45,16 +45,18 @@ def copied(published, tmp_path) -> Path:
 
 
 @torch.no_grad()
-def right(directory: Path, reference: Any) -> None:
-    """Its logits are theirs where tokens are real."""
+def check_logits(directory: Path, reference: Any) -> None:
+    """Check that logits at real tokens are equal."""
     expected = reference(IDS, attention_mask=KEEP.long()).logits
     assert_close(pellucid.load(directory, device="cpu").logits(IDS, KEEP)[KEEP], expected[KEEP])
 
 
-def test_import_and_export_keep_the_numbers(published, reference, tmp_path):  # authority: theirs
+def test_import_and_export_keep_the_numbers(
+    published, reference, tmp_path
+):  # authority: transformers
     assert main(["import", str(published), str(tmp_path / "imported")]) == 0
     verify(tmp_path / "imported")
-    right(tmp_path / "imported", reference)
+    check_logits(tmp_path / "imported", reference)
     assert main(["export", str(tmp_path / "imported"), str(tmp_path / "back")]) == 0
     kind: Any = transformers.GPT2LMHeadModel
     again, info = kind.from_pretrained(tmp_path / "back", output_loading_info=True)
@@ -75,21 +77,21 @@ def test_a_place_that_is_taken_is_refused(published, tmp_path):
 def test_shards(reference, size, tmp_path):  # authority: transformers wrote them
     reference.save_pretrained(tmp_path, max_shard_size=size)
     assert len(list(tmp_path.glob("*.safetensors"))) == (1 if size == "5GB" else 10)
-    right(tmp_path, reference)
+    check_logits(tmp_path, reference)
 
 
 def test_names_without_the_base_prefix(published, copied, reference):  # as on the first hub files
     weights = load_file(copied / "model.safetensors")
     bare = {name.removeprefix("transformer."): tensor for name, tensor in weights.items()}
     save_file(bare, copied / "model.safetensors")
-    right(copied, reference)
+    check_logits(copied, reference)
 
 
 def test_a_tied_tensor_may_be_there_twice_or_differ(copied, reference):  # authority: transformers
     weights = load_file(copied / "model.safetensors")
     twice = {**weights, "lm_head.weight": weights["transformer.wte.weight"].clone()}
     save_file(twice, copied / "model.safetensors")
-    right(copied, reference)
+    check_logits(copied, reference)
     twice["lm_head.weight"] = twice["lm_head.weight"] + 1
     save_file(twice, copied / "model.safetensors")
     logits = pellucid.load(copied, device="cpu").logits(IDS)
@@ -180,7 +182,7 @@ def test_a_pickle_is_read_only_when_asked_for_and_only_tensors(copied, reference
     with pytest.raises(DataError, match=re.escape(command)):
         open_model(copied)
     assert main(["import", str(copied), str(tmp_path / "safe"), "--from-pickle"]) == 0
-    right(tmp_path / "safe", reference)
+    check_logits(tmp_path / "safe", reference)
 
 
 @pytest.mark.parametrize("place", ["pytorch_model.bin", "model.safetensors"])
@@ -218,7 +220,7 @@ def test_code_and_addresses_in_a_config_are_nothing(copied, reference, monkeypat
     }
     path.write_text(json.dumps({**json.loads(path.read_text()), **hostile}))
     monkeypatch.setattr(socket, "socket", lambda *_: pytest.fail("a socket was asked for"))
-    right(copied, reference)
+    check_logits(copied, reference)
 
 
 def damage_weights(copy: Path, rng: Any) -> str:

@@ -31,7 +31,7 @@ TAGGER = HeadConfig(kind="token", outputs=len(TAGS), labels=TAGS, dropout=0.1)
 
 
 def bundle_of(family: str, heads: Mapping[str, HeadConfig], task: str, **shape: Any) -> Bundle:
-    """A random model of a family, as a task of ours would train it from the beginning."""
+    """Build a random model of a family, as a task trains it from scratch."""
     tokenizer = train_tokenizer(TEXTS * 3, TokenizerConfig(kind="word", min_frequency=1))
     tokenizer = tokenizer.with_template(("bos", "A", "eos"), ("bos", "A", "eos", "B", "eos"))
     layers = {

@@ -351,7 +351,7 @@ def test_what_is_not_honoured_is_refused_by_name(files, message, bare, tmp_path)
         ({"in_features": 7}, "in_features=7, but the vectors before it have 8"),
     ],
 )
-def test_a_map_that_is_not_honoured_is_refused(config, message, bare, tmp_path):
+def test_an_unsupported_dense_layer_is_refused(config, message, bare, tmp_path):
     directory = make(bare, tmp_path / "a", {"modules.json": steps("Dense")})
     dense(directory / "2_Dense", (8, 4), 0, **config)
     with pytest.raises(ConfigError, match=message):

@@ -55,7 +55,7 @@ def style(request) -> str:
 
 @pytest.fixture(scope="module")
 def directory(style, tmp_path_factory) -> Path:
-    """A random mBART of theirs with a tokenizer, whose texts are English unless told otherwise."""
+    """A random mBART of transformers with a tokenizer; its texts are English by default."""
     place = mbart(tmp_path_factory.mktemp("mbart"), tokenizer_class=STYLES[style])
     size = open_tokenizer(place).vocab_size
     config = transformers.MBartConfig(vocab_size=size, **SHAPE)
@@ -65,8 +65,8 @@ def directory(style, tmp_path_factory) -> Path:
     return place
 
 
-def say(directory: Path, **ids: int | None) -> None:
-    """Four beams of at most 12 tokens, and these ids."""
+def update_config(directory: Path, **ids: int | None) -> None:
+    """Set beam 4, 12 tokens and these ids in config.json."""
     search = {"num_beams": 4, "early_stopping": True, "max_new_tokens": 12}
     known = {"pad_token_id": PAD, "eos_token_id": END, "bad_words_ids": [[PAD]]}
     whole = {**search, **known, "bos_token_id": 0, **ids}
@@ -74,7 +74,7 @@ def say(directory: Path, **ids: int | None) -> None:
 
 
 def save_and_open(directory: Path) -> tuple[Any, Any]:
-    """Ours and theirs."""
+    """Open a directory with pellucid and with transformers."""
     kind: Any = transformers.MBartForConditionalGeneration
     return pellucid.load(directory, device="cpu"), kind.from_pretrained(directory).eval()
 
@@ -99,22 +99,22 @@ def same(actual: Any, reference: Any, **inputs: Any) -> None:
 
 def test_the_start_is_the_texts_own_last_token(directory):
     """Nothing tells the start: it is what the text itself ends with, in its own language."""
-    say(directory)
+    update_config(directory)
     same(*save_and_open(directory), decoder_start_token_id=lambda row: int(row[0, -1]))
 
 
-def test_a_directory_tells_another_language(directory, style):
+def test_a_directory_may_name_another_language(directory, style):
     german = open_tokenizer(directory).extra["de_DE"]
     if style == "cc25":
-        say(directory, decoder_start_token_id=german)
+        update_config(directory, decoder_start_token_id=german)
     else:
-        say(directory, decoder_start_token_id=END, forced_bos_token_id=german)
+        update_config(directory, decoder_start_token_id=END, forced_bos_token_id=german)
     same(*save_and_open(directory))
 
 
 def test_a_text_is_split_where_its_translation_would_not_fit(directory):
     """80 positions; authority: arithmetic on 2 S + 20, the language and the end counted in S."""
-    say(directory)
+    update_config(directory)
     model, _ = save_and_open(directory)
     for n, parts in ((28, 1), (29, 2)):
         text = "a" + " a" * (n - 1)
@@ -130,8 +130,8 @@ def test_a_text_is_split_where_its_translation_would_not_fit(directory):
 
 
 @torch.no_grad()
-def test_scores_are_theirs(directory, style):
-    say(directory)
+def test_scores_are_those_of_transformers(directory, style):
+    update_config(directory)
     actual, reference = save_and_open(directory)
     tokenizer = actual.tokenizer.source
     pairs = [(text, TEXTS[-1 - i]) for i, text in enumerate(TEXTS)]

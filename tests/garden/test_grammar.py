@@ -39,11 +39,11 @@ def lies(thing: str, place: str, preposition: str = "in") -> Existence:
     return Existence(the(thing, determiner="a"), Place(preposition, the(place)))
 
 
-def say(clause, **more) -> Outline:
+def build_outline(clause, **more) -> Outline:
     return Outline("by hand", clause, **more)
 
 
-def message(outline: Outline) -> Sentence:
+def realize(outline: Outline) -> Sentence:
     sides = {
         "en": write_side(english.sentence(outline), spaced=True),
         "de": write_side(german.sentence(outline), spaced=True),
@@ -55,66 +55,75 @@ def message(outline: Outline) -> Sentence:
 CASES = [
     # The German verb closes before a relative clause.
     (
-        say(Action(verbs()["put on"], Person("she"), sewn_coat())),
+        build_outline(Action(verbs()["put on"], Person("she"), sewn_coat())),
         "She put on the coat that the aunt sewed.",
         "Sie zog den Mantel an, den die Tante nähte.",
         "她穿上了阿姨缝的那件大衣。",
     ),
     # A cup stands on a table and lies in a suitcase.
     (
-        say(lies("cup", "suitcase")),
+        build_outline(lies("cup", "suitcase")),
         "There is a cup in the suitcase.",
         "Im Koffer liegt eine Tasse.",
         "行李箱里有一个杯子。",
     ),
     (
-        say(lies("cup", "table", "on")),
+        build_outline(lies("cup", "table", "on")),
         "There is a cup on the table.",
         "Auf dem Tisch steht eine Tasse.",
         "桌子上有一个杯子。",
     ),
     # What is no matter of degree is said with 是 … 的.
     (
-        say(is_so("bottle", "empty")),
+        build_outline(is_so("bottle", "empty")),
         "The bottle is empty.",
         "Die Flasche ist leer.",
         "瓶子是空的。",
     ),
     (
-        say(is_so("carpet", "round"), question=True),
+        build_outline(is_so("carpet", "round"), question=True),
         "Is the carpet round?",
         "Ist der Teppich rund?",
         "地毯是圆的吗？",
     ),
-    (say(is_so("river", "deep")), "The river is deep.", "Der Fluss ist tief.", "河很深。"),
+    (
+        build_outline(is_so("river", "deep")),
+        "The river is deep.",
+        "Der Fluss ist tief.",
+        "河很深。",
+    ),
     # 动物 alone would be animals in general; water comes without a cup.
     (
-        say(does("drink.animal", "animal", "water", negated=True)),
+        build_outline(does("drink.animal", "animal", "water", negated=True)),
         "The animal didn't drink the water.",
         "Das Tier trank das Wasser nicht.",
         "那只动物没有喝那些水。",
     ),
     # Weak nouns, dative plural, separable prefixes, kein.
     (
-        say(does("call", "boy", "farmer", tense="future")),
+        build_outline(does("call", "boy", "farmer", tense="future")),
         "The boy will call the farmer.",
         "Der Junge wird den Bauern anrufen.",
         "男孩会给农民打电话。",
     ),
     (
-        say(Action(verbs()["help"], Person("I"), the("child", plural=True), tense="present")),
+        build_outline(
+            Action(verbs()["help"], Person("I"), the("child", plural=True), tense="present")
+        ),
         "I am helping the children.",
         "Ich helfe den Kindern.",
         "我正在帮助那些孩子。",
     ),
     (
-        say(Action(verbs()["open"], Person("we"), the("door", determiner="a"), negated=True)),
+        build_outline(
+            Action(verbs()["open"], Person("we"), the("door", determiner="a"), negated=True)
+        ),
         "We didn't open a door.",
         "Wir machten keine Tür auf.",
         "我们没有打开门。",
     ),
     (
-        say(Passive(verbs()["bite"], the("king"), the("monkey"))),
+        build_outline(Passive(verbs()["bite"], the("king"), the("monkey"))),
         "The king was bitten by the monkey.",
         "Der König wurde vom Affen gebissen.",
         "国王被猴子咬了。",
@@ -124,11 +133,11 @@ CASES = [
 
 @pytest.mark.parametrize(("outline", "en", "de", "zh"), CASES, ids=[c[1] for c in CASES])
 def test_a_plan_is_said_as_people_say_it(outline, en, de, zh):
-    assert [s.text for s in message(outline).sides.values()] == [en, de, zh]
+    assert [s.text for s in realize(outline).sides.values()] == [en, de, zh]
 
 
 def test_words_are_aligned_as_a_translator_would():
-    s = message(CASES[0][0])
+    s = realize(CASES[0][0])
     en, de, zh = (s.sides[language].words for language in ("en", "de", "zh"))
     german_links = {(en[i], de[j]) for i, j in s.alignment("en", "de")}
     assert german_links == {

@@ -13,7 +13,7 @@ from text.published.samples import byte_bpe, wordpiece
 
 
 def vocab_size(directory: Path, name: str) -> int:
-    """How many tokens the vocabulary in a directory has."""
+    """Return the number of tokens of the vocabulary in a directory."""
     if name.endswith(".txt"):
         return len((directory / name).read_text().rstrip("\n").split("\n"))
     return len(read_json(directory / name))
@@ -21,7 +21,7 @@ def vocab_size(directory: Path, name: str) -> int:
 
 @pytest.fixture(scope="module")
 def gpt2(tmp_path_factory) -> tuple[Any, Path]:
-    """A random GPT-2 of theirs with a tokenizer, and its directory."""
+    """A random GPT-2 of transformers with a tokenizer, and its directory."""
     directory = byte_bpe(
         tmp_path_factory.mktemp("gpt2"), [END], tokenizer_class="GPT2Tokenizer", eos_token=END
     )
@@ -35,7 +35,7 @@ def gpt2(tmp_path_factory) -> tuple[Any, Path]:
 
 @pytest.fixture(scope="module")
 def bert(tmp_path_factory) -> tuple[Any, Path]:
-    """A random BERT of theirs with a tokenizer, and its directory."""
+    """A random BERT of transformers with a tokenizer, and its directory."""
     directory = wordpiece(tmp_path_factory.mktemp("bert"), tokenizer_class="BertTokenizer")
     shape: dict[str, Any] = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
     shape |= {"intermediate_size": 32, "max_position_embeddings": 40}

@@ -152,7 +152,7 @@ def by_brute_force(model, tokenizer, question, context):
         null = min(null, float(start[0] + end[0]))
         pieces = [i for i, kind in enumerate(windows.sequence_ids(n)) if kind == 1]
         offsets = [
-            (begin, begin if token == "▁" else end)  # theirs has the next character there
+            (begin, begin if token == "▁" else end)  # transformers has the next character there
             for token, (begin, end) in zip(
                 tokenizer.convert_ids_to_tokens(ids), windows["offset_mapping"][n], strict=True
             )

@@ -15,7 +15,7 @@ from text.published.samples import wordpiece
 
 @torch.no_grad()
 @pytest.mark.parametrize("pooling", ["mean", "first", "max"])
-def test_vectors_are_theirs(bert, pooling):
+def test_vectors_are_those_of_transformers(bert, pooling):
     reference, directory = bert
     model = pellucid.load(directory, device="cpu")
     tokenizer: Any = transformers.BertTokenizer.from_pretrained(directory)
@@ -36,7 +36,7 @@ def test_vectors_are_theirs(bert, pooling):
 @torch.no_grad()
 @pytest.mark.parametrize("pooling", ["mean", "first", "max"])
 def test_the_vector_of_no_text_is_the_starts(gpt2, pooling):
-    """A tokenizer without special tokens; theirs is given the start token."""
+    """A tokenizer without special tokens; the reference gets the start token."""
     reference, directory = gpt2
     actual = pellucid.load(directory, device="cpu").embed(["", "The dog"], pooling=pooling)
     expected = reference.transformer(torch.tensor([[0]])).last_hidden_state[0, 0]

@@ -14,7 +14,7 @@ from text.published.samples import FAIRSEQ, albert, byte_bpe, wordpiece
 
 
 @torch.no_grad()
-def test_gaps_are_filled_as_by_theirs(bert):
+def test_gaps_are_filled_as_by_transformers(bert):
     reference, directory = bert
     model = pellucid.load(directory, device="cpu")
     tokenizer: Any = transformers.BertTokenizer.from_pretrained(directory)

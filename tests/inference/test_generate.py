@@ -19,7 +19,7 @@ PROMPTS = ["The dog", "Last week the snake", "A"]
 
 
 @torch.no_grad()
-def test_prompts_are_continued_as_by_theirs(gpt2):
+def test_prompts_are_continued_as_by_transformers(gpt2):
     reference, directory = gpt2
     model = pellucid.load(directory, device="cpu")
     actual = model.generate(PROMPTS, beam=1, max_length=9)
@@ -33,7 +33,7 @@ def test_prompts_are_continued_as_by_theirs(gpt2):
 
 @torch.no_grad()
 def test_a_text_is_cut_where_the_positions_end(gpt2):
-    """No longest length is set, or one too long: theirs is told the model's own."""
+    """Without max_length, or with a larger one, the limit is the number of positions."""
     reference, directory = gpt2
     model = pellucid.load(directory, device="cpu")
     long = "The old cat sat on the table because it was tired. " * 2
@@ -59,7 +59,7 @@ def test_a_text_is_cut_where_the_positions_end(gpt2):
     assert [len(text.ids) for text in again] == [len(text.ids) for text in actual]
 
 
-def test_draws_are_seeded_and_stop_strings_end_a_text(gpt2):
+def test_samples_are_seeded_and_stop_strings_end_a_text(gpt2):
     model = pellucid.load(gpt2[1], device="cpu")
     draw = {"method": "sample", "max_length": 12, "n_best": 3, "min_length": 11}
     first = model.generate(PROMPTS, **draw, seed=4)

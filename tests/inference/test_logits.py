@@ -1,4 +1,4 @@
-"""`Loaded.logits` on published layouts and on ours."""
+"""`Loaded.logits` on published layouts and on pellucid's own."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ BART: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def save_and_open(tmp_path_factory):
-    """Their model with two heads, and ours of its directory."""
+    """A model of transformers with two heads, and its directory opened by pellucid."""
     reference: Any = randomize(transformers.BertForPreTraining(transformers.BertConfig(**BERT)))
     directory = tmp_path_factory.mktemp("bert")
     reference.save_pretrained(directory)
@@ -42,7 +42,7 @@ def save_and_open(tmp_path_factory):
 
 
 @torch.no_grad()
-def test_one_door_opens_a_published_directory(save_and_open):  # authority: transformers
+def test_open_model_opens_a_published_directory(save_and_open):  # authority: transformers
     reference, model = save_and_open
     expected = reference(IDS, attention_mask=KEEP.long(), token_type_ids=SEGMENTS)
     assert_close(

@@ -1,4 +1,4 @@
-"""Several models, and methods beside search, through `pellucid.load`.
+"""Several models, and methods other than search, through `pellucid.load`.
 
 Authorities: greedy steps by the mean of `m.logits`, one text after another, without a cache;
 sacreBLEU called on the texts drawn; the attention of each model by itself.
@@ -70,7 +70,7 @@ def test_a_draft_changes_no_greedy_text(models):
     assert [list(t.ids) for t in both] == [greedy([first, second], p, SIZE)[0] for p in PROMPTS]
 
 
-def test_drafted_draws_differ_from_text_to_text(models):
+def test_drafted_samples_differ_from_text_to_text(models):
     first, _, third = models
     settings: dict[str, Any] = {"draft": third, "method": "sample", "seed": 2, "max_length": SIZE}
     actual = [t.ids for t in first.generate(["The dog"] * 8, **settings)]
@@ -94,7 +94,7 @@ def test_the_text_of_least_risk(models, utility):
         assert ranked[0].text != ranked[1].text
 
 
-def test_likeness_is_sacrebleus():
+def test_similarity_is_that_of_sacrebleu():
     a, b = "The old dog sleeps here.", "The dog slept here."
     assert sentence_similarity("chrf")(a, b) == sacrebleu.sentence_chrf(a, [b]).score
     assert sentence_similarity("bleu")(a, b) == sacrebleu.sentence_bleu(a, [b]).score
@@ -149,7 +149,7 @@ def test_what_keeps_many_texts_open_is_told_the_way_out(models):
         models[0].generate(["a"], draft=models[1], method="mbr")
 
 
-def test_a_directory_that_searches_in_groups_streams_and_draws(models):
+def test_a_directory_with_groups_can_stream_and_sample(models):
     """Authority: the same directory without groups."""
     grouped = DecodingConfig(beam=4, groups=2, diversity=0.5, max_length=SIZE)
     model = Loaded(replace(models[0].bundle, decoding=grouped), torch.device("cpu"))
@@ -162,7 +162,7 @@ def test_a_directory_that_searches_in_groups_streams_and_draws(models):
     assert actual.ids == expected.ids
 
 
-def test_arguments_of_another_kind_are_told(models):
+def test_arguments_of_a_wrong_type_are_errors(models):
     with pytest.raises(UsageError, match=r"Write stop_at=\[text\]"):
         models[0].generate(["a"], stop_at="in")
     for ensemble in (models[1], ["en-de"], None):

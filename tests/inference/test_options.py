@@ -25,7 +25,7 @@ ROWS = 28  # of the model, beyond its tokenizer's pieces
 
 @pytest.fixture(scope="module")
 def wide(tmp_path_factory) -> tuple[Any, Path, Loaded]:
-    """A random T5 of theirs with more rows than pieces, as published ones have; and ours of it."""
+    """A random T5 with more embeddings than pieces, in transformers and in pellucid."""
     directory = tmp_path_factory.mktemp("t5")
     lines = tuple(english for english, _ in garden.pairs(300, "en", "de"))
     roles = {"pad_id": 0, "eos_id": 1, "unk_id": 2, "bos_id": -1}
@@ -44,8 +44,8 @@ def wide(tmp_path_factory) -> tuple[Any, Path, Loaded]:
 
 
 @torch.no_grad()
-def by_theirs(reference: Any, row: list[int], **settings: Any) -> list[int]:
-    """The ids that they write for a source, without start and end."""
+def generate_reference(reference: Any, row: list[int], **settings: Any) -> list[int]:
+    """Return the ids that transformers generates, without start and end."""
     settings = {"max_new_tokens": 12, "do_sample": False, "early_stopping": True} | settings
     actual = reference.generate(torch.tensor([row]), **settings)[0, 1:].tolist()
     return [*actual, 1][: [*actual, 1].index(1)]
@@ -63,7 +63,7 @@ def test_rows_that_are_no_pieces_have_no_text(wide, beam):
     beyond = 0
     actual = model.generate(TEXTS, beam=beam, max_length=12, stop_at=["never"])
     for row, text in zip(rows_of(directory), actual, strict=True):
-        assert list(text.ids) == by_theirs(reference, row, num_beams=beam)
+        assert list(text.ids) == generate_reference(reference, row, num_beams=beam)
         assert text.text == tokenizer.decode(text.ids, skip_special_tokens=True)
         for i, piece in zip(text.ids, text.tokens, strict=True):
             assert piece == (tokenizer.convert_ids_to_tokens(i) or f"<{i}>")
@@ -76,7 +76,7 @@ def test_rows_that_are_no_pieces_have_no_text(wide, beam):
     ]
 
 
-def test_a_prefix_is_what_their_decoder_has_read(wide):
+def test_a_prefix_equals_decoder_input_ids_of_transformers(wide):
     reference, directory, model = wide
     tokenizer: Any = transformers.AutoTokenizer.from_pretrained(directory)
     begun = ["the old", "", "dog", "the", "snake table"]
@@ -86,8 +86,8 @@ def test_a_prefix_is_what_their_decoder_has_read(wide):
         ids = tokenizer(prefix).input_ids[:-1]
         read = torch.tensor([[0, *ids]])
         new = {"decoder_input_ids": read, "max_new_tokens": 12 - len(ids)}
-        assert list(text.ids) == by_theirs(reference, row, **new)
-        assert list(best.ids[: len(ids)]) == ids  # theirs counts what was read otherwise
+        assert list(text.ids) == generate_reference(reference, row, **new)
+        assert list(best.ids[: len(ids)]) == ids  # transformers counts the prompt differently
         assert text.text.startswith(prefix)
         assert best.text.startswith(prefix)
     (one,) = model.generate(TEXTS[:1], prefix=begun[0], beam=1, max_length=12)
@@ -104,7 +104,7 @@ def strings_of(model: Loaded, texts: list[str]) -> list[str]:
 
 
 @pytest.mark.parametrize("beam", [1, 3])
-def test_banned_strings_are_their_bad_words(wide, beam):
+def test_banned_strings_equal_bad_words_ids_of_transformers(wide, beam):
     reference, directory, model = wide
     settings: dict[str, Any] = {"beam": beam, "max_length": 12}
     free = model.generate(TEXTS, **settings)
@@ -114,11 +114,15 @@ def test_banned_strings_are_their_bad_words(wide, beam):
         cut = [encode(form).ids for word in banned for form in (word, f" {word}")]
         actual = model.generate(TEXTS, banned=banned, **settings)
         for row, text in zip(rows_of(directory), actual, strict=True):
-            assert list(text.ids) == by_theirs(reference, row, bad_words_ids=cut, num_beams=beam)
+            assert list(text.ids) == generate_reference(
+                reference, row, bad_words_ids=cut, num_beams=beam
+            )
         assert [text.ids for text in actual] != [text.ids for text in free]
 
 
-def test_draws_drafts_and_streams_hold_to_it(wide):  # authority: the pieces themselves
+def test_prefix_and_bans_hold_for_samples_drafts_and_streams(
+    wide,
+):  # authority: the pieces themselves
     model = wide[2]
     free = model.generate(TEXTS, beam=1, max_length=12)
     banned = strings_of(model, [text.text for text in free])

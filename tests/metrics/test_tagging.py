@@ -53,7 +53,7 @@ def test_the_example_of_its_manual():
     assert token_accuracy(GUESS, GOLD) == 0.8
 
 
-def test_without_entities_every_ratio_is_nought():  # authority: seqeval's zero_division
+def test_without_entities_every_ratio_is_zero():  # authority: seqeval's zero_division
     assert entity_scores([["O"]], [["O"]]).micro == (0.0, 0.0, 0.0, 0)
 
 

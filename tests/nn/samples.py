@@ -34,7 +34,7 @@ class Batch(NamedTuple):
 
 
 def small(**changes: object) -> ModelConfig:
-    """The small encoder-decoder, changed."""
+    """Return the config of the small encoder-decoder with changes."""
     return replace(SMALL, **changes)  # type: ignore[arg-type]
 
 
@@ -49,14 +49,14 @@ def randomize(module: nn.Module, seed: int = 0) -> None:
 
 
 def build_random(c: ModelConfig = SMALL, seed: int = 0) -> Transformer:
-    """A model of this shape, in evaluation, with every weight random."""
+    """Build a model in evaluation mode with random weights."""
     model = build(c)
     randomize(model, seed)
     return model.eval()
 
 
 def batch(lengths: tuple[int, ...] = (5, 7, 1), n_target: int = 6, seed: int = 0) -> Batch:
-    """Random ids; the sources have these lengths and garbage behind them."""
+    """Return random ids; padding of the sources is random too."""
     rng = np.random.default_rng(seed)
     size = len(lengths), max(lengths)
     source = torch.from_numpy(rng.integers(0, SMALL.vocab_size, size))
@@ -65,6 +65,6 @@ def batch(lengths: tuple[int, ...] = (5, 7, 1), n_target: int = 6, seed: int = 0
 
 
 def max_difference(a: Tensor, b: Tensor) -> float:
-    """The largest absolute difference; not a number where either is not."""
+    """Return the largest absolute difference; NaN if either has one."""
     assert a.shape == b.shape
     return float((a.double() - b.double()).detach().abs().max()) if a.numel() else 0.0

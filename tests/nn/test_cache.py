@@ -18,7 +18,7 @@ SHAPES = {
 
 
 class Texts:
-    """A cache, and beside it what it should remember: each row's source and ids."""
+    """A cache, with the source and ids that each of its rows should contain."""
 
     def __init__(self, c, lengths: tuple[int, ...] = (5, 7, 1), seed: int = 0) -> None:
         self.model = build_random(c, seed)

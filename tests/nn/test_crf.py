@@ -135,7 +135,7 @@ def test_long_sentences_are_computed_in_float32():  # authority: the same in flo
     assert max_difference(small, exact) <= 1e-5 * float(exact)
 
 
-def test_a_head_holds_it():
+def test_only_a_token_head_can_have_a_crf():
     head = Head(small(), HeadConfig(kind="token", outputs=3, crf=True))
     assert head.crf is not None
     assert head.crf.transitions.shape == (3, 3)

@@ -48,7 +48,7 @@ def test_the_seed_alone_decides(name):
         build(SHAPES[name], seed=5).state_dict(),
         build(SHAPES[name], seed=6).state_dict(),
     )
-    assert torch.equal(torch.get_rng_state(), state)  # nobody else's numbers are used up
+    assert torch.equal(torch.get_rng_state(), state)  # the global generator is not used
     assert all(torch.equal(first[n], second[n]) for n in first)
     matrices = [n for n in first if first[n].dim() == 2]
     assert not [n for n in matrices if torch.equal(first[n], other[n])]
@@ -81,7 +81,7 @@ def test_sliced_matrices_start_as_small_ones():
     assert bound * 0.98 < float(weight.detach().abs().max()) <= bound
 
 
-def test_the_same_matrix_twice_is_drawn_twice():  # equal layers would stay equal for ever
+def test_the_same_matrix_twice_is_sampled_twice():  # equal layers would stay equal
     layers = build(WIDE, seed=0).encoder.layers
     assert not torch.equal(layers[0].attention.inner.q.weight, layers[1].attention.inner.q.weight)
     assert not torch.equal(layers[0].attention.inner.q.weight, layers[0].attention.inner.k.weight)

@@ -131,10 +131,10 @@ def test_dropout_is_decided_by_the_seed():
         draws.append([kernels.dropout(torch.ones(100), 0.5) for _ in range(2)])
     assert all(torch.equal(a, b) for a, b in zip(draws[0], draws[1], strict=True))
     assert not torch.equal(draws[0][0], draws[2][0])
-    assert not torch.equal(draws[0][0], draws[0][1])  # and each call draws anew
+    assert not torch.equal(draws[0][0], draws[0][1])  # each call samples a new mask
 
 
-def test_neighbouring_draws_are_independent():  # authority: correlation of n fair draws
+def test_neighbouring_samples_are_independent():  # authority: correlation of n fair draws
     torch.manual_seed(0)
     n = 400_000
     kept = (kernels.dropout(torch.ones(n), 0.5) != 0).double() * 2 - 1

@@ -98,7 +98,7 @@ def test_cached_equals_uncached(cell, attention, feeding):  # authority: algebra
 
 @pytest.mark.parametrize(("cell", "attention", "feeding"), KINDS)
 def test_cache_follows_a_search(cell, attention, feeding):
-    # Authority: every text read anew from its source. Rows: expanded, reordered, some sources done.
+    # Authority: each text computed from its source. Rows: expanded, reordered, some sources done.
     model = random_translator(kind(cell, attention, feeding))
     source, keep, _ = batch(LENGTHS)
     rng = torch.Generator().manual_seed(1)
@@ -216,7 +216,7 @@ def test_where_weights_start():
     assert not any(bool(p.isnan().any()) for p in again.parameters())
 
 
-def test_dropout_draws_in_training_alone():  # authority: the definition
+def test_dropout_is_only_active_in_training():  # authority: the definition
     c = replace(SMALL, dropout=0.5, input_feeding=True)
     model = random_translator(c).train()
     source, keep, target = batch(LENGTHS)

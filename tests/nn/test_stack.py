@@ -15,7 +15,7 @@ def made(kind: type, **changes: object):
 
 
 @pytest.mark.parametrize("place", ["post", "pre"])
-def test_a_stack_is_its_layers_one_by_one(place):  # authority: composition of the parts
+def test_a_stack_applies_its_layers_one_by_one(place):  # authority: composition of the parts
     source, keep, target = batch()
     encoder, decoder = made(Encoder, norm_place=place), made(Decoder, norm_place=place)
     source_mask, causal = MaskTensors(Mask(keep=keep)), Mask(causal=True)

@@ -67,7 +67,7 @@ def test_a_recording_ends(model):
 
 
 @pytest.mark.parametrize("pattern", EDITED)
-@torch.no_grad()  # so that attention would be fused if nobody listened
+@torch.no_grad()  # so that attention would be fused without a listener
 def test_what_an_edit_returns_goes_on(model, pattern):
     inputs = batch()
     before = model(*inputs)
@@ -99,7 +99,7 @@ def test_edits_stack_and_end_even_after_an_error(model):
     assert torch.equal(model(*inputs), before)
 
 
-def test_an_unknown_name_is_an_error_that_tells_the_known(model):
+def test_an_unknown_name_is_an_error_that_lists_the_known_ones(model):
     unknown = pytest.raises(UsageError, match=r"no tap matches '\*\.wheights'.*weights")
     with unknown, record(model, "*.wheights"):
         pass

@@ -1,4 +1,4 @@
-"""What the classes of decoders alone have in common, theirs and ours."""
+"""Checks for all decoder-only classes."""
 
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ PLACES = (LEFT_KEEP.cumsum(1) - 1).clamp(min=0)
 
 
 def outputs(reference: Any) -> dict[str, Tensor]:
-    """Their logits by head, padded on the right; a base class generates by its embedding."""
+    """Return logits by head, padded on the right; a base class uses its embedding as output."""
     actual = reference(IDS, attention_mask=KEEP.long())
     if not fields_of(type(reference).__name__):
         return {"lm": (actual.last_hidden_state @ reference.get_input_embeddings().weight.T)[KEEP]}
@@ -25,7 +25,7 @@ def outputs(reference: Any) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def check_causal(reference: Any, directory: Path) -> PublishedModel:
-    """Every head of their class, and below it the states."""
+    """Check every head of a class, and the states of its base model."""
     published = check_both_ways(reference, directory, outputs, head_logits)
     again = type(reference).from_pretrained(directory / "exported").eval()
     for peer in (reference, again):

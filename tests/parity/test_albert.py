@@ -106,7 +106,7 @@ def test_what_their_config_cannot_tell():
         ALBERT.write_config(replace(ALBERT.preset, d_embedding=0), {})
 
 
-def test_defaults_are_theirs():  # authority: their class of configs, whose own are xxlarge
+def test_defaults_are_those_of_transformers():  # authority: their config class (xxlarge)
     c = ALBERT.read_config({"vocab_size": 30000}, "nothing")
     assert c == ALBERT.read_config(transformers.AlbertConfig().to_dict(), "config.json")
     assert c == replace(ALBERT.presets["xxlarge"], vocab_size=30000)

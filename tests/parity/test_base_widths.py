@@ -22,7 +22,7 @@ PAD, WORDS = 1, 1000
 class Base(NamedTuple):
     kind: str  # their class, and the beginning of their config's
     config: str
-    settings: dict[str, Any] = {}  # noqa: RUF012 (read only): where theirs has not the base's
+    settings: dict[str, Any] = {}  # noqa: RUF012 (read only): where the class differs from the base
     length: int = 64
 
 

@@ -43,7 +43,7 @@ def test_eps(tmp_path):
 def test_far_positions(tmp_path):
     reference = randomize(transformers.CTRLModel(transformers.CTRLConfig(**CONFIG)))
     ids = torch.arange(300)[None] % 50
-    # Theirs takes the sines of float32 angles, which are up to 1.5e-5 off at 300.
+    # transformers computes the sines of float32 angles, which are up to 1.5e-5 off at 300.
     published = save_and_open(reference, tmp_path)
     table = published.model.decoder.embedding.positions(slice(0, 300), reference.w.weight)
     assert (table - reference.pos_encoding).abs().max() <= 2e-5

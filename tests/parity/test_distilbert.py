@@ -66,7 +66,7 @@ def test_what_their_config_cannot_tell(changes):
         DISTILBERT.write_config(replace(DISTILBERT.preset, **changes), {})
 
 
-def test_defaults_are_theirs():  # authority: their class of configs, whose own are base
+def test_defaults_are_those_of_transformers():  # authority: their config class (base)
     c = DISTILBERT.read_config({"vocab_size": 30522}, "nothing")
     assert c == DISTILBERT.read_config(transformers.DistilBertConfig().to_dict(), "config.json")
     assert c == replace(DISTILBERT.presets["base"], vocab_size=30522)

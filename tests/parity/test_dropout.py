@@ -122,7 +122,7 @@ def compute_reference(model: Any, head: str) -> Tensor:
 
 @torch.no_grad()
 def same_stream(name: str, kind: str, directory: Path, **settings: Any) -> float:
-    """Theirs, ours and theirs again in training; how far dropout has moved the logits."""
+    """Compare reference, import and export in training; return the effect of dropout."""
     peer, head = made(name, kind, **settings), head_of(name, kind)
     published = save_and_open(peer, directory / "imported")
     again = export_and_open(published, type(peer), directory / "exported")
@@ -144,7 +144,7 @@ def torchs_dropout(monkeypatch):
 
 @pytest.mark.usefixtures("torchs_dropout")
 @pytest.mark.parametrize(("name", "kind"), CASES)
-def test_a_head_drops_where_theirs_does(name, kind, tmp_path):
+def test_a_head_drops_where_transformers_does(name, kind, tmp_path):
     own = KINDS[name].own.get(head_of(name, kind))
     settings = {**dict.fromkeys(KINDS[name].stack, 0.0), **({own: 0.4} if own else {})}
     moved = same_stream(name, kind, tmp_path, **settings)
@@ -157,7 +157,7 @@ def test_a_head_without_a_rate_of_its_own_has_the_layers(name, kind, tmp_path):
     assert same_stream(name, kind, tmp_path, hidden_dropout_prob=0.3) > 1e-3
 
 
-def test_a_distilled_tagger_has_the_layers_rate(tmp_path):  # whose layers drop elsewhere than ours
+def test_a_distilled_tagger_has_the_layers_rate(tmp_path):  # its layers have dropout elsewhere
     peer = made("DistilBert", "TokenClassification", dropout=0.35)
     assert save_and_open(peer, tmp_path).heads["tagger"].dropout == peer.dropout.p == 0.35
 

@@ -76,7 +76,7 @@ def test_what_their_config_cannot_tell():
         ELECTRA.write_config(replace(ELECTRA.preset, d_embedding=256), {})
 
 
-def test_defaults_are_theirs():  # authority: their class of configs, whose own are small
+def test_defaults_are_those_of_transformers():  # authority: their config class (small)
     c = ELECTRA.read_config({"vocab_size": 30522}, "nothing")
     assert c == ELECTRA.read_config(transformers.ElectraConfig().to_dict(), "config.json")
     assert c == replace(ELECTRA.presets["small"], vocab_size=30522)

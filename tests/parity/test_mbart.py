@@ -82,7 +82,7 @@ def test_the_base_class(tmp_path):
 @torch.no_grad()
 @pytest.mark.parametrize("start", [None, 7])  # a start in the config is for generation alone
 def test_the_decoder_reads_the_last_token_first(start, tmp_path):
-    """A text to be labelled comes to the decoder wrapped, without being told."""
+    """A text to classify is wrapped for the decoder by default."""
     config = transformers.MBartConfig(**CONFIG, decoder_start_token_id=start)
     reference = randomize(transformers.MBartForSequenceClassification(config))
     reference.save_pretrained(tmp_path)

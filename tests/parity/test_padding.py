@@ -36,7 +36,7 @@ def theirs_of(name: str) -> nn.Module:
 
 @pytest.fixture(params=MODELS)
 def model(request, tmp_path) -> Transformer:
-    """A random model of each family, ours."""
+    """Build a random model of each family."""
     return save_and_open(theirs_of(request.param), tmp_path).model
 
 
@@ -46,7 +46,7 @@ def logits(model: Transformer, ids: Tensor, keep: Tensor | None = None) -> Tenso
 
 @pytest.mark.parametrize("name", MODELS)
 @torch.no_grad()
-def test_left_padding_is_theirs(name, tmp_path):
+def test_left_padding_is_that_of_transformers(name, tmp_path):
     reference = theirs_of(name)
     expected = reference(LEFT_IDS, attention_mask=LEFT_KEEP.long(), position_ids=PLACES)
     actual = logits(save_and_open(reference, tmp_path).model, LEFT_IDS, LEFT_KEEP)

@@ -84,7 +84,7 @@ def test_padding_has_no_position(pad, side, tmp_path):
     assert published.model.config.max_length == 20 - pad - 1
     expected = reference(ids, attention_mask=keep.long()).last_hidden_state[keep]
     assert_close(published.model(ids, keep)[keep], expected)
-    untold = replace(published, token_ids={})  # as one that no file told of its padding
+    untold = replace(published, token_ids={})  # as if no file had a padding id
     again = export_and_open(untold, transformers.RobertaModel, tmp_path / "exported")
     assert_close(again(ids, attention_mask=keep.long()).last_hidden_state[keep], expected)
 

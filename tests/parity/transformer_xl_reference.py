@@ -58,7 +58,7 @@ def segments() -> tuple[Tensor, Tensor]:
 
 @torch.no_grad()
 def randomize(model: nn.Module) -> None:
-    """Every parameter random, gains and biases too."""
+    """Make every parameter random, gains and biases too."""
     rng = torch.Generator().manual_seed(3)
     for parameter in model.parameters():
         parameter.normal_(0, 0.3, generator=rng)
@@ -87,14 +87,14 @@ def run_reference_segments(model: Any) -> dict[str, Tensor]:
 
 
 def max_difference(actual: dict[str, Tensor], expected: dict[str, Tensor], name: str) -> float:
-    """The largest difference, which is also printed."""
+    """Print the differences and return the largest."""
     each = {k: float((actual[k] - expected[k]).abs().max()) for k in expected}
     print(f"{name:24}" + "  ".join(f"{k} {v:.2g}" for k, v in each.items()))
     return max(each.values())
 
 
 def write(directory: Path) -> float:
-    """Models of ours, and what they say."""
+    """Write models of pellucid and their outputs."""
     from pellucid.families.transformer_xl.family import TRANSFO_XL
     from pellucid.formats.huggingface import PublishedModel, write_published
 
@@ -113,12 +113,12 @@ def write(directory: Path) -> float:
 
 
 def compare(directory: Path) -> float:
-    """Ours there, and models of theirs."""
+    """Compare them in transformers, and write models of transformers."""
     warnings.filterwarnings("ignore")
     import transformers
 
     plain = torch.Tensor.type_as
-    # They call type_as(dtype=...), which torch has never had: meant is to(dtype=...).
+    # The class calls type_as(dtype=...), which torch does not have, instead of to(dtype=...).
     torch.Tensor.type_as = lambda x, other=None, dtype=None: (
         x.to(dtype) if dtype else plain(x, other)
     )  # type: ignore
@@ -148,7 +148,7 @@ def compare(directory: Path) -> float:
 
 
 def read(directory: Path) -> float:
-    """Theirs here."""
+    """Compare those in pellucid."""
     from pellucid.formats.huggingface import open_published
 
     worst = 0.0

@@ -136,7 +136,7 @@ def test_starting_weights_are_copied(task):  # authority: the other model's own 
         copy_starting_weights(MaskedLMTask(other).build(1), replace(other, start=bundle))
 
 
-def test_ids_that_the_model_lacks_are_never_drawn(task):  # authority: the number of rows
+def test_ids_that_the_model_lacks_are_never_sampled(task):  # authority: the number of rows
     n_rows = task.inputs.tokenizers.source.vocab_size - 40
     config = replace(task.inputs.config, model=replace(task.inputs.config.model, vocab_size=n_rows))
     fewer = MaskedLMTask(replace(task.inputs, config=config))
@@ -221,7 +221,7 @@ def test_pairs_have_segments_and_the_template_of_two_texts():  # authority: the 
     assert task.counts(batch) == {"masked_lm": len(batch.labels), "next_sentence": 12}
 
 
-def test_pairs_are_drawn_anew_in_each_epoch():
+def test_pairs_are_sampled_again_in_each_epoch():
     task = paired_task(*PAIRS[0])
     examples = validation_data_of(task, DOCUMENTS).examples
     first, same, other = (

@@ -96,7 +96,7 @@ def test_half_of_ordered_segments_are_swapped():
     assert abs(np.mean(labels) - 0.5) < 4 * 0.5 / len(labels) ** 0.5
 
 
-def test_other_documents_and_splits_are_drawn_evenly():
+def test_other_documents_and_splits_are_sampled_evenly():
     examples = examples_of()
     counts = np.zeros(7)
     rng = np.random.default_rng(1)

@@ -42,7 +42,7 @@ KINDS = {
 
 @pytest.fixture(params=KINDS)
 def tokenizers(request, tmp_path):
-    """Ours and theirs."""
+    """The same tokenizer in pellucid and in transformers."""
     write, kind = KINDS[request.param]
     write(tmp_path)
     reference = kind.from_pretrained(tmp_path)

@@ -1,4 +1,4 @@
-"""A model under FSDP2 in two processes, its gradients beside the whole model's."""
+"""A model under FSDP2 in two processes, its gradients compared with those of the whole model."""
 
 import sys
 

@@ -202,7 +202,7 @@ def test_nothing_is_deleted_while_none_verifies(run):
     assert steps(run) == [1000, 2000]
 
 
-def test_a_kill_while_pruning_leaves_whole_ones_only(run):
+def test_a_kill_while_pruning_leaves_only_complete_checkpoints(run):
     for step in (3000, 4000):
         save(run, step)
     pid = os.fork()

@@ -57,7 +57,7 @@ def test_the_garden_holds_out_its_own_sentences():  # authority: the garden's sp
     assert not held & {record.values for record in corpus.train()}
 
 
-@pytest.mark.timeout(60)  # whoever reads a pipe twice waits for ever
+@pytest.mark.timeout(60)  # reading a pipe twice would block
 @pytest.mark.parametrize("name", ["train", "valid"])
 def test_what_can_be_read_once_only_is_refused_before_it_is_read(files, tmp_path, name):
     pipe = str(tmp_path / "pipe.de")

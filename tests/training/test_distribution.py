@@ -77,7 +77,7 @@ def test_micro_batches_are_shared_evenly():  # authority: the definition
         World(0, 2).assign_micro_batches(3)
 
 
-def test_nothing_stands_in_the_way_of_fsdp2(tmp_path):  # authority: the whole model's gradients
+def test_models_work_with_fsdp2(tmp_path):  # authority: the whole model's gradients
     script = Path(__file__).parent / "shard_small.py"
     result = subprocess.run(
         [sys.executable, *TORCHRUN, str(script)],

@@ -48,7 +48,7 @@ def learn(directory, text, vocab_size):
     learned.save(directory)
 
 
-def test_a_run_does_not_go_on_with_another_text(text, tmp_path):
+def test_a_run_does_not_resume_with_other_text(text, tmp_path):
     train(settings(tmp_path / "run", text))
     before = text.read_bytes()
     lines = before.splitlines(keepends=True)

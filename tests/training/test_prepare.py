@@ -167,7 +167,7 @@ def test_names_that_are_numbers_are_refused(name, value, text, tmp_path):
         train(settings)
 
 
-def test_a_run_that_has_not_begun_takes_another_start(text, conll, tmp_path):
+def test_a_run_that_has_not_started_accepts_another_start(text, conll, tmp_path):
     pretrained = train(encoder(tmp_path / "mlm", "masked_lm", text)).run
     settings = encoder(tmp_path / "tag", "tagging", conll)
     del settings["tokenizer"], settings["model"]

@@ -30,7 +30,7 @@ def until_training(run_dir, process):
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)]
 )
-def test_a_signal_saves_and_the_run_goes_on(start, tmp_path, number, code):  # authority: A2
+def test_a_signal_saves_and_the_run_resumes(start, tmp_path, number, code):  # authority: A2
     process = start(tmp_path, LONG)
     until_training(tmp_path, process)
     process.send_signal(number)

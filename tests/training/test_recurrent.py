@@ -98,7 +98,7 @@ def test_the_gradient_reaches_every_parameter():  # authority: the chain rule
             assert bool(p.grad.any()), name
 
 
-def test_a_run_goes_on_as_if_it_had_not_stopped(pairs, tmp_path):  # authority: the same run whole
+def test_a_resumed_run_equals_an_uninterrupted_one(pairs, tmp_path):  # authority: a whole run
     often = {"model": {"dropout": 0.3}, "training": {"max_tokens": 200, "checkpoint_every": 3}}
     often["training"] |= {"max_updates": 9, "validate_every": 9, "keep": 9}
     train(settings(pairs, tmp_path / "whole", often))

@@ -17,7 +17,7 @@ OTHER_SEED = replace(CONFIG, training=TrainingConfig(seed=5))
 TEXTS = {"a.en": "1", "a.de": "2"}
 
 
-def begun(path, checkpoint=True):
+def start_run(path, checkpoint=True):
     """A run with one checkpoint or none, and a tokenizer."""
     run = RunDirectory(path)
     run.record_config(CONFIG, TEXTS)
@@ -36,7 +36,7 @@ def test_the_config_is_kept_as_it_was(tmp_path):
 
 
 def test_a_run_may_go_further_but_not_elsewhere(tmp_path):
-    run = begun(tmp_path)
+    run = start_run(tmp_path)
     further = replace(CONFIG, training=replace(CONFIG.training, max_updates=7))
     run.record_config(further, TEXTS)
     assert run.config() == run.fixed_config() == further
@@ -49,7 +49,7 @@ def test_a_run_may_go_further_but_not_elsewhere(tmp_path):
 
 
 def test_a_finished_model_keeps_its_settings_without_checkpoints(tmp_path):
-    run = begun(tmp_path, checkpoint=False)
+    run = start_run(tmp_path, checkpoint=False)
     run.final.mkdir()
     with pytest.raises(ConfigError, match="began with"):
         run.record_config(OTHER_SEED, TEXTS)
@@ -67,7 +67,7 @@ def test_a_finished_model_keeps_its_settings_without_checkpoints(tmp_path):
     ],
 )
 def test_what_has_trained_nothing_begins_anew(tmp_path, config, texts, stays):
-    run = begun(tmp_path, checkpoint=False)
+    run = start_run(tmp_path, checkpoint=False)
     assert run.fixed_config() is None
     run.record_config(config, texts)
     assert (run.config(), run.digests()) == (config, texts)

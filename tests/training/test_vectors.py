@@ -40,7 +40,7 @@ def ran(run_dir, pairs_file, text=None, **over):
 
 
 def glove(path, words, width=WIDTH, seed=3):
-    """A file of random vectors, beside those of words that no text has."""
+    """Write random vectors, also for words that are in no text."""
     named = [*words, "qqq", "x y"]
     vectors = np.random.default_rng(seed).normal(size=(len(named), width)).astype(np.float32)
     rows = zip(named, vectors.tolist(), strict=True)
@@ -106,7 +106,7 @@ def test_each_side_has_its_file(pairs_file, tmp_path):
 
 
 @pytest.mark.parametrize("ema", [0.0, 0.9])
-def test_a_run_that_goes_on_does_not_set_them_again(pairs_file, tmp_path, ema):
+def test_a_resumed_run_does_not_set_vectors_again(pairs_file, tmp_path, ema):
     path = tmp_path / "glove.txt"
     glove(path, ["the", "and", "he"])
     settings = {"max_updates": 12, "ema": ema}
@@ -123,7 +123,7 @@ def test_a_run_that_goes_on_does_not_set_them_again(pairs_file, tmp_path, ema):
         assert torch.equal(parameter, again.model.get_parameter(name)), name
 
 
-def test_a_file_that_does_not_fit_is_told_before_any_work(pairs_file, tmp_path):
+def test_a_file_that_does_not_fit_is_an_error_before_any_work(pairs_file, tmp_path):
     glove(tmp_path / "glove.txt", ["the"], width=48)
     text = Said()
     objective = {"source_vectors": str(tmp_path / "glove.txt")}

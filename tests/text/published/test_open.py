@@ -75,7 +75,7 @@ def test_two_thousand_lines_are_compared():  # authority: counting
 GONE = {"transfo-xl"}  # not in transformers 5: tests/parity/test_transfo_xl.py has its tokens
 
 
-def test_classes_take_for_granted_what_theirs_do():
+def test_classes_have_the_defaults_of_transformers():
     """Authority: transformers' own table of classes, and the defaults in their signatures."""
     for model_type, name in CLASS_BY_MODEL_TYPE.items():
         if model_type not in GONE:

@@ -84,7 +84,7 @@ def assert_same_as_transformers(directory, lines=LINES):
     ],
     ids=lambda config: "-".join(f"{key}={value}" for key, value in config.items()),
 )
-def test_bert_beside_tokenizer_json(made, config, tmp_path):
+def test_bert_next_to_tokenizer_json(made, config, tmp_path):
     whole = make_json(tmp_path, "BertTokenizer", do_lower_case=made)
     assert_same_as_transformers(change(whole, **config))
 
@@ -92,13 +92,13 @@ def test_bert_beside_tokenizer_json(made, config, tmp_path):
 @pytest.mark.parametrize("name", ["GPT2Tokenizer", "RobertaTokenizer"])
 @pytest.mark.parametrize("made", [True, False])
 @pytest.mark.parametrize("asked", [True, False, None])
-def test_prefix_space_beside_tokenizer_json(name, made, asked, tmp_path):
+def test_prefix_space_next_to_tokenizer_json(name, made, asked, tmp_path):
     whole = make_json(tmp_path, name, add_prefix_space=made)
     assert_same_as_transformers(change(whole, add_prefix_space=asked))
 
 
 @pytest.mark.parametrize("setting", ["do_lower_case", "keep_accents"])
-def test_albert_beside_tokenizer_json(setting, tmp_path):
+def test_albert_next_to_tokenizer_json(setting, tmp_path):
     whole = make_json(tmp_path, "AlbertTokenizer")
     lines = [line for line in PLAIN if "\x85" not in line][:400]
     assert_same_as_transformers(whole, lines)
@@ -116,7 +116,7 @@ def test_another_pipeline_than_the_class_has_is_refused(tmp_path):
     assert_same_as_transformers(whole)  # of no class: as the file says
 
 
-def test_a_language_beside_tokenizer_json(tmp_path):
+def test_a_language_next_to_tokenizer_json(tmp_path):
     whole = make_json(tmp_path, "MBartTokenizer")
     change(whole, src_lang="de_DE")
     reference, actual = AutoTokenizer.from_pretrained(whole), open_tokenizer(whole)
@@ -262,7 +262,7 @@ def test_sampling_is_refused(tmp_path):
     open_tokenizers(tmp_path)
 
 
-def test_marian_beside_a_tokenizer_json(tmp_path):
+def test_marian_next_to_a_tokenizer_json(tmp_path):
     """As the ONNX copies of Marian's models have it; transformers reads the .spm files."""
     published.marian(tmp_path)
     (tmp_path / "other").mkdir()
