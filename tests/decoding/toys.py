@@ -71,7 +71,7 @@ class HashCache:
 
 
 class Recomputing:
-    """A decoder that remembers ids alone and asks for the logits of the whole text each time.
+    """A decoder that caches ids only and computes the whole text at each step.
 
     logits: (source (R, S), keep (R, S) or None, ids (R, T)) -> (R, V).
     """
