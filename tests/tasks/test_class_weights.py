@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from pellucid.tasks.class_weights import class_weights, label_loss
+from pellucid.tasks.class_weights import (
+    class_weights,
+    decision_loss,
+    decision_weights,
+    label_loss,
+)
 
 LABELS = ("a", "b", "c")
 
@@ -38,3 +43,24 @@ def test_the_loss_is_the_weighted_sum():  # authority: a loop
     assert loss.item() == pytest.approx(float(by_hand), abs=1e-5)
     ones = label_loss(logits, labels, torch.ones(3))
     assert ones.item() == pytest.approx(label_loss(logits, labels).item(), abs=1e-5)
+
+
+def test_decisions_are_weighted_as_problems_of_two_classes():  # authority: `class_weights`
+    counts = {"a": 10, "b": 100}
+    weights = decision_weights("balanced", LABELS, counts, 100)
+    assert weights is not None
+    assert weights.T.tolist()[1:] == [[1, 1], [1, 1]]
+    two = class_weights("balanced", ("no", "yes"), {"no": 90, "yes": 10})
+    assert two is not None
+    assert torch.allclose(weights[:, 0], two)
+    assert decision_weights("none", LABELS, counts, 100) is None
+    torch.manual_seed(0)
+    logits, labels = torch.randn(5, 3), (torch.randn(5, 3) > 0).float()
+    by_hand = sum(
+        -(weights[int(y), c] * torch.nn.functional.logsigmoid(x if y else -x))
+        for xs, ys in zip(logits, labels, strict=True)
+        for c, (x, y) in enumerate(zip(xs, ys, strict=True))
+    )
+    assert decision_loss(logits, labels, weights).item() == pytest.approx(by_hand.item(), abs=1e-5)
+    ones = decision_loss(logits, labels, torch.ones(2, 3))
+    assert ones.item() == pytest.approx(decision_loss(logits, labels).item(), abs=1e-5)

@@ -69,6 +69,37 @@ def test_long_texts_are_cut_and_empty_ones_left_out():  # authority: data.max_le
     assert left == LeftOutRecord("blank")
 
 
+@pytest.mark.parametrize("several", [False, True])
+def test_balanced_weights_are_those_of_training_alone(several):  # authority: the weights by hand
+    task, records = make(several=several)
+    counts = {"cat": 10, "dog": 30} if several else {"cat": 10, "dog": 10, "none": 20}
+    objective = replace(task.inputs.config.objective, class_weights="balanced")
+    config = replace(task.inputs.config, objective=objective)
+    column = "labels" if several else "label"
+    inputs = replace(task.inputs, config=config, label_counts={column: counts}, n_records=40)
+    weighted = ClassificationTask(inputs)
+    module = task.build(1).eval()
+    encoded = [each.columns for each in task.encode([records[0], records[4]])]  # both of a dog
+    batch = task.collate(encoded, 0)
+    plain, other = (
+        each.loss(module, batch)["classification"].sum.item() for each in (task, weighted)
+    )
+    logits = module.heads[HEAD](module(batch.rows.ids, batch.rows.keep)[:, 0])
+    if several:  # cat is absent: 40 / (2 * 30), dog present: 40 / (2 * 30), none is not weighted
+        losses = torch.nn.functional.binary_cross_entropy_with_logits(
+            logits, batch.labels, reduction="none"
+        )
+        expected = (losses * torch.tensor([2 / 3, 2 / 3, 1])).sum().item()
+    else:
+        expected = plain * 40 / 30
+    assert other == pytest.approx(expected, abs=1e-4)
+    validation = validation_data_of(task, records)
+    device = torch.device("cpu")
+    assert task.validate(module, validation, device) == weighted.validate(
+        module, validation, device
+    )
+
+
 def test_what_cannot_be_learned_is_refused():
     task, _ = make()
     with pytest.raises(DataError, match=r"g:7: label 'cow' is not among the model's 3 labels"):

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pellucid.config.tasks.classification import ClassificationConfig
@@ -23,7 +23,12 @@ from pellucid.metrics.intervals import (
     wilson_interval,
 )
 from pellucid.nn.base import Model
-from pellucid.nn.losses import cross_entropy
+from pellucid.tasks.class_weights import (
+    class_weights,
+    decision_loss,
+    decision_weights,
+    label_loss,
+)
 from pellucid.tasks.encoder import (
     build_encoder,
     build_encoder_bundle,
@@ -106,7 +111,8 @@ class ClassificationTask(Task):
 
     def loss(self, module: nn.Module, batch: LabelledBatch) -> dict[str, Term]:
         """Cross-entropy of the label; of several labels, of each decision."""
-        return {NAME: Term(self._loss(score_texts(module, batch.rows, HEAD), batch.labels))}
+        logits = score_texts(module, batch.rows, HEAD)
+        return {NAME: Term(self._loss(logits, batch.labels, self._weights))}
 
     def validate(
         self, module: nn.Module, validation: ValidationData, device: torch.device
@@ -147,15 +153,28 @@ class ClassificationTask(Task):
 
     @property
     def _is_multi_label(self) -> bool:
+        return self._objective.multi_label
+
+    @property
+    def _objective(self) -> ClassificationConfig:
         objective = self.inputs.config.objective
         assert isinstance(objective, ClassificationConfig)
-        return objective.multi_label
+        return objective
 
-    def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Return the summed loss of logits (B, C)."""
+    @cached_property
+    def _weights(self) -> Tensor | None:
+        """The weight of each label in training, (C,), or of each decision, (2, C)."""
+        inputs, objective = self.inputs, self._objective
+        name = "labels" if self._is_multi_label else "label"
+        counts = inputs.label_counts.get(name, {})
         if self._is_multi_label:
-            return F.binary_cross_entropy_with_logits(logits, labels, reduction="sum")
-        return cross_entropy(logits, labels)
+            return decision_weights(objective.class_weights, self.labels, counts, inputs.n_records)
+        return class_weights(objective.class_weights, self.labels, counts)
+
+    def _loss(self, logits: Tensor, labels: Tensor, weights: Tensor | None = None) -> Tensor:
+        """Return the summed loss of logits (B, C)."""
+        loss = decision_loss if self._is_multi_label else label_loss
+        return loss(logits, labels, weights)
 
 
 def _label_ids(record: Record, ids_of: Mapping[str, int]) -> list[int]:

@@ -9,7 +9,7 @@ from pellucid.config.columns import Column
 from pellucid.config.embedding import EmbeddingConfig
 from pellucid.config.head import HeadConfig
 from pellucid.config.model import ModelConfig
-from pellucid.config.tasks.base import LOSS, Defaults, TaskConfig
+from pellucid.config.tasks.base import LOSS, ClassWeights, Defaults, TaskConfig
 from pellucid.config.tasks.encoders import (
     ADAMW,
     ENCODER_SIZES,
@@ -44,6 +44,9 @@ class ClassificationConfig(TaskConfig):
     example_files = ("my.tsv",)
     sizes = (*ENCODER_SIZES, "electra-small", "bag-of-words", "text-cnn", "bilstm")
 
+    class_weights: ClassWeights = "none"
+    """balanced: in training, weight each label by the inverse of its frequency; with multi_label,
+    texts with a label and texts without it."""
     multi_label: bool = False
     """Predict any number of labels per text, each with its own probability. Column `labels` then
     holds labels separated by commas, or a JSON list."""
