@@ -187,3 +187,22 @@ def test_the_template_decides_whatever_the_task(tmp_path):  # authority: transfo
         for text in TEXTS:
             ids = bundle.tokenizers.source.encode(text).ids
             assert wrap_source(bundle, ids) == reference(text)["input_ids"]
+
+
+@torch.no_grad()
+def test_the_target_language_can_be_chosen(directory, style):
+    """Authority: transformers' generate() with the token of the language."""
+    say(directory)
+    actual, reference = save_and_open(directory)
+    tokenizer = actual.tokenizer.source
+    code = tokenizer.extra["de_DE"]
+    chosen = {"decoder_start_token_id": code}
+    if style == "50":
+        chosen = {"decoder_start_token_id": END, "forced_bos_token_id": code}
+    for text in TEXTS:
+        ids = torch.tensor([tokenizer.add_special_tokens(tokenizer.encode(text).ids).ids])
+        expected = reference.generate(ids, num_beams=1, max_new_tokens=9, **chosen)[0, 1:].tolist()
+        (output,) = actual.translate([text], to="de_DE", alignment=False, beam=1, max_length=9)
+        assert list(output.ids) == [i for i in expected if i not in (END, PAD)]
+    with pytest.raises(UsageError, match="cannot be marked as 'de'"):
+        actual.translate(TEXTS, to="de")

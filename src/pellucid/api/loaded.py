@@ -17,6 +17,7 @@ from pellucid.inference.ids import pair_ids, text_rows
 from pellucid.inference.logits import Inputs, logits
 from pellucid.inference.options import CallOptions
 from pellucid.inference.summarize import summarize
+from pellucid.inference.target_language import choose_target_language
 from pellucid.inference.translate import translate
 from pellucid.nn.kernels import PackedType
 from pellucid.text.guard import check_many
@@ -41,6 +42,7 @@ class Loaded(TextVerbs):
         self,
         texts: Sequence[str],
         *,
+        to: str = "",
         alignment: bool = True,
         prefix: str | Sequence[str] = "",
         banned: Sequence[str] = (),
@@ -51,7 +53,8 @@ class Loaded(TextVerbs):
     ) -> list[Any]:
         """Return one `Translation` per text; a list per text, best first, if `n_best` is above 1.
 
-        prefix: the beginning of each translation, one string for all texts or one per text.
+        to: target language, of a model with several. prefix: the beginning of each translation, one
+        string for all texts or one per text.
         banned: strings that are not generated. ensemble: models whose probabilities and attention
         are averaged with those of this one. first: number of the first text; samples depend on it
         and the seed. progress: called with the number of texts finished since the last call.
@@ -63,6 +66,7 @@ class Loaded(TextVerbs):
         config = self.decoding(**settings)
         call = CallOptions(
             ensemble=_prepared_bundles(ensemble),
+            to=to,
             prefix=prefix,
             banned=banned,
             first=first,
@@ -70,7 +74,7 @@ class Loaded(TextVerbs):
         )
         ranked = translate(self._packed, texts, config, call)
         if alignment:
-            plain = replace(self.bundle, decoding=config)
+            plain = replace(choose_target_language(self.bundle, to), decoding=config)
             ranked = add_alignments([plain, *(m.bundle for m in ensemble)], ranked)
         return ranked if config.n_best > 1 else [best for best, *_ in ranked]
 

@@ -46,6 +46,8 @@ class Options:
     """BLEU on text as it is tokenised, the protocol of old papers, instead of sacreBLEU's."""
     output: str = ""
     """A file for the translations."""
+    to: str = ""
+    """Target language of a model with several."""
     language: str = ""
     """Target language, if neither the model nor a file's ending names it."""
     device: str = "auto"
@@ -159,6 +161,7 @@ def _translator_flags(options: Options) -> list[str]:
         "--against": options.against,
         "--tokenised": options.tokenised,
         "--output": options.output,
+        "--to": options.to,
         "search settings": options.search,
     }
     return [flag for flag, value in flags.items() if value]
@@ -166,10 +169,16 @@ def _translator_flags(options: Options) -> list[str]:
 
 def _system(model: "Loaded | str", pairs: Sequence[Pair], options: Options) -> System:
     """Return the translations of a model, or those in a file."""
-    settings = with_single_best(options.search)
+    from pellucid.text.language_tags import language_tags
+
+    settings: dict[str, Any] = with_single_best(options.search)
     if isinstance(model, str):
         lines = read_aligned_lines(model, len(pairs))
         return System("", lambda: lines)
+    to = options.to
+    if not to and language_tags(model.tokenizer.source):
+        to = find_languages(options.data)[1]
+    settings["to"] = to
     model.translate([], **settings)  # impossible settings are an error before the work
 
     def texts() -> list[str]:
@@ -178,7 +187,7 @@ def _system(model: "Loaded | str", pairs: Sequence[Pair], options: Options) -> S
             results = model.translate(sources, alignment=False, progress=advance, **settings)
         return [one_line(result.text) for result in results]
 
-    return System(model.bundle.languages[1], texts)
+    return System(to or model.bundle.languages[1], texts)
 
 
 @contextmanager

@@ -21,6 +21,8 @@ class Options:
     """A model's directory, a finished run, or a shipped name."""
     data: tuple[str, ...] = ()
     """Two aligned files (source, target), or one .tsv or .jsonl."""
+    to: str = ""
+    """Target language of a model with several."""
     jsonl: bool = False
     """One JSON object per line."""
     device: str = "auto"
@@ -34,11 +36,13 @@ def run(options: Options) -> int:
     pairs = read_pairs(options.data)
     from pellucid.api import load
     from pellucid.inference.score import score
+    from pellucid.inference.target_language import choose_target_language
 
     model = load(options.model, device=options.device)
+    bundle = choose_target_language(model.bundle, options.to)
     filled = [pair for pair in pairs if pair.source]  # the others are blank
     positions = [pair.position for pair in filled]
-    results = iter(score(model.bundle, [(pair.source, pair.target) for pair in filled], positions))
+    results = iter(score(bundle, [(pair.source, pair.target) for pair in filled], positions))
     total, tokens = 0.0, 0
     for pair in pairs:
         scored = next(results) if pair.source else None

@@ -102,6 +102,7 @@ def _how_to_resume(trained: "Trained") -> str:
 
 def _next_steps(trained: "Trained") -> str:
     c, run = trained.config, trained.run.path
-    uses = c.objective.uses(c.data.source_language, c.data.target_language)
+    languages = (c.data.source_language, c.data.target_language)
+    uses = c.objective.uses(*(("", "") if c.data.directions else languages))
     commands = [use.format(run=shlex.quote(str(run))) for use in (*uses, "pellucid info {run}")]
     return "\n  ".join([f"The model is in {trained.run.final}. Next:", *commands])

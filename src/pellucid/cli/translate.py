@@ -32,6 +32,8 @@ class Options:
     model: str = positional()
     """A model's directory, a finished run, or the name of a model that comes with pellucid."""
     search: dict[str, Any] = config_flags(DecodingConfig)
+    to: str = ""
+    """Target language of a model with several."""
     prefix: str = ""
     """Text that every translation starts with."""
     banned: tuple[str, ...] = ()
@@ -84,6 +86,7 @@ def translator(options: Options) -> "ProcessChunk":
     model, *others = [load_model(name, device, options.dtype) for name in names]
     settings: dict[str, Any] = {
         "ensemble": others,
+        "to": options.to,
         "prefix": options.prefix,
         "banned": options.banned,
         **options.search,

@@ -37,6 +37,10 @@ class DataConfig:
     """Language code such as `en`; empty means that of the file names, if they end in one."""
     target_language: str = ""
     """As source_language, for the target."""
+    directions: tuple[str, ...] = ()
+    """Directions of one translator for several, such as en-de de-en zh-en. Each source is marked
+    with the language of its translation. A file's name gives its two languages, as in
+    train.en-de.tsv, and the file serves both directions. Empty means one direction."""
     max_length: int = 256
     """Maximum tokens of an example. Translation leaves out pairs with more on either side and
     counts them. Other tasks count special tokens: classification and similarity cut longer texts
@@ -49,6 +53,12 @@ class DataConfig:
         check_at_most(MAX_LENGTHS, self)
         if len(set(self.labels)) < len(self.labels) or "" in self.labels:
             raise ConfigError(f"labels={self.labels}: names must differ, and not be empty.")
+        for direction in self.directions:
+            if len(set(direction.split("-"))) != 2 or not all(direction.split("-")):
+                raise ConfigError(
+                    f"directions: {direction[:40]!r} is not two different languages with a hyphen"
+                    " between, such as en-de. Write codes with an underscore: zh_TW-en."
+                )
         for name, number in self.columns.items():
             if number == "" or (isinstance(number, int) and number < 1):
                 raise ConfigError(

@@ -1,6 +1,7 @@
 """The built-in corpus as data: pairs for two columns of text, sentences for one."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from pellucid.config.columns import Column
 from pellucid.config.data import GARDEN, DataConfig
@@ -15,6 +16,7 @@ TEXT_LANGUAGE = "en"
 class GardenReader(Reader):
     """Sentences of the corpus: in two languages side by side, or the texts of one or two languages.
 
+    Its records of several directions are those of a file for each pair, such as `garden.en-de`.
     split: `train` or `valid`, which have no clause in common.  Raises: UsageError if the task reads
     other columns than texts.
     """
@@ -28,7 +30,8 @@ class GardenReader(Reader):
         n_sentences: int = N_SENTENCES,
         split: str = "train",
     ) -> None:
-        super().__init__(GARDEN, config)
+        languages = [config.source_language, config.target_language]
+        super().__init__(f"{GARDEN}.{'-'.join(languages)}" if config.directions else GARDEN, config)
         required = [column for column in columns if not column.optional]
         if len(required) > 2 or any(c.kind not in ("text", "document") for c in required):
             names = ", ".join(column.name for column in required)
@@ -53,3 +56,15 @@ class GardenReader(Reader):
             return
         texts = (text for pair in pairs for text in pair[: len(languages)])
         yield from (Row(line, (text,)) for line, text in enumerate(texts, start=1))
+
+
+def garden_readers(
+    columns: Sequence[Column],
+    config: DataConfig,
+    n_sentences: int = N_SENTENCES,
+    split: str = "train",
+) -> list[GardenReader]:
+    """Return a reader, or for several directions one for each pair of languages."""
+    pairs = dict.fromkeys(tuple(sorted(each.split("-"))) for each in config.directions)
+    configs = [replace(config, source_language=a, target_language=b) for a, b in pairs]
+    return [GardenReader(columns, c, n_sentences, split) for c in configs or [config]]

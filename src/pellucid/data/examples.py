@@ -66,6 +66,23 @@ class InMemoryExamples:
         return f"{record.file}:{record.line}"
 
 
+class ExamplesSubset:
+    """Some of the examples."""
+
+    def __init__(self, examples: Examples, indices: np.ndarray) -> None:
+        self._examples, self._indices = examples, indices
+        self.lengths = examples.lengths[indices]
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def __getitem__(self, index: int) -> Any:
+        return self._examples[int(self._indices[index])]
+
+    def origin(self, index: int) -> str:
+        return self._examples.origin(int(self._indices[index]))
+
+
 @dataclass(frozen=True)
 class ValidationData:
     """The examples and records that a task is validated on."""

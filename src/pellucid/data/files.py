@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pellucid.config.columns import Column
 from pellucid.config.data import GARDEN, DataConfig
-from pellucid.data.builtin import GardenReader
+from pellucid.data.builtin import garden_readers
 from pellucid.data.conll import ConllReader
 from pellucid.data.jsonl import JsonlReader
 from pellucid.data.lines import STDIN, plain_name
@@ -40,7 +40,7 @@ def open_files(files: Sequence[str], columns: Sequence[Column], config: DataConf
     a folder or glob has no file.
     """
     if tuple(files) == (GARDEN,):
-        return [GardenReader(columns, config)]
+        return list(garden_readers(columns, config))
     names = expand_names(files)
     kinds = [_reader_of(name, columns, config) for name in names]
     plain = [issubclass(kind, (LineReader, DocumentReader)) for kind in kinds]

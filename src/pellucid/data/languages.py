@@ -23,10 +23,17 @@ def languages(files: Sequence[str], config: DataConfig) -> tuple[str, str]:
     elif len(files) == 2 and not all(map(has_known_ending, files)):
         codes = tuple(map(_ending_code, files))
     elif files:
-        parts = plain_name(files[0]).split(".")
-        pairs = [match.groups() for match in map(TWO_CODES.fullmatch, parts) if match]
-        codes = pairs[-1] if pairs else (_ending_code(files[0]), "")
+        codes = file_languages(files[0], DataConfig())
+        codes = codes if all(codes) else (_ending_code(files[0]), "")
     return config.source_language or codes[0], config.target_language or codes[1]
+
+
+def file_languages(file: str, config: DataConfig) -> tuple[str, str]:
+    """Return the languages of one file: from its name (`tatoeba.zh-en.tsv`), else of the config."""
+    for part in reversed(plain_name(file).split(".")):
+        if match := TWO_CODES.fullmatch(part):
+            return match[1], match[2]
+    return config.source_language, config.target_language
 
 
 def _ending_code(file: str) -> str:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from pellucid.decoding.search import SpecialIds
 from pellucid.errors import UsageError
+from pellucid.text.language_tags import find_tag
 from pellucid.text.tokenizer import Tokenizer
 
 if TYPE_CHECKING:  # a bundle computes its special ids here, once
@@ -49,9 +50,13 @@ def find_token_id(bundle: "Bundle", role: str) -> int | None:
 
 
 def wrap_source(bundle: "Bundle", ids: Sequence[int]) -> list[int]:
-    """Add the special tokens that the model reads around a source text."""
-    before, after = template_ids(bundle.tokenizers.source)
-    return [*before, *ids, *after]
+    """Add the special tokens that the model reads around a source text.
+
+    Raises: UsageError if they mark the target's language and the bundle does not name it.
+    """
+    tokenizer = bundle.tokenizers.source
+    before, after = template_ids(tokenizer)
+    return [*before, *find_tag(tokenizer, bundle.languages[1]), *ids, *after]
 
 
 def wrap_target(bundle: "Bundle", ids: Sequence[int]) -> list[int]:

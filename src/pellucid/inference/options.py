@@ -26,6 +26,8 @@ class CallOptions:
     """Strings that are not generated, as the tokenizer splits them."""
     code: str = ""
     """The control code that each text begins with, before its prompt."""
+    to: str = ""
+    """Target language of a translator with several; "" means the one that the model names."""
     first: int = 0
     """Number of the first text. Samples depend on the text's number and the seed."""
     progress: Callable[[int], None] | None = None

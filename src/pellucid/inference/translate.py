@@ -11,6 +11,7 @@ from pellucid.formats.bundle import Bundle
 from pellucid.formats.special_ids import wrap_source
 from pellucid.inference.methods import check_can_translate, combine_models, search
 from pellucid.inference.options import NO_OPTIONS, CallOptions, max_positions, prefix_rows
+from pellucid.inference.target_language import choose_target_language
 from pellucid.text.guard import clean_text
 
 
@@ -54,6 +55,7 @@ def translate(
     Raises: UsageError if the model cannot translate, or as `combine_models` and `clean_text`.
     """
     check_can_translate(bundle)
+    bundle = choose_target_language(bundle, call.to)
     config = config or bundle.decoding
     limit = max_positions(bundle, call)
     sources = _sources(bundle, texts, limit)  # of each text, its parts

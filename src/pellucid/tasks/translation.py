@@ -1,55 +1,151 @@
 """Translation: predict the next target token of parallel text (Vaswani et al. 2017, section 5)."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import nn
 
-from pellucid.data.examples import Encoded, LeftOutRecord, ValidationData, split_into_chunks
+from pellucid.data.examples import (
+    Encoded,
+    ExamplesSubset,
+    LeftOutRecord,
+    ValidationData,
+    split_into_chunks,
+)
+from pellucid.data.languages import file_languages
 from pellucid.data.records import Record
+from pellucid.errors import ConfigError
+from pellucid.formats.bundle import Bundle
+from pellucid.inference.options import CallOptions
 from pellucid.inference.translate import translate
 from pellucid.metrics.translation import bleu
-from pellucid.tasks.encoder_decoder import EncoderDecoderTask
+from pellucid.tasks.encoder_decoder import EncoderDecoderTask, Ids
+from pellucid.text.language_tags import find_tag, language_tags
+
+
+class Pair(NamedTuple):
+    """A record in one direction."""
+
+    record: Record
+    source: str
+    target: str
+    direction: int
+    """Index in `data.directions`; -1 if there are none."""
 
 
 @dataclass(frozen=True)
 class TranslationTask(EncoderDecoderTask):
     """The task of one run."""
 
+    def check(self) -> None:
+        """See `Task.check`."""
+        super().check()
+        directions, tokenizers = self.inputs.config.data.directions, self.inputs.tokenizers
+        if directions and not tokenizers.joint:
+            raise ConfigError(
+                "data.directions: each language is read and written, but the tokenizer has one"
+                " vocabulary for each side. Set tokenizer.joint=true."
+            )
+        known = language_tags(tokenizers.source)
+        missing = {each.split("-")[1] for each in directions} - known.keys()
+        if missing:
+            raise ConfigError(
+                f"data.directions: the tokenizer has no token for {', '.join(sorted(missing))}, but"
+                f" for {', '.join(known) or 'no language'}. Train a new one: leave out"
+                " tokenizer.path and start_from."
+            )
+
     def encode(self, records: Iterable[Record]) -> Iterator[Encoded | LeftOutRecord]:
-        """Yield one example per pair: ids of source and target, without special tokens."""
-        tokenizers, most = self.inputs.tokenizers, self.inputs.config.data.max_length
+        """Yield one example per pair: ids of source and target, without special tokens.
+
+        With several directions, one per direction in which the record can be read, its source
+        marked with the target language, and the number of the direction.
+        """
+        tokenizers, data = self.inputs.tokenizers, self.inputs.config.data
         n_source, n_target = (
             len(tokenizer.add_special_tokens([]).ids)
             for tokenizer in (tokenizers.source, tokenizers.target)
         )
         for chunk in split_into_chunks(records):
-            sources = tokenizers.source.encode_batch([record.values[0] for record in chunk])
-            targets = tokenizers.target.encode_batch([record.values[1] for record in chunk])
-            for record, source, target in zip(chunk, sources, targets, strict=True):
+            by_record = [list(self._pairs(record)) for record in chunk]
+            yield from (LeftOutRecord("in other languages") for each in by_record if not each)
+            pairs = [pair for each in by_record for pair in each]
+            sources = tokenizers.source.encode_batch([pair.source for pair in pairs])
+            targets = tokenizers.target.encode_batch([pair.target for pair in pairs])
+            for pair, source, target in zip(pairs, sources, targets, strict=True):
                 if not source or not target:
                     yield LeftOutRecord("blank")
-                elif max(len(source), len(target)) > most:
+                elif max(len(source), len(target)) > data.max_length:
                     yield LeftOutRecord("too long")
                 else:
-                    lengths = (len(source) + n_source, len(target) + n_target)
-                    ids = (np.array(source, np.int32), np.array(target, np.int32))
-                    yield Encoded(ids, lengths, record)
+                    tag = find_tag(tokenizers.source, self._language(pair.direction))
+                    lengths = (len(tag) + len(source) + n_source, len(target) + n_target)
+                    ids = [[*tag, *source], target]
+                    if pair.direction >= 0:
+                        ids.append([pair.direction])
+                    yield Encoded(tuple(np.array(c, np.int32) for c in ids), lengths, pair.record)
+
+    def make_pairs(self, examples: Sequence[Ids], seed: int) -> Sequence[Ids]:
+        """Return source and target, without the number of the direction."""
+        return [each[:2] for each in examples]
 
     def validate(
         self, module: nn.Module, validation: ValidationData, device: torch.device
     ) -> dict[str, float]:
-        """Return unsmoothed loss and perplexity, and BLEU if it selects the checkpoint."""
+        """Return unsmoothed loss and perplexity, and BLEU if it selects the checkpoint.
+
+        With several directions, also the loss and the BLEU of each that has examples; BLEU is then
+        their mean.
+        """
         scores = super().validate(module, validation, device)
+        examples, directions = validation.examples, self.inputs.config.data.directions
+        numbers = np.array([examples[i][2][0] for i in range(len(examples)) if directions])
+        for number in np.unique(numbers):
+            chosen = ExamplesSubset(examples, np.flatnonzero(numbers == number))
+            part = super().validate(module, replace(validation, examples=chosen), device)
+            scores[f"loss_{directions[number]}"] = part["loss"]
         if self.inputs.config.best_by == "bleu":
-            scores["bleu"] = self._bleu(module, validation)
+            scores |= self._bleu(module, validation)
         return scores
 
-    def _bleu(self, module: nn.Module, validation: ValidationData) -> float:
+    def export(self, module: nn.Module) -> Mapping[str, Bundle]:
+        """Return the only model of this task."""
+        bundle = super().export(module)["final"]
+        several = bool(self.inputs.config.data.directions)
+        return {"final": replace(bundle, languages=("", "")) if several else bundle}
+
+    def _pairs(self, record: Record) -> Iterator[Pair]:
+        """Yield a record in each direction in which it can be read."""
+        source, target = record.values[:2]
+        directions = self.inputs.config.data.directions
+        if not directions:
+            yield Pair(record, source, target, -1)
+            return
+        first, second = file_languages(record.file, self.inputs.config.data)
+        for number, direction in enumerate(directions):
+            if direction == f"{first}-{second}":
+                yield Pair(record, source, target, number)
+            elif direction == f"{second}-{first}":
+                yield Pair(record, target, source, number)
+
+    def _language(self, direction: int) -> str:
+        """Return the target language of a direction."""
+        data = self.inputs.config.data
+        return data.target_language if direction < 0 else data.directions[direction].split("-")[1]
+
+    def _bleu(self, module: nn.Module, validation: ValidationData) -> dict[str, float]:
         bundle = self.export(module)["final"]
-        results = translate(bundle, [record.values[0] for record in validation.records])
-        hypotheses = [best.text for best, *_ in results]
-        references = [record.values[1] for record in validation.records]
-        return bleu(hypotheses, references, bundle.languages[1]).value
+        pairs = [pair for record in validation.records for pair in self._pairs(record)]
+        directions, scores = self.inputs.config.data.directions, dict[str, float]()
+        for number in sorted({pair.direction for pair in pairs}):
+            chosen = [pair for pair in pairs if pair.direction == number]
+            language = self._language(number)
+            call = CallOptions(to=language if directions else "")
+            results = translate(bundle, [pair.source for pair in chosen], call=call)
+            texts, references = [best.text for best, *_ in results], [p.target for p in chosen]
+            name = f"bleu_{directions[number]}" if directions else "bleu"
+            scores[name] = bleu(texts, references, language).value
+        return {"bleu": sum(scores.values()) / len(scores), **scores}

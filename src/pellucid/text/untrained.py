@@ -21,7 +21,7 @@ RUNS = "|".join(
     )
 )
 # Text that looks like a special token or an end-of-word mark is split, so it never becomes one.
-SPELLED = r"<(?=(?:pad|/?s|unk|mask|extra_id_\d+|/w)>)"
+SPELLED = r"<(?=(?:pad|/?s|unk|mask|extra_id_\d+|2[a-zA-Z_]+|/w)>)"
 SPELLED_IN_BARS = r"<(?=\|)"
 SPELLED_IN_BRACKETS = r"\[(?=(?:PAD|UNK|CLS|SEP|MASK)\])"
 

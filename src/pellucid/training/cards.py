@@ -33,7 +33,8 @@ def model_card(config: RunConfig, scores: Mapping[str, float], facts: CardFacts)
     """Return a model card in Markdown: architecture, data, settings, command, scores, limits."""
     data, model, training = config.data, config.model, config.training
     kind, shape = _kind(model)
-    title = config.objective.title(data.source_language, data.target_language)
+    languages = ("", "") if data.directions else (data.source_language, data.target_language)
+    title = config.objective.title(*languages)
     settings = "".join(
         f", {name.replace('_', ' ')} {value}"
         for name, value in asdict(config.objective).items()

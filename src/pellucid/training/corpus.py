@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from pellucid import garden
 from pellucid.config.columns import LABEL_KINDS, Column
 from pellucid.config.data import GARDEN, DataConfig
 from pellucid.config.tasks.base import TaskConfig
+from pellucid.data.builtin import garden_readers
 from pellucid.data.digests import digest
 from pellucid.data.files import expand_names, open_files
 from pellucid.data.recognized import recognize
@@ -115,8 +115,8 @@ class Corpus:
             return records
         if tuple(c.train) == (GARDEN,) and _is_parallel(self.columns):
             # The garden holds out whole clauses; a split by sentences would not.
-            pairs = garden.pairs(MAX_HELD_OUT, c.source_language, c.target_language, split="valid")
-            return [Record(GARDEN, line, pair) for line, pair in enumerate(pairs, start=1)]
+            readers = garden_readers(self.columns, c, MAX_HELD_OUT, "valid")
+            return [Record(r.file, row.line, tuple(row.fields)) for r in readers for row in r]
         held_out = HoldOut(self.columns)
         for record in self._read(c.train):
             self._n_read += 1

@@ -168,7 +168,7 @@ def _make_tokenizers(
     else:
         reporter.log("learning the tokenizer")
         special = ALL_FAMILIES[config.family].special_tokens
-        extra = (*special.extra, *config.objective.extra_tokens(corpus.labels))
+        extra = (*special.extra, *config.objective.extra_tokens(corpus.labels, config.data))
         special = special._replace(extra=extra)
         tokenizers = train_tokenizers(corpus.texts, config.tokenizer, special)
     with publish(run.tokenizers) as temp:
@@ -233,6 +233,8 @@ def _can_be_completed_by(kept: RunConfig, settings: Mapping[str, Any]) -> bool:
 def _default_directory(settings: Mapping[str, Any], data: DataConfig) -> str:
     task = settings.get("task", "translation")
     names = [name for name in (data.source_language, data.target_language) if name]
+    if data.directions:
+        names = list(dict.fromkeys(c for each in data.directions for c in each.split("-")))
     if task != "translation":
         names = [str(task), *names[:1]]
     return "runs/" + ("-".join(names) or "run")

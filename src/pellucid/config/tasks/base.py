@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Self
 
 from pellucid.config.columns import Column
+from pellucid.config.data import DataConfig
 from pellucid.config.embedding import EmbeddingConfig
 from pellucid.config.head import HeadConfig
 from pellucid.config.model import ModelConfig
@@ -67,7 +68,9 @@ class TaskConfig(ABC):
         """Files of word vectors to initialize embeddings with, by stack (encoder, decoder)."""
         return {}
 
-    def extra_tokens(self, labels: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    def extra_tokens(
+        self, labels: Mapping[str, tuple[str, ...]], data: DataConfig
+    ) -> tuple[str, ...]:
         """Return special tokens of a new tokenizer that the family does not have.
 
         labels: the labels of each column that has some.

@@ -6,6 +6,7 @@ from typing import Any
 
 from pellucid.config.checks import check_at_least
 from pellucid.config.columns import Column
+from pellucid.config.data import DataConfig
 from pellucid.config.tasks.base import LOSS, Defaults, TaskConfig
 from pellucid.config.transformer_xl import TransformerXLConfig
 from pellucid.errors import ConfigError
@@ -50,7 +51,9 @@ class LanguageModelingConfig(TaskConfig):
     def __post_init__(self) -> None:
         check_at_least(0, self, "stride")
 
-    def extra_tokens(self, labels: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    def extra_tokens(
+        self, labels: Mapping[str, tuple[str, ...]], data: DataConfig
+    ) -> tuple[str, ...]:
         return tuple(code_token(code) for code in labels.get(CODE, ()))
 
     @classmethod

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from pellucid.config.columns import PAIR
+from pellucid.config.data import DataConfig
 from pellucid.config.tasks.base import LOSS, Defaults
 from pellucid.config.tasks.encoder_decoders import TRANSFORMER_SIZES, EncoderDecoderConfig
 
@@ -49,6 +50,13 @@ class TranslationConfig(EncoderDecoderConfig):
     format, also gzipped."""
     target_vectors: str = ""
     """As source_vectors, for the decoder. If both share one matrix, these take precedence."""
+
+    def extra_tokens(
+        self, labels: Mapping[str, tuple[str, ...]], data: DataConfig
+    ) -> tuple[str, ...]:
+        """Return a token for each language that texts are translated into."""
+        targets = dict.fromkeys(each.split("-")[1] for each in data.directions)
+        return tuple(f"<2{language}>" for language in targets)
 
     @property
     def vector_files(self) -> Mapping[str, str]:
