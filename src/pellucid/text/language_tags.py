@@ -29,9 +29,9 @@ def find_tag(tokenizer: Tokenizer, language: str) -> list[int]:
     if not tags:
         return []
     if language not in tags:
-        asked = f"not into {language[:40]!r}" if language else "and none is chosen"
+        fault = f"not into {language[:40]!r}" if language else "and none is chosen"
         raise UsageError(
-            f"this model translates into {', '.join(tags)}, {asked}. Choose one: --to"
+            f"this model translates into {', '.join(tags)}, {fault}. Choose one: --to"
             f" {next(iter(tags))}, in Python to={next(iter(tags))!r}."
         )
     return [tags[language]]
