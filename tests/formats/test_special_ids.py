@@ -192,7 +192,7 @@ def test_the_template_decides_whatever_the_task(tmp_path):  # authority: transfo
 @torch.no_grad()
 def test_the_target_language_can_be_chosen(directory, style):
     """Authority: transformers' generate() with the token of the language."""
-    say(directory)
+    update_config(directory)
     actual, reference = save_and_open(directory)
     tokenizer = actual.tokenizer.source
     code = tokenizer.extra["de_DE"]
