@@ -111,7 +111,7 @@ def test_an_encoder_sees_all_and_no_padding(name):
 )
 @torch.no_grad()
 def test_padding_on_the_left_where_positions_follow_real_tokens(name):
-    model = made(name)  # others count from the row's beginning, padding or not, as theirs do
+    model = made(name)  # others count positions from the start of the row, like transformers
     order = KEEP.int().argsort(dim=1, stable=True)
     left = logits(model, SOURCE.gather(1, order), KEEP.gather(1, order), TARGET)
     assert_close(left[KEEP.gather(1, order)], logits(model, SOURCE, KEEP, TARGET)[KEEP])

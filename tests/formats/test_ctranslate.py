@@ -135,7 +135,7 @@ def test_the_command(tmp_path, capsys):
 
 
 SEARCHES: dict[str, tuple[DecodingConfig, list[str]]] = {
-    "as theirs": (DecodingConfig(beam=2, min_length=1), []),
+    "as CTranslate2": (DecodingConfig(beam=2, min_length=1), []),
     "beams": (
         DecodingConfig(beam=4, alpha=0.6, min_length=1),
         ["beam_size=4", "length_penalty=0.6"],

@@ -1,6 +1,6 @@
 """Decoders alone, padded on either side.
 
-Authorities: transformers' classes with the same random weights, told the positions; algebra.
+Authorities: transformers' classes with the same random weights and explicit positions; algebra.
 """
 
 import pytest

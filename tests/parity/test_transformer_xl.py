@@ -2,7 +2,7 @@
 NumPy and float64, on weights under their published names.
 
 Against transformers 4.38.2, the last that has the class, `transformer_xl_reference.py`
-was run by hand: 11 shapes, two segments in a row, ours opened there and theirs here.
+was run by hand: 11 shapes, two segments in a row, opened in both directions.
 Log-probabilities and memory were at most 9.5e-7 apart.
 """
 

@@ -7,7 +7,7 @@
 
 `write` saves random models of ours in their layout, with what they say of two segments in a row.
 `compare` opens them there, with no key missing or left over, says how far apart the two are, and
-saves random models of theirs, with what those say; `read` opens these here.
+saves random models of transformers with their outputs; `read` opens these in pellucid.
 """
 
 import sys

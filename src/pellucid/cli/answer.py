@@ -58,7 +58,7 @@ def run(options: Options) -> int:
 
 
 def _answer(model: "Loaded", chunk: "Chunk", options: Options) -> "ChunkOutput":
-    """The answers of a chunk's lines, as lines of output. Blank lines have none."""
+    """Return the answers of a chunk's lines, as lines of output. Blank lines have none."""
     from pellucid.cli.process_input import ChunkOutput
 
     pairs = [_split(line) for line in chunk.lines if line.strip()]

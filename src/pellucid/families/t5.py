@@ -74,7 +74,7 @@ def read_scale(config: Mapping[str, Any], head: HeadConfig) -> HeadConfig:
 
 
 def scale_tied_output(c: ModelConfig, head: HeadConfig) -> HeadConfig:
-    """As `read_scale`, for a new model."""
+    """Scale the states before a tied output like `read_scale`, for a new model."""
     is_tied = head.kind == "lm" and c.tie_embeddings == "all"
     return replace(head, scale=c.d_model**-0.5) if is_tied else head
 
