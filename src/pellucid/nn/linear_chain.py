@@ -60,7 +60,7 @@ class LinearChain(nn.Module):
         return scores.softmax(-1)
 
     def prefixes(self, emissions: Tensor, keep: Tensor) -> list[Tensor]:
-        """Return for each word the log-sum-exp of the scores of all labels up to it, by class (B, C).
+        """Return for each word the log-sum-exp of the scores of labels up to it, by class (B, C).
 
         Padding repeats the last real word's.
         """
