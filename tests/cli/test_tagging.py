@@ -56,7 +56,12 @@ def test_from_a_file_to_tags(head, pellucid, tmp_path):
     gold, predicted = [tags for _, tags in test], [line.split(" ") for line in tagged]
     f1 = f1_score(gold, predicted)
     assert f1 > 0.95
-    assert float(scores.split("f1 ")[1].split()[0]) == pytest.approx(f1, abs=1e-3)
+    (line,) = (line for line in scores.split("\n") if line.startswith("f1 "))
+    assert float(line.split()[1]) == pytest.approx(f1, abs=1e-3)
+    low, high = (float(word) for word in line.split("95 %: ")[1].split(" ")[:3:2])
+    assert 0 < low <= f1 + 1e-4
+    assert f1 - 1e-4 <= high <= 1
+    assert line.endswith("(bootstrap)")
     if head == "linear":
         assert predicted == by_transformers(tmp_path / "run" / "final", test)
 

@@ -105,3 +105,4 @@ def test_the_defaults_of_fine_tuning(start, conll, tmp_path):  # authority: issu
     assert "76 examples; 2+0 layers, d_model 32; 50 updates of 16 examples" in heard.lines
     validated = [r["step"] for r in figures(run.path) if "valid_f1" in r]
     assert validated == [25, 50]
+    assert read_yaml(run.config_path)["data"]["max_length"] == 128  # the task's default

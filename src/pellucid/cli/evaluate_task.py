@@ -10,6 +10,7 @@ from pellucid.errors import UsageError
 
 if TYPE_CHECKING:
     from pellucid.api import Loaded
+    from pellucid.metrics.intervals import Interval
 
 
 def measure_task(model: "Loaded", data: DataConfig, as_json: bool, unused: Sequence[str]) -> None:
@@ -22,6 +23,7 @@ def measure_task(model: "Loaded", data: DataConfig, as_json: bool, unused: Seque
         raise UsageError(
             f"{', '.join(unused)}: for translators, but this model's task is {model.task}."
         )
+    from pellucid.metrics.intervals import find_intervals
     from pellucid.tasks.evaluation import evaluate
 
     longest = model.bundle.longest_source or DataConfig.max_length
@@ -33,8 +35,16 @@ def measure_task(model: "Loaded", data: DataConfig, as_json: bool, unused: Seque
     )
     device = next(model.model.parameters()).device
     metrics = evaluate(model.bundle, data.valid, data, device)
+    intervals = find_intervals(metrics)
     if as_json:
-        print(json.dumps({"task": model.task, "scores": metrics}))
+        ends = {name: interval._asdict() for name, interval in intervals.items()}
+        print(json.dumps({"task": model.task, "scores": metrics, "intervals": ends}))
         return
     for name, value in metrics.items():
-        print(f"{name} {value:.4f}")
+        print(f"{name} {value:.4f}{_format_interval(intervals.get(name))}")
+
+
+def _format_interval(interval: "Interval | None") -> str:
+    if interval is None:
+        return ""
+    return f"  95 %: {interval.low:.4f} to {interval.high:.4f} ({interval.method})"

@@ -30,6 +30,11 @@ class Metrics(dict[str, float]):
         self.intervals = intervals
 
 
+def find_intervals(metrics: Mapping[str, float]) -> dict[str, Interval]:
+    """Return the intervals of the metrics that have one."""
+    return metrics.intervals() if isinstance(metrics, Metrics) else {}
+
+
 def wilson_interval(right: int, n: int) -> Interval:
     """Return the interval of the share right / n of independent examples; n is at least 1.
 

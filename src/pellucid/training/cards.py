@@ -9,7 +9,7 @@ from pellucid.config.any_model import AnyModelConfig
 from pellucid.config.model import ModelConfig
 from pellucid.config.rnn import RNNConfig
 from pellucid.config.run import RunConfig
-from pellucid.metrics.intervals import RESAMPLES, Interval, Metrics
+from pellucid.metrics.intervals import RESAMPLES, Interval, find_intervals
 from pellucid.training.epochs import describe_batch
 
 MAX_LABELS = 50
@@ -93,7 +93,7 @@ def _command(config: RunConfig) -> str:
 def _describe_scores(config: RunConfig, scores: Mapping[str, float], n_validation: int) -> str:
     if not scores:
         return ""
-    intervals = scores.intervals() if isinstance(scores, Metrics) else {}
+    intervals = find_intervals(scores)
     lines = [
         f"| {name} | {value:.3f} | {_show(intervals, name)} |" for name, value in scores.items()
     ]

@@ -64,7 +64,8 @@ def locate_run(settings: Mapping[str, Any], where: str) -> tuple[dict[str, Any],
     if kept is not None and _can_be_completed_by(kept, settings):
         settings = merge_settings(asdict(kept), settings)
         data = _with_languages(build(DataConfig, settings["data"], where))
-    return {**settings, "data": asdict(data)}, run
+    codes = {name: getattr(data, name) for name in ("source_language", "target_language")}
+    return {**settings, "data": {**(settings.get("data") or {}), **codes}}, run
 
 
 def prepare_run(
