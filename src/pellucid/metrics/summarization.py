@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
+import numpy as np
+
 from pellucid.errors import DataError, UsageError
 from pellucid.metrics.translation import Score
 from pellucid.text.languages import base_language
@@ -29,19 +31,25 @@ def rouge(summaries: Sequence[str], references: Sequence[str], language: str = "
     Raises: DataError if there is no summary or the lengths differ; UsageError if the package is
     missing.  Source: Lin 2004.
     """
+    means = rouge_by_text(summaries, references, language).mean(axis=0)
+    signature = rouge_signature(_is_english(references, language))
+    return [Score(name, float(mean), signature) for name, mean in zip(NAMES, means, strict=True)]
+
+
+def rouge_by_text(
+    summaries: Sequence[str], references: Sequence[str], language: str = ""
+) -> np.ndarray:
+    """Return the scores of `rouge` for each summary, (N, 4) in the order of `NAMES`."""
     if not summaries or len(summaries) != len(references):
         raise DataError(
             f"{len(summaries)} summaries for {len(references)} references. Give one for each."
         )
-    is_english = _is_english(references, language)
-    scorer = _scorer(is_english)
-    sums = dict.fromkeys(NAMES, 0.0)
-    for summary, reference in zip(summaries, references, strict=True):
-        values = scorer.score(_split_sentences(reference), _split_sentences(summary))
-        for name in NAMES:
-            sums[name] += values[name].fmeasure
-    signature = rouge_signature(is_english)
-    return [Score(name, 100 * sums[name] / len(summaries), signature) for name in NAMES]
+    scorer = _scorer(_is_english(references, language))
+    scores = [
+        scorer.score(_split_sentences(reference), _split_sentences(summary))
+        for summary, reference in zip(summaries, references, strict=True)
+    ]
+    return np.array([[100 * each[name].fmeasure for name in NAMES] for each in scores])
 
 
 def check_rouge() -> None:

@@ -12,7 +12,8 @@ from pellucid.data.examples import Encoded, LeftOutRecord, ValidationData, split
 from pellucid.data.records import Record
 from pellucid.formats.bundle import Bundle
 from pellucid.inference.summarize import join_lines, summarize
-from pellucid.metrics.summarization import check_rouge, rouge
+from pellucid.metrics.intervals import Metrics, bootstrap_intervals
+from pellucid.metrics.summarization import NAMES, check_rouge, rouge_by_text
 from pellucid.tasks.encoder import max_text_tokens
 from pellucid.tasks.encoder_decoder import EncoderDecoderTask
 
@@ -54,8 +55,15 @@ class SummarizationTask(EncoderDecoderTask):
         bundle = self.export(module)["final"]
         documents, references = zip(*(r.values for r in validation.records), strict=True)
         summaries = [best.text for best, *_ in summarize(bundle, documents)]
-        rouges = rouge(summaries, references, bundle.languages[0])
-        return {**scores, **{score.name: score.value for score in rouges}}
+        rouges = rouge_by_text(summaries, references, bundle.languages[0])  # (N, 4)
+
+        def means(texts: np.ndarray) -> dict[str, float]:
+            return dict(zip(NAMES, rouges[texts].mean(axis=0).tolist(), strict=True))
+
+        everything = np.arange(len(rouges))
+        return Metrics(
+            {**scores, **means(everything)}, lambda: bootstrap_intervals(means, len(rouges))
+        )
 
     def export(self, module: nn.Module) -> Mapping[str, Bundle]:
         """Return the only model of this task."""
