@@ -20,6 +20,7 @@ def main() -> None:
     arguments = parser.parse_args()
     commands = {
         "train": ["benchmarks.train"],
+        "train-masked-lm": ["benchmarks.train_tasks", "masked_lm"],
         "decode-tiny": ["benchmarks.decode", arguments.run],
         "decode-base": ["benchmarks.decode", "base"],
         "encode": ["benchmarks.encode"],

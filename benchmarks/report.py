@@ -18,14 +18,19 @@ CPU_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_i
 PACKAGES = ("torch", "transformers", "ctranslate2", "onnxruntime", "numpy")
 
 
-def multi30k() -> Path:
-    """Return the folder of Multi30k's tokenised files; exit with a message if there is none."""
+def shared_data(name: str) -> Path:
+    """Return a folder of the shared data; exit with a message if there is none."""
     shared = Path(os.environ.get("PELLUCID_SHARED") or REPOSITORY.parent / "shared")
-    folder = shared / "data" / "multi30k" / "tok"
+    folder = shared / "data" / name
     if not folder.is_dir():
-        print(f"skipped: no Multi30k at {folder}. Set PELLUCID_SHARED to the folder of data/.")
+        print(f"skipped: no folder {folder}. Set PELLUCID_SHARED to the folder of data/.")
         sys.exit(0)
     return folder
+
+
+def multi30k() -> Path:
+    """Return the folder of Multi30k's tokenised files; exit with a message if there is none."""
+    return shared_data("multi30k") / "tok"
 
 
 def show(
