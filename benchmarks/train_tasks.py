@@ -178,9 +178,10 @@ def run_pellucid(settings: Mapping[str, Any], unit: str, seconds: float) -> tupl
     prepare_for_steps()  # as our command line does
     prepared, run = prepare(settings)
     config, task, data = prepared.config, prepared.task, prepared.data
-    trainer = Trainer(task, data, config, run)
     stream = Stream(task, data.train, config.training).iterate_from(0)
     choices = choose_kernels(torch.device("cpu")).choices
+    with use_kernels(choices):  # the trainer reads there whether to compute in bf16
+        trainer = Trainer(task, data, config, run)
 
     def update() -> float:
         micro_batches = list(islice(stream, 1))
