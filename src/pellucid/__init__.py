@@ -3,10 +3,10 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pellucid.api import load, train
+    from pellucid.api import load, load_vectors, train
 
 __version__ = "0.1.0"
-__all__ = ["load", "train"]
+__all__ = ["load", "load_vectors", "train"]
 
 
 def __getattr__(name: str) -> Any:

@@ -6,12 +6,13 @@ from dataclasses import fields
 import pytest
 import yaml
 
-from pellucid import garden
+from pellucid import garden, load_vectors
 from pellucid.cli.task_sections import task_sections
 from pellucid.config.model import ModelConfig
 from pellucid.config.rnn import RNNConfig
 from pellucid.config.tasks.catalog import TASK_CONFIGS
-from pellucid.errors import UsageError
+from pellucid.data.vectors import read_vectors
+from pellucid.errors import DataError, UsageError, VerificationError
 from pellucid.families.run_config import build_run
 
 SMALL = [
@@ -125,3 +126,28 @@ def test_settings_of_another_task_are_unknown(pellucid, tagged):
     done = pellucid("train", "--task", "tagging", "--data.train", tagged, "--objective.chosen", "1")
     assert done.code == 2
     assert "--objective.chosen" in done.err
+
+
+def test_word_vectors_from_text_to_neighbors(pellucid, text, tmp_path):
+    run = tmp_path / "a run"
+    small = ["--model.d-model", "8", "--tokenizer.vocab-size", "300", "--training.max-updates", "3"]
+    args = ["--task", "word_vectors", "--data.train", text, "--run-dir", run]
+    done = pellucid("train", *args, *small)
+    assert done.code == 0, done.err
+    assert f"The vectors are in {run}/final" in done.out
+    assert "skip-gram model" in (run / "final" / "README.md").read_text()
+    vectors = load_vectors(run)
+    assert [n.word for n in vectors.nearest("the", top=len(vectors) - 1)].count("the") == 0
+    rows = {word: row for row, word in enumerate(vectors.words)}
+    values = read_vectors(str(run / "final" / "vectors.txt"), rows, 8).values
+    assert (values == vectors.values).all()
+    for verb in (["info", run], ["evaluate", run, "--data", text]):
+        refused = pellucid(*verb)
+        assert refused.code == 3
+        assert "holds word vectors, no model" in refused.err
+    assert pellucid("average", run, "--out", tmp_path / "mean").code == 2
+    (run / "final" / "vectors.txt").write_text("1 2\na 1 2\n")
+    with pytest.raises(VerificationError, match=r"vectors\.txt"):
+        load_vectors(run)
+    with pytest.raises(DataError, match="no word vectors at"):
+        load_vectors(tmp_path)

@@ -1,4 +1,4 @@
-"""`pellucid.load` and `pellucid.train`."""
+"""`pellucid.load`, `pellucid.load_vectors` and `pellucid.train`."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,13 +7,15 @@ from typing import Any
 from pellucid.api.loaded import Loaded
 from pellucid.config.paths import with_absolute_paths
 from pellucid.config.read import read_yaml
+from pellucid.data.word_vectors import WordVectors
 from pellucid.formats.locate import locate
 from pellucid.formats.open_model import open_model
+from pellucid.formats.save_word_vectors import load_word_vectors
 from pellucid.nn.device import choose_device
 from pellucid.nn.kernels import PackedType
 from pellucid.nn.pack_model import check_dtype
 
-__all__ = ["Loaded", "load", "train"]
+__all__ = ["Loaded", "load", "load_vectors", "train"]
 
 
 def load(
@@ -33,8 +35,19 @@ def load(
     return Loaded(bundle, choose_device(device), dtype)
 
 
-def train(settings: Mapping[str, Any] | str | Path) -> Loaded:
+def load_vectors(name: str | Path) -> WordVectors:
+    """Open the word vectors of a finished run, or of a text file of word2vec or GloVe.
+
+    Raises: DataError naming file and line, or if there are none; VerificationError if a file of
+    the run is damaged.
+    """
+    return load_word_vectors(name)
+
+
+def train(settings: Mapping[str, Any] | str | Path) -> Any:
     """Train by a mapping of settings or a YAML file, or resume; return the finished model.
+
+    The result is as of `load`; of task word_vectors, as of `load_vectors`.
 
     Raises: DataError, ConfigError, ResourceError; KeyboardInterrupt if a signal stopped it, after
     its state was saved.
@@ -47,4 +60,5 @@ def train(settings: Mapping[str, Any] | str | Path) -> Loaded:
         trained = run_training(with_absolute_paths(read_yaml(settings)), where=str(settings))
     if trained.signal is not None:
         raise KeyboardInterrupt
-    return load(trained.run.path)
+    has_model = trained.config.objective.has_model
+    return load(trained.run.path) if has_model else load_vectors(trained.run.path)

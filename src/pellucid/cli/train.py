@@ -104,5 +104,8 @@ def _next_steps(trained: "Trained") -> str:
     c, run = trained.config, trained.run.path
     languages = (c.data.source_language, c.data.target_language)
     uses = c.objective.uses(*(("", "") if c.data.directions else languages))
-    commands = [use.format(run=shlex.quote(str(run))) for use in (*uses, "pellucid info {run}")]
-    return "\n  ".join([f"The model is in {trained.run.final}. Next:", *commands])
+    has_model = c.objective.has_model
+    uses = (*uses, "pellucid info {run}") if has_model else uses
+    commands = [use.format(run=shlex.quote(str(run))) for use in uses]
+    result = "The model is" if has_model else "The vectors are"
+    return "\n  ".join([f"{result} in {trained.run.final}. Next:", *commands])

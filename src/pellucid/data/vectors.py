@@ -55,25 +55,14 @@ def read_vectors(path: str, rows: Mapping[str, int], width: int) -> Vectors:
     not finite, a word of these that appears twice, a file that is empty, cut off, or has none.
     """
     check_width(path, width)
-    n_words, _, lines = _open(path)
     vectors: dict[int, np.ndarray] = {}
-    count = 0
-    for number, text in lines:
-        count += 1
-        word, *fields = text.rsplit(" ", width)
-        where = f"{path}:{number}"
-        _check_row(where, word, fields, width)
+    for where, word, fields in _scan(path):
         row = rows.get(word)
         if row is None:
             continue
         if row in vectors:
             raise DataError(f"{where}: {word!r} appears again. Keep one of its vectors.")
         vectors[row] = _parse(where, word, fields)
-    if n_words not in (None, count):
-        raise DataError(
-            f"{path}: line 1 promises {n_words:,} words, and there are {count:,}: it is cut off,"
-            " or several files joined. Download it again, or correct line 1."
-        )
     if not vectors:
         raise DataError(
             f"{path} has none of the vocabulary's {len(rows):,} whole words. Is it of another"
@@ -81,6 +70,41 @@ def read_vectors(path: str, rows: Mapping[str, int], width: int) -> Vectors:
         )
     indices = np.fromiter(vectors, np.int64)
     return Vectors(indices, np.stack([vectors[row] for row in indices.tolist()]))
+
+
+def read_all_vectors(path: str) -> tuple[list[str], np.ndarray]:
+    """Return all words of a file, and their vectors (W, E) in float32.
+
+    Raises: DataError as `read_vectors`.
+    """
+    vectors: dict[str, np.ndarray] = {}
+    for where, word, fields in _scan(path):
+        if word in vectors:
+            raise DataError(f"{where}: {word!r} appears again. Keep one of its vectors.")
+        vectors[word] = _parse(where, word, fields)
+    if not vectors:
+        raise DataError(f"{path} has no vectors. Give a text file of word2vec or GloVe.")
+    return list(vectors), np.stack(list(vectors.values()))
+
+
+def _scan(path: str) -> Iterator[tuple[str, str, list[str]]]:
+    """Yield the position, word and numbers of each line.
+
+    Raises: DataError at a line of another width, or if a header counts other words.
+    """
+    n_words, width, lines = _open(path)
+    count = 0
+    for number, text in lines:
+        count += 1
+        word, *fields = text.rsplit(" ", width)
+        where = f"{path}:{number}"
+        _check_row(where, word, fields, width)
+        yield where, word, fields
+    if n_words not in (None, count):
+        raise DataError(
+            f"{path}: line 1 promises {n_words:,} words, and there are {count:,}: it is cut off,"
+            " or several files joined. Download it again, or correct line 1."
+        )
 
 
 def _open(path: str) -> _File:

@@ -18,6 +18,7 @@ from pellucid.families.marian import MARIAN
 from pellucid.families.mbart import MBART
 from pellucid.families.rnn import RNN
 from pellucid.families.roberta import ROBERTA
+from pellucid.families.skip_gram import SKIP_GRAM
 from pellucid.families.t5 import T5
 from pellucid.families.text_cnn import TEXT_CNN
 from pellucid.families.transformer import TRANSFORMER
@@ -44,7 +45,8 @@ PUBLISHED_FAMILIES = {
 }
 """Families that `transformers` can read and write."""
 LOCAL_FAMILIES = {
-    family.name: family for family in (TRANSFORMER, RNN, BAG_OF_WORDS, TEXT_CNN, BILSTM, HMM)
+    family.name: family
+    for family in (TRANSFORMER, RNN, BAG_OF_WORDS, TEXT_CNN, BILSTM, HMM, SKIP_GRAM)
 }
 """Families that exist only in pellucid's own layout."""
 UNPUBLISHED_FAMILIES = {GPT3.name: GPT3, **LOCAL_FAMILIES}

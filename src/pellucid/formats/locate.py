@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from pellucid.data.word_vectors import FILE as VECTORS
 from pellucid.errors import DataError, UsageError
 from pellucid.formats.hub import fetch, is_hub_name
 
@@ -25,6 +26,8 @@ def locate(name: str | Path) -> Path:
     for candidate in (path / "final", path, SHIPPED / path.name):
         if (candidate / "config.json").is_file():
             return candidate
+    if any((candidate / VECTORS).is_file() for candidate in (path / "final", path)):
+        raise DataError(f"{path} holds word vectors, no model. Open them: pellucid.load_vectors.")
     if (path / "config.yaml").is_file():
         raise DataError(f"{path} is a run without a final model. Finish its training first.")
     shipped = ", ".join(sorted(p.name for p in SHIPPED.glob("*") if p.is_dir())) or "none"

@@ -16,6 +16,7 @@ TASKS = {
     "similarity": ("pellucid.tasks.similarity", "build_similarity_task"),
     "summarization": ("pellucid.tasks.summarization", "SummarizationTask"),
     "tagging": ("pellucid.tasks.tagging", "TaggingTask"),
+    "word_vectors": ("pellucid.tasks.word_vectors", "WordVectorsTask"),
     "question_answering": ("pellucid.tasks.question_answering", "QuestionAnsweringTask"),
 }
 """The module of each, and its class or the function that chooses it; `config/tasks/catalog.py` has

@@ -108,6 +108,10 @@ class Task(Protocol):
         """Return one example for `collate`. `seed` differs from epoch to epoch."""
         return examples[index]
 
+    def with_statistics(self, train: Examples) -> "Task":
+        """Return the task with what it needs to know of all training examples, such as counts."""
+        return self
+
     def build(self, seed: int) -> nn.Module:
         """Return the module to train, initialized from `seed` or from `inputs.start`."""
         ...

@@ -51,6 +51,8 @@ def average_checkpoints(paths: Sequence[Path]) -> Bundle:
     run = RunDirectory(runs.pop())
     inputs = read_inputs(run)
     config = inputs.config
+    if not config.objective.has_model:
+        raise UsageError(f"the result of task {config.task} is no model. Use the run's own result.")
     tensors = checkpoints.average(paths, "ema" if config.training.ema else "weights")
     task = build_task(inputs)
     module = build_module(task, config)

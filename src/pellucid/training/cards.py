@@ -44,6 +44,8 @@ def model_card(config: RunConfig, scores: Mapping[str, float], facts: CardFacts)
     n = training.average
     labels = _describe_labels(facts.label_counts)
     weights = f"mean of the last {n} checkpoints" if n > 1 else "weights of one checkpoint"
+    measure = "\nMeasure it on your own text before you rely on it: `pellucid evaluate`.\n"
+    measure = measure if config.objective.has_model else ""
     return f"""# {title}
 
 A {kind} trained with pellucid {__version__}.
@@ -62,9 +64,7 @@ A {kind} trained with pellucid {__version__}.
 
 {_describe_scores(config, scores, facts.n_validation)}## Limits
 
-{_describe_limits(config, facts)}
-Measure it on your own text before you rely on it: `pellucid evaluate`.
-"""
+{_describe_limits(config, facts)}{measure}"""
 
 
 def _describe_labels(label_counts: Mapping[str, Mapping[str, int]]) -> str:

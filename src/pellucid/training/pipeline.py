@@ -8,7 +8,9 @@ from typing import Any
 import torch
 
 from pellucid.config.run import RunConfig
+from pellucid.formats.bundle import Bundle
 from pellucid.formats.save_bundle import save_bundle
+from pellucid.formats.save_word_vectors import save_word_vectors
 from pellucid.locks import RunLock
 from pellucid.nn.device import choose_device
 from pellucid.nn.kernel_choice import read_pinned_choices
@@ -99,16 +101,20 @@ def _finish(config: RunConfig, trainer: Trainer, run: RunDirectory) -> None:
     trainer.reporter.log_metrics({f"final_{name}": value for name, value in scores.items()})
     module, known = trainer.module.cpu(), run.facts() or {}
     merge_lora(module)
-    for name, bundle in trainer.task.export(module).items():
+    for name, finished in trainer.task.export(module).items():
+        is_model = isinstance(finished, Bundle)
+        model = finished.model if is_model else module
+        shape = finished.model_config if is_model else config.model
         facts = CardFacts(
             updates=progress.step,
-            n_parameters=sum(p.numel() for p in bundle.model.parameters()),
+            n_parameters=sum(p.numel() for p in model.parameters()),
             n_records=known["records"],
             n_validation=len(trainer.data.validation.records),
             label_counts=known["label_counts"],
         )
-        card = model_card(replace(config, model=bundle.model_config), scores, facts)
-        save_bundle(run.path / name, replace(bundle, card=card))
+        card = model_card(replace(config, model=shape), scores, facts)
+        save = save_bundle if is_model else save_word_vectors
+        save(run.path / name, replace(finished, card=card))
 
 
 def _reporter(run: RunDirectory, reporter: Reporter | None) -> Reporter:

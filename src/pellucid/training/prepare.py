@@ -115,7 +115,7 @@ def prepare_run(
         for message in describe_data(config, corpus, train, task.order):
             reporter.log(message)
     data = TrainingData(train, ValidationData(validation, corpus.valid))
-    return PreparedRun(config, build_task(inputs), data, start)
+    return PreparedRun(config, build_task(inputs).with_statistics(train), data, start)
 
 
 def _open_corpus_and_teacher(

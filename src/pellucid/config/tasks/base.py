@@ -53,6 +53,9 @@ class TaskConfig(ABC):
         """Return the settings of a finished model, as far as they matter for its metrics."""
         return cls()
 
+    has_model: ClassVar[bool] = True
+    """Whether the result is a model that `load` opens; otherwise it is word vectors."""
+
     @property
     def available_metrics(self) -> Mapping[str, Direction]:
         """The metrics that `validate` returns with these settings."""

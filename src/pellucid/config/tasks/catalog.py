@@ -13,6 +13,7 @@ from pellucid.config.tasks.span_corruption import SpanCorruptionConfig
 from pellucid.config.tasks.summarization import SummarizationConfig
 from pellucid.config.tasks.tagging import TaggingConfig
 from pellucid.config.tasks.translation import TranslationConfig
+from pellucid.config.tasks.word_vectors import WordVectorsConfig
 from pellucid.errors import ConfigError
 
 TASK_CONFIGS: dict[str, type[TaskConfig]] = {
@@ -28,6 +29,7 @@ TASK_CONFIGS: dict[str, type[TaskConfig]] = {
         ClassificationConfig,
         SimilarityConfig,
         TaggingConfig,
+        WordVectorsConfig,
         QuestionAnsweringConfig,
         SummarizationConfig,
     )
