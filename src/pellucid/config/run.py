@@ -36,8 +36,8 @@ class RunConfig:
     """Task, such as translation or masked_lm; docs/tasks.md lists all."""
     size: str = "auto"
     """Model size. For translation: tiny, small, base or big, or rnn for the recurrent model. For
-    encoders: bert-tiny etc. For T5 and BART: t5-efficient-tiny, bart-tiny etc. auto: chosen by data
-    and machine."""
+    encoders: bert-tiny etc. For T5 and BART: t5-efficient-tiny, bart-tiny etc. Baselines:
+    bag-of-words, text-cnn, bilstm, hmm. auto: chosen by data and machine."""
     start_from: str = ""
     """A model to fine-tune (a directory, a run or a shipped name). Its architecture, weights and
     tokenizer are used."""

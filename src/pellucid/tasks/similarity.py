@@ -207,6 +207,7 @@ class BiEncoderTask(SimilarityTask):
         return torch.cosine_similarity(first, second, eps=1e-12)
 
     def sum_loss(self, predicted: Tensor, scores: Tensor) -> Tensor:
+        """Return the loss of all pairs of a batch together; it grows with the batch."""
         return cosent(predicted, scores) * len(scores)
 
     def export(self, module: nn.Module) -> Mapping[str, Bundle]:
