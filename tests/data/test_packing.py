@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pellucid.data.packing import Stream, pack, sliding_windows
+from pellucid.data.packing import Stream, pack, slide_windows
 from pellucid.data.records import Record
 
 
@@ -36,7 +36,7 @@ def test_nothing_gives_no_block():
 @pytest.mark.parametrize(("size", "stride"), [(4, 1), (4, 2), (4, 4), (1, 1), (5, 3)])
 @pytest.mark.parametrize("n", [1, 3, 4, 5, 11])
 def test_each_token_is_scored_once_and_with_context(n, size, stride):  # authority: counting
-    windows = list(sliding_windows(n, size, stride))
+    windows = list(slide_windows(n, size, stride))
     scored = [i for w in windows for i in range(w.scored_from, w.end)]
     assert scored == list(range(n))
     for w in windows:

@@ -14,7 +14,7 @@ from pellucid.api.loaded import Loaded
 from pellucid.config.data import DataConfig, TokenizerConfig
 from pellucid.config.run import RunConfig
 from pellucid.config.tasks.catalog import TASK_CONFIGS
-from pellucid.config.tasks.language_modeling import CODE, code_token
+from pellucid.config.tasks.language_modeling import CODE, make_code_token
 from pellucid.config.training import TrainingConfig
 from pellucid.data.records import Record
 from pellucid.errors import ConfigError, DataError
@@ -24,7 +24,7 @@ from pellucid.formats.open_model import open_model
 from pellucid.formats.save_bundle import save_bundle
 from pellucid.tasks.language_modeling import LanguageModelingTask
 from pellucid.tasks.protocol import TaskInputs
-from pellucid.text.control_codes import code_id
+from pellucid.text.control_codes import find_code_id
 from pellucid.text.train import train_tokenizers
 from tasks.small import validation_data_of
 
@@ -42,7 +42,7 @@ def inputs_of(size="gpt2-micro", records=RECORDS, kind="char", context=16, **mor
     )
     model = replace(model, attention_dropout=0.0, activation_dropout=0.0)
     codes = tuple(sorted({r.values[1] for r in records} - {None}))
-    special = ALL_FAMILIES[family].special_tokens._replace(extra=tuple(map(code_token, codes)))
+    special = ALL_FAMILIES[family].special_tokens._replace(extra=tuple(map(make_code_token, codes)))
     config = RunConfig(
         task="language_modeling",
         objective=TASK_CONFIGS["language_modeling"](**more),
@@ -67,7 +67,7 @@ def stream_of(tokenizer, records):
     ids = [tokenizer.id("eos")]
     for record in records:
         if not record.continues and record.values[1] is not None:
-            ids.append(code_id(tokenizer, record.values[1]))
+            ids.append(find_code_id(tokenizer, record.values[1]))
         ids += tokenizer.encode(record.values[0]).ids
         if record.line == len(records) or not records[record.line].continues:
             ids.append(tokenizer.id("eos"))
@@ -87,7 +87,7 @@ def test_blocks_are_the_joined_documents():  # authority: slicing
 def test_blocks_inside_a_document_begin_with_its_code():  # authority: by hand, from the stream
     task = LanguageModelingTask(inputs_of(records=CODED))
     tokenizer = task.inputs.tokenizers.source
-    codes = {code_id(tokenizer, "new"), code_id(tokenizer, "old")}
+    codes = {find_code_id(tokenizer, "new"), find_code_id(tokenizer, "old")}
     stream = stream_of(tokenizer, CODED)
     blocks = [each.columns[0].tolist() for each in task.encode(CODED)]
     assert [i for block in blocks for i in block[1:]] == stream[1:]
@@ -185,15 +185,15 @@ def test_the_tokenizer_opens_in_transformers(kind, tmp_path):  # authority: tran
     tokenizer = task.inputs.tokenizers.source
     assert peer(text).input_ids == tokenizer.encode(text).ids
     assert peer.decode(peer(text).input_ids) == text == tokenizer.decode(tokenizer.encode(text).ids)
-    assert peer.convert_tokens_to_ids("<|old|>") == code_id(tokenizer, "old")
+    assert peer.convert_tokens_to_ids("<|old|>") == find_code_id(tokenizer, "old")
     assert peer.eos_token == "<|endoftext|>"
     spelled = tokenizer.encode("<|old|><|endoftext|>").ids  # text is no code
-    assert not {code_id(tokenizer, "old"), tokenizer.id("eos")} & set(spelled)
+    assert not {find_code_id(tokenizer, "old"), tokenizer.id("eos")} & set(spelled)
     again = open_model(tmp_path / "m")
     assert (again.task, again.family) == ("language_modeling", "gpt2")
     assert again.special_ids.end == again.special_ids.start == tokenizer.id("eos")
     assert tokenizer.id("unk") in again.special_ids.banned
-    assert code_id(again.tokenizers.source, "new") == code_id(tokenizer, "new")
+    assert find_code_id(again.tokenizers.source, "new") == find_code_id(tokenizer, "new")
 
 
 def test_generation_with_a_code_begins_as_documents_do():  # authority: a greedy loop
@@ -203,7 +203,7 @@ def test_generation_with_a_code_begins_as_documents_do():  # authority: a greedy
     end = source.id("eos")
     for code, prompt in (("old", "The "), ("new", "")):
         (result,) = Loaded(bundle, CPU).generate([prompt], code=code, beam=1, max_length=6)
-        ids = [end, code_id(source, code), *source.encode(prompt).ids]
+        ids = [end, find_code_id(source, code), *source.encode(prompt).ids]
         n = len(ids)
         with torch.no_grad():
             while len(ids) < n + 6 and ids[n:][-1:] != [end]:

@@ -79,7 +79,7 @@ class Window(NamedTuple):
     """The first token that no earlier window has scored."""
 
 
-def sliding_windows(n: int, size: int, stride: int) -> Iterator[Window]:
+def slide_windows(n: int, size: int, stride: int) -> Iterator[Window]:
     """Yield windows of at most `size` tokens, `stride` apart, that score each of n tokens once.
 
     All tokens but the first `size` have at least size - stride tokens before them.

@@ -18,7 +18,7 @@ from pellucid.inference.methods import (
     stream_text,
 )
 from pellucid.inference.options import NO_OPTIONS, CallOptions, max_positions, prefix_rows
-from pellucid.text.control_codes import code_id
+from pellucid.text.control_codes import find_code_id
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def _with_code(bundle: Bundle, rows: Sequence[Row], code: str) -> list[Row]:
     if not code:
         return list(rows)
     end = find_token_id(bundle, "eos")
-    before = [*([] if end is None else [end]), code_id(bundle.tokenizers.source, code)]
+    before = [*([] if end is None else [end]), find_code_id(bundle.tokenizers.source, code)]
     return [row._replace(ids=[*before, *row.ids]) for row in rows]
 
 

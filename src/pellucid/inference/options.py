@@ -25,7 +25,7 @@ class CallOptions:
     banned: Sequence[str] = ()
     """Strings that are not generated, as the tokenizer splits them."""
     code: str = ""
-    """The control code that each text begins with, before its prompt."""
+    """Control code before each prompt; empty means none."""
     to: str = ""
     """Target language of a translator with several; "" means the one that the model names."""
     first: int = 0

@@ -15,7 +15,7 @@ from pellucid.config.model import ModelConfig
 from pellucid.config.tasks.language_modeling import CODE, LanguageModelingConfig
 from pellucid.data.batching import EVALUATION_TOKENS
 from pellucid.data.examples import Encoded, Examples, LeftOutRecord, ValidationData
-from pellucid.data.packing import Stream, pack, sliding_windows
+from pellucid.data.packing import Stream, pack, slide_windows
 from pellucid.data.records import Record
 from pellucid.errors import ConfigError, DataError, UsageError
 from pellucid.families.catalog import PUBLISHED_FAMILIES
@@ -31,12 +31,12 @@ from pellucid.tasks.next_token import (
     TokenBatch,
     collate_windows,
     measure,
-    scored_states,
+    select_scored,
     sum_loss,
 )
 from pellucid.tasks.protocol import Task, TaskInputs, Term
 from pellucid.tasks.starting_weights import copy_starting_weights
-from pellucid.text.control_codes import code_id
+from pellucid.text.control_codes import find_code_id
 from pellucid.text.tokenizer import Tokenizer
 
 NAME = LanguageModelingConfig.name
@@ -65,10 +65,10 @@ class LanguageModelingTask(Task):
                 " tokens, so that some would not be scored. Use less."
             )
         for code in self.inputs.labels.get(CODE, ()):
-            code_id(self._tokenizer, code)
+            find_code_id(self._tokenizer, code)
 
     def encode(self, records: Iterable[Record]) -> Iterator[Encoded | LeftOutRecord]:
-        """The joined documents in blocks: the token before, and as many as the context holds."""
+        """Yield the joined documents in blocks: the previous token, and those to predict."""
         blank: list[LeftOutRecord] = []
         for block in pack(self._documents(records, blank), self.context, self._end):
             ids = np.array([self._token_before(block.previous, block.ids[0], block.record)])
@@ -77,7 +77,7 @@ class LanguageModelingTask(Task):
         yield from blank
 
     def example(self, examples: Examples, index: int, seed: int) -> np.ndarray:
-        """A window that begins anywhere in block `index`, so that each epoch cuts other windows."""
+        """Return a window that begins anywhere in block `index`: windows differ between epochs."""
         (block,) = examples[index]
         if index + 1 == len(examples):
             return block
@@ -88,7 +88,7 @@ class LanguageModelingTask(Task):
         return Stream(ids, self._codes).window(begin, len(ids) - 1)
 
     def build(self, seed: int) -> nn.Module:
-        """A decoder with a head that predicts the next token."""
+        """Build a decoder with a head that predicts the next token."""
         head = self.inputs.heads.get(HEAD) or get_family_head(self.inputs.config.family, HEAD)
         family = PUBLISHED_FAMILIES[self.inputs.config.family]
         with torch.device("meta"):
@@ -98,35 +98,35 @@ class LanguageModelingTask(Task):
         return model
 
     def collate(self, examples: Sequence[np.ndarray], seed: int) -> TokenBatch:
-        """Windows to a batch."""
+        """Return windows as a batch."""
         return collate_windows(examples, [0] * len(examples))
 
     def counts(self, batch: TokenBatch) -> dict[str, int]:
-        """Tokens that are predicted."""
+        """Return the number of predicted tokens."""
         return {NAME: len(batch.labels)}
 
     def tokens(self, batch: TokenBatch) -> int:
-        """Tokens that are read, without padding."""
+        """Return the number of tokens, without padding."""
         return len(batch.labels)
 
     def loss(self, module: nn.Module, batch: TokenBatch) -> dict[str, Term]:
-        """Cross-entropy of the next tokens."""
+        """Return the cross-entropy of the next tokens."""
         assert isinstance(module, Model)
-        logits = module.heads[HEAD](scored_states(module(batch.ids), batch))  # (N, V)
+        logits = module.heads[HEAD](select_scored(module(batch.ids), batch))  # (N, V)
         return {NAME: Term(cross_entropy(logits, batch.labels))}
 
     def validate(
         self, module: nn.Module, validation: ValidationData, device: torch.device
     ) -> dict[str, float]:
-        """Loss and perplexity per token; bits per byte and per character of the documents.
+        """Return loss and perplexity per token, and bits per byte and character of the documents.
 
-        Each token is scored once, in a window of the model's context that ends with it or up to
-        `stride` tokens later. End tokens and control codes count as tokens, but not as text.
+        Each token is scored once, by sliding windows. End tokens and control codes count as tokens,
+        but not as text.
         """
         assert isinstance(module, Model)
         stream = self._stream(validation)
         stride = self._objective.stride or math.ceil(self.context / 2)
-        windows = sliding_windows(len(stream), self.context, stride)
+        windows = slide_windows(len(stream), self.context, stride)
         total, n_rows = 0.0, max(1, EVALUATION_TOKENS // self.context)
         with torch.no_grad():
             while part := list(islice(windows, n_rows)):
@@ -136,7 +136,7 @@ class LanguageModelingTask(Task):
         return measure(total, len(stream), validation)
 
     def export(self, module: nn.Module) -> Mapping[str, Bundle]:
-        """The one model of this task."""
+        """Return the bundle of the model."""
         assert isinstance(module, Model)
         c, roles = self.inputs.config, self._tokenizer.roles
         ids = {"bos_token_id": "eos", "eos_token_id": "eos", "pad_token_id": "pad"}
@@ -159,13 +159,13 @@ class LanguageModelingTask(Task):
 
     @property
     def context(self) -> int:
-        """Tokens that the model reads at once, in training and in evaluation."""
+        """Number of tokens that the model reads at once, in training and in evaluation."""
         return min(self.inputs.config.data.max_length, self._model_config.max_length)
 
     def _documents(
         self, records: Iterable[Record], blank: list[LeftOutRecord]
     ) -> Iterator[tuple[np.ndarray, Record]]:
-        """Each document's control code, if it has one, its tokens, and the end token."""
+        """Yield each document's control code, if it has one, its tokens, and the end token."""
         end = np.array([] if self._end is None else [self._end], np.int32)
         latest: Record | None = None
         for ids, record in tokenize_documents(records, self._tokenizer):
@@ -183,18 +183,18 @@ class LanguageModelingTask(Task):
             yield end, latest
 
     def _token_before(self, previous: int, first: int, record: Record) -> int:
-        """The token that a block begins after: inside a document with a code, the code."""
-        code = self._code_of(record)
-        return previous if code in (None, first) or not self.repeats_codes else code  # type: ignore[return-value]
+        """Return the token that precedes a block: inside a document with a code, the code."""
+        code = self._code_of(record) if self.repeats_codes else None
+        return previous if code is None or code == first else code
 
     def _code_of(self, record: Record) -> int | None:
-        """The token of a record's control code. Raises: DataError if the model has none."""
+        """Return the token of a record's control code. Raises: DataError if the model lacks it."""
         code = record.values[1]
         if code is None:
             return None
         if code not in self._code_ids:
             try:
-                self._code_ids[code] = code_id(self._tokenizer, code)
+                self._code_ids[code] = find_code_id(self._tokenizer, code)
             except UsageError as error:
                 raise DataError(f"{record.file}:{record.line}: {error}") from error
         return self._code_ids[code]
@@ -230,7 +230,9 @@ class LanguageModelingTask(Task):
 
     @cached_property
     def _code_ids(self) -> dict[str, int]:
-        return {code: code_id(self._tokenizer, code) for code in self.inputs.labels.get(CODE, ())}
+        return {
+            code: find_code_id(self._tokenizer, code) for code in self.inputs.labels.get(CODE, ())
+        }
 
     @cached_property
     def _codes(self) -> frozenset[int]:

@@ -42,7 +42,7 @@ def collate_windows(rows: Sequence[np.ndarray], scored_from: Sequence[int]) -> T
 
 def sum_loss(model: Model, state: Tensor, batch: TokenBatch) -> float:
     """Return the summed cross-entropy of a batch; only as many logits exist at a time as fit."""
-    state = scored_states(state, batch)  # (N, D)
+    state = select_scored(state, batch)  # (N, D)
     n = max(1, MAX_LOGITS // model.config.vocab_size)
     parts = zip(state.split(n), batch.labels.split(n), strict=True)
     return sum(float(cross_entropy(model.heads[HEAD](x), labels)) for x, labels in parts)
@@ -60,7 +60,7 @@ def measure(total: float, count: int, validation: ValidationData) -> dict[str, f
     }
 
 
-def scored_states(state: Tensor, batch: TokenBatch) -> Tensor:
+def select_scored(state: Tensor, batch: TokenBatch) -> Tensor:
     """States (N, D) of the positions of (B, T, D) whose next token is predicted."""
     flat = state.flatten(0, 1)
     return flat if len(batch.scored) == len(flat) else flat.index_select(0, batch.scored)

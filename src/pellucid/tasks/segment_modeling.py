@@ -18,7 +18,7 @@ from pellucid.tasks.next_token import (
     TokenBatch,
     collate_windows,
     measure,
-    scored_states,
+    select_scored,
     sum_loss,
 )
 from pellucid.tasks.protocol import Task, TaskInputs, Term
@@ -84,18 +84,18 @@ class SegmentModelingTask(LanguageModelingTask):
         super().check()
 
     def example(self, examples: Examples, index: int, seed: int) -> Any:
-        """A block and its number."""
+        """Return a block and its number."""
         return index, examples[index][0]
 
     def build(self, seed: int) -> nn.Module:
-        """A Transformer-XL with a memory for each row of a batch."""
+        """Build a Transformer-XL with a memory for each row of a batch."""
         model = super().build(seed)
         assert isinstance(model, TransformerXL)
         c, longest = self.inputs.config.training, max(self.inputs.longest, default=self.context)
         return CarriedMemory(model, c.batch_examples or max(1, c.max_tokens // longest))
 
     def collate(self, examples: Sequence[Any], seed: int) -> Any:
-        """The next segments. The first block of all is in the first batch of an epoch alone."""
+        """Return the next segments. Block 0 is in the first batch of an epoch, and in no other."""
         batch = collate_windows([ids for _, ids in examples], [0] * len(examples))
         return SegmentBatch(batch, starts=examples[0][0] == 0)
 
@@ -106,15 +106,15 @@ class SegmentModelingTask(LanguageModelingTask):
         return super().tokens(batch.tokens)
 
     def loss(self, module: nn.Module, batch: Any) -> dict[str, Term]:
-        """Cross-entropy of the next tokens; the memory moves on by one segment."""
+        """Return the cross-entropy of the next tokens, and update the memory."""
         assert isinstance(module, CarriedMemory)
-        state = scored_states(module(batch.tokens.ids, batch.starts), batch.tokens)
+        state = select_scored(module(batch.tokens.ids, batch.starts), batch.tokens)
         return {NAME: Term(cross_entropy(module.model.heads[HEAD](state), batch.tokens.labels))}
 
     def validate(
         self, module: nn.Module, validation: ValidationData, device: torch.device
     ) -> dict[str, float]:
-        """As without memory, but the text is read once, in segments, with the memory carried."""
+        """Return the metrics. The text is read once, in segments, with the memory carried."""
         model = module.model if isinstance(module, CarriedMemory) else module
         assert isinstance(model, TransformerXL)
         stream, memory, total = self._stream(validation), None, 0.0
@@ -127,11 +127,11 @@ class SegmentModelingTask(LanguageModelingTask):
         return measure(total, len(stream), validation)
 
     def export(self, module: nn.Module) -> Mapping[str, Any]:
-        """The model without the memory."""
+        """Return the bundle of the model, without the memory."""
         return super().export(module.model if isinstance(module, CarriedMemory) else module)
 
 
 def build_language_modeling(inputs: TaskInputs) -> Task:
-    """The task for a model with memory, or without."""
+    """Return the task for a model with memory, or without."""
     has_memory = isinstance(inputs.config.model, TransformerXLConfig)
     return (SegmentModelingTask if has_memory else LanguageModelingTask)(inputs)

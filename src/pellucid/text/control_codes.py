@@ -4,7 +4,7 @@ from pellucid.errors import UsageError
 from pellucid.text.tokenizer import Tokenizer
 
 
-def known_codes(tokenizer: Tokenizer) -> dict[str, int]:
+def list_codes(tokenizer: Tokenizer) -> dict[str, int]:
     """Return the id of each control code that the tokenizer was trained with."""
     return {
         token[2:-2]: i
@@ -13,12 +13,12 @@ def known_codes(tokenizer: Tokenizer) -> dict[str, int]:
     }
 
 
-def code_id(tokenizer: Tokenizer, code: str) -> int:
+def find_code_id(tokenizer: Tokenizer, code: str) -> int:
     """Return the id of a control code: its own token or, as in CTRL, one word of the vocabulary.
 
     Raises: UsageError if it has none.
     """
-    known = known_codes(tokenizer)
+    known = list_codes(tokenizer)
     if code in known:
         return known[code]
     if known:

@@ -54,7 +54,7 @@ class LanguageModelingConfig(TaskConfig):
     def extra_tokens(
         self, labels: Mapping[str, tuple[str, ...]], data: DataConfig
     ) -> tuple[str, ...]:
-        return tuple(code_token(code) for code in labels.get(CODE, ()))
+        return tuple(make_code_token(code) for code in labels.get(CODE, ()))
 
     @classmethod
     def model_class(cls, size: str) -> type:
@@ -97,7 +97,7 @@ ADAMW: dict[str, Any] = {
 """The optimizer of GPT-3 (Brown et al. 2020, appendix B); rates are higher for small models."""
 
 
-def code_token(code: str) -> str:
+def make_code_token(code: str) -> str:
     """Return the token of a control code, which no text can spell by accident.
 
     Raises: ConfigError at a code that has no such token.
