@@ -225,7 +225,7 @@ def test_impossible_inputs_are_refused():
         list(task.encode([strange]))
     for code in ("", "a|b", "endoftext"):
         with pytest.raises(ConfigError, match="cannot be a control code"):
-            task.inputs.config.objective.extra_tokens({CODE: (code,)})
+            task.inputs.config.objective.extra_tokens({CODE: (code,)}, DataConfig())
 
 
 def vary(module):
