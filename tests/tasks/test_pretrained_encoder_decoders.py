@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
@@ -19,8 +20,10 @@ from pellucid.inference.generate import generate
 from pellucid.tasks.catalog import build_task
 from pellucid.tasks.protocol import TaskInputs
 from pellucid.tasks.span_corruption import SpanCorruptionTask
+from pellucid.text.published.open import open_tokenizers
 from pellucid.text.train import train_tokenizers
 from tasks.small import by_heart, records_of, resumed_and_whole, validation_data_of
+from text.published.samples import t5
 
 SENTENCES = [english for english, _ in garden.pairs(180, "en", "de")]
 TEXTS = [(" ".join(SENTENCES[i : i + 3]),) for i in range(0, 180, 3)]
@@ -134,6 +137,18 @@ def test_sentinels_are_special_in_every_kind_of_tokenizer(kind):
     assert {*sentinels} <= pair.source.extra.keys()
     encoded = set(pair.source.encode("a <extra_id_7> b").ids)
     assert not encoded & {pair.source.extra[s] for s in sentinels}
+
+
+def test_the_sentinels_of_a_published_t5_are_used(tmp_path):
+    """Authority: T5's layout, in which sentinel 0 has the last id and the others count down."""
+    opened = open_tokenizers(t5(tmp_path))
+    inputs = task_of("span_corruption").inputs
+    task = build_task(replace(inputs, tokenizers=opened))
+    task.check()
+    (source, target), *_ = task.make_pairs([(np.arange(3, 43),)], seed=0)
+    last = opened.source.vocab_size - 1
+    assert [i for i in source if i > last - 100] == [last, last - 1]
+    assert [i for i in target if i > last - 100] == [last, last - 1, last - 2]
 
 
 def test_too_few_sentinels_are_refused():
