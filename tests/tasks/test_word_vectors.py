@@ -94,3 +94,20 @@ def test_a_start_is_refused(task):
     inputs = replace(task.inputs, config=replace(task.inputs.config, start_from="x"))
     with pytest.raises(ConfigError, match="trained from scratch"):
         WordVectorsTask(inputs).check()
+
+
+def test_a_negative_that_is_the_context_does_not_count(task):  # authority: the pair without it
+    module, batch = (
+        task.build(3),
+        task.collate([validation_data_of(task, RECORDS).examples[i] for i in range(9)], 1),
+    )
+    with torch.no_grad():
+        module.contexts.add_(torch.randn(module.contexts.shape))
+    noise = batch.noise.clone()
+    noise[:, 1] = batch.contexts
+    others = batch._replace(noise=noise[:, [0, 2]])
+    actual, expected = (
+        task.loss(module, each)["word_vectors"].sum
+        for each in (batch._replace(noise=noise), others)
+    )
+    torch.testing.assert_close(actual, expected, atol=1e-3, rtol=0)
