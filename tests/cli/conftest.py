@@ -8,7 +8,14 @@ from typing import NamedTuple
 
 import pytest
 
-from cli.writers import END, write_bert, write_gpt2, write_tagger
+from cli.writers import (
+    END,
+    write_answerer,
+    write_bert,
+    write_classifier,
+    write_gpt2,
+    write_tagger,
+)
 from pellucid import allocator, garden
 from pellucid.cli.main import main
 
@@ -64,6 +71,8 @@ def ready(tmp_path_factory) -> Ready:
     assert main(["export", str(run), str(folder / "published")]) == 0
     write_bert(folder / "filler", seed=0)
     write_tagger(folder / "tagger", seed=0)
+    write_classifier(folder / "classifier", seed=0)
+    write_answerer(folder / "answerer", seed=0)
     return Ready(run, source, target)
 
 

@@ -7,11 +7,16 @@ from pellucid.cli.parse import parse
 from pellucid.config.tasks.catalog import TASK_CONFIGS
 from pellucid.errors import DataError
 
+TEXTS = ("a.txt", "one text\nanother\n")
 FILES = {
     "translation": ("a.tsv", "a\tx\nb\ty\n"),
-    "masked_lm": ("a.txt", "one text\nanother\n"),
+    "classification": ("a.tsv", "a film\tgood\na book\tbad\n"),
+    "similarity": ("a.tsv", "a\tb\t1\nc\td\t2.5\n"),
     "tagging": ("a.conll", "one\tX\n\ntwo\tO\n"),
+    "question_answering": ("a.tsv", "who?\tthe dog\tdog\nwhere?\ta house\thouse\n"),
+    "summarization": ("a.tsv", "a dog sleeps\tdog\na cat sleeps\tcat\n"),
 }
+"""A sound file of each task; all others read documents."""
 
 
 def check(*args):
@@ -22,10 +27,10 @@ def check(*args):
 
 @pytest.mark.parametrize("task", TASK_CONFIGS)
 def test_sound_data_of_each_task(task, tmp_path, capsys):
-    name, text = FILES[task]
+    name, text = FILES.get(task, TEXTS)
     (tmp_path / name).write_text(text)
     assert check(tmp_path / name, "--task", task) == 0
-    noun = "pairs" if task == "translation" else "examples"
+    noun = "pairs" if task in ("translation", "summarization") else "examples"
     assert capsys.readouterr().out.split("\n")[-2] == f"2 {noun}"
 
 

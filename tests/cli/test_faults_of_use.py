@@ -14,7 +14,7 @@ from cli.conftest import TINY
 from pellucid.cli.main import VERBS
 
 MOST_LINES = 5
-LINE = b"A [MASK] dog.\n"
+LINE = b"A [MASK] dog.\tA dog sleeps.\n"  # a pair, for the verbs that read pairs
 OK, USAGE, DATA, CONFIG, RESOURCE, DAMAGED = 0, 2, 3, 4, 5, 6
 
 
@@ -30,6 +30,10 @@ def command(verb, model, source, target, out):
         "generate": [model, "--beam", "1", "--max-length", "8"],
         "fill": [beside(model, "filler")],
         "tag": [beside(model, "tagger")],
+        "classify": [beside(model, "classifier")],
+        "answer": [beside(model, "answerer")],
+        "similarity": [beside(model, "filler")],
+        "summarize": [model, "--beam", "1", "--max-length", "8"],
         "embed": [model],
         "import": [Path(model).parent / "published", out],
         "export": [model, out],
@@ -53,6 +57,7 @@ def beside(model, name):
 ALL = tuple(VERBS)
 READ_MODEL = (
     *("translate", "evaluate", "score", "generate", "fill", "tag", "embed", "export"),
+    *("classify", "answer", "similarity", "summarize"),
     *("info", "verify", "average", "bench"),
 )
 READ_TEXT = ("train", "evaluate", "score", "data check", "data build", "tokenizer train", "bench")
@@ -210,11 +215,11 @@ def test_a_path_with_spaces_and_other_letters(verb, pellucid, ready, tmp_path):
     folder = tmp_path / "my 汉字 ü 'quoted'"
     folder.mkdir()
     model = shutil.copytree(ready.run, folder / "run")
-    for name in ("published", "filler", "tagger"):
+    for name in ("published", "filler", "tagger", "classifier", "answerer"):
         shutil.copytree(ready.run.parent / name, folder / name)
     texts = [shutil.copy(file, folder) for file in ready[1:]]
     done = pellucid(
-        *command(verb, model, *texts, folder / "out"), stdin="Ein [MASK] 狗.\n".encode()
+        *command(verb, model, *texts, folder / "out"), stdin="Ein [MASK] 狗.\tEin 狗.\n".encode()
     )
     check(done, OK)
 

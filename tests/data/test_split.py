@@ -39,6 +39,13 @@ def test_training_shares_no_text_with_the_held_out():
     ]
 
 
+def test_an_absent_text_holds_out_no_other_record():
+    columns = (COLUMNS[0], Column("second", "text", optional=True))
+    records = [Record("f", i, (f"text {i}", None)) for i in range(40)]
+    split = hold_out(records, columns, 2)
+    assert len(list(split.training(records))) == 38
+
+
 def test_case_and_spacing_do_not_hide_a_text():
     split = hold_out(RECORDS, COLUMNS, 50)
     source, target = split.records[0].values

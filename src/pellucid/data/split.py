@@ -96,8 +96,8 @@ class HoldOut:
         for rank in sorted(self._chosen):
             if len(held) < n:
                 held += self._chosen[rank]
-        keys = frozenset(key for record in held for key in text_keys(record, self.columns))
-        return Split(tuple(held), self.columns, keys)
+        keys = (key for record in held for key in text_keys(record, self.columns))
+        return Split(tuple(held), self.columns, frozenset(key for key in keys if key[1]))
 
 
 def text_columns(columns: Sequence[Column]) -> tuple[int, ...]:
