@@ -77,7 +77,10 @@ def test_a_model_without_classes_is_refused_at_once(pellucid, writers):
 
 
 NAMES = {"cat": "animal", "dog": "animal", "tree": "plant", "The": "none"}
-SMALL = ["--training.max-updates", "60", "--training.rate", "0.01", "--training.warmup", "10"]
+SMALL = [
+    *("--training.max-updates", "120", "--training.rate", "0.01", "--training.warmup", "10"),
+    *("--training.patience", "0"),
+]
 
 
 @pytest.mark.parametrize("is_pair", [False, True])
@@ -97,7 +100,7 @@ def test_from_a_file_to_labels(is_pair, pellucid, tmp_path):
         return tmp_path / name, rows
 
     start = write_bert(tmp_path / "bert", seed=0)
-    (train, _), (valid, _), (test, rows) = (write(f"{n}.tsv", n) for n in (200, 40, 30))
+    (train, _), (valid, _), (test, rows) = (write(f"{n}.tsv", n) for n in (400, 40, 30))
     args = ["--task", "classification", "--start-from", start, *SMALL]
     data = ["--data.train", train, "--data.valid", valid, "--run-dir", tmp_path / "run"]
     done = pellucid("train", *args, *data)
