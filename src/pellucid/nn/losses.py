@@ -35,7 +35,17 @@ def perplexity(loss_sum: float, count: int) -> float:
     return math.exp(mean) if mean < 700 else math.inf
 
 
-class _CrossEntropy(torch.autograd.Function):
+class _KeepsGradient(torch.autograd.Function):
+    """A loss whose forward pass computes the gradient and keeps it for the backward pass."""
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad_loss: Tensor):  # type: ignore[override]
+        (grad,) = ctx.saved_tensors
+        return grad * grad_loss, None, None
+
+
+class _CrossEntropy(_KeepsGradient):
     """Cross-entropy whose gradient is computed in the forward pass, from the probabilities there.
 
     d loss / d logits = softmax - (1 - s) onehot - s / V. Torch's own backward builds the smoothed
@@ -65,14 +75,8 @@ class _CrossEntropy(torch.autograd.Function):
             ctx.save_for_backward(grad)
         return loss
 
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, grad_loss: Tensor):  # type: ignore[override]
-        (grad,) = ctx.saved_tensors
-        return grad * grad_loss, None, None
 
-
-class _Divergence(torch.autograd.Function):
+class _Divergence(_KeepsGradient):
     """Divergence whose gradient is computed in the forward pass, from the probabilities there.
 
     d loss / d logits = T (softmax(logits / T) - softmax(teacher / T)). Only this is kept for the
@@ -97,12 +101,6 @@ class _Divergence(torch.autograd.Function):
         if grad is not None:
             ctx.save_for_backward(grad)
         return loss
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, grad_loss: Tensor):  # type: ignore[override]
-        (grad,) = ctx.saved_tensors
-        return grad * grad_loss, None, None
 
 
 def _loss_dtype(x: Tensor) -> torch.dtype:

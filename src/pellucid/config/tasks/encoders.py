@@ -3,6 +3,7 @@
 from typing import Any
 
 from pellucid.config.columns import Column
+from pellucid.config.tasks.base import Defaults
 
 FIRST_TEXT = Column(
     "text", "text", ("sentence", "sentence1", "text1", "premise", "question1"), tokenizer="source"
@@ -31,3 +32,17 @@ ADAMW: dict[str, Any] = {
     "average": 1,
 }
 """The optimizer of BERT (Devlin et al. 2019, appendix A.2), with a rate for small encoders."""
+
+
+def labeled_defaults(n_examples: int) -> Defaults:
+    """Return the default settings of a task that trains an encoder on labels, from scratch."""
+    return Defaults(
+        size="bert-tiny" if n_examples < 5_000 else "bert-mini",
+        epochs=20,
+        tokens_per_example=32,
+        settings={
+            "tokenizer": {"kind": "wordpiece", "vocab_size": 8_000, "normalize": "nfkc"},
+            "data": {"max_length": 128},
+            "training": {"max_tokens": 2048, **ADAMW, "warmup": 200},
+        },
+    )

@@ -8,7 +8,7 @@ from pellucid.config.columns import Column
 from pellucid.config.embedding import EmbeddingConfig, Pooling
 from pellucid.config.head import HeadConfig
 from pellucid.config.tasks.base import LOSS, Defaults, TaskConfig
-from pellucid.config.tasks.encoders import ADAMW, ENCODER_SIZES, FIRST_TEXT, SECOND_TEXT
+from pellucid.config.tasks.encoders import ENCODER_SIZES, FIRST_TEXT, SECOND_TEXT, labeled_defaults
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,13 +49,4 @@ class SimilarityConfig(TaskConfig):
 
     @classmethod
     def defaults(cls, n_examples: int, on_cpu: bool) -> Defaults:
-        return Defaults(
-            size="bert-tiny" if n_examples < 5_000 else "bert-mini",
-            epochs=20,
-            tokens_per_example=32,
-            settings={
-                "tokenizer": {"kind": "wordpiece", "vocab_size": 8_000, "normalize": "nfkc"},
-                "data": {"max_length": 128},
-                "training": {"max_tokens": 2048, **ADAMW, "warmup": 200},
-            },
-        )
+        return labeled_defaults(n_examples)

@@ -8,7 +8,7 @@ from pellucid.config.checks import check_fraction
 from pellucid.config.columns import Column
 from pellucid.config.model import ModelConfig
 from pellucid.config.tasks.base import LOSS, ClassWeights, Defaults, TaskConfig
-from pellucid.config.tasks.encoders import ADAMW, ENCODER_SIZES
+from pellucid.config.tasks.encoders import ENCODER_SIZES, labeled_defaults
 from pellucid.errors import ConfigError
 
 
@@ -63,17 +63,4 @@ class TaggingConfig(TaskConfig):
 
     @classmethod
     def defaults(cls, n_examples: int, on_cpu: bool) -> Defaults:
-        return Defaults(
-            size="bert-tiny" if n_examples < 5_000 else "bert-mini",
-            epochs=20,
-            tokens_per_example=32,
-            settings={
-                "tokenizer": {"kind": "wordpiece", "vocab_size": 8_000, "normalize": "nfkc"},
-                "data": {"max_length": 128},
-                "training": {
-                    "max_tokens": 2048,
-                    **ADAMW,
-                    "warmup": 200,
-                },
-            },
-        )
+        return labeled_defaults(n_examples)
