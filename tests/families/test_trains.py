@@ -1,4 +1,4 @@
-"""Every family learns 32 sentences by heart with the spine's trainer, through each of its heads."""
+"""Every family memorizes 32 sentences with the one trainer, through each of its heads."""
 
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple

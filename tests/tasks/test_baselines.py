@@ -80,7 +80,7 @@ TAGGERS = [("bilstm", "linear"), ("bilstm", "crf"), ("hmm", "linear")]
 
 @pytest.mark.parametrize("size", CLASSIFIERS)
 def test_classifiers_learn_and_are_kept(size, tmp_path):
-    """Authority: 32 texts by heart; the saved model predicts as the trained one, also packed."""
+    """Authority: 32 memorized texts; the saved model predicts like the trained one, also packed."""
     task = classifier(size)
     scores = by_heart(task, TEXTS, tmp_path / "run", rate=0.02, max_updates=40)
     assert scores["accuracy"] == 1.0

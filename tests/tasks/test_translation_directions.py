@@ -81,7 +81,7 @@ def test_each_record_is_read_in_each_direction_that_fits():
 
 @pytest.fixture(scope="module")
 def learned(tmp_path_factory):
-    """A model that has learned 16 pairs of each file by heart."""
+    """A model that has memorized 16 pairs of each file."""
     task, path = task_of(best_by="bleu"), tmp_path_factory.mktemp("run")
     training = replace(TRAINING, max_updates=300, rate=0.005, best_by="bleu", validate_every=300)
     trainer = trained(task, RECORDS, path / "run", training)

@@ -1,4 +1,4 @@
-"""Language models by the whole pipeline: learning by heart, going on, saving."""
+"""Language models through the whole pipeline: memorizing, resuming, saving."""
 
 import json
 import math

@@ -1,6 +1,6 @@
-"""Pretraining objectives end to end: 32 examples by heart, and a resumed run.
+"""Pretraining objectives end to end: 32 examples are memorized, and a run is resumed.
 
-Authority: what was learned by heart has a score that no chance gives; the uninterrupted run.
+Authority: memorized examples score far above chance; the uninterrupted run.
 """
 
 import pytest

@@ -68,7 +68,7 @@ def settings(pairs, run_dir, over):
 
 @pytest.fixture(scope="module")
 def trained(pairs, tmp_path_factory):
-    """A run that has learned by heart, with input feeding."""
+    """A run that has memorized its training pairs, with input feeding."""
     path = tmp_path_factory.mktemp("run")
     train(settings(pairs, path, {"model": {"input_feeding": True}}))
     return path
@@ -114,7 +114,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(pairs, tmp_path):  # authorit
 
 
 def test_the_finished_model_translates_scores_and_aligns(trained, pairs):
-    # Authority: what it has learned by heart; its validation on the same pairs.
+    # Authority: the pairs it has memorized; its validation on the same pairs.
     model = pellucid.load(trained)
     lines = Path(pairs).read_text(encoding="utf-8").rstrip("\n").split("\n")
     learned = [line.split("\t") for line in lines]
