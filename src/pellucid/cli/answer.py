@@ -3,26 +3,26 @@
 import json
 from dataclasses import dataclass
 from math import inf
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+from pellucid.cli.line_verb import LineOptions, process_lines
 from pellucid.cli.models import load_model
 from pellucid.cli.parse import positional
+from pellucid.cli.process_input import ChunkOutput
 from pellucid.cli.render import one_line
-from pellucid.config.data import DataConfig
+from pellucid.cli.stream import Chunk
 from pellucid.config.tasks.question_answering import ANSWER_TOKENS
 from pellucid.errors import UsageError
 
 if TYPE_CHECKING:
     from pellucid.api import Loaded
-    from pellucid.cli.process_input import ChunkOutput
-    from pellucid.cli.stream import Chunk
     from pellucid.inference.answer import Answer
 
 CHUNK_LINES = 256
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(LineOptions):
     """Answer each line of standard input: a question, a tab, and a context that has the answer.
 
     printf 'Who lived in London?\\tAda Lovelace lived in London.\\n' | pellucid answer MODEL
@@ -39,28 +39,17 @@ class Options:
     by more than this, such as 0; for models that learned unanswerable questions."""
     jsonl: bool = False
     """One JSON object per line, with the characters of the context that each answer is."""
-    device: str = "auto"
-    """cpu, cuda, mps, or auto."""
-    dtype: Literal["fp32", "bf16", "int8"] = "fp32"
-    """Compute dtype; int8 is CPU-only."""
-    max_line_bytes: int = DataConfig.max_line_bytes
-    """A longer line is an error: it is more likely a broken file than a sentence."""
 
 
 def run(options: Options) -> int:
     """Answer until standard input ends."""
-    from pellucid.cli.process_input import process_input
-
     model = load_model(options.model, options.device, options.dtype, decodes=False)
     _ask(model, [], options)  # wrong options and models are refused before any text is read
-    process_input(lambda chunk: _answer(model, chunk, options), CHUNK_LINES, options.max_line_bytes)
-    return 0
+    return process_lines(lambda chunk: _answer(model, chunk, options), CHUNK_LINES, options)
 
 
-def _answer(model: "Loaded", chunk: "Chunk", options: Options) -> "ChunkOutput":
+def _answer(model: "Loaded", chunk: Chunk, options: Options) -> ChunkOutput:
     """Return the answers of a chunk's lines, as lines of output. Blank lines have none."""
-    from pellucid.cli.process_input import ChunkOutput
-
     pairs = [_split(line) for line in chunk.lines if line.strip()]
     answers = iter(_ask(model, pairs, options))
     lines = []
@@ -80,7 +69,10 @@ def _ask(model: "Loaded", pairs: list[tuple[str, str]], options: Options) -> lis
 
 
 def _split(line: str) -> tuple[str, str]:
-    """Return the question and the context of a line. Raises: UsageError without exactly one tab."""
+    """Return the question and the context of a line, whose spaces count in the offsets.
+
+    Raises: UsageError without exactly one tab.
+    """
     question, *contexts = line.split("\t")
     if len(contexts) != 1:
         raise UsageError(

@@ -1,28 +1,28 @@
 """`pellucid classify`: a label for each line."""
 
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
+from pellucid.cli.line_verb import LineOptions, process_lines
 from pellucid.cli.models import load_model
 from pellucid.cli.parse import positional
-from pellucid.cli.render import describe_cut, one_line
-from pellucid.config.data import DataConfig
+from pellucid.cli.process_input import ChunkOutput
+from pellucid.cli.render import one_line
+from pellucid.cli.stream import Chunk
+from pellucid.cli.text_pairs import split_line
 from pellucid.errors import UsageError
 
 if TYPE_CHECKING:
     from pellucid.api import Loaded
-    from pellucid.cli.process_input import ChunkOutput
-    from pellucid.cli.stream import Chunk
     from pellucid.inference.classify import Classified
 
 CHUNK_LINES = 2000
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(LineOptions):
     """Classify each line of standard input: a text, or two with a tab between them.
 
     echo "A film to remember." | pellucid classify MODEL
@@ -34,35 +34,19 @@ class Options:
     """Print this many labels with their probabilities, most probable first."""
     jsonl: bool = False
     """One JSON object per line, with the labels and the probability of every label."""
-    device: str = "auto"
-    """cpu, cuda, mps, or auto."""
-    dtype: Literal["fp32", "bf16", "int8"] = "fp32"
-    """Compute dtype; int8 is CPU-only."""
-    max_line_bytes: int = DataConfig.max_line_bytes
-    """A longer line is an error: it is more likely a broken file than a sentence."""
 
 
 def run(options: Options) -> int:
     """Classify until standard input ends."""
-    from pellucid.cli.process_input import process_input
-
     if options.top < 0:
         raise UsageError(f"--top {options.top}: give 1 or more labels, or leave it out.")
     model = load_model(options.model, options.device, options.dtype, decodes=False)
     model.classify([])  # a model that does not classify is refused before any text is read
-    n_cut = process_input(
-        lambda chunk: _classify(model, chunk, options), CHUNK_LINES, options.max_line_bytes
-    )
-    if n_cut:
-        print(describe_cut(n_cut), file=sys.stderr)
-    return 0
+    return process_lines(lambda chunk: _classify(model, chunk, options), CHUNK_LINES, options)
 
 
-def _classify(model: "Loaded", chunk: "Chunk", options: Options) -> "ChunkOutput":
+def _classify(model: "Loaded", chunk: Chunk, options: Options) -> ChunkOutput:
     """Return the labels of a chunk's lines, as lines of output. Blank lines have none."""
-    from pellucid.cli.process_input import ChunkOutput
-    from pellucid.cli.text_pairs import split_line
-
     cut: list[int] = []
     texts = [split_line(line) for line in chunk.lines if line.strip()]
     results = iter(model.classify(texts, on_cut=cut.append))

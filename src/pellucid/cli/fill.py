@@ -2,18 +2,18 @@
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+from pellucid.cli.line_verb import LineOptions, process_lines
 from pellucid.cli.models import load_model
 from pellucid.cli.parse import positional
+from pellucid.cli.process_input import ChunkOutput
 from pellucid.cli.render import SEPARATOR, as_field, one_line
-from pellucid.config.data import DataConfig
+from pellucid.cli.stream import Chunk
 from pellucid.errors import UsageError
 
 if TYPE_CHECKING:
     from pellucid.api import Loaded
-    from pellucid.cli.process_input import ChunkOutput
-    from pellucid.cli.stream import Chunk
     from pellucid.inference.fill import Filled
 
 CHUNK_LINES = 256
@@ -21,7 +21,7 @@ DEFAULT_TOP = 5
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(LineOptions):
     """Replace the mask tokens in each line of standard input by the likeliest words.
 
     echo "The [MASK] sleeps." | pellucid fill MODEL
@@ -33,29 +33,18 @@ class Options:
     """Print this many words per mask token, with probabilities, instead of the filled line."""
     jsonl: bool = False
     """One JSON object per line, with the filled text and 5 words, or --top, per mask token."""
-    device: str = "auto"
-    """cpu, cuda, mps, or auto."""
-    dtype: Literal["fp32", "bf16", "int8"] = "fp32"
-    """Compute dtype. int8 is CPU-only."""
-    max_line_bytes: int = DataConfig.max_line_bytes
-    """A longer line is an error: it is more likely a broken file than a sentence."""
 
 
 def run(options: Options) -> int:
     """Fill until standard input ends."""
-    from pellucid.cli.process_input import process_input
-
     if options.top < 0:
         raise UsageError(f"--top {options.top}: give 1 or more words, or leave it out.")
     model = load_model(options.model, options.device, options.dtype, decodes=False)
     model.fill([])  # a model that fills no gaps is an error before any text is read
-    process_input(lambda chunk: _fill(model, chunk, options), CHUNK_LINES, options.max_line_bytes)
-    return 0
+    return process_lines(lambda chunk: _fill(model, chunk, options), CHUNK_LINES, options)
 
 
-def _fill(model: "Loaded", chunk: "Chunk", options: Options) -> "ChunkOutput":
-    from pellucid.cli.process_input import ChunkOutput
-
+def _fill(model: "Loaded", chunk: Chunk, options: Options) -> ChunkOutput:
     filled = iter(
         model.fill([line for line in chunk.lines if line.strip()], options.top or DEFAULT_TOP)
     )

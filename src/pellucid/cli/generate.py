@@ -2,29 +2,28 @@
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
+from pellucid.cli.line_verb import LineOptions, process_lines
 from pellucid.cli.models import load_model
 from pellucid.cli.parse import config_flags, positional
-from pellucid.cli.render import describe_cut, one_line
-from pellucid.config.data import DataConfig
+from pellucid.cli.process_input import ChunkOutput
+from pellucid.cli.render import one_line
+from pellucid.cli.stream import Chunk
 from pellucid.config.decoding import DecodingConfig
 from pellucid.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from pellucid.api import Loaded
-    from pellucid.cli.process_input import ChunkOutput
-    from pellucid.cli.stream import Chunk
     from pellucid.inference.generate import Generated
 
 CHUNK_LINES = 256
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(LineOptions):
     """Generate text: a decoder-only model continues each line of standard input.
 
     echo "Once upon a time" | pellucid generate MODEL --method sample --top-p 0.9
@@ -49,18 +48,10 @@ class Options:
     """More models with the same tokenizer; the mean of their probabilities decides."""
     jsonl: bool = False
     """One JSON object per line, with tokens, score and whether the text is finished."""
-    device: str = "auto"
-    """cpu, cuda, mps, or auto."""
-    dtype: Literal["fp32", "bf16", "int8"] = "fp32"
-    """Compute dtype. int8 is CPU-only."""
-    max_line_bytes: int = DataConfig.max_line_bytes
-    """A longer line is an error: it is more likely a broken file than a prompt."""
 
 
 def run(options: Options) -> int:
     """Generate until standard input ends."""
-    from pellucid.cli.process_input import process_input
-
     if options.stream and (options.jsonl or options.draft):
         other = "--jsonl" if options.jsonl else "--draft"
         raise UsageError(
@@ -81,34 +72,26 @@ def run(options: Options) -> int:
     # Impossible settings are an error before any text is read.
     _ = model.stream("", **settings) if options.stream else model.generate([], **settings)
     if options.stream:
-        process_input(lambda chunk: _stream(model, chunk, settings), 1, options.max_line_bytes)
-        return 0
-    write_texts(
+        return process_lines(lambda chunk: _stream(model, chunk, settings), 1, options)
+    return write_texts(
         lambda chunk: model.generate(chunk.lines, first=chunk.first, **settings),
         options.jsonl,
         1 if options.draft else CHUNK_LINES,
-        options.max_line_bytes,
+        options,
     )
-    return 0
 
 
 def write_texts(
-    generate: "Callable[[Chunk], list[Any]]", jsonl: bool, max_lines: int, max_bytes: int
-) -> None:
-    """Write the texts that a verb generates for each line of standard input.
+    generate: Callable[[Chunk], list[Any]], jsonl: bool, max_lines: int, options: LineOptions
+) -> int:
+    """Write the texts that a verb generates for each line of standard input; return the status.
 
     generate: returns for each line of a chunk one `Generated`, or a list of them.
     """
-    from pellucid.cli.process_input import process_input
-
-    n_cut = process_input(lambda chunk: _render(generate(chunk), jsonl), max_lines, max_bytes)
-    if n_cut:
-        print(describe_cut(n_cut), file=sys.stderr)
+    return process_lines(lambda chunk: _render(generate(chunk), jsonl), max_lines, options)
 
 
-def _render(results: list[Any], jsonl: bool) -> "ChunkOutput":
-    from pellucid.cli.process_input import ChunkOutput
-
+def _render(results: list[Any], jsonl: bool) -> ChunkOutput:
     ranked = [result if isinstance(result, list) else [result] for result in results]
     lines = [
         one_line(json.dumps(_record(text), ensure_ascii=False) if jsonl else text.text)
@@ -119,10 +102,8 @@ def _render(results: list[Any], jsonl: bool) -> "ChunkOutput":
     return ChunkOutput("".join(f"{line}\n" for line in lines), n_cut)
 
 
-def _stream(model: "Loaded", chunk: "Chunk", settings: dict[str, Any]) -> "ChunkOutput":
+def _stream(model: "Loaded", chunk: Chunk, settings: dict[str, Any]) -> ChunkOutput:
     """Write the pieces of a chunk's one line as they come."""
-    from pellucid.cli.process_input import ChunkOutput
-
     for number, line in enumerate(chunk.lines, chunk.first):
         for piece in model.stream(line, first=number, **settings):
             sys.stdout.write(one_line(piece))

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, field, fields
 from difflib import get_close_matches
-from inspect import getdoc
+from inspect import get_annotations, getdoc
 from typing import Any, NoReturn, TypeVar, get_args, get_origin, get_type_hints
 
 from pellucid.config.docs import choices, field_docs
@@ -150,8 +150,9 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _list_fields(cls: Any) -> Iterator[tuple[Field, Any, str]]:
+    """Yield the fields of a dataclass with their types and docs, those of its bases last."""
     hints, docs = get_type_hints(cls), field_docs(cls)
-    for each in fields(cls):
+    for each in sorted(fields(cls), key=lambda field: field.name not in get_annotations(cls)):
         yield each, hints[each.name], docs.get(each.name, "")
 
 

@@ -1,25 +1,24 @@
 """`pellucid similarity`: a number for the two texts of each line."""
 
 import json
-import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+from pellucid.cli.line_verb import LineOptions, process_lines
 from pellucid.cli.models import load_model
 from pellucid.cli.parse import positional
-from pellucid.cli.render import describe_cut
-from pellucid.config.data import DataConfig
+from pellucid.cli.process_input import ChunkOutput
+from pellucid.cli.stream import Chunk
+from pellucid.cli.text_pairs import split_pair
 
 if TYPE_CHECKING:
     from pellucid.api import Loaded
-    from pellucid.cli.process_input import ChunkOutput
-    from pellucid.cli.stream import Chunk
 
 CHUNK_LINES = 2000
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(LineOptions):
     """Say how similar the two texts of each line of standard input are; a tab separates them.
 
     printf 'A dog barks.\\tA dog is barking.\\n' | pellucid similarity MODEL
@@ -29,33 +28,17 @@ class Options:
     """A directory of a model trained for similarity, or of any encoder; also a downloaded one."""
     jsonl: bool = False
     """One JSON object per line, with the two texts and their similarity."""
-    device: str = "auto"
-    """cpu, cuda, mps, or auto."""
-    dtype: Literal["fp32", "bf16", "int8"] = "fp32"
-    """Compute dtype; int8 is CPU-only."""
-    max_line_bytes: int = DataConfig.max_line_bytes
-    """A longer line is an error: it is more likely a broken file than a sentence."""
 
 
 def run(options: Options) -> int:
     """Compare until standard input ends."""
-    from pellucid.cli.process_input import process_input
-
     model = load_model(options.model, options.device, options.dtype, decodes=False)
     model.similarity([])  # a model that cannot do it is refused before any text is read
-    n_cut = process_input(
-        lambda chunk: _compare(model, chunk, options.jsonl), CHUNK_LINES, options.max_line_bytes
-    )
-    if n_cut:
-        print(describe_cut(n_cut), file=sys.stderr)
-    return 0
+    return process_lines(lambda chunk: _compare(model, chunk, options.jsonl), CHUNK_LINES, options)
 
 
-def _compare(model: "Loaded", chunk: "Chunk", jsonl: bool) -> "ChunkOutput":
+def _compare(model: "Loaded", chunk: Chunk, jsonl: bool) -> ChunkOutput:
     """Return the similarities of a chunk's lines, as lines of output. Blank lines have none."""
-    from pellucid.cli.process_input import ChunkOutput
-    from pellucid.cli.text_pairs import split_pair
-
     cut: list[int] = []
     pairs = [split_pair(line) if line.strip() else None for line in chunk.lines]
     results = iter(model.similarity([p for p in pairs if p], on_cut=cut.append))

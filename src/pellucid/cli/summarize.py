@@ -1,17 +1,17 @@
 """`pellucid summarize`: a summary of each line."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from pellucid.cli.generate import CHUNK_LINES, write_texts
+from pellucid.cli.line_verb import LineOptions
 from pellucid.cli.models import load_model
 from pellucid.cli.parse import config_flags, positional
-from pellucid.config.data import DataConfig
 from pellucid.config.decoding import DecodingConfig
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(LineOptions):
     """Summarize each line of standard input.
 
     pellucid summarize MODEL < documents.txt > summaries.txt
@@ -26,12 +26,6 @@ class Options:
     """Strings that are never generated, as the tokenizer splits them."""
     jsonl: bool = False
     """One JSON object per line, with tokens, score and how many source tokens were not read."""
-    device: str = "auto"
-    """cpu, cuda, mps, or auto."""
-    dtype: Literal["fp32", "bf16", "int8"] = "fp32"
-    """Compute dtype; int8 is CPU-only."""
-    max_line_bytes: int = DataConfig.max_line_bytes
-    """A longer line is an error: it is more likely a broken file than a document."""
 
 
 def run(options: Options) -> int:
@@ -43,10 +37,9 @@ def run(options: Options) -> int:
         **options.search,
     }
     model.summarize([], **settings)  # impossible settings are an error before any text is read
-    write_texts(
+    return write_texts(
         lambda chunk: model.summarize(chunk.lines, first=chunk.first, **settings),
         options.jsonl,
         CHUNK_LINES,
-        options.max_line_bytes,
+        options,
     )
-    return 0

@@ -2,22 +2,22 @@
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+from pellucid.cli.line_verb import LineOptions, process_lines
 from pellucid.cli.models import load_model
 from pellucid.cli.parse import positional
-from pellucid.config.data import DataConfig
+from pellucid.cli.process_input import ChunkOutput
+from pellucid.cli.stream import Chunk
 
 if TYPE_CHECKING:
     from pellucid.api import Loaded
-    from pellucid.cli.process_input import ChunkOutput
-    from pellucid.cli.stream import Chunk
 
 CHUNK_LINES = 2000
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(LineOptions):
     """Tag each line of standard input: words separated by spaces in, as many tags out.
 
     echo "Ada Lovelace lived in London ." | pellucid tag MODEL
@@ -27,29 +27,17 @@ class Options:
     """A directory of a model with a head for tags, ours or a downloaded one."""
     jsonl: bool = False
     """One JSON object per line, with words, tags and the probability of each tag."""
-    device: str = "auto"
-    """cpu, cuda, mps, or auto."""
-    dtype: Literal["fp32", "bf16", "int8"] = "fp32"
-    """Compute dtype; int8 is CPU-only."""
-    max_line_bytes: int = DataConfig.max_line_bytes
-    """A longer line is an error: it is more likely a broken file than a sentence."""
 
 
 def run(options: Options) -> int:
     """Tag until standard input ends."""
-    from pellucid.cli.process_input import process_input
-
     model = load_model(options.model, options.device, options.dtype, decodes=False)
     model.tag([])  # a model without a head for tags is refused before any text is read
-    process_input(
-        lambda chunk: _tag(model, chunk, options.jsonl), CHUNK_LINES, options.max_line_bytes
-    )
-    return 0
+    return process_lines(lambda chunk: _tag(model, chunk, options.jsonl), CHUNK_LINES, options)
 
 
-def _tag(model: "Loaded", chunk: "Chunk", jsonl: bool) -> "ChunkOutput":
+def _tag(model: "Loaded", chunk: Chunk, jsonl: bool) -> ChunkOutput:
     """Return the tags of a chunk's lines, as lines of output."""
-    from pellucid.cli.process_input import ChunkOutput
     from pellucid.text.words import split_words
 
     lines = []

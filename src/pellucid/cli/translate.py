@@ -3,19 +3,25 @@
 import os
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
+from pellucid.cli.line_verb import LineOptions
 from pellucid.cli.models import load_model
 from pellucid.cli.parse import config_flags, positional
+from pellucid.cli.process_input import (
+    ChunkOutput,
+    ProcessChunk,
+    process_chunk,
+    process_input,
+    write_outputs,
+)
 from pellucid.cli.render import Format, render
-from pellucid.config.data import DataConfig
+from pellucid.cli.stream import Chunk, poll_chunks
 from pellucid.config.decoding import DecodingConfig
 from pellucid.errors import UsageError
 
 if TYPE_CHECKING:
     from pellucid.api import Loaded
-    from pellucid.cli.process_input import ChunkOutput, ProcessChunk
-    from pellucid.cli.stream import Chunk
 
 CHUNK_LINES = 2000
 MAX_WORKERS = 64
@@ -23,7 +29,7 @@ WORKER_LINES = 256  # few, so that all workers have a chunk until shortly before
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(LineOptions):
     """Translate standard input to standard output, line by line.
 
     pellucid translate MODEL < in.txt > out.txt
@@ -44,24 +50,15 @@ class Options:
     """Add the source tokens that each target token comes from: `text ||| 0-0 1-2`."""
     jsonl: bool = False
     """One JSON object per line, with tokens, scores and whether the text was cut or split."""
-    device: str = "auto"
-    """cpu, cuda, mps, or auto."""
-    dtype: Literal["fp32", "bf16", "int8"] = "fp32"
-    """Compute dtype. int8 is CPU-only."""
     workers: int = 1
     """Processes that translate, each on one thread; one per core is fastest. CPU only."""
-    max_line_bytes: int = DataConfig.max_line_bytes
-    """A longer line is an error: it is more likely a broken file than a sentence."""
 
 
 def run(options: Options) -> int:
     """Translate until standard input ends."""
-    from pellucid.cli.process_input import process_chunk, process_input, write_outputs
-
     n_workers = _n_workers(options)
     process = translator(options)
     if n_workers > 1:
-        from pellucid.cli.stream import poll_chunks
         from pellucid.cli.workers import in_order
 
         lines = poll_chunks(WORKER_LINES, options.max_line_bytes)
@@ -76,7 +73,7 @@ def run(options: Options) -> int:
     return 0
 
 
-def translator(options: Options) -> "ProcessChunk":
+def translator(options: Options) -> ProcessChunk:
     """Load the model; return the function that translates a chunk of lines.
 
     Raises: UsageError, ConfigError if the options do not fit the model.
@@ -101,11 +98,9 @@ def translator(options: Options) -> "ProcessChunk":
 
 
 def translate_chunk(
-    model: "Loaded", chunk: "Chunk", settings: dict[str, Any], output: Format
-) -> "ChunkOutput":
+    model: "Loaded", chunk: Chunk, settings: dict[str, Any], output: Format
+) -> ChunkOutput:
     """Return the translations of a chunk's lines, as lines of output."""
-    from pellucid.cli.process_input import ChunkOutput
-
     results = model.translate(
         chunk.lines, alignment=output.alignment, first=chunk.first, **settings
     )

@@ -3,6 +3,7 @@
 import ast
 import inspect
 import textwrap
+from dataclasses import is_dataclass
 from functools import cache
 from typing import Any, Literal, get_args, get_origin
 
@@ -13,9 +14,12 @@ def field_docs(cls: type) -> dict[str, str]:
 
     Python drops these literals when it compiles, so they are read from the source.
     """
+    docs = {}
+    for base in cls.__bases__:
+        if is_dataclass(base):
+            docs |= field_docs(base)
     body = ast.parse(textwrap.dedent(inspect.getsource(cls))).body[0]
     assert isinstance(body, ast.ClassDef)
-    docs = {}
     for field, after in zip(body.body, body.body[1:], strict=False):
         if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
             text = _literal(after)
