@@ -1,11 +1,13 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from transformers.models.bart.modeling_bart import shift_tokens_right as shift_bart
+from transformers.models.mbart.modeling_mbart import shift_tokens_right as shift_mbart
 
 from nn.samples import DECODER, max_difference, randomize, small
 from pellucid.config.head import LANGUAGE_MODEL, HeadConfig
 from pellucid.errors import ConfigError, UsageError
-from pellucid.nn.heads import Head, pool_states
+from pellucid.nn.heads import Head, pool_states, shift_right
 from pellucid.taps import record
 
 
@@ -86,3 +88,11 @@ def test_a_text_without_such_a_token_is_a_usage_error():
     with pytest.raises(UsageError, match="pass is_end"):
         pool_states(state, KEEP, None, "end")
     assert torch.equal(pool_states(state, None, None, "last"), state[:, 3])
+
+
+def test_a_decoder_reads_the_text_shifted():  # authority: transformers, on real positions
+    ids = torch.tensor([[5, 6, 7, 2], [8, 2, 1, 1]])
+    keep = ids != 1
+    assert torch.equal(shift_right(ids, keep, 9), shift_bart(ids, 1, 9))
+    assert torch.equal(shift_right(ids, keep, None), shift_mbart(ids, 1))
+    assert torch.equal(shift_right(ids[:1], None, None), shift_mbart(ids[:1], 1))

@@ -43,6 +43,7 @@ def make(size="bert-tiny", is_pair=False, several=False):
 
 CASES = [(False, False), (True, False), (False, True), (True, True)]
 SIZES = ["bert-tiny", "roberta-base", "albert-base", "distilbert-base", "electra-small"]
+BOTH_STACKS = ["bart-tiny", "t5-efficient-tiny"]
 
 
 @pytest.mark.parametrize("several", [False, True])
@@ -113,7 +114,7 @@ def test_what_cannot_be_learned_is_refused():
 
 
 @pytest.mark.parametrize(("is_pair", "several"), CASES)
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", SIZES + BOTH_STACKS)
 def test_transformers_computes_the_same(size, is_pair, several, tmp_path):
     """Authority: transformers' logits and loss on the saved directory; a batch is its singles."""
     task, records = make(size, is_pair, several)

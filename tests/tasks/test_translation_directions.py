@@ -15,7 +15,7 @@ from pellucid.config.tasks.translation import TranslationConfig
 from pellucid.config.training import TrainingConfig
 from pellucid.data.builtin import garden_readers
 from pellucid.data.records import Record
-from pellucid.errors import ConfigError, UsageError
+from pellucid.errors import ConfigError, DataError, UsageError
 from pellucid.families.sizes import SIZES
 from pellucid.formats.save_bundle import save_bundle
 from pellucid.inference.score import score
@@ -77,6 +77,18 @@ def test_each_record_is_read_in_each_direction_that_fits():
     other = list(task_of(("zh-en",)).encode(EN_DE))
     assert {e.reason for e in other} == {"in other languages"}
     assert not set(language_tags(tokenizer).values()) & set(tokenizer.encode("<2de> a").ids)
+
+
+def test_languages_in_columns_come_before_those_of_the_name():  # authority: the same pairs
+    task = task_of()
+    plain = [Record("a.jsonl", r.line, (*r.values, "en", "de")) for r in EN_DE]
+    swapped = [Record("x.en-de.tsv", r.line, (*r.values[::-1], "de", "en")) for r in EN_DE]
+    half = [Record("x.en-de.tsv", r.line, (*r.values, None, "de")) for r in EN_DE]
+    expected = sorted(str(e.columns) for e in task.encode(EN_DE))
+    for records in (plain, swapped, half):
+        assert sorted(str(e.columns) for e in task.encode(records)) == expected
+    with pytest.raises(DataError, match=r"a\.jsonl:7: the languages of this pair are not known"):
+        list(task.encode([Record("a.jsonl", 7, (*EN_DE[0].values, "en", None))]))
 
 
 @pytest.fixture(scope="module")

@@ -22,6 +22,8 @@ class Options:
     """The task whose columns are read."""
     columns: dict[str, str | int] = field(default_factory=dict)
     """Which field of the files each column is read from, as in data.columns."""
+    directions: tuple[str, ...] = ()
+    """Directions of one translator for several, as in data.directions."""
     documents: Literal["line", "blank_line", "file"] = DataConfig.documents
     """Where a document ends in plain text."""
     max_length: int = DataConfig.max_length
@@ -37,11 +39,13 @@ def run(options: Options) -> int:
 
     config = DataConfig(
         columns=options.columns,
+        directions=options.directions,
         documents=options.documents,
         max_length=options.max_length,
         max_line_bytes=options.max_line_bytes,
     )
-    report = check(options.files, config, task_config(options.task, "--task").columns)
+    columns = task_config(options.task, "--task")().columns_for(config)
+    report = check(options.files, config, columns)
     for line in report.lines():
         print(line)
     if report.fatal:

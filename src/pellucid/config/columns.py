@@ -1,12 +1,16 @@
 """Columns that a task reads from its data files."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-ColumnKind = Literal["text", "words", "tags", "label", "labels", "score", "span", "document"]
+ColumnKind = Literal[
+    "text", "words", "tags", "label", "labels", "score", "span", "document", "language"
+]
 """text: one text. words: a text as a tuple of words. tags: a tuple with one tag per word.
 label: one of a few strings. labels: any number of those. score: a number. span: the position of
-an answer in another text. document: a long text, which a task may cut or pack."""
+an answer in another text. document: a long text, which a task may cut or pack. language: the code
+of the language of a text."""
 
 LABEL_KINDS = ("label", "labels", "tags")
 """Kinds of columns whose values are labels."""
@@ -34,6 +38,13 @@ PAIR = (
     Column("target", "text", ("tgt", "trg", "target_text", "translation"), tokenizer="target"),
 )
 """Parallel text: a text and its translation."""
+LANGUAGES = (
+    Column("source_language", "language", ("source_lang", "src_language", "src_lang"), True),
+    Column("target_language", "language", ("target_lang", "tgt_language", "tgt_lang"), True),
+)
+"""The languages of a pair, for several directions."""
+LANGUAGE = (Column("language", "language", ("lang",), True),)
+"""The language of a text, for several languages."""
 DOCUMENT = (
     Column(
         "text",
@@ -44,3 +55,8 @@ DOCUMENT = (
     ),
 )
 """Raw text for pretraining."""
+
+
+def is_pair(columns: Sequence[Column]) -> bool:
+    """Return whether the columns are a text and its counterpart."""
+    return [column.kind for column in columns if not column.optional] == ["text", "text"]

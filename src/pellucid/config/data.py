@@ -39,8 +39,9 @@ class DataConfig:
     """As source_language, for the target."""
     directions: tuple[str, ...] = ()
     """Directions of one translator for several, such as en-de de-en zh-en. Each source is marked
-    with the language of its translation. A file's name gives its two languages, as in
-    train.en-de.tsv, and the file serves both directions. Empty means one direction."""
+    with the language of its translation. The languages of a pair are those of its columns
+    `source_language` and `target_language`, else those in the file's name, as in train.en-de.tsv.
+    Each pair serves both directions. Empty means one direction."""
     max_length: int = 256
     """Maximum tokens of an example. Translation leaves out pairs with more on either side and
     counts them. Other tasks count special tokens: classification and similarity cut longer texts
@@ -64,6 +65,11 @@ class DataConfig:
                 raise ConfigError(
                     f"columns: {name} is read from {number!r}. Name a field, or count from 1."
                 )
+
+    @property
+    def all_languages(self) -> tuple[str, ...]:
+        """The languages of all directions."""
+        return tuple(dict.fromkeys(code for each in self.directions for code in each.split("-")))
 
 
 @dataclass(frozen=True, kw_only=True)

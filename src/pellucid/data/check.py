@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pellucid.config.columns import PAIR, Column
+from pellucid.config.columns import PAIR, Column, is_pair
 from pellucid.config.data import GARDEN, DataConfig
 from pellucid.data.lines import Fault
 from pellucid.data.recognized import N_EXAMPLES, Recognized, describe_fields
@@ -85,7 +85,7 @@ class _Notes:
 
     def __init__(self, columns: Sequence[Column], config: DataConfig) -> None:
         self.columns, self.config = tuple(columns), config
-        self.is_pair = [column.kind for column in columns] == ["text", "text"]
+        self.is_pair = is_pair(columns)
         self.noun = "pair" if self.is_pair else "example"
         self.seen: set[int] = set()
         self.too_long = 0
@@ -109,9 +109,9 @@ class _Notes:
         self.seen.add(key)
         yield from self._find_moved_answers(scanned, values)
         if self.is_pair:
-            for kind, what in self._check_pair(*values):
+            for kind, what in self._check_pair(*values[:2]):
                 yield Fault(scanned.file, scanned.line, 0, kind, what, fatal=False)
-            yield from self._find_line_breaks(scanned, values)
+            yield from self._find_line_breaks(scanned, values[:2])
 
     def _find_moved_answers(self, scanned: Scanned, values: Sequence[Any]) -> Iterator[Fault]:
         for column, value in zip(self.columns, values, strict=True):

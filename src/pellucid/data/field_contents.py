@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from pellucid.config.columns import Column
 from pellucid.data.rows import Row
-from pellucid.data.values import is_number
+from pellucid.data.values import is_language, is_number
 
 
 class UnclearError(Exception):
@@ -18,7 +18,7 @@ class UnclearError(Exception):
 def assign_by_content(
     columns: Sequence[Column], indices: Sequence[int], rows: Sequence[Row]
 ) -> dict[str, int]:
-    """Assign each column a field: a score is a number, a label one of few values.
+    """Assign each column a field by its values: numbers, few labels, or language codes.
 
     The other columns are assigned in order.  Raises: UnclearError.
     """
@@ -32,6 +32,8 @@ def assign_by_content(
                 keys[column.name] = _score_field(column, free, values)
             elif column.kind == "label":
                 keys[column.name] = _label_field(column, free, values)
+            elif column.kind == "language":
+                keys[column.name] = _language_field(column, free, values)
     rest = [i for i in indices if i not in keys.values()]
     others = [column.name for column in columns if column.name not in keys]
     return keys | dict(zip(others, rest, strict=True))
@@ -53,6 +55,15 @@ def _label_field(column: Column, free: Sequence[int], values: dict[int, list[str
         return words[0]
     raise UnclearError(
         f"no field has clearly fewer values, for {column.name}. {how_to_choose(column.name)}"
+    )
+
+
+def _language_field(column: Column, free: Sequence[int], values: dict[int, list[str]]) -> int:
+    fields = [i for i in free if all(map(is_language, values[i]))]
+    if fields:
+        return fields[0]
+    raise UnclearError(
+        f"no field of language codes for {column.name}. {how_to_choose(column.name)}"
     )
 
 

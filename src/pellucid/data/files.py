@@ -4,7 +4,7 @@ import glob
 from collections.abc import Sequence
 from pathlib import Path
 
-from pellucid.config.columns import Column
+from pellucid.config.columns import Column, is_pair
 from pellucid.config.data import GARDEN, DataConfig
 from pellucid.data.builtin import garden_readers
 from pellucid.data.conll import ConllReader
@@ -45,13 +45,17 @@ def open_files(files: Sequence[str], columns: Sequence[Column], config: DataConf
     kinds = [_reader_of(name, columns, config) for name in names]
     plain = [issubclass(kind, (LineReader, DocumentReader)) for kind in kinds]
     required = [column for column in columns if not column.optional]
-    is_pair = [column.kind for column in required] == ["text", "text"]
     if len(required) > 1 and any(plain):
-        if is_pair and len(files) == len(names) == 2 and all(plain) and names[0] != names[1]:
+        if (
+            is_pair(columns)
+            and len(files) == len(names) == 2
+            and all(plain)
+            and names[0] != names[1]
+        ):
             return [AlignedReader(names, config)]
-        raise UsageError(_no_columns(names[plain.index(True)], files, required, is_pair))
+        raise UsageError(_no_columns(names[plain.index(True)], files, required))
     if not names or (STDIN in names and len(names) > 1):
-        raise UsageError(_no_columns(STDIN if names else "no file", files, required, is_pair))
+        raise UsageError(_no_columns(STDIN if names else "no file", files, required))
     return [kind(name, config) for kind, name in zip(kinds, names, strict=True)]
 
 
@@ -121,8 +125,8 @@ def _reader_of(name: str, columns: Sequence[Column], config: DataConfig) -> type
     return LineReader
 
 
-def _no_columns(name: str, files: Sequence[str], required: Sequence[Column], is_pair: bool) -> str:
-    if is_pair:
+def _no_columns(name: str, files: Sequence[str], required: Sequence[Column]) -> str:
+    if is_pair(required):
         return (
             f"cannot read {required[0].name} and {required[1].name} from {list(files)}. Give two"
             " different aligned text files (source, then target), or .tsv, .csv, .jsonl or .parquet"

@@ -93,7 +93,7 @@ def _scan(reader: Reader, recognizer: Recognizer) -> Iterator[Scanned]:
         yield Scanned(reader.file, fault.line, None, (fault,))
         return
     header = filled[0] if fields.header else None
-    values = ValueReader(reader, fields, recognizer.columns, recognizer.config.labels)
+    values = ValueReader(reader, fields, recognizer.columns)
     for row in chain(head, rows):
         if row is header:
             continue

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pellucid.config.columns import ANSWER_START, Column
+from pellucid.config.columns import ANSWER_START, Column, is_pair
 from pellucid.data.fields import Fields
 from pellucid.data.lines import Fault
 from pellucid.data.rows import Key, Reader, Row
@@ -21,18 +21,11 @@ class FaultError(Exception):
 class ValueReader:
     """Reads the columns of a task from the rows of one file."""
 
-    def __init__(
-        self,
-        reader: Reader,
-        fields: Fields,
-        columns: Sequence[Column],
-        labels: Sequence[str] = (),
-    ) -> None:
-        """labels: names of labels that are written as whole numbers."""
+    def __init__(self, reader: Reader, fields: Fields, columns: Sequence[Column]) -> None:
         self.reader, self.fields, self.columns = reader, fields, tuple(columns)
-        readers = [parser(column.kind, labels) for column in columns]
+        readers = [parser(column.kind, reader.config) for column in columns]
         self.parts = tuple(zip(columns, fields.keys, readers, strict=True))
-        self.is_pair = self._kinds() == ["text", "text"]
+        self.is_pair = is_pair(columns)
         self.document = self._index("document")
         self.words = self._index("words")
         self.tags = self._index("tags")

@@ -6,8 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pellucid.config.columns import LABEL_KINDS, ColumnKind
+from pellucid.config.data import DataConfig
 from pellucid.text.guard import MAX_CHARACTERS
+from pellucid.text.languages import is_known_language
 
+LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*")
 INVALID_CHARACTER = re.compile("[\0\ud800-\udfff]")  # NUL and surrogates, which JSON can escape
 
 
@@ -46,12 +49,19 @@ def is_number(field: Any) -> bool:
     return True
 
 
-def parser(kind: ColumnKind, labels: Sequence[str] = ()) -> Callable[[Any], Any]:
-    """Return the function from a field to the value of a column. It raises WrongValueError.
+def is_language(field: Any) -> bool:
+    """Return whether a field is the code of a known language."""
+    try:
+        return is_known_language(_parse_language(field))
+    except WrongValueError:
+        return False
 
-    labels: names of labels that are written as whole numbers, the name of 0 first.
-    """
-    parse = PARSERS[kind]
+
+def parser(kind: ColumnKind, config: DataConfig) -> Callable[[Any], Any]:
+    """Return the function from a field to the value of a column. It raises WrongValueError."""
+    parse, labels = PARSERS[kind], config.labels
+    if kind == "language":
+        return lambda field: _check_language(parse(field), config.all_languages)
     if not labels or kind not in LABEL_KINDS:
         return parse
     if kind == "label":
@@ -67,6 +77,25 @@ def _name_label(label: str, names: Sequence[str]) -> str:
     raise WrongValueError(
         f"{_short(label)} is none of the {len(names)} labels in data.labels"
         f" ({', '.join(names)[:100]}), nor the number of one, counted from 0."
+    )
+
+
+def _parse_language(field: Any) -> str:
+    """Return a language code, spelled as in the settings: zh_TW for zh-TW."""
+    code = _parse_text(field).strip().replace("-", "_")
+    if not LANGUAGE.fullmatch(code):
+        raise WrongValueError(
+            f"{_short(field)} is no language code. Write one such as en or zh_TW."
+        )
+    return code
+
+
+def _check_language(code: str, used: Sequence[str]) -> str:
+    if code in used or is_known_language(code):
+        return code
+    raise WrongValueError(
+        f"{_short(code)} is an unknown language, and not among those of this run"
+        f" ({', '.join(used)[:100]}). Correct it, or remove the line."
     )
 
 
@@ -213,5 +242,6 @@ PARSERS: dict[ColumnKind, Callable[[Any], Any]] = {
     "labels": _parse_labels,
     "score": _parse_score,
     "span": _parse_answers,
+    "language": _parse_language,
 }
 """Kind of column -> function from a field to the value. Raises: WrongValueError."""

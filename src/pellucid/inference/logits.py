@@ -8,7 +8,7 @@ from torch import Tensor
 from pellucid.errors import UsageError
 from pellucid.formats.bundle import Bundle
 from pellucid.formats.special_ids import find_token_id
-from pellucid.nn.heads import pool_states
+from pellucid.nn.heads import pool_states, shift_right
 
 
 class Inputs(NamedTuple):
@@ -112,12 +112,10 @@ def _with_decoder_ids(bundle: Bundle, inputs: Inputs) -> Inputs:
     c = bundle.model_config
     if not (c.n_encoder_layers and c.n_decoder_layers) or inputs.target_ids is not None:
         return inputs
-    if bundle.roles.start == "last":
-        first = pool_states(inputs.ids[..., None], inputs.keep, None, "last")  # (B, 1)
-    else:
-        start = bundle.token_ids.get("decoder_start_token_id")
-        start = find_token_id(bundle, bundle.roles.start) if start is None else start
-        if start is None:
+    first = None
+    if bundle.roles.start != "last":
+        first = bundle.token_ids.get("decoder_start_token_id")
+        first = find_token_id(bundle, bundle.roles.start) if first is None else first
+        if first is None:
             raise UsageError("the id that the decoder reads first is not known. Give target_ids.")
-        first = torch.full_like(inputs.ids[:, :1], start)
-    return inputs._replace(target_ids=torch.cat([first, inputs.ids[:, :-1]], 1))
+    return inputs._replace(target_ids=shift_right(inputs.ids, inputs.keep, first))

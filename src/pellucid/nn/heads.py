@@ -89,3 +89,15 @@ def pool_states(state: Tensor, keep: Tensor | None, is_end: Tensor | None, pool:
     positions = torch.arange(candidates.shape[1], device=state.device)
     last = (candidates * positions).argmax(1)  # (B,)
     return state[torch.arange(len(state), device=state.device), last]
+
+
+def shift_right(ids: Tensor, keep: Tensor | None, first: int | None) -> Tensor:
+    """Return what a decoder reads that reads the same text as its encoder: ids moved right by one.
+
+    ids, keep: (B, T). first: the first token; None means the last real token of each row.
+    """
+    if first is None:
+        start = pool_states(ids[..., None], keep, None, "last")  # (B, 1)
+    else:
+        start = torch.full_like(ids[:, :1], first)
+    return torch.cat([start, ids[:, :-1]], 1)

@@ -1,4 +1,7 @@
-"""What tasks on encoders share: checks, building the model, exporting it."""
+"""What tasks that read texts share: checks, building the model, exporting it.
+
+The model is an encoder, or an encoder-decoder of which both stacks read the text.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -42,6 +45,15 @@ def check_encoder(inputs: TaskInputs, head: str | None, roles: Sequence[str]) ->
         inputs.tokenizers.source.id(role)
 
 
+def check_has_no_decoder(inputs: TaskInputs) -> None:
+    """Raises: ConfigError if the model is an encoder-decoder."""
+    if is_encoder_decoder(inputs):
+        raise ConfigError(
+            f"{inputs.config.task} needs the states of an encoder, but this model of family"
+            f" {inputs.config.family} has a decoder too. Start from an encoder such as BERT."
+        )
+
+
 def build_encoder(inputs: TaskInputs, heads: Mapping[str, HeadConfig], seed: int) -> Model:
     """Build the model of the run's config with these heads, with its initial weights."""
     with torch.device("meta"):
@@ -54,6 +66,8 @@ def build_encoder(inputs: TaskInputs, heads: Mapping[str, HeadConfig], seed: int
 def build_encoder_bundle(module: Model, inputs: TaskInputs) -> Bundle:
     """Return the bundle of a trained encoder."""
     c, tokenizer = inputs.config, inputs.tokenizers.source
+    # The token ids of an encoder-decoder are those of its start, or come from the tokenizer.
+    ids = inputs.token_ids if is_encoder_decoder(inputs) else {"pad_token_id": tokenizer.id("pad")}
     return Bundle(
         model=module,
         model_config=module.config,
@@ -65,8 +79,22 @@ def build_encoder_bundle(module: Model, inputs: TaskInputs) -> Bundle:
         longest_source=inputs.longest[0],
         card="",
         family=c.family,
-        token_ids={"pad_token_id": tokenizer.id("pad")},
+        token_ids=ids,
     )
+
+
+def is_encoder_decoder(inputs: TaskInputs) -> bool:
+    """Return whether the model has both stacks."""
+    return bool(inputs.config.model.n_encoder_layers and inputs.config.model.n_decoder_layers)
+
+
+def find_first_token(inputs: TaskInputs) -> int | None:
+    """Return the first token of a decoder that reads a text; None means the text's last token."""
+    role = getattr(ALL_FAMILIES[inputs.config.family], "roles", Roles()).start
+    if role == "last":
+        return None
+    known = inputs.token_ids.get("decoder_start_token_id")
+    return inputs.tokenizers.target.id(role) if known is None else known
 
 
 def max_text_tokens(inputs: TaskInputs, pair: bool = False) -> int:

@@ -21,7 +21,7 @@ from pellucid.nn.base import Model
 from pellucid.nn.losses import cross_entropy, perplexity
 from pellucid.nn.masks import keep_from
 from pellucid.nn.model import materialize
-from pellucid.tasks.encoder import get_family_head
+from pellucid.tasks.encoder import get_family_head, is_encoder_decoder
 from pellucid.tasks.padding import pad_texts
 from pellucid.tasks.protocol import Task, TaskInputs, Term
 from pellucid.tasks.starting_weights import copy_starting_weights
@@ -55,7 +55,7 @@ class EncoderDecoderTask(Task):
     def check(self) -> None:
         """See `Task.check`."""
         inputs, c = self.inputs, self.inputs.config
-        if not (c.model.n_encoder_layers and c.model.n_decoder_layers):
+        if not is_encoder_decoder(inputs):
             raise ConfigError(
                 f"{c.task} needs an encoder and a decoder, but this model of family {c.family}"
                 f" has {c.model.n_encoder_layers} and {c.model.n_decoder_layers} layers. Use"

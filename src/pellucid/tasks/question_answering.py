@@ -13,7 +13,6 @@ from pellucid.config.tasks.question_answering import QuestionAnsweringConfig
 from pellucid.data.batching import evaluation_batches
 from pellucid.data.examples import Encoded, LeftOutRecord, ValidationData
 from pellucid.data.records import Record
-from pellucid.errors import ConfigError
 from pellucid.formats.bundle import Bundle
 from pellucid.inference.answer import HEAD
 from pellucid.inference.spans import score_spans
@@ -30,7 +29,7 @@ from pellucid.tasks.encoder import (
 )
 from pellucid.tasks.protocol import Task, TaskInputs, Term
 from pellucid.tasks.question_windows import encode_questions
-from pellucid.tasks.text_pairs import TextRows, pad_text_rows
+from pellucid.tasks.text_pairs import TextRows, compute_states, pad_text_rows
 from pellucid.text.passages import Limits, context_offset, strip_span
 
 NAME = QuestionAnsweringConfig.name
@@ -68,12 +67,6 @@ class QuestionAnsweringTask(Task):
     def check(self) -> None:
         """See `Task.check`."""
         check_encoder(self.inputs, HEAD, ("pad",))
-        c = self.inputs.config
-        if c.model.n_encoder_layers and c.model.n_decoder_layers:
-            raise ConfigError(
-                f"a model of family {c.family} has an encoder and a decoder, but this task trains"
-                " one stack. Start from an encoder such as BERT, or use one of the task's sizes."
-            )
         max_text_tokens(self.inputs, pair=True)
 
     def encode(self, records: Iterable[Record]) -> Iterator[Encoded | LeftOutRecord]:
@@ -204,8 +197,7 @@ def _intervals(scores: np.ndarray) -> dict[str, Interval]:
 def _scores(module: nn.Module, batch: QuestionBatch) -> Tensor:
     """Logits of each token as the first and as the last of the answer, (B, T, 2)."""
     assert isinstance(module, Model)
-    state = module(batch.rows.ids, batch.rows.keep, segments=batch.rows.segments)  # (B, T, D)
-    return module.heads[HEAD](state)
+    return module.heads[HEAD](compute_states(module, batch.rows))
 
 
 def _loss(scores: Tensor, batch: QuestionBatch) -> Tensor:

@@ -25,6 +25,7 @@ from pellucid.tasks.encoder import (
     build_encoder,
     build_encoder_bundle,
     check_encoder,
+    check_has_no_decoder,
     get_family_head,
 )
 from pellucid.tasks.protocol import Task, TaskInputs, Term
@@ -160,12 +161,8 @@ class BiEncoderTask(SimilarityTask):
     def check(self) -> None:
         """See `Task.check`."""
         check_encoder(self.inputs, None, ("pad",))
-        c, start = self.inputs.config.model, self.inputs.start
-        if c.n_encoder_layers and c.n_decoder_layers:
-            raise ConfigError(
-                f"embeddings need an encoder, but this model of family {self.inputs.config.family}"
-                " has a decoder too. Start from an encoder such as BERT."
-            )
+        check_has_no_decoder(self.inputs)
+        start = self.inputs.start
         if start and (start.dense or start.embedding.prompt or start.embedding.lowercase):
             raise ConfigError(
                 "the model to start from adds a prompt, a dense layer or lower-casing to its"

@@ -31,6 +31,7 @@ from pellucid.tasks.encoder import (
     build_encoder,
     build_encoder_bundle,
     check_encoder,
+    check_has_no_decoder,
     get_family_head,
     max_text_tokens,
 )
@@ -68,6 +69,7 @@ class TaggingTask(Task):
     def check(self) -> None:
         """See `Task.check`."""
         check_encoder(self.inputs, HEAD, ("pad",))
+        check_has_no_decoder(self.inputs)
 
     def encode(self, records: Iterable[Record]) -> Iterator[Encoded | LeftOutRecord]:
         """Yield ids, first tokens and labels. Sentences that are too long are split."""

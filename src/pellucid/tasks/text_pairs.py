@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from pellucid.data.examples import LeftOutRecord, split_into_chunks
 from pellucid.data.records import Record
 from pellucid.nn.base import Model
-from pellucid.nn.heads import pool_states
+from pellucid.nn.heads import pool_states, shift_right
 from pellucid.nn.masks import keep_from
 from pellucid.nn.padding import pad_rows
-from pellucid.tasks.encoder import max_text_tokens
+from pellucid.tasks.encoder import find_first_token, is_encoder_decoder, max_text_tokens
 from pellucid.tasks.protocol import TaskInputs
 from pellucid.text.truncation import count_special_tokens, truncate, wrap_texts
 
@@ -35,6 +35,8 @@ class TextRows(NamedTuple):
     ids: Tensor  # (B, T)
     keep: Tensor | None  # (B, T), True = real; None if no row is padded
     segments: Tensor | None  # (B, T); None if the model does not distinguish them
+    decoder_ids: Tensor | None = None  # (B, T), the text again for the decoder, if there are both
+    is_end: Tensor | None = None  # (B, T), True = end token, of an encoder-decoder
 
     def to(self, device: torch.device) -> "TextRows":
         return TextRows(
@@ -82,12 +84,21 @@ def pad_text_rows(texts: Sequence[Sequence[np.ndarray]], inputs: TaskInputs) -> 
     if inputs.model_config.n_segments > 1:
         segments = torch.from_numpy(pad_rows([row.segments for row in rows], 0))
     lengths = torch.tensor([len(row.ids) for row in rows])
-    return TextRows(ids, keep_from(lengths, ids.shape[1]), segments)
+    keep = keep_from(lengths, ids.shape[1])
+    if not is_encoder_decoder(inputs):
+        return TextRows(ids, keep, segments)
+    decoder_ids = shift_right(ids, keep, find_first_token(inputs))
+    return TextRows(ids, keep, segments, decoder_ids, ids == tokenizer.id("eos"))
+
+
+def compute_states(module: nn.Module, rows: TextRows) -> Tensor:
+    """Return the states of the last stack (B, T, D)."""
+    return module(rows.ids, rows.keep, rows.decoder_ids, segments=rows.segments)
 
 
 def score_texts(module: nn.Module, rows: TextRows, head: str) -> Tensor:
     """Return the outputs (B, C) of a head of kind sequence, in float32."""
     assert isinstance(module, Model)
-    state = module(rows.ids, rows.keep, segments=rows.segments)  # (B, T, D)
-    pooled = pool_states(state, rows.keep, None, module.head_configs[head].pool)  # (B, D)
+    state = compute_states(module, rows)
+    pooled = pool_states(state, rows.keep, rows.is_end, module.head_configs[head].pool)  # (B, D)
     return module.heads[head](pooled).float()

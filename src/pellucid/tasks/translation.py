@@ -17,7 +17,7 @@ from pellucid.data.examples import (
 )
 from pellucid.data.languages import file_languages
 from pellucid.data.records import Record
-from pellucid.errors import ConfigError
+from pellucid.errors import ConfigError, DataError
 from pellucid.formats.bundle import Bundle
 from pellucid.inference.options import CallOptions
 from pellucid.inference.translate import translate
@@ -124,12 +124,28 @@ class TranslationTask(EncoderDecoderTask):
         if not directions:
             yield Pair(record, source, target, -1)
             return
-        first, second = file_languages(record.file, self.inputs.config.data)
+        first, second = self._find_languages(record)
         for number, direction in enumerate(directions):
             if direction == f"{first}-{second}":
                 yield Pair(record, source, target, number)
             elif direction == f"{second}-{first}":
                 yield Pair(record, target, source, number)
+
+    def _find_languages(self, record: Record) -> tuple[str, str]:
+        """Return the languages in the record's columns, else those in the name of its file.
+
+        Raises: DataError if one of them is unknown.
+        """
+        named = file_languages(record.file, self.inputs.config.data)
+        columns = record.values[2:] or ("", "")
+        first, second = (a or b for a, b in zip(columns, named, strict=True))
+        if not (first and second):
+            raise DataError(
+                f"{record.file}:{record.line}: the languages of this pair are not known. Name them"
+                " in columns source_language and target_language, or in the file's name, as in"
+                " train.en-de.tsv."
+            )
+        return first, second
 
     def _language(self, direction: int) -> str:
         """Return the target language of a direction."""

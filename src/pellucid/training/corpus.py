@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from pellucid.config.columns import LABEL_KINDS, Column
+from pellucid.config.columns import LABEL_KINDS, is_pair
 from pellucid.config.data import GARDEN, DataConfig
 from pellucid.config.tasks.base import TaskConfig
 from pellucid.data.builtin import garden_readers
@@ -54,7 +54,7 @@ class Corpus:
             raise DataError(
                 "there is no training data. Name files: pellucid train --data.train FILE ..."
             )
-        self.config, self.columns = config, task.columns
+        self.config, self.columns = config, task.columns_for(config)
         self.digests: dict[str, str] = {}  # file -> sha256
         for names in filter(None, (config.train, config.valid)):
             open_files(names, self.columns, config)  # checks the columns; reads no records
@@ -113,10 +113,11 @@ class Corpus:
             if not records:
                 raise DataError(f"{', '.join(c.valid)}: no example in it. Check data.valid.")
             return records
-        if tuple(c.train) == (GARDEN,) and _is_parallel(self.columns):
+        if tuple(c.train) == (GARDEN,) and is_pair(self.columns):
             # The garden holds out whole clauses; a split by sentences would not.
             readers = garden_readers(self.columns, c, MAX_HELD_OUT, "valid")
-            return [Record(r.file, row.line, tuple(row.fields)) for r in readers for row in r]
+            absent = [None] * (len(self.columns) - 2)
+            return [Record(r.file, row.line, (*row.fields, *absent)) for r in readers for row in r]
         held_out = HoldOut(self.columns)
         for record in self._read(c.train):
             self._n_read += 1
@@ -163,7 +164,3 @@ class Corpus:
         for column, value in zip(self.columns, record.values, strict=True):
             if column.name in counts and value is not None:
                 counts[column.name].update((value,) if column.kind == "label" else value)
-
-
-def _is_parallel(columns: Sequence[Column]) -> bool:
-    return [column.kind for column in columns] == ["text", "text"]

@@ -235,7 +235,7 @@ def _default_directory(settings: Mapping[str, Any], data: DataConfig) -> str:
     task = settings.get("task", "translation")
     names = [name for name in (data.source_language, data.target_language) if name]
     if data.directions:
-        names = list(dict.fromkeys(c for each in data.directions for c in each.split("-")))
+        names = list(data.all_languages)
     if task != "translation":
         names = [str(task), *names[:1]]
     return "runs/" + ("-".join(names) or "run")

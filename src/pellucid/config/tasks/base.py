@@ -53,6 +53,10 @@ class TaskConfig(ABC):
         """Return the settings of a finished model, as far as they matter for its metrics."""
         return cls()
 
+    def columns_for(self, data: DataConfig) -> tuple[Column, ...]:
+        """Return the columns to read with these data settings."""
+        return self.columns
+
     has_model: ClassVar[bool] = True
     """Whether the result is a model that `load` opens; otherwise it is word vectors."""
 

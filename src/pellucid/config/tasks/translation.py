@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from pellucid.config.columns import PAIR
+from pellucid.config.columns import LANGUAGES, PAIR, Column
 from pellucid.config.data import DataConfig
 from pellucid.config.tasks.base import LOSS, Defaults
 from pellucid.config.tasks.encoder_decoders import TRANSFORMER_SIZES, EncoderDecoderConfig
@@ -50,6 +50,10 @@ class TranslationConfig(EncoderDecoderConfig):
     format, also gzipped."""
     target_vectors: str = ""
     """As source_vectors, for the decoder. If both share one matrix, these take precedence."""
+
+    def columns_for(self, data: DataConfig) -> tuple[Column, ...]:
+        """Return source and target; with several directions, also their languages."""
+        return (*PAIR, *LANGUAGES) if data.directions else PAIR
 
     def extra_tokens(
         self, labels: Mapping[str, tuple[str, ...]], data: DataConfig
