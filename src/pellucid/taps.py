@@ -13,6 +13,8 @@ from typing import Any
 from pellucid.errors import UsageError
 
 Listener = Callable[[Any], Any]
+Pattern = str | Callable[[str], bool]
+"""A glob pattern of paths, or a function that says whether a path is meant."""
 
 
 class Tap:
@@ -46,16 +48,18 @@ def uncompiled(model: Any) -> Any:
 
 
 @contextmanager
-def edit(model: Any, pattern: str, fn: Callable[[str, Any], Any]) -> Iterator[list[str]]:
-    """Replace the tensor at every tap whose path matches a glob pattern by `fn(path, tensor)`.
+def edit(model: Any, pattern: Pattern, fn: Callable[[str, Any], Any]) -> Iterator[list[str]]:
+    """Replace the tensor at every tap whose path matches a pattern by `fn(path, tensor)`.
 
     Yields the matching paths. Edits nest: an inner one gets the tensor that an outer one returned.
     Raises: UsageError if no tap matches.
     """
-    chosen = {path: tap for path, tap in taps(model).items() if fnmatchcase(path, pattern)}
+    matches = pattern if callable(pattern) else lambda path: fnmatchcase(path, pattern)
+    chosen = {path: tap for path, tap in taps(model).items() if matches(path)}
     if not chosen:
         known = ", ".join(sorted({path.rsplit(".", 1)[-1] for path in taps(model)}))
-        raise UsageError(f"no tap matches {pattern!r}. The last parts of tap names are: {known}.")
+        wanted = "is chosen" if callable(pattern) else f"matches {pattern!r}"
+        raise UsageError(f"no tap {wanted}. The last parts of tap names are: {known}.")
     before = {path: tap.listener for path, tap in chosen.items()}
     for path, tap in chosen.items():
         tap.listener = _chain(before[path], path, fn)
@@ -67,7 +71,7 @@ def edit(model: Any, pattern: str, fn: Callable[[str, Any], Any]) -> Iterator[li
 
 
 @contextmanager
-def record(model: Any, pattern: str = "*") -> Iterator[dict[str, list[Any]]]:
+def record(model: Any, pattern: Pattern = "*") -> Iterator[dict[str, list[Any]]]:
     """Collect the tensors at every matching tap: path -> one tensor per call, in order."""
     recorded: dict[str, list[Any]] = {}
 

@@ -70,6 +70,11 @@ class HeadConfig:
             raise ConfigError("norm=true needs an activation before it. Set one, or norm=false.")
 
     @property
+    def predicts(self) -> bool:
+        """Whether the outputs are predictions, and not a transformed state."""
+        return bool(self.outputs) or self.kind == "lm"
+
+    @property
     def reading(self) -> Problem:
         """How the outputs are read: `problem`, or what it is if empty."""
         return self.problem or ("regression" if self.outputs == 1 else "single_label")

@@ -29,7 +29,11 @@ def logits(bundle: Bundle, inputs: Inputs, head: str | None = None) -> Tensor:
     Raises: UsageError naming the invalid input.
     """
     name = choose_head(bundle, head)
-    checked = check_inputs(bundle, inputs)
+    return head_logits(bundle, check_inputs(bundle, inputs), name)
+
+
+def head_logits(bundle: Bundle, checked: Inputs, name: str) -> Tensor:
+    """Return the output of a head as `logits` does, for inputs of `check_inputs`."""
     config = bundle.model.head_configs[name]
     if config.kind != "lm":
         checked = _with_decoder_ids(bundle, checked)

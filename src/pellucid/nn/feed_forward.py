@@ -32,13 +32,14 @@ class FeedForward(nn.Module):
         self.down = Linear(c.d_ff, c.d_model, bias)
         self.activation = ACTIVATIONS[c.activation]
         self.p = c.activation_dropout
-        self.hidden = Tap()
+        self.expanded, self.gates, self.hidden = Tap(), Tap(), Tap()
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, D) -> (B, T, D)"""
+        expanded = self.expanded(self.up(x))  # (B, T, F)
         if self.gate is None:
-            hidden = self.activation(self.up(x))  # (B, T, F)
+            hidden = self.activation(expanded)
         else:
-            hidden = self.activation(self.gate(x)) * self.up(x)  # (B, T, F)
+            hidden = self.activation(self.gates(self.gate(x))) * expanded
         hidden = self.hidden(hidden)
         return self.down(dropout(hidden, self.p, self.training))  # (B, T, D)

@@ -19,18 +19,20 @@ class PostNorm(nn.Module):
         self.inner = inner
         self.norm = build_norm(c)
         self.p = c.dropout
-        self.output = Tap()
+        self.added, self.output = Tap(), Tap()
 
     def forward(self, x: Tensor, *args: object) -> Tensor:
         """(B, T, D) -> (B, T, D); further arguments are passed to the inner module."""
-        return self.output(self.norm(x + dropout(self.inner(x, *args), self.p, self.training)))
+        added = self.added(self.inner(x, *args))
+        return self.output(self.norm(x + dropout(added, self.p, self.training)))
 
 
 class PreNorm(PostNorm):
     """x + dropout(inner(norm(x))): trains deeper stacks without warm-up (Xiong et al. 2020)."""
 
     def forward(self, x: Tensor, *args: object) -> Tensor:
-        return self.output(x + dropout(self.inner(self.norm(x), *args), self.p, self.training))
+        added = self.added(self.inner(self.norm(x), *args))
+        return self.output(x + dropout(added, self.p, self.training))
 
 
 RESIDUALS = {"post": PostNorm, "pre": PreNorm}

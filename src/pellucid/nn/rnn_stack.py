@@ -55,12 +55,13 @@ class BidirectionalLayer(nn.Module):
         super().__init__()
         self.left_to_right = CELLS[c.cell](d_input, c.d_model // 2)
         self.right_to_left = CELLS[c.cell](d_input, c.d_model // 2)
+        self.output = Tap()
 
     def forward(self, x: Tensor, mirror: Tensor) -> Tensor:
         """x (B, S, d_input), mirror (B, S) of `mirror_positions` -> (B, S, D)"""
         from_left, _ = self.left_to_right(x)  # (B, S, D / 2); padding is on the right
         from_right, _ = self.right_to_left(_reorder(x, mirror))  # (B, S, D / 2)
-        return torch.cat((from_left, _reorder(from_right, mirror)), -1)
+        return self.output(torch.cat((from_left, _reorder(from_right, mirror)), -1))
 
 
 class Encoded(NamedTuple):

@@ -1,0 +1,110 @@
+"""What a head says at each position, in words and probabilities."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from pellucid.config.head import HeadConfig
+from pellucid.formats.bundle import Bundle
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A token or a label, and how probable it is."""
+
+    id: int
+    text: str
+    score: float
+    """Its logit."""
+    probability: float
+    """Of a regression head: its number again."""
+
+
+@dataclass(frozen=True)
+class PositionPrediction:
+    """The prediction at one position, or for the whole text."""
+
+    candidates: tuple[Candidate, ...]
+    """Most probable first."""
+    rest: float
+    """The probability of all others together."""
+    entropy: float
+    """Of the whole distribution, in nats."""
+    chosen: Candidate | None = None
+    """The token that follows in the traced text, if one does."""
+    rank: int | None = None
+    """How many are more probable than the chosen one."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The output of a head."""
+
+    head: str
+    kind: Literal["lm", "token", "sequence", "score"]
+    reading: str
+    """single_label: a softmax. multi_label: a sigmoid for each label. regression: numbers."""
+    positions: tuple[PositionPrediction, ...]
+    """One for each token, or one for the whole text (kind sequence)."""
+
+
+def predict(
+    bundle: Bundle, head: str, logits: Tensor, top: int, next_ids: Sequence[int] = ()
+) -> Prediction:
+    """Return the prediction of a head's output: (T, V), (T, C), (T,), or (C,) for a whole text.
+
+    top: number of candidates. next_ids: the token that follows each of the first positions.
+    """
+    config = bundle.model.head_configs[head]
+    rows, reading = logits.double(), "single_label"
+    if config.kind == "score":
+        rows, reading = rows[:, None], "multi_label"
+    elif config.kind == "sequence":
+        rows, reading = rows[None], config.reading
+    positions = [
+        _describe(bundle, config, reading, row, top, next_ids[t] if t < len(next_ids) else None)
+        for t, row in enumerate(rows)
+    ]
+    return Prediction(head, config.kind, reading, tuple(positions))
+
+
+def _describe(
+    bundle: Bundle, config: HeadConfig, reading: str, row: Tensor, top: int, chosen: int | None
+) -> PositionPrediction:
+    """row: (C,) logits."""
+    probabilities = {
+        "single_label": lambda: row.softmax(-1),
+        "multi_label": lambda: row.sigmoid(),
+        "regression": lambda: row,
+    }[reading]()
+    n = min(top, len(row))
+    ids = probabilities.topk(n).indices.tolist()
+    ids = sorted(ids, key=lambda i: (-float(probabilities[i]), i))
+
+    def candidate(i: int) -> Candidate:
+        return Candidate(i, _name(bundle, config, i), float(row[i]), float(probabilities[i]))
+
+    single = reading == "single_label"
+    entropy = float(torch.special.entr(probabilities).sum()) if single else 0.0
+    rest = max(0.0, 1.0 - float(probabilities[ids].sum())) if single and n < len(row) else 0.0
+    return PositionPrediction(
+        candidates=tuple(map(candidate, ids)),
+        rest=rest,
+        entropy=entropy,
+        chosen=None if chosen is None else candidate(chosen),
+        rank=None if chosen is None else int((row > row[chosen]).sum()),
+    )
+
+
+def _name(bundle: Bundle, config: HeadConfig, i: int) -> str:
+    """Return the token or label of an output."""
+    if config.kind == "lm":
+        tokenizer = bundle.tokenizers.target
+        has_piece = tokenizer.is_present and i in tokenizer.pieces_by_id
+        return tokenizer.display([i])[0] if has_piece else f"<{i}>"
+    if config.kind == "score":
+        return "replaced"
+    return config.labels[i] if config.labels else f"LABEL_{i}"
