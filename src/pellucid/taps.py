@@ -58,8 +58,8 @@ def edit(model: Any, pattern: Pattern, fn: Callable[[str, Any], Any]) -> Iterato
     chosen = {path: tap for path, tap in taps(model).items() if matches(path)}
     if not chosen:
         known = ", ".join(sorted({path.rsplit(".", 1)[-1] for path in taps(model)}))
-        wanted = "is chosen" if callable(pattern) else f"matches {pattern!r}"
-        raise UsageError(f"no tap {wanted}. The last parts of tap names are: {known}.")
+        match = "is chosen" if callable(pattern) else f"matches {pattern!r}"
+        raise UsageError(f"no tap {match}. The last parts of tap names are: {known}.")
     before = {path: tap.listener for path, tap in chosen.items()}
     for path, tap in chosen.items():
         tap.listener = _chain(before[path], path, fn)

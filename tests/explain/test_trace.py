@@ -153,8 +153,12 @@ def test_only_what_is_asked_for(part, translator):
 
 def test_a_given_target_is_traced(translator):
     given = trace(translator, TEXT, writing=Writing(target="We love gardens."))
+    assert given.target is not None
+    assert given.prediction is not None
+    chosen = given.prediction.positions[-1].chosen
     assert given.target.texts == ("We love gardens.",)
-    assert given.prediction.positions[-1].chosen.id == translator.special_ids.end
+    assert chosen is not None
+    assert chosen.id == translator.special_ids.end
 
 
 @pytest.mark.parametrize(

@@ -64,39 +64,45 @@ def predict(
         rows, reading = rows[:, None], "multi_label"
     elif config.kind == "sequence":
         rows, reading = rows[None], config.reading
-    positions = [
-        _describe(bundle, config, reading, row, top, next_ids[t] if t < len(next_ids) else None)
-        for t, row in enumerate(rows)
-    ]
-    return Prediction(head, config.kind, reading, tuple(positions))
+    reader = _Reader(bundle, config, reading, top)
+    chosen = [*next_ids, *[None] * len(rows)]
+    positions = tuple(reader.read(row, chosen[t]) for t, row in enumerate(rows))
+    return Prediction(head, config.kind, reading, positions)
 
 
-def _describe(
-    bundle: Bundle, config: HeadConfig, reading: str, row: Tensor, top: int, chosen: int | None
-) -> PositionPrediction:
-    """row: (C,) logits."""
-    probabilities = {
-        "single_label": lambda: row.softmax(-1),
-        "multi_label": lambda: row.sigmoid(),
-        "regression": lambda: row,
-    }[reading]()
-    n = min(top, len(row))
-    ids = probabilities.topk(n).indices.tolist()
-    ids = sorted(ids, key=lambda i: (-float(probabilities[i]), i))
+@dataclass(frozen=True)
+class _Reader:
+    """Reads the logits of a head."""
 
-    def candidate(i: int) -> Candidate:
-        return Candidate(i, _name(bundle, config, i), float(row[i]), float(probabilities[i]))
+    bundle: Bundle
+    config: HeadConfig
+    reading: str
+    top: int
 
-    single = reading == "single_label"
-    entropy = float(torch.special.entr(probabilities).sum()) if single else 0.0
-    rest = max(0.0, 1.0 - float(probabilities[ids].sum())) if single and n < len(row) else 0.0
-    return PositionPrediction(
-        candidates=tuple(map(candidate, ids)),
-        rest=rest,
-        entropy=entropy,
-        chosen=None if chosen is None else candidate(chosen),
-        rank=None if chosen is None else int((row > row[chosen]).sum()),
-    )
+    def read(self, row: Tensor, chosen: int | None) -> PositionPrediction:
+        """Return what logits (C,) say, and about the token that follows."""
+        probabilities = self._probabilities(row)
+        n = min(self.top, len(row))
+        order = probabilities.argsort(descending=True, stable=True)[:n].tolist()
+
+        def candidate(i: int) -> Candidate:
+            name = _name(self.bundle, self.config, i)
+            return Candidate(i, name, float(row[i]), float(probabilities[i]))
+
+        is_softmax = self.reading == "single_label"
+        rest = 1.0 - float(probabilities[order].sum()) if is_softmax and n < len(row) else 0.0
+        return PositionPrediction(
+            candidates=tuple(map(candidate, order)),
+            rest=max(0.0, rest),
+            entropy=float(torch.special.entr(probabilities).sum()) if is_softmax else 0.0,
+            chosen=None if chosen is None else candidate(chosen),
+            rank=None if chosen is None else int((row > row[chosen]).sum()),
+        )
+
+    def _probabilities(self, row: Tensor) -> Tensor:
+        if self.reading == "regression":
+            return row
+        return row.sigmoid() if self.reading == "multi_label" else row.softmax(-1)
 
 
 def _name(bundle: Bundle, config: HeadConfig, i: int) -> str:

@@ -16,6 +16,7 @@ from torch import Tensor
 from pellucid.errors import UsageError
 from pellucid.explain.derive import derive
 from pellucid.explain.model_facts import describe_model
+from pellucid.explain.names import name_array
 from pellucid.explain.prediction import Prediction, predict
 from pellucid.explain.rows import Rows, TracedText, Writing, read_rows
 from pellucid.formats.bundle import Bundle
@@ -141,7 +142,7 @@ def trace_rows(bundle: Bundle, rows: Rows, spec: TraceSpec) -> Trace:
         source=rows.source,
         target=rows.target,
         prediction=prediction,
-        arrays={_name_array(path): _to_array(path, calls) for path, calls in recorded.items()},
+        arrays={name_array(path): _to_array(path, calls) for path, calls in recorded.items()},
         scales=dict(_attention_scales(bundle.model)),
     )
 
@@ -169,11 +170,7 @@ def _stacks(model: Model) -> list:
 def _attention_scales(model: Model) -> Iterator[tuple[str, float]]:
     for path, module in model.named_modules():
         if isinstance(module, Attention):
-            yield _name_array(path), module.scale
-
-
-def _name_array(path: str) -> str:
-    return path.replace(".inner", "")
+            yield name_array(path), module.scale
 
 
 def _to_array(path: str, calls: list[Tensor]) -> np.ndarray:
