@@ -35,6 +35,7 @@ def command(verb, model, source, target, out):
         "similarity": [beside(model, "filler")],
         "summarize": [model, "--beam", "1", "--max-length", "8"],
         "embed": [model],
+        "trace": [model, "--text", "The dog sleeps."],
         "import": [Path(model).parent / "published", out],
         "export": [model, out],
         "info": [model],

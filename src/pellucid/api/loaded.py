@@ -10,6 +10,8 @@ from torch import Tensor
 from pellucid.api.text_verbs import TextVerbs
 from pellucid.config.decoding import DecodingConfig
 from pellucid.errors import UsageError
+from pellucid.explain.rows import Writing
+from pellucid.explain.trace import Trace, TraceSpec, trace
 from pellucid.formats.bundle import Bundle
 from pellucid.inference.align import add_alignments
 from pellucid.inference.generate import generate, stream
@@ -185,6 +187,30 @@ class Loaded(TextVerbs):
             first=first,
         )
         return stream(self._packed, prompt, config, call)
+
+    def trace(
+        self,
+        text: str,
+        *,
+        target: str | None = None,
+        to: str = "",
+        max_new: int = 8,
+        head: str | None = None,
+        parts: Sequence[str] = (),
+        layers: Sequence[int] = (),
+        top: int = 10,
+    ) -> Trace:
+        """Return every intermediate result of a text; see `pellucid.explain.trace`.
+
+        text: two texts with a tab between them are a pair. target: what the decoder writes; None
+        means what the model itself writes. to: target language, of a model with several. max_new:
+        tokens with which a decoder alone continues the text, at most. head: the head that predicts;
+        may be left out where there is one. parts: names of `PARTS`, layers: numbers from 0; none
+        means all. top: candidates at each position.
+        Raises: UsageError if the text is empty or too long, or the model lacks what is asked for.
+        """
+        spec = TraceSpec(tuple(parts), tuple(layers), head, top)
+        return trace(self.bundle, text, spec, Writing(target, to, max_new))
 
     def ids(self, text: str, pair: str | None = None) -> list[int]:
         """Return the ids of a text, or of two as one row, as the model reads them.

@@ -34,6 +34,7 @@ VERBS = {
     "answer": ("answer", "an answer to the question in each line of standard input"),
     "similarity": ("similarity", "how similar the two texts of each line are"),
     "embed": ("embed", "a vector for each line of standard input"),
+    "trace": ("trace", "every intermediate result of one text"),
     "info": ("info", "this machine, a model, or a family"),
     "verify": ("verify", "check that files are what was saved"),
     "import": ("import_model", "check a downloaded model and add a manifest"),

@@ -135,31 +135,36 @@ def _translation_rows(bundle: Bundle, text: str, target: str | None) -> Rows:
         *(special_token(source, i) for i in around[place + 1 :]),
     ]
     _check_length(bundle, len(tokens))
-    start = bundle.special_ids.start
-    if target is None:
-        ((translation, *_),) = translate(bundle, [text])
-        if translation.parts > 1:
-            raise UsageError(
-                f"the text has {len(read)} tokens, more than the {bundle.longest_source} of the"
-                " longest text in training, and would be translated in parts. Shorten it."
-            )
-        ended = [bundle.special_ids.end] if translation.finished else []
-        ids = [*translation.ids, *ended]
-    else:
-        (ids,) = written.encode_batch([target])
-        ids = wrap_target(bundle, ids)
-    text_out, out = align_written(written, ids[:-1])
-    decoder_tokens = [special_token(written, start), *out]
+    ids, is_finished = _write(bundle, text, target)
+    special = bundle.special_ids
+    text_out, out = align_written(written, ids)
     inputs = Inputs(
         torch.tensor([[token.id for token in tokens]]),
-        target_ids=torch.tensor([[start, *ids[:-1]]]),
+        target_ids=torch.tensor([[special.start, *ids]]),
     )
     return Rows(
         inputs,
         source=_traced(bundle, [text], tokens),
-        target=TracedText((text_out,), (text_out,), tuple(decoder_tokens)),
-        next_ids=tuple(ids),
+        target=TracedText((text_out,), (text_out,), (special_token(written, special.start), *out)),
+        next_ids=(*ids, special.end) if is_finished else ids,
     )
+
+
+def _write(bundle: Bundle, text: str, target: str | None) -> tuple[tuple[int, ...], bool]:
+    """Return the ids that a decoder writes, without the end token, and whether that follows."""
+    if target is not None:
+        (ids,) = bundle.tokenizers.target.encode_batch([target])
+        ids = wrap_target(bundle, ids)
+        has_end = ids[-1:] == [bundle.special_ids.end]
+        return tuple(ids[:-1] if has_end else ids), has_end
+    ((translation, *_),) = translate(bundle, [text])
+    if translation.parts > 1:
+        raise UsageError(
+            f"the text has {len(translation.source_ids)} tokens, more than the"
+            f" {bundle.longest_source} of the longest text in training, and would be translated in"
+            " parts. Shorten it."
+        )
+    return translation.ids, translation.finished
 
 
 def _traced(bundle: Bundle, texts: Sequence[str], tokens: Sequence[Token]) -> TracedText:
