@@ -48,6 +48,9 @@ def test_sentences(text, tmp_path):
         ("a:b\tX\nc:d\tO\n", [(1, ("a:b", "c:d"), ("X", "O"))]),
         ("en:A\tX\nfr:b\tO\n", [(1, ("en:A", "fr:b"), ("X", "O"))]),
         ("", []),
+        ("A\u00a0B X\nc\x85\u3000d O\n", [(1, ("A\u00a0B", "c\x85\u3000d"), ("X", "O"))]),
+        ("A\rb X\n", [(1, ("A\rb",), ("X",))]),
+        ("A\tI-PER\nb\tE-\n", [(1, ("A", "b"), ("I-PER", "E-"))]),  # tags are any words
     ],
 )
 def test_comments_and_prefixes(text, actual, tmp_path):
@@ -73,11 +76,19 @@ def test_columns_by_number(tmp_path):  # CoNLL-U: the form is column 2, the part
         ("A\tX\n\tO\n", 2, "a tag without a word"),
         ("A\tX\nb\0\tO\n", 2, "NUL"),
         ("A\tX\n" * 99, 1, "more than 100 bytes"),
+        ("A\tX\nb\t\n", 2, "tag 2: the label is empty"),
+        ("A\tX\nb\tO\t\n", 2, "3 columns"),
+        ("A X\nb  \n", 2, "1 columns"),
+        ("A\tX\nb O\n", 2, "1 columns"),
+        ("A X\n\u2028\nb O\n", 2, "1 columns"),
+        ("A X\n\x0b\n", 2, "1 columns"),
+        ("A\tX\n\x85\tO\n", 2, "a tag without a word"),
+        ("A\tX\nb\tO P\n", 2, "tag 2: 'O P' has a space"),
     ],
 )
 def test_faults(text, line, word, tmp_path):
     path = tmp_path / "a.conll"
-    path.write_text(text + "\nc\tO\n")
+    path.write_text(text + ("\nc\tO\n" if "\t" in text else "\nc O\n"))
     config = DataConfig(max_line_bytes=100)
     with pytest.raises(DataError, match=word) as caught:
         list(read_records([str(path)], COLUMNS, config))
@@ -99,6 +110,8 @@ def test_words_and_tags_of_other_formats(tmp_path):
         '{"tokens": ["A", "b c"], "ner_tags": [3, 0]}\n{"tokens": "A b", "ner_tags": "X O"}\n'
         '{"tokens": ["A"], "ner_tags": []}\n{"tokens": ["A", "b"], "ner_tags": ["X"]}\n'
         '{"tokens": ["A", " "], "ner_tags": ["X", "O"]}\n'
+        '{"tokens": ["A", "b"], "ner_tags": ["X", "O P"]}\n'
+        '{"tokens": ["A", "b"], "ner_tags": ["X", null]}\n'
     )
     (tmp_path / "b.tsv").write_text("tokens\tner_tags\nA b\tX O\nA b\tX\n")
     scanned = list(scan_records([str(tmp_path)], COLUMNS, CONFIG))
@@ -109,6 +122,8 @@ def test_words_and_tags_of_other_formats(tmp_path):
         "a.jsonl:3: column tags is empty. Fill it in, or remove the line.",
         "a.jsonl:4:36: 1 tags for 2 words. Each word needs one tag.",
         "a.jsonl:5:12: words: word 2 is empty.",
+        "a.jsonl:6:36: tags: tag 2: 'O P' has a space in it.",
+        "a.jsonl:7:36: tags: tag 2: null is not a text (a string).",
         "b.tsv:3:5: 1 tags for 2 words. Each word needs one tag.",
     ]
 

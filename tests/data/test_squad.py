@@ -46,7 +46,10 @@ def test_questions(end, tmp_path):
 
 @pytest.mark.parametrize(
     ("start", "text", "place"),  # the nearest place, by hand
-    [(4, "cat", 4), (5, "cat", 4), (12, "cat", 17), (99, "cat", 17), (-3, "The", 0)],
+    [
+        *((4, "cat", 4), (5, "cat", 4), (12, "cat", 17), (99, "cat", 17), (-3, "The", 0)),
+        (10**30, "cat", 17),
+    ],
 )
 def test_an_answer_that_is_elsewhere_is_searched_for(start, text, place, tmp_path):
     path = tmp_path / "a.json"
@@ -55,6 +58,15 @@ def test_an_answer_that_is_elsewhere_is_searched_for(start, text, place, tmp_pat
     assert record.values[2] == (Span(place, text, place != start),)
     report = check([str(path)], CONFIG, COLUMNS)
     assert report.counts.get("moved answers", 0) == (place != start)
+
+
+def test_an_offset_in_bytes_is_corrected(tmp_path):
+    """Authority: the UTF-8 bytes of the context; only the answer after the umlauts is elsewhere."""
+    context, path = "cat äöü 我 dog.", tmp_path / "a.json"
+    answers = [answer(len(context[: context.index(t)].encode()), t) for t in ("cat", "dog")]
+    path.write_text(squad(answers).replace(CONTEXT, context))
+    (record,) = read_records([str(path)], COLUMNS, CONFIG)
+    assert record.values[2] == (Span(0, "cat"), Span(10, "dog", True))
 
 
 @pytest.mark.parametrize("text", ["dog", "", "Cat"])
@@ -116,8 +128,24 @@ def test_no_answer_differs_from_no_column(tmp_path):
     [
         ("{", ":1:2", "not JSON"),
         ('{"data":\n [1, }', ":2:6", "not JSON"),
-        ('{"version": 1}', "", "no question"),
-        ('[{"text": "a"}]', "", "no question"),
+        ('{"data": "äöü" 1}', ":1:19", "not JSON"),  # bytes, not characters
+        (squad([])[:-9], f":1:{len(squad([])) - 8}", "not JSON"),
+        ("[" * 100_000, "", "recursion"),
+        ("1" * 5000, "", "4300 digits"),
+        (squad([answer(float("nan"), "cat")]), "", "NaN is not a number"),
+        (squad([]).replace('"id"', '"question": "r", "id"'), "", "'question' comes twice in {"),
+        ('{"data": []}', "", "no question"),
+        ('{"version": 1}', "", "data is missing"),
+        ('[{"text": "a"}]', "", "not a JSON object"),
+        ('{"data": [{"paragraphs": []}, 7]}', "", r"data\[1\] is not an object"),
+        ('{"data": [{}]}', "", r"data\[0\].paragraphs is missing"),
+        (squad([]).replace("[{", "[7, {", 2), "", r"data\[0\] is not an object"),
+        (squad([]).replace('"qas": [', '"qas": [[], '), "", r"paragraphs\[0\].qas\[0\] is not"),
+        (squad([]).replace('"qas"', '"qas": 7, "x"'), "", r"paragraphs\[0\].qas is not a list"),
+        (squad([]).replace('"context"', '"text"'), ":1", "column context is empty"),
+        (squad([answer(True, "cat")]), ":1", "an answer needs"),
+        (squad({"text": ["cat", "The"], "answer_start": [4]}), ":1", "2 texts and 1 starts"),
+        (squad([answer(4, "cat")], [answer(0, "\ud800")]), ":2", "not in the context"),
         (squad([{"text": "cat"}]), ":1", "an answer needs"),
         (squad([answer("4", "cat")]), ":1", "an answer needs"),
         (squad(7), ":1", "not a list of answers"),

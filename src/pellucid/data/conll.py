@@ -50,7 +50,9 @@ class ConllReader(Reader):
         return Position(self.file, row.raw[character], 0)  # the line of a word
 
     def _split(self, text: str) -> list[str]:
-        return [part.strip() for part in text.split("\t")] if self.tabs else text.split()
+        if self.tabs:
+            return [part.strip() for part in text.split("\t")]
+        return [part for part in text.split(" ") if part]  # other spaces are parts of words
 
     def _is_comment(self, text: str) -> bool:
         return text.startswith("#") and len(self._split(text)) != self.n_columns

@@ -41,7 +41,7 @@ class JsonlReader(Reader):
         except json.JSONDecodeError as error:
             what = f"not JSON ({error.msg}). Each line is one object."
             return self._fault(line, error.pos, what)
-        except _DoubleKeyError as error:
+        except DoubleKeyError as error:
             names = [member.name for member in _members(line.text)]
             second = [i for i, name in enumerate(names) if name == error.key and name in names[:i]]
             at = list(_members(line.text))[second[0]].start if second else 0
@@ -59,10 +59,12 @@ class JsonlReader(Reader):
         return Row(line.number, (), (fault,), line.carriage)
 
 
-class _DoubleKeyError(Exception):
-    def __init__(self, key: str) -> None:
+class DoubleKeyError(Exception):
+    """Raised by `DECODER` for an object that has a key twice."""
+
+    def __init__(self, key: str, members: list[tuple[str, Any]]) -> None:
         super().__init__(key)
-        self.key = key
+        self.key, self.members = key, members
 
 
 class _Member(NamedTuple):
@@ -75,7 +77,7 @@ def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
     known: dict[str, Any] = {}
     for key, value in members:
         if key in known:
-            raise _DoubleKeyError(key)
+            raise DoubleKeyError(key, members)
         known[key] = value
     return known
 
@@ -85,6 +87,7 @@ def _raise_constant(constant: str) -> None:
 
 
 DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_raise_constant)
+"""Raises: ValueError if a text is not JSON or has NaN or infinity; DoubleKeyError."""
 
 
 def _members(text: str) -> Iterator[_Member]:

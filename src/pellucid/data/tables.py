@@ -107,8 +107,11 @@ class CsvReader(Reader):
         at = 0
         while at < len(text) and not self._is_wrong(text, at):
             at = _field_end(text, at, self.delimiter) + 1
-        line, byte = byte_in_line(text, min(at, len(text)), first.mark)
         what = f"not CSV ({error}). Close the quote, and double each quote inside one."
+        if at >= len(text):  # all quotes are right
+            at = text.find("\r")
+            what = "a carriage return outside quotes. Remove it, or put the field in quotes."
+        line, byte = byte_in_line(text, at, first.mark)
         return Fault(self.file, first.number + line, byte, "malformed", what)
 
     def _is_wrong(self, text: str, at: int) -> bool:

@@ -1,6 +1,5 @@
 """Conversion of a field of a file to the value of a column."""
 
-import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -12,6 +11,8 @@ from pellucid.text.languages import is_known_language
 
 LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*")
 INVALID_CHARACTER = re.compile("[\0\ud800-\udfff]")  # NUL and surrogates, which JSON can escape
+
+MAX_SCORE = 3e38  # models compute in float32
 
 
 class Span(NamedTuple):
@@ -138,8 +139,19 @@ def _parse_tags(field: Any) -> tuple[str, ...]:
     return (
         _parse_words(field)
         if isinstance(field, str)
-        else tuple(map(_parse_label, _items(field, "tags")))
+        else tuple(_parse_tag(i, item) for i, item in enumerate(_items(field, "tags")))
     )
+
+
+def _parse_tag(index: int, item: Any) -> str:
+    """Convert an item of a list. In errors, `character` is the index of the item."""
+    try:
+        tag = _parse_label(item)
+    except WrongValueError as error:
+        raise WrongValueError(f"tag {index + 1}: {error}", index) from None
+    if len(tag.split()) > 1:  # `tag` writes the tags of a line with spaces between them
+        raise WrongValueError(f"tag {index + 1}: {_short(tag)} has a space in it.", index)
+    return tag
 
 
 def _parse_label(field: Any) -> str:
@@ -165,8 +177,9 @@ def _parse_score(field: Any) -> float:
             number = None
     if isinstance(number, bool) or not isinstance(number, (int, float)):
         raise WrongValueError(f"{_short(field)} is not a number.")
-    if abs(number) > 1e308 or not math.isfinite(number):
-        raise WrongValueError(f"{_short(field)} is not a finite number.")
+    if not abs(number) <= MAX_SCORE:  # NaN compares as False
+        what = f"{_short(field)} is not a finite number of at most {MAX_SCORE:.1g} (float32)."
+        raise WrongValueError(what)
     return float(number)
 
 
@@ -182,8 +195,11 @@ def _parse_answers(field: Any) -> tuple[Answer, ...]:
     if isinstance(field, str):
         return ((None, _parse_text(field).strip()),)
     if isinstance(field, Mapping):
-        texts, starts = field.get("text"), field.get("answer_start")
-        answers = list(zip(_items(texts, "texts"), _items(starts, "starts"), strict=False))
+        texts = _items(field.get("text"), "texts")
+        starts = _items(field.get("answer_start"), "starts")
+        if len(texts) != len(starts):
+            raise WrongValueError(f"{len(texts)} texts and {len(starts)} starts of answers.")
+        answers = list(zip(texts, starts, strict=True))
     else:
         answers = [
             (a.get("text"), a.get("answer_start")) if isinstance(a, Mapping) else (None, None)
