@@ -79,6 +79,25 @@ def test_plenty_of_input_comes_in_full_chunks():
     assert len(sizes) <= 10
 
 
+def test_long_lines_come_in_smaller_chunks():
+    """So a verb holds a megabyte at a time, not 2,000 lines of 64 kB."""
+    n, line = 200, b"x" * 60_000
+
+    def fill(pipe):
+        for _ in range(n):
+            pipe.write(line + b"\n")
+        pipe.close()
+
+    with Pipe() as pipe:
+        writer = threading.Thread(target=fill, args=[pipe])
+        writer.start()
+        chunks = list(read_chunks(2000, 65_536))
+        writer.join()
+    assert [line for chunk in chunks for line in chunk.lines] == [line.decode()] * n
+    assert [chunk.first for chunk in chunks[1:]] == [c.first + len(c.lines) for c in chunks[:-1]]
+    assert max(len(chunk.lines) for chunk in chunks) <= (1 << 20) // len(line) + 2
+
+
 def test_the_impatient_are_told_that_there_is_nothing_yet():
     with Pipe() as pipe:
         stream = poll_chunks(10, 100)

@@ -5,7 +5,7 @@ import json
 import pytest
 
 import pellucid as package
-from cli.writers import TAGS
+from cli.writers import TAGS, write_tagger
 from pellucid.cli import tag
 from pellucid.errors import UsageError
 from pellucid.text import guard
@@ -33,6 +33,16 @@ def test_as_many_tags_as_words(pellucid, writers, model, monkeypatch, size):
     assert lines == [*(" ".join(each.tags) for each in model.tag(WORDS)), ""]
     assert [len(line.split()) for line in lines[:-1]] == [5, 0, 3, 0, 3]
     assert {word for line in lines for word in line.split()} <= set(TAGS)
+
+
+def test_tags_with_spaces_are_one_word_each(pellucid, tmp_path):
+    config = write_tagger(tmp_path, seed=0) / "config.json"
+    names = dict(zip("012", ("O X", "B\nPER", " "), strict=True))
+    config.write_text(json.dumps({**json.loads(config.read_text()), "id2label": names}))
+    done = pellucid("tag", tmp_path, stdin=TEXT.encode())
+    assert done.code == 0, done.err
+    assert [len(line.split()) for line in done.out.split("\n")] == [5, 0, 3, 0, 3, 0]
+    assert set(done.out.split()) <= {"O_X", "B_PER", "_"}
 
 
 def test_json_lines_have_words_and_probabilities(pellucid, writers, model):

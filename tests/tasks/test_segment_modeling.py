@@ -12,6 +12,7 @@ from parity.test_transformer_xl import Paper
 from pellucid.data.batching import stream_batches
 from pellucid.errors import ConfigError
 from pellucid.formats.save_bundle import save_bundle
+from pellucid.taps import record
 from pellucid.tasks.segment_modeling import (
     CarriedMemory,
     SegmentModelingTask,
@@ -98,6 +99,31 @@ def test_each_row_of_a_batch_continues_its_stream():  # authority: torch and the
             sums[n] -= F.nll_loss(log_probs, labels, reduction="sum").item()
         torch.testing.assert_close(module.memory[:, row], memory[:, 0], atol=1e-5, rtol=0)
     assert np.allclose(sums, 0, atol=1e-3)
+
+
+@pytest.mark.parametrize("changed", [0, 7, 15, 16, 25, 31])  # of two segments of 16
+def test_no_token_is_predicted_from_later_ones(changed):  # D4: exactly, values and gradients
+    task = task_of()
+    module = vary(task.build(3))
+    first, second, *_ = batches_of(task)
+    ids = torch.cat((first.tokens.ids, second.tokens.ids), 1)  # (R, 32)
+    other = ids.clone()
+    other[:, changed] = (other[:, changed] + 1) % task.inputs.tokenizers.source.vocab_size
+
+    def read(ids):
+        return torch.cat((module(ids[:, :16], True), module(ids[:, 16:], False)), 1)
+
+    before, after = read(ids), read(other)
+    assert torch.equal(before[:, :changed], after[:, :changed])
+    assert (before[:, changed:] != after[:, changed:]).any(-1).all()  # through the memory too
+    with record(module.model, "decoder.embedding.output") as seen:
+        states = read(ids)
+    tokens = seen["decoder.embedding.output"]
+    grads = torch.autograd.grad(states[:, changed].sum(), tokens)
+    here, position = divmod(changed, 16)
+    assert (grads[1 - here] == 0).all()  # nor does it reach the memory
+    assert (grads[here][:, position + 1 :] == 0).all()
+    assert (grads[here][:, : position + 1] != 0).any(-1).all()
 
 
 def test_no_gradient_flows_into_the_memory():  # authority: autograd

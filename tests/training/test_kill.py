@@ -11,6 +11,7 @@ import time
 import pytest
 
 from kill_points import install
+from pellucid.training.checkpoints import checkpoint_step
 from training.conftest import figures
 
 TASKS = {
@@ -92,8 +93,16 @@ def data_of(pairs_file, tmp_path_factory):
     return lambda kind: texts if kind in TASKS else pairs_file
 
 
+def newest_step(run_dir):
+    checkpoints = (run_dir / "checkpoints").glob("step-*")
+    return max(map(checkpoint_step, checkpoints), default=0)
+
+
 def campaign(context, data, tmp_path, kind, kills, seed):
-    """Kill a run so many times, then let it end. Returns kills that hit, and both digests."""
+    """Kill a run so many times, and once at least between two checkpoints; then let it end.
+
+    Returns kills that hit, and both digests.
+    """
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     start = time.monotonic()
     process = context.Process(target=child, args=(whole, data, KINDS[kind], ""))
@@ -102,8 +111,8 @@ def campaign(context, data, tmp_path, kind, kills, seed):
     assert process.exitcode == 0
     seconds = time.monotonic() - start
     rng = random.Random(seed)
-    hits = 0
-    while hits < kills:
+    hits = resumed = 0
+    while hits < kills or not resumed:
         at = "" if rng.random() < 0.5 else f"{rng.choice(POINTS)}@{rng.randint(1, 3)}"
         process = context.Process(target=child, args=(cut, data, KINDS[kind], at))
         process.start()
@@ -112,6 +121,7 @@ def campaign(context, data, tmp_path, kind, kills, seed):
             process.kill()
         process.join()
         hits += process.exitcode == -9
+        resumed += process.exitcode == -9 and 0 < newest_step(cut) < newest_step(whole)
         if process.exitcode == 0:  # it ended before it was hit: begin anew
             assert digest(cut) == digest(whole)
             shutil.rmtree(cut)

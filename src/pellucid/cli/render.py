@@ -44,6 +44,11 @@ def one_line(text: str) -> str:
     return text.replace("\n", " ").replace("\r", " ") if "\n" in text or "\r" in text else text
 
 
+def one_word(text: str) -> str:
+    """Return the text with underscores for spaces and line breaks."""
+    return "_".join(text.split()) or "_"
+
+
 def as_field(text: str) -> str:
     """Return the text on one line, with `|||` escaped as in Moses, so that fields can be split."""
     return one_line(text).replace("|||", "&#124;&#124;&#124;")

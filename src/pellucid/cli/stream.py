@@ -11,6 +11,7 @@ from pellucid.config.data import DataConfig
 from pellucid.data.lines import CHUNK, read_line
 from pellucid.errors import DataError
 
+CHUNK_BYTES = 1 << 20  # of the lines of a chunk, about: memory stays small if all lines are long
 PAUSE = 0.02  # seconds without input after which the lines read so far are a chunk
 GZIP = b"\x1f\x8b"
 NAME = "standard input"
@@ -26,6 +27,7 @@ class Chunk(NamedTuple):
 def read_chunks(max_lines: int, max_bytes: int) -> Iterator[Chunk]:
     """Yield chunks of at most `max_lines` lines of standard input, as soon as they can be read.
 
+    A chunk of long lines has fewer, of about `CHUNK_BYTES` in all.
     Raises: ConfigError at an impossible limit; DataError naming line and byte at the first fault,
     after all lines before it.
     """
@@ -40,7 +42,7 @@ def poll_chunks(max_lines: int, max_bytes: int, *, wait: bool = False) -> Iterat
     fd, count = sys.stdin.fileno(), 0
     lines = _Lines(max_bytes)
     while not (lines.ended and not lines.raw):
-        more = not lines.ended and len(lines.raw) < max_lines
+        more = not (lines.ended or len(lines.raw) >= max_lines or lines.n_bytes >= CHUNK_BYTES)
         if more and ((wait and not lines.raw) or _has_input(fd)):
             lines.read(os.read(fd, CHUNK))
         elif lines.raw:
@@ -59,6 +61,7 @@ class _Lines:
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes = max_bytes
         self.raw: deque[bytes] = deque()
+        self.n_bytes = 0  # of `raw`
         self.parts: list[bytes] = []  # of the line that has not ended yet
         self.size = 0
         self.ended = False
@@ -72,17 +75,22 @@ class _Lines:
         self.parts.append(first)
         self.size += len(first)
         for piece in rest:
-            self.raw.append(b"".join(self.parts) + b"\n")
+            self._end_line(b"\n")
             self.parts, self.size = [piece], len(piece)
         if (self.ended and self.size) or self.size > self.max_bytes + 4:  # BOM and line end
-            self.raw.append(b"".join(self.parts))
+            self._end_line()
             self.parts, self.size = [], 0
+
+    def _end_line(self, end: bytes = b"") -> None:
+        self.raw.append(b"".join(self.parts) + end)
+        self.n_bytes += len(self.raw[-1])
 
     def chunk(self, first: int, max_lines: int) -> Chunk:
         """Return the next lines, up to the first invalid one."""
         lines: list[str] = []
         while self.raw and len(lines) < max_lines and not self.fault:
             raw = self.raw.popleft()
+            self.n_bytes -= len(raw)
             number = first + len(lines) + 1
             if number == 1 and raw.startswith(GZIP):
                 self.fault = f"{NAME} is gzip data. Unpack it: gunzip -c FILE | pellucid ..."

@@ -8,6 +8,7 @@ from pellucid.cli.line_verb import LineOptions, process_lines
 from pellucid.cli.models import load_model
 from pellucid.cli.parse import positional
 from pellucid.cli.process_input import ChunkOutput
+from pellucid.cli.render import one_word
 from pellucid.cli.stream import Chunk
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def _tag(model: "Loaded", chunk: Chunk, jsonl: bool) -> ChunkOutput:
     lines = []
     sentences = [split_words(line) for line in chunk.lines]
     for words, (tags, probabilities) in zip(sentences, model.tag(sentences), strict=True):
-        line = " ".join(tags)
+        line = " ".join(map(one_word, tags))
         if jsonl:
             rounded = [round(p, 6) for p in probabilities]
             record = {"words": words, "tags": tags, "probabilities": rounded}
