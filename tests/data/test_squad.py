@@ -16,7 +16,7 @@ from pellucid.errors import DataError
 COLUMNS = (
     Column("question", "text"),
     Column("context", "text"),
-    Column("answers", "span", optional=True),
+    Column("answers", "span"),
 )
 CONFIG = DataConfig()
 CONTEXT = "The cat sat. The cat ran."
@@ -40,7 +40,7 @@ def test_questions(end, tmp_path):
     assert [tuple(record)[1:3] for record in read_records([str(path)], COLUMNS, CONFIG)] == [
         (1, ("q0", CONTEXT, (Span(4, "cat"),))),
         (2, ("q1", CONTEXT, (Span(17, "cat"), Span(0, "The")))),
-        (3, ("q2", CONTEXT, None)),
+        (3, ("q2", CONTEXT, ())),
     ]
 
 
