@@ -10,7 +10,7 @@ from pellucid.config.data import DataConfig
 from pellucid.config.tasks.question_answering import QuestionAnsweringConfig
 from pellucid.data.check import check
 from pellucid.data.records import read_records, scan_records
-from pellucid.data.values import Span
+from pellucid.data.spans import Span
 from pellucid.errors import DataError
 
 COLUMNS = (

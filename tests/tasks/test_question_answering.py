@@ -11,7 +11,7 @@ from transformers import AutoModelForQuestionAnswering
 
 from pellucid.config.data import DataConfig
 from pellucid.data.records import Record
-from pellucid.data.values import Span
+from pellucid.data.spans import Span
 from pellucid.errors import ConfigError
 from pellucid.formats.open_model import open_model
 from pellucid.formats.save_bundle import save_bundle

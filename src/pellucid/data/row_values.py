@@ -7,7 +7,8 @@ from pellucid.config.columns import ANSWER_START, Column, is_pair
 from pellucid.data.fields import Fields
 from pellucid.data.lines import Fault
 from pellucid.data.rows import Key, Reader, Row
-from pellucid.data.values import Span, WrongValueError, is_blank, locate_spans, parser
+from pellucid.data.spans import Span, locate_spans
+from pellucid.data.values import WrongValueError, is_blank, parser
 
 
 class FaultError(Exception):

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from pellucid.config.columns import LABEL_KINDS, ColumnKind
 from pellucid.config.data import DataConfig
@@ -13,19 +13,6 @@ LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*")
 INVALID_CHARACTER = re.compile("[\0\ud800-\udfff]")  # NUL and surrogates, which JSON can escape
 
 MAX_SCORE = 3e38  # models compute in float32
-
-
-class Span(NamedTuple):
-    """An answer: the index of its first character in the context, and its text."""
-
-    start: int
-    """-1 if the context does not contain the answer."""
-    text: str
-    is_moved: bool = False
-    """Whether another text is at the start that the file states."""
-
-    def __str__(self) -> str:
-        return self.text
 
 
 class WrongValueError(Exception):
@@ -76,7 +63,7 @@ def _name_label(label: str, names: Sequence[str]) -> str:
     if label.isascii() and label.isdigit() and len(label) < 9 and int(label) < len(names):
         return names[int(label)]
     raise WrongValueError(
-        f"{_short(label)} is none of the {len(names)} labels in data.labels"
+        f"{shorten(label)} is none of the {len(names)} labels in data.labels"
         f" ({', '.join(names)[:100]}), nor the number of one, counted from 0."
     )
 
@@ -86,7 +73,7 @@ def _parse_language(field: Any) -> str:
     code = _parse_text(field).strip().replace("-", "_")
     if not LANGUAGE.fullmatch(code):
         raise WrongValueError(
-            f"{_short(field)} is no language code. Write one such as en or zh_TW."
+            f"{shorten(field)} is no language code. Write one such as en or zh_TW."
         )
     return code
 
@@ -95,7 +82,7 @@ def _check_language(code: str, used: Sequence[str]) -> str:
     if code in used or is_known_language(code):
         return code
     raise WrongValueError(
-        f"{_short(code)} is an unknown language, and not among those of this run"
+        f"{shorten(code)} is an unknown language, and not among those of this run"
         f" ({', '.join(used)[:100]}). Correct it, or remove the line."
     )
 
@@ -110,7 +97,7 @@ def _parse_text(field: Any) -> str:
 
 def _parse_document(field: Any) -> str:
     if not isinstance(field, str):
-        raise WrongValueError(f"{_short(field)} is not a text (a string).")
+        raise WrongValueError(f"{shorten(field)} is not a text (a string).")
     odd = INVALID_CHARACTER.search(field)
     if odd:
         what = f"\\u{ord(odd[0]):04x} is not allowed in a text. Remove it."
@@ -150,7 +137,7 @@ def _parse_tag(index: int, item: Any) -> str:
     except WrongValueError as error:
         raise WrongValueError(f"tag {index + 1}: {error}", index) from None
     if len(tag.split()) > 1:  # `tag` writes the tags of a line with spaces between them
-        raise WrongValueError(f"tag {index + 1}: {_short(tag)} has a space in it.", index)
+        raise WrongValueError(f"tag {index + 1}: {shorten(tag)} has a space in it.", index)
     return tag
 
 
@@ -176,9 +163,9 @@ def _parse_score(field: Any) -> float:
         except ValueError:
             number = None
     if isinstance(number, bool) or not isinstance(number, (int, float)):
-        raise WrongValueError(f"{_short(field)} is not a number.")
+        raise WrongValueError(f"{shorten(field)} is not a number.")
     if not abs(number) <= MAX_SCORE:  # NaN compares as False
-        what = f"{_short(field)} is not a finite number of at most {MAX_SCORE:.1g} (float32)."
+        what = f"{shorten(field)} is not a finite number of at most {MAX_SCORE:.1g} (float32)."
         raise WrongValueError(what)
     return float(number)
 
@@ -214,35 +201,14 @@ def _parse_answer(text: Any, start: Any) -> Answer:
     return start, text
 
 
-def locate_spans(answers: Sequence[Answer], context: str) -> tuple[Span, ...]:
-    """Return answers with the start of their nearest occurrence in the context.
-
-    One without a start gets that of its first occurrence. An answer that the context does not
-    contain is only a reference for evaluation. Raises: WrongValueError if it contains none of them.
-    """
-    spans = tuple(_locate(start, text, context) for start, text in answers)
-    if spans and all(span.start < 0 for span in spans):
-        what = f"{_short(spans[0].text)} is not in the context. An answer is a part of it: correct"
-        raise WrongValueError(f"{what} the answer or the context, or remove the question.")
-    return spans
-
-
-def _locate(stated: int | None, text: str, context: str) -> Span:
-    start = max(stated or 0, 0)
-    before = context.rfind(text, 0, start + len(text))
-    after = context.find(text, start)
-    starts = [i for i in (before, after) if i >= 0 and text]
-    nearest = min(starts, key=lambda i: abs(i - start), default=-1)
-    return Span(nearest, text, stated is not None and nearest not in (stated, -1))
-
-
 def _items(field: Any, name: str) -> Sequence[Any]:
     if not isinstance(field, (list, tuple)):
-        raise WrongValueError(f"{_short(field)} is not a list of {name}.")
+        raise WrongValueError(f"{shorten(field)} is not a list of {name}.")
     return field
 
 
-def _short(field: Any) -> str:
+def shorten(field: Any) -> str:
+    """Return a field as an error shows it, at most 40 characters."""
     if field is None:
         return "null"
     shown = repr(field) if isinstance(field, (str, int, float)) else type(field).__name__

@@ -7,7 +7,7 @@ import numpy as np
 
 from pellucid.data.examples import Encoded, split_into_chunks
 from pellucid.data.records import Record
-from pellucid.data.values import Span
+from pellucid.data.spans import Span
 from pellucid.text.passages import Limits, Passage, encode_context, find_pieces, split_passage
 from pellucid.text.tokenizer import Tokenizer
 

@@ -12,6 +12,7 @@ from pellucid.data.digests import digest
 from pellucid.data.files import expand_names, open_files
 from pellucid.data.recognized import recognize
 from pellucid.data.records import Record, read_records
+from pellucid.data.spans import Span
 from pellucid.data.split import (
     MAX_HELD_OUT,
     NOTHING_LEFT,
@@ -21,7 +22,6 @@ from pellucid.data.split import (
     text_columns,
     text_keys,
 )
-from pellucid.data.values import Span
 from pellucid.errors import DataError
 
 EXAMPLE_CHARACTERS = 128
