@@ -140,6 +140,8 @@ def shakespeare(a: argparse.Namespace, folder: Path) -> tuple[dict[str, Any], Ca
             "d_model": 128,
             "d_ff": 512,
             "max_length": 64,
+            "activation": "gelu",
+            "bias": "none",
             "dropout": 0.0,
             "attention_dropout": 0.0,
         },
