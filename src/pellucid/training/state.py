@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from pellucid.config.training import TrainingConfig
+from pellucid.errors import ConfigError
 from pellucid.training import checkpoints
 from pellucid.training.ema import ExponentialMovingAverage
 from pellucid.training.optimizers import build_optimizer, optimizer_tensors, restore_optimizer
@@ -68,6 +69,7 @@ class State:
         self.optimizer = build_optimizer(module, config, rate_factors(module, layer_decay))
         self.ema = ExponentialMovingAverage(module, config.ema) if config.ema else None
         self.progress = Progress()
+        self._buffer_names = module.state_dict().keys() & dict(module.named_buffers()).keys()
 
     def save(self, run: RunDirectory, c: TrainingConfig) -> None:
         """Save a checkpoint. Of older ones, keep the newest, the best and those to average."""
@@ -105,10 +107,18 @@ class State:
             )
         return messages
 
+    def check_weights(self) -> None:
+        """Raise if weights are not finite, before they are validated or saved."""
+        if not torch.isfinite(torch.nn.utils.get_total_norm(self.module.parameters())):
+            raise ConfigError(
+                f"update {self.progress.step} left weights that are not finite, although its"
+                " gradient is: the cause is the rate or the optimizer's state. The last checkpoint"
+                " is older. Lower training.rate, in another run_dir."
+            )
+
     def buffers(self) -> dict[str, torch.Tensor]:
         """Return the persistent buffers of the module, such as Transformer-XL's memory."""
-        saved = self.module.state_dict(keep_vars=True)
-        return {name: buffer for name, buffer in self.module.named_buffers() if name in saved}
+        return {name: self.module.get_buffer(name) for name in sorted(self._buffer_names)}
 
     def restore_buffers(self, tensors: Mapping[str, torch.Tensor]) -> None:
         """Set the buffers to the values of `buffers`."""

@@ -11,6 +11,7 @@ from pellucid.allocator import FreedMemory
 from pellucid.config.run import RunConfig
 from pellucid.data.examples import TrainingData
 from pellucid.errors import ConfigError
+from pellucid.nn.device import seed_generators
 from pellucid.nn.kernels import active_choices
 from pellucid.tasks.protocol import Task
 from pellucid.training.clock import Clock
@@ -67,7 +68,7 @@ class Trainer:
         self.direction = config.objective.metrics[self.best_by]
         self.device, self.world = runtime.device, runtime.world
         self.reporter = runtime.reporter if self.world.is_main else Quiet()
-        self.module = build_module(task, config).to(self.device)
+        self.module = build_module(task, config).to(self.device).train()
         self.state = State(self.module, self.config, config.tuning.layer_decay)
         self.bf16 = uses_bf16(self.config.precision)
         for message in self.state.restore(run):
@@ -115,13 +116,12 @@ class Trainer:
 
     def _update(self, micro_batches: Sequence[MicroBatch], rate: float) -> float:
         """Take one optimizer step on micro-batches of all processes; return the gradient norm."""
-        self.module.train()
         step = self.progress.step + 1
         buffers = {name: buffer.clone() for name, buffer in self.state.buffers().items()}
         counts, tokens = self._counts(micro_batches)
         sums = torch.zeros(2, len(counts), dtype=torch.float64, device=self.device)
         for i, micro in enumerate(micro_batches):
-            torch.manual_seed(derive_seed(self.config.seed, micro.number))
+            seed_generators(derive_seed(self.config.seed, micro.number), self.device)
             self._synchronise(last=i == len(micro_batches) - 1)
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
                 losses = self.loss_module(micro.batch.to(self.device), counts)
@@ -133,7 +133,6 @@ class Trainer:
             self._raise_diverged(step, micro_batches)
         set_rate(self.state.optimizer, rate)
         self.state.optimizer.step()
-        self._check_weights(step)
         self.state.optimizer.zero_grad(set_to_none=True)
         if self.state.ema is not None:
             self.state.ema.update(self.module)
@@ -161,7 +160,7 @@ class Trainer:
         """Clip the gradient if `clip_norm` is set; return its norm before clipping."""
         parameters = [p for p in self.module.parameters() if p.grad is not None]
         norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
-        if self.config.clip_norm:
+        if self.config.clip_norm and norm > self.config.clip_norm:
             torch.nn.utils.clip_grads_with_norm_(parameters, self.config.clip_norm, norm)
         return norm
 
@@ -178,15 +177,6 @@ class Trainer:
             " training.clip_norm: 1."
         )
 
-    def _check_weights(self, step: int) -> None:
-        """Raise if weights are not finite, before they are saved."""
-        if not torch.isfinite(torch.nn.utils.get_total_norm(self.module.parameters())):
-            raise ConfigError(
-                f"update {step} left weights that are not finite, although its gradient is: the"
-                " cause is the rate or the optimizer's state. The last checkpoint is older."
-                " Lower training.rate, in another run_dir."
-            )
-
     def _log(self, rate: float, norm: float, clock: Clock) -> None:
         record = {"step": self.progress.step, **self.progress.losses()}
         record |= {"rate": rate, "gradient_norm": norm, **clock.lap(self.progress.tokens)}
@@ -195,6 +185,7 @@ class Trainer:
 
     def _validate(self, clock: Clock) -> None:
         """Evaluate on validation data, with the averaged weights if there are any."""
+        self.state.check_weights()
         with clock.pause(), torch.no_grad():
             self.module.eval()
             if self.state.ema is None:
@@ -202,6 +193,7 @@ class Trainer:
             else:
                 with self.state.ema.swap_into(self.module):
                     scores = self.scores()
+            self.module.train()
         score, best = scores[self.best_by], self.progress.best
         if best is None or (score > best if self.direction == "higher" else score < best):
             self._update_progress(best=score, best_step=self.progress.step, stale=0)
@@ -229,6 +221,7 @@ class Trainer:
         self.state.progress = replace(self.progress, **changes)
 
     def _save(self) -> None:
+        self.state.check_weights()
         if self.world.is_main:
             self.state.save(self.run, self.config)
 
