@@ -56,7 +56,8 @@ class Stream:
     def __init__(self, ids: np.ndarray, codes: frozenset[int] = frozenset()) -> None:
         """codes: the tokens of all control codes."""
         self.ids = ids
-        self._codes = np.flatnonzero(np.isin(ids, list(codes)))  # where a document begins
+        is_code = np.isin(ids, list(codes)) if codes else []
+        self._codes = np.flatnonzero(is_code)  # where a document begins
 
     def __len__(self) -> int:
         return len(self.ids) - 1

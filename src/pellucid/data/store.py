@@ -137,7 +137,9 @@ class _Part:
 
 def _map_array(path: Path, dtype: Any) -> np.ndarray:
     """Map a file of numbers into memory. Empty files cannot be mapped."""
-    return np.memmap(path, dtype, "r") if path.stat().st_size else np.zeros(0, dtype)
+    if not path.stat().st_size:
+        return np.zeros(0, dtype)
+    return np.asarray(np.memmap(path, dtype, "r"))  # slices of a plain array are faster
 
 
 def _split_into_parts(records: Iterable[Record]) -> Iterator[Iterator[Record]]:

@@ -41,12 +41,17 @@ class Stream:
         loader = DataLoader(
             _Collate(self.task, self.examples, self.config.seed),
             batch_size=None,
+            collate_fn=_keep,  # the default converts arrays to tensors
             sampler=_ProcessSampler(self, start),
             num_workers=workers,
             prefetch_factor=4 if workers else None,
             worker_init_fn=_end_with_trainer,
         )
         return iter(loader)
+
+
+def _keep(micro_batch: MicroBatch) -> MicroBatch:
+    return micro_batch
 
 
 class _Collate(Dataset):
