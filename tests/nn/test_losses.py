@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from nn.samples import max_difference
+from pellucid.nn import losses
 from pellucid.nn.losses import cross_entropy, divergence, perplexity
 
 
@@ -21,7 +22,9 @@ def test_the_formula(smoothing):  # authority: Szegedy et al. 2016, section 7, b
     assert float(loss) == pytest.approx(exact, abs=1e-5)
 
 
-def test_gradients():  # authority: finite differences; the reason that it returns a sum, additivity
+@pytest.mark.parametrize("chunk", [10, 1000])  # two rows at once, and all
+def test_gradients(monkeypatch, chunk):  # authority: the formula; of a sum, additivity
+    monkeypatch.setattr(losses, "CHUNK", chunk)
     logits = torch.randn(4, 5, requires_grad=True)
     targets = torch.tensor([0, 4, 2, 2])
     whole = cross_entropy(logits, targets, 0.1)
@@ -47,7 +50,8 @@ def test_perplexity():  # authority: its definition
     assert perplexity(1e6, 1) == math.inf
 
 
-def test_divergence_is_that_of_torch():  # authority: torch.nn.functional.kl_div, and gradcheck
+def test_divergence_is_that_of_torch(monkeypatch):  # authority: torch.nn.functional.kl_div
+    monkeypatch.setattr(losses, "CHUNK", 256 * 7)  # three times 256 rows at most
     torch.manual_seed(1)
     logits = torch.randn(600, 7, dtype=torch.float64, requires_grad=True)
     teacher = torch.randn(600, 7, dtype=torch.float64)
