@@ -67,7 +67,7 @@ def expected(q: Tensor, k: Tensor, v: Tensor, allowed: np.ndarray) -> Tensor:
 def test_both_paths_are_the_formula(name, path, monkeypatch):
     mask, attention = MASKS[name], made()
     q, k, v = heads(T, 0), heads(S, 1), heads(S, 2)
-    monkeypatch.setattr(kernels, "prefers_matmul", lambda q, k: path == "explicit")
+    monkeypatch.setattr(kernels, "prefers_matmul", lambda *_: path == "explicit")
     if path == "listened":
         with record(attention) as seen:
             context = attention.attend(q, k, v, mask)
@@ -79,7 +79,7 @@ def test_both_paths_are_the_formula(name, path, monkeypatch):
 
 @pytest.mark.parametrize("explicit", [False, True])
 def test_square_causal_is_the_formula(explicit, monkeypatch):  # the fused kernel's own triangle
-    monkeypatch.setattr(kernels, "prefers_matmul", lambda q, k: explicit)
+    monkeypatch.setattr(kernels, "prefers_matmul", lambda *_: explicit)
     mask = MaskTensors(Mask(causal=True))
     q, k, v = heads(T, 0), heads(T, 1), heads(T, 2)
     context = made().attend(q, k, v, mask)
@@ -88,7 +88,7 @@ def test_square_causal_is_the_formula(explicit, monkeypatch):  # the fused kerne
 
 @pytest.mark.parametrize("explicit", [False, True])
 def test_bf16_stays_near_the_formula(explicit, monkeypatch):  # bound: specs/reliability D7
-    monkeypatch.setattr(kernels, "prefers_matmul", lambda q, k: explicit)
+    monkeypatch.setattr(kernels, "prefers_matmul", lambda *_: explicit)
     q, k, v = (heads(n, i, torch.bfloat16) for i, n in enumerate((T, S, S)))
     context = made().attend(q, k, v, MASKS["padding"])
     exact = expected(q, k, v, brute_allowed(MASKS["padding"], T, S))
@@ -183,7 +183,7 @@ def test_taps_hold_what_their_names_say():  # authority: algebra on the recorded
 
 @pytest.mark.parametrize("explicit", [False, True])
 def test_fully_masked_rows_are_zero_with_finite_gradients(explicit, monkeypatch):  # D6, definition
-    monkeypatch.setattr(kernels, "prefers_matmul", lambda q, k: explicit)
+    monkeypatch.setattr(kernels, "prefers_matmul", lambda *_: explicit)
     q, k, v = (heads(n, i).requires_grad_() for i, n in enumerate((T, S, S)))
     context = made().attend(q, k, v, MASKS["padding"])
     assert (context[2] == 0).all()
@@ -197,7 +197,7 @@ def test_fully_masked_rows_are_zero_with_finite_gradients(explicit, monkeypatch)
 
 @pytest.mark.parametrize("explicit", [False, True])
 def test_gradients_of_both_paths(explicit, monkeypatch):  # authority: finite differences, float64
-    monkeypatch.setattr(kernels, "prefers_matmul", lambda q, k: explicit)
+    monkeypatch.setattr(kernels, "prefers_matmul", lambda *_: explicit)
     q, k, v = (heads(2, i, torch.float64)[:2, :2].requires_grad_() for i in range(3))
     mask = MaskTensors(Mask(keep=torch.tensor([[True, True], [True, False]]), causal=True))
     attention = made(d_model=8, n_heads=2)
@@ -224,7 +224,7 @@ def test_dropout_falls_on_the_weights_in_training_only():  # authority: its defi
 
 @pytest.mark.parametrize("explicit", [False, True])
 def test_dropout_on_both_paths(explicit, monkeypatch):  # authority: evaluation draws nothing
-    monkeypatch.setattr(kernels, "prefers_matmul", lambda q, k: explicit)
+    monkeypatch.setattr(kernels, "prefers_matmul", lambda *_: explicit)
     attention, x = made(attention_dropout=0.5), vectors(T)
     undropped = made()(x, MaskTensors(Mask()))
     assert max_difference(attention.eval()(x, MaskTensors(Mask())), undropped) <= 1e-5

@@ -11,7 +11,13 @@ from pellucid.nn.kernel_cache import choose_kernels, cpu_name
 from pellucid.nn.kernel_choice import KernelChoices
 
 CPU = torch.device("cpu")
-SPEEDS = {"fp32": [100.0, 100.0], "onednn": [300.0, 290.0], "bf16": [50.0, 60.0]}
+SPEEDS = {
+    "fp32": [100.0, 100.0],
+    "onednn": [300.0, 290.0],
+    "bf16": [50.0, 60.0],
+    "matmul attention": [20.0, 20.0],
+    "fused attention": [20.0, 20.0],
+}
 
 
 @pytest.fixture
@@ -33,11 +39,27 @@ def test_a_machine_is_measured_once(measurements, tmp_path):
     first, second = choose_kernels(CPU), choose_kernels(CPU)
     assert first == second
     assert first.choices == KernelChoices(onednn=True)
-    assert first.speeds == {"fp32": 100, "onednn": 295, "bf16": 55}
+    assert first.speeds == {
+        "fp32": 100,
+        "onednn": 295,
+        "bf16": 55,
+        "matmul attention": 20,
+        "fused attention": 20,
+    }
     assert first.reason == f"measured on {cpu_name()}, torch {torch.__version__}"
     assert len(measurements) == 1
     (key,) = json.loads((tmp_path / "cache" / "kernels.json").read_text())
     assert key == f"{cpu_name()}, torch {torch.__version__}"
+
+
+def test_a_cache_without_attention_is_measured_again(measurements, tmp_path):
+    choose_kernels(CPU)
+    path = tmp_path / "cache" / "kernels.json"
+    (key,) = json.loads(path.read_text())
+    path.write_text(json.dumps({key: {"fp32": [100.0], "onednn": [10.0]}}))
+    assert choose_kernels(CPU).choices == KernelChoices(onednn=True)
+    assert len(measurements) == 2
+    assert json.loads(path.read_text()) == {key: SPEEDS}
 
 
 @pytest.mark.parametrize("what", ["torch", "cpu"])

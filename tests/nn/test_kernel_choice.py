@@ -34,6 +34,12 @@ def test_medians_decide():
     assert choose_by_speed(disturbed) == KernelChoices(onednn=False, bf16=True)
 
 
+@pytest.mark.parametrize(("fused", "chosen"), [(10, False), (22, False), (23, True), (40, True)])
+def test_fused_attention_must_beat_two_products(fused, chosen):
+    speeds = {"fp32": [100], "matmul attention": [20], "fused attention": [fused]}
+    assert choose_by_speed(speeds) == KernelChoices(fused_attention=chosen)
+
+
 def test_decoding_decides_nothing():
     speeds = {"fp32": [100], "packed bf16": [900], "packed int8": [900]}
     assert choose_by_speed(speeds) == KernelChoices()
@@ -46,6 +52,8 @@ def test_decoding_decides_nothing():
         ("onednn", KernelChoices(onednn=True)),
         ("bf16", KernelChoices(bf16=True)),
         ("onednn,bf16", KernelChoices(onednn=True, bf16=True)),
+        ("fused_attention", KernelChoices(fused_attention=True)),
+        ("bf16,fused_attention", KernelChoices(bf16=True, fused_attention=True)),
         ("", None),
     ],
 )

@@ -6,6 +6,8 @@ import pytest
 import torch
 
 from pellucid.nn import kernel_speeds, kernels
+from pellucid.nn.attention import Attention
+from pellucid.nn.kernel_choice import FUSED, MATMUL
 from pellucid.nn.kernel_speeds import TRAINING_PRODUCTS, measure
 
 
@@ -13,6 +15,7 @@ from pellucid.nn.kernel_speeds import TRAINING_PRODUCTS, measure
 def small(monkeypatch):
     """Shapes that take no time."""
     monkeypatch.setattr(kernel_speeds, "TRAINING_SHAPES", ((8, 4, 4), (4, 8, 4)))
+    monkeypatch.setattr(kernel_speeds, "ATTENTION_SHAPES", ((2, 4, 2, 4),))
     monkeypatch.setattr(kernel_speeds, "DECODING_SHAPE", (4, 8, 8))
 
 
@@ -21,7 +24,7 @@ def test_each_candidate_has_as_many_rounds(small):
     state = torch.get_rng_state()
     with torch.inference_mode():
         speeds = measure(0.02)
-    assert speeds.keys() >= {"fp32"}
+    assert speeds.keys() >= {"fp32", "matmul attention", "fused attention"}
     assert (kernels.can_pack("fp32")) == ("packed fp32" in speeds)
     assert len({len(rounds) for rounds in speeds.values()}) == 1
     assert all(speed >= 0 for rounds in speeds.values() for speed in rounds)
@@ -57,3 +60,12 @@ def test_operations_are_counted():  # authority: 3 products of 2 n m k operation
     assert candidate.operations == 3 * 2 * (3 * 4 * 5 + 2 * 2 * 2)
     outputs, *_ = [product() for product in candidate.products]
     assert [tuple(grad.shape) for grad in outputs] == [(3, 4), (5, 4), (5,)]
+
+
+@pytest.mark.parametrize("name", [MATMUL, FUSED])
+def test_attention_is_computed_as_it_is_named(small, monkeypatch, name):
+    calls = []
+    explicit = Attention._attend_explicit
+    monkeypatch.setattr(Attention, "_attend_explicit", lambda *a: calls.append(1) or explicit(*a))
+    kernel_speeds._attention_candidates()[name].speed()
+    assert len(calls) == (name == MATMUL)

@@ -177,7 +177,11 @@ def test_devices(monkeypatch):
 
 def test_matmul_only_where_it_is_known_to_be_faster():
     q, k = torch.zeros(2, 4, 10, 8), torch.zeros(2, 4, 20, 8)
-    assert not kernels.prefers_matmul(q, k)  # nothing to train: the fused kernel
-    assert kernels.prefers_matmul(q.requires_grad_(), k)
+    assert not kernels.prefers_matmul(q, k, True)  # nothing to train: the fused kernel
+    assert kernels.prefers_matmul(q.requires_grad_(), k, True)
     long = torch.zeros(1, 1, 257, 8, requires_grad=True)
-    assert not kernels.prefers_matmul(long, long)
+    assert not kernels.prefers_matmul(long, long, True)
+    with kernels.use_kernels(KernelChoices(fused_attention=True)):
+        assert not kernels.prefers_matmul(q, k, True)
+        assert kernels.prefers_matmul(q, k, False)  # with dropout, or a trained bias
+        assert kernels.prefers_matmul(q.bfloat16(), k.bfloat16(), True)

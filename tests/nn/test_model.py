@@ -36,7 +36,7 @@ SHAPES = {
 @pytest.mark.parametrize("name", SHAPES)
 @pytest.mark.parametrize("explicit", [False, True])
 def test_logits_are_the_papers(name, explicit, monkeypatch):  # authority: NumPy float64
-    monkeypatch.setattr(kernels, "prefers_matmul", lambda q, k: explicit)
+    monkeypatch.setattr(kernels, "prefers_matmul", lambda *_: explicit)
     c, inputs = SHAPES[name], batch()
     model = build_random(c)
     logits = model.heads["lm"](model(inputs.source, inputs.keep, inputs.target))
@@ -179,7 +179,7 @@ def again(actual, hf_model) -> tuple[torch.Tensor, torch.Tensor]:
 
 @pytest.mark.parametrize("explicit", [False, True])
 def test_autocast_stays_near(explicit, monkeypatch):  # authority: float32; bf16 has 8 bits
-    monkeypatch.setattr(kernels, "prefers_matmul", lambda q, k: explicit)
+    monkeypatch.setattr(kernels, "prefers_matmul", lambda *_: explicit)
     model, inputs = build_random(small(norm_place="pre")).train(), batch()
     expected = model.heads["lm"](model(*inputs))
     with torch.autocast("cpu", torch.bfloat16):

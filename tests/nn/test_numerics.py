@@ -43,7 +43,7 @@ def model_of(name: str) -> Transformer:
 def path(request):
     """Every property on both paths of attention."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(kernels, "prefers_matmul", lambda q, k: request.param == "explicit")
+        patch.setattr(kernels, "prefers_matmul", lambda *_: request.param == "explicit")
         yield request.param
 
 

@@ -66,7 +66,7 @@ def test_a_resumed_run_keeps_its_kernels_on_another_machine(machine, go, tmp_pat
     machine(ONEDNN)
     line = go("moved", 6)
     assert "precision auto is bf16 (as when this run began)" in line
-    assert recorded(tmp_path / "moved") == {"onednn": False, "bf16": True}
+    assert recorded(tmp_path / "moved") == {"onednn": False, "bf16": True, "fused_attention": False}
     assert figures(tmp_path / "moved") == figures(tmp_path / "whole")
     assert kernels.active_choices() == KernelChoices()  # the choice ends with the training
 
@@ -93,13 +93,13 @@ def test_without_a_checkpoint_nothing_is_kept(machine, go, tmp_path):
     run.path.mkdir()
     run.record_kernels(KernelChoices(onednn=True))
     go("run", 1)
-    assert recorded(run.path) == {"onednn": False, "bf16": True}
+    assert recorded(run.path) == {"onednn": False, "bf16": True, "fused_attention": False}
 
 
 def test_a_damaged_record_is_refused(machine, go, tmp_path):
     machine(BF16)
     go("run", 1)
-    (tmp_path / "run" / "kernels.json").write_text('{"onednn": true}')
+    (tmp_path / "run" / "kernels.json").write_text('{"mkl": true}')
     with pytest.raises(DataError, match=r"kernels\.json does not hold the run's kernels"):
         go("run", 2)
 

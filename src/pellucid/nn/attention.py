@@ -67,7 +67,8 @@ class Attention(nn.Module):
 
         distances: (1, H, T, S) to add to the scores, or None.
         """
-        if self._has_listener() or kernels.prefers_matmul(q, k):
+        is_plain = distances is None and not (self.training and self.p)
+        if self._has_listener() or kernels.prefers_matmul(q, k, is_plain):
             context = self._attend_explicit(q, k, v, mask, distances)
         else:
             context = self._attend_fused(q, k, v, mask, distances)

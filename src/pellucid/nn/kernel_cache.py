@@ -12,8 +12,18 @@ import torch
 from pellucid.errors import DataError, PellucidError, ResourceError
 from pellucid.files import atomic_write, user_cache
 from pellucid.json_files import dump_json, read_json
-from pellucid.nn.kernel_choice import VARIABLE, KernelChoices, choose_by_speed, read_pinned_choices
+from pellucid.nn.kernel_choice import (
+    FUSED,
+    MATMUL,
+    VARIABLE,
+    KernelChoices,
+    choose_by_speed,
+    read_pinned_choices,
+)
 from pellucid.nn.kernel_speeds import Speeds, measure
+
+REQUIRED = {"fp32", MATMUL, FUSED}
+"""Candidates that every machine has. A cache without one is older than it."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +55,7 @@ def choose_kernels(device: torch.device) -> Decision:
     except (OSError, PellucidError) as error:
         reason = f"the default, because the cache of measured speeds cannot be read: {error}"
         return Decision(KernelChoices(), reason)
-    if key not in cache:
+    if not cache.get(key, {}).keys() >= REQUIRED:
         cache[key] = measure()
         try:
             atomic_write(path, dump_json(cache))

@@ -9,7 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from pellucid.config.model import ModelConfig
 from pellucid.nn import kernels
+from pellucid.nn.attention import Attention
+from pellucid.nn.kernel_choice import FUSED, MATMUL, KernelChoices
+from pellucid.nn.masks import Mask, MaskTensors
 
 BUDGET = 0.3
 """Seconds that a measurement may take."""
@@ -18,6 +22,8 @@ seconds = time.perf_counter if COARSE else time.thread_time
 """The clock: CPU time of this thread, so that other work on the machine does not count."""
 TRAINING_SHAPES = ((1024, 128, 256), (256, 512, 1024), (256, 128, 4096))
 """Rows, input and output width: layers of a tiny and of a base model, and an output layer."""
+ATTENTION_SHAPES = ((32, 16, 4, 32), (6, 64, 4, 32))
+"""Texts, tokens of each, heads and their width."""
 DECODING_SHAPE = (160, 512, 2048)
 TRIAL_SHAPE = (64, 128, 128)
 TOO_SLOW = 4
@@ -52,7 +58,8 @@ def measure(budget: float = BUDGET) -> Speeds:
     """Return GFLOP/s by candidate, a figure for each of some alternating rounds, on one thread.
 
     "fp32", "onednn" and "bf16" are a linear layer's three products in training: the output and
-    two gradients. "packed fp32", "packed bf16" and "packed int8" are decoding's, for information.
+    two gradients. `MATMUL` and `FUSED` are attention in fp32 with its gradients. "packed fp32",
+    "packed bf16" and "packed int8" are decoding's, for information.
     budget: seconds, not counting what torch loads at its first backward pass.
     """
     # Kernels compare alike on one thread and on many (benchmarks/README.md). But on a machine with
@@ -63,7 +70,8 @@ def measure(budget: float = BUDGET) -> Speeds:
         with torch.inference_mode(False), torch.enable_grad():
             names = _usable()
             end = seconds() + budget
-            return _alternate(_training_candidates(names) | _decoding_candidates(), end)
+            candidates = _training_candidates(names) | _attention_candidates()
+            return _alternate(candidates | _decoding_candidates(), end)
     finally:
         torch.set_num_threads(threads)
 
@@ -105,6 +113,33 @@ def _training_step(product: Product, shape: Shape) -> Callable[[], object]:
     leaves = x, weight, bias = [tensor.requires_grad_() for tensor in _tensors(shape)]
     grad = torch.ones_like(product(x, weight, bias))
     return lambda: torch.autograd.grad(product(x, weight, bias), leaves, grad)
+
+
+def _attention_candidates() -> dict[str, Candidate]:
+    choices = {MATMUL: KernelChoices(), FUSED: KernelChoices(fused_attention=True)}
+    operations = sum(12 * texts * n * n * heads * k for texts, n, heads, k in ATTENTION_SHAPES)
+    return {
+        name: Candidate([_attention_step(shape, c) for shape in ATTENTION_SHAPES], operations)
+        for name, c in choices.items()
+    }
+
+
+def _attention_step(
+    shape: tuple[int, int, int, int], choices: KernelChoices
+) -> Callable[[], object]:
+    texts, n, heads, width = shape
+    attention = Attention(ModelConfig(d_model=heads * width, n_heads=heads))
+    rng = torch.Generator().manual_seed(0)
+    qkv = torch.randn(texts, n, 3, heads, width, generator=rng).requires_grad_()
+    grad = torch.ones(texts, n, heads * width)
+
+    def step() -> object:
+        q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind()
+        with kernels.use_kernels(choices):
+            context = attention.attend(q, k, v, MaskTensors(Mask(causal=True)))
+        return torch.autograd.grad(context, qkv, grad)
+
+    return step
 
 
 def _decoding_candidates() -> dict[str, Candidate]:

@@ -20,7 +20,7 @@ SMALL_PRODUCT = 700_000  # below this many multiplications oneDNN's 12 us per ca
 LARGE_WEIGHT = 1 << 18  # from this size on, reading a matrix takes longer than such a call
 TYPICAL_ROWS = 64  # a hint for oneDNN's choice of blocks; any number of rows works
 MATMUL_SCORES = 256 * 256
-"""In training, up to this many scores per head, two matmuls beat the CPU's flash kernel."""
+"""In training, up to this many scores per head, two matmuls may beat the CPU's fused attention."""
 
 _active: KernelChoices | None = None
 
@@ -79,13 +79,18 @@ def dropout(x: Tensor, p: float) -> Tensor:
     return F.dropout(x, p)
 
 
-def prefers_matmul(q: Tensor, k: Tensor) -> bool:
-    """Return whether explicit attention of q (B, H, T, K) over k (B, H, S, K) is faster."""
+def prefers_matmul(q: Tensor, k: Tensor, is_plain: bool) -> bool:
+    """Return whether explicit attention of q (B, H, T, K) over k (B, H, S, K) is faster.
+
+    is_plain: without dropout and without a score bias that is trained. The CPU's fused kernel is
+    for such attention only, and its backward pass is many times slower in bf16.
+    """
     return (
         q.requires_grad  # first, because decoding comes here at each step
         and not torch.compiler.is_compiling()
         and q.device.type == "cpu"
         and q.shape[2] * k.shape[2] <= MATMUL_SCORES
+        and not (is_plain and q.dtype == torch.float32 and active_choices().fused_attention)
     )
 
 

@@ -67,7 +67,7 @@ class RunDirectory:
         if not self.kernels_path.exists():
             return None
         choices = read_json(self.kernels_path)
-        if not isinstance(choices, dict) or choices.keys() != asdict(KernelChoices()).keys():
+        if not isinstance(choices, dict) or not choices.keys() <= asdict(KernelChoices()).keys():
             raise DataError(f"{self.kernels_path} does not hold the run's kernels. Delete it.")
         return KernelChoices(**choices)
 

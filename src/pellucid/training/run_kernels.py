@@ -36,5 +36,6 @@ def _read_recorded(run: RunDirectory) -> Decision | None:
 
 def _describe(choices: KernelChoices, precision: str) -> str:
     fp32 = "oneDNN" if choices.onednn else "torch's default"
+    attention = ", fused attention" if choices.fused_attention else ""
     auto = f", precision auto is {'bf16' if choices.bf16 else 'fp32'}"
-    return f"fp32 products by {fp32}{auto if precision == 'auto' else ''}"
+    return f"fp32 products by {fp32}{attention}{auto if precision == 'auto' else ''}"
