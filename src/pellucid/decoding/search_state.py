@@ -99,6 +99,7 @@ class SearchState:
         self.shortest_limit = int(self.max_lengths.min())
         self.ended: list[list[_EndedText]] = [[] for _ in self.active]
         self.steps: list[tuple[np.ndarray, Continuations]] = []
+        self.candidates: Candidates | None = None  # of the last step
         self._texts = pad_rows(limits.prompts or [()] * len(self.active), NO_TOKEN, left=True)[
             :, None
         ]
@@ -117,6 +118,7 @@ class SearchState:
 
     def advance(self, candidates: Candidates) -> Continuations:
         """Record the candidates that end a text, and keep the best k of the others open."""
+        self.candidates = candidates
         k, (values, parents, tokens) = self.config.width, candidates
         rows = np.arange(len(self.active))
         kept = Continuations(rows, parents[:, :k], tokens[:, :k], values[:, :k])
