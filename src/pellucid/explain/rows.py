@@ -65,12 +65,13 @@ def read_rows(bundle: Bundle, text: str, writing: Writing) -> Rows:
     texts = [clean_text(part) for part in text.split("\t")]
     if not all(part.strip() for part in texts):
         raise UsageError("the text is empty. Give a sentence.")
-    if len(texts) > 1 + (bundle.model.decoder is None):
+    writes = bundle.model.decoder is not None and "lm" in bundle.model.head_configs
+    if len(texts) > 2 - writes:
         raise UsageError(
-            f"{len(texts) - 1} tabs: give one text; to an encoder alone also two, with one tab"
-            " between them."
+            f"{len(texts) - 1} tabs: give one text; to a model that only reads also two, with one"
+            " tab between them."
         )
-    if bundle.model.decoder is None:
+    if bundle.model.encoder is not None and not writes:
         return _encoder_rows(bundle, texts)
     if bundle.model.encoder is None:
         return _decoder_rows(bundle, texts[0], writing)

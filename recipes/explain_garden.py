@@ -1,0 +1,158 @@
+"""Explanations against truth: what attention, norms, rollout and erasure say about alignments, and
+what the heads do that a pronoun depends on. The built-in corpus knows both.
+
+usage: python recipes/explain_garden.py RUN_DIR [SENTENCES]
+
+RUN_DIR: an English-German translator of the built-in corpus, such as runs/demo of `make demo`.
+"""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+import pellucid
+from pellucid import garden
+from pellucid.cli.demo import SOURCE, TARGET, pieces
+from pellucid.decoding.alignment import word_alignment
+from pellucid.explain.ablation import Switch, list_heads, measure_effects
+from pellucid.explain.attribution import Output, leave_one_out
+from pellucid.explain.flow import attention_rollout, value_norms
+from pellucid.explain.rows import Rows, Writing, read_rows
+from pellucid.explain.trace import Trace, TraceSpec, trace_rows
+from pellucid.formats.bundle import Bundle
+from pellucid.garden import Sentence
+from pellucid.metrics.alignment import alignment_error_rate
+
+SHOWN = 8
+PARTS = ("attention", "projections")
+
+
+class Example(NamedTuple):
+    """A sentence of the corpus as a model reads and writes it."""
+
+    sentence: Sentence
+    rows: Rows
+    trace: Trace
+    source_words: list[int | None]
+    target_words: list[int | None]
+
+
+def main(run_dir: str, n: str = "200") -> None:
+    """Print both tables."""
+    bundle = pellucid.load(run_dir).bundle
+    sentences = list(garden.sentences(1000, split="test"))
+    examples = [read(bundle, sentence) for sentence in sentences[: int(n)]]
+    print_alignments(bundle, examples)
+    pronouns = [s for s in sentences if s.coreference is not None]
+    print_pronouns(bundle, [read(bundle, sentence) for sentence in pronouns])
+
+
+def read(bundle: Bundle, sentence: Sentence) -> Example:
+    """Return a sentence with its trace, its reference as the target."""
+    source, target = sentence.sides[SOURCE], sentence.sides[TARGET]
+    rows = read_rows(bundle, source.text, Writing(target=target.text))
+    trace = trace_rows(bundle, rows, TraceSpec(PARTS))
+    _, source_words = pieces(bundle.tokenizers.source, source)
+    _, target_words = pieces(bundle.tokenizers.target, target)
+    return Example(sentence, rows, trace, source_words, target_words)
+
+
+def print_alignments(bundle: Bundle, examples: Sequence[Example]) -> None:
+    """Print the alignment error rate of each method, over the reference translations."""
+    gold = [example.sentence.alignment(SOURCE, TARGET) for example in examples]
+    n_layers = len(bundle.model.decoder.layers)
+    methods: dict[str, Callable[[Example], np.ndarray]] = {}
+    for i in range(n_layers):
+        path = f"decoder.layers.{i}.cross"
+        methods[f"attention, layer {i}"] = lambda e, path=path: e.trace[f"{path}.weights"].mean(0)
+        methods[f"norms of weighted values, layer {i}"] = lambda e, path=path: value_norms(
+            e.trace, bundle.model, path
+        ).sum(0)
+    methods["rollout"] = lambda e: attention_rollout(e.trace).source  # type: ignore[return-value]
+    methods["erasure"] = lambda e: erasure(bundle, e)
+    print(f"{len(examples)} sentences: alignment error rate")
+    for name, method in methods.items():
+        predicted = [links(method(example), example) for example in examples]
+        print(f"  {name:<36} {alignment_error_rate(predicted, gold).error_rate:.3f}")
+
+
+def erasure(bundle: Bundle, example: Example) -> np.ndarray:
+    """Return how far the log-probability of each target token falls without each source token."""
+    n = len(example.target_words)
+    outputs = (Output(bundle, example.rows, "lm", t) for t in range(n))
+    return np.stack([leave_one_out(output).source for output in outputs])  # type: ignore[misc]
+
+
+def links(weights: np.ndarray, example: Example) -> set[tuple[int, int]]:
+    """Return (source word, target word) of the best source token of each target token."""
+    n = len(example.target_words)
+    rows = torch.from_numpy(np.ascontiguousarray(weights[:n]))
+    words = word_alignment(rows, example.target_words, [*example.source_words, None])
+    return {(s, t) for t, s in words}
+
+
+def print_pronouns(bundle: Bundle, examples: Sequence[Example]) -> None:
+    """Print for the heads that the German pronoun needs most what they attend to."""
+    heads = list_heads(bundle.model)
+    effects = np.array([list(pronoun_effects(bundle, example, heads)) for example in examples])
+    order = effects.mean(0).argsort()
+    print(f"{len(examples)} pronouns: change of the log-probability without the head; weight on")
+    print("antecedent and distractor; sentences in which the antecedent has more")
+    print(f"  all {len(heads)} heads: {describe(bundle, examples, heads)}")
+    for i in order[:SHOWN]:
+        head = heads[i]
+        name = f"{head.path} head {head.head}"
+        print(f"  {name:<34} {effects[:, i].mean():+.3f}  {describe(bundle, examples, [head])}")
+
+
+def pronoun_effects(bundle: Bundle, example: Example, heads: Sequence[Switch]) -> Iterator[float]:
+    """Yield the change of the pronoun's log-probability without each head."""
+    position = pronoun_position(example)
+    for effect in measure_effects(bundle, example.rows, [[head] for head in heads]):
+        yield effect.log_probs[position]
+
+
+def pronoun_position(example: Example) -> int:
+    """Return the decoder's position that predicts the German pronoun."""
+    coreference = example.sentence.coreference
+    assert coreference is not None
+    return example.target_words.index(coreference.pronoun[TARGET])
+
+
+def describe(bundle: Bundle, examples: Sequence[Example], heads: Sequence[Switch]) -> str:
+    """Return the mean weights on antecedent and distractor, and how often the first has more."""
+    weights = np.array([w for e in examples for head in heads for w in [looks_at(e, head)]])
+    right, wrong = weights.mean(0)
+    return f"{right:.3f}  {wrong:.3f}  {(weights[:, 0] > weights[:, 1]).mean():.0%}"
+
+
+def looks_at(example: Example, head: Switch) -> tuple[float, float]:
+    """Return a head's weight on the antecedent and on the distractor, from the pronoun.
+
+    In the encoder the query is the English pronoun; in the decoder it is the position that predicts
+    the German one, and keys are of the text that the head reads.
+    """
+    coreference = example.sentence.coreference
+    assert coreference is not None
+    in_encoder = head.path.startswith("encoder")
+    reads_source = in_encoder or head.path.endswith("cross")
+    language = SOURCE if reads_source else TARGET
+    words = example.source_words if reads_source else [None, *example.target_words]
+    query = (
+        example.source_words.index(coreference.pronoun[SOURCE])
+        if in_encoder
+        else pronoun_position(example)
+    )
+    row = example.trace[f"{head.path}.weights"][head.head, query]
+
+    def weight_on(chosen: Sequence[int]) -> float:
+        return float(sum(row[i] for i, word in enumerate(words) if word in chosen and i < len(row)))
+
+    return weight_on(coreference.antecedent[language]), weight_on(coreference.distractor[language])
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
