@@ -1,11 +1,13 @@
 """`pellucid data check` for every task. Authority: small files, by hand."""
 
+import json
+
 import pytest
 
 from pellucid.cli.data_check import Options, run
 from pellucid.cli.parse import parse
 from pellucid.config.tasks.catalog import TASK_CONFIGS
-from pellucid.errors import DataError
+from pellucid.errors import DataError, UsageError
 
 TEXTS = ("a.txt", "one text\nanother\n")
 FILES = {
@@ -47,3 +49,16 @@ def test_columns_and_documents_are_chosen(tmp_path, capsys):
     files = (tmp_path / "a.txt", "--task", "masked_lm", "--documents", "blank_line")
     assert check(*files) == 0
     assert "2 examples" in capsys.readouterr().out
+
+
+def test_any_number_of_labels(tmp_path, capsys):  # authority: the rules of training
+    rows = [{"text": f"text {i}", "labels": ["a", "b"][: i % 3]} for i in range(30)]
+    file = tmp_path / "d.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert check(file, "--task", "classification", "--multi-label") == 0
+    assert "30 examples" in capsys.readouterr().out
+    with pytest.raises(DataError):
+        check(file, "--task", "classification")
+    assert "a list, but a text has one label. For several, set" in capsys.readouterr().out
+    with pytest.raises(UsageError, match="--multi-label is for --task classification"):
+        check(file, "--task", "masked_lm", "--multi-label")

@@ -13,7 +13,7 @@ import torch
 from safetensors.numpy import load_file
 
 import pellucid as package
-from pellucid.cli import evaluate
+from pellucid.cli import evaluate_translations
 from pellucid.manifest import verify
 
 
@@ -87,7 +87,7 @@ def test_what_cannot_be_is_known_before_the_work(
     monkeypatch.setitem(sys.modules, "MeCab", None)  # as where the extra is not installed
     monkeypatch.delitem(sys.modules, "sacrebleu.tokenizers.tokenizer_ja_mecab", raising=False)
     begun = []
-    monkeypatch.setattr(evaluate, "progress", lambda *_: begun.append(True))
+    monkeypatch.setattr(evaluate_translations, "progress", lambda *_: begun.append(True))
     short = tmp_path / "short"
     short.write_text("one line\n")
     words = [str(short) if word == "SHORT" else word for word in words]

@@ -107,7 +107,7 @@ def test_tagging_from_conll_to_scores(pellucid, tagged, tmp_path):
     assert len(pellucid("tag", run, stdin=b"Ada7 left now\n\n").out.split("\n")[0].split()) == 3
     scores = pellucid("evaluate", run, "--data", tagged)
     assert scores.code == 0
-    assert [line.split()[0] for line in scores.out.strip().split("\n")] == [
+    assert [line.split()[0] for line in scores.out.split("\n\n")[0].split("\n")] == [
         "loss",
         "accuracy",
         "precision",

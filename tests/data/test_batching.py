@@ -128,7 +128,7 @@ def test_nothing_to_batch():
 def test_evaluation_takes_every_example_once_however_long(lengths):
     batches = evaluation_batches(array([(9 * a, b) for a, b in lengths] + [(5000, 1)]))
     assert sorted(i for batch in batches for i in batch) == list(range(len(lengths) + 1))
-    assert evaluation_batches(np.zeros((0, 1), np.int32)) == []
+    assert list(evaluation_batches(np.zeros((0, 1), np.int32))) == []
 
 
 @given(st.integers(1, 60), st.integers(10, 200))

@@ -12,6 +12,7 @@ from pellucid.metrics.classification import (
     confusion_matrix,
     score_label_sets,
     score_labels,
+    set_scores,
 )
 
 RNG = np.random.default_rng(0)
@@ -75,6 +76,8 @@ def test_several_labels(case):
         for name, average in ((actual.macro_f1, "macro"), (actual.micro_f1, "micro")):
             expected = sklearn.f1_score(gold, predicted, average=average)
             assert name == pytest.approx(expected, abs=1e-12)
+        each = sklearn.precision_recall_fscore_support(gold, predicted)
+        assert np.allclose(np.array(set_scores(predicted, gold)).T, each, atol=1e-12)
     mcc = sklearn.matthews_corrcoef(gold.ravel(), predicted.ravel())
     assert actual.mcc == pytest.approx(mcc, abs=1e-12)
 

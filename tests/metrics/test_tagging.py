@@ -4,12 +4,19 @@ import warnings
 
 import pytest
 import seqeval.metrics
+import sklearn.metrics
 from hypothesis import given
 from hypothesis import strategies as st
 from seqeval.metrics.sequence_labeling import get_entities, precision_recall_fscore_support
 
 from pellucid.errors import DataError
-from pellucid.metrics.tagging import are_entity_tags, entities, entity_scores, token_accuracy
+from pellucid.metrics.tagging import (
+    EntityCounts,
+    are_entity_tags,
+    entities,
+    score_counts,
+    words_as_entities,
+)
 
 GOLD = [["O", "O", "O", "B-MISC", "I-MISC", "I-MISC", "O"], ["B-PER", "I-PER", "O"]]
 GUESS = [["O", "O", "B-MISC", "I-MISC", "I-MISC", "I-MISC", "O"], ["B-PER", "I-PER", "O"]]
@@ -22,22 +29,36 @@ SENTENCES = st.lists(
 )
 
 
+def count(predicted, gold, find=entities):
+    counts = EntityCounts(find)
+    counts.add(predicted, gold)
+    return counts
+
+
+def micro(counts):
+    return list(score_counts(counts.rows().sum(0)).values())
+
+
 @given(SENTENCES)
 def test_equal_to_seqeval(sentences):
     predicted = [[p for p, _ in sentence] for sentence in sentences]
     gold = [[g for _, g in sentence] for sentence in sentences]
-    actual = entity_scores(predicted, gold)
+    actual, types = count(predicted, gold), count([], [])
+    for pair in zip(predicted, gold, strict=True):  # one by one, or all at once
+        types.add(*([side] for side in pair))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns of ratios over nothing
-        micro = precision_recall_fscore_support(gold, predicted, average="micro")
+        whole = precision_recall_fscore_support(gold, predicted, average="micro")
         each = precision_recall_fscore_support(gold, predicted, average=None)
-    assert actual.micro == pytest.approx(micro, abs=1e-12)
-    types = {entity[0] for entity in get_entities(gold) + get_entities(predicted)}
-    assert list(actual.by_type) == sorted(types)
+    accuracy = seqeval.metrics.accuracy_score(gold, predicted)
+    assert micro(actual) == pytest.approx([accuracy, *whole[:3]], abs=1e-12)
+    names = {entity[0] for entity in get_entities(gold) + get_entities(predicted)}
+    assert list(actual.by_type()) == sorted(names)
     rows = list(zip(*each, strict=True))
-    for score, row in zip(actual.by_type.values(), rows[: len(types)], strict=True):
+    for score, row in zip(actual.by_type().values(), rows[: len(names)], strict=True):
         assert score == pytest.approx(row, abs=1e-12)
-    assert token_accuracy(predicted, gold) == seqeval.metrics.accuracy_score(gold, predicted)
+    assert types.by_type() == actual.by_type()
+    assert (types.rows() == actual.rows()).all()
 
 
 @given(st.lists(TAGS, max_size=20))
@@ -47,14 +68,30 @@ def test_entities_are_those_of_seqeval(tags):
 
 
 def test_the_example_of_its_manual():
-    actual = entity_scores(GUESS, GOLD)
-    assert actual.micro == (0.5, 0.5, 0.5, 2)
-    assert actual.by_type == {"MISC": (0.0, 0.0, 0.0, 1), "PER": (1.0, 1.0, 1.0, 1)}
-    assert token_accuracy(GUESS, GOLD) == 0.8
+    actual = count(GUESS, GOLD)
+    assert micro(actual) == [0.8, 0.5, 0.5, 0.5]
+    assert actual.by_type() == {"MISC": (0.0, 0.0, 0.0, 1), "PER": (1.0, 1.0, 1.0, 1)}
 
 
 def test_without_entities_every_ratio_is_zero():  # authority: seqeval's zero_division
-    assert entity_scores([["O"]], [["O"]]).micro == (0.0, 0.0, 0.0, 0)
+    assert micro(count([["O"]], [["O"]])) == [1.0, 0.0, 0.0, 0.0]
+    assert micro(count([], [])) == [0.0] * 4
+    assert count([], []).by_type() == {}
+
+
+@given(st.lists(st.tuples(st.sampled_from("NVX"), st.sampled_from("NVX")), min_size=1))
+def test_parts_of_speech(pairs):  # authority: scikit-learn
+    predicted, gold = (list(side) for side in zip(*pairs, strict=True))
+    actual = count([predicted], [gold], words_as_entities)
+    assert micro(actual) == pytest.approx([sklearn.metrics.accuracy_score(gold, predicted)] * 4)
+    labels = sorted({*predicted, *gold})
+    each = sklearn.metrics.precision_recall_fscore_support(
+        gold, predicted, labels=labels, zero_division=0
+    )
+    assert list(actual.by_type()) == labels
+    assert list(actual.by_type().values()) == [
+        pytest.approx(row, abs=1e-12) for row in zip(*each, strict=True)
+    ]
 
 
 @pytest.mark.parametrize("tag", ["NOUN", "PER", "X-PER", "B-", "O-PER", "", "b-PER", "BPER"])
@@ -68,14 +105,8 @@ def test_tags_of_entities():
     assert are_entity_tags(["O", "B-PER", "I-PER", "S-X-Y", "E", "B-my type"])
 
 
-@pytest.mark.parametrize("score", [token_accuracy, entity_scores])
-def test_lost_lines_and_words_are_refused(score):
+def test_lost_lines_and_words_are_refused():
     with pytest.raises(DataError, match="1 predicted sentences but 2 gold ones"):
-        score(GUESS[:1], GOLD)
+        count(GUESS[:1], GOLD)
     with pytest.raises(DataError, match="sentence 2 has 2 predicted tags but 3 gold ones"):
-        score([GUESS[0], GUESS[1][:2]], GOLD)
-
-
-def test_no_words_have_no_accuracy():
-    with pytest.raises(DataError, match="the test set is empty"):
-        token_accuracy([[]], [[]])
+        count([GUESS[0], GUESS[1][:2]], GOLD)

@@ -169,8 +169,8 @@ def test_scores_are_those_of_the_verb(unanswerable, tmp_path):
     if not unanswerable:  # `evaluate` has the default threshold
         lines = (f"{q}\t{c}\t{spans[0].text}\n" for q, c, spans, _ in (r.values for r in records))
         (tmp_path / "a.tsv").write_text("".join(lines))
-        data = DataConfig(max_length=bundle.longest_source)
-        again = evaluate(bundle, [str(tmp_path / "a.tsv")], data, torch.device("cpu"))
+        data = DataConfig(valid=(str(tmp_path / "a.tsv"),), max_length=bundle.longest_source)
+        again = evaluate(bundle, data, torch.device("cpu")).metrics
         assert again == pytest.approx(scores)
 
 

@@ -193,10 +193,10 @@ def test_both_models_open(task, module, tmp_path):
     final, generator = (open_model(tmp_path / name) for name in ("final", "generator"))
     assert (final.task, generator.task) == ("replaced_token", "masked_lm")
     (tmp_path / "t.txt").write_text("the dog sleeps .\n")
-    device, files = torch.device("cpu"), [str(tmp_path / "t.txt")]
-    assert evaluate(generator, files, task.inputs.config.data, device)["loss"] > 0
+    data = replace(task.inputs.config.data, valid=(str(tmp_path / "t.txt"),))
+    assert evaluate(generator, data, torch.device("cpu")).metrics["loss"] > 0
     with pytest.raises(UsageError, match="generator is another model"):
-        evaluate(final, files, task.inputs.config.data, device)
+        evaluate(final, data, torch.device("cpu"))
 
 
 def test_a_start_is_the_discriminator(task, module):  # authority: its own weights

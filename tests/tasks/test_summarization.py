@@ -129,7 +129,8 @@ def test_a_saved_model_summarizes_the_same(size, tmp_path):
     assert scores[0] != scores[1]
     file = tmp_path / "d.jsonl"
     file.write_text("".join(json.dumps({"document": d, "summary": s}) + "\n" for d, s in PAIRS))
-    scores = evaluate(again.bundle, [str(file)], DataConfig(max_length=48), torch.device("cpu"))
+    data = DataConfig(valid=(str(file),), max_length=48)
+    scores = evaluate(again.bundle, data, torch.device("cpu")).metrics
     texts = [each.text for each in again.summarize([d for d, _ in PAIRS])]
     assert scores["rouge1"] == pytest.approx(rouge(texts, [s for _, s in PAIRS])[0].value)
     intervals = scores.intervals()

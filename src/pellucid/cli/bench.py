@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pellucid.cli.evaluate import with_single_best
+from pellucid.cli.evaluate_translations import with_single_best
 from pellucid.cli.models import load_model
 from pellucid.cli.parse import config_flags, positional
 from pellucid.config.decoding import DecodingConfig

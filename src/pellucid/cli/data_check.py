@@ -5,7 +5,7 @@ from typing import Literal
 
 from pellucid.cli.parse import positional
 from pellucid.config.data import DataConfig
-from pellucid.errors import DataError
+from pellucid.errors import DataError, UsageError
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,8 @@ class Options:
     """Files, folders and globs as in data.train; .gz is read as is; - is standard input."""
     task: str = "translation"
     """The task whose columns are read."""
+    multi_label: bool = False
+    """A text has any number of labels, as with objective.multi_label."""
     columns: dict[str, str | int] = field(default_factory=dict)
     """Which field of the files each column is read from, as in data.columns."""
     directions: tuple[str, ...] = ()
@@ -35,8 +37,14 @@ class Options:
 def run(options: Options) -> int:
     """Print the report. Raises: DataError if training on this data would stop with an error."""
     from pellucid.config.tasks.catalog import task_config
+    from pellucid.config.tasks.classification import ClassificationConfig
     from pellucid.data.check import check
 
+    task = task_config(options.task, "--task")()
+    if options.multi_label:
+        if not isinstance(task, ClassificationConfig):
+            raise UsageError("--multi-label is for --task classification. Leave it out.")
+        task = ClassificationConfig(multi_label=True)
     config = DataConfig(
         columns=options.columns,
         directions=options.directions,
@@ -44,8 +52,7 @@ def run(options: Options) -> int:
         max_length=options.max_length,
         max_line_bytes=options.max_line_bytes,
     )
-    columns = task_config(options.task, "--task")().columns_for(config)
-    report = check(options.files, config, columns)
+    report = check(options.files, config, task.columns_for(config))
     for line in report.lines():
         print(line)
     if report.fatal:

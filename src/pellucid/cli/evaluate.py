@@ -1,25 +1,20 @@
-"""`pellucid evaluate`: corpus scores with signatures, of a model or of finished translations."""
+"""`pellucid evaluate`: metrics of a model by its task, or scores of finished translations."""
 
-import json
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from pellucid.cli.evaluate_task import measure_task
+from pellucid.cli.evaluate_translations import measure_translations, with_single_best
 from pellucid.cli.models import load_model
-from pellucid.cli.pairs import Pair, find_languages, read_aligned_lines, read_pairs
 from pellucid.cli.parse import config_flags, positional
-from pellucid.cli.render import one_line
 from pellucid.config.data import DataConfig
 from pellucid.config.decoding import DecodingConfig
 from pellucid.errors import UsageError
 
-if TYPE_CHECKING:
-    from pellucid.api import Loaded
-    from pellucid.metrics.translation import Comparison, Score
+DECODING = ("translation", "summarization")
+"""Tasks that generate text, which one thread does fastest."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +22,7 @@ class Options:
     """Measure a model, or finished translations, on a test set.
 
     pellucid evaluate MODEL --data test.en test.de
+    pellucid evaluate MODEL --data test.tsv --errors wrong.tsv --picture confusion.svg
     """
 
     model: str = positional("")
@@ -34,6 +30,15 @@ class Options:
     data: tuple[str, ...] = ()
     """Two aligned files (source, reference), or one .tsv or .jsonl; of models of other tasks,
     files as in data.valid."""
+    task: str = ""
+    """Task by whose metrics to measure; empty means the one of the training, or else of the head.
+    """
+    errors: str = ""
+    """A file (.tsv or .jsonl) for every wrong example, most confident first."""
+    picture: str = ""
+    """A file (.svg) for a picture: confusion matrix, scores of labels, or scatter plot."""
+    stride: int = 0
+    """Tokens from one window of a long text to the next; 0 means the default of the task."""
     columns: dict[str, str | int] = field(default_factory=dict)
     """Field of the files for each column of the model's task, as data.columns."""
     documents: Literal["line", "blank_line", "file"] = DataConfig.documents
@@ -59,77 +64,32 @@ class Options:
     search: dict[str, Any] = config_flags(DecodingConfig)
 
 
-class System(NamedTuple):
-    """The translations of a test set, and their language ("" if unknown)."""
-
-    language: str
-    texts: Callable[[], list[str]]
-
-
 def run(options: Options) -> int:
-    """Translate or read, score, print. Options are checked before anything is translated."""
-    from pellucid.metrics.translation import language_note
-
+    """Measure and print. Options are checked before anything is computed."""
     _check(options)
-    model = _open(options.model, options) if options.model else None
-    if model is not None and model.task not in ("", "translation"):
-        data = DataConfig(valid=options.data, columns=options.columns, documents=options.documents)
-        measure_task(model, data, options.json, _translator_flags(options))
+    if not options.model:
+        _refuse(_task_flags(options), "for models, but --hypotheses are finished translations")
+        measure_translations(None, options)
         return 0
-    if options.columns or options.documents != DataConfig.documents:
-        raise UsageError(
-            "--columns and --documents are not for translations, which are read as pairs of lines."
-            " Leave them out."
-        )
-    pairs = read_pairs(options.data)
-    system = _system(model or options.hypotheses, pairs, options)
-    other = None
-    if options.against:
-        is_file = Path(options.against).is_file()
-        other = options.against if is_file else _open(options.against, options)
-        other = _system(other, pairs, options)
-    language = options.language or system.language or find_languages(options.data)[1]
-    scores([""], [""], language, options.tokenised)  # fails now without its word segmenter
-    translations = system.texts()
-    if options.output:
-        _write(translations, options.output)
-    not_blank = [i for i, pair in enumerate(pairs) if pair.source]
-    references = [pairs[i][1] for i in not_blank]
-    texts = [translations[i] for i in not_blank]
-    results = scores(texts, references, language, options.tokenised)
-    comparison = None
-    if other is not None:
-        others = other.texts()
-        comparison = _compare([others[i] for i in not_blank], texts, references, language)
-    _print(options, results, comparison, language_note(language))
+    model = load_model(options.model, options.device, options.dtype, decodes=False)
+    from pellucid.nn import kernels
+    from pellucid.tasks.model_task import choose_task
+
+    task = choose_task(model.bundle, options.task)
+    if task in DECODING:
+        kernels.decode_on_one_thread()
+    if task == "translation":
+        _refuse(_task_flags(options), "not for translations, which are read as pairs of lines")
+        measure_translations(model, options)
+    else:
+        _refuse(_translator_flags(options), f"for translators, but this model's task is {task}")
+        measure_task(model, task, options)
     return 0
 
 
 def measure(model: str, data: Sequence[str]) -> None:
     """Measure a model with default options, as at the end of a training."""
     run(Options(model=model, data=tuple(data)))
-
-
-def scores(
-    texts: Sequence[str], references: Sequence[str], language: str, tokenised: bool
-) -> list["Score"]:
-    """Return corpus scores of translations by one protocol."""
-    from pellucid.metrics.translation import bleu, chrf, ter, tokenised_bleu
-
-    if tokenised:
-        return [tokenised_bleu(texts, references)]
-    n_grams = [bleu(texts, references, language), chrf(texts, references)]
-    return [*n_grams, ter(texts, references, language)]
-
-
-def with_single_best(search: dict[str, Any]) -> dict[str, Any]:
-    """Return search settings for one text per source. Raises: UsageError if more are requested."""
-    if search.get("n_best", 1) > 1:
-        raise UsageError(
-            f"--n-best {search['n_best']}: only the best text of each source is measured. Leave"
-            " it out."
-        )
-    return {**search, "n_best": 1}
 
 
 def _check(options: Options) -> None:
@@ -144,15 +104,32 @@ def _check(options: Options) -> None:
             "--tokenised and --against: systems are compared by sacreBLEU's BLEU, which is another"
             " protocol. Leave one out."
         )
-    with_single_best(options.search)
-    if options.output:
-        from pellucid.files import check_writable
+    for flag, endings in (("errors", (".tsv", ".jsonl")), ("picture", (".svg",))):
+        name = getattr(options, flag)
+        if name and not name.endswith(endings):
+            raise UsageError(f"--{flag} {name}: the name must end in {' or '.join(endings)}.")
+    from pellucid.files import check_writable
 
-        check_writable(Path(options.output))
+    for name in filter(None, (options.output, options.errors, options.picture)):
+        check_writable(Path(name))
 
 
-def _open(name: str, options: Options) -> "Loaded":
-    return load_model(name, options.device, options.dtype)
+def _refuse(flags: Sequence[str], why: str) -> None:
+    """Raises: UsageError if there are any flags."""
+    if flags:
+        raise UsageError(f"{', '.join(flags)}: {why}. Leave it out.")
+
+
+def _task_flags(options: Options) -> list[str]:
+    """Return the flags in use that are not for translations."""
+    flags = {
+        "--columns": options.columns,
+        "--documents": options.documents != DataConfig.documents,
+        "--errors": options.errors,
+        "--picture": options.picture,
+        "--stride": options.stride,
+    }
+    return [flag for flag, value in flags.items() if value]
 
 
 def _translator_flags(options: Options) -> list[str]:
@@ -162,82 +139,7 @@ def _translator_flags(options: Options) -> list[str]:
         "--tokenised": options.tokenised,
         "--output": options.output,
         "--to": options.to,
+        "--language": options.language,
         "search settings": options.search,
     }
     return [flag for flag, value in flags.items() if value]
-
-
-def _system(model: "Loaded | str", pairs: Sequence[Pair], options: Options) -> System:
-    """Return the translations of a model, or those in a file."""
-    from pellucid.text.language_tags import language_tags
-
-    settings: dict[str, Any] = with_single_best(options.search)
-    if isinstance(model, str):
-        lines = read_aligned_lines(model, len(pairs))
-        return System("", lambda: lines)
-    to = options.to
-    if not to and language_tags(model.tokenizer.source):
-        to = find_languages(options.data)[1]
-    settings["to"] = to
-    model.translate([], **settings)  # impossible settings are an error before the work
-
-    def texts() -> list[str]:
-        with progress("translating", len(pairs)) as advance:
-            sources = [pair.source for pair in pairs]
-            results = model.translate(sources, alignment=False, progress=advance, **settings)
-        return [one_line(result.text) for result in results]
-
-    return System(to or model.bundle.languages[1], texts)
-
-
-@contextmanager
-def progress(what: str, total: int) -> Iterator[Callable[[int], None] | None]:
-    """Show a progress bar with the remaining time on a terminal; elsewhere nothing."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what, total=total)
-        yield lambda n: bar.advance(task, n)
-
-
-def _compare(
-    texts_a: list[str], texts_b: list[str], references: list[str], language: str
-) -> "Comparison":
-    from pellucid.metrics.translation import paired_bootstrap
-
-    return paired_bootstrap(texts_a, texts_b, references, language)
-
-
-def _write(texts: Sequence[str], file: str) -> None:
-    from pellucid.files import atomic_write
-
-    atomic_write(Path(file), "".join(text + "\n" for text in texts).encode())
-
-
-def _print(
-    options: Options, results: list["Score"], comparison: "Comparison | None", note: str
-) -> None:
-    if options.json:
-        record: dict[str, Any] = {"scores": [score._asdict() for score in results]}
-        if comparison is not None:
-            record["comparison"] = comparison._asdict()
-        if note:
-            record["note"] = note
-        print(json.dumps(record))
-        return
-    for score in results:
-        print(f"{score.name} {score.value:.2f}  {score.signature}")
-    if note:
-        print(f"note: {note} Set another with --language.")
-    if comparison is not None:
-        c = comparison
-        low, high = c.interval_delta
-        verdict = "more than chance" if c.p_value < 0.05 else "may be chance"
-        print(
-            f"against {options.against}: BLEU {c.a:.2f} -> {c.b:.2f}, difference {c.delta:+.2f}"
-            f" (95%: {low:+.2f} to {high:+.2f}), p = {c.p_value:.4f}: {verdict}  {c.signature}"
-        )

@@ -1,50 +1,134 @@
 """`pellucid evaluate` of models that do not translate: the metrics of their task."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from pellucid.config.data import DataConfig
+from pellucid.config.tasks.catalog import TASK_CONFIGS
 from pellucid.errors import UsageError
 
 if TYPE_CHECKING:
     from pellucid.api import Loaded
+    from pellucid.cli.evaluate import Options
+    from pellucid.metrics.details import Confusion, Details
     from pellucid.metrics.intervals import Interval
+    from pellucid.tasks.evaluation import Evaluation
+
+MAX_PRINTED = 12
+"""Labels of a printed confusion matrix; rare ones are counted together."""
 
 
-def measure_task(model: "Loaded", data: DataConfig, as_json: bool, unused: Sequence[str]) -> None:
-    """Print the metrics of a model's task on a test set.
+def measure_task(model: "Loaded", task: str, options: "Options") -> None:
+    """Print the metrics of a task on a test set, and write the files that are requested.
 
-    data: the test set as `valid`, and how to read it. unused: flags that are for translators.
-    Raises: UsageError naming them.
+    Raises: UsageError if the task has no such file.
     """
-    if unused:
-        raise UsageError(
-            f"{', '.join(unused)}: for translators, but this model's task is {model.task}."
-        )
-    from pellucid.metrics.intervals import find_intervals
-    from pellucid.tasks.evaluation import evaluate
+    _check_files(task, options)
+    from pellucid.metrics.intervals import find_details, find_intervals
+    from pellucid.nn.pack_model import pack_model
+    from pellucid.tasks.evaluation import EvaluationOptions, evaluate
 
-    longest = model.bundle.longest_source or DataConfig.max_length
-    data = replace(
-        data,
-        max_length=longest,
-        source_language=model.bundle.languages[0],
-        target_language=model.bundle.languages[1],
+    bundle = model.bundle
+    data = DataConfig(
+        valid=options.data,
+        columns=options.columns,
+        documents=options.documents,
+        max_length=bundle.longest_source or DataConfig.max_length,
+        source_language=bundle.languages[0],
+        target_language=bundle.languages[1],
     )
-    device = next(model.model.parameters()).device
-    metrics = evaluate(model.bundle, data.valid, data, device)
-    intervals = find_intervals(metrics)
-    if as_json:
-        ends = {name: interval._asdict() for name, interval in intervals.items()}
-        print(json.dumps({"task": model.task, "scores": metrics, "intervals": ends}))
-        return
+    if options.dtype != "fp32":
+        bundle = replace(bundle, model=pack_model(model.model, options.dtype))
+    settings = {"stride": options.stride} if options.stride else {}
+    request = EvaluationOptions(task=task, objective=settings, list_wrong=bool(options.errors))
+    evaluation = evaluate(bundle, data, next(model.model.parameters()).device, request)
+    intervals, details = find_intervals(evaluation.metrics), find_details(evaluation.metrics)
+    if options.json:
+        print(json.dumps(_as_record(evaluation, intervals, details), ensure_ascii=False))
+    else:
+        for line in _describe(evaluation.metrics, intervals, details):
+            print(line)
+    _write_files(evaluation, intervals, options)
+
+
+def _check_files(task: str, options: "Options") -> None:
+    config = TASK_CONFIGS[task]
+    for flag, has_it in (("errors", config.has_errors), ("picture", config.has_picture)):
+        if getattr(options, flag) and not has_it:
+            raise UsageError(f"--{flag}: there is none for the task {task}. Leave it out.")
+
+
+def _write_files(
+    evaluation: "Evaluation", intervals: Mapping[str, "Interval"], options: "Options"
+) -> None:
+    from pellucid.cli.error_file import write_errors
+    from pellucid.cli.picture import draw
+    from pellucid.files import atomic_write
+    from pellucid.metrics.intervals import find_details
+
+    if options.errors:
+        write_errors(Path(options.errors), evaluation)
+    if options.picture:
+        lines = list(_describe_metrics(evaluation.metrics, intervals))
+        picture = draw(find_details(evaluation.metrics), " ".join(options.data), lines)
+        atomic_write(Path(options.picture), picture.encode())
+
+
+def _as_record(
+    evaluation: "Evaluation", intervals: Mapping[str, "Interval"], details: "Details"
+) -> dict[str, Any]:
+    """Return the JSON object; all tasks have the same keys."""
+    confusion = details.confusion
+    return {
+        "task": evaluation.task,
+        "scores": evaluation.metrics,
+        "intervals": {name: interval._asdict() for name, interval in intervals.items()},
+        "classes": {label: score._asdict() for label, score in details.classes.items()},
+        "confusion": confusion
+        and {"labels": confusion.labels, "counts": confusion.counts.tolist()},
+    }
+
+
+def _describe(
+    metrics: Mapping[str, float], intervals: Mapping[str, "Interval"], details: "Details"
+) -> Iterator[str]:
+    yield from _describe_metrics(metrics, intervals)
+    if details.classes:
+        rows = [
+            (label, *(f"{value:.4f}" for value in score[:3]), f"{score.support}")
+            for label, score in details.classes.items()
+        ]
+        yield ""
+        yield from _table([("", "precision", "recall", "f1", "support"), *rows])
+    if details.confusion:
+        yield ""
+        yield from _describe_confusion(details.confusion.limit_labels(MAX_PRINTED))
+
+
+def _describe_metrics(
+    metrics: Mapping[str, float], intervals: Mapping[str, "Interval"]
+) -> Iterator[str]:
     for name, value in metrics.items():
-        print(f"{name} {value:.4f}{_format_interval(intervals.get(name))}")
+        interval = intervals.get(name)
+        ends = f"  95 %: {interval.low:.4f} to {interval.high:.4f}" if interval else ""
+        yield f"{name} {value:.4f}{ends}{f' ({interval.method})' if interval else ''}"
 
 
-def _format_interval(interval: "Interval | None") -> str:
-    if interval is None:
-        return ""
-    return f"  95 %: {interval.low:.4f} to {interval.high:.4f} ({interval.method})"
+def _describe_confusion(confusion: "Confusion") -> Iterator[str]:
+    rows = zip(confusion.labels, confusion.counts.tolist(), strict=True)
+    counts = [(label, *map(str, row)) for label, row in rows]
+    yield from _table([("gold \\ predicted", *confusion.labels), *counts])
+
+
+def _table(rows: list[tuple[str, ...]]) -> Iterator[str]:
+    """Yield the lines of a table; the first column is flush left, the others right."""
+    from rich.cells import cell_len as width
+
+    widths = [max(width(cell) for cell in column) for column in zip(*rows, strict=True)]
+    for first, *others in rows:
+        cells = [first + " " * (widths[0] - width(first))]
+        cells += [" " * (n - width(c)) + c for c, n in zip(others, widths[1:], strict=True)]
+        yield "  ".join(cells).rstrip()

@@ -79,6 +79,11 @@ class HeadConfig:
         """How the outputs are read: `problem`, or what it is if empty."""
         return self.problem or ("regression" if self.outputs == 1 else "single_label")
 
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """The names of the outputs; LABEL_0 and so on without `labels`, as in transformers."""
+        return self.labels or tuple(f"LABEL_{i}" for i in range(self.outputs))
+
 
 LANGUAGE_MODEL = HeadConfig(kind="lm", bias=False)
 """States times the embedding (Vaswani et al. 2017, section 3.4)."""

@@ -5,11 +5,13 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from pellucid.allocator import FreedMemory
 from pellucid.errors import ConfigError
 
 Order = Literal["length", "stream"]
 EVALUATION_TOKENS = 4096
 """Maximum number of tokens, with padding, in a batch of `evaluation_batches`."""
+RELEASE_SECONDS = 0.25
 POOL = 50
 """Maximum number of batches in a pool, whose examples are sorted by length."""
 
@@ -49,12 +51,19 @@ def fixed_size_batches(lengths: np.ndarray, n_rows: int, seed: int, epoch: int) 
     return [batches[i] for i in rng.permutation(len(batches))]
 
 
-def evaluation_batches(lengths: np.ndarray) -> list[list[int]]:
-    """Return deterministic batches for evaluation, with every example once."""
+def evaluation_batches(lengths: np.ndarray) -> Iterator[list[int]]:
+    """Yield deterministic batches for evaluation, with every example once.
+
+    Memory that earlier batches have freed is returned to the system, so that a long evaluation
+    needs no more of it than a short one.
+    """
     if not len(lengths):
-        return []
+        return
     max_tokens = max(EVALUATION_TOKENS, int(lengths.max()))
-    return [batch.tolist() for batch in epoch_batches(lengths, max_tokens, seed=0, epoch=0)]
+    memory = FreedMemory(seconds=RELEASE_SECONDS)
+    for batch in epoch_batches(lengths, max_tokens, seed=0, epoch=0):
+        memory.release()
+        yield batch.tolist()
 
 
 def stream_batches(lengths: np.ndarray, max_tokens: int, n_rows: int = 0) -> list[np.ndarray]:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from pellucid.data.records import Record
+from pellucid.data.records import Record, Records
 
 CHUNK_RECORDS = 2048
 CHUNK_CHARACTERS = 1 << 20
@@ -88,7 +88,9 @@ class ValidationData:
     """The examples and records that a task is validated on."""
 
     examples: Examples
-    records: Sequence[Record]
+    records: Records
+    list_wrong: bool = False
+    """Whether wrong predictions are listed in the details of the metrics."""
 
 
 class TrainingData(NamedTuple):

@@ -1,8 +1,8 @@
 """Examples of a task from data files: one value for each column, each with its file and line."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, islice
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from pellucid.config.columns import Column
 from pellucid.config.data import DataConfig
@@ -27,6 +27,29 @@ class Record(NamedTuple):
     """One for each column of the task, in their order; None where an optional one is absent."""
     continues: bool = False
     """Whether this continues the document of the previous record, which was too long for one."""
+    id: str = ""
+    """The `id` of an object in a JSON file, such as that of a question in a SQuAD file."""
+
+
+class Records(Protocol):
+    """Examples that can be read several times."""
+
+    def __iter__(self) -> Iterator[Record]: ...
+    def __len__(self) -> int: ...
+
+
+class FileRecords:
+    """The examples of some files, which are read each time, so that they need no memory."""
+
+    def __init__(self, files: Sequence[str], columns: Sequence[Column], config: DataConfig) -> None:
+        self._arguments = (files, columns, config)
+
+    def __iter__(self) -> Iterator[Record]:
+        """Read the files. Raises: as `read_records`."""
+        return read_records(*self._arguments)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 class Scanned(NamedTuple):
@@ -124,7 +147,8 @@ def _read(row: Row, values: ValueReader) -> Scanned:
         return Scanned(file, row.line, None, (error.fault,), row.carriages, source)
     if read is None:
         return Scanned(file, row.line, None, (), row.carriages)
-    record = Record(file, row.line, read, row.continues)
+    name = row.fields.get("id") if isinstance(row.fields, Mapping) else None
+    record = Record(file, row.line, read, row.continues, "" if name is None else str(name))
     return Scanned(file, row.line, record, (), row.carriages, source)
 
 

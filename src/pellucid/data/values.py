@@ -63,8 +63,8 @@ def _name_label(label: str, names: Sequence[str]) -> str:
     if label.isascii() and label.isdigit() and len(label) < 9 and int(label) < len(names):
         return names[int(label)]
     raise WrongValueError(
-        f"{shorten(label)} is none of the {len(names)} labels in data.labels"
-        f" ({', '.join(names)[:100]}), nor the number of one, counted from 0."
+        f"{shorten(label)} is none of the {len(names)} labels ({', '.join(names)[:100]}), nor the"
+        " number of one, counted from 0."
     )
 
 
@@ -144,6 +144,8 @@ def _parse_tag(index: int, item: Any) -> str:
 def _parse_label(field: Any) -> str:
     if isinstance(field, bool):
         return str(field).lower()
+    if isinstance(field, (list, tuple)):
+        raise WrongValueError("a list, but a text has one label. For several, set multi_label.")
     label = str(field) if isinstance(field, int) else _parse_text(field).strip()
     if not label:
         raise WrongValueError("the label is empty.")

@@ -39,7 +39,7 @@ def write_labels(head: HeadConfig) -> dict[str, Any]:
     """Return the settings of a head; `transformers` counts outputs by the labels."""
     if head.kind not in LABELLED:
         return {}
-    labels = head.labels or [f"LABEL_{i}" for i in range(head.outputs)]
+    labels = head.label_names
     settings: dict[str, Any] = {
         "id2label": {str(i): label for i, label in enumerate(labels)},
         "label2id": {label: i for i, label in enumerate(labels)},

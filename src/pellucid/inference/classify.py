@@ -49,7 +49,7 @@ def classify(
             "this model's head gives a number for a pair of texts, no labels. Use similarity."
         )
     logits = score_texts(bundle, texts, HEAD, on_cut)  # (N, C)
-    labels = config.labels or tuple(f"LABEL_{i}" for i in range(config.outputs))
+    labels = config.label_names
     several = config.reading == "multi_label"
     probabilities = logits.double().sigmoid() if several else logits.double().softmax(-1)
     return [_classified(row, labels, config) for row in probabilities]

@@ -44,7 +44,7 @@ def tag(bundle: Bundle, sentences: Sequence[Sequence[str]]) -> list[Tagged]:
     Raises: UsageError, naming the model's heads, if none of them is a tagger.
     """
     config = bundle.model.head_configs[choose_head(bundle, "tagger")]
-    labels = config.labels or tuple(f"LABEL_{i}" for i in range(config.outputs))
+    labels = config.label_names
     scores = _scores(bundle, sentences, config.outputs)
     if config.crf:
         crf = bundle.model.heads["tagger"].crf

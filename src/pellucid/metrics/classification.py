@@ -9,16 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pellucid.errors import DataError
-
-
-class ClassScore(NamedTuple):
-    """Agreement of predicted with gold labels of one class; a ratio over nothing is 0."""
-
-    precision: float
-    recall: float
-    f1: float
-    support: int
-    """Texts with this label."""
+from pellucid.metrics.classes import ClassScore, ratio, score_classes
 
 
 class ClassificationScores(NamedTuple):
@@ -57,8 +48,8 @@ def score_label_sets(predicted: np.ndarray, gold: np.ndarray) -> ClassificationS
     decisions = confusion_matrix(predicted.ravel().astype(int), gold.ravel().astype(int), 2)
     return ClassificationScores(
         accuracy=float((predicted == gold).all(1).mean()),
-        macro_f1=float(np.mean(_ratio(2 * right, n_predicted + n_gold))),
-        micro_f1=float(_ratio(2 * right.sum(), (n_predicted + n_gold).sum())),
+        macro_f1=float(np.mean(ratio(2 * right, n_predicted + n_gold))),
+        micro_f1=float(ratio(2 * right.sum(), (n_predicted + n_gold).sum())),
         mcc=matthews(decisions),
     )
 
@@ -71,17 +62,12 @@ def confusion_matrix(predicted: np.ndarray, gold: np.ndarray, n_classes: int) ->
 
 def class_scores(confusion: np.ndarray) -> list[ClassScore]:
     """Return the scores of each class of a confusion matrix (C, C)."""
-    right, n_gold, n_predicted = confusion.diagonal(), confusion.sum(1), confusion.sum(0)
-    columns = (
-        _ratio(right, n_predicted),
-        _ratio(right, n_gold),
-        _ratio(2 * right, n_gold + n_predicted),
-        n_gold,
-    )
-    return [
-        ClassScore(float(p), float(r), float(f1), int(n))
-        for p, r, f1, n in zip(*columns, strict=True)
-    ]
+    return score_classes(confusion.diagonal(), confusion.sum(0), confusion.sum(1))
+
+
+def set_scores(predicted: np.ndarray, gold: np.ndarray) -> list[ClassScore]:
+    """Return the scores of each label of sets. predicted, gold: (N, C), True = has the label."""
+    return score_classes((predicted & gold).sum(0), predicted.sum(0), gold.sum(0))
 
 
 def matthews(confusion: np.ndarray) -> float:
@@ -91,11 +77,6 @@ def matthews(confusion: np.ndarray) -> float:
     covariance = c.trace() * n - n_gold @ n_predicted
     spread = (n**2 - n_gold @ n_gold) * (n**2 - n_predicted @ n_predicted)
     return float(covariance / np.sqrt(spread)) if spread > 0 else 0.0
-
-
-def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    """Return part / whole, 0 where whole is 0."""
-    return np.divide(part, whole, out=np.zeros(np.shape(part)), where=np.asarray(whole) > 0)
 
 
 def _check(predicted: np.ndarray, gold: np.ndarray) -> None:

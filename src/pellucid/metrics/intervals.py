@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pellucid.metrics.details import Details
+
 LEVEL = 0.95
 RESAMPLES = 1000
 
@@ -24,15 +26,24 @@ class Metrics(dict[str, float]):
     """Values of metrics by name; `intervals` computes confidence intervals of some of them."""
 
     def __init__(
-        self, values: Mapping[str, float], intervals: Callable[[], dict[str, Interval]] = dict
+        self,
+        values: Mapping[str, float],
+        intervals: Callable[[], dict[str, Interval]] = dict,
+        details: Details = Details(),  # noqa: B008 (frozen)
     ) -> None:
         super().__init__(values)
         self.intervals = intervals
+        self.details = details
 
 
 def find_intervals(metrics: Mapping[str, float]) -> dict[str, Interval]:
     """Return the intervals of the metrics that have one."""
     return metrics.intervals() if isinstance(metrics, Metrics) else {}
+
+
+def find_details(metrics: Mapping[str, float]) -> Details:
+    """Return the details of an evaluation; empty ones for a task without any."""
+    return metrics.details if isinstance(metrics, Metrics) else Details()
 
 
 def wilson_interval(right: int, n: int) -> Interval:

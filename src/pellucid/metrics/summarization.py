@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
 
@@ -31,25 +31,38 @@ def rouge(summaries: Sequence[str], references: Sequence[str], language: str = "
     Raises: DataError if there is no summary or the lengths differ; UsageError if the package is
     missing.  Source: Lin 2004.
     """
-    means = rouge_by_text(summaries, references, language).mean(axis=0)
-    signature = rouge_signature(_is_english(references, language))
+    english = is_english(references, language)
+    means = rouge_by_text(summaries, references, english).mean(axis=0)
+    signature = rouge_signature(english)
     return [Score(name, float(mean), signature) for name, mean in zip(NAMES, means, strict=True)]
 
 
-def rouge_by_text(
-    summaries: Sequence[str], references: Sequence[str], language: str = ""
-) -> np.ndarray:
-    """Return the scores of `rouge` for each summary, (N, 4) in the order of `NAMES`."""
+def rouge_by_text(summaries: Sequence[str], references: Sequence[str], english: bool) -> np.ndarray:
+    """Return the scores of `rouge` for each summary, (N, 4) in the order of `NAMES`.
+
+    english: whether words are those of English.
+    """
     if not summaries or len(summaries) != len(references):
         raise DataError(
             f"{len(summaries)} summaries for {len(references)} references. Give one for each."
         )
-    scorer = _scorer(_is_english(references, language))
+    scorer = _scorer(english)
     scores = [
         scorer.score(_split_sentences(reference), _split_sentences(summary))
         for summary, reference in zip(summaries, references, strict=True)
     ]
     return np.array([[100 * each[name].fmeasure for name in NAMES] for each in scores])
+
+
+def is_english(references: Iterable[str], language: str) -> bool:
+    """Return whether a language is English, or if it is "", whether most letters are ASCII."""
+    if language:
+        return base_language(language) == "en"
+    n_letters = n_ascii = 0
+    for text in references:
+        n_letters += sum(char.isalpha() for char in text)
+        n_ascii += sum(char.isalpha() and char.isascii() for char in text)
+    return 2 * n_ascii >= n_letters
 
 
 def check_rouge() -> None:
@@ -88,13 +101,6 @@ def _load_package() -> Any:
             "ROUGE needs the package rouge-score. Install it: pip install 'pellucid[tasks]'."
         ) from None
     return rouge_scorer
-
-
-def _is_english(references: Sequence[str], language: str) -> bool:
-    if language:
-        return base_language(language) == "en"
-    letters = [char for text in references for char in text if char.isalpha()]
-    return 2 * sum(char.isascii() for char in letters) >= len(letters)
 
 
 def _split_sentences(text: str) -> str:

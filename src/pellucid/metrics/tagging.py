@@ -5,12 +5,14 @@ one, and S is an entity of one word (IOB1, IOB2 and IOBES).
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from pellucid.errors import DataError
+from pellucid.metrics.classes import ClassScore, score_classes
 
 ENTITY_TAG = re.compile("O|[BIES](-.+)?", re.DOTALL)
 UNNAMED = "_"
@@ -25,72 +27,54 @@ class Entity(NamedTuple):
     stop: int
 
 
-class EntityScore(NamedTuple):
-    """Agreement of predicted with gold entities, each from 0 to 1; a ratio over nothing is 0."""
+class EntityCounts:
+    """Counts of right words and entities; an entity is right if its type and both its ends are.
 
-    precision: float
-    recall: float
-    f1: float
-    support: int
-    """Gold entities."""
-
-
-class EntityScores(NamedTuple):
-    """Over all entities together (micro), and by type, in alphabetical order."""
-
-    micro: EntityScore
-    by_type: Mapping[str, EntityScore]
-
-
-def token_accuracy(predicted: Sequence[Sequence[str]], gold: Sequence[Sequence[str]]) -> float:
-    """Return the share of words whose tag is the gold one, from 0 to 1.
-
-    Raises: DataError if sentences or words are not as many on both sides, or if there is no word.
-    """
-    _check_lengths(predicted, gold)
-    n_words = sum(map(len, gold))
-    if not n_words:
-        raise DataError("no tagged word to score: the test set is empty. Give at least one.")
-    sentences = zip(predicted, gold, strict=True)
-    return sum(p == g for pair in sentences for p, g in zip(*pair, strict=True)) / n_words
-
-
-def entity_scores(
-    predicted: Sequence[Sequence[str]], gold: Sequence[Sequence[str]]
-) -> EntityScores:
-    """Score entities: one is right if its type and both its ends are.
-
-    Raises: DataError as `token_accuracy`, except that no word at all scores 0; and as `entities`.
+    Memory: five numbers for each sentence.
     Source: conlleval (Tjong Kim Sang and De Meulder 2003), as seqeval computes it by default.
     """
-    _check_lengths(predicted, gold)
-    guesses, truth = (
-        {(i, entity) for i, tags in enumerate(sentences) for entity in entities(tags)}
-        for sentences in (predicted, gold)
-    )
-    by_type = {
-        kind: _score(*({e for e in side if e[1].type == kind} for side in (guesses, truth)))
-        for kind in sorted({entity.type for _, entity in guesses | truth})
-    }
-    return EntityScores(_score(guesses, truth), by_type)
 
+    def __init__(self, find: Callable[[Sequence[str]], list[Entity]]) -> None:
+        """find: returns the entities of a sentence's tags, `entities` or `words_as_entities`."""
+        self._find = find
+        self._rows: list[np.ndarray] = []
+        self._types: defaultdict[str, np.ndarray] = defaultdict(lambda: np.zeros(3, np.int64))
 
-def count_matches(predicted: Sequence[Sequence[str]], gold: Sequence[Sequence[str]]) -> np.ndarray:
-    """Return counts of each sentence, (S, 5): right words, words; right, predicted, gold entities.
+    def add(self, predicted: Sequence[Sequence[str]], gold: Sequence[Sequence[str]]) -> None:
+        """Count the tags of some sentences.
 
-    Sums over sentences give the metrics by `score_counts`. Raises: DataError as `entity_scores`.
-    """
-    _check_lengths(predicted, gold)
-    rows = []
-    for p, g in zip(predicted, gold, strict=True):
-        guesses, truth = set(entities(p)), set(entities(g))
-        right = sum(a == b for a, b in zip(p, g, strict=True))
-        rows.append((right, len(g), len(guesses & truth), len(guesses), len(truth)))
-    return np.array(rows)
+        Raises: DataError if sentences or words are not as many on both sides; and as `entities`.
+        """
+        _check_lengths(predicted, gold)
+        rows = np.zeros((len(gold), 5), np.int32)
+        for row, p, g in zip(rows, predicted, gold, strict=True):
+            guesses, truth = set(self._find(p)), set(self._find(g))
+            sides = (guesses & truth, guesses, truth)
+            right = sum(a == b for a, b in zip(p, g, strict=True))
+            row[:] = (right, len(g), *map(len, sides))
+            for i, side in enumerate(sides):
+                for entity in side:
+                    self._types[entity.type][i] += 1
+        self._rows.append(rows)
+
+    def rows(self) -> np.ndarray:
+        """Return the counts of each sentence, (S, 5), whose sums `score_counts` takes.
+
+        They are right words, words; right, predicted and gold entities.
+        """
+        return np.concatenate([np.zeros((0, 5), np.int32), *self._rows])
+
+    def by_type(self) -> dict[str, ClassScore]:
+        """Return the scores of each type of entity, in alphabetical order."""
+        names = sorted(self._types)
+        if not names:
+            return {}
+        columns = np.stack([self._types[name] for name in names], 1)  # (3, types)
+        return dict(zip(names, score_classes(*columns), strict=True))
 
 
 def score_counts(sums: np.ndarray) -> dict[str, float]:
-    """Return accuracy, precision, recall and F1 from the sums of `count_matches`, (5,)."""
+    """Return accuracy, precision, recall and F1 from the sums of `EntityCounts.rows`, (5,)."""
     right_words, words, right, predicted, gold = sums.tolist()
     return {
         "accuracy": _ratio(right_words, words),
@@ -104,7 +88,7 @@ def entities(tags: Sequence[str]) -> list[Entity]:
     """Return the entities of one sentence, in their order.
 
     An I after `O`, after another type, or after E or S begins a new entity.
-     Raises: DataError naming a tag that is neither `O` nor a letter of BIES with a type.
+    Raises: DataError naming a tag that is neither `O` nor a letter of BIES with a type.
     """
     spans: list[Entity] = []
     previous, previous_type = "O", UNNAMED
@@ -116,6 +100,11 @@ def entities(tags: Sequence[str]) -> list[Entity]:
             spans.append(Entity(kind, i, i + 1))
         previous, previous_type = letter, kind
     return spans
+
+
+def words_as_entities(tags: Sequence[str]) -> list[Entity]:
+    """Return one entity per word, for tags that mark none, such as parts of speech."""
+    return [Entity(tag, i, i + 1) for i, tag in enumerate(tags)]
 
 
 def are_entity_tags(tags: Iterable[str]) -> bool:
@@ -130,16 +119,6 @@ def _split(tag: str) -> tuple[str, str]:
             f"{tag[:60]!r} is no entity tag. Write O, or B-, I-, E- or S- and a type, as in B-PER."
         )
     return tag[0], tag[2:] or UNNAMED
-
-
-def _score(guesses: set[tuple[int, Entity]], truth: set[tuple[int, Entity]]) -> EntityScore:
-    right = len(guesses & truth)
-    return EntityScore(
-        precision=_ratio(right, len(guesses)),
-        recall=_ratio(right, len(truth)),
-        f1=_ratio(2 * right, len(guesses) + len(truth)),
-        support=len(truth),
-    )
 
 
 def _ratio(part: int, whole: int) -> float:

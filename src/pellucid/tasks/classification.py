@@ -15,13 +15,6 @@ from pellucid.data.examples import Encoded, LeftOutRecord, ValidationData
 from pellucid.data.records import Record
 from pellucid.errors import ConfigError, DataError
 from pellucid.formats.bundle import Bundle
-from pellucid.metrics.classification import score_label_sets, score_labels
-from pellucid.metrics.intervals import (
-    Interval,
-    Metrics,
-    bootstrap_intervals,
-    wilson_interval,
-)
 from pellucid.nn.base import Model
 from pellucid.tasks.class_weights import (
     class_weights,
@@ -29,6 +22,7 @@ from pellucid.tasks.class_weights import (
     decision_weights,
     label_loss,
 )
+from pellucid.tasks.classified import Predictions, measure_predictions
 from pellucid.tasks.encoder import (
     build_encoder,
     build_encoder_bundle,
@@ -119,27 +113,17 @@ class ClassificationTask(Task):
     ) -> dict[str, float]:
         """Loss per decision, accuracy, macro and micro F1, and Matthews' correlation."""
         total, count = 0.0, 0
-        predicted: list[Tensor] = []
-        gold: list[Tensor] = []
+        parts: list[Predictions] = []
         with torch.inference_mode():
             for indices in evaluation_batches(validation.examples.lengths):
                 batch = self.collate([validation.examples[i] for i in indices], 0).to(device)
                 logits = score_texts(module, batch.rows, HEAD)
                 total += float(self._loss(logits, batch.labels))
                 count += batch.labels.numel()
-                best = logits > LIKELY if self._is_multi_label else logits.argmax(-1)
-                predicted.append(best.cpu())
-                gold.append(batch.labels.to(best.dtype).cpu())
-        score = score_label_sets if self._is_multi_label else score_labels
-        p, g = torch.cat(predicted).numpy(), torch.cat(gold).numpy()
-        scores = score(p, g)
-
-        def find_intervals() -> dict[str, Interval]:
-            intervals = bootstrap_intervals(lambda i: score(p[i], g[i])._asdict(), len(g))
-            right = round(scores.accuracy * len(g))
-            return {**intervals, "accuracy": wilson_interval(right, len(g))}
-
-        return Metrics({"loss": total / count, **scores._asdict()}, find_intervals)
+                parts.append(self._predict(indices, logits, batch.labels))
+        predictions = Predictions(*map(np.concatenate, zip(*parts, strict=True)))
+        examples = validation.examples if validation.list_wrong else None
+        return measure_predictions(predictions, self.labels, total / count, examples)
 
     def export(self, module: nn.Module) -> Mapping[str, Bundle]:
         """The one model of this task."""
@@ -170,6 +154,16 @@ class ClassificationTask(Task):
         if self._is_multi_label:
             return decision_weights(objective.class_weights, self.labels, counts, inputs.n_records)
         return class_weights(objective.class_weights, self.labels, counts)
+
+    def _predict(self, indices: Sequence[int], logits: Tensor, labels: Tensor) -> Predictions:
+        """Return the predictions for a batch: labels from logits (B, C) with probabilities."""
+        if self._is_multi_label:
+            best, each = logits > LIKELY, logits.double().sigmoid()
+            probability = torch.maximum(each, 1 - each).prod(-1)  # (B,)
+        else:
+            probability, best = logits.double().softmax(-1).max(-1)  # (B,), (B,)
+        columns = (best, labels.to(best.dtype), probability)
+        return Predictions(np.asarray(indices), *(x.cpu().numpy() for x in columns))
 
     def _loss(self, logits: Tensor, labels: Tensor, weights: Tensor | None = None) -> Tensor:
         """Return the summed loss of logits (B, C)."""

@@ -1,53 +1,90 @@
 """Evaluate a finished model on a test set, with the metrics of its task."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
 
 import torch
 
-from pellucid.config.columns import LABEL_KINDS
+from pellucid.config.columns import LABEL_KINDS, Column
 from pellucid.config.data import DataConfig
 from pellucid.config.run import RunConfig
-from pellucid.config.tasks.catalog import TASK_CONFIGS, task_config
+from pellucid.config.tasks.catalog import task_config
 from pellucid.config.tasks.summarization import SummarizationConfig
-from pellucid.data.examples import Encoded, InMemoryExamples, ValidationData
-from pellucid.data.records import read_records
-from pellucid.errors import DataError, UsageError
+from pellucid.data.examples import ValidationData
+from pellucid.data.files import expand_names
+from pellucid.data.records import FileRecords, Records, read_records
+from pellucid.data.store import build_store
+from pellucid.errors import UsageError
 from pellucid.formats.bundle import Bundle
 from pellucid.tasks.catalog import build_task
+from pellucid.tasks.model_task import choose_task
 from pellucid.tasks.protocol import TaskInputs
 
 
+@dataclass(frozen=True, kw_only=True)
+class EvaluationOptions:
+    """What is measured, and what is reported."""
+
+    task: str = ""
+    """The task; empty: that of the model."""
+    objective: Mapping[str, Any] = field(default_factory=dict)
+    """Settings of the task that differ from those of the model."""
+    list_wrong: bool = False
+    """Whether the details list wrong predictions."""
+
+
+class Evaluation(NamedTuple):
+    """The result of `evaluate`."""
+
+    task: str
+    metrics: Mapping[str, float]
+    """With intervals and details: see `find_intervals` and `find_details`."""
+    columns: tuple[Column, ...]
+    records: Records
+    """The test set."""
+
+
 def evaluate(
-    bundle: Bundle, files: Sequence[str], data: DataConfig, device: torch.device
-) -> dict[str, float]:
-    """Return the metrics of the model's task on these files.
+    bundle: Bundle,
+    data: DataConfig,
+    device: torch.device,
+    options: EvaluationOptions = EvaluationOptions(),
+) -> Evaluation:
+    """Measure a model on the files of `data.valid`.
 
-    Raises: UsageError if the model has no task; DataError if a file is invalid.
+    Texts and ids are read from files, so that memory does not grow with them.
+    Raises: UsageError if the model does not fit the task; DataError if a file is invalid.
     """
-    if bundle.task not in TASK_CONFIGS:
-        raise UsageError(
-            f"this model has no training task (task={bundle.task!r}), so it has no"
-            " metrics. Fine-tune it first: pellucid train --start-from MODEL --task TASK."
-        )
-    inputs = build_task_inputs(bundle, data)
-    task = build_task(inputs)
-    records = list(read_records(files, inputs.config.objective.columns, data))
-    examples = [item for item in task.encode(records) if isinstance(item, Encoded)]
-    if not examples:
-        raise DataError(f"{', '.join(files)}: no example in it. Check the file.")
+    bundle = replace(bundle, task=choose_task(bundle, options.task))
+    inputs = build_task_inputs(bundle, data, **options.objective)
+    task, columns = build_task(inputs), inputs.config.objective.columns_for(data)
+    records = _open_records(data, columns, inputs.labels)
     model = bundle.model.to(device).eval()
-    with torch.no_grad():
-        return task.validate(model, ValidationData(InMemoryExamples(examples), records), device)
+    # Windows deletes no file that is mapped into memory; the system does later.
+    folder = TemporaryDirectory(prefix="pellucid-", ignore_cleanup_errors=True)
+    with folder as path, torch.no_grad():
+        examples = build_store(records, task.encode, Path(path) / "examples")
+        validation = ValidationData(examples, records, options.list_wrong)
+        return Evaluation(bundle.task, task.validate(model, validation, device), columns, records)
 
 
-def build_task_inputs(bundle: Bundle, data: DataConfig) -> TaskInputs:
-    """Return the inputs of a finished model's task. Settings of training have their defaults."""
+def build_task_inputs(bundle: Bundle, data: DataConfig, **settings: Any) -> TaskInputs:
+    """Return the inputs of a finished model's task. Settings of training have their defaults.
+
+    settings: those of the objective that differ. Raises: UsageError if the task lacks one.
+    """
     heads = bundle.model.head_configs
     objective = task_config(bundle.task, "the model").of_model(heads, bundle.embedding)
     if isinstance(objective, SummarizationConfig):
         objective = replace(objective, source_prefix=bundle.source_prefix)
-    labels = next((head.labels for head in heads.values() if head.labels), ())
+    for name in settings:
+        if not hasattr(objective, name):
+            raise UsageError(f"--{name}: the task {bundle.task} has no such setting. Leave it out.")
+    objective = replace(objective, **settings)
+    labels = next((head.label_names for head in heads.values() if head.outputs), ())
     return TaskInputs(
         config=RunConfig(
             task=bundle.task,
@@ -63,3 +100,18 @@ def build_task_inputs(bundle: Bundle, data: DataConfig) -> TaskInputs:
         heads=heads,
         token_ids=bundle.token_ids,
     )
+
+
+def _open_records(
+    data: DataConfig, columns: tuple[Column, ...], labels: Mapping[str, tuple[str, ...]]
+) -> Records:
+    """Return the test set. Whole numbers are read as the labels with these numbers.
+
+    Unless labels of the model are numbers themselves.
+    """
+    names = next(iter(labels.values()), ())
+    if len(set(names)) == len(names) and not any(name.isdigit() for name in names):
+        data = replace(data, labels=names)
+    if all(Path(name).is_file() for name in expand_names(data.valid)):
+        return FileRecords(data.valid, columns, data)
+    return list(read_records(data.valid, columns, data))  # a pipe can be read only once

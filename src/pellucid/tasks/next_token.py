@@ -50,13 +50,16 @@ def sum_loss(model: Model, state: Tensor, batch: TokenBatch) -> float:
 
 def measure(total: float, count: int, validation: ValidationData) -> dict[str, float]:
     """Return the metrics of a summed loss in nats over `count` tokens."""
-    texts = [record.values[0] for record in validation.records]
+    n_bytes = n_characters = 0
+    for record in validation.records:
+        n_bytes += len(record.values[0].encode())
+        n_characters += len(record.values[0])
     bits = total / math.log(2)
     return {
         "loss": total / max(count, 1),
         "perplexity": perplexity(total, count),
-        "bits_per_byte": bits / max(1, sum(len(text.encode()) for text in texts)),
-        "bits_per_character": bits / max(1, sum(map(len, texts))),
+        "bits_per_byte": bits / max(1, n_bytes),
+        "bits_per_character": bits / max(1, n_characters),
     }
 
 

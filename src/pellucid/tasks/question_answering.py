@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import inf
+from math import exp, inf
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +16,8 @@ from pellucid.data.records import Record
 from pellucid.formats.bundle import Bundle
 from pellucid.inference.answer import HEAD
 from pellucid.inference.spans import score_spans
-from pellucid.metrics.answers import choose_scorer
+from pellucid.metrics.answers import AnswerScore, choose_scorer
+from pellucid.metrics.details import Details, WrongExample, WrongExamples
 from pellucid.metrics.intervals import Interval, Metrics, bootstrap_intervals, wilson_interval
 from pellucid.nn.base import Model
 from pellucid.nn.losses import cross_entropy
@@ -56,6 +57,15 @@ class Prediction(NamedTuple):
     begin: int = 0
     end: int = 0
     null: float = inf
+    total: float = 0.0
+    """The log-sum-exp of the scores of all spans of the best one's window."""
+
+
+class PredictedAnswer(NamedTuple):
+    """A predicted answer, "" for none, with its probability among the spans of its window."""
+
+    text: str
+    probability: float
 
 
 @dataclass(frozen=True)
@@ -121,20 +131,8 @@ class QuestionAnsweringTask(Task):
                     origin = validation.examples.origin(i)
                     before = predictions.get(origin, Prediction())
                     predictions[origin] = self._predict(each, context, spans, before)
-        records = validation.records
-        references = [[span.text for span in record.values[2]] for record in records]
-        language = self.inputs.config.data.source_language
-        score = choose_scorer(language, [r.values[1] for r in records], references)
-        may_be_null = not all(references)
-        answers = [
-            self._answer(record.values[1], predictions[f"{record.file}:{record.line}"], may_be_null)
-            for record in records
-        ]
-        scores = np.array(
-            [score(*pair) for pair in zip(answers, references, strict=True)]
-        )  # (N, 2)
         loss = total / max(len(validation.examples), 1)
-        return Metrics({"loss": loss, **_means(scores)}, lambda: _intervals(scores))
+        return self._measure(loss, predictions, validation)
 
     def export(self, module: nn.Module) -> Mapping[str, Bundle]:
         """The one model of this task. It reads windows of the length of training."""
@@ -155,18 +153,48 @@ class QuestionAnsweringTask(Task):
             return before._replace(null=null)
         start, end = scores[first : first + n_pieces].T.double()
         longest = self._objective.answer_tokens
-        best, index = score_spans(start, end, longest).flatten().max(0)
+        flat = score_spans(start, end, longest).flatten()
+        best, index = flat.max(0)
         if float(best) <= before.score:
             return before._replace(null=null)
         begin, n_more = divmod(int(index), longest)
         characters = spans.reshape(-1, 2)
         stop = characters[begin + n_more][1]
-        return Prediction(float(best), int(characters[begin][0]), int(stop), null)
+        total = float(flat.logsumexp(0))
+        return Prediction(float(best), int(characters[begin][0]), int(stop), null, total)
 
-    def _answer(self, context: str, best: Prediction, may_be_null: bool) -> str:
+    def _measure(
+        self, loss: float, predictions: Mapping[str, Prediction], validation: ValidationData
+    ) -> Metrics:
+        """Return the metrics of the best spans of all questions, and their details."""
+        records, language = validation.records, self.inputs.config.data.source_language
+        contexts = (record.values[1] for record in records)
+        score = choose_scorer(language, contexts, (record.values[2] for record in records))
+        may_be_null = not all(record.values[2] for record in records)
+        scores: list[AnswerScore] = []
+        wrong: list[WrongExample] = []
+        for record in records:
+            origin = f"{record.file}:{record.line}"
+            answer = self._answer(record.values[1], predictions[origin], may_be_null)
+            references = [span.text for span in record.values[2]]
+            scores.append(score(answer.text, references))
+            if validation.list_wrong and not scores[-1].exact_match:
+                gold = " | ".join(dict.fromkeys(references))
+                numbers = (answer.probability, scores[-1].f1)
+                wrong.append(WrongExample(origin, gold, answer.text, numbers))
+        wrong.sort(key=lambda each: -each.numbers[0])
+        rows = np.array(scores)  # (N, 2)
+        listed = WrongExamples(("probability", "f1"), wrong) if validation.list_wrong else None
+        return Metrics(
+            {"loss": loss, **_means(rows)}, lambda: _intervals(rows), Details(wrong=listed)
+        )
+
+    def _answer(self, context: str, best: Prediction, may_be_null: bool) -> PredictedAnswer:
+        total = np.logaddexp(best.total, best.null) if may_be_null else best.total
         if may_be_null and best.null - best.score > self._objective.null_threshold:
-            return ""
-        return context[slice(*strip_span(context, best.begin, best.end))]
+            return PredictedAnswer("", exp(best.null - total))
+        text = context[slice(*strip_span(context, best.begin, best.end))]
+        return PredictedAnswer(text, exp(best.score - total))
 
     @property
     def _limits(self) -> Limits:

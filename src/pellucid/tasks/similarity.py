@@ -16,8 +16,8 @@ from pellucid.data.examples import Encoded, LeftOutRecord, ValidationData, split
 from pellucid.data.records import Record
 from pellucid.errors import ConfigError
 from pellucid.formats.bundle import Bundle
-from pellucid.metrics.intervals import Metrics, bootstrap_intervals
-from pellucid.metrics.similarity import pearson, spearman
+from pellucid.metrics.details import Points
+from pellucid.metrics.similarity import rank
 from pellucid.nn.base import Model
 from pellucid.nn.heads import pool_states
 from pellucid.nn.ranking import cosent
@@ -29,6 +29,7 @@ from pellucid.tasks.encoder import (
     get_family_head,
 )
 from pellucid.tasks.protocol import Task, TaskInputs, Term
+from pellucid.tasks.scored_pairs import list_deviations, measure_similarities
 from pellucid.tasks.text_pairs import TextRows, encode_texts, pad_text_rows, score_texts
 
 NAME = SimilarityConfig.name
@@ -77,6 +78,10 @@ class SimilarityTask(Task):
     def sum_loss(self, predicted: Tensor, scores: Tensor) -> Tensor:
         """Return the loss of a batch, summed over its pairs."""
 
+    @abstractmethod
+    def deviations(self, points: Points) -> np.ndarray:
+        """Return how far each prediction is from the gold score, (N,)."""
+
     def counts(self, batch: ScoredBatch) -> dict[str, int]:
         """Return the number of pairs."""
         return {NAME: len(batch.scores)}
@@ -94,21 +99,23 @@ class SimilarityTask(Task):
     ) -> dict[str, float]:
         """Return the loss per pair, and Pearson's and Spearman's correlations."""
         total = 0.0
-        predicted: list[Tensor] = []
-        gold: list[Tensor] = []
+        indices: list[int] = []
+        predicted: list[np.ndarray] = []
+        gold: list[np.ndarray] = []
         with torch.inference_mode():
-            for indices in evaluation_batches(validation.examples.lengths):
-                batch = self.collate([validation.examples[i] for i in indices], 0).to(device)
-                predicted.append(self.predict(module, batch))
-                gold.append(batch.scores)
-                total += float(self.sum_loss(predicted[-1], batch.scores))
-        x, y = (torch.cat(side).cpu().numpy() for side in (predicted, gold))
-
-        def correlate(i: np.ndarray) -> dict[str, float]:
-            return {"pearson": pearson(x[i], y[i]), "spearman": spearman(x[i], y[i])}
-
-        scores = {"loss": total / len(y), **correlate(np.arange(len(y)))}
-        return Metrics(scores, lambda: bootstrap_intervals(correlate, len(y)))
+            for chosen in evaluation_batches(validation.examples.lengths):
+                batch = self.collate([validation.examples[i] for i in chosen], 0).to(device)
+                similarities = self.predict(module, batch)
+                total += float(self.sum_loss(similarities, batch.scores))
+                indices += chosen
+                predicted.append(similarities.cpu().numpy())
+                gold.append(batch.scores.cpu().numpy())
+        points = Points(gold=np.concatenate(gold), predicted=np.concatenate(predicted))
+        wrong = None
+        if validation.list_wrong:
+            origins = [validation.examples.origin(i) for i in indices]
+            wrong = list_deviations(points, origins, self.deviations(points))
+        return measure_similarities(points, total / len(indices), wrong)
 
 
 class RegressionTask(SimilarityTask):
@@ -148,6 +155,9 @@ class RegressionTask(SimilarityTask):
 
     def sum_loss(self, predicted: Tensor, scores: Tensor) -> Tensor:
         return (predicted - scores).square().sum()
+
+    def deviations(self, points: Points) -> np.ndarray:
+        return np.abs(points.predicted - points.gold)
 
     def export(self, module: nn.Module) -> Mapping[str, Bundle]:
         """Return the only model of this task."""
@@ -206,6 +216,10 @@ class BiEncoderTask(SimilarityTask):
     def sum_loss(self, predicted: Tensor, scores: Tensor) -> Tensor:
         """Return the loss of all pairs of a batch together; it grows with the batch."""
         return cosent(predicted, scores) * len(scores)
+
+    def deviations(self, points: Points) -> np.ndarray:
+        """Return differences of ranks, as shares of all ranks: only the order is learned."""
+        return np.abs(rank(points.predicted) - rank(points.gold)) / len(points.gold)
 
     def export(self, module: nn.Module) -> Mapping[str, Bundle]:
         """Return the only model of this task, with the settings of its embeddings."""

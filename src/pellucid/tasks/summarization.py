@@ -13,7 +13,7 @@ from pellucid.data.records import Record
 from pellucid.formats.bundle import Bundle
 from pellucid.inference.summarize import join_lines, summarize
 from pellucid.metrics.intervals import Metrics, bootstrap_intervals
-from pellucid.metrics.summarization import NAMES, check_rouge, rouge_by_text
+from pellucid.metrics.summarization import NAMES, check_rouge, is_english, rouge_by_text
 from pellucid.tasks.encoder import max_text_tokens
 from pellucid.tasks.encoder_decoder import EncoderDecoderTask
 
@@ -53,9 +53,14 @@ class SummarizationTask(EncoderDecoderTask):
         """Return unsmoothed loss and perplexity, and the ROUGE of summaries by the run's search."""
         scores = super().validate(module, validation, device)
         bundle = self.export(module)["final"]
-        documents, references = zip(*(r.values for r in validation.records), strict=True)
-        summaries = [best.text for best, *_ in summarize(bundle, documents)]
-        rouges = rouge_by_text(summaries, references, bundle.languages[0])  # (N, 4)
+        language = bundle.languages[0]
+        english = is_english((record.values[1] for record in validation.records), language)
+        parts = list[np.ndarray]()
+        for chunk in split_into_chunks(validation.records):
+            documents, references = zip(*(record.values for record in chunk), strict=True)
+            summaries = [best.text for best, *_ in summarize(bundle, documents)]
+            parts.append(rouge_by_text(summaries, references, english))
+        rouges = np.concatenate(parts)  # (N, 4)
 
         def means(texts: np.ndarray) -> dict[str, float]:
             return dict(zip(NAMES, rouges[texts].mean(axis=0).tolist(), strict=True))

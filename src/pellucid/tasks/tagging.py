@@ -16,13 +16,6 @@ from pellucid.data.records import Record
 from pellucid.errors import DataError
 from pellucid.formats.bundle import Bundle
 from pellucid.formats.special_ids import template_ids
-from pellucid.metrics.intervals import Metrics, bootstrap_intervals
-from pellucid.metrics.tagging import (
-    are_entity_tags,
-    count_matches,
-    score_counts,
-    token_accuracy,
-)
 from pellucid.nn.base import Model
 from pellucid.nn.masks import keep_from
 from pellucid.nn.padding import pad_rows
@@ -37,6 +30,7 @@ from pellucid.tasks.encoder import (
 )
 from pellucid.tasks.padding import pad_texts
 from pellucid.tasks.protocol import Task, TaskInputs, Term
+from pellucid.tasks.tag_scores import PredictedTags, TagScores
 from pellucid.text.words import WordPieces, encode_words
 
 NAME = TaggingConfig.name
@@ -139,28 +133,17 @@ class TaggingTask(Task):
 
         If tags do not mark entities (B-X, I-X, O), every word counts as an entity.
         """
-        total, count = 0.0, 0
-        predicted: list[list[str]] = []
-        gold: list[list[str]] = []
+        total, tags = 0.0, TagScores(self.labels, validation.examples)
         with torch.inference_mode():
             for indices in evaluation_batches(validation.examples.lengths):
                 batch = self.collate([validation.examples[i] for i in indices], 0).to(device)
                 scores = _scores(module, batch)
                 total += float(_loss(module, scores, batch))
-                count += int(batch.is_word.sum())
-                best = _best_labels(module, scores, batch)
-                predicted += self._label_names(best, batch.is_word)
-                gold += self._label_names(batch.labels, batch.is_word)
-        loss = {"loss": total / max(count, 1)}
-        if not are_entity_tags(self.labels):
-            accuracy = token_accuracy(predicted, gold)
-            names = ("accuracy", "precision", "recall", "f1")
-            return {**loss, **dict.fromkeys(names, accuracy)}
-        counts = count_matches(predicted, gold)
-        return Metrics(
-            {**loss, **score_counts(counts.sum(0))},
-            lambda: bootstrap_intervals(lambda i: score_counts(counts[i].sum(0)), len(counts)),
-        )
+                best, listed = _best_labels(module, scores, batch), validation.list_wrong
+                chances = _probabilities(module, scores, batch, best) if listed else None
+                predicted = PredictedTags(best, batch.labels, batch.is_word, chances)
+                tags.add(indices, predicted)
+        return tags.metrics(total, validation.list_wrong)
 
     def export(self, module: nn.Module) -> Mapping[str, Bundle]:
         """Return the only model of this task."""
@@ -183,13 +166,6 @@ class TaggingTask(Task):
         """The weight of each label in training, (C,)."""
         counts = self.inputs.label_counts.get("tags", {})
         return class_weights(self._objective.class_weights, self.labels, counts)
-
-    def _label_names(self, labels: Tensor, is_word: Tensor) -> list[list[str]]:
-        """Return the names of the labels (B, W) of the words of each sentence."""
-        return [
-            [self.labels[i] for i in row[words].tolist()]
-            for row, words in zip(labels.cpu(), is_word.cpu(), strict=True)
-        ]
 
 
 def split_into_windows(pieces: WordPieces, max_tokens: int) -> Iterator[slice]:
@@ -245,3 +221,10 @@ def _best_labels(module: nn.Module, scores: Tensor, batch: TaggedBatch) -> Tenso
     """Return the best labels (B, W)."""
     crf = module.get_submodule("heads")[HEAD].crf  # type: ignore[index]
     return scores.argmax(-1) if crf is None else crf.decode(scores, batch.is_word)
+
+
+def _probabilities(module: nn.Module, scores: Tensor, batch: TaggedBatch, best: Tensor) -> Tensor:
+    """Return the probabilities (B, W) of the labels `best`; with a CRF, the marginal ones."""
+    crf = module.get_submodule("heads")[HEAD].crf  # type: ignore[index]
+    each = scores.float().softmax(-1) if crf is None else crf.marginals(scores, batch.is_word)
+    return each.gather(2, best[..., None])[..., 0]

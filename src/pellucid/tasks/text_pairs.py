@@ -79,7 +79,7 @@ def pad_text_rows(texts: Sequence[Sequence[np.ndarray]], inputs: TaskInputs) -> 
         wrap_texts(tokenizer, first.tolist(), second.tolist() if len(second) else None).wrapped
         for first, second, *_ in texts
     ]
-    ids = torch.from_numpy(pad_rows([row.ids for row in rows], tokenizer.id("pad")))
+    ids = torch.from_numpy(pad_rows([row.ids for row in rows], tokenizer.roles.get("pad", 0)))
     segments = None
     if inputs.model_config.n_segments > 1:
         segments = torch.from_numpy(pad_rows([row.segments for row in rows], 0))

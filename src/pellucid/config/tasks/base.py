@@ -45,6 +45,10 @@ class TaskConfig(ABC):
     """Names of training files in messages and the config template."""
     sizes: ClassVar[tuple[str, ...]]
     """Model sizes that the task supports."""
+    has_errors: ClassVar[bool] = False
+    """Whether an evaluation can list wrong examples."""
+    has_picture: ClassVar[bool] = False
+    """Whether an evaluation can be drawn: as classes, or as gold and predicted numbers."""
     fine_tuning: ClassVar[Mapping[str, Any]] = {}
     """Training settings with `start_from` that differ from those in `fine_tuning.py`."""
 

@@ -41,6 +41,7 @@ class ClassificationConfig(TaskConfig):
         "mcc": "higher",
     }
     best_by = "accuracy"
+    has_errors = has_picture = True
     example_files = ("my.tsv",)
     sizes = (*ENCODER_SIZES, "electra-small", "bag-of-words", "text-cnn", "bilstm")
 

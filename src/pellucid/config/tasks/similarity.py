@@ -23,6 +23,7 @@ class SimilarityConfig(TaskConfig):
     )
     metrics = {**LOSS, "pearson": "higher", "spearman": "higher"}  # noqa: RUF012 (never changed)
     best_by = "spearman"
+    has_errors = has_picture = True
     example_files = ("my.tsv",)
     sizes = (*ENCODER_SIZES, "electra-small")
 
@@ -35,7 +36,8 @@ class SimilarityConfig(TaskConfig):
 
     @classmethod
     def of_model(cls, heads: Mapping[str, HeadConfig], embedding: EmbeddingConfig) -> Self:
-        is_regression = any(head.kind == "sequence" for head in heads.values())
+        classifier = heads.get("classifier")
+        is_regression = classifier is not None and classifier.reading == "regression"
         head = "regression" if is_regression else "cosine"
         return cls(head=head, pooling=embedding.pooling)
 

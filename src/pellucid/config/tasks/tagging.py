@@ -32,6 +32,7 @@ class TaggingConfig(TaskConfig):
         "f1": "higher",
     }
     best_by = "f1"
+    has_errors = has_picture = True
     example_files = ("my.conll",)
     sizes = (*ENCODER_SIZES, "electra-small", "bilstm", "hmm")
 
