@@ -71,6 +71,22 @@ def test_a_decoder_that_classifies_by_its_last_token(tmp_path):
         assert [known[f"LABEL_{i}"] for i in range(3)] == pytest.approx(expected, abs=1e-5)
 
 
+@pytest.mark.parametrize("second", [0, 1, 20])
+def test_the_longest_text_is_read_whole(second, tmp_path):  # D6: authority, the 64 positions
+    bundle = open_model(write_classifier(tmp_path / "m", seed=1))
+    n_special = 3 if second else 2
+
+    def read(n):
+        cut: list[int] = []
+        text = " ".join(["dog"] * (n - second - n_special))
+        (result,) = classify(bundle, [(text, "dog " * second) if second else text], cut.append)
+        return result.ranked, cut
+
+    assert read(63)[1] == read(64)[1] == []
+    assert read(63)[0] != read(64)[0]
+    assert read(65) == (read(64)[0], [1])  # its last word is not read
+
+
 def test_what_is_refused(tmp_path):
     directory = write_classifier(tmp_path / "m", seed=1)
     bundle = open_model(directory)

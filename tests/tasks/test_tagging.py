@@ -16,7 +16,7 @@ from pellucid.formats.save_bundle import save_bundle
 from pellucid.inference.tag import tag
 from pellucid.tasks.tagging import HEAD, TaggingTask, split_into_windows
 from pellucid.text.words import WordPieces, encode_words
-from tasks.small import encoder_inputs, records_of, validation_data_of
+from tasks.small import by_heart, encoder_inputs, records_of, resumed_and_whole, validation_data_of
 
 NAMES = ["Ada Lovelace", "Alan Turing", "Berlin", "San Marino"]
 TAGS = ("B-LOC", "B-PER", "I-LOC", "I-PER", "O")
@@ -123,6 +123,17 @@ def test_saved_and_opened(task, tmp_path):  # authority: transformers' logits; l
         reference = peer(input_ids=batch.ids, attention_mask=keep).logits
         actual = module.heads[HEAD](module(batch.ids, batch.keep))
     torch.testing.assert_close(actual[keep.bool()], reference[keep.bool()], atol=1e-4, rtol=0)
+
+
+def test_learns_by_heart(task, tmp_path):  # authority: 32 sentences
+    scores = by_heart(task, RECORDS[:32], tmp_path, max_updates=60, rate=0.005)
+    assert scores["f1"] == scores["accuracy"] == 1.0
+
+
+def test_resume_is_bit_exact(task, tmp_path):  # authority: the run that was not stopped
+    whole, resumed = resumed_and_whole(task, RECORDS, tmp_path)
+    for name, tensor in whole.items():
+        assert torch.equal(tensor, resumed[name]), name
 
 
 def test_a_head_with_other_labels_is_initialized(task):  # authority: a build without a start

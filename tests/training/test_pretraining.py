@@ -36,6 +36,7 @@ SMALL = {
     },
 }
 TASKS = {
+    "masked_lm": {"objective": {"whole_words": True}, "training": {"rate": 0.01}},
     "next_sentence": {
         "task": "masked_lm",
         "objective": {"pairs": "next_sentence"},
@@ -48,19 +49,18 @@ TASKS = {
         "model": {"d_embedding": 16},
     },
     "replaced_token": {
-        "task": "replaced_token",
         "size": "electra-mini",
         "model": {"d_model": 64, "d_ff": 128, "d_embedding": 16},
         "training": {"rate": 0.005},
     },
     "distillation": {},
     "word_vectors": {
-        "task": "word_vectors",
         "objective": {"subsample": 0.0},
         "training": {"rate": 0.02},
     },
 }
 BY_HEART = {
+    "masked_lm": (300, {"valid_accuracy": 0.45}),
     "next_sentence": (300, {"valid_pair_accuracy": 0.84}),
     "sentence_order": (300, {"valid_pair_accuracy": 0.84}),
     "replaced_token": (300, {"valid_precision": 0.8, "valid_recall": 0.35}),
@@ -94,9 +94,9 @@ def teacher(documents):
 def of_task(name, request):
     """The settings of a small run of a task."""
     if name == "word_vectors":  # it has no layers
-        return {**merge(SMALL, TASKS[name]), "model": {"d_model": 32}}
+        return {**merge(SMALL, {"task": name, **TASKS[name]}), "model": {"d_model": 32}}
     if name != "distillation":
-        return merge(SMALL, TASKS[name])
+        return merge(SMALL, {"task": name, **TASKS[name]})
     teacher = request.getfixturevalue("teacher")
     small = {section: values for section, values in SMALL.items() if section != "tokenizer"}
     given = {"task": name, "objective": {"teacher": str(teacher)}, "training": {"rate": 0.01}}
