@@ -99,14 +99,13 @@ def test_a_line_for_each_odd_line(verb, run):
     "n", [50, pytest.param(1000, marks=[pytest.mark.campaign, pytest.mark.timeout(1800)])]
 )
 def test_neighbors_change_no_line(verb, n, run):  # D2
-    words = [" ".join(pair) for pair in garden.pairs(n, "en", "zh", split="test")]
-    lines = [VERBS[verb][0](line) for line in words]
-    for actual, expected in zip(
-        run(verb, "\n".join(lines).encode())[1],
-        run(verb, "\n".join(["", *reversed(lines)]).encode())[1][:0:-1],
-        strict=True,
-    ):
-        assert_equal(actual, expected)
+    texts = [" ".join(pair) for pair in garden.pairs(n, "en", "zh", split="test")]
+    lines = [VERBS[verb][0](text) for text in texts]
+    expected = run(verb, "\n".join(lines).encode())[1]
+    third = sorted(range(n), key=lambda i: len(lines[i]))[: n // 3]  # the longest are not there
+    actual = run(verb, "\n".join(lines[i] for i in third).encode())[1]
+    for i, line in zip(third, actual, strict=True):
+        assert_equal(line, expected[i])
 
 
 BAD = {
