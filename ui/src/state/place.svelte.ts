@@ -1,0 +1,38 @@
+import type { StopId } from "../views/stops";
+
+/** Where the reader is, kept in the address so that a place can be shared and the back button works. */
+class Place {
+  stop = $state<StopId>("map");
+  /** Path of an attention, such as `encoder.layers.0.attention`. */
+  attention = $state("");
+  head = $state(0);
+  /** Token of the queries, and of the keys. */
+  row = $state(0);
+  col = $state(0);
+
+  get address(): string {
+    const { stop, attention, head, row, col } = this;
+    return `#${new URLSearchParams({ stop, attention, head: `${head}`, row: `${row}`, col: `${col}` })}`;
+  }
+
+  read(address: string): void {
+    const values = new URLSearchParams(address.slice(1));
+    this.stop = (values.get("stop") ?? this.stop) as StopId;
+    this.attention = values.get("attention") ?? this.attention;
+    for (const name of ["head", "row", "col"] as const)
+      this[name] = Math.max(0, Number.parseInt(values.get(name) ?? "", 10) || 0);
+  }
+
+  go(stop: StopId, change: Partial<Pick<Place, "attention" | "head" | "row" | "col">> = {}): void {
+    Object.assign(this, change, { stop });
+    history.pushState(null, "", this.address);
+  }
+
+  select(row: number, col: number): void {
+    this.row = row;
+    this.col = col;
+    history.replaceState(null, "", this.address);
+  }
+}
+
+export const place = new Place();

@@ -1,0 +1,36 @@
+import { language } from "./language.svelte";
+
+/** At most three significant digits, with the separators of the language. */
+export function number(value: number, digits = 3): string {
+  if (value === -Infinity) return "−∞";
+  if (!Number.isFinite(value)) return "–";
+  const size = Math.abs(value);
+  if (size > 0 && (size < 1e-3 || size >= 1e6)) return scientific(value);
+  const format = new Intl.NumberFormat(language.current, {
+    maximumSignificantDigits: digits,
+    signDisplay: "negative",
+  });
+  return format.format(value).replace("-", "−");
+}
+
+/** Two decimals, for numbers in a column. */
+export function decimal(value: number, decimals = 2): string {
+  const format = new Intl.NumberFormat(language.current, {
+    minimumFractionDigits: decimals,
+    maximumFractionDigits: decimals,
+    signDisplay: "negative",
+  });
+  return Number.isFinite(value) ? format.format(value).replace("-", "−") : number(value);
+}
+
+/** 5,227,008 as 5.2 M. */
+export function count(value: number): string {
+  const format = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
+  return format.format(value).replace(/([KMB])$/, " $1").replace("K", "k");
+}
+
+function scientific(value: number): string {
+  const [mantissa, exponent] = value.toExponential(1).split("e");
+  const raised = [...String(Number(exponent))].map((c) => "⁰¹²³⁴⁵⁶⁷⁸⁹"["0123456789".indexOf(c)] ?? "⁻");
+  return `${mantissa.replace("-", "−")} × 10${raised.join("")}`;
+}

@@ -1,0 +1,12 @@
+import { layerOf, kindOf } from "../trace/trace";
+import { t } from "./language.svelte";
+
+/** "Decoder layer 2, cross-attention" of a path. */
+export function attentionName(path: string): string {
+  return t(`attention_${kindOf(path)}`, { layer: layerOf(path) });
+}
+
+/** "Encoder layer 2" of a path. */
+export function layerName(path: string): string {
+  return t(path.startsWith("encoder") ? "layer_encoder" : "layer_decoder", { layer: layerOf(path) });
+}

@@ -1,0 +1,16 @@
+import type { Token } from "../trace/types";
+
+/** A token as a word in a sentence or a label: without spaces around it, a special one as its piece. */
+export function nameOf(token: Token | undefined): string {
+  if (!token) return "";
+  if (token.start === null) return token.piece;
+  return nameOfText(token.display);
+}
+
+export function nameOfText(text: string): string {
+  return text.trim() || text.replace(/ /g, "␣").replace(/\n/g, "⏎") || "∅";
+}
+
+export function namesOf(tokens: readonly Token[]): string[] {
+  return tokens.map(nameOf);
+}

@@ -1,0 +1,29 @@
+import { place } from "../state/place.svelte";
+import { headOf, type Head } from "./head";
+import type { Trace } from "./trace";
+
+/** The head that the reader looks at, with a row and a column that it has. */
+export class ChosenHead {
+  constructor(private readonly trace: Trace) {}
+
+  readonly path = $derived.by(() => {
+    const paths = this.trace.attentions;
+    return paths.includes(place.attention) ? place.attention : paths[0];
+  });
+  readonly number = $derived.by(() => Math.min(place.head, this.heads - 1));
+  readonly head: Head = $derived.by(() => headOf(this.trace, this.path, this.number));
+  readonly row = $derived.by(() => Math.min(place.row, this.head.queries.rows - 1));
+  readonly col = $derived.by(() => Math.min(place.col, this.head.keys.rows - 1));
+
+  get heads(): number {
+    return this.trace.array(`${this.path}.weights`)!.heads;
+  }
+
+  get query(): string {
+    return this.head.rowLabels[this.row];
+  }
+
+  get key(): string {
+    return this.head.colLabels[this.col];
+  }
+}

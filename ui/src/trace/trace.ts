@@ -1,0 +1,83 @@
+import { decodeArray } from "./decode";
+import type { Tensor } from "./matrix";
+import type { Content, Conditions, ModelFacts, Prediction, Token, TracedText } from "./types";
+
+export type Side = "source" | "target";
+
+/** The tokens of the rows and of the columns of an attention. */
+export interface Sides {
+  queries: Side;
+  keys: Side;
+}
+
+/** A text's way through a model: all that the page draws comes from here. */
+export class Trace {
+  constructor(
+    readonly name: string,
+    readonly model: ModelFacts,
+    readonly source: TracedText | null,
+    readonly target: TracedText | null,
+    readonly prediction: Prediction | null,
+    readonly scales: Record<string, number>,
+    readonly arrays: ReadonlyMap<string, Tensor>,
+    readonly conditions: Conditions,
+  ) {}
+
+  array(name: string): Tensor | undefined {
+    return this.arrays.get(name);
+  }
+
+  tokens(side: Side): Token[] {
+    return (side === "source" ? this.source : this.target)?.tokens ?? [];
+  }
+
+  /** Paths such as `decoder.layers.0.cross`, in the order of computation. */
+  get attentions(): string[] {
+    const names = [...this.arrays.keys()].filter((name) => name.endsWith(".weights"));
+    return names.map((name) => name.slice(0, -".weights".length));
+  }
+
+  get crossAttentions(): string[] {
+    return this.attentions.filter((path) => kindOf(path) === "cross");
+  }
+
+  /** The largest rounding error of the numbers in the page. */
+  get roundingError(): number {
+    return Math.max(0, ...[...this.arrays.values()].map((array) => array.error));
+  }
+}
+
+export function kindOf(path: string): "encoder" | "decoder" | "cross" {
+  if (path.endsWith(".cross")) return "cross";
+  return path.startsWith("encoder") ? "encoder" : "decoder";
+}
+
+export function sidesOf(path: string): Sides {
+  const kind = kindOf(path);
+  return {
+    queries: kind === "encoder" ? "source" : "target",
+    keys: kind === "decoder" ? "target" : "source",
+  };
+}
+
+/** The number of a path's layer, counted from 1 as readers do. */
+export function layerOf(path: string): number {
+  return Number(/layers\.(\d+)/.exec(path)?.[1] ?? 0) + 1;
+}
+
+export async function readTrace(content: Content): Promise<Trace> {
+  const { trace } = content;
+  const named = Object.entries(trace.arrays).map(
+    async ([name, array]) => [name, await decodeArray(array)] as const,
+  );
+  return new Trace(
+    content.name,
+    trace.model,
+    trace.source,
+    trace.target,
+    trace.prediction,
+    trace.scales,
+    new Map(await Promise.all(named)),
+    content.conditions,
+  );
+}

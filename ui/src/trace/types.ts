@@ -1,0 +1,96 @@
+/** The content of the page, as Python's `explorer/content.py` and `explain/encode.py` write it. */
+
+export interface Content {
+  name: string;
+  trace: EncodedTrace;
+  conditions: Conditions;
+}
+
+export interface Conditions {
+  version: string;
+  torch: string;
+  device: string;
+  dtype: string;
+  threads: number;
+}
+
+export interface EncodedTrace {
+  schema: number;
+  model: ModelFacts;
+  source: TracedText | null;
+  target: TracedText | null;
+  prediction: Prediction | null;
+  arrays: Record<string, EncodedArray>;
+  /** What each attention multiplies its scores by. */
+  scales: Record<string, number>;
+}
+
+export interface ModelFacts {
+  family: string;
+  task: string;
+  languages: string[];
+  parameters: number;
+  settings: Settings;
+  /** Number of weights of each part, by the path of the part. */
+  sizes?: Record<string, number>;
+}
+
+export interface Settings {
+  vocab_size: number;
+  d_model: number;
+  d_ff: number;
+  n_heads: number;
+  positions?: string;
+  norm?: string;
+  norm_place?: string;
+  activation?: string;
+}
+
+export interface TracedText {
+  texts: string[];
+  normalized: string[];
+  tokens: Token[];
+}
+
+export interface Token {
+  id: number;
+  piece: string;
+  display: string;
+  /** First character; null for a special token. */
+  start: number | null;
+  end: number | null;
+  bytes: string;
+  segment: number;
+  unknown: boolean;
+}
+
+export interface Prediction {
+  head: string;
+  kind: "lm" | "token" | "sequence" | "score";
+  reading: "single_label" | "multi_label" | "regression";
+  positions: PositionPrediction[];
+}
+
+export interface PositionPrediction {
+  candidates: Candidate[];
+  rest: number;
+  entropy: number;
+  chosen: Candidate | null;
+  rank: number | null;
+}
+
+export interface Candidate {
+  id: number;
+  text: string;
+  score: number;
+  probability: number;
+}
+
+export interface EncodedArray {
+  dtype: "float16" | "float32";
+  shape: number[];
+  /** base64 of zlib-deflated little-endian values, row by row. */
+  data: string;
+  /** Largest difference to the value of the model. */
+  error: number;
+}

@@ -1,0 +1,49 @@
+import type { Trace } from "../trace/trace";
+import type { Key } from "../text/en";
+
+export type StopId =
+  | "map" | "tokens" | "vectors" | "projections" | "scores" | "scale" | "softmax" | "values"
+  | "sublayer" | "feed_forward" | "heads" | "masks" | "alignment" | "next";
+
+/** A stop of the tour, in teaching order. */
+export interface Stop {
+  id: StopId;
+  title: Key;
+  /** Whether the trace holds what the stop shows. */
+  has: (trace: Trace) => boolean;
+}
+
+const hasQueries = (trace: Trace) => trace.attentions.some((path) => trace.array(`${path}.queries`));
+const hasAttention = (trace: Trace) => trace.attentions.length > 0;
+
+const STOPS: Stop[] = [
+  { id: "map", title: "stop_map", has: () => true },
+  { id: "tokens", title: "stop_tokens", has: () => true },
+  { id: "vectors", title: "stop_vectors", has: (trace) => embeddingsOf(trace).length > 0 },
+  { id: "projections", title: "stop_projections", has: hasQueries },
+  { id: "scores", title: "stop_scores", has: hasQueries },
+  { id: "scale", title: "stop_scale", has: hasQueries },
+  { id: "softmax", title: "stop_softmax", has: hasQueries },
+  { id: "values", title: "stop_values", has: hasQueries },
+  { id: "heads", title: "stop_heads", has: hasAttention },
+  { id: "sublayer", title: "stop_sublayer", has: hasQueries },
+  { id: "feed_forward", title: "stop_feed_forward", has: (trace) => feedForwardsOf(trace).length > 0 },
+  { id: "masks", title: "stop_masks", has: (trace) => trace.attentions.some((path) => trace.array(`${path}.scores`)) },
+  { id: "alignment", title: "stop_alignment", has: (trace) => trace.crossAttentions.length > 0 },
+  { id: "next", title: "stop_next", has: (trace) => trace.prediction?.kind === "lm" },
+];
+
+export function stopsOf(trace: Trace): Stop[] {
+  return STOPS.filter((stop) => stop.has(trace));
+}
+
+/** Paths such as `encoder.embedding`. */
+export function embeddingsOf(trace: Trace): string[] {
+  return ["encoder.embedding", "decoder.embedding"].filter((path) => trace.array(`${path}.output`));
+}
+
+/** Paths such as `encoder.layers.0.feed_forward`. */
+export function feedForwardsOf(trace: Trace): string[] {
+  const end = ".feed_forward.hidden";
+  return [...trace.arrays.keys()].filter((name) => name.endsWith(end)).map((name) => name.slice(0, -".hidden".length));
+}
