@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constrain
 JOBS ?= 2
 PAGE_SOURCES := hatch_build.py $(wildcard ui/*.json ui/*.ts ui/app.html) $(shell find ui/src -type f)
 
-.PHONY: venv test lint format demo bench campaign page-check
+.PHONY: venv test lint format demo bench campaign page page-check
 
 venv: .venv/dev.stamp .venv/page.stamp
 
@@ -60,6 +60,8 @@ demo: .venv/core.stamp .venv/page.stamp
 
 bench: .venv/bench.stamp
 	$(BIN)/python -m benchmarks $(ARGS)
+
+page: .venv/page.stamp
 
 # Types and unit tests of the explorer's page.
 page-check: .venv/page.stamp

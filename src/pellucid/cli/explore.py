@@ -1,4 +1,4 @@
-"""`pellucid explore`: a page that shows a model's inside on a text."""
+"""`pellucid explore`: a page that shows what a model computes for a text."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,23 +12,23 @@ from pellucid.errors import UsageError
 class Options:
     """Write a page that shows what a model computes for a text, step by step.
 
-    pellucid explore en-de --text "The animal is tired." --html animal.html
+    pellucid explore MODEL --text "The cat sleeps." --html cat.html
     """
 
     model: str = positional()
-    """A model's directory, a finished run, or the name of a model that comes with pellucid."""
+    """A model's directory, of pellucid or downloaded, or hf://owner/name."""
     text: str = ""
-    """What the model reads; two texts of an encoder have a tab between them."""
+    """The text; two texts with a tab between them for a model that reads pairs."""
     html: str = ""
-    """Write the page to this file. It needs no server and no network."""
-    target: str | None = None
-    """What the decoder writes, instead of what the model chooses."""
+    """The file to write: one page that needs no server and no network."""
+    target: str = ""
+    """What the decoder writes; empty means what the model itself writes."""
     to: str = ""
     """Target language of a model with several."""
+    head: str = ""
+    """The head that predicts, of a model with several."""
     max_new: int = 8
     """Tokens with which a decoder alone continues the text, at most."""
-    head: str | None = None
-    """The head that predicts, of a model with several."""
     device: str = "auto"
     """cpu, cuda, mps, or auto."""
 
@@ -36,21 +36,25 @@ class Options:
 def run(options: Options) -> int:
     """Write the page and print its path."""
     if not options.text.strip():
-        raise UsageError('the text is empty. Give a sentence: --text "The animal is tired."')
+        raise UsageError('there is no text. Give one: --text "The cat sleeps."')
     if not options.html:
-        raise UsageError("--html is missing. Give the file to write: --html out.html")
-    from pellucid.explorer.page import read_template
+        raise UsageError("there is no file to write. Give one: --html cat.html")
+    from pellucid.explorer.page import read_template, render_page
+    from pellucid.files import atomic_write, check_writable
 
-    read_template()  # a missing page is an error before the model is loaded
-    model = load_model(options.model, options.device)
-    from pellucid.explain.rows import Writing
-    from pellucid.explain.trace import TraceSpec, trace
+    read_template()  # a page that is not built is an error before the model is loaded
+    check_writable(Path(options.html))
+    model = load_model(options.model, options.device, decodes=False)
     from pellucid.explorer.content import describe_trace
-    from pellucid.explorer.page import render_page
 
-    writing = Writing(options.target, options.to, options.max_new)
-    traced = trace(model.bundle, options.text, TraceSpec(head=options.head), writing)
-    page = render_page(describe_trace(model.bundle, traced, Path(options.model).name))
-    Path(options.html).write_text(page, encoding="utf-8")
+    trace = model.trace(
+        options.text,
+        target=options.target or None,
+        to=options.to,
+        max_new=options.max_new,
+        head=options.head or None,
+    )
+    page = render_page(describe_trace(model.bundle, trace, Path(options.model).name))
+    atomic_write(Path(options.html), page.encode())
     print(options.html)
     return 0

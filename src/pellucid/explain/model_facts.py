@@ -3,11 +3,13 @@
 from dataclasses import asdict
 from typing import Any
 
+from pellucid.explain.names import name_array
 from pellucid.formats.bundle import Bundle
+from pellucid.nn.base import Model
 
 
 def describe_model(bundle: Bundle) -> dict[str, Any]:
-    """Return family, task, languages, settings, heads and number of parameters, as JSON values."""
+    """Return family, task, languages, settings, heads and numbers of parameters, as JSON values."""
     heads = {name: asdict(config) for name, config in bundle.model.head_configs.items()}
     return {
         "family": bundle.family,
@@ -16,5 +18,20 @@ def describe_model(bundle: Bundle) -> dict[str, Any]:
         "settings": asdict(bundle.model_config),
         "heads": heads,
         "parameters": sum(p.numel() for p in bundle.model.parameters()),
+        "sizes": count_parameters(bundle.model),
         "ties": [list(pair) for pair in bundle.model.ties()],
     }
+
+
+def count_parameters(model: Model) -> dict[str, int]:
+    """Return the number of parameters of each part of a model, by its path in a trace.
+
+    A parameter that parts share counts in each.
+    """
+    sizes = dict[str, int]()
+    for path, module in model.named_modules():
+        size = sum(p.numel() for p in module.parameters())
+        name = name_array(path)
+        if path and size and name not in sizes:  # an outer module comes before its `inner`
+            sizes[name] = size
+    return sizes

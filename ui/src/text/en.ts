@@ -75,13 +75,14 @@ export const en = {
   cell: "{row} → {col}: {value}",
   cursor_help: "Arrow keys move the cursor",
   as_table: "As a table",
+  more_to_the_right: "{count} columns: scroll to the right",
   strip: "{label}: {count} numbers, root mean square {size}",
   others: "{count} others",
 
   // The map.
   map_label: "Map of the model; each part opens its view",
   map_note: "The grey stream is what every token carries upwards; its width is its size. Parts read from it and add to it. Click one to open it; point at a token to see its own stream.",
-  map_title_pair: "To choose “{word}”, the decoder looked most at “{token}”. It was sure to {probability}.",
+  map_title_pair: "To choose “{word}”, the decoder looked most at “{token}”. It gave “{word}” probability {probability}.",
   map_title_decoder: "After “{token}”, the model gave “{word}” a probability of {probability}.",
   map_title_encoder: "{count} tokens pass {layers} layers; in each, every token looks at all the others.",
   map_text_pair: "The encoder on the left reads the whole source text once. The decoder on the right writes one token after another, and at every layer looks back at the encoder's memory. The filled tokens show where the last cross-attention looked, as the mean over its heads.",
@@ -187,6 +188,8 @@ export const en = {
   masks_text: "An open cell means that the row's token may look at the column's token. These are the masks that this model really used.",
   masks_three: "The decoder's third sublayer, cross-attention, is open: the source text is finished before the first word is written, so nothing in it can give the answer away.",
   masks_families: "This is the whole difference between BERT, where all cells are open, and GPT, where the upper half is closed.",
+  mask_open_cell: "may look",
+  mask_closed_cell: "may not look",
   mask_open: "{open} of {all} open",
 
   // Cross-attention.

@@ -75,13 +75,14 @@ export const zh: Record<Key, string> = {
   cell: "{row} → {col}：{value}",
   cursor_help: "用方向键移动",
   as_table: "看表格",
+  more_to_the_right: "共 {count} 列，向右滚动",
   strip: "{label}：{count} 个数，均方根 {size}",
   others: "其余 {count} 个",
 
   // 全图
   map_label: "模型全图，每个部件都能打开",
-  map_note: "灰色的河是每个词元一路带上去的向量，河宽就是它的大小；各部件从河里读，再把结果加回河里。点部件看细节，指向词元看它自己的河。",
-  map_title_pair: "选出“{word}”时，解码器看得最多的是“{token}”，把握为 {probability}。",
+  map_note: "灰色的带子是残差流：每个词元一路带上去的向量，带宽就是它的大小。各部件从中读取，再把结果加回去。点部件看细节，指向词元看它自己的残差流。",
+  map_title_pair: "选出“{word}”时，解码器看得最多的是“{token}”，给“{word}”的概率是 {probability}。",
   map_title_decoder: "在“{token}”之后，模型给“{word}”的概率是 {probability}。",
   map_title_encoder: "{count} 个词元穿过 {layers} 层，每一层里都互相看一遍。",
   map_text_pair: "左边的编码器把原文一次读完。右边的解码器一个词元一个词元地写，每一层都回头看编码器留下的记忆。原文上颜色的深浅，是最后一层交叉注意力看了哪里（各头平均）。",
@@ -171,8 +172,8 @@ export const zh: Record<Key, string> = {
   sublayer_title: "{heads} 个头合起来，给“{query}”加上了相当于它自身 {share} 倍的变化。",
   sublayer_text: "{heads} 个头的输出并排成 {width} 个数，再经过一个矩阵 W_O 混合，加到词元原来带着的向量上。",
   sublayer_sizes: "大小（均方根）：之前 {before}，加上 {added}，之后 {after}。",
-  norm_pre: "这个模型的归一化在每个部件之前：部件读的是归一化的副本，河本身从不缩放。",
-  norm_post: "这个模型的归一化在相加之后，所以每个部件之后河都一样宽。",
+  norm_pre: "这个模型的归一化在每个部件之前：部件读的是归一化的副本，残差流本身从不缩放。",
+  norm_post: "这个模型的归一化在相加之后，所以每个部件之后残差流的大小都一样。",
   ff_title: "对“{token}”来说，{all} 个隐藏单元里有 {active} 个是开的。",
   ff_title_smooth: "“{token}”独自通过 {all} 个隐藏单元，不看别的词元。",
   ff_text: "每个词元各算各的：一个矩阵把 {width} 个数展宽到 {wide} 个，过一个弯曲的函数，另一个矩阵再收回来。一层的权重往往有三分之二在这里。",
@@ -187,6 +188,8 @@ export const zh: Record<Key, string> = {
   masks_text: "开着的格子表示这一行的词元可以看这一列的词元。这些就是模型实际用的掩码。",
   masks_three: "解码器的第三个子层是交叉注意力，它全开：写第一个词之前原文已经读完，看了也不算看答案。",
   masks_families: "BERT 和 GPT 的差别就在这里：一个全开，一个关掉右上半边。",
+  mask_open_cell: "可以看",
+  mask_closed_cell: "不能看",
   mask_open: "{all} 格开 {open} 格",
 
   // 交叉注意力
