@@ -3,7 +3,7 @@
 import json
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pellucid.cli.models import load_model
 from pellucid.cli.parse import positional
@@ -40,6 +40,9 @@ class Options:
     """Numbers of the layers, from 0; empty means all."""
     json: bool = False
     """Print the trace as one JSON object."""
+    svg: Literal["none", "heads", "alignment", "positions", "lens"] = "none"
+    """Print a figure as SVG: the weights of all heads; the attention to the source; position
+    vectors; the most probable output after each layer. Needs matplotlib (pellucid[plot])."""
     exact: bool = False
     """With --json: numbers in float32 instead of float16."""
     device: str = "auto"
@@ -50,6 +53,8 @@ def run(options: Options) -> int:
     """Print the trace of one text."""
     if not options.text.strip():
         raise UsageError('there is no text. Give one: --text "The cat sleeps."')
+    if options.json and options.svg != "none":
+        raise UsageError("--json and --svg print to the same place. Use one.")
     if options.exact and not options.json:
         raise UsageError("--exact is for --json. Add it, or leave out --exact.")
     model = load_model(options.model, options.device, decodes=False)
@@ -66,6 +71,10 @@ def run(options: Options) -> int:
 
         json.dump(encode(trace, exact=options.exact), sys.stdout, ensure_ascii=False)
         print()
+    elif options.svg != "none":
+        from pellucid.explain.figures import draw_svg
+
+        print(draw_svg(model.bundle, trace, options.svg))
     else:
         print("\n".join(_table(trace)))
     return 0
