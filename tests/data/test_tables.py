@@ -79,6 +79,7 @@ def test_separators_and_line_ends_of_csv(text, rows, tmp_path):
         ('a,x\n"b\xff\n",y\nd,z\n', 2, 3, "not UTF-8"),
         ("a,x\n,y\nd,z\n", 2, 0, "the source is empty"),
         ("a,x\nü\rb,y\nd,z\n", 2, 3, "a carriage return outside quotes"),
+        ("a\rb,x\nb,y\nd,z\n", 1, 2, "a carriage return outside quotes"),
     ],
 )
 def test_faults_of_csv(text, line, byte, word, tmp_path):

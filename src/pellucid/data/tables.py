@@ -123,6 +123,7 @@ class CsvReader(Reader):
 
 
 def _split(text: str, delimiter: str) -> list[str]:
+    text = text.replace("\r", " ")  # outside quotes it would be an error, which comes later
     return next(csv.reader([text], delimiter=delimiter), [])
 
 
