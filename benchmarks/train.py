@@ -38,8 +38,9 @@ from pellucid.nn.kernel_choice import KernelChoices
 from pellucid.nn.kernels import use_kernels
 from pellucid.nn.model import build
 from pellucid.nn.positions import sinusoids
+from pellucid.tasks.encoder_decoder import PairBatch
 from pellucid.tasks.protocol import TaskInputs, combine_terms
-from pellucid.tasks.translation import PairBatch, TranslationTask
+from pellucid.tasks.translation import TranslationTask
 from pellucid.text.pair import Tokenizers
 from pellucid.text.train import train_tokenizers
 from pellucid.training.optimizers import build_optimizer, set_rate

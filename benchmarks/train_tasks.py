@@ -10,12 +10,14 @@ blocks of 128 tokens, beside BertForMaskedLM with DataCollatorForLanguageModelin
 language_modeling: nanoGPT's shape for CPUs (4 layers, 4 heads, 128 wide, context 64, batches of
 12) on the characters of tiny_shakespeare, beside nanoGPT in DIR, a checkout of it.
 
-pellucid's update is the trainer's own, with `precision: auto`, on batches from its own stream. The
+pellucid's update is the trainer's own, on batches from its own stream. Ratios of CPU time, round by
+round, are printed too: other work on the machine hardly counts there. The
 plain loops tokenize before they are timed; their optimizer is AdamW with the same settings, fused.
 """
 
 import argparse
 import gzip
+import statistics
 import sys
 import tempfile
 import time
@@ -63,9 +65,12 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10, help="of a round; at least one step")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--precision", default="auto", choices=["auto", "fp32", "bf16"])
+    parser.add_argument("--name", default="", help="suffix of the file of results")
     a = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         settings, peer, peer_args = PREPARE[a.task](a, Path(folder))
+        settings["training"]["precision"] = a.precision
         settings["run_dir"] = f"{folder}/run"
         choose_kernels(torch.device("cpu"))  # measured before the timed processes start
         prepare(settings)  # tokenizer and data are then read by the contestants
@@ -76,14 +81,21 @@ def main() -> None:
         }
         measured = contest(contestants, a.rounds, a.threads)
     show(f"{a.task}, {a.threads} threads", UNITS[a.task], measured, AIMS[a.task])
+    per_cpu_second = {name: statistics.median(m.cpu_rates) for name, m in measured.items()}
+    rounds = zip(*(m.cpu_rates for m in measured.values()), strict=True)
+    in_cpu_time = statistics.median(own / peers for own, peers in rounds)
+    print(f"  in CPU time, median of the ratios of rounds: {in_cpu_time:.2f}x")
     facts = {
         "threads": a.threads,
+        "precision": a.precision,
         "unit": UNITS[a.task],
         "contestants": {name: m.row() for name, m in measured.items()},
         "ratios": ratios(measured, AIMS[a.task]),
         "aims": AIMS[a.task],
+        "per second of CPU time": per_cpu_second,
+        "ratio in CPU time": in_cpu_time,
     }
-    save_results(f"train-{a.task}", facts)
+    save_results(f"train-{a.task}{a.name and '-'}{a.name}", facts)
 
 
 def sst2(a: argparse.Namespace, folder: Path) -> tuple[dict[str, Any], Callable, tuple]:
@@ -127,24 +139,14 @@ def shakespeare(a: argparse.Namespace, folder: Path) -> tuple[dict[str, Any], Ca
         (folder / f"{name}.txt").write_text(part, encoding="utf-8")
     settings = {
         "task": "language_modeling",
-        "size": "gpt2-mini",
+        "size": "gpt2-nanogpt",
         "data": {
             "train": [str(folder / "train.txt")],
             "valid": [str(folder / "valid.txt")],
             "documents": "file",
         },
         "tokenizer": {"kind": "char", "normalize": "none", "min_frequency": 1},
-        "model": {
-            "n_decoder_layers": 4,
-            "n_heads": 4,
-            "d_model": 128,
-            "d_ff": 512,
-            "max_length": 64,
-            "activation": "gelu",
-            "bias": "none",
-            "dropout": 0.0,
-            "attention_dropout": 0.0,
-        },
+        "model": {"activation": "gelu", "bias": "none"},  # as in nanoGPT
         "training": {"batch_examples": 12, "rate": RATE, "weight_decay": DECAY},
     }
     return settings, nanogpt, (str(a.nanogpt),)
