@@ -8,7 +8,7 @@ import sys
 from collections import Counter
 
 import pytest
-from sacrebleu.metrics import BLEU
+from sacrebleu.metrics import BLEU, CHRF, TER
 from sacrebleu.significance import PairedTest
 
 from pellucid.errors import DataError, ResourceError
@@ -219,3 +219,23 @@ def test_paired_bootstrap_is_reproducible():  # authority: a pure function of it
     assert paired_bootstrap(a, b, references) == paired_bootstrap(a, b, references)
     with pytest.raises(DataError, match="29 translations but 30 references"):
         paired_bootstrap(a, b[:-1], references)
+
+
+@pytest.mark.parametrize("score", [bleu, chrf, ter, tokenised_bleu])
+def test_intervals(score):  # authority: sacreBLEU's own bootstrap, with other resamples
+    rng = random.Random(3)
+    references = [rng.choice(HYPOTHESES) for _ in range(80)]
+    outputs = [" ".join(w for w in text.split() if rng.random() < 0.8) for text in references]
+    actual = score(outputs, references, resamples=1000)
+    assert actual._replace(interval=None) == score(outputs, references)
+    metric = {
+        bleu: BLEU(),
+        chrf: CHRF(),
+        ter: TER(),
+        tokenised_bleu: BLEU(tokenize="none", smooth_method="none", force=True),
+    }[score]
+    expected = metric.corpus_score(outputs, [references], n_bootstrap=1000)
+    low, high = actual.interval
+    half = float(expected._ci)
+    assert (high - low) / 2 == pytest.approx(half, rel=0.1)
+    assert (high + low) / 2 == pytest.approx(float(expected._mean), abs=half / 5)

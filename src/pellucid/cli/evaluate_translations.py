@@ -62,13 +62,16 @@ def measure_translations(model: "Loaded | None", options: "Options") -> None:
 def scores(
     texts: Sequence[str], references: Sequence[str], language: str, tokenised: bool
 ) -> list["Score"]:
-    """Return corpus scores of translations by one protocol."""
-    from pellucid.metrics.translation import bleu, chrf, ter, tokenised_bleu
+    """Return corpus scores of translations by one protocol, with intervals."""
+    from pellucid.metrics.translation import RESAMPLES, bleu, chrf, ter, tokenised_bleu
 
     if tokenised:
-        return [tokenised_bleu(texts, references)]
-    n_grams = [bleu(texts, references, language), chrf(texts, references)]
-    return [*n_grams, ter(texts, references, language)]
+        return [tokenised_bleu(texts, references, RESAMPLES)]
+    return [
+        bleu(texts, references, language, RESAMPLES),
+        chrf(texts, references, RESAMPLES),
+        ter(texts, references, language, RESAMPLES),
+    ]
 
 
 def with_single_best(search: dict[str, Any]) -> dict[str, Any]:
@@ -148,7 +151,9 @@ def _print(
         print(json.dumps(record))
         return
     for score in results:
-        print(f"{score.name} {score.value:.2f}  {score.signature}")
+        low, high = score.interval or (score.value, score.value)
+        ends = f"95 %: {low:.2f} to {high:.2f} (bootstrap)"
+        print(f"{score.name} {score.value:.2f}  {ends}  {score.signature}")
     if note:
         print(f"note: {note} Set another with --language.")
     if comparison is not None:

@@ -107,7 +107,10 @@ def _draw_cells(
     size, names = frame.size, [_shorten(column) for column in columns]
     is_wide = text_width(names) > size
     header = 12 + (text_width(names) * 0.72 if is_wide else 6)  # names are turned by 45 degrees
-    left, top = MARGIN + 20 + text_width(rows), header_height(frame.metrics) + 18 + header
+    left, top = (
+        MARGIN + 12 + text_width([*rows, axes[0]]),
+        header_height(frame.metrics) + 18 + header,
+    )
     body = [draw_text(left, top - header - 8, axes[1], color=PALE_INK)]
     body.append(draw_text(MARGIN, top - 8, axes[0], color=PALE_INK))
     for j, name in enumerate(names):
@@ -119,6 +122,7 @@ def _draw_cells(
         body.append(draw_text(left - 8, y + size / 2 + 4, row, "end"))
         body += [_draw_cell(cell, left + size * j, y, size) for j, cell in enumerate(cells[i])]
     right = left + size * len(columns) + (text_width(names) * 0.72 if is_wide else 0)
+    right = max(right, left + text_width([axes[1]]))
     full_size = (right + MARGIN, top + size * len(rows) + MARGIN)
     return draw_document(full_size, frame.title, frame.metrics, body)
 

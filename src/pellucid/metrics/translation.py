@@ -19,6 +19,8 @@ class Score(NamedTuple):
     name: str
     value: float
     signature: str
+    interval: tuple[float, float] | None = None
+    """The middle 95 % of the scores of resampled test sets; None if none were drawn."""
 
 
 class Comparison(NamedTuple):
@@ -38,41 +40,50 @@ class Comparison(NamedTuple):
     signature: str
 
 
-def bleu(hypotheses: Sequence[str], references: Sequence[str], language: str = "") -> Score:
+def bleu(
+    hypotheses: Sequence[str], references: Sequence[str], language: str = "", resamples: int = 0
+) -> Score:
     """Return corpus BLEU-4 of detokenised text, split by the target language's tokenizer.
 
+    resamples: test sets to draw for the interval.
     Raises: DataError if the two differ in length or are empty; ResourceError if the language's
     tokenizer is not installed.  Source: Post 2018, "A Call for Clarity in Reporting BLEU Scores".
     """
-    return _score(_bleu(language), hypotheses, references)
+    return _score(_bleu(language), hypotheses, references, resamples)
 
 
-def chrf(hypotheses: Sequence[str], references: Sequence[str]) -> Score:
+def chrf(hypotheses: Sequence[str], references: Sequence[str], resamples: int = 0) -> Score:
     """Return corpus chrF2: the F-score of character n-grams up to 6, recall weighted twice.
 
     Raises: DataError as `bleu`.  Source: Popovic 2015.
     """
-    return _score(CHRF(), hypotheses, references)
+    return _score(CHRF(), hypotheses, references, resamples)
 
 
-def ter(hypotheses: Sequence[str], references: Sequence[str], language: str = "") -> Score:
+def ter(
+    hypotheses: Sequence[str], references: Sequence[str], language: str = "", resamples: int = 0
+) -> Score:
     """Return the translation edit rate in percent: lower is better, over 100 is possible.
 
     Chinese and Japanese, which have no spaces, are split into characters.
     Raises: DataError as `bleu`.  Source: Snover et al. 2006.
     """
     asian = not has_spaces(language)
-    return _score(TER(normalized=asian, asian_support=asian), hypotheses, references)
+    metric = TER(normalized=asian, asian_support=asian)
+    return _score(metric, hypotheses, references, resamples)
 
 
-def tokenised_bleu(hypotheses: Sequence[str], references: Sequence[str]) -> Score:
+def tokenised_bleu(
+    hypotheses: Sequence[str], references: Sequence[str], resamples: int = 0
+) -> Score:
     """Return BLEU as old papers report it: BLEU-4 without smoothing on words split at spaces.
 
     Both sides must be tokenised, and lower-cased if the paper's were. Not comparable with `bleu`.
     Raises: DataError as `bleu`.  Source: the protocol of multi-bleu.perl (Moses).
     """
     metric = BLEU(tokenize="none", smooth_method="none", force=True)
-    return _score(metric, hypotheses, references)._replace(name="tokenised BLEU")
+    score = _score(metric, hypotheses, references, resamples)
+    return score._replace(name="tokenised BLEU")
 
 
 def language_note(language: str) -> str:
@@ -150,7 +161,9 @@ def _bleu(language: str) -> BLEU:
         ) from None
 
 
-def _score(metric: Any, hypotheses: Sequence[str], references: Sequence[str]) -> Score:
+def _score(
+    metric: Any, hypotheses: Sequence[str], references: Sequence[str], resamples: int = 0
+) -> Score:
     if len(hypotheses) != len(references):
         raise DataError(
             f"{len(hypotheses)} translations but {len(references)} references: a score needs one"
@@ -159,7 +172,15 @@ def _score(metric: Any, hypotheses: Sequence[str], references: Sequence[str]) ->
     if not references:
         raise DataError("no translation to score: the test set is empty. Give at least one pair.")
     result = metric.corpus_score(list(hypotheses), [list(references)])
-    return Score(result.name, result.score, str(metric.get_signature()))
+    score = Score(result.name, result.score, str(metric.get_signature()))
+    if not resamples:
+        return score
+    # corpus_score(n_bootstrap=...) would hold the counts of all resamples in memory at once.
+    counts = np.array(metric._extract_corpus_statistics(list(hypotheses), [list(references)]))
+    rng, n = np.random.default_rng(0), len(references)
+    sums = (counts[rng.integers(n, size=n)].sum(0) for _ in range(resamples))
+    samples = [metric._compute_score_from_stats(each.tolist()).score for each in sums]
+    return score._replace(interval=_middle(np.array(samples)))
 
 
 def _statistics(metric: BLEU, hypotheses: Sequence[str], references: Sequence[str]) -> np.ndarray:
