@@ -1,4 +1,4 @@
-"""BART's noise. Authority: scipy's Poisson distribution, brute force, and each definition."""
+"""The noise of BART and mBART. Authority: scipy, brute force, and each definition."""
 
 from collections import Counter
 from itertools import permutations
@@ -17,6 +17,8 @@ from pellucid.data.denoising import (
     noise_document,
     permute_sentences,
 )
+from pellucid.families.mbart import MBART
+from pellucid.text.whole_words import WordBoundaries
 
 MASK, STOP = 1, 2
 TOKENS = DenoisingTokens(MASK, np.arange(3000) == STOP)
@@ -133,3 +135,34 @@ def test_the_share_of_infilled_tokens_is_that_of_the_paper():
     assert {(row != MASK).sum() for row in noised} == {700}
     # 300 tokens in spans of 3 on average, and one more mask for each empty span.
     assert np.mean([(row == MASK).sum() for row in noised]) == pytest.approx(100, abs=5)
+
+
+# Ids below 100 begin a word, the others continue it.
+WORDS = WordBoundaries(np.arange(3000) < 100, np.zeros(3000, bool))
+
+
+def test_mbart_infills_spans_of_words():
+    """Liu et al. 2020, section 2.2: 35 % of the words, in spans with a Poisson mean of 3.5."""
+    config = DenoisingConfig(**MBART.objectives["denoising"])
+    assert (config.infilled, config.span_length, config.permute_sentences) == (0.35, 3.5, True)
+    words = [[10 + i % 90, *range(1000 + 2 * i, 1000 + 2 * i + i % 3)] for i in range(400)]
+    ids = np.array([i for word in words for i in word])
+    tokens = DenoisingTokens(MASK, np.zeros(3000, bool), WORDS)
+    n_masks = []
+    for seed in range(40):
+        noised = noise_document(ids, config, tokens, np.random.default_rng(seed)).tolist()
+        kept = [i for i in noised if i != MASK]
+        n_masks.append(len(noised) - len(kept))
+        whole = [word for word in words if len(word) > 1 and word[1] in kept]
+        assert all(i in kept for word in whole for i in word)  # no word is cut
+        assert sum(i < 100 for i in kept) == 400 - 140
+    # 140 words in spans of 3.5 on average, empty ones included.
+    assert np.mean(n_masks) == pytest.approx(40, abs=1.5)
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=60), st.floats(0.01, 0.99), st.integers(0, 9))
+def test_infilling_words_makes_no_text_longer(begins, share, seed):
+    ids = np.where(begins, 5, 200) + np.arange(len(begins))
+    config = DenoisingConfig(**NO_NOISE | {"infilled": share}, whole_words=True)
+    tokens = DenoisingTokens(MASK, np.zeros(3000, bool), WORDS)
+    assert len(noise_document(ids, config, tokens, np.random.default_rng(seed))) <= len(ids)

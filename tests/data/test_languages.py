@@ -3,7 +3,7 @@
 import pytest
 
 from pellucid.config.data import DataConfig
-from pellucid.data.languages import languages
+from pellucid.data.languages import languages, text_language
 
 
 @pytest.mark.parametrize(
@@ -28,3 +28,19 @@ def test_languages(files, actual):
     assert languages(files, DataConfig(target_language="fr")) == (actual[0], "fr")
     chosen = DataConfig(source_language="ja", target_language="fr")
     assert languages(files, chosen) == ("ja", "fr")
+
+
+@pytest.mark.parametrize(
+    ("file", "language"),
+    [
+        ("a.en/news.de.gz", "de"),
+        ("news.zh_tw.txt", "zh_TW"),
+        ("News.EN.jsonl", "en"),
+        ("en", ""),
+        ("de.raw.txt", ""),
+        ("news.fr", ""),
+        ("x.en.de.txt", "de"),
+    ],
+)
+def test_the_language_of_a_text(file, language):
+    assert text_language(file, DataConfig(languages=("en", "de", "zh_TW"))) == language

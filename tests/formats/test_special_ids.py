@@ -17,6 +17,7 @@ from transformers.models.mbart.modeling_mbart import shift_tokens_right
 
 import pellucid
 from parity.peer import vary_weights
+from pellucid.config.data import DataConfig
 from pellucid.config.model import ModelConfig
 from pellucid.config.run import RunConfig
 from pellucid.errors import UsageError
@@ -150,7 +151,8 @@ def test_the_decoder_reads_in_training_what_theirs_does(directory):
     target = with_language(source, "de_DE")
     pairs = list(zip(TEXTS, reversed(TEXTS), strict=True))
     tokenizers = Tokenizers(source, target)
-    config = RunConfig(model=ModelConfig(), family="mbart")
+    data = DataConfig(source_language="en", target_language="de")
+    config = RunConfig(model=ModelConfig(), family="mbart", data=data)
     task = TranslationTask(TaskInputs(config=config, tokenizers=tokenizers))
     examples = [each.columns for each in task.encode(records_of(pairs))]
     batch = task.collate(examples, seed=0)
@@ -204,5 +206,7 @@ def test_the_target_language_can_be_chosen(directory, style):
         expected = reference.generate(ids, num_beams=1, max_new_tokens=9, **chosen)[0, 1:].tolist()
         (output,) = actual.translate([text], to="de_DE", alignment=False, beam=1, max_length=9)
         assert list(output.ids) == [i for i in expected if i not in (END, PAD)]
-    with pytest.raises(UsageError, match="cannot be marked as 'de'"):
-        actual.translate(TEXTS, to="de")
+    (same_language,) = actual.translate([text], to="de", alignment=False, beam=1, max_length=9)
+    assert same_language.ids == output.ids
+    with pytest.raises(UsageError, match="cannot be marked as 'xx'"):
+        actual.translate(TEXTS, to="xx")

@@ -18,8 +18,8 @@ from pellucid.data.records import Record
 from pellucid.errors import ConfigError, DataError, UsageError
 from pellucid.families.sizes import SIZES
 from pellucid.formats.save_bundle import save_bundle
+from pellucid.inference.languages import choose_languages
 from pellucid.inference.score import score
-from pellucid.inference.target_language import choose_target_language
 from pellucid.tasks.protocol import TaskInputs
 from pellucid.tasks.translation import TranslationTask
 from pellucid.text.language_tags import language_tags
@@ -136,11 +136,11 @@ def test_a_language_must_be_chosen_and_known(learned):
         model.translate(["A dog."], to="fr")
     pair = EN_DE[0].values
     right, wrong = (
-        score(choose_target_language(model.bundle, to), [pair])[0].log_prob for to in ("de", "en")
+        score(choose_languages(model.bundle, to), [pair])[0].log_prob for to in ("de", "en")
     )
     assert right > wrong
     with pytest.raises(UsageError, match="cannot be marked as 'de'"):
-        choose_target_language(replace(model.bundle, tokenizers=plain()), "de")
+        choose_languages(replace(model.bundle, tokenizers=plain()), "de")
 
 
 def plain():

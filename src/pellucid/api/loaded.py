@@ -16,10 +16,10 @@ from pellucid.formats.bundle import Bundle
 from pellucid.inference.align import add_alignments
 from pellucid.inference.generate import generate, stream
 from pellucid.inference.ids import pair_ids, text_rows
+from pellucid.inference.languages import choose_languages
 from pellucid.inference.logits import Inputs, logits
 from pellucid.inference.options import CallOptions
 from pellucid.inference.summarize import summarize
-from pellucid.inference.target_language import choose_target_language
 from pellucid.inference.translate import translate
 from pellucid.nn.kernels import PackedType
 from pellucid.text.guard import check_many
@@ -45,6 +45,7 @@ class Loaded(TextVerbs):
         texts: Sequence[str],
         *,
         to: str = "",
+        source_language: str = "",
         alignment: bool = True,
         prefix: str | Sequence[str] = "",
         banned: Sequence[str] = (),
@@ -55,7 +56,8 @@ class Loaded(TextVerbs):
     ) -> list[Any]:
         """Return one `Translation` per text; a list per text, best first, if `n_best` is above 1.
 
-        to: target language, of a model with several. prefix: the beginning of each translation, one
+        to: target language, of a model with several. source_language: that of the texts, for a
+        model that marks them with it (mBART). prefix: the beginning of each translation, one
         string for all texts or one per text.
         banned: strings that are not generated. ensemble: models whose probabilities and attention
         are averaged with those of this one. first: number of the first text; samples depend on it
@@ -69,6 +71,7 @@ class Loaded(TextVerbs):
         call = CallOptions(
             ensemble=_prepared_bundles(ensemble),
             to=to,
+            source_language=source_language,
             prefix=prefix,
             banned=banned,
             first=first,
@@ -76,7 +79,7 @@ class Loaded(TextVerbs):
         )
         ranked = translate(self._packed, texts, config, call)
         if alignment:
-            plain = replace(choose_target_language(self.bundle, to), decoding=config)
+            plain = replace(choose_languages(self.bundle, to, source_language), decoding=config)
             ranked = add_alignments([plain, *(m.bundle for m in ensemble)], ranked)
         return ranked if config.n_best > 1 else [best for best, *_ in ranked]
 
@@ -194,6 +197,7 @@ class Loaded(TextVerbs):
         *,
         target: str | None = None,
         to: str = "",
+        source_language: str = "",
         max_new: int = 8,
         head: str | None = None,
         parts: Sequence[str] = (),
@@ -203,14 +207,13 @@ class Loaded(TextVerbs):
         """Return every intermediate result of a text; see `pellucid.explain.trace`.
 
         text: two texts with a tab between them are a pair. target: what the decoder writes; None
-        means what the model itself writes. to: target language, of a model with several. max_new:
-        tokens with which a decoder alone continues the text, at most. head: the head that predicts;
+        means what the model itself writes. to, source_language: as in `translate`. max_new: tokens with which a decoder alone continues the text, at most. head: the head that predicts;
         may be left out where there is one. parts: names of `PARTS`, layers: numbers from 0; none
         means all. top: candidates at each position.
         Raises: UsageError if the text is empty or too long, or the model lacks what is asked for.
         """
         spec = TraceSpec(tuple(parts), tuple(layers), head, top)
-        return trace(self.bundle, text, spec, Writing(target, to, max_new))
+        return trace(self.bundle, text, spec, Writing(target, to, source_language, max_new))
 
     def ids(self, text: str, pair: str | None = None) -> list[int]:
         """Return the ids of a text, or of two as one row, as the model reads them.

@@ -53,6 +53,8 @@ class Options:
     """A file for the translations."""
     to: str = ""
     """Target language of a model with several."""
+    source_language: str = ""
+    """Language of the sources, for a model that marks them with it (mBART)."""
     language: str = ""
     """Target language, if neither the model nor a file's ending names it."""
     device: str = "auto"
@@ -139,6 +141,7 @@ def _translator_flags(options: Options) -> list[str]:
         "--tokenised": options.tokenised,
         "--output": options.output,
         "--to": options.to,
+        "--source-language": options.source_language,
         "--language": options.language,
         "search settings": options.search,
     }

@@ -86,16 +86,17 @@ def with_single_best(search: dict[str, Any]) -> dict[str, Any]:
 
 def _system(model: "Loaded | str", pairs: Sequence[Pair], options: "Options") -> System:
     """Return the translations of a model, or those in a file."""
-    from pellucid.text.language_tags import language_tags
+    from pellucid.inference.languages import has_several_languages
 
     settings: dict[str, Any] = with_single_best(options.search)
     if isinstance(model, str):
         lines = read_aligned_lines(model, len(pairs))
         return System("", lambda: lines)
-    to = options.to
-    if not to and language_tags(model.tokenizer.source):
-        to = find_languages(options.data)[1]
-    settings["to"] = to
+    source, to = options.source_language, options.to
+    if has_several_languages(model.bundle):
+        named = find_languages(options.data)
+        source, to = source or named[0], to or named[1]
+    settings |= {"to": to, "source_language": source}
     model.translate([], **settings)  # impossible settings are an error before the work
 
     def texts() -> list[str]:

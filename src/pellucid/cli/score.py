@@ -23,6 +23,8 @@ class Options:
     """Two aligned files (source, target), or one .tsv or .jsonl."""
     to: str = ""
     """Target language of a model with several."""
+    source_language: str = ""
+    """Language of the sources, for a model that marks them with it (mBART)."""
     jsonl: bool = False
     """One JSON object per line."""
     device: str = "auto"
@@ -35,11 +37,11 @@ def run(options: Options) -> int:
         raise UsageError("no translations to score. Pass them: --data source.en target.de")
     pairs = read_pairs(options.data)
     from pellucid.api import load
+    from pellucid.inference.languages import choose_languages
     from pellucid.inference.score import score
-    from pellucid.inference.target_language import choose_target_language
 
     model = load(options.model, device=options.device)
-    bundle = choose_target_language(model.bundle, options.to)
+    bundle = choose_languages(model.bundle, options.to, options.source_language)
     filled = [pair for pair in pairs if pair.source]  # the others are blank
     positions = [pair.position for pair in filled]
     results = iter(score(bundle, [(pair.source, pair.target) for pair in filled], positions))

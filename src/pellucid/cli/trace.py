@@ -32,6 +32,8 @@ class Options:
     """What the decoder writes; empty means what the model itself writes."""
     to: str = ""
     """Target language of a model with several."""
+    source_language: str = ""
+    """Language of the text, for a model that marks it (mBART)."""
     head: str = ""
     """The head that predicts, of a model with several."""
     parts: tuple[str, ...] = ()
@@ -62,6 +64,7 @@ def run(options: Options) -> int:
         options.text,
         target=options.target or None,
         to=options.to,
+        source_language=options.source_language,
         head=options.head or None,
         parts=options.parts,
         layers=options.layers,

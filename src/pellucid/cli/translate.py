@@ -40,6 +40,8 @@ class Options(LineOptions):
     search: dict[str, Any] = config_flags(DecodingConfig)
     to: str = ""
     """Target language of a model with several."""
+    source_language: str = ""
+    """Language of the texts, for a model that marks them with it (mBART)."""
     prefix: str = ""
     """Text that every translation starts with."""
     banned: tuple[str, ...] = ()
@@ -84,6 +86,7 @@ def translator(options: Options) -> ProcessChunk:
     settings: dict[str, Any] = {
         "ensemble": others,
         "to": options.to,
+        "source_language": options.source_language,
         "prefix": options.prefix,
         "banned": options.banned,
         **options.search,

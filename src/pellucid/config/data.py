@@ -42,6 +42,10 @@ class DataConfig:
     with the language of its translation. The languages of a pair are those of its columns
     `source_language` and `target_language`, else those in the file's name, as in train.en-de.tsv.
     Each pair serves both directions. Empty means one direction."""
+    languages: tuple[str, ...] = ()
+    """Languages of one denoising model for several (mBART), such as en de zh. The language of a
+    text is that of its column `language`, else the one in its file's name, as in news.de.gz or
+    news.de.jsonl. Empty means that texts are not marked with a language."""
     max_length: int = 256
     """Maximum tokens of an example. Translation leaves out pairs with more on either side and
     counts them. Other tasks count special tokens: classification and similarity cut longer texts
@@ -54,6 +58,8 @@ class DataConfig:
         check_at_most(MAX_LENGTHS, self)
         if len(set(self.labels)) < len(self.labels) or "" in self.labels:
             raise ConfigError(f"labels={self.labels}: names must differ, and not be empty.")
+        if len(set(self.languages)) < len(self.languages) or "" in self.languages:
+            raise ConfigError(f"languages={self.languages}: codes must differ, and not be empty.")
         for direction in self.directions:
             if len(set(direction.split("-"))) != 2 or not all(direction.split("-")):
                 raise ConfigError(
@@ -68,8 +74,9 @@ class DataConfig:
 
     @property
     def all_languages(self) -> tuple[str, ...]:
-        """The languages of all directions."""
-        return tuple(dict.fromkeys(code for each in self.directions for code in each.split("-")))
+        """The languages of all texts and directions."""
+        of_pairs = (code for each in self.directions for code in each.split("-"))
+        return tuple(dict.fromkeys((*self.languages, *of_pairs)))
 
 
 @dataclass(frozen=True, kw_only=True)

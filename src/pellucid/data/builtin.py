@@ -16,7 +16,8 @@ TEXT_LANGUAGE = "en"
 class GardenReader(Reader):
     """Sentences of the corpus: in two languages side by side, or the texts of one or two languages.
 
-    Its records of several directions are those of a file for each pair, such as `garden.en-de`.
+    Its records of several languages or directions are those of a file for each language, such as
+    `garden.en`, or for each pair, such as `garden.en-de`.
     split: `train` or `valid`, which have no clause in common.  Raises: UsageError if the task reads
     other columns than texts.
     """
@@ -31,7 +32,8 @@ class GardenReader(Reader):
         split: str = "train",
     ) -> None:
         languages = [config.source_language, config.target_language]
-        super().__init__(f"{GARDEN}.{'-'.join(languages)}" if config.directions else GARDEN, config)
+        name = f"{GARDEN}.{'-'.join(filter(None, languages))}" if config.all_languages else GARDEN
+        super().__init__(name, config)
         required = [column for column in columns if not column.optional]
         if len(required) > 2 or any(c.kind not in ("text", "document") for c in required):
             names = ", ".join(column.name for column in required)
@@ -64,7 +66,8 @@ def garden_readers(
     n_sentences: int = N_SENTENCES,
     split: str = "train",
 ) -> list[GardenReader]:
-    """Return a reader, or for several directions one for each pair of languages."""
+    """Return a reader, or for several languages or directions one for each language or pair."""
     pairs = dict.fromkeys(tuple(sorted(each.split("-"))) for each in config.directions)
+    pairs |= dict.fromkeys((language, "") for language in config.languages)
     configs = [replace(config, source_language=a, target_language=b) for a, b in pairs]
     return [GardenReader(columns, c, n_sentences, split) for c in configs or [config]]

@@ -1,6 +1,6 @@
-"""The noise of BART on documents: pure functions of ids and a random generator.
+"""The noise of BART and mBART on documents: pure functions of ids and a random generator.
 
-Source: Lewis et al. 2020, section 2.2.
+Source: Lewis et al. 2020, section 2.2; Liu et al. 2020, section 2.2.
 """
 
 from typing import NamedTuple
@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pellucid.config.tasks.denoising import DenoisingConfig
+from pellucid.text.whole_words import WordBoundaries
 
 SENTENCE_ENDS = tuple(".!?。！？")
 
@@ -19,6 +20,8 @@ class DenoisingTokens(NamedTuple):
     """The id of the mask token."""
     ends_sentence: np.ndarray
     """(V,), True for each id of the vocabulary that ends a sentence."""
+    words: WordBoundaries | None = None
+    """For whole words: which pieces begin and end words."""
 
 
 def noise_document(
@@ -27,13 +30,8 @@ def noise_document(
     """Return a noised copy of a document (N,), at most as long."""
     if c.permute_sentences:
         ids = permute_sentences(ids, tokens.ends_sentence[ids], rng)
-    if c.infilled:
-        ids = infill(
-            ids,
-            draw_span_lengths(round(len(ids) * c.infilled), c.span_length, rng),
-            tokens.mask,
-            rng,
-        )
+    if c.infilled and len(ids):
+        ids = _infill_share(ids, c, tokens, rng)
     if c.masked:
         ids = ids.copy()
         ids[_choose(len(ids), c.masked, rng)] = tokens.mask
@@ -83,6 +81,20 @@ def infill(ids: np.ndarray, lengths: np.ndarray, mask: int, rng: np.random.Gener
     noised = np.full(len(is_span), mask, ids.dtype)
     noised[~is_span] = ids[starts[~is_span]]
     return noised
+
+
+def _infill_share(
+    ids: np.ndarray, c: DenoisingConfig, tokens: DenoisingTokens, rng: np.random.Generator
+) -> np.ndarray:
+    """Infill a share of the tokens, or of the words, of a document."""
+    if tokens.words is None:
+        lengths = draw_span_lengths(round(len(ids) * c.infilled), c.span_length, rng)
+        return infill(ids, lengths, tokens.mask, rng)
+    numbers = tokens.words.number_words(ids[None])[0]
+    words = np.split(ids, np.flatnonzero(np.diff(numbers)) + 1)
+    lengths = draw_span_lengths(round(len(words) * c.infilled), c.span_length, rng)
+    mask, noised = np.array([tokens.mask]), infill(np.arange(len(words)), lengths, -1, rng)
+    return np.concatenate([mask if i < 0 else words[i] for i in noised])
 
 
 def _choose(n: int, share: float, rng: np.random.Generator) -> np.ndarray:

@@ -36,6 +36,13 @@ def file_languages(file: str, config: DataConfig) -> tuple[str, str]:
     return config.source_language, config.target_language
 
 
+def text_language(file: str, config: DataConfig) -> str:
+    """Return which of `data.languages` a part of a file's name is (`news.de.gz`), "" if none."""
+    known = {language.lower(): language for language in config.languages}
+    parts = [part for part in plain_name(file).split(".")[1:] if part in known]
+    return known[parts[-1]] if parts else ""
+
+
 def _ending_code(file: str) -> str:
     name, _, ending = plain_name(file).rpartition(".")
     is_code = name and CODE.fullmatch(ending) and not has_known_ending(file)

@@ -10,9 +10,9 @@ from pellucid.explain.tokens import Token, align_read, align_written, special_to
 from pellucid.formats.bundle import Bundle
 from pellucid.formats.special_ids import wrap_source, wrap_target
 from pellucid.inference.generate import generate
+from pellucid.inference.languages import choose_languages
 from pellucid.inference.logits import Inputs
 from pellucid.inference.methods import can_generate
-from pellucid.inference.target_language import choose_target_language
 from pellucid.inference.translate import translate
 from pellucid.text.guard import clean_text
 from pellucid.text.template import Slot
@@ -50,6 +50,8 @@ class Writing:
     """This text; None: what the model writes by its search settings."""
     to: str = ""
     """Target language of a translator with several."""
+    source_language: str = ""
+    """Language of the text, for a translator that marks it (mBART)."""
     max_new: int = 8
     """Tokens with which a decoder alone continues the text, at most."""
 
@@ -75,7 +77,8 @@ def read_rows(bundle: Bundle, text: str, writing: Writing) -> Rows:
         return _encoder_rows(bundle, texts)
     if bundle.model.encoder is None:
         return _decoder_rows(bundle, texts[0], writing)
-    return _translation_rows(choose_target_language(bundle, writing.to), texts[0], writing.target)
+    bundle = choose_languages(bundle, writing.to, writing.source_language)
+    return _translation_rows(bundle, texts[0], writing.target)
 
 
 def _encoder_rows(bundle: Bundle, texts: Sequence[str]) -> Rows:

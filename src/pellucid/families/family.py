@@ -114,6 +114,8 @@ class Family:
     """Roles of the special tokens in a search."""
     special_tokens: SpecialTokens = BERT_TOKENS
     """Special tokens of a newly trained tokenizer."""
+    objectives: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Settings of tasks that differ from the task's defaults, by task."""
 
     @property
     def config_class(self) -> type:

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from pellucid.config.decoding import Roles
 from pellucid.families.bart import BART
+from pellucid.text.special_tokens import MBART_TOKENS
 
 LARGE = replace(BART.presets["large"], norm_place="pre", scale_embeddings=True)
 
@@ -22,4 +23,7 @@ MBART = replace(
     presets={"large": LARGE},
     heads={f"M{architecture}": heads for architecture, heads in BART.heads.items()},
     roles=Roles(start="last", banned=("pad",)),
+    special_tokens=MBART_TOKENS,
+    # Liu et al. 2020, section 2.2: 35 % of the words, spans of 3.5 words on average.
+    objectives={"denoising": {"infilled": 0.35, "span_length": 3.5, "whole_words": True}},
 )

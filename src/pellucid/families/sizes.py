@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from pellucid.families.bart import BART
 from pellucid.families.catalog import LOCAL_FAMILIES, PUBLISHED_FAMILIES
+from pellucid.families.mbart import MBART
 
 
 class Size(NamedTuple):
@@ -15,15 +16,22 @@ class Size(NamedTuple):
     """The dataclass of the family's settings; `vocab_size` is 0 where the tokenizer decides."""
 
 
-# No small BART is published. These have the widths of the small BERTs (Turc et al. 2019), with
-# their layers in each of both stacks.
+# No small BART or mBART is published. These have the widths of the small BERTs (Turc et al. 2019),
+# with their layers in each of both stacks.
 _SMALL_BARTS = {
-    "bart-tiny": replace(
-        BART.preset, d_model=128, n_encoder_layers=2, n_decoder_layers=2, n_heads=2, d_ff=512
-    ),
-    "bart-mini": replace(
-        BART.preset, d_model=256, n_encoder_layers=4, n_decoder_layers=4, n_heads=4, d_ff=1024
-    ),
+    f"{family.name}-{name}": Size(
+        family.name,
+        replace(
+            family.preset,
+            d_model=d_model,
+            n_encoder_layers=n_layers,
+            n_decoder_layers=n_layers,
+            n_heads=d_model // 64,
+            d_ff=4 * d_model,
+        ),
+    )
+    for family in (BART, MBART)
+    for name, d_model, n_layers in (("tiny", 128, 2), ("mini", 256, 4))
 }
 
 SIZES: dict[str, Size] = {
@@ -33,6 +41,6 @@ SIZES: dict[str, Size] = {
         for f in PUBLISHED_FAMILIES.values()
         for size, c in f.presets.items()
     },
-    **{size: Size(BART.name, c) for size, c in _SMALL_BARTS.items()},
+    **_SMALL_BARTS,
 }
 """Sizes of our own families by their own names, those of published ones as FAMILY-SIZE."""

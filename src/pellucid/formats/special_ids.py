@@ -49,6 +49,12 @@ def find_token_id(bundle: "Bundle", role: str) -> int | None:
     return tokenizer.roles.get(role) if tokenizer.is_present else None
 
 
+def find_role_ids(tokenizer: Tokenizer) -> dict[str, int]:
+    """Return the ids for config.json of padding, start and end, as far as there are such tokens."""
+    roles = [role for role in ("pad", "bos", "eos") if role in tokenizer.roles]
+    return {f"{role}_token_id": tokenizer.roles[role] for role in roles}
+
+
 def wrap_source(bundle: "Bundle", ids: Sequence[int]) -> list[int]:
     """Add the special tokens that the model reads around a source text.
 

@@ -10,6 +10,7 @@ from pellucid.formats.bundle import Bundle
 from pellucid.formats.heads import check_expressible
 from pellucid.formats.huggingface import PublishedModel, build_hf_config
 from pellucid.formats.marian_export import to_marian
+from pellucid.formats.special_ids import find_role_ids
 from pellucid.nn.model import Transformer
 
 
@@ -72,11 +73,7 @@ def _collect_token_ids(bundle: Bundle) -> dict[str, int]:
     if bundle.token_ids or not tokenizer.is_present:
         # Forced ids belong to generation_config.json.
         return {k: i for k, i in bundle.token_ids.items() if not k.startswith("forced_")}
-    ids = {
-        f"{role}_token_id": tokenizer.roles[role]
-        for role in ("pad", "bos", "eos")
-        if role in tokenizer.roles
-    }
+    ids = find_role_ids(tokenizer)
     if bundle.model.encoder is not None and bundle.model.decoder is not None:
         ids["decoder_start_token_id"] = bundle.special_ids.start
     return ids

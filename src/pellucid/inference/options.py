@@ -28,6 +28,8 @@ class CallOptions:
     """Control code before each prompt; empty means none."""
     to: str = ""
     """Target language of a translator with several; "" means the one that the model names."""
+    source_language: str = ""
+    """Language of the texts, for a translator that marks them with it."""
     first: int = 0
     """Number of the first text. Samples depend on the text's number and the seed."""
     progress: Callable[[int], None] | None = None

@@ -9,9 +9,9 @@ from pellucid.decoding.long import rejoin, split_long
 from pellucid.decoding.search import Hypothesis
 from pellucid.formats.bundle import Bundle
 from pellucid.formats.special_ids import wrap_source
+from pellucid.inference.languages import choose_languages
 from pellucid.inference.methods import check_can_translate, combine_models, search
 from pellucid.inference.options import NO_OPTIONS, CallOptions, max_positions, prefix_rows
-from pellucid.inference.target_language import choose_target_language
 from pellucid.text.guard import clean_text
 
 
@@ -55,7 +55,7 @@ def translate(
     Raises: UsageError if the model cannot translate, or as `combine_models` and `clean_text`.
     """
     check_can_translate(bundle)
-    bundle = choose_target_language(bundle, call.to)
+    bundle = choose_languages(bundle, call.to, call.source_language)
     config = config or bundle.decoding
     limit = max_positions(bundle, call)
     sources = _sources(bundle, texts, limit)  # of each text, its parts

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -12,16 +13,16 @@ from pellucid.config.decoding import Roles
 from pellucid.config.head import HeadConfig
 from pellucid.config.tasks.encoder_decoders import EncoderDecoderConfig
 from pellucid.data.batching import evaluation_batches
-from pellucid.data.examples import ValidationData
+from pellucid.data.examples import Examples, ExamplesSubset, ValidationData
 from pellucid.errors import ConfigError
 from pellucid.families.catalog import ALL_FAMILIES, PUBLISHED_FAMILIES
 from pellucid.formats.bundle import Bundle
-from pellucid.formats.special_ids import template_ids
 from pellucid.nn.base import Model
 from pellucid.nn.losses import cross_entropy, perplexity
 from pellucid.nn.masks import keep_from
 from pellucid.nn.model import materialize
-from pellucid.tasks.encoder import get_family_head, is_encoder_decoder
+from pellucid.tasks.encoder import find_first_token, get_family_head, is_encoder_decoder
+from pellucid.tasks.language_codes import set_language
 from pellucid.tasks.padding import pad_texts
 from pellucid.tasks.protocol import Task, TaskInputs, Term
 from pellucid.tasks.starting_weights import copy_starting_weights
@@ -68,7 +69,7 @@ class EncoderDecoderTask(Task):
             )
         inputs.tokenizers.source.id("pad")
         inputs.tokenizers.target.id("pad")
-        self._first_token()
+        find_first_token(inputs)
 
     def build(self, seed: int) -> nn.Module:
         """Build the model of the run's config."""
@@ -84,14 +85,37 @@ class EncoderDecoderTask(Task):
         """Return the ids of source and target of each example. All random choices use `seed`."""
         return examples
 
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Names of groups of examples, such as directions, whose losses are also reported.
+
+        If there are groups, the last column of an example is the number of its group.
+        """
+        return ()
+
+    @cached_property
+    def codes(self) -> np.ndarray | None:
+        """(G, 2), the ids of the language codes of source and target, by group.
+
+        One row without groups; None if the tokenizer's template has no language code.
+        """
+        return None
+
     def collate(self, examples: Sequence[Ids], seed: int) -> PairBatch:
         """Return examples as a batch, with special tokens."""
         pairs = self.make_pairs(examples, seed)
         source, target = self.inputs.tokenizers.source, self.inputs.tokenizers.target
         source_ids, lengths = pad_texts([ids for ids, _ in pairs], source)
         labels, target_lengths = pad_texts([ids for _, ids in pairs], target)
+        if self.codes is not None:
+            codes = self.codes[[self._find_group(each) for each in examples]]  # (B, 2)
+            source_ids = set_language(source_ids, source, codes[:, 0])
+            labels = set_language(labels, target, codes[:, 1])
+        first = find_first_token(self.inputs)
         target_ids = np.roll(labels, 1, axis=1)
-        target_ids[:, 0] = self._first_token()
+        target_ids[:, 0] = labels[np.arange(len(labels)), target_lengths - 1]
+        if first is not None:
+            target_ids[:, 0] = first
         real = np.arange(labels.shape[1]) < target_lengths[:, None]  # (B, T)
         target_ids[~real] = target.id("pad")
         return PairBatch(
@@ -123,18 +147,31 @@ class EncoderDecoderTask(Task):
     def validate(
         self, module: nn.Module, validation: ValidationData, device: torch.device
     ) -> dict[str, float]:
-        """Return unsmoothed loss and perplexity per target token.
+        """Return unsmoothed loss and perplexity per target token, and the loss of each group.
 
         What `collate` draws is the same in every validation.
         """
+        examples = validation.examples
+        total, count = self._sum_loss(module, examples, device)
+        scores = {"loss": total / max(count, 1), "perplexity": perplexity(total, count)}
+        numbers = [self._find_group(examples[i]) for i in range(len(examples)) if self.groups]
+        for number in np.unique(np.array(numbers, np.int64)):
+            part = ExamplesSubset(examples, np.flatnonzero(np.array(numbers) == number))
+            total, count = self._sum_loss(module, part, device)
+            scores[f"loss_{self.groups[number]}"] = total / count
+        return scores
+
+    def _sum_loss(
+        self, module: nn.Module, examples: Examples, device: torch.device
+    ) -> tuple[float, int]:
+        """Return the summed loss of the target tokens, and their number."""
         total, count = 0.0, 0
         with torch.inference_mode():
-            for number, indices in enumerate(evaluation_batches(validation.examples.lengths)):
-                examples = [validation.examples[i] for i in indices]
-                batch = self.collate(examples, number).to(device)
+            for number, indices in enumerate(evaluation_batches(examples.lengths)):
+                batch = self.collate([examples[i] for i in indices], number).to(device)
                 total += float(cross_entropy(compute_logits(module, batch), batch.labels))
                 count += len(batch.labels)
-        return {"loss": total / max(count, 1), "perplexity": perplexity(total, count)}
+        return total, count
 
     def export(self, module: nn.Module) -> Mapping[str, Bundle]:
         """Return the only model of this task."""
@@ -160,10 +197,9 @@ class EncoderDecoderTask(Task):
         family = ALL_FAMILIES[self.inputs.config.family]
         return getattr(family, "roles", Roles())
 
-    def _first_token(self) -> int:
-        """Return the first decoder input: the start token, or the last token of a text."""
-        target, role = self.inputs.tokenizers.target, self._roles.start
-        return template_ids(target)[1][-1] if role == "last" else target.id(role)
+    def _find_group(self, example: Ids) -> int:
+        """Return the number of an example's group; 0 without groups."""
+        return int(example[-1][0]) if self.groups else 0
 
 
 def compute_logits(module: nn.Module, batch: PairBatch) -> Tensor:

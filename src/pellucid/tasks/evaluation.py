@@ -18,10 +18,12 @@ from pellucid.data.files import expand_names
 from pellucid.data.records import FileRecords, Records, read_records
 from pellucid.data.store import build_store
 from pellucid.errors import UsageError
+from pellucid.families.catalog import PUBLISHED_FAMILIES
 from pellucid.formats.bundle import Bundle
 from pellucid.tasks.catalog import build_task
 from pellucid.tasks.model_task import choose_task
 from pellucid.tasks.protocol import TaskInputs
+from pellucid.text.published.language import list_languages
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +62,7 @@ def evaluate(
     """
     bundle = replace(bundle, task=choose_task(bundle, options.task))
     inputs = build_task_inputs(bundle, data, **options.objective)
+    data = inputs.config.data
     task, columns = build_task(inputs), inputs.config.objective.columns_for(data)
     records = _open_records(data, columns, inputs.labels)
     model = bundle.model.to(device).eval()
@@ -78,12 +81,18 @@ def build_task_inputs(bundle: Bundle, data: DataConfig, **settings: Any) -> Task
     """
     heads = bundle.model.head_configs
     objective = task_config(bundle.task, "the model").of_model(heads, bundle.embedding)
+    if bundle.family in PUBLISHED_FAMILIES:
+        of_family = PUBLISHED_FAMILIES[bundle.family].objectives.get(bundle.task, {})
+        objective = replace(objective, **of_family)
     if isinstance(objective, SummarizationConfig):
         objective = replace(objective, source_prefix=bundle.source_prefix)
     for name in settings:
         if not hasattr(objective, name):
             raise UsageError(f"--{name}: the task {bundle.task} has no such setting. Leave it out.")
     objective = replace(objective, **settings)
+    languages = list_languages(bundle.tokenizers.source)
+    if bundle.task == "denoising" and len(languages) > 1:
+        data = replace(data, languages=languages)
     labels = next((head.label_names for head in heads.values() if head.outputs), ())
     return TaskInputs(
         config=RunConfig(

@@ -19,6 +19,8 @@ and trains. The protocol supports:
 - **Pairs drawn per epoch** (NSP, SOP): `example` reads an example from the store. Its seed depends
   on (seed, epoch, index) alone, so a second segment drawn there is new in every epoch and the same
   after a resume. The example must not be longer than `lengths` says.
+- **Other shares of the data** (languages of mBART): `sample` returns a view of the training
+  examples that has some of them several times, or one in place of several, and `example` draws.
 - **Noise** (masks, corrupted spans, negatives): `collate` draws from its seed, which depends on the
   number of the micro-batch alone.
 """
@@ -107,6 +109,10 @@ class Task(Protocol):
     def example(self, examples: Examples, index: int, seed: int) -> Any:
         """Return one example for `collate`. `seed` differs from epoch to epoch."""
         return examples[index]
+
+    def sample(self, train: Examples) -> Examples:
+        """Return the examples of an epoch, if it does not have each training example once."""
+        return train
 
     def with_statistics(self, train: Examples) -> "Task":
         """Return the task with what it needs to know of all training examples, such as counts."""

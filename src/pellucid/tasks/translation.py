@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +11,6 @@ from torch import nn
 
 from pellucid.data.examples import (
     Encoded,
-    ExamplesSubset,
     LeftOutRecord,
     ValidationData,
     split_into_chunks,
@@ -19,11 +19,16 @@ from pellucid.data.languages import file_languages
 from pellucid.data.records import Record
 from pellucid.errors import ConfigError, DataError
 from pellucid.formats.bundle import Bundle
-from pellucid.inference.options import CallOptions
+from pellucid.formats.special_ids import find_role_ids
+from pellucid.inference.languages import choose_languages
+from pellucid.inference.options import NO_OPTIONS, CallOptions
 from pellucid.inference.translate import translate
 from pellucid.metrics.translation import bleu
 from pellucid.tasks.encoder_decoder import EncoderDecoderTask, Ids
+from pellucid.tasks.language_codes import find_code_ids
 from pellucid.text.language_tags import find_tag, language_tags
+from pellucid.text.pair import Tokenizers
+from pellucid.text.published.language import template_language
 
 
 class Pair(NamedTuple):
@@ -49,14 +54,34 @@ class TranslationTask(EncoderDecoderTask):
                 "data.directions: each language is read and written, but the tokenizer has one"
                 " vocabulary for each side. Set tokenizer.joint=true."
             )
-        known = language_tags(tokenizers.source)
-        missing = {each.split("-")[1] for each in directions} - known.keys()
-        if missing:
+        if self.codes is None:
+            self._check_tags()
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The directions."""
+        return self.inputs.config.data.directions
+
+    @cached_property
+    def codes(self) -> np.ndarray | None:
+        """(G, 2), the language codes of source and target in each direction, as those of mBART.
+
+        None if the tokenizer's template has none. Raises: ConfigError, UsageError if a language is
+        unknown.
+        """
+        tokenizers, data = self.inputs.tokenizers, self.inputs.config.data
+        if not template_language(tokenizers.source):
+            return None
+        pairs = [each.split("-") for each in data.directions]
+        pairs = pairs or [[data.source_language, data.target_language]]
+        if not all(map(all, pairs)):
             raise ConfigError(
-                f"data.directions: the tokenizer has no token for {', '.join(sorted(missing))}, but"
-                f" for {', '.join(known) or 'no language'}. Train a new one: leave out"
-                " tokenizer.path and start_from."
+                "this model marks texts with their language, but the languages of source and target"
+                " are not known. Set data.source_language and data.target_language."
             )
+        sources, targets = zip(*pairs, strict=True)
+        sides = (tokenizers.source, sources), (tokenizers.target, targets)
+        return np.array([find_code_ids(*side) for side in sides]).T
 
     def encode(self, records: Iterable[Record]) -> Iterator[Encoded | LeftOutRecord]:
         """Yield one example per pair: ids of source and target, without special tokens.
@@ -81,7 +106,7 @@ class TranslationTask(EncoderDecoderTask):
                 elif max(len(source), len(target)) > data.max_length:
                     yield LeftOutRecord("too long")
                 else:
-                    tag = find_tag(tokenizers.source, self._language(pair.direction))
+                    tag = find_tag(tokenizers.source, self._languages(pair.direction)[1])
                     lengths = (len(tag) + len(source) + n_source, len(target) + n_target)
                     ids = [[*tag, *source], target]
                     if pair.direction >= 0:
@@ -101,21 +126,32 @@ class TranslationTask(EncoderDecoderTask):
         their mean.
         """
         scores = super().validate(module, validation, device)
-        examples, directions = validation.examples, self.inputs.config.data.directions
-        numbers = np.array([examples[i][2][0] for i in range(len(examples)) if directions])
-        for number in np.unique(numbers):
-            chosen = ExamplesSubset(examples, np.flatnonzero(numbers == number))
-            part = super().validate(module, replace(validation, examples=chosen), device)
-            scores[f"loss_{directions[number]}"] = part["loss"]
         if self.inputs.config.best_by == "bleu":
             scores |= self._bleu(module, validation)
         return scores
 
     def export(self, module: nn.Module) -> Mapping[str, Bundle]:
-        """Return the only model of this task."""
-        bundle = super().export(module)["final"]
-        several = bool(self.inputs.config.data.directions)
-        return {"final": replace(bundle, languages=("", "")) if several else bundle}
+        """Return the only model of this task. By default it translates in the first direction."""
+        bundle, tokenizers = super().export(module)["final"], self.inputs.tokenizers
+        if self.codes is not None:
+            source, target = self._languages(0 if self.groups else -1)
+            ids = find_role_ids(tokenizers.target) | bundle.token_ids
+            bundle = choose_languages(replace(bundle, token_ids=ids), target, source)
+            if tokenizers.joint:  # one file, for `transformers` too
+                tokenizer = bundle.tokenizers.source
+                bundle = replace(bundle, tokenizers=Tokenizers(tokenizer, tokenizer))
+        return {"final": replace(bundle, languages=("", "")) if self.groups else bundle}
+
+    def _check_tags(self) -> None:
+        """Raises: ConfigError if the tokenizer has no token for the target of a direction."""
+        known = language_tags(self.inputs.tokenizers.source)
+        missing = {each.split("-")[1] for each in self.groups} - known.keys()
+        if missing:
+            raise ConfigError(
+                f"data.directions: the tokenizer has no token for {', '.join(sorted(missing))}, but"
+                f" for {', '.join(known) or 'no language'}. Train a new one: leave out"
+                " tokenizer.path and start_from."
+            )
 
     def _pairs(self, record: Record) -> Iterator[Pair]:
         """Yield a record in each direction in which it can be read."""
@@ -147,10 +183,13 @@ class TranslationTask(EncoderDecoderTask):
             )
         return first, second
 
-    def _language(self, direction: int) -> str:
-        """Return the target language of a direction."""
+    def _languages(self, direction: int) -> tuple[str, str]:
+        """Return the source and target language of a direction."""
         data = self.inputs.config.data
-        return data.target_language if direction < 0 else data.directions[direction].split("-")[1]
+        if direction < 0:
+            return data.source_language, data.target_language
+        source, target = data.directions[direction].split("-")
+        return source, target
 
     def _bleu(self, module: nn.Module, validation: ValidationData) -> dict[str, float]:
         bundle = self.export(module)["final"]
@@ -158,8 +197,8 @@ class TranslationTask(EncoderDecoderTask):
         directions, scores = self.inputs.config.data.directions, dict[str, float]()
         for number in sorted({pair.direction for pair in pairs}):
             chosen = [pair for pair in pairs if pair.direction == number]
-            language = self._language(number)
-            call = CallOptions(to=language if directions else "")
+            source, language = self._languages(number)
+            call = CallOptions(to=language, source_language=source) if directions else NO_OPTIONS
             results = translate(bundle, [pair.source for pair in chosen], call=call)
             texts, references = [best.text for best, *_ in results], [p.target for p in chosen]
             name = f"bleu_{directions[number]}" if directions else "bleu"

@@ -6,6 +6,8 @@ from typing import NamedTuple
 from pellucid.text.template import END_TOKEN_ONLY
 from pellucid.text.tokenizer import TOKENS
 
+LANGUAGE = "lang"
+
 
 class SpecialTokens(NamedTuple):
     """The special tokens of a tokenizer."""
@@ -13,11 +15,22 @@ class SpecialTokens(NamedTuple):
     tokens: Mapping[str, str]
     """Each role's token; their order is that of their ids, from 0."""
     single: tuple[str, ...]
-    """Template of one text: "A" is the text, other words are roles."""
+    """Template of one text: "A" is the text, "lang" its language, other words are roles."""
     pair: tuple[str, ...]
     """Template of two texts; ":1" marks the second segment."""
     extra: tuple[str, ...] = ()
-    """Tokens without a role, such as control codes."""
+    """Tokens without a role, such as control codes. If templates have a language, these are all
+    languages, and the first one is that of the templates."""
+
+    @property
+    def has_languages(self) -> bool:
+        """Whether texts are marked with their language."""
+        return LANGUAGE in self.single
+
+    @property
+    def names(self) -> dict[str, str]:
+        """The token of each name in the templates."""
+        return {**self.tokens, **({LANGUAGE: self.extra[0]} if self.has_languages else {})}
 
     @property
     def all(self) -> list[str]:
@@ -54,6 +67,8 @@ BART_TOKENS = SpecialTokens(
     ("bos", "A", "eos", "eos", "B", "eos"),
 )
 """Source: Lewis et al. 2020, released vocabulary."""
+MBART_TOKENS = BART_TOKENS._replace(single=("A", "eos", LANGUAGE), pair=("A", "B", "eos", LANGUAGE))
+"""Source: Liu et al. 2020, section 2.2, and the released vocabulary. `extra` has the languages."""
 T5_TOKENS = SpecialTokens(
     {"pad": "<pad>", "eos": "</s>", "unk": "<unk>"},
     ("A", "eos"),

@@ -53,7 +53,7 @@ def train_tokenizer(
     library.add_special_tokens(special.all)  # marks them; the trainer has set their ids
     vocab = library.get_vocab(with_added_tokens=True)
     library.post_processor = build_template_processor(
-        special.single, special.pair, special.tokens, vocab
+        special.single, special.pair, special.names, vocab
     )
     return Tokenizer(library, dict(special.tokens), config.kind)
 

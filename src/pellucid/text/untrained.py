@@ -43,6 +43,9 @@ def build_normalizer(config: TokenizerConfig, special: SpecialTokens) -> normali
         parts.append(normalizers.Replace(Regex(SPELLED), "< "))
         if "<|endoftext|>" in special.all:
             parts.append(normalizers.Replace(Regex(SPELLED_IN_BARS), "< "))
+        if special.has_languages:
+            spelled = [(token, token.replace("_", "_ ")) for token in special.extra]
+            parts += [normalizers.Replace(token, text) for token, text in spelled]
         if "[CLS]" in special.all:
             parts.append(normalizers.Replace(Regex(SPELLED_IN_BRACKETS), "[ "))
         parts.append(normalizers.Replace(Regex(r"\s+"), " "))

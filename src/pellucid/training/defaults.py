@@ -14,7 +14,7 @@ from pellucid.config.tasks.catalog import task_config
 from pellucid.config.tasks.fine_tuning import WARMUP_SHARE, fine_tuning
 from pellucid.config.training import TrainingConfig
 from pellucid.errors import ConfigError
-from pellucid.families.catalog import LOCAL_FAMILIES
+from pellucid.families.catalog import LOCAL_FAMILIES, PUBLISHED_FAMILIES
 from pellucid.families.run_config import build_run, section_classes
 from pellucid.families.sizes import SIZES
 from pellucid.formats.bundle import Bundle
@@ -62,6 +62,9 @@ def complete_settings(
     training |= _choose_updates({**training, **section}, defaults, context.n_examples)
     chosen = merge({**defaults.settings, "training": training}, model)
     chosen = merge(chosen, {"tokenizer": family.tokenizer if family else {}})
+    published = PUBLISHED_FAMILIES.get(model["family"])
+    objective = published.objectives.get(task.name, {}) if published else {}
+    chosen = merge(chosen, {"objective": objective})
     return build_run(merge(merge(chosen, settings), {"size": model["size"]}), where), notes
 
 

@@ -2,13 +2,14 @@
 
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 from pellucid.config.run import RunConfig
-from pellucid.data.batching import Order
+from pellucid.config.training import TrainingConfig
 from pellucid.data.store import ExampleStore
 from pellucid.errors import ConfigError
 from pellucid.training.corpus import Corpus, LabelCounts
-from pellucid.training.epochs import count_updates, describe_batch
+from pellucid.training.epochs import describe_batch
 
 MOST_LABELS = 20
 """Labels of a column whose counts are shown."""
@@ -36,12 +37,15 @@ def check_fits(config: RunConfig, train: ExampleStore, validation: ExampleStore)
 
 
 def describe_data(
-    config: RunConfig, corpus: Corpus, train: ExampleStore, order: Order
+    config: RunConfig, corpus: Corpus, train: ExampleStore, counted: TrainingConfig
 ) -> Iterator[str]:
-    """Yield messages: labels, cut texts, duplicates, and the numbers of examples and updates."""
+    """Yield messages: labels, cut texts, duplicates, and the numbers of examples and updates.
+
+    counted: the settings with the number of updates.
+    """
     yield from _describe_labels(corpus.training.labels)
     yield from _describe_problems(config, corpus, train)
-    yield _summarize(config, train, order)
+    yield _summarize(config.model, train, counted)
 
 
 def _describe_labels(counts: LabelCounts) -> Iterator[str]:
@@ -76,8 +80,7 @@ def _describe_problems(config: RunConfig, corpus: Corpus, train: ExampleStore) -
         )
 
 
-def _summarize(config: RunConfig, train: ExampleStore, order: Order) -> str:
-    model, c = config.model, count_updates(config.training, train.lengths, order)
+def _summarize(model: Any, train: ExampleStore, c: TrainingConfig) -> str:
     layers = f"{model.n_encoder_layers}+{model.n_decoder_layers} layers"
     left_out = "".join(f", {n:,} {reason}" for reason, n in train.left_out.items())
     return (

@@ -16,26 +16,23 @@ from pellucid.data.languages import languages
 from pellucid.data.records import Record
 from pellucid.data.store import ExampleStore, build_store, content_key
 from pellucid.errors import ConfigError, DataError
-from pellucid.families.catalog import ALL_FAMILIES
-from pellucid.files import publish, remove
+from pellucid.files import remove
 from pellucid.formats.bundle import Bundle
 from pellucid.formats.locate import locate as locate_model
 from pellucid.formats.open_model import open_model
 from pellucid.nn.device import choose_device
 from pellucid.tasks.catalog import build_task
 from pellucid.tasks.protocol import Task, TaskInputs
-from pellucid.text.pair import Tokenizers
-from pellucid.text.published.open import open_tokenizers
-from pellucid.text.special_tokens import TRANSLATION_TOKENS
-from pellucid.text.train import train_tokenizers
 from pellucid.training import checkpoints
 from pellucid.training.corpus import Corpus
 from pellucid.training.defaults import RunContext, check_settings, complete_settings
 from pellucid.training.distribution import World
 from pellucid.training.encoded_data import check_fits, describe_data
-from pellucid.training.inputs import dump_facts, new_inputs, open_run_tokenizers, read_inputs
+from pellucid.training.epochs import count_updates
+from pellucid.training.inputs import dump_facts, new_inputs, read_inputs
 from pellucid.training.reporter import Reporter
 from pellucid.training.run_directory import RunDirectory
+from pellucid.training.tokenizers import make_tokenizers
 from pellucid.training.vectors import check_files, load_vectors
 
 REPORT_EVERY = 1000
@@ -94,7 +91,7 @@ def prepare_run(
             reporter.log(note)
     else:
         world.wait()
-    tokenizers = _make_tokenizers(config, corpus, run, start or teacher, reporter)
+    tokenizers = make_tokenizers(config, corpus, run, start or teacher, reporter)
     if config.start_from and start is None:  # a resumed run uses its own copies
         inputs = replace(read_inputs(run), config=config)
     else:
@@ -106,15 +103,17 @@ def prepare_run(
     if world.is_main:
         world.wait()
     check_fits(config, train, validation)
+    sampled = task.sample(train)
     longest = tuple(int(n) for n in train.lengths.max(axis=0))
     vectors = {} if resumes else load_vectors(config, tokenizers, reporter)
     inputs = replace(inputs, longest=longest, vectors=vectors)
     if world.is_main:
         run.record_facts(dump_facts(inputs))
         _remove_other_stores(run, train, validation)
-        for message in describe_data(config, corpus, train, task.order):
+        counted = count_updates(config.training, sampled.lengths, task.order)
+        for message in describe_data(config, corpus, train, counted):
             reporter.log(message)
-    data = TrainingData(train, ValidationData(validation, corpus.valid))
+    data = TrainingData(sampled, ValidationData(validation, corpus.valid))
     return PreparedRun(config, build_task(inputs).with_statistics(train), data, start)
 
 
@@ -147,34 +146,6 @@ def _open_with_tokenizer(name: str) -> Bundle:
             " tokenizer files into it."
         )
     return model
-
-
-def _make_tokenizers(
-    config: RunConfig, corpus: Corpus, run: RunDirectory, model: Bundle | None, reporter: Reporter
-) -> Tokenizers:
-    """Return the run's tokenizers. They are trained, or copied from the model, once per run."""
-    if run.tokenizers.is_dir():
-        return open_run_tokenizers(run, config)
-    if model is not None:
-        tokenizers = model.tokenizers
-    elif config.start_from:
-        raise DataError(
-            f"{run.tokenizers} is missing: the tokenizer that came with {config.start_from}. Copy"
-            " it there from that model, or use another run_dir."
-        )
-    elif config.tokenizer.path:
-        tokenizers = open_tokenizers(Path(config.tokenizer.path))
-        if ALL_FAMILIES[config.family].special_tokens == TRANSLATION_TOKENS:
-            tokenizers = tokenizers.with_end_tokens()
-    else:
-        reporter.log("learning the tokenizer")
-        special = ALL_FAMILIES[config.family].special_tokens
-        extra = (*special.extra, *config.objective.extra_tokens(corpus.labels, config.data))
-        special = special._replace(extra=extra)
-        tokenizers = train_tokenizers(corpus.texts, config.tokenizer, special)
-    with publish(run.tokenizers) as temp:
-        tokenizers.save(temp)
-    return open_run_tokenizers(run, config)
 
 
 def _check_task(task: Task, world: World) -> None:

@@ -10,6 +10,7 @@ from pellucid.config.tasks.encoders import ADAMW
 
 TRANSFORMER_SIZES = ("tiny", "small", "base", "big")
 BART_SIZES = ("bart-tiny", "bart-mini", "bart-base", "bart-large")
+MBART_SIZES = ("mbart-tiny", "mbart-mini", "mbart-large")
 T5_SIZES = ("t5-efficient-tiny", "t5-efficient-mini", "t5-small", "t5-base", "t5-large")
 PRETRAINING: dict[str, Any] = {**ADAMW, "rate": 1e-3, "schedule": "inverse-sqrt", "warmup": 500}
 """Training settings of pretraining, with a rate for small models."""

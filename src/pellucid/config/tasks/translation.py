@@ -7,7 +7,11 @@ from typing import NamedTuple
 from pellucid.config.columns import LANGUAGES, PAIR, Column
 from pellucid.config.data import DataConfig
 from pellucid.config.tasks.base import LOSS, Defaults
-from pellucid.config.tasks.encoder_decoders import TRANSFORMER_SIZES, EncoderDecoderConfig
+from pellucid.config.tasks.encoder_decoders import (
+    MBART_SIZES,
+    TRANSFORMER_SIZES,
+    EncoderDecoderConfig,
+)
 
 
 class _Choice(NamedTuple):
@@ -41,7 +45,7 @@ class TranslationConfig(EncoderDecoderConfig):
     columns = PAIR
     metrics = {**LOSS, "perplexity": "lower", "bleu": "higher"}  # noqa: RUF012 (never changed)
     example_files = ("my.en", "my.de")
-    sizes = (*TRANSFORMER_SIZES, "rnn")
+    sizes = (*TRANSFORMER_SIZES, "rnn", *MBART_SIZES)
 
     label_smoothing: float = 0.1
     """Fraction of the target's probability to distribute over the vocabulary."""
