@@ -32,7 +32,7 @@ from pellucid.tasks.protocol import TaskInputs
 from pellucid.text.pair import Tokenizers
 from pellucid.text.published.language import language_token
 from pellucid.text.published.open import open_tokenizers
-from pellucid.text.special_tokens import MBART_TOKENS
+from pellucid.text.special_tokens import BART_TOKENS, MBART_TOKENS
 from pellucid.text.train import train_tokenizers
 from tasks.small import TRAINING, by_heart, resumed_and_whole, trained, validation_data_of
 from text.published import samples as published
@@ -131,6 +131,9 @@ def test_a_language_is_named_and_known():
         list(task.encode([Record("a.txt", 4, ("A dog.", None))]))
     with pytest.raises(UsageError, match=r"marked as 'fr' here. Known: en_XX, de_XX, zh_XX"):
         task_of("denoising", languages=("en", "fr")).check()
+    plain = train_tokenizers(lambda: [("a dog",)], TokenizerConfig(vocab_size=300), BART_TOKENS)
+    with pytest.raises(ConfigError, match=r"has no codes of languages. Use a size such as mbart"):
+        task_of("denoising", plain, languages=("en",)).check()
     with pytest.raises(ConfigError, match=r"languages of source and target are not known"):
         task_of("translation").check()
 
@@ -277,7 +280,8 @@ def test_both_directions_are_memorized(translator):  # authority: the texts
     assert [t.text for t in back] == list(english)
     forth = model.translate(english, to="de", source_language="en")
     assert [t.text for t in forth] == list(german)
-    for chosen in ({}, {"to": "de"}, {"source_language": "en"}):
+    choices: list[Any] = [{}, {"to": "de"}, {"source_language": "en"}]
+    for chosen in choices:
         with pytest.raises(UsageError, match="in several directions, and none is chosen"):
             model.translate(english, **chosen)
     with pytest.raises(UsageError, match=r"marked as 'fr' here. Known: en_XX, de_XX, zh_XX"):
@@ -290,7 +294,7 @@ def test_transformers_translates_alike(translator, tmp_path):
     task, trainer, _ = translator
     one = task_of("translation", task.inputs.tokenizers, source_language="de", target_language="en")
     save_bundle(tmp_path / "m", replace(one.export(trainer.module.eval())["final"], card="card"))
-    peer = MBartForConditionalGeneration.from_pretrained(tmp_path / "m").eval()
+    peer: Any = MBartForConditionalGeneration.from_pretrained(tmp_path / "m").eval()
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "m")
     codes = codes_of(task.inputs.tokenizers)
     assert peer.config.decoder_start_token_id == codes["en"]

@@ -26,6 +26,8 @@ class Options:
     """Which field of the files each column is read from, as in data.columns."""
     directions: tuple[str, ...] = ()
     """Directions of one translator for several, as in data.directions."""
+    languages: tuple[str, ...] = ()
+    """Languages of one denoising model for several, as in data.languages."""
     documents: Literal["line", "blank_line", "file"] = DataConfig.documents
     """Where a document ends in plain text."""
     max_length: int = DataConfig.max_length
@@ -48,6 +50,7 @@ def run(options: Options) -> int:
     config = DataConfig(
         columns=options.columns,
         directions=options.directions,
+        languages=options.languages,
         documents=options.documents,
         max_length=options.max_length,
         max_line_bytes=options.max_line_bytes,

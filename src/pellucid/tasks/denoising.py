@@ -14,12 +14,13 @@ from pellucid.data.examples import Encoded, Examples, LeftOutRecord
 from pellucid.data.language_sampling import SampledExamples, sampling_factors
 from pellucid.data.languages import text_language
 from pellucid.data.records import Record
-from pellucid.errors import DataError
+from pellucid.errors import ConfigError, DataError
 from pellucid.formats.bundle import Bundle
 from pellucid.tasks.documents import encode_documents
 from pellucid.tasks.encoder import max_text_tokens
 from pellucid.tasks.encoder_decoder import EncoderDecoderTask, Ids
 from pellucid.tasks.language_codes import find_code_ids
+from pellucid.text.published.language import template_language
 from pellucid.text.whole_words import find_word_boundaries
 
 
@@ -32,7 +33,13 @@ class DenoisingTask(EncoderDecoderTask):
         super().check()
         max_text_tokens(self.inputs)
         self.inputs.tokenizers.source.id("mask")
-        find_code_ids(self.inputs.tokenizers.source, self.groups)
+        tokenizer = self.inputs.tokenizers.source
+        if self.groups and not template_language(tokenizer):
+            raise ConfigError(
+                "data.languages: the tokenizer of this model has no codes of languages. Use a size"
+                " such as mbart-tiny, or leave the languages out."
+            )
+        find_code_ids(tokenizer, self.groups)
 
     @property
     def groups(self) -> tuple[str, ...]:

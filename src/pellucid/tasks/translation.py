@@ -135,7 +135,7 @@ class TranslationTask(EncoderDecoderTask):
         bundle, tokenizers = super().export(module)["final"], self.inputs.tokenizers
         if self.codes is not None:
             source, target = self._languages(0 if self.groups else -1)
-            ids = find_role_ids(tokenizers.target) | bundle.token_ids
+            ids = {**find_role_ids(tokenizers.target), **bundle.token_ids}
             bundle = choose_languages(replace(bundle, token_ids=ids), target, source)
             if tokenizers.joint:  # one file, for `transformers` too
                 tokenizer = bundle.tokenizers.source
