@@ -71,6 +71,8 @@ def test_a_new_mbart_needs_languages(files, tmp_path):
         train({**settings, "data": {"train": [str(raw)]}})
     with pytest.raises(ConfigError, match="codes must differ"):
         train({**settings, "data": {"train": files, "languages": ["en", "en"]}})
+    with pytest.raises(ConfigError, match="write codes with an underscore"):
+        train({**settings, "data": {"train": files, "languages": ["zh-TW"]}})
     objective = {"language_exponent": 1.5}
     with pytest.raises(ConfigError, match=r"language_exponent=1\.5 must be from 0"):
         train({**settings, "data": {"train": files}, "objective": objective})

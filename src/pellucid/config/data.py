@@ -60,6 +60,10 @@ class DataConfig:
             raise ConfigError(f"labels={self.labels}: names must differ, and not be empty.")
         if len(set(self.languages)) < len(self.languages) or "" in self.languages:
             raise ConfigError(f"languages={self.languages}: codes must differ, and not be empty.")
+        if any("-" in language for language in self.languages):
+            raise ConfigError(
+                f"languages={self.languages}: write codes with an underscore, such as zh_TW."
+            )
         for direction in self.directions:
             if len(set(direction.split("-"))) != 2 or not all(direction.split("-")):
                 raise ConfigError(

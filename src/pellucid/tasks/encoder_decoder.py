@@ -113,9 +113,8 @@ class EncoderDecoderTask(Task):
             labels = set_language(labels, target, codes[:, 1])
         first = find_first_token(self.inputs)
         target_ids = np.roll(labels, 1, axis=1)
-        target_ids[:, 0] = labels[np.arange(len(labels)), target_lengths - 1]
-        if first is not None:
-            target_ids[:, 0] = first
+        last = labels[np.arange(len(labels)), target_lengths - 1]
+        target_ids[:, 0] = last if first is None else first
         real = np.arange(labels.shape[1]) < target_lengths[:, None]  # (B, T)
         target_ids[~real] = target.id("pad")
         return PairBatch(

@@ -106,7 +106,7 @@ class TranslationTask(EncoderDecoderTask):
                 elif max(len(source), len(target)) > data.max_length:
                     yield LeftOutRecord("too long")
                 else:
-                    tag = find_tag(tokenizers.source, self._languages(pair.direction)[1])
+                    tag = find_tag(tokenizers.source, self._get_languages(pair.direction)[1])
                     lengths = (len(tag) + len(source) + n_source, len(target) + n_target)
                     ids = [[*tag, *source], target]
                     if pair.direction >= 0:
@@ -134,7 +134,7 @@ class TranslationTask(EncoderDecoderTask):
         """Return the only model of this task. By default it translates in the first direction."""
         bundle, tokenizers = super().export(module)["final"], self.inputs.tokenizers
         if self.codes is not None:
-            source, target = self._languages(0 if self.groups else -1)
+            source, target = self._get_languages(0 if self.groups else -1)
             ids = {**find_role_ids(tokenizers.target), **bundle.token_ids}
             bundle = choose_languages(replace(bundle, token_ids=ids), target, source)
             if tokenizers.joint:  # one file, for `transformers` too
@@ -183,7 +183,7 @@ class TranslationTask(EncoderDecoderTask):
             )
         return first, second
 
-    def _languages(self, direction: int) -> tuple[str, str]:
+    def _get_languages(self, direction: int) -> tuple[str, str]:
         """Return the source and target language of a direction."""
         data = self.inputs.config.data
         if direction < 0:
@@ -197,7 +197,7 @@ class TranslationTask(EncoderDecoderTask):
         directions, scores = self.inputs.config.data.directions, dict[str, float]()
         for number in sorted({pair.direction for pair in pairs}):
             chosen = [pair for pair in pairs if pair.direction == number]
-            source, language = self._languages(number)
+            source, language = self._get_languages(number)
             call = CallOptions(to=language, source_language=source) if directions else NO_OPTIONS
             results = translate(bundle, [pair.source for pair in chosen], call=call)
             texts, references = [best.text for best, *_ in results], [p.target for p in chosen]
