@@ -195,7 +195,8 @@ def test_evaluation_reads_the_languages_of_files(denoiser, tmp_path):  # authori
         paths[-1].write_text("".join(f"{text}\n" for text in texts), encoding="utf-8")
     save_bundle(tmp_path / "m", bundle)
     again = open_model(tmp_path / "m")
-    scores = evaluate(again, list(map(str, paths)), DataConfig(max_length=40), torch.device("cpu"))
+    files = DataConfig(max_length=40, valid=tuple(map(str, paths)))
+    scores = evaluate(again, files, torch.device("cpu")).metrics
     data = validation_data_of(denoiser, TEXTS)
     expected = denoiser.validate(module, data, torch.device("cpu"))
     assert scores == pytest.approx(expected)

@@ -207,7 +207,8 @@ class Loaded(TextVerbs):
         """Return every intermediate result of a text; see `pellucid.explain.trace`.
 
         text: two texts with a tab between them are a pair. target: what the decoder writes; None
-        means what the model itself writes. to, source_language: as in `translate`. max_new: tokens with which a decoder alone continues the text, at most. head: the head that predicts;
+        means what the model itself writes. to, source_language: as in `translate`. max_new:
+        tokens with which a decoder alone continues the text, at most. head: the head that predicts;
         may be left out where there is one. parts: names of `PARTS`, layers: numbers from 0; none
         means all. top: candidates at each position.
         Raises: UsageError if the text is empty or too long, or the model lacks what is asked for.
