@@ -66,5 +66,5 @@ def sampling_factors(sizes: np.ndarray, exponent: float) -> np.ndarray:
     """
     shares = sizes / sizes.sum()
     powers = np.where(sizes > 0, shares**exponent, 0.0)
-    wanted = powers / powers.sum()
-    return np.divide(wanted, shares, out=np.zeros_like(wanted), where=sizes > 0)
+    new_shares = powers / powers.sum()
+    return np.divide(new_shares, shares, out=np.zeros_like(new_shares), where=sizes > 0)
