@@ -4,12 +4,15 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from pellucid.config.run import RunConfig
 from pellucid.config.training import TrainingConfig
+from pellucid.data.batching import Order
 from pellucid.data.store import ExampleStore
 from pellucid.errors import ConfigError
 from pellucid.training.corpus import Corpus, LabelCounts
-from pellucid.training.epochs import describe_batch
+from pellucid.training.epochs import count_updates, describe_batch
 
 MOST_LABELS = 20
 """Labels of a column whose counts are shown."""
@@ -37,15 +40,15 @@ def check_fits(config: RunConfig, train: ExampleStore, validation: ExampleStore)
 
 
 def describe_data(
-    config: RunConfig, corpus: Corpus, train: ExampleStore, counted: TrainingConfig
+    config: RunConfig, corpus: Corpus, train: ExampleStore, lengths: np.ndarray, order: Order
 ) -> Iterator[str]:
     """Yield messages: labels, cut texts, duplicates, and the numbers of examples and updates.
 
-    counted: the settings with the number of updates.
+    lengths: (N, sides) of the examples of an epoch.
     """
     yield from _describe_labels(corpus.training.labels)
     yield from _describe_problems(config, corpus, train)
-    yield _summarize(config.model, train, counted)
+    yield _summarize(config.model, train, count_updates(config.training, lengths, order))
 
 
 def _describe_labels(counts: LabelCounts) -> Iterator[str]:

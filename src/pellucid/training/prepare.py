@@ -28,7 +28,6 @@ from pellucid.training.corpus import Corpus
 from pellucid.training.defaults import RunContext, check_settings, complete_settings
 from pellucid.training.distribution import World
 from pellucid.training.encoded_data import check_fits, describe_data
-from pellucid.training.epochs import count_updates
 from pellucid.training.inputs import dump_facts, new_inputs, read_inputs
 from pellucid.training.reporter import Reporter
 from pellucid.training.run_directory import RunDirectory
@@ -103,17 +102,15 @@ def prepare_run(
     if world.is_main:
         world.wait()
     check_fits(config, train, validation)
-    sampled = task.sample(train)
+    data = TrainingData(task.sample(train), ValidationData(validation, corpus.valid))
     longest = tuple(int(n) for n in train.lengths.max(axis=0))
     vectors = {} if resumes else load_vectors(config, tokenizers, reporter)
     inputs = replace(inputs, longest=longest, vectors=vectors)
     if world.is_main:
         run.record_facts(dump_facts(inputs))
         _remove_other_stores(run, train, validation)
-        counted = count_updates(config.training, sampled.lengths, task.order)
-        for message in describe_data(config, corpus, train, counted):
+        for message in describe_data(config, corpus, train, data.train.lengths, task.order):
             reporter.log(message)
-    data = TrainingData(sampled, ValidationData(validation, corpus.valid))
     return PreparedRun(config, build_task(inputs).with_statistics(train), data, start)
 
 
