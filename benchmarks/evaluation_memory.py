@@ -29,7 +29,8 @@ def main() -> None:
             path.write_text("".join(islice(cycle(examples), n)))
             peaks[f"{n} examples"] = measure(arguments.model, path)
             print(f"{n:,} examples: {peaks[f'{n} examples']:.0f} MiB")
-    save_results("evaluation-memory", {"model": arguments.model, "peak MiB": peaks})
+    facts = {"model": Path(arguments.model).name, "peak MiB": peaks}
+    save_results("evaluation-memory", facts)
 
 
 def read_examples(file: Path) -> list[str]:
