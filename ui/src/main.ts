@@ -3,6 +3,7 @@ import { mount } from "svelte";
 import App from "./App.svelte";
 import Fault from "./Fault.svelte";
 import { place } from "./state/place.svelte";
+import { firstRow } from "./trace/first";
 import { readTrace } from "./trace/trace";
 import { theme } from "./state/theme.svelte";
 
@@ -11,7 +12,8 @@ const target = document.getElementById("app")!;
 async function start(): Promise<void> {
   const trace = await readTrace(JSON.parse(document.getElementById("content")!.textContent!));
   place.attention = trace.attentions[0] ?? "";
-  place.read(location.hash);
+  place.row = firstRow(trace);
+  if (location.hash) place.read(location.hash);
   mount(App, { target, props: { trace } });
 }
 

@@ -2,10 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from pellucid.cli.models import load_model
 from pellucid.cli.parse import positional
 from pellucid.errors import UsageError
+
+if TYPE_CHECKING:
+    from pellucid.formats.bundle import Bundle
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,8 @@ class Options:
     """The head that predicts, of a model with several."""
     max_new: int = 8
     """Tokens with which a decoder alone continues the text, at most."""
+    no_ablation: bool = False
+    """Leave out what changes without each head, which takes a forward pass for each."""
     device: str = "auto"
     """cpu, cuda, mps, or auto."""
 
@@ -45,16 +51,23 @@ def run(options: Options) -> int:
     read_template()  # a page that is not built is an error before the model is loaded
     check_writable(Path(options.html))
     model = load_model(options.model, options.device, decodes=False)
-    from pellucid.explorer.content import describe_trace
-
-    trace = model.trace(
-        options.text,
-        target=options.target or None,
-        to=options.to,
-        max_new=options.max_new,
-        head=options.head or None,
-    )
-    page = render_page(describe_trace(model.bundle, trace, Path(options.model).name))
-    atomic_write(Path(options.html), page.encode())
+    content = _trace(model.bundle, options)
+    atomic_write(Path(options.html), render_page(content).encode())
     print(options.html)
     return 0
+
+
+def _trace(bundle: "Bundle", options: Options) -> dict[str, Any]:
+    """Return what the page shows."""
+    from pellucid.explain.rows import Writing, read_rows
+    from pellucid.explain.trace import TraceSpec, trace_rows
+    from pellucid.explorer.content import describe_effects, describe_trace
+
+    head = options.head or None
+    writing = Writing(options.target or None, options.to, options.max_new)
+    rows = read_rows(bundle, options.text, writing)
+    trace = trace_rows(bundle, rows, TraceSpec(head=head))
+    content = describe_trace(bundle, trace, Path(options.model).name)
+    if trace.prediction and trace.prediction.reading == "single_label" and not options.no_ablation:
+        content["effects"] = describe_effects(bundle, rows, head)
+    return content

@@ -5,7 +5,9 @@ from typing import Any
 import torch
 
 from pellucid import __version__
+from pellucid.explain.ablation import list_heads, measure_effects
 from pellucid.explain.encode import encode
+from pellucid.explain.rows import Rows
 from pellucid.explain.trace import Trace
 from pellucid.formats.bundle import Bundle
 
@@ -24,3 +26,23 @@ def describe_trace(bundle: Bundle, trace: Trace, name: str) -> dict[str, Any]:
             "threads": torch.get_num_threads(),
         },
     }
+
+
+def describe_effects(bundle: Bundle, rows: Rows, head: str | None) -> list[dict[str, Any]]:
+    """Return what changes when each head of each attention is off, one at a time.
+
+    `log_probs`: change of the log-probability of each position's chosen output. `divergences`: of
+    the new distribution of each position from the original one, in nats.
+    Raises: UsageError if the output head gives no distribution.
+    """
+    switches = list_heads(bundle.model)
+    effects = measure_effects(bundle, rows, [[switch] for switch in switches], head)
+    return [
+        {
+            "path": switch.path,
+            "head": switch.head,
+            "log_probs": effect.log_probs,
+            "divergences": effect.divergences,
+        }
+        for switch, effect in zip(switches, effects, strict=True)
+    ]

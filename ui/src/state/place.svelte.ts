@@ -20,7 +20,7 @@ class Place {
     this.stop = (values.get("stop") ?? this.stop) as StopId;
     this.attention = values.get("attention") ?? this.attention;
     for (const name of ["head", "row", "col"] as const)
-      this[name] = Math.max(0, Number.parseInt(values.get(name) ?? "", 10) || 0);
+      if (values.has(name)) this[name] = Math.max(0, Number.parseInt(values.get(name)!, 10) || 0);
   }
 
   go(stop: StopId, change: Partial<Pick<Place, "attention" | "head" | "row" | "col">> = {}): void {

@@ -31,6 +31,8 @@ export const en = {
   stop_masks: "Who may look where",
   stop_alignment: "Cross-attention",
   stop_next: "The next word",
+  stop_words: "Word by word",
+  stop_off: "Switch a head off",
 
   // Badges.
   badge_measured: "measured",
@@ -53,6 +55,9 @@ export const en = {
   group_encoder: "Self-attention of the encoder",
   group_decoder: "Self-attention of the decoder",
   group_cross: "Cross-attention: decoder to source",
+  short_encoder: "encoder",
+  short_decoder: "decoder",
+  short_cross: "cross",
   part_embedding: "Embedding + position",
   part_attention: "Self-attention",
   part_masked: "Masked attention",
@@ -211,6 +216,30 @@ export const en = {
   next_rest: "all others",
   next_sampling: "If it drew by chance",
   next_entropy: "Entropy: {entropy} nats, as if {choices} tokens were equally likely.",
+
+  // Word by word.
+  play: "Play",
+  pause: "Pause",
+  word_step: "Step",
+  word_memory: "The encoder's memory, and where the decoder looks now",
+  word_so_far: "Written so far, and what comes",
+  word_title: "Step {step}: it looks at “{source}” and writes “{word}” ({probability}).",
+  word_title_decoder: "Step {step}: it writes “{word}” ({probability}).",
+  word_text: "The decoder starts with a sign for the beginning. At each step it reads all it has written, names the next token, and reads that one too, until it names the sign for the end.",
+  word_memory_rows: "Keys and values of the memory",
+  word_cache_rows: "Keys and values of its own words",
+  word_cache: "The keys and values of earlier tokens do not change, so the model keeps them: only one new row per layer is computed at each step.",
+
+  // Switching heads off.
+  off_note: "Each row is the model without one head, each column an output. Red: the output becomes less probable without the head; blue: more. Full colour from {most} nat of log-probability.",
+  off_title_falls: "Without head {head} of “{where}”, “{word}” falls from {before} to {after}.",
+  off_title_rises: "Without head {head} of “{where}”, “{word}” rises from {before} to {after}.",
+  off_title_same: "Without head {head} of “{where}”, “{word}” stays at {after}: the model does not need that head here.",
+  off_text: "The model ran once more for each head, with the output of that head set to zero. This is the test that a weight alone cannot give: whether the result depends on the head.",
+  off_divergence: "The whole distribution moved by {divergence} nats (Kullback–Leibler).",
+  off_strongest: "“{word}” without the heads it needs most",
+  off_caveat: "Heads can stand in for each other, so an effect near zero does not prove that a head does nothing.",
+
   temperature: "Temperature",
   top_p: "Top-p",
   top_k: "Top-k (0: all)",

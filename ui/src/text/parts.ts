@@ -10,3 +10,8 @@ export function attentionName(path: string): string {
 export function layerName(path: string): string {
   return t(path.startsWith("encoder") ? "layer_encoder" : "layer_decoder", { layer: layerOf(path) });
 }
+
+/** "cross 2·3" of head 3 in the cross-attention of layer 2. */
+export function headName(head: { path: string; head: number }): string {
+  return `${t(`short_${kindOf(head.path)}`)} ${layerOf(head.path)}·${head.head + 1}`;
+}

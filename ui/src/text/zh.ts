@@ -31,6 +31,8 @@ export const zh: Record<Key, string> = {
   stop_masks: "谁能看谁",
   stop_alignment: "交叉注意力",
   stop_next: "下一个词",
+  stop_words: "一个词一个词地写",
+  stop_off: "关掉一个头",
 
   // 标记
   badge_measured: "实测",
@@ -53,6 +55,9 @@ export const zh: Record<Key, string> = {
   group_encoder: "编码器的自注意力",
   group_decoder: "解码器的自注意力",
   group_cross: "交叉注意力：解码器看原文",
+  short_encoder: "编码",
+  short_decoder: "解码",
+  short_cross: "交叉",
   part_embedding: "嵌入 + 位置",
   part_attention: "自注意力",
   part_masked: "掩码自注意力",
@@ -211,6 +216,30 @@ export const zh: Record<Key, string> = {
   next_rest: "其余全部",
   next_sampling: "如果按概率抽取",
   next_entropy: "熵是 {entropy} 奈特，相当于 {choices} 个词元一样可能。",
+
+  // 一个词一个词地写
+  play: "播放",
+  pause: "暂停",
+  word_step: "步",
+  word_memory: "编码器的记忆，以及解码器此刻看哪里",
+  word_so_far: "已经写下的，和接下来的",
+  word_title: "第 {step} 步：看着“{source}”，写下“{word}”（{probability}）。",
+  word_title_decoder: "第 {step} 步：写下“{word}”（{probability}）。",
+  word_text: "解码器从一个开始记号出发。每一步读一遍自己写过的全部，说出下一个词元，再把它也读进去，直到说出结束记号。",
+  word_memory_rows: "记忆的键和值",
+  word_cache_rows: "自己的键和值",
+  word_cache: "前面词元的键和值不会再变，模型就把它们存着：每一步每一层只算新的一行。",
+
+  // 关掉一个头
+  off_note: "一行是去掉一个头的模型，一列是一个输出。红色：没有这个头，输出的概率变小；蓝色：变大。对数概率变化 {most} 奈特以上为满色。",
+  off_title_falls: "去掉“{where}”的第 {head} 头，“{word}”从 {before} 降到 {after}。",
+  off_title_rises: "去掉“{where}”的第 {head} 头，“{word}”从 {before} 升到 {after}。",
+  off_title_same: "去掉“{where}”的第 {head} 头，“{word}”仍是 {after}：这里用不着它。",
+  off_text: "每个头都让模型重跑一次，把这个头的输出设成零。单看权重回答不了的问题，这里有答案：结果究竟依不依赖这个头。",
+  off_divergence: "整个分布移动了 {divergence} 奈特（KL 散度）。",
+  off_strongest: "去掉最要紧的头以后的“{word}”",
+  off_caveat: "头与头可以互相顶替，影响接近零并不证明这个头什么也不做。",
+
   temperature: "温度",
   top_p: "Top-p",
   top_k: "Top-k（0 为全部）",

@@ -1,6 +1,6 @@
 import { decodeArray } from "./decode";
 import type { Tensor } from "./matrix";
-import type { Content, Conditions, ModelFacts, Prediction, Token, TracedText } from "./types";
+import type { Content, Conditions, HeadEffect, ModelFacts, Prediction, Token, TracedText } from "./types";
 
 export type Side = "source" | "target";
 
@@ -21,6 +21,7 @@ export class Trace {
     readonly scales: Record<string, number>,
     readonly arrays: ReadonlyMap<string, Tensor>,
     readonly conditions: Conditions,
+    readonly effects: readonly HeadEffect[],
   ) {}
 
   array(name: string): Tensor | undefined {
@@ -39,6 +40,11 @@ export class Trace {
 
   get crossAttentions(): string[] {
     return this.attentions.filter((path) => kindOf(path) === "cross");
+  }
+
+  /** What changes when a head is switched off, if it was measured. */
+  effectOf(path: string, head: number): HeadEffect | undefined {
+    return this.effects.find((effect) => effect.path === path && effect.head === head);
   }
 
   /** The largest rounding error of the numbers in the page. */
@@ -79,5 +85,6 @@ export async function readTrace(content: Content): Promise<Trace> {
     trace.scales,
     new Map(await Promise.all(named)),
     content.conditions,
+    content.effects ?? [],
   );
 }

@@ -4,6 +4,17 @@ export interface Content {
   name: string;
   trace: EncodedTrace;
   conditions: Conditions;
+  /** What changes without each head; absent where it was not measured. */
+  effects?: HeadEffect[];
+}
+
+export interface HeadEffect {
+  path: string;
+  head: number;
+  /** Change of the log-probability of each position's chosen output. */
+  log_probs: number[];
+  /** Of the new distribution of each position from the original one, in nats. */
+  divergences: number[];
 }
 
 export interface Conditions {

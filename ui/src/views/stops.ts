@@ -3,7 +3,7 @@ import type { Key } from "../text/en";
 
 export type StopId =
   | "map" | "tokens" | "vectors" | "projections" | "scores" | "scale" | "softmax" | "values"
-  | "sublayer" | "feed_forward" | "heads" | "masks" | "alignment" | "next";
+  | "sublayer" | "feed_forward" | "heads" | "masks" | "alignment" | "words" | "next" | "off";
 
 /** A stop of the tour, in teaching order. */
 export interface Stop {
@@ -31,6 +31,8 @@ const STOPS: Stop[] = [
   { id: "masks", title: "stop_masks", has: (trace) => trace.attentions.some((path) => trace.array(`${path}.scores`)) },
   { id: "alignment", title: "stop_alignment", has: (trace) => trace.crossAttentions.length > 0 },
   { id: "next", title: "stop_next", has: (trace) => trace.prediction?.kind === "lm" },
+  { id: "words", title: "stop_words", has: (trace) => trace.prediction?.kind === "lm" && trace.target !== null },
+  { id: "off", title: "stop_off", has: (trace) => trace.effects.length > 0 },
 ];
 
 export function stopsOf(trace: Trace): Stop[] {

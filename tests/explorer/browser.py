@@ -1,0 +1,32 @@
+"""Chromium for the tests of the page; skips where it is absent."""
+
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+AXE = Path(__file__).resolve().parents[2] / "ui" / "node_modules" / "axe-core" / "axe.min.js"
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+
+
+@contextmanager
+def open_browser():
+    """Yield a browser of playwright."""
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason="tests in a browser need the Python package playwright"
+    )
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        pytest.skip("tests in a browser need chromium (Debian: apt install chromium)")
+    with playwright.sync_playwright() as p:
+        browser = p.chromium.launch(executable_path=chromium, args=list(FLAGS))
+        yield browser
+        browser.close()

@@ -1,0 +1,179 @@
+"""The page in a real browser.
+
+Authority: Chromium, for what runs and what is requested; axe-core, for accessibility (WCAG 2.2 AA);
+the trace in NumPy, for what the page computes again.
+"""
+
+import copy
+import json
+import math
+import re
+
+import pytest
+
+import pellucid
+from explorer.browser import AXE, open_browser
+from pellucid.explain.encode import encode
+from pellucid.explain.rows import Writing, read_rows
+from pellucid.explorer.content import describe_effects, describe_trace
+from pellucid.explorer.page import TEMPLATE, render_page
+
+TEXT = "我喜欢这个美丽花园"
+LANGUAGES = ("English", "中文")
+ROUNDING = 2e-3  # of float16, in weights and probabilities
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if not TEMPLATE.is_file():
+        pytest.skip("the explorer's page is not built: make venv")
+    with open_browser() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def content():
+    model = pellucid.load("zh-en", device="cpu")
+    rows = read_rows(model.bundle, TEXT, Writing())
+    described = describe_trace(model.bundle, model.trace(TEXT), "zh-en")
+    return {**described, "effects": describe_effects(model.bundle, rows, None)}
+
+
+@pytest.fixture
+def show(browser, tmp_path):
+    """Open a page of some content; its messages and requests are in `.seen`."""
+    pages = []
+
+    def open_page(content, fragment="", **context):
+        file = tmp_path / f"page-{len(pages)}.html"
+        file.write_text(render_page(content), encoding="utf-8")
+        page = browser.new_context(locale="en-US", **context).new_page()
+        page.seen = []
+        page.on("console", lambda message: page.seen.append(message.text))
+        page.on("pageerror", lambda error: page.seen.append(str(error)))
+        page.on("dialog", lambda dialog: (page.seen.append("dialog"), dialog.dismiss()))
+        page.on("request", lambda request: page.seen.append(request.url))
+        page.goto(file.as_uri() + fragment)
+        page.wait_for_selector("h1")
+        assert page.seen.pop(0).startswith(file.as_uri())
+        pages.append(page)
+        return page
+
+    yield open_page
+    for page in pages:
+        page.context.close()
+
+
+def stops(page):
+    return page.locator("nav.path a")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_stop_works_without_requests_and_is_accessible(show, content, language):
+    page = show(content, reduced_motion="reduce")  # a text that fades in has little contrast
+    page.get_by_role("button", name=language).click()
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    titles = set()
+    for i in range(stops(page).count()):
+        stops(page).nth(i).click()
+        titles.add(page.locator("h1").inner_text())
+        found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+        serious = [
+            (each["id"], each["nodes"][0]["html"][:200], each["nodes"][0]["failureSummary"][:300])
+            for each in found
+            if each["impact"] in ("serious", "critical")
+        ]
+        assert not serious, (titles, serious)
+    assert len(titles) == stops(page).count() >= 14
+    assert page.seen == []
+
+
+@pytest.mark.parametrize(("width", "theme"), [(360, "light"), (1280, "dark"), (1920, "light")])
+def test_nothing_is_wider_than_the_window(show, content, width, theme):
+    page = show(content, viewport={"width": width, "height": 800}, color_scheme=theme)
+    for i in range(stops(page).count()):
+        stops(page).nth(i).click()
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.seen == []
+
+
+def test_softmax_of_the_page_is_that_of_the_model(show, content):
+    page = show(content)
+    page.locator("nav.path a", has_text="Softmax").click()
+    paths = page.locator("select option")
+    for i in range(paths.count()):
+        page.locator("select").select_option(index=i)
+        assert difference(page) < ROUNDING
+    page.locator("nav.path a", has_text="The next word").click()
+    assert difference(page) < ROUNDING
+
+
+def test_a_wrong_weight_is_reported(show, content):
+    """The printed difference is computed, not written."""
+    model = pellucid.load("zh-en", device="cpu")
+    trace = model.trace(TEXT)
+    name = "encoder.layers.0.attention.weights"
+    trace.arrays[name][0, 2, 3] += 0.25  # pyright: ignore[reportIndexIssue]
+    page = show({**content, "trace": encode(trace)})
+    page.locator("nav.path a", has_text="Softmax").click()
+    assert difference(page) == pytest.approx(0.25, abs=ROUNDING)
+
+
+def difference(page):
+    text = page.locator(".check").first.inner_text()
+    mantissa, exponent = re.search(r"difference is ([\d.]+)(?: × 10(\S+))?\.$", text).groups()
+    power = (exponent or "").translate(str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-"))
+    return float(mantissa) * 10.0 ** int(power or 0)
+
+
+def test_a_figure_works_with_the_keyboard(show, content):
+    page = show(content)
+    page.locator("nav.path a", has_text="Softmax").click()
+    figure = page.get_by_role("application")
+    figure.focus()
+    weights = pellucid.load("zh-en", device="cpu").trace(TEXT)["encoder.layers.0.attention.weights"]
+    for key in ("ArrowDown", "ArrowDown", "ArrowRight"):
+        page.keyboard.press(key)
+    assert page.locator("[aria-live]").inner_text().endswith(f": {weights[0, 2, 1]:.3f}")
+    page.locator("figure summary").click()
+    cells = page.locator("table tbody tr").nth(2).locator("td").all_inner_texts()
+    assert [float(cell) for cell in cells] == pytest.approx(weights[0, 2].tolist(), abs=ROUNDING)
+
+
+def test_hostile_tokens_and_names_stay_text(show, content):
+    payload = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
+    hostile = copy.deepcopy(content)
+    hostile["name"] = payload
+    for side in ("source", "target"):
+        text = hostile["trace"][side]
+        text.update(texts=[payload], normalized=[payload])
+        for token in text["tokens"]:
+            token.update(piece=payload, display=payload)
+    for position in hostile["trace"]["prediction"]["positions"]:
+        for candidate in (*position["candidates"], position["chosen"]):
+            candidate["text"] = payload
+    page = show(hostile)
+    for i in range(stops(page).count()):
+        stops(page).nth(i).click()
+        assert payload in page.inner_text("body")
+    assert page.seen == []
+    assert page.locator("img").count() == 0
+
+
+def test_data_that_cannot_be_read_is_an_error_in_words(show, content):
+    broken = json.loads(json.dumps(content))
+    next(iter(broken["trace"]["arrays"].values()))["data"] = "AAAA"
+    page = show(broken)
+    assert page.locator("h1").inner_text() == "This page cannot be shown"
+
+
+def test_a_head_switched_off_has_the_effect_of_the_model(show, content):
+    trace = pellucid.load("zh-en", device="cpu").trace(TEXT)
+    position = trace.prediction.positions[2]
+    changes = {(e["path"], e["head"]): e["log_probs"][2] for e in content["effects"]}
+    path, head = min(changes, key=changes.__getitem__)
+    page = show(content, fragment=f"#stop=off&attention={path}&head={head}&row=2")
+    after = position.chosen.probability * math.exp(changes[path, head])
+    title = page.locator("h1").inner_text()
+    assert f"from {position.chosen.probability:.2f} to {after:.2f}" in title
+    assert position.chosen.text.strip() in title

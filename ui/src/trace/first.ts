@@ -1,0 +1,19 @@
+import { indexOfMost } from "../math/attention";
+import { meanWeights, nextNames } from "./head";
+import type { Trace } from "./trace";
+
+/** A position worth to begin with: of a translator, a word with one clear source; else the middle. */
+export function firstRow(trace: Trace): number {
+  const path = trace.crossAttentions.at(-1);
+  const side = trace.target ? "target" : "source";
+  if (!path) return Math.floor(trace.tokens(side).length / 2);
+  const weights = meanWeights(trace, path);
+  const names = nextNames(trace);
+  const source = trace.tokens("source");
+  const clear = names.map((name, row) => {
+    const most = indexOfMost(weights.row(row));
+    const isWord = /\p{L}{2}/u.test(name) && source[most].start !== null && trace.prediction?.positions[row]?.rank === 0;
+    return isWord ? weights.at(row, most) : 0;
+  });
+  return indexOfMost(clear);
+}
