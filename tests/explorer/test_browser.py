@@ -127,10 +127,8 @@ def difference(page):
 
 
 def test_a_figure_works_with_the_keyboard(show, content):
-    page = show(content)
-    page.locator("nav.path a", has_text="Softmax").click()
-    figure = page.get_by_role("application")
-    figure.focus()
+    page = show(content, fragment="#stop=softmax&row=0")
+    page.get_by_role("application").focus()
     weights = pellucid.load("zh-en", device="cpu").trace(TEXT)["encoder.layers.0.attention.weights"]
     for key in ("ArrowDown", "ArrowDown", "ArrowRight"):
         page.keyboard.press(key)
