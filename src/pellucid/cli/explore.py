@@ -29,6 +29,8 @@ class Options:
     """What the decoder writes; empty means what the model itself writes."""
     to: str = ""
     """Target language of a model with several."""
+    source_language: str = ""
+    """Language of the text, for a model that marks it (mBART)."""
     head: str = ""
     """The head that predicts, of a model with several."""
     max_new: int = 8
@@ -64,7 +66,7 @@ def _trace(bundle: "Bundle", options: Options) -> dict[str, Any]:
     from pellucid.explorer.content import describe_effects, describe_trace
 
     head = options.head or None
-    writing = Writing(options.target or None, options.to, options.max_new)
+    writing = Writing(options.target or None, options.to, options.source_language, options.max_new)
     rows = read_rows(bundle, options.text, writing)
     trace = trace_rows(bundle, rows, TraceSpec(head=head))
     content = describe_trace(bundle, trace, Path(options.model).name)
