@@ -14,7 +14,7 @@ from pathlib import Path
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 UI = Path(__file__).parent / "ui"
-PAGE = Path(__file__).parent / "src" / "pellucid" / "explorer" / "static" / "app.html"
+STATIC = Path(__file__).parent / "src" / "pellucid" / "explorer" / "static"
 
 
 class PageBuildHook(BuildHookInterface):
@@ -30,8 +30,9 @@ def build_page() -> None:
     """Build the page. Raises: RuntimeError saying what prevented it."""
     run_npm("ci", "--no-audit", "--no-fund", "--loglevel=error")
     run_npm("run", "build")
-    PAGE.parent.mkdir(exist_ok=True)
-    shutil.copyfile(UI / "dist" / "app.html", PAGE)
+    STATIC.mkdir(exist_ok=True)
+    for name in ("app.html", "LICENSES.md"):  # the licenses of what is bundled
+        shutil.copyfile(UI / "dist" / name, STATIC / name)
 
 
 def run_npm(*arguments: str, capture: bool = True) -> None:

@@ -7,6 +7,7 @@ export default defineConfig({
   build: {
     target: "es2023",
     outDir: "dist",
+    license: { fileName: "LICENSES.md" },
     rolldownOptions: { input: "app.html" },
   },
   test: { include: ["tests/**/*.test.ts"] },

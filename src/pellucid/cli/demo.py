@@ -10,7 +10,7 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from pellucid import allocator, garden
-from pellucid.errors import PellucidError
+from pellucid.errors import PellucidError, ResourceError
 from pellucid.garden import Sentence, Side
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ def main(run_dir: str = "runs/demo") -> int:
             print("stopped; the same command resumes it", file=sys.stderr)
             return 128 + trained.signal
     show(run_dir)
+    write_pages(run_dir)
     print(NEXT.format(run=quote(run_dir)))
     return 0
 
@@ -87,6 +88,21 @@ def show(run_dir: str) -> None:
     for kind in dict.fromkeys(sentence.kind for sentence in sentences[:60]):
         at = next(i for i, sentence in enumerate(sentences) if sentence.kind == kind)
         print(f"  {sources[at]}\n  -> {outputs[at]}\n  == {references[at]}\n")
+
+
+def write_pages(run_dir: str) -> None:
+    """Write the explorer's page of the model on two sentences that differ in one word."""
+    from pellucid.cli import explore
+
+    print("What the model computes, as pages for a browser:")
+    for word in ("tired", "wide"):
+        html = str(Path(run_dir) / f"animal-{word}.html")
+        text = f"The animal didn't cross the street because it was too {word}."
+        try:
+            explore.run(explore.Options(model=run_dir, text=text, html=html))
+        except ResourceError as error:
+            print(f"no page was written: {error}", file=sys.stderr)
+            return
 
 
 def pronouns(sentences: Sequence[Sentence], outputs: Sequence[str]) -> tuple[int, int]:

@@ -3,6 +3,8 @@ import type { StopId } from "../views/stops";
 /** Where the reader is, kept in the address so that a place can be shared and the back button works. */
 class Place {
   stop = $state<StopId>("map");
+  /** The stop before this one, if the reader came from one. */
+  cameFrom: StopId | null = null;
   /** Path of an attention, such as `encoder.layers.0.attention`. */
   attention = $state("");
   head = $state(0);
@@ -24,7 +26,7 @@ class Place {
   }
 
   go(stop: StopId, change: Partial<Pick<Place, "attention" | "head" | "row" | "col">> = {}): void {
-    Object.assign(this, change, { stop });
+    Object.assign(this, change, { stop, cameFrom: this.stop });
     history.pushState(null, "", this.address);
   }
 

@@ -165,6 +165,7 @@ export const en = {
   pattern_distance: "mean distance",
   pattern_previous: "weight on the token before",
   pattern_first: "weight on the first token",
+  pattern_effect: "effect of switching it off",
   pattern_diagonal: "weight on the same place",
 
   // After the heads.
@@ -231,6 +232,8 @@ export const en = {
   word_cache: "The keys and values of earlier tokens do not change, so the model keeps them: only one new row per layer is computed at each step.",
 
   // Switching heads off.
+  effect_here: "Without this head, the probability of “{word}” goes from {before} to {after}.",
+  effect_most: "Without this head, “{word}” changes most: from {before} to {after}.",
   off_note: "Each row is the model without one head, each column an output. Red: the output becomes less probable without the head; blue: more. Full colour from {most} nat of log-probability.",
   off_title_falls: "Without head {head} of “{where}”, “{word}” falls from {before} to {after}.",
   off_title_rises: "Without head {head} of “{where}”, “{word}” rises from {before} to {after}.",

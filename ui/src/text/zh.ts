@@ -165,6 +165,7 @@ export const zh: Record<Key, string> = {
   pattern_distance: "平均距离",
   pattern_previous: "看前一个词元",
   pattern_first: "看第一个词元",
+  pattern_effect: "关掉它的影响",
   pattern_diagonal: "看同一位置",
 
   // 头之后
@@ -231,6 +232,8 @@ export const zh: Record<Key, string> = {
   word_cache: "前面词元的键和值不会再变，模型就把它们存着：每一步每一层只算新的一行。",
 
   // 关掉一个头
+  effect_here: "没有这个头，“{word}”的概率从 {before} 变为 {after}。",
+  effect_most: "没有这个头，变化最大的是“{word}”：从 {before} 变为 {after}。",
   off_note: "一行是去掉一个头的模型，一列是一个输出。红色：没有这个头，输出的概率变小；蓝色：变大。对数概率变化 {most} 奈特以上为满色。",
   off_title_falls: "去掉“{where}”的第 {head} 头，“{word}”从 {before} 降到 {after}。",
   off_title_rises: "去掉“{where}”的第 {head} 头，“{word}”从 {before} 升到 {after}。",
