@@ -94,4 +94,4 @@ def test_a_published_model_goes_on_learning(pellucid, files, tmp_path):
 def test_flags_for_documents_are_not_for_translators(pellucid):
     done = pellucid("evaluate", "en-de", "--data", "a.en", "b.de", "--documents", "file")
     assert done.code == 2
-    assert "--documents are not for translations" in done.err
+    assert "--documents: not for translations" in done.err

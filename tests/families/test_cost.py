@@ -157,7 +157,7 @@ def test_the_largest_is_counted_without_its_memory():
 # Without "slice": its block-diagonal maps are multiplied as whole ones, zeros and all.
 @pytest.mark.parametrize("name", [name for name in SHAPES if name != "slice"])
 def test_flops_are_those_that_torch_counts(name, monkeypatch):
-    monkeypatch.setattr(kernels, "prefers_matmul", lambda q, k: True)  # what the counter knows
+    monkeypatch.setattr(kernels, "prefers_matmul", lambda *_: True)  # what the counter knows
     c, n = SHAPES[name], 7
     # float64 is left to torch's plain operators, which the counter knows as well.
     model = build(c, seed=0, heads=HEADS).eval().double().requires_grad_(False)

@@ -38,8 +38,9 @@ def test_names_are_paths(model):
         for i in range(n):
             layer = f"{stack}.layers.{i}"
             expected |= {f"{layer}.{b}.inner.{t}" for b in blocks for t in ATTENTION}
-            expected |= {f"{layer}.{b}.output" for b in (*blocks, "feed_forward")}
-            expected.add(f"{layer}.feed_forward.inner.hidden")
+            sublayers = (*blocks, "feed_forward")
+            expected |= {f"{layer}.{b}.{t}" for b in sublayers for t in ("added", "output")}
+            expected |= {f"{layer}.feed_forward.inner.{t}" for t in ("expanded", "hidden")}
     assert "decoder.layers.3.cross.inner.weights" in expected
     assert set(taps(model)) == expected
 

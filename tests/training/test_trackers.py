@@ -1,5 +1,7 @@
 """Weights & Biases, offline. Authority: the package itself."""
 
+import time
+
 import pytest
 
 from pellucid.config.run import RunConfig
@@ -58,6 +60,8 @@ def test_an_offline_run_is_on_disk(monkeypatch, tmp_path):
     with add_trackers(Quiet(), CONFIG, tmp_path) as reporter:
         reporter.log_metrics({"step": 5, "valid_f1": 0.123456789})
     (path,) = (tmp_path / "wandb").glob("offline-run-*/run-*.wandb")
-    stored = path.read_bytes()  # protocol buffers, not compressed
-    assert b"valid_f1" in stored
+    deadline = time.monotonic() + 20  # another process writes it
+    while b"valid_f1" not in (stored := path.read_bytes()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert b"valid_f1" in stored  # protocol buffers, not compressed
     assert b"0.123456789" in stored

@@ -22,6 +22,7 @@ AUTOMATIC_SETTINGS = frozenset(
         *(f"training.{name}" for name in ("epochs", "batch_examples", "patience")),
         *(f"tokenizer.{name}" for name in ("kind", "lowercase", "normalize")),
         *("training.weight_decay", "data.max_length"),
+        *(f"objective.{name}" for name in ("infilled", "span_length", "whole_words")),
         *("decoding.beam", "decoding.max_length", "decoding.no_repeat_ngram"),
     }
 )

@@ -32,7 +32,9 @@ class FeedForward(nn.Module):
         self.down = Linear(c.d_ff, c.d_model, bias)
         self.activation = ACTIVATIONS[c.activation]
         self.p = c.activation_dropout
-        self.expanded, self.gates, self.hidden = Tap(), Tap(), Tap()
+        self.expanded, self.hidden = Tap(), Tap()
+        if c.gated:
+            self.gates = Tap()
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, D) -> (B, T, D)"""

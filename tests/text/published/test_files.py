@@ -268,8 +268,9 @@ def test_languages(tmp_path):
     assert german.add_special_tokens([7]).ids == [7, actual.id("eos"), actual.extra["de_DE"]]
     assert actual.add_special_tokens([7]).ids == [7, actual.id("eos"), actual.extra["en_XX"]]
     assert with_language(german, "en_XX").template == actual.template
+    assert with_language(actual, "de").template == german.template  # the only German
     with pytest.raises(UsageError, match="ro_RO"):
-        with_language(actual, "de")
+        with_language(actual, "xx")
     with pytest.raises(UsageError, match="none"):
         with_language(open_tokenizer(published.wordpiece(tmp_path)), "de_DE")
 
