@@ -43,6 +43,6 @@ def labeled_defaults(n_examples: int) -> Defaults:
         settings={
             "tokenizer": {"kind": "wordpiece", "vocab_size": 8_000, "normalize": "nfkc"},
             "data": {"max_length": 128},
-            "training": {"max_tokens": 2048, **ADAMW, "warmup": 200},
+            "training": {"max_tokens": 2048, **ADAMW, "warmup": 200, "patience": 5},
         },
     )
