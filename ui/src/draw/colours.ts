@@ -17,10 +17,18 @@ const STOPS: Record<ScaleKind, Record<Theme, string[]>> = {
 };
 const SHADES = 255;
 
+const mixed = new Map<string, string[]>();
+
 /** The colours of a scale, from its lowest value to its highest. */
 export function shades(kind: ScaleKind, theme: Theme): string[] {
-  const colour = piecewise(interpolateLab, STOPS[kind][theme]);
-  return Array.from({ length: SHADES + 1 }, (_, i) => colour(i / SHADES));
+  const name = `${kind} ${theme}`;
+  let colours = mixed.get(name);
+  if (!colours) {
+    const colour = piecewise(interpolateLab, STOPS[kind][theme]);
+    colours = Array.from({ length: SHADES + 1 }, (_, i) => colour(i / SHADES));
+    mixed.set(name, colours);
+  }
+  return colours;
 }
 
 /** Where a value stands on a scale whose largest value is `most`, as the number of a shade. */
