@@ -15,7 +15,7 @@ import pellucid
 from explorer.browser import AXE, open_browser
 from pellucid.explain.encode import encode
 from pellucid.explain.rows import Writing, read_rows
-from pellucid.explorer.content import describe_effects, describe_trace
+from pellucid.explorer.content import describe_effects, describe_layers, describe_trace
 from pellucid.explorer.page import TEMPLATE, render_page
 
 TEXT = "我喜欢这个美丽花园"
@@ -36,7 +36,11 @@ def content():
     model = pellucid.load("zh-en", device="cpu")
     rows = read_rows(model.bundle, TEXT, Writing())
     described = describe_trace(model.bundle, model.trace(TEXT), "zh-en")
-    return {**described, "effects": describe_effects(model.bundle, rows, None)}
+    return {
+        **described,
+        "effects": describe_effects(model.bundle, rows, None),
+        "lens": describe_layers(model.bundle, model.trace(TEXT), None),
+    }
 
 
 @pytest.fixture
@@ -84,7 +88,7 @@ def test_every_stop_works_without_requests_and_is_accessible(show, content, lang
             if each["impact"] in ("serious", "critical")
         ]
         assert not serious, (titles, serious)
-    assert len(titles) == stops(page).count() >= 14
+    assert len(titles) == stops(page).count() >= 17
     assert page.seen == []
 
 

@@ -63,7 +63,7 @@ def _trace(bundle: "Bundle", options: Options) -> dict[str, Any]:
     """Return what the page shows."""
     from pellucid.explain.rows import Writing, read_rows
     from pellucid.explain.trace import TraceSpec, trace_rows
-    from pellucid.explorer.content import describe_effects, describe_trace
+    from pellucid.explorer.content import describe_effects, describe_layers, describe_trace
 
     head = options.head or None
     writing = Writing(options.target or None, options.to, options.source_language, options.max_new)
@@ -72,4 +72,6 @@ def _trace(bundle: "Bundle", options: Options) -> dict[str, Any]:
     content = describe_trace(bundle, trace, Path(options.model).name)
     if trace.prediction and trace.prediction.reading == "single_label" and not options.no_ablation:
         content["effects"] = describe_effects(bundle, rows, head)
+    if trace.prediction:
+        content["lens"] = describe_layers(bundle, trace, head)
     return content

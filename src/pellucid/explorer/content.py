@@ -1,5 +1,6 @@
 """What the page shows, as JSON values."""
 
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -7,9 +8,12 @@ import torch
 from pellucid import __version__
 from pellucid.explain.ablation import list_heads, measure_effects
 from pellucid.explain.encode import encode
+from pellucid.explain.lens import logit_lens
 from pellucid.explain.rows import Rows
 from pellucid.explain.trace import Trace
 from pellucid.formats.bundle import Bundle
+
+LENS_TOP = 3
 
 
 def describe_trace(bundle: Bundle, trace: Trace, name: str) -> dict[str, Any]:
@@ -26,6 +30,11 @@ def describe_trace(bundle: Bundle, trace: Trace, name: str) -> dict[str, Any]:
             "threads": torch.get_num_threads(),
         },
     }
+
+
+def describe_layers(bundle: Bundle, trace: Trace, head: str | None) -> list[dict[str, Any]]:
+    """Return the prediction on the states of each layer, the embedding first; see `logit_lens`."""
+    return [asdict(prediction) for prediction in logit_lens(bundle, trace, head, LENS_TOP)]
 
 
 def describe_effects(bundle: Bundle, rows: Rows, head: str | None) -> list[dict[str, Any]]:

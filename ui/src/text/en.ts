@@ -32,6 +32,8 @@ export const en = {
   stop_alignment: "Cross-attention",
   stop_next: "The next word",
   stop_words: "Word by word",
+  stop_labels: "The labels",
+  stop_lens: "Layer by layer",
   stop_off: "Switch a head off",
 
   // Badges.
@@ -230,6 +232,26 @@ export const en = {
   word_memory_rows: "Keys and values of the memory",
   word_cache_rows: "Keys and values of its own words",
   word_cache: "The keys and values of earlier tokens do not change, so the model keeps them: only one new row per layer is computed at each step.",
+
+  // Labels.
+  labels_tokens: "Label of each token",
+  labels_candidates: "Labels and their probabilities",
+  labels_title_whole: "The text is “{label}”, with probability {probability}.",
+  labels_title_token: "“{token}” is “{label}”, with probability {probability}.",
+  labels_single_label: "A linear layer turns the last vector into one number per label, and softmax into probabilities: one label is right.",
+  labels_multi_label: "A linear layer turns the last vector into one number per label; each becomes a probability of its own, so several labels can be right.",
+  labels_regression: "A linear layer turns the last vector into a number, which is the answer itself.",
+
+  // The lens.
+  lens_note: "Each cell is the most probable output if the model stopped after that layer; the fill is its probability.",
+  lens_figure: "Best output after each layer",
+  lens_layer: "layer {layer}",
+  lens_embedding: "embedding",
+  lens_read: "reads",
+  lens_title: "At “{token}”, the answer “{word}” comes first from layer {layer} on.",
+  lens_title_embedding: "At “{token}”, “{word}” is on top before any layer.",
+  lens_text: "The vector after each layer passes the model's own last norm and output matrix, as if no layer followed (logit lens).",
+  lens_caveat: "Unadjusted: only the last layer was trained for this output. Early rows say little about what those layers know.",
 
   // Switching heads off.
   effect_here: "Without this head, the probability of “{word}” goes from {before} to {after}.",

@@ -32,6 +32,8 @@ export const zh: Record<Key, string> = {
   stop_alignment: "交叉注意力",
   stop_next: "下一个词",
   stop_words: "一个词一个词地写",
+  stop_labels: "标签",
+  stop_lens: "一层一层地看",
   stop_off: "关掉一个头",
 
   // 标记
@@ -230,6 +232,26 @@ export const zh: Record<Key, string> = {
   word_memory_rows: "记忆的键和值",
   word_cache_rows: "自己的键和值",
   word_cache: "前面词元的键和值不会再变，模型就把它们存着：每一步每一层只算新的一行。",
+
+  // 标签
+  labels_tokens: "每个词元的标签",
+  labels_candidates: "各个标签和概率",
+  labels_title_whole: "这段文字是“{label}”，概率 {probability}。",
+  labels_title_token: "“{token}”是“{label}”，概率 {probability}。",
+  labels_single_label: "线性层把最后的向量变成每个标签一个数，softmax 把它们变成概率：只有一个标签是对的。",
+  labels_multi_label: "线性层把最后的向量变成每个标签一个数，各自变成概率，所以可以有几个标签同时是对的。",
+  labels_regression: "线性层把最后的向量变成一个数，这个数就是答案。",
+
+  // 透镜
+  lens_note: "一格是模型停在那一层时最可能的输出，底色深浅是它的概率。",
+  lens_figure: "每一层之后最好的输出",
+  lens_layer: "第 {layer} 层",
+  lens_embedding: "嵌入",
+  lens_read: "读到",
+  lens_title: "读到“{token}”时，从第 {layer} 层起“{word}”排在第一。",
+  lens_title_embedding: "读到“{token}”时，还没过任何一层，“{word}”就排在第一。",
+  lens_text: "每一层之后的向量，直接送进模型最后的归一化和输出矩阵，就当后面没有层了（logit lens）。",
+  lens_caveat: "未经校正：只有最后一层是为这个输出训练的，前面几行说明不了那些层知道什么。",
 
   // 关掉一个头
   effect_here: "没有这个头，“{word}”的概率从 {before} 变为 {after}。",

@@ -22,6 +22,8 @@ export class Trace {
     readonly arrays: ReadonlyMap<string, Tensor>,
     readonly conditions: Conditions,
     readonly effects: readonly HeadEffect[],
+    /** The prediction on the states of each layer, the embedding first. */
+    readonly lens: readonly Prediction[],
   ) {}
 
   array(name: string): Tensor | undefined {
@@ -86,5 +88,6 @@ export async function readTrace(content: Content): Promise<Trace> {
     new Map(await Promise.all(named)),
     content.conditions,
     content.effects ?? [],
+    content.lens ?? [],
   );
 }

@@ -6,6 +6,8 @@ export interface Content {
   conditions: Conditions;
   /** What changes without each head; absent where it was not measured. */
   effects?: HeadEffect[];
+  /** The prediction on the states of each layer, the embedding first. */
+  lens?: Prediction[];
 }
 
 export interface HeadEffect {

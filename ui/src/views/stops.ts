@@ -3,7 +3,7 @@ import type { Key } from "../text/en";
 
 export type StopId =
   | "map" | "tokens" | "vectors" | "projections" | "scores" | "scale" | "softmax" | "values"
-  | "sublayer" | "feed_forward" | "heads" | "masks" | "alignment" | "words" | "next" | "off";
+  | "sublayer" | "feed_forward" | "heads" | "masks" | "alignment" | "words" | "next" | "off" | "labels" | "lens";
 
 /** A stop of the tour, in teaching order. */
 export interface Stop {
@@ -32,6 +32,8 @@ const STOPS: Stop[] = [
   { id: "alignment", title: "stop_alignment", has: (trace) => trace.crossAttentions.length > 0 },
   { id: "next", title: "stop_next", has: (trace) => trace.prediction?.kind === "lm" },
   { id: "words", title: "stop_words", has: (trace) => trace.prediction?.kind === "lm" && trace.target !== null },
+  { id: "labels", title: "stop_labels", has: (trace) => trace.prediction !== null && trace.prediction.kind !== "lm" },
+  { id: "lens", title: "stop_lens", has: (trace) => trace.lens.length > 0 },
   { id: "off", title: "stop_off", has: (trace) => trace.effects.length > 0 },
 ];
 
