@@ -5,6 +5,7 @@ import Fault from "./Fault.svelte";
 import { place } from "./state/place.svelte";
 import { firstRow } from "./trace/first";
 import { readTrace } from "./trace/trace";
+import { stopsOf } from "./views/stops";
 import { theme } from "./state/theme.svelte";
 
 const target = document.getElementById("app")!;
@@ -14,6 +15,8 @@ async function start(): Promise<void> {
   place.attention = trace.attentions[0] ?? "";
   place.row = firstRow(trace);
   if (location.hash) place.read(location.hash);
+  const stops = stopsOf(trace);
+  if (!stops.some((stop) => stop.id === place.stop)) place.stop = stops[0].id;
   mount(App, { target, props: { trace } });
 }
 

@@ -33,7 +33,12 @@ def describe_trace(bundle: Bundle, trace: Trace, name: str) -> dict[str, Any]:
 
 
 def describe_layers(bundle: Bundle, trace: Trace, head: str | None) -> list[dict[str, Any]]:
-    """Return the prediction on the states of each layer, the embedding first; see `logit_lens`."""
+    """Return the prediction on the states of each layer, the embedding first; see `logit_lens`.
+
+    A model without a residual stream, as the recurrent one, has none.
+    """
+    if not any(name.endswith(".added") for name in trace.arrays):
+        return []
     return [asdict(prediction) for prediction in logit_lens(bundle, trace, head, LENS_TOP)]
 
 

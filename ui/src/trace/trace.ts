@@ -56,7 +56,8 @@ export class Trace {
 }
 
 export function kindOf(path: string): "encoder" | "decoder" | "cross" {
-  if (path.endsWith(".cross")) return "cross";
+  // The recurrent model's one attention, without a layer, looks at the source.
+  if (path.endsWith(".cross") || path === "decoder.attention") return "cross";
   return path.startsWith("encoder") ? "encoder" : "decoder";
 }
 

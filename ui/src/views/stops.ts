@@ -1,3 +1,4 @@
+import { layerCounts } from "../trace/layers";
 import type { Trace } from "../trace/trace";
 import type { Key } from "../text/en";
 
@@ -17,7 +18,7 @@ const hasQueries = (trace: Trace) => trace.attentions.some((path) => trace.array
 const hasAttention = (trace: Trace) => trace.attentions.length > 0;
 
 const STOPS: Stop[] = [
-  { id: "map", title: "stop_map", has: () => true },
+  { id: "map", title: "stop_map", has: (trace) => layerCounts(trace).length > 0 },
   { id: "tokens", title: "stop_tokens", has: () => true },
   { id: "vectors", title: "stop_vectors", has: (trace) => embeddingsOf(trace).length > 0 },
   { id: "projections", title: "stop_projections", has: hasQueries },
