@@ -138,7 +138,9 @@ def test_a_figure_works_with_the_keyboard(show, content):
         page.keyboard.press(key)
     assert page.locator("[aria-live]").inner_text().endswith(f": {weights[0, 2, 1]:.3f}")
     page.locator("figure summary").click()
-    cells = page.locator("table tbody tr").nth(2).locator("td").all_inner_texts()
+    row = page.locator("table tbody tr").nth(2)
+    row.wait_for()  # the table is made when it is opened
+    cells = row.locator("td").all_inner_texts()
     assert [float(cell) for cell in cells] == pytest.approx(weights[0, 2].tolist(), abs=ROUNDING)
 
 
