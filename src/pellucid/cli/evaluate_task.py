@@ -27,6 +27,9 @@ def measure_task(model: "Loaded", task: str, options: "Options") -> None:
     Raises: UsageError if the task has no such file.
     """
     _check_files(task, options)
+    from pellucid.cli.error_file import write_errors
+    from pellucid.cli.picture import draw
+    from pellucid.files import atomic_write
     from pellucid.metrics.intervals import find_details, find_intervals
     from pellucid.nn.pack_model import pack_model
     from pellucid.tasks.evaluation import EvaluationOptions, evaluate
@@ -51,7 +54,12 @@ def measure_task(model: "Loaded", task: str, options: "Options") -> None:
     else:
         for line in _describe(evaluation.metrics, intervals, details):
             print(line)
-    _write_files(evaluation, intervals, options)
+    if options.errors:
+        write_errors(Path(options.errors), evaluation)
+    if options.picture:
+        lines = list(_describe_metrics(evaluation.metrics, intervals))
+        picture = draw(details, " ".join(options.data), lines)
+        atomic_write(Path(options.picture), picture.encode())
 
 
 def _check_files(task: str, options: "Options") -> None:
@@ -59,22 +67,6 @@ def _check_files(task: str, options: "Options") -> None:
     for flag, has_it in (("errors", config.has_errors), ("picture", config.has_picture)):
         if getattr(options, flag) and not has_it:
             raise UsageError(f"--{flag}: there is none for the task {task}. Leave it out.")
-
-
-def _write_files(
-    evaluation: "Evaluation", intervals: Mapping[str, "Interval"], options: "Options"
-) -> None:
-    from pellucid.cli.error_file import write_errors
-    from pellucid.cli.picture import draw
-    from pellucid.files import atomic_write
-    from pellucid.metrics.intervals import find_details
-
-    if options.errors:
-        write_errors(Path(options.errors), evaluation)
-    if options.picture:
-        lines = list(_describe_metrics(evaluation.metrics, intervals))
-        picture = draw(find_details(evaluation.metrics), " ".join(options.data), lines)
-        atomic_write(Path(options.picture), picture.encode())
 
 
 def _as_record(

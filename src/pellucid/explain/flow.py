@@ -1,6 +1,5 @@
 """How much of the input is in each position of a model's output, by its attention."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -71,8 +70,3 @@ def find_attention(model: Model, path: str) -> Attention:
 def _pass(weights: np.ndarray, shares: np.ndarray) -> np.ndarray:
     """Return the shares after a sublayer: half of them pass the residual connection."""
     return 0.5 * shares + 0.5 * weights @ shares
-
-
-def strongest_keys(weights: np.ndarray) -> Sequence[int]:
-    """Return the key with the highest weight for each query of weights (T, S)."""
-    return weights.argmax(-1).tolist()

@@ -17,6 +17,9 @@ from pellucid.inference.translate import translate
 from pellucid.text.guard import clean_text
 from pellucid.text.template import Slot
 
+TEXT = -1
+"""Stands for the tokens of a text among special tokens; no token has this id."""
+
 
 @dataclass(frozen=True)
 class TracedText:
@@ -67,7 +70,7 @@ def read_rows(bundle: Bundle, text: str, writing: Writing) -> Rows:
     texts = [clean_text(part) for part in text.split("\t")]
     if not all(part.strip() for part in texts):
         raise UsageError("the text is empty. Give a sentence.")
-    writes = bundle.model.decoder is not None and "lm" in bundle.model.head_configs
+    writes = can_generate(bundle)
     if len(texts) > 2 - writes:
         raise UsageError(
             f"{len(texts) - 1} tabs: give one text; to a model that only reads also two, with one"
@@ -131,12 +134,10 @@ def _translation_rows(bundle: Bundle, text: str, target: str | None) -> Rows:
     """Return the row that an encoder reads, and the one that its decoder reads."""
     source, written = bundle.tokenizers.source, bundle.tokenizers.target
     read = align_read(source, text)
-    around = wrap_source(bundle, [-1])
-    place = around.index(-1)
     tokens = [
-        *(special_token(source, i) for i in around[:place]),
-        *read,
-        *(special_token(source, i) for i in around[place + 1 :]),
+        token
+        for i in wrap_source(bundle, [TEXT])
+        for token in (read if i == TEXT else [special_token(source, i)])
     ]
     _check_length(bundle, len(tokens))
     ids, is_finished = _write(bundle, text, target)

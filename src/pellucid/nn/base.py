@@ -5,7 +5,10 @@ from typing import Any
 from torch import Tensor, nn
 
 from pellucid.config.head import HeadConfig
+from pellucid.errors import UsageError
 from pellucid.nn.cache import Cache, Step
+
+NO_DECODER = "this model has an encoder only: it cannot generate text."
 
 
 class Model(nn.Module):
@@ -24,16 +27,19 @@ class Model(nn.Module):
     head_configs: dict[str, HeadConfig]
 
     def prefill(self, source: Tensor | None, keep: Tensor | None, rows: int) -> Cache:
-        """Return a cache that holds the source; see `Decoder` in nn/cache.py."""
-        raise NotImplementedError
+        """Return a cache that holds the source; see `Decoder` in nn/cache.py.
+
+        Raises: UsageError if the model has no decoder, as below.
+        """
+        raise UsageError(NO_DECODER)
 
     def step(self, ids: Tensor, cache: Cache) -> Step:
         """Append ids (R, T) to the cache and return next-token logits (R, T, V) and states."""
-        raise NotImplementedError
+        raise UsageError(NO_DECODER)
 
     def ties(self) -> tuple[tuple[str, str], ...]:
-        """Return pairs (name, alias) of parameters that are one tensor."""
-        raise NotImplementedError
+        """Return pairs (name, alias) of parameters that are one tensor; by default none."""
+        return ()
 
     @property
     def source_weights(self) -> tuple[str, ...]:

@@ -42,10 +42,6 @@ class Baseline(Model):
             raise UsageError("this model has neither a decoder nor segments. Pass ids and keep.")
         return self.encoder(ids, Mask(keep=keep))
 
-    def ties(self) -> tuple[tuple[str, str], ...]:
-        """Return no ties."""
-        return ()
-
 
 class BagOfWords(Baseline):
     """States are the token vectors, which the head's pooling averages."""

@@ -44,10 +44,6 @@ class HiddenMarkovModel(Model):
         """Return log p(word | tag) for each word of ids (B, T) and each tag: (B, T, C)."""
         return self.encoder(ids, Mask(keep=keep))
 
-    def ties(self) -> tuple[tuple[str, str], ...]:
-        """Return no ties."""
-        return ()
-
 
 class Emissions(nn.Module):
     """The table of p(word | tag), as logits that a softmax over the words makes probabilities."""

@@ -11,7 +11,7 @@ from pellucid.config.model import ModelConfig
 from pellucid.config.rnn import RNNConfig
 from pellucid.errors import ConfigError, UsageError
 from pellucid.nn.attention import Memory
-from pellucid.nn.base import Model
+from pellucid.nn.base import NO_DECODER, Model
 from pellucid.nn.cache import Cache, KeyValueCache, Step
 from pellucid.nn.heads import Head
 from pellucid.nn.init import initialize
@@ -135,7 +135,7 @@ class Transformer(Model):
     @property
     def _decoder(self) -> Decoder:
         if self.decoder is None:
-            raise UsageError("this model has an encoder only: it cannot generate text.")
+            raise UsageError(NO_DECODER)
         return self.decoder
 
 

@@ -42,9 +42,6 @@ class SkipGram(Model):
         self.words.copy_((draws - 0.5) / self.words.shape[1])
         self.contexts.zero_()
 
-    def ties(self) -> tuple[tuple[str, str], ...]:
-        return ()
-
     def forward(self, words: Tensor, contexts: Tensor, noise: Tensor) -> SkipGramScores:
         """Return the scores of pairs: words (N,), contexts (N,), noise (N, K)."""
         centers = F.embedding(words, self.words)  # (N, E)
