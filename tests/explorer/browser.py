@@ -30,3 +30,13 @@ def open_browser():
         browser = p.chromium.launch(executable_path=chromium, args=list(FLAGS))
         yield browser
         browser.close()
+
+
+def serious_violations(page):
+    """Return what axe, which the page must have loaded, finds that is serious or critical."""
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+    return [
+        (each["id"], each["nodes"][0]["html"][:200], each["nodes"][0]["failureSummary"][:300])
+        for each in found
+        if each["impact"] in ("serious", "critical")
+    ]

@@ -12,23 +12,14 @@ import re
 import pytest
 
 import pellucid
-from explorer.browser import AXE, open_browser
+from explorer.browser import AXE, serious_violations
 from pellucid.explain.encode import encode
 from pellucid.explain.rows import Writing, read_rows
 from pellucid.explorer.content import describe_effects, describe_layers, describe_trace
-from pellucid.explorer.page import TEMPLATE, render_page
 
 TEXT = "我喜欢这个美丽花园"
 LANGUAGES = ("English", "中文")
 ROUNDING = 2e-3  # of float16, in weights and probabilities
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if not TEMPLATE.is_file():
-        pytest.skip("the explorer's page is not built: make venv")
-    with open_browser() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")
@@ -41,31 +32,6 @@ def content():
         "effects": describe_effects(model.bundle, rows, None),
         "lens": describe_layers(model.bundle, model.trace(TEXT), None),
     }
-
-
-@pytest.fixture
-def show(browser, tmp_path):
-    """Open a page of some content; its messages and requests are in `.seen`."""
-    pages = []
-
-    def open_page(content, fragment="", **context):
-        file = tmp_path / f"page-{len(pages)}.html"
-        file.write_text(render_page(content), encoding="utf-8")
-        page = browser.new_context(locale="en-US", **context).new_page()
-        page.seen = []
-        page.on("console", lambda message: page.seen.append(message.text))
-        page.on("pageerror", lambda error: page.seen.append(str(error)))
-        page.on("dialog", lambda dialog: (page.seen.append("dialog"), dialog.dismiss()))
-        page.on("request", lambda request: page.seen.append(request.url))
-        page.goto(file.as_uri() + fragment)
-        page.wait_for_selector("h1")
-        assert page.seen.pop(0).startswith(file.as_uri())
-        pages.append(page)
-        return page
-
-    yield open_page
-    for page in pages:
-        page.context.close()
 
 
 def stops(page):
@@ -81,12 +47,7 @@ def test_every_stop_works_without_requests_and_is_accessible(show, content, lang
     for i in range(stops(page).count()):
         stops(page).nth(i).click()
         titles.add(page.locator("h1").inner_text())
-        found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
-        serious = [
-            (each["id"], each["nodes"][0]["html"][:200], each["nodes"][0]["failureSummary"][:300])
-            for each in found
-            if each["impact"] in ("serious", "critical")
-        ]
+        serious = serious_violations(page)
         assert not serious, (titles, serious)
     assert len(titles) == stops(page).count() >= 17
     assert page.seen == []

@@ -1,9 +1,10 @@
 import "./app.css";
 import { mount } from "svelte";
-import App from "./App.svelte";
 import Fault from "./Fault.svelte";
+import Shown from "./Shown.svelte";
 import { place } from "./state/place.svelte";
-import { firstRow } from "./trace/first";
+import { linkSecond } from "./trace/comparison";
+import { firstAttention, firstRow } from "./trace/first";
 import { readTrace } from "./trace/trace";
 import { stopsOf } from "./views/stops";
 import { theme } from "./state/theme.svelte";
@@ -11,13 +12,16 @@ import { theme } from "./state/theme.svelte";
 const target = document.getElementById("app")!;
 
 async function start(): Promise<void> {
-  const trace = await readTrace(JSON.parse(document.getElementById("content")!.textContent!));
-  place.attention = trace.attentions[0] ?? "";
+  const content = JSON.parse(document.getElementById("content")!.textContent!);
+  const trace = await readTrace(content);
+  await linkSecond(trace, content);
+  if (trace.comparison) place.stop = "compare";
+  place.attention = firstAttention(trace);
   place.row = firstRow(trace);
   if (location.hash) place.read(location.hash);
   const stops = stopsOf(trace);
   if (!stops.some((stop) => stop.id === place.stop)) place.stop = stops[0].id;
-  mount(App, { target, props: { trace } });
+  mount(Shown, { target, props: { trace } });
 }
 
 document.documentElement.dataset.theme = theme.current;

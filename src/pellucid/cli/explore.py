@@ -17,12 +17,18 @@ class Options:
     """Write a page that shows what a model computes for a text, step by step.
 
     pellucid explore MODEL --text "The cat sleeps." --html cat.html
+
+    Two models are compared on the text; two texts (--second-text) are compared in the model.
     """
 
     model: str = positional()
     """A model's directory, of pellucid or downloaded, or hf://owner/name."""
+    other: str = positional("")
+    """A second model, to compare with the first on the same text."""
     text: str = ""
     """The text; two texts with a tab between them for a model that reads pairs."""
+    second_text: str = ""
+    """A second text, to compare with the first in the same model."""
     html: str = ""
     """The file to write: one page that needs no server and no network."""
     target: str = ""
@@ -47,29 +53,56 @@ def run(options: Options) -> int:
         raise UsageError('there is no text. Give one: --text "The cat sleeps."')
     if not options.html:
         raise UsageError("there is no file to write. Give one: --html cat.html")
+    if options.other and options.second_text:
+        raise UsageError(
+            "a second model and a second text: the page compares one of them. Use one."
+        )
     from pellucid.explorer.page import read_template, render_page
     from pellucid.files import atomic_write, check_writable
 
     read_template()  # a page that is not built is an error before the model is loaded
     check_writable(Path(options.html))
-    model = load_model(options.model, options.device, decodes=False)
-    content = _trace(model.bundle, options)
+    content = _compare(options) if options.other or options.second_text else _show(options)
     atomic_write(Path(options.html), render_page(content).encode())
     print(options.html)
     return 0
 
 
-def _trace(bundle: "Bundle", options: Options) -> dict[str, Any]:
-    """Return what the page shows."""
+def _show(options: Options) -> dict[str, Any]:
+    """Return what the page of one model and one text shows."""
+    bundle = load_model(options.model, options.device, decodes=False).bundle
+    return _describe(bundle, options, options.text, Path(options.model).name)
+
+
+def _compare(options: Options) -> dict[str, Any]:
+    """Return what the page of two models or of two texts shows."""
+    from pellucid.explorer.compare import describe_comparison, name_apart
+
+    bundle = load_model(options.model, options.device, decodes=False).bundle
+    if not options.other:
+        texts, name = (options.text, options.second_text), Path(options.model).name
+        contents = [_describe(bundle, options, text, name) for text in texts]
+        return describe_comparison(contents, (bundle, bundle), "texts")
+    bundles = bundle, load_model(options.other, options.device, decodes=False).bundle
+    names = name_apart(options.model, options.other)
+    contents = [
+        _describe(bundle, options, options.text, name)
+        for bundle, name in zip(bundles, names, strict=True)
+    ]
+    return describe_comparison(contents, bundles, "models")
+
+
+def _describe(bundle: "Bundle", options: Options, text: str, name: str) -> dict[str, Any]:
+    """Return what the page shows of one text in one model."""
     from pellucid.explain.rows import Writing, read_rows
     from pellucid.explain.trace import TraceSpec, trace_rows
     from pellucid.explorer.content import describe_effects, describe_layers, describe_trace
 
     head = options.head or None
     writing = Writing(options.target or None, options.to, options.source_language, options.max_new)
-    rows = read_rows(bundle, options.text, writing)
+    rows = read_rows(bundle, text, writing)
     trace = trace_rows(bundle, rows, TraceSpec(head=head))
-    content = describe_trace(bundle, trace, Path(options.model).name)
+    content = describe_trace(bundle, trace, name)
     if trace.prediction and trace.prediction.reading == "single_label" and not options.no_ablation:
         content["effects"] = describe_effects(bundle, rows, head)
     if trace.prediction:

@@ -15,3 +15,9 @@ export function layerName(path: string): string {
 export function headName(head: { path: string; head: number }): string {
   return `${t(`short_${kindOf(head.path)}`)} ${layerOf(head.path)}·${head.head + 1}`;
 }
+
+/** "2 cross-attention" of a sublayer's path, and the embedding's name. */
+export function partName(path: string): string {
+  const kind = /(attention|cross|feed_forward|embedding)$/.exec(path)![1] as "attention" | "cross" | "feed_forward" | "embedding";
+  return kind === "embedding" ? t("part_embedding") : `${layerOf(path)} ${t(`part_${kind}`)}`;
+}

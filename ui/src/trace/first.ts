@@ -17,3 +17,8 @@ export function firstRow(trace: Trace): number {
   });
   return indexOfMost(clear);
 }
+
+/** The attention to begin with: the first one, or of a page that compares the last one to the source. */
+export function firstAttention(trace: Trace): string {
+  return (trace.comparison && trace.crossAttentions.at(-1)) || trace.attentions[0] || "";
+}

@@ -1,3 +1,4 @@
+import type { Comparison } from "./comparison";
 import { decodeArray } from "./decode";
 import type { Tensor } from "./matrix";
 import type { Content, Conditions, HeadEffect, ModelFacts, Prediction, Token, TracedText } from "./types";
@@ -12,6 +13,9 @@ export interface Sides {
 
 /** A text's way through a model: all that the page draws comes from here. */
 export class Trace {
+  /** The two traces of a page that compares; this is one of them. */
+  comparison: Comparison | null = null;
+
   constructor(
     readonly name: string,
     readonly model: ModelFacts,

@@ -8,6 +8,15 @@ export interface Content {
   effects?: HeadEffect[];
   /** The prediction on the states of each layer, the embedding first. */
   lens?: Prediction[];
+  /** A second trace, to be compared with this one. */
+  second?: Content;
+  comparison?: ComparisonFacts;
+}
+
+export interface ComparisonFacts {
+  differs: "models" | "texts";
+  /** Whether the outputs of both are over the same tokens. */
+  has_one_vocabulary: boolean;
 }
 
 export interface HeadEffect {

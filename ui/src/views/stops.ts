@@ -4,7 +4,8 @@ import type { Key } from "../text/en";
 
 export type StopId =
   | "map" | "tokens" | "vectors" | "projections" | "scores" | "scale" | "softmax" | "values"
-  | "sublayer" | "feed_forward" | "heads" | "masks" | "alignment" | "words" | "next" | "off" | "labels" | "lens";
+  | "sublayer" | "feed_forward" | "heads" | "masks" | "alignment" | "words" | "next" | "off" | "labels" | "lens"
+  | "compare";
 
 /** A stop of the tour, in teaching order. */
 export interface Stop {
@@ -19,6 +20,7 @@ const hasAttention = (trace: Trace) => trace.attentions.length > 0;
 
 const STOPS: Stop[] = [
   { id: "map", title: "stop_map", has: (trace) => layerCounts(trace).length > 0 },
+  { id: "compare", title: "stop_compare", has: (trace) => trace.comparison !== null },
   { id: "tokens", title: "stop_tokens", has: () => true },
   { id: "vectors", title: "stop_vectors", has: (trace) => embeddingsOf(trace).length > 0 },
   { id: "projections", title: "stop_projections", has: hasQueries },

@@ -1,0 +1,37 @@
+import { dot } from "../math/attention";
+import type { Comparison } from "./comparison";
+import { layersOf, type Stack } from "./layers";
+import { Matrix } from "./matrix";
+
+/** What a part adds to the residual stream in both traces; undefined where one has no such part. */
+export interface Sizes {
+  path: string;
+  first?: number;
+  second?: number;
+}
+
+export function addedSizes({ first, second }: Comparison, stack: Stack): Sizes[] {
+  const sizes = [first, second].map(
+    (trace) => new Map(layersOf(trace, stack).flatMap((layer) => layer.parts.map((part) => [part.path, part.added]))),
+  );
+  const paths = [...new Set(sizes.flatMap((each) => [...each.keys()]))];
+  return paths.map((path) => ({ path, first: sizes[0].get(path), second: sizes[1].get(path) }));
+}
+
+/** 1 - cosine of the states of paired tokens (columns) after each part (rows), the last on top as on the map. */
+export function stateDistances(comparison: Comparison, stack: Stack): { matrix: Matrix; names: string[] } | null {
+  if (comparison.facts.differs === "models") return null;
+  const pairs = comparison.pairs(stack === "encoder" ? "source" : "target");
+  const parts = layersOf(comparison.first, stack).flatMap((layer) => layer.parts.map((part) => part.path));
+  const names = [`${stack}.embedding`, ...parts].filter((name) => comparison.first.array(`${name}.output`)).reverse();
+  const data = new Float32Array(pairs.length * names.length);
+  names.forEach((name, row) => {
+    const [a, b] = [comparison.first, comparison.second].map((trace) => trace.array(`${name}.output`)!.matrix());
+    pairs.forEach(([i, j], col) => (data[row * pairs.length + col] = Math.max(0, 1 - cosine(a.row(i), b.row(j)))));
+  });
+  return pairs.length && parts.length ? { matrix: new Matrix(names.length, pairs.length, data), names } : null;
+}
+
+function cosine(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  return dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b));
+}
