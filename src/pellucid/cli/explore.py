@@ -1,21 +1,24 @@
 """`pellucid explore`: a page that shows what a model computes for a text."""
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pellucid.cli.faults import convert_errors
 from pellucid.cli.models import load_model
 from pellucid.cli.parse import positional
 from pellucid.errors import UsageError
 
 if TYPE_CHECKING:
-    from pellucid.formats.bundle import Bundle
+    from pellucid.explorer.respond import LiveModel
 
 
 @dataclass(frozen=True)
 class Options:
-    """Write a page that shows what a model computes for a text, step by step.
+    """Show what a model computes for a text, step by step: in a browser, or as a file.
 
+    pellucid explore MODEL --text "The cat sleeps."
     pellucid explore MODEL --text "The cat sleeps." --html cat.html
 
     Two models are compared on the text; two texts (--second-text) are compared in the model.
@@ -26,11 +29,15 @@ class Options:
     other: str = positional("")
     """A second model, to compare with the first on the same text."""
     text: str = ""
-    """The text; two texts with a tab between them for a model that reads pairs."""
+    """The text; two texts with a tab between them for a model that reads pairs. The live page asks
+    for one if there is none."""
     second_text: str = ""
     """A second text, to compare with the first in the same model."""
     html: str = ""
-    """The file to write: one page that needs no server and no network."""
+    """The file to write: one page that needs no server and no network. Without it, a live page is
+    served to browsers on this machine until Ctrl-C."""
+    port: int = 0
+    """Port of the live page; 0 means 7864, or a free one if that is in use."""
     target: str = ""
     """What the decoder writes; empty means what the model itself writes."""
     to: str = ""
@@ -42,69 +49,122 @@ class Options:
     max_new: int = 8
     """Tokens with which a decoder alone continues the text, at most."""
     no_ablation: bool = False
-    """Leave out what changes without each head, which takes a forward pass for each."""
+    """With --html: leave out what changes without each part, a forward pass for each."""
     device: str = "auto"
     """cpu, cuda, mps, or auto."""
 
+    @property
+    def compares(self) -> bool:
+        """Whether the page shows two models or two texts."""
+        return bool(self.other or self.second_text)
+
 
 def run(options: Options) -> int:
-    """Write the page and print its path."""
-    if not options.text.strip():
+    """Write the page and print its path, or serve it and print its address."""
+    from pellucid.explorer.page import read_template
+
+    _check(options)
+    read_template()  # a page that is not built is an error before the model is loaded
+    return _write(options) if options.html else _serve(options)
+
+
+def _check(options: Options) -> None:
+    """Raises: UsageError if options contradict each other."""
+    if (options.html or options.compares) and not options.text.strip():
         raise UsageError('there is no text. Give one: --text "The cat sleeps."')
-    if not options.html:
-        raise UsageError("there is no file to write. Give one: --html cat.html")
     if options.other and options.second_text:
         raise UsageError(
             "a second model and a second text: the page compares one of them. Use one."
         )
-    from pellucid.explorer.page import read_template, render_page
+    if options.html and options.port:
+        raise UsageError("--port is for the live page, --html writes a file. Leave one out.")
+    if options.no_ablation and not options.html:
+        raise UsageError("--no-ablation is for --html: a live page measures only when asked.")
+    if not 0 <= options.port < 1 << 16:
+        raise UsageError(f"--port {options.port}: ports are 1 to 65535.")
+
+
+def _write(options: Options) -> int:
+    from pellucid.explorer.page import render_page
     from pellucid.files import atomic_write, check_writable
 
-    read_template()  # a page that is not built is an error before the model is loaded
     check_writable(Path(options.html))
-    content = _compare(options) if options.other or options.second_text else _show(options)
+    content = _compare(options) if options.compares else _show(options)
     atomic_write(Path(options.html), render_page(content).encode())
     print(options.html)
     return 0
 
 
+def _serve(options: Options) -> int:
+    from pellucid.explorer.page import render_page
+    from pellucid.explorer.respond import respond
+    from pellucid.explorer.server import Site, open_server
+
+    # Opened first: a port in use is an error before the model is loaded.
+    with open_server(options.port) as server:
+        model = None if options.compares else _open(options.model, options)
+        content = _compare(options) if model is None else _start(model, options)
+
+        def answer(record: object) -> dict[str, Any]:
+            if model is None:
+                raise UsageError("a page that compares answers no questions.")
+            with convert_errors():
+                return respond(model, record)
+
+        server.site = Site(render_page(content, live=model is not None), answer)
+        print(server.address, flush=True)
+        print("Open this address in a browser. Ctrl-C ends.", file=sys.stderr)
+        server.serve_forever()
+    return 0
+
+
+def _start(model: "LiveModel", options: Options) -> dict[str, Any]:
+    """Return what a live page shows first."""
+    from pellucid.explorer.live import describe_live
+
+    content = describe_live(model.bundle, model.name)
+    return content | (_describe(model, options, options.text) if options.text.strip() else {})
+
+
 def _show(options: Options) -> dict[str, Any]:
     """Return what the page of one model and one text shows."""
-    bundle = load_model(options.model, options.device, decodes=False).bundle
-    return _describe(bundle, options, options.text, Path(options.model).name)
+    return _describe(_open(options.model, options), options, options.text)
 
 
 def _compare(options: Options) -> dict[str, Any]:
     """Return what the page of two models or of two texts shows."""
     from pellucid.explorer.compare import describe_comparison, name_apart
 
-    bundle = load_model(options.model, options.device, decodes=False).bundle
     if not options.other:
-        texts, name = (options.text, options.second_text), Path(options.model).name
-        contents = [_describe(bundle, options, text, name) for text in texts]
-        return describe_comparison(contents, (bundle, bundle), "texts")
-    bundles = bundle, load_model(options.other, options.device, decodes=False).bundle
-    names = name_apart(options.model, options.other)
-    contents = [
-        _describe(bundle, options, options.text, name)
-        for bundle, name in zip(bundles, names, strict=True)
+        model, texts = _open(options.model, options), (options.text, options.second_text)
+        contents = [_describe(model, options, text) for text in texts]
+        return describe_comparison(contents, (model.bundle, model.bundle), "texts")
+    models = [
+        _open(path, options, name)
+        for path, name in zip(
+            (options.model, options.other), name_apart(options.model, options.other), strict=True
+        )
     ]
-    return describe_comparison(contents, bundles, "models")
+    contents = [_describe(model, options, options.text) for model in models]
+    return describe_comparison(contents, [model.bundle for model in models], "models")
 
 
-def _describe(bundle: "Bundle", options: Options, text: str, name: str) -> dict[str, Any]:
+def _open(path: str, options: Options, name: str = "") -> "LiveModel":
+    from pellucid.explorer.respond import LiveModel
+
+    bundle = load_model(path, options.device, decodes=False).bundle
+    return LiveModel(bundle, name or Path(path).name)
+
+
+def _describe(model: "LiveModel", options: Options, text: str) -> dict[str, Any]:
     """Return what the page shows of one text in one model."""
-    from pellucid.explain.rows import Writing, read_rows
-    from pellucid.explain.trace import TraceSpec, trace_rows
-    from pellucid.explorer.content import describe_effects, describe_layers, describe_trace
+    from pellucid.explorer.respond import respond
 
-    head = options.head or None
-    writing = Writing(options.target or None, options.to, options.source_language, options.max_new)
-    rows = read_rows(bundle, text, writing)
-    trace = trace_rows(bundle, rows, TraceSpec(head=head))
-    content = describe_trace(bundle, trace, name)
-    if trace.prediction and trace.prediction.reading == "single_label" and not options.no_ablation:
-        content["effects"] = describe_effects(bundle, rows, head)
-    if trace.prediction:
-        content["lens"] = describe_layers(bundle, trace, head)
+    names = ("target", "to", "source_language", "head", "max_new")
+    request = {"text": text, **{name: getattr(options, name) for name in names}}
+    content = respond(model, {"ask": "trace", "text": request})
+    prediction = content["trace"]["prediction"]
+    has_distribution = prediction and prediction["reading"] == "single_label"
+    if has_distribution and options.html and not options.no_ablation:
+        content |= respond(model, {"ask": "effects", "text": request})
     return content

@@ -140,7 +140,7 @@ def _translation_rows(bundle: Bundle, text: str, target: str | None) -> Rows:
         for token in (read if i == TEXT else [special_token(source, i)])
     ]
     _check_length(bundle, len(tokens))
-    ids, is_finished = _write(bundle, text, target)
+    ids, is_finished = _write(bundle, text, target, read)
     special = bundle.special_ids
     text_out, out = align_written(written, ids)
     inputs = Inputs(
@@ -155,19 +155,28 @@ def _translation_rows(bundle: Bundle, text: str, target: str | None) -> Rows:
     )
 
 
-def _write(bundle: Bundle, text: str, target: str | None) -> tuple[tuple[int, ...], bool]:
-    """Return the ids that a decoder writes, without the end token, and whether that follows."""
+def _write(
+    bundle: Bundle, text: str, target: str | None, read: Sequence[Token]
+) -> tuple[tuple[int, ...], bool]:
+    """Return the ids that a decoder writes, without the end token, and whether that follows.
+
+    read: the tokens of the text.
+    """
     if target is not None:
         (ids,) = bundle.tokenizers.target.encode_batch([target])
         ids = wrap_target(bundle, ids)
         has_end = ids[-1:] == [bundle.special_ids.end]
         return tuple(ids[:-1] if has_end else ids), has_end
+    if len(read) > bundle.longest_source:
+        raise UsageError(
+            f"the text has {len(read)} tokens, more than the {bundle.longest_source} of the longest"
+            " text in training, and would be translated in parts. Shorten it."
+        )
     ((translation, *_),) = translate(bundle, [text])
     if translation.parts > 1:
         raise UsageError(
-            f"the text has {len(translation.source_ids)} tokens, more than the"
-            f" {bundle.longest_source} of the longest text in training, and would be translated in"
-            " parts. Shorten it."
+            f"the text has {len(read)} tokens and its translation may have twice as many, but this"
+            f" model has {bundle.model_config.max_positions} positions. Shorten it."
         )
     return translation.ids, translation.finished
 

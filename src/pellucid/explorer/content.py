@@ -10,25 +10,38 @@ from pellucid.explain.ablation import list_heads, measure_effects
 from pellucid.explain.encode import encode
 from pellucid.explain.lens import logit_lens
 from pellucid.explain.rows import Rows
-from pellucid.explain.trace import Trace
+from pellucid.explain.trace import Trace, TraceSpec, trace_rows
 from pellucid.formats.bundle import Bundle
 
 LENS_TOP = 3
 
 
+def describe_text(bundle: Bundle, rows: Rows, head: str | None, name: str) -> dict[str, Any]:
+    """Return the trace of a text and its prediction after each layer.
+
+    Raises: UsageError if the model has no such head.
+    """
+    trace = trace_rows(bundle, rows, TraceSpec(head=head))
+    content = describe_trace(bundle, trace, name)
+    if trace.prediction is not None:
+        content["lens"] = describe_layers(bundle, trace, head)
+    return content
+
+
 def describe_trace(bundle: Bundle, trace: Trace, name: str) -> dict[str, Any]:
     """Return a trace with the model's name and the conditions under which it was measured."""
+    return {"name": name, "trace": encode(trace), "conditions": describe_conditions(bundle)}
+
+
+def describe_conditions(bundle: Bundle) -> dict[str, Any]:
+    """Return under which conditions a model computes."""
     weight = next(bundle.model.parameters())
     return {
-        "name": name,
-        "trace": encode(trace),
-        "conditions": {
-            "version": __version__,
-            "torch": torch.__version__,
-            "device": weight.device.type,
-            "dtype": str(weight.dtype).removeprefix("torch."),
-            "threads": torch.get_num_threads(),
-        },
+        "version": __version__,
+        "torch": torch.__version__,
+        "device": weight.device.type,
+        "dtype": str(weight.dtype).removeprefix("torch."),
+        "threads": torch.get_num_threads(),
     }
 
 

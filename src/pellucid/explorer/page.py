@@ -18,18 +18,21 @@ POLICY = "<!--pellucid:policy-->"
 ESCAPES = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
 
 
-def render_page(content: Mapping[str, Any], template: str | None = None) -> str:
+def render_page(
+    content: Mapping[str, Any], template: str | None = None, *, live: bool = False
+) -> str:
     """Return the page that shows `content`, which are JSON values.
 
     template: the built page; None: the one that comes with pellucid.
-    The page's policy lets only its own script and styles run, and lets it load nothing.
+    The page's policy lets only its own script and styles run, and lets it load nothing; a live page
+    may ask the server that it comes from.
     Raises: ResourceError if the page is not built.
     """
     template = read_template() if template is None else template
     before, marker, after = template.partition(CONTENT)
     if not marker or POLICY not in before:
         raise ResourceError("the page is not one that pellucid built. Build it: make venv.")
-    head = before.replace(POLICY, policy(template), 1)
+    head = before.replace(POLICY, policy(template, live=live), 1)
     return head + marker + escape_json(content) + after
 
 
@@ -39,14 +42,18 @@ def escape_json(content: Mapping[str, Any]) -> str:
     return text.translate(ESCAPES)
 
 
-def policy(template: str) -> str:
-    """Return the element that forbids the page all but its own script, styles and images."""
+def policy(template: str, *, live: bool = False) -> str:
+    """Return the element that forbids the page all but its own script, styles and images.
+
+    live: allow requests to the page's own server.
+    """
     code = _InlineCode()
     code.feed(template)
     scripts, styles = (" ".join(map(_hash, code.bodies[tag])) for tag in ("script", "style"))
+    connect = "'self'" if live else "'none'"
     rules = (
         f"default-src 'none'; script-src {scripts}; style-src {styles}; "
-        "img-src data: blob:; connect-src 'none'; base-uri 'none'; form-action 'none'"
+        f"img-src data: blob:; connect-src {connect}; base-uri 'none'; form-action 'none'"
     )
     return f'<meta http-equiv="Content-Security-Policy" content="{rules}" />'
 

@@ -302,6 +302,22 @@ export const en = {
   compare_added_title: "“{part}” differs most: it adds {p} in A and {q} in B.",
   compare_added_text: "The size of what a part adds to the residual stream is the root mean square over all tokens.",
 
+  // The live page.
+  live_field: "Text for the model",
+  live_show: "Show",
+  live_settings: "Settings",
+  live_loading: "The model is reading …",
+  live_second: "Second text, if the model is to read a pair",
+  live_target: "What it writes; empty: what it chooses",
+  live_from: "From",
+  live_to: "Into",
+  live_head: "Head that predicts",
+  live_max_new: "Tokens to write",
+  live_gone: "The server does not answer. Is pellucid explore still running?",
+  welcome_title: "What should {name} read?",
+  welcome_text: "Write a sentence. The page then shows, step by step, what this model computes for it.",
+  welcome_examples: "For example",
+
   temperature: "Temperature",
   top_p: "Top-p",
   top_k: "Top-k (0: all)",

@@ -302,6 +302,22 @@ export const zh: Record<Key, string> = {
   compare_added_title: "“{part}”差别最大：A 加上 {p}，B 加上 {q}。",
   compare_added_text: "部件加到残差流上的大小，是全部词元的均方根。",
 
+  // 现场提问
+  live_field: "给模型读的文字",
+  live_show: "展示",
+  live_settings: "设置",
+  live_loading: "模型正在读……",
+  live_second: "第二段文字（模型读一对文字时）",
+  live_target: "模型写什么；空着就由它自己写",
+  live_from: "原文语言",
+  live_to: "译成",
+  live_head: "用哪个头预测",
+  live_max_new: "续写的词元数",
+  live_gone: "服务器没有回答。pellucid explore 还在运行吗？",
+  welcome_title: "让 {name} 读一句什么？",
+  welcome_text: "写一句话，这一页就一步一步地展示这个模型为它算了些什么。",
+  welcome_examples: "例如",
+
   temperature: "温度",
   top_p: "Top-p",
   top_k: "Top-k（0 为全部）",

@@ -25,13 +25,18 @@ export class Trace {
     readonly scales: Record<string, number>,
     readonly arrays: ReadonlyMap<string, Tensor>,
     readonly conditions: Conditions,
-    readonly effects: readonly HeadEffect[],
+    private readonly measured: { readonly effects: readonly HeadEffect[] },
     /** The prediction on the states of each layer, the embedding first. */
     readonly lens: readonly Prediction[],
   ) {}
 
   array(name: string): Tensor | undefined {
     return this.arrays.get(name);
+  }
+
+  /** What changes without each head; a live page measures it later. */
+  get effects(): readonly HeadEffect[] {
+    return this.measured.effects;
   }
 
   tokens(side: Side): Token[] {
@@ -78,8 +83,8 @@ export function layerOf(path: string): number {
   return Number(/layers\.(\d+)/.exec(path)?.[1] ?? 0) + 1;
 }
 
-export async function readTrace(content: Content): Promise<Trace> {
-  const { trace } = content;
+export async function readTrace(content: Content, measured: { readonly effects: readonly HeadEffect[] }): Promise<Trace> {
+  const trace = content.trace!;
   const named = Object.entries(trace.arrays).map(
     async ([name, array]) => [name, await decodeArray(array)] as const,
   );
@@ -92,7 +97,7 @@ export async function readTrace(content: Content): Promise<Trace> {
     trace.scales,
     new Map(await Promise.all(named)),
     content.conditions,
-    content.effects ?? [],
+    measured,
     content.lens ?? [],
   );
 }

@@ -2,7 +2,8 @@
 
 export interface Content {
   name: string;
-  trace: EncodedTrace;
+  /** Absent in a live page that has no text yet. */
+  trace?: EncodedTrace;
   conditions: Conditions;
   /** What changes without each head; absent where it was not measured. */
   effects?: HeadEffect[];
@@ -11,12 +12,40 @@ export interface Content {
   /** A second trace, to be compared with this one. */
   second?: Content;
   comparison?: ComparisonFacts;
+  /** What was asked of the model. */
+  request?: TextRequest;
+  /** What the page can ask for; absent in a file. */
+  live?: LiveFacts;
 }
 
 export interface ComparisonFacts {
   differs: "models" | "texts";
   /** Whether the outputs of both are over the same tokens. */
   has_one_vocabulary: boolean;
+}
+
+/** A text for a model, as Python's `explorer/request.py` has it; empty settings are left to the model. */
+export interface TextRequest {
+  text: string;
+  target: string;
+  to: string;
+  source_language: string;
+  head: string;
+  max_new: number;
+}
+
+export interface LiveFacts {
+  /** Of the texts that the model reads; empty if it is not known. */
+  language: string;
+  target_languages: string[];
+  source_languages: string[];
+  source_language: string;
+  /** Names, if there are several. */
+  heads: string[];
+  writes: boolean;
+  /** Whether the model is a decoder alone, which continues its text. */
+  continues: boolean;
+  reads_pairs: boolean;
 }
 
 export interface HeadEffect {

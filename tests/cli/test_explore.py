@@ -1,0 +1,60 @@
+"""`pellucid explore` as a process. Authority: the operating system's exit codes, and HTTP."""
+
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+
+import pytest
+
+from pellucid.cli.explore import Options, run
+from pellucid.errors import UsageError
+from pellucid.explorer.page import TEMPLATE
+
+EXPLORE = [sys.executable, "-m", "pellucid", "explore", "zh-en"]
+
+
+@pytest.fixture(autouse=True)
+def built():
+    if not TEMPLATE.is_file():
+        pytest.skip("the explorer's page is not built: make venv")
+
+
+def test_the_live_page_until_ctrl_c():
+    command = [*EXPLORE, "--text", "猫追狗。", "--device", "cpu"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, encoding="utf-8", **pipes) as process:
+        address = process.stdout.readline().strip()
+        with urllib.request.urlopen(address, timeout=60) as response:
+            page = response.read().decode()
+        assert "猫追狗。" in page
+        assert "connect-src 'self'" in page
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, "")
+    assert err == "Open this address in a browser. Ctrl-C ends.\n"
+
+
+def test_a_port_in_use_is_one_line():
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        command = [*EXPLORE, "--port", str(other.getsockname()[1])]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (5, "")
+    assert done.stderr.count("\n") == 1
+    assert "--port" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"html": "x.html"}, "there is no text"),
+        ({"html": "x.html", "text": "a", "port": 8000}, "Leave one out"),
+        ({"no_ablation": True}, "--no-ablation is for --html"),
+        ({"port": 70000}, "1 to 65535"),
+        ({"port": -1}, "1 to 65535"),
+    ],
+)
+def test_options_that_contradict_each_other(settings, message):
+    with pytest.raises(UsageError, match=message):
+        run(Options(model="zh-en", **settings))

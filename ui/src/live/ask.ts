@@ -1,0 +1,24 @@
+import type { TextRequest } from "../trace/types";
+
+/** The model, or its server, refused; the message is Python's. */
+export class Refusal extends Error {}
+
+/** The server does not answer. */
+export class NoServer extends Error {}
+
+/** Ask the page's own server; see Python's `explorer/respond.py`. */
+export async function ask<Reply>(kind: string, text: TextRequest, more: object = {}): Promise<Reply> {
+  let response: Response;
+  try {
+    response = await fetch("respond", {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ ask: kind, text, ...more }),
+    });
+  } catch {
+    throw new NoServer();
+  }
+  const reply = (await response.json()) as Reply & { error?: string };
+  if (!response.ok) throw new Refusal(reply.error);
+  return reply;
+}

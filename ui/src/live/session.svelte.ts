@@ -1,0 +1,89 @@
+import { place } from "../state/place.svelte";
+import { linkSecond } from "../trace/comparison";
+import { firstAttention, firstRow } from "../trace/first";
+import { readTrace, type Trace } from "../trace/trace";
+import type { Content, HeadEffect, LiveFacts, TextRequest } from "../trace/types";
+import { t } from "../text/language.svelte";
+import { stopsOf } from "../views/stops";
+import { ask, NoServer } from "./ask";
+
+/** Numbers that a live page asks for after the trace. */
+class Measured {
+  effects = $state.raw<readonly HeadEffect[]>([]);
+}
+
+/** What the page shows, and in a live page what it asks the model. */
+class Session {
+  name = "";
+  /** Null in a file, which cannot ask. */
+  facts = $state.raw<LiveFacts | null>(null);
+  trace = $state.raw<Trace | null>(null);
+  /** What the reader is writing. */
+  request = $state<TextRequest>({ text: "", target: "", to: "", source_language: "", head: "", max_new: 8 });
+  loading = $state(false);
+  error = $state("");
+  private measured = new Measured();
+  /** What the trace answers. */
+  private answered: TextRequest | null = null;
+
+  async start(content: Content): Promise<void> {
+    this.name = content.name;
+    this.facts = content.live ?? null;
+    this.request.source_language = content.live?.source_language ?? "";
+    if (content.trace) await this.open(content);
+    if (location.hash) place.read(location.hash);
+    this.checkStop();
+  }
+
+  /** Ask for the trace of the reader's text and show it. */
+  async show(): Promise<void> {
+    await this.wait(async () => this.open(await ask<Content>("trace", this.request)));
+  }
+
+  /** Measure what each head does, once for each text. */
+  async measureHeads(): Promise<void> {
+    const { measured, answered } = this;
+    if (!this.facts || !answered || measured.effects.length || this.loading) return;
+    await this.wait(async () => {
+      measured.effects = (await ask<{ effects: HeadEffect[] }>("effects", answered)).effects;
+    });
+  }
+
+  private async open(content: Content): Promise<void> {
+    this.measured = new Measured();
+    this.measured.effects = content.effects ?? [];
+    const trace = await readTrace(content, this.measured);
+    await linkSecond(trace, content);
+    if (trace.comparison) place.stop = "compare";
+    if (content.request) {
+      this.answered = content.request;
+      this.request = { ...content.request };
+    }
+    if (!trace.attentions.includes(place.attention)) place.attention = firstAttention(trace);
+    place.row = firstRow(trace);
+    place.col = 0;
+    this.trace = trace;
+    this.checkStop();
+  }
+
+  /** Go to the first stop if the trace has none of the address. */
+  private checkStop(): void {
+    const stops = this.trace ? stopsOf(this.trace) : [];
+    if (stops.length && !stops.some((stop) => stop.id === place.stop)) place.stop = stops[0].id;
+  }
+
+  private async wait(work: () => Promise<void>): Promise<void> {
+    if (this.loading) return;
+    this.loading = true;
+    this.error = "";
+    try {
+      await work();
+    } catch (error) {
+      this.error = error instanceof NoServer ? t("live_gone") : (error as Error).message;
+    } finally {
+      this.loading = false;
+    }
+  }
+}
+
+export const session = new Session();
