@@ -8,8 +8,8 @@ import torch
 from pellucid.config.decoding import Roles
 from pellucid.config.model import ModelConfig
 from pellucid.families.conversion import export_tensors
-from pellucid.formats import marian_export
 from pellucid.formats.ctranslate import build_spec
+from pellucid.formats.transformer_export import convert_transformer
 from pellucid.nn.model import Transformer
 from pellucid.nn.weights import weights
 
@@ -50,7 +50,7 @@ def marian(c: ModelConfig, dropout: float = 0.1) -> Any:
 def to_marian(model: Transformer) -> Any:
     """Convert to a MarianMTModel. Raises: ConfigError if Marian has no form of it."""
     ids = {"pad": PAD, "bos": BOS, "eos": EOS, "unk": UNK}
-    published = marian_export.to_marian(model, Roles(), ids.__getitem__)
+    published = convert_transformer(model, Roles(), ids.__getitem__)
     converted = marian(model.config)
     table = published.family.all_renames(
         published.model.config, published.family.heads["MarianMTModel"]

@@ -77,6 +77,7 @@ TWO_STACKS = {
     "BartForConditionalGeneration": ("BartConfig", BART_WIDTHS),
     "MBartForConditionalGeneration": ("MBartConfig", BART_WIDTHS),
     "MarianMTModel": ("MarianConfig", BART_WIDTHS),
+    "PegasusForConditionalGeneration": ("PegasusConfig", BART_WIDTHS),
     "T5ForConditionalGeneration": (
         "T5Config",
         {

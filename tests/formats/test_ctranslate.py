@@ -197,6 +197,7 @@ PUBLISHED_FAMILIES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "bart": ("BartForConditionalGeneration", "BartConfig", SMALL),
     "mbart": ("MBartForConditionalGeneration", "MBartConfig", {**SMALL, "scale_embedding": True}),
     "marian": ("MarianMTModel", "MarianConfig", {**SMALL, "scale_embedding": True}),
+    "pegasus": ("PegasusForConditionalGeneration", "PegasusConfig", SMALL),
     "t5": ("T5ForConditionalGeneration", "T5Config", T5),
     "t5 1.1": (
         "T5ForConditionalGeneration",

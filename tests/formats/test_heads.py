@@ -80,6 +80,7 @@ GENERATORS = {
     "BartModel": ("BartForConditionalGeneration", BART),
     "MBartModel": ("MBartForConditionalGeneration", BART),
     "MarianModel": ("MarianMTModel", BART),
+    "PegasusModel": ("PegasusForConditionalGeneration", BART),
     "T5Model": ("T5ForConditionalGeneration", {**T5, "decoder_start_token_id": 0}),
     "GPT2Model": ("GPT2LMHeadModel", GPT),
     "GPTNeoModel": (

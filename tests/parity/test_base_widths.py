@@ -62,6 +62,7 @@ BASES = {
         "MBartForConditionalGeneration", "MBart", {"encoder_layers": 4, "decoder_layers": 4}
     ),
     "marian": Base("MarianMTModel", "Marian", MARIAN),
+    "pegasus": Base("PegasusForConditionalGeneration", "Pegasus", BART),
     "t5": Base(
         "T5ForConditionalGeneration",
         "T5",

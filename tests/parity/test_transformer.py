@@ -1,4 +1,7 @@
-"""The paper's Transformer as a Marian.  Authority: transformers, on the directory written."""
+"""The paper's Transformer as a Marian, or pre-norm as a PEGASUS.
+
+Authority: transformers, on the directory written.
+"""
 
 from typing import Any
 
@@ -15,8 +18,8 @@ from pellucid.decoding.search import SpecialIds
 from pellucid.errors import ConfigError
 from pellucid.formats.bundle import Bundle
 from pellucid.formats.huggingface import open_published
-from pellucid.formats.marian_export import to_marian
 from pellucid.formats.save_bundle import export_published
+from pellucid.formats.transformer_export import convert_transformer
 from pellucid.inference.translate import translate
 from pellucid.nn.model import Transformer, build
 from pellucid.text.pair import Tokenizers
@@ -57,6 +60,10 @@ def made(heads: dict[str, HeadConfig] | None = None, **changes: Any) -> Transfor
         {"scale_embeddings": False, "activation": "gelu-tanh"},
         {"heads": {"lm": HeadConfig(kind="lm")}},
         {"d_head": 6, "n_decoder_layers": 1},
+        {"norm_place": "pre"},
+        {"norm_place": "pre", "tie_embeddings": "inputs"},
+        {"norm_place": "pre", "tie_embeddings": "decoder", "activation": "gelu"},
+        {"norm_place": "pre", "heads": {"lm": HeadConfig(kind="lm")}},
     ],
     ids=str,
 )
@@ -64,8 +71,9 @@ def test_the_same_logits(changes, tmp_path):
     model = made(**changes)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     expected = model.heads["lm"](model(SOURCE, KEEP, TARGET))
-    published = to_marian(model, Roles(), ID.__getitem__)
-    reference = export_and_open(published, transformers.MarianMTModel, tmp_path / "marian")
+    published = convert_transformer(model, Roles(), ID.__getitem__)
+    kind = "PegasusForConditionalGeneration" if "norm_place" in changes else "MarianMTModel"
+    reference = export_and_open(published, getattr(transformers, kind), tmp_path / "marian")
     result = reference(SOURCE, attention_mask=KEEP.long(), decoder_input_ids=TARGET).logits
     assert_close(result, expected)
     again = open_published(tmp_path / "marian").model
@@ -130,7 +138,6 @@ def test_exported_it_translates_texts_the_same(tmp_path):
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("norm_place", "pre"),
         ("positions", "learned"),
         ("positions", "none"),
         ("head_split", "slice"),
@@ -148,10 +155,18 @@ def test_exported_it_translates_texts_the_same(tmp_path):
         ("n_decoder_layers", 0),
     ],
 )
-def test_what_has_no_form_there_is_refused(name, value):
+@pytest.mark.parametrize("place", ["post", "pre"])
+def test_what_has_no_form_there_is_refused(place, name, value):
     heads = {"lm": HeadConfig(kind="lm", bias=False)}
+    model = made(heads, norm_place=place, **{name: value})
     with pytest.raises(ConfigError, match=f"{name}="):
-        to_marian(made(heads, **{name: value}), Roles(), ID.__getitem__)
+        convert_transformer(model, Roles(), ID.__getitem__)
+
+
+def test_a_second_vocabulary_is_refused_before_norms(tmp_path):
+    model = made(norm_place="pre", tie_embeddings="none", target_vocab_size=60)
+    with pytest.raises(ConfigError, match="target_vocab_size=60"):
+        convert_transformer(model, Roles(), ID.__getitem__)
 
 
 @pytest.mark.parametrize(
@@ -164,4 +179,4 @@ def test_what_has_no_form_there_is_refused(name, value):
 )
 def test_other_heads_are_refused(heads):
     with pytest.raises(ConfigError, match="heads "):
-        to_marian(made(heads), Roles(), ID.__getitem__)
+        convert_transformer(made(heads), Roles(), ID.__getitem__)

@@ -20,8 +20,8 @@ class Options:
     out: str = positional()
     """The directory to write."""
     to: Literal["huggingface", "ctranslate2"] = "huggingface"
-    """huggingface: for `transformers`, which supports no pre-norm translators such as en-de and
-    zh-en. ctranslate2: supports these, and needs pip install pellucid[export]."""
+    """huggingface: for `transformers`; translators trained here become a Marian or a PEGASUS.
+    ctranslate2: needs pip install pellucid[export]."""
 
 
 def run(options: Options) -> int:

@@ -16,6 +16,7 @@ from pellucid.families.gpt_neo import GPT_NEO
 from pellucid.families.hmm import HMM
 from pellucid.families.marian import MARIAN
 from pellucid.families.mbart import MBART
+from pellucid.families.pegasus import PEGASUS
 from pellucid.families.rnn import RNN
 from pellucid.families.roberta import ROBERTA
 from pellucid.families.skip_gram import SKIP_GRAM
@@ -40,6 +41,7 @@ PUBLISHED_FAMILIES = {
         BART,
         MBART,
         MARIAN,
+        PEGASUS,
         T5,
     )
 }

@@ -28,8 +28,6 @@ from pellucid.nn.weights import Kind, check_finite, check_names, load_weights, s
 
 LEGACY_NAMES = (("LayerNorm.gamma", "LayerNorm.weight"), ("LayerNorm.beta", "LayerNorm.bias"))
 """Old name -> current name of the parameters of a norm."""
-DTYPES = ("F64", "F32", "F16", "BF16")
-"""Supported dtypes of weights; all are converted to float32."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +79,9 @@ def open_published(directory: Path, config: Any = None) -> PublishedModel:
             )
     table = select_biases(table, names, shards)
     load_weights(model, _read_tensors(model, table, names, shards, family))
+    if family.fixed_tensors is not None:
+        constants = family.fixed_tensors(model.config, architecture)
+        shards.check_constants({names[n]: t for n, t in constants.items() if n in names})
     token_ids = {k: v for k, v in config.items() if k.endswith("token_id") and isinstance(v, int)}
     return PublishedModel(family, model.eval(), heads, architecture, token_ids)
 
@@ -202,24 +203,13 @@ def _read_tensors(
         name: origins[name].internal_shape(shards.shapes[stored]) for name, stored in read.items()
     }
     check_names(model, shapes, str(shards.directory))
-    _check_types(shards, read.values())
+    shards.check_types(read.values())
     return {
         name: check_finite(
             shards.tensor(stored, origins[name].to_internal), f"{shards.directory}: {stored}"
         )
         for name, stored in read.items()
     }
-
-
-def _check_types(shards: Shards, names: Iterable[str]) -> None:
-    """Raises: ConfigError naming a tensor whose dtype is not one of `DTYPES`."""
-    for name in names:
-        if shards.dtypes[name] not in DTYPES:
-            raise ConfigError(
-                f"{shards.directory}: {name} holds numbers of type {shards.dtypes[name]}:"
-                f" weights are {', '.join(DTYPES)}, others are quantized"
-                " values, which are not supported. Download the model as it was before."
-            )
 
 
 def _raise_mismatch(

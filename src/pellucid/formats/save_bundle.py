@@ -44,7 +44,7 @@ def save_bundle(directory: Path, bundle: Bundle, dtype: Kind = "fp32") -> list[s
 
 
 def export_published(directory: Path, bundle: Bundle) -> list[str]:
-    """Write a model for `transformers`; one of the family `transformer` becomes a Marian.
+    """Write a model for `transformers`; a Transformer becomes a Marian or a PEGASUS.
 
     Returns notes on search settings that generation_config.json cannot express.
     Raises: ConfigError if no published class computes the same; DataError if something is there.

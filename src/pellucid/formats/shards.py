@@ -1,18 +1,22 @@
 """Weights in one safetensors file, or in several with an index."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from shlex import quote
 
 from torch import Tensor
 
-from pellucid.errors import DataError, VerificationError
+from pellucid.errors import ConfigError, DataError, VerificationError
 from pellucid.json_files import read_json
 from pellucid.nn.tensor_file import TensorFile
 
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 LARGEST_INDEX = 1 << 26
+DTYPES = ("F64", "F32", "F16", "BF16")
+"""Supported dtypes of weights; all are converted to float32."""
+ROUNDING = 2**-8
+"""Largest error of a number of at most 1 that is stored in BF16."""
 
 
 def import_command(directory: Path) -> str:
@@ -48,6 +52,30 @@ class Shards:
     def tensor(self, name: str, convert: Callable[[Tensor], Tensor] = lambda x: x) -> Tensor:
         """Read a tensor and apply `convert` to it. Raises: VerificationError if it is damaged."""
         return self._files[name].tensor(name, convert)
+
+    def check_types(self, names: Iterable[str]) -> None:
+        """Raises: ConfigError naming a tensor whose dtype is not one of `DTYPES`."""
+        for name in names:
+            if self.dtypes[name] not in DTYPES:
+                raise ConfigError(
+                    f"{self.directory}: {name} holds numbers of type {self.dtypes[name]}:"
+                    f" weights are {', '.join(DTYPES)}, others are quantized"
+                    " values, which are not supported. Download the model as it was before."
+                )
+
+    def check_constants(self, constants: Mapping[str, Tensor]) -> None:
+        """Raises: VerificationError naming a tensor that is not this constant, such as sinusoids.
+
+        constants: name in the files -> expected numbers, of at most 1.
+        """
+        for name, expected in constants.items():
+            stored = self.tensor(name, Tensor.float)
+            is_same = stored.shape == expected.shape
+            if not is_same or float((stored - expected).abs().max()) > ROUNDING:
+                raise VerificationError(
+                    f"{self.directory}: {name} holds other numbers than this family computes"
+                    " there, so this model cannot be opened."
+                )
 
     def _list_tensors(self) -> dict[str, set[str]]:
         """Return the names of the tensors of each file, according to the index."""

@@ -9,19 +9,19 @@ from pellucid.families.family import Family
 from pellucid.formats.bundle import Bundle
 from pellucid.formats.heads import check_expressible
 from pellucid.formats.huggingface import PublishedModel, build_hf_config
-from pellucid.formats.marian_export import to_marian
 from pellucid.formats.special_ids import find_role_ids
+from pellucid.formats.transformer_export import convert_transformer
 from pellucid.nn.model import Transformer
 
 
 def to_published(bundle: Bundle) -> PublishedModel:
-    """Convert a model to its family's layout; the family `transformer` becomes a Marian.
+    """Convert a model to its family's layout; `transformer` becomes a Marian or a PEGASUS.
 
     Raises: ConfigError if no published class computes the same.
     """
     if bundle.family == "transformer":
         assert isinstance(bundle.model, Transformer)
-        return to_marian(bundle.model, bundle.roles, bundle.tokenizers.target.id)
+        return convert_transformer(bundle.model, bundle.roles, bundle.tokenizers.target.id)
     if bundle.family not in PUBLISHED_FAMILIES:
         raise ConfigError(
             f"a model of family {bundle.family!r} has no published layout. Families that have one:"

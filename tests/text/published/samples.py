@@ -146,6 +146,11 @@ def mbart(directory: Path, **config) -> Path:
     return configure(directory, **{"tokenizer_class": "MBartTokenizer", **config})
 
 
+def pegasus(directory: Path, **config) -> Path:
+    (directory / "spiece.model").write_bytes(spm(pad_id=0, eos_id=1, unk_id=2, bos_id=-1))
+    return configure(directory, **{"tokenizer_class": "PegasusTokenizer", **config})
+
+
 def marian(directory: Path, **config) -> Path:
     english, chinese = zip(*garden.pairs(600, "en", "zh"), strict=True)
     sides = spm(english, vocab_size=300), spm((*chinese, *mixed_lines(300, 2)), vocab_size=800)

@@ -28,6 +28,7 @@ from transformers import (
     MBart50Tokenizer,
     MBartTokenizer,
     OpenAIGPTTokenizer,
+    PegasusTokenizer,
     RobertaTokenizer,
     T5Tokenizer,
 )
@@ -193,6 +194,27 @@ def test_t5(tmp_path):
     assert actual.roles == {"pad": 0, "eos": 1, "unk": 2}
     fewer = published.t5(tmp_path, extra_ids=7)
     assert len(open_tokenizer(fewer).extra) == 7
+
+
+def test_pegasus(tmp_path):
+    published.pegasus(tmp_path)
+    reference = PegasusTokenizer.from_pretrained(tmp_path, split_special_tokens=True)
+    whole = pieces_of(tmp_path / "spiece.model")[1]
+    actual = open_tokenizer(tmp_path)
+    shifted = [[i + 103 for i in row] for row in whole.encode(EVERY)]
+    assert actual.encode_batch(EVERY) == shifted
+    # Its newest class keeps a space at the end, which SentencePiece removes.
+    space = reference.convert_tokens_to_ids("▁")
+    rows = plain_ids(reference, SEEN_ALIKE)
+    assert actual.encode_batch(SEEN_ALIKE) == [
+        row[:-1] if row[-1:] == [space] else row for row in rows
+    ]
+    assert_wrapped_alike(actual, reference)
+    assert actual.roles == {"pad": 0, "eos": 1, "mask": 3, "unk": 105}
+    assert (actual.extra["<mask_1>"], actual.extra["<unk_102>"]) == (2, 104)
+    assert actual.vocab_size == len(whole) + 103
+    other = open_tokenizer(published.pegasus(tmp_path, offset=10))
+    assert (other.id("unk"), len(other.extra)) == (12, 9)
 
 
 @pytest.mark.parametrize(

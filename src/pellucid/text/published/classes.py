@@ -55,6 +55,9 @@ CLASSES = {
     "MBartTokenizer": TokenizerClass(_FAIRSEQ, ("A", "eos", "lang"), ("A", "B", "eos", "lang")),
     "MBart50Tokenizer": TokenizerClass(_FAIRSEQ, ("lang", "A", "eos"), ("lang", "A", "B", "eos")),
     "MarianTokenizer": TokenizerClass(_ENDED, ("A", "eos"), ("A", "B", "eos")),
+    "PegasusTokenizer": TokenizerClass(
+        {**_ENDED, "mask": "<mask_2>"}, ("A", "eos"), ("A", "B", "eos")
+    ),
 }
 ALIASES = {
     "DistilBertTokenizer": "BertTokenizer",
@@ -85,5 +88,6 @@ CLASS_BY_MODEL_TYPE = {
     "mt5": "T5Tokenizer",
     "mbart": "MBartTokenizer",
     "marian": "MarianTokenizer",
+    "pegasus": "PegasusTokenizer",
 }
 """model_type -> tokenizer class, for directories that name none."""

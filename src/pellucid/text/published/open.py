@@ -8,6 +8,7 @@ from pellucid.json_files import dump_json
 from pellucid.text.library import library_errors
 from pellucid.text.pair import Tokenizers
 from pellucid.text.published import pipelines
+from pellucid.text.published.adapters import ADAPTERS
 from pellucid.text.published.added_tokens import (
     build_processor,
     check_id,
@@ -118,19 +119,10 @@ def _open_bpe(settings: Settings) -> Tokenizer:
 
 
 def _open_unigram(settings: Settings, path: Path) -> Tokenizer:
-    _check_class(
-        settings, path, "T5Tokenizer", "AlbertTokenizer", "MBartTokenizer", "MBart50Tokenizer"
-    )
-    model, cleaning, extra = read_sentencepiece(path), None, ()
-    if settings.class_name == "T5Tokenizer":
-        extra = pipelines.build_sentinels(settings.config.get("extra_ids", 100))
-        model = pipelines.adapt_to_t5(model, extra)
-    elif settings.class_name == "AlbertTokenizer":
-        model = pipelines.adapt_to_albert(model)
-        cleaning = pipelines.build_albert_normalizer(settings.config)
-    else:
-        extra = pipelines.LANGUAGES[settings.class_name]
-        model = pipelines.adapt_to_mbart(model, extra)
+    _check_class(settings, path, *ADAPTERS)
+    model, extra = ADAPTERS[settings.class_name](read_sentencepiece(path), settings.config)
+    is_albert = settings.class_name == "AlbertTokenizer"
+    cleaning = pipelines.build_albert_normalizer(settings.config) if is_albert else None
     vocab = {piece.text: i for i, piece in enumerate(model.pieces)}
     settings.check_tokens(vocab, path, "unk")
     files = _read_files(settings, vocab, (path.name,), extra)

@@ -31,6 +31,8 @@ SETTING_TYPES = {
     "add_eos_token": bool,
     "separate_vocabs": bool,
     "extra_ids": int,
+    "offset": int,
+    "mask_token_sent": str,
     "src_lang": str,
     "added_tokens_decoder": dict,
     "sp_model_kwargs": dict,
@@ -144,8 +146,9 @@ def _read_config(path: Path) -> dict[str, Any]:
             raise VerificationError(
                 f"{path}: {key}={str(config[key])[:40]!r} should be a {kind.__name__}. Correct it."
             )
-    if not 0 <= config.get("extra_ids", 0) <= MAX_SENTINELS:
-        raise VerificationError(f"{path}: extra_ids should be 0 to {MAX_SENTINELS:,}. Correct it.")
+    for key in ("extra_ids", "offset"):
+        if not 0 <= config.get(key, 0) <= MAX_SENTINELS:
+            raise VerificationError(f"{path}: {key} should be 0 to {MAX_SENTINELS:,}. Correct it.")
     if config.get("sp_model_kwargs", {}).get("enable_sampling"):
         raise VerificationError(
             f"{path}: sp_model_kwargs asks for enable_sampling, so that a text has other ids each"

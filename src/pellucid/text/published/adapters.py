@@ -1,0 +1,91 @@
+"""The pieces of a published tokenizer, made from those of its SentencePiece model."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from pellucid.text.published.sentencepiece import CONTROL, NORMAL, Piece, SentencePiece
+
+SCORE_PENALTY = 100.0  # subtracted from the log-probability of a piece that must not be chosen
+
+_MBART = (
+    "ar_AR cs_CZ de_DE en_XX es_XX et_EE fi_FI fr_XX gu_IN hi_IN it_IT ja_XX kk_KZ ko_KR lt_LT"
+    " lv_LV my_MM ne_NP nl_XX ro_RO ru_RU si_LK tr_TR vi_VN zh_CN"
+)
+_MBART50 = (
+    " af_ZA az_AZ bn_IN fa_IR he_IL hr_HR id_ID ka_GE km_KH mk_MK ml_IN mn_MN mr_IN pl_PL ps_AF"
+    " pt_XX sv_SE sw_KE ta_IN te_IN th_TH tl_XX uk_UA ur_PK xh_ZA gl_ES sl_SI"
+)
+LANGUAGES = {
+    "MBartTokenizer": tuple(_MBART.split(" ")),
+    "MBart50Tokenizer": tuple((_MBART + _MBART50).split(" ")),
+}
+
+
+class Adapted(NamedTuple):
+    """The model of a tokenizer, and its special tokens without a role."""
+
+    model: SentencePiece
+    extra: Sequence[str] = ()
+
+
+def adapt_to_t5(model: SentencePiece, config: Mapping[str, Any]) -> Adapted:
+    """Append the sentinels of T5; the last one has the lowest id."""
+    extra = tuple(f"<extra_id_{i}>" for i in reversed(range(config.get("extra_ids", 100))))
+    return Adapted(replace(model, pieces=(*model.pieces, *_control_pieces(extra))), extra)
+
+
+def adapt_to_albert(model: SentencePiece, config: Mapping[str, Any]) -> Adapted:
+    """Lower the scores of pieces such as "9,": in ALBERT a comma after a digit is its own piece."""
+    pieces = [
+        Piece(text, score - SCORE_PENALTY, NORMAL)
+        if text[-1:] == "," and text[-2:-1].isdigit()
+        else Piece(text, score, kind)
+        for text, score, kind in model.pieces
+    ]
+    return Adapted(replace(model, pieces=tuple(pieces)))
+
+
+def adapt_to_mbart(model: SentencePiece, config: Mapping[str, Any]) -> Adapted:
+    """Append the languages of mBART to the pieces of fairseq."""
+    return _adapt_to_fairseq(model, LANGUAGES["MBartTokenizer"])
+
+
+def adapt_to_mbart50(model: SentencePiece, config: Mapping[str, Any]) -> Adapted:
+    """Append the languages of mBART-50 to the pieces of fairseq."""
+    return _adapt_to_fairseq(model, LANGUAGES["MBart50Tokenizer"])
+
+
+def adapt_to_pegasus(model: SentencePiece, config: Mapping[str, Any]) -> Adapted:
+    """Put `offset` tokens before the pieces of PEGASUS, of which the first two are replaced.
+
+    The tokens of its pretraining come after padding and end: two masks, then those not used.
+    """
+    offset = config.get("offset", 103)
+    masks = (config.get("mask_token_sent", "<mask_1>"), config.get("mask_token", "<mask_2>"))
+    unused = tuple(f"<unk_{i}>" for i in range(2, offset))
+    first = ("<pad>", "</s>", *masks, *unused)
+    pieces = (*_control_pieces(first), *model.pieces[2:])
+    adapted = replace(model, pieces=pieces, unk_id=model.unk_id + len(first) - 2)
+    return Adapted(adapted, (masks[0], *unused))
+
+
+ADAPTERS: Mapping[str, Callable[[SentencePiece, Mapping[str, Any]], Adapted]] = {
+    "T5Tokenizer": adapt_to_t5,
+    "AlbertTokenizer": adapt_to_albert,
+    "MBartTokenizer": adapt_to_mbart,
+    "MBart50Tokenizer": adapt_to_mbart50,
+    "PegasusTokenizer": adapt_to_pegasus,
+}
+"""Tokenizer class -> (model, tokenizer_config.json) -> its pieces."""
+
+
+def _adapt_to_fairseq(model: SentencePiece, languages: Sequence[str] = ()) -> Adapted:
+    """Replace the first three pieces by fairseq's four; append languages and the mask."""
+    first, last = ("<s>", "<pad>", "</s>", "<unk>"), (*languages, "<mask>")
+    pieces = (*_control_pieces(first), *model.pieces[3:], *_control_pieces(last))
+    return Adapted(replace(model, pieces=pieces, unk_id=first.index("<unk>")), languages)
+
+
+def _control_pieces(tokens: Sequence[str]) -> list[Piece]:
+    return [Piece(token, 0.0, CONTROL) for token in tokens]
