@@ -210,6 +210,8 @@ PUBLISHED_FAMILIES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "bert": ("BertForMaskedLM", "BertConfig", BERT),
     "distilbert": ("DistilBertForMaskedLM", "DistilBertConfig", DISTIL),
     "roberta": ("RobertaForMaskedLM", "RobertaConfig", {**BERT, "pad_token_id": 0}),
+    "xlm-roberta": ("XLMRobertaModel", "XLMRobertaConfig", {**BERT, "pad_token_id": 0}),
+    "camembert": ("CamembertModel", "CamembertConfig", {**BERT, "pad_token_id": 0}),
     "electra": ("ElectraModel", "ElectraConfig", {**BERT, "embedding_size": 16}),
 }
 

@@ -14,6 +14,8 @@ CLASSES = {
     "BertModel": POOLED,
     "AlbertModel": POOLED,
     "RobertaModel": POOLED,
+    "XLMRobertaModel": POOLED,
+    "CamembertModel": POOLED,
 }
 """Class -> head -> field of its output."""
 ENDINGS = {

@@ -50,6 +50,16 @@ BASES = {
     "roberta": Base(
         "RobertaForMaskedLM", "Roberta", {"max_position_embeddings": 514, "type_vocab_size": 1}
     ),
+    "xlm-roberta": Base(
+        "XLMRobertaForMaskedLM",
+        "XLMRoberta",
+        {"max_position_embeddings": 514, "type_vocab_size": 1, "layer_norm_eps": 1e-5},
+    ),
+    "camembert": Base(
+        "CamembertForMaskedLM",
+        "Camembert",
+        {"max_position_embeddings": 514, "type_vocab_size": 1, "layer_norm_eps": 1e-5},
+    ),
     "distilbert": Base("DistilBertForMaskedLM", "DistilBert"),
     "electra": Base("ElectraForMaskedLM", "Electra", {**WIDE, "embedding_size": 768}),
     "albert": Base("AlbertForMaskedLM", "Albert", WIDE),

@@ -1,4 +1,7 @@
-"""RoBERTa against transformers.  Authority: its classes with the same random weights."""
+"""RoBERTa, XLM-RoBERTa and CamemBERT against transformers.
+
+Authority: its classes with the same random weights.
+"""
 
 from dataclasses import replace
 from typing import Any
@@ -34,12 +37,12 @@ CONFIG: dict[str, Any] = {
     "type_vocab_size": 1,
     "layer_norm_eps": 1e-5,
 }
-NAMES = (
-    "RobertaForMaskedLM",
-    "RobertaForSequenceClassification",
-    "RobertaForTokenClassification",
-    "RobertaForQuestionAnswering",
-    "RobertaModel",
+CLASSES = (
+    "ForMaskedLM",
+    "ForSequenceClassification",
+    "ForTokenClassification",
+    "ForQuestionAnswering",
+    "Model",
 )
 
 
@@ -56,7 +59,8 @@ def outputs(reference) -> dict[str, torch.Tensor]:
     return logits_of(reference, reference(IDS, attention_mask=KEEP.long(), **inputs), KEEP)
 
 
-@pytest.mark.parametrize("kind", NAMES)
+@pytest.mark.parametrize("kind", CLASSES)
+@pytest.mark.parametrize("family", ["Roberta", "XLMRoberta", "Camembert"])
 @pytest.mark.parametrize(
     "changes",
     [
@@ -64,10 +68,11 @@ def outputs(reference) -> dict[str, torch.Tensor]:
         {"type_vocab_size": 2, "hidden_act": "relu", "layer_norm_eps": 1e-2},
     ],
 )
-def test_every_head(kind, changes, tmp_path):
-    labels = {} if kind == "RobertaForQuestionAnswering" else {"num_labels": 3}
-    config = transformers.RobertaConfig(**{**CONFIG, **labels, **changes})
-    check_both_ways(getattr(transformers, kind)(config), tmp_path, outputs, compute_logits)
+def test_every_head(family, kind, changes, tmp_path):
+    labels = {} if kind == "ForQuestionAnswering" else {"num_labels": 3}
+    config = getattr(transformers, f"{family}Config")(**{**CONFIG, **labels, **changes})
+    reference = getattr(transformers, f"{family}{kind}")(config)
+    check_both_ways(reference, tmp_path, outputs, compute_logits)
 
 
 @torch.no_grad()

@@ -5,6 +5,7 @@ from pellucid.families.bag_of_words import BAG_OF_WORDS
 from pellucid.families.bart import BART
 from pellucid.families.bert import BERT
 from pellucid.families.bilstm import BILSTM
+from pellucid.families.camembert import CAMEMBERT
 from pellucid.families.ctrl import CTRL
 from pellucid.families.distilbert import DISTILBERT
 from pellucid.families.electra import ELECTRA
@@ -24,12 +25,15 @@ from pellucid.families.t5 import T5
 from pellucid.families.text_cnn import TEXT_CNN
 from pellucid.families.transformer import TRANSFORMER
 from pellucid.families.transformer_xl.family import TRANSFO_XL
+from pellucid.families.xlm_roberta import XLM_ROBERTA
 
 PUBLISHED_FAMILIES = {
     family.name: family
     for family in (
         BERT,
         ROBERTA,
+        XLM_ROBERTA,
+        CAMEMBERT,
         DISTILBERT,
         ELECTRA,
         ALBERT,

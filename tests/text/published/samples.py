@@ -146,6 +146,14 @@ def mbart(directory: Path, **config) -> Path:
     return configure(directory, **{"tokenizer_class": "MBartTokenizer", **config})
 
 
+def xlm_roberta(directory: Path, **config) -> Path:
+    return mbart(directory, **{"tokenizer_class": "XLMRobertaTokenizer", **config})
+
+
+def camembert(directory: Path, **config) -> Path:
+    return mbart(directory, **{"tokenizer_class": "CamembertTokenizer", **config})
+
+
 def pegasus(directory: Path, **config) -> Path:
     (directory / "spiece.model").write_bytes(spm(pad_id=0, eos_id=1, unk_id=2, bos_id=-1))
     return configure(directory, **{"tokenizer_class": "PegasusTokenizer", **config})

@@ -22,6 +22,7 @@ import transformers
 from transformers import (
     AlbertTokenizer,
     BertTokenizer,
+    CamembertTokenizer,
     CTRLTokenizer,
     GPT2Tokenizer,
     MarianTokenizer,
@@ -31,6 +32,7 @@ from transformers import (
     PegasusTokenizer,
     RobertaTokenizer,
     T5Tokenizer,
+    XLMRobertaTokenizer,
 )
 from transformers.convert_slow_tokenizer import (
     MBart50Converter,
@@ -194,6 +196,27 @@ def test_t5(tmp_path):
     assert actual.roles == {"pad": 0, "eos": 1, "unk": 2}
     fewer = published.t5(tmp_path, extra_ids=7)
     assert len(open_tokenizer(fewer).extra) == 7
+
+
+@pytest.mark.parametrize(
+    ("kind", "make", "first"),
+    [(XLMRobertaTokenizer, published.xlm_roberta, 1), (CamembertTokenizer, published.camembert, 4)],
+)
+def test_roberta_of_sentencepiece(kind, make, first, tmp_path):
+    """`first`: how much the ids are larger than SentencePiece's; unknown is 3 in both."""
+    make(tmp_path)
+    reference = kind.from_pretrained(tmp_path, split_special_tokens=True)
+    whole = pieces_of(tmp_path / "sentencepiece.bpe.model")[1]
+    actual = open_tokenizer(tmp_path)
+    shifted = [[i + first if i else 3 for i in row] for row in whole.encode(EVERY)]
+    assert actual.encode_batch(EVERY) == shifted
+    assert actual.encode_batch(SEEN_ALIKE) == plain_ids(reference, SEEN_ALIKE)
+    assert_wrapped_alike(actual, reference)
+    roles = {role: getattr(reference, f"{role}_token_id") for role in actual.roles}
+    assert actual.roles == roles
+    assert actual.vocab_size == len(reference)
+    strips = actual.read_strips("mask")
+    assert strips.before == (kind is CamembertTokenizer)
 
 
 def test_pegasus(tmp_path):

@@ -37,6 +37,7 @@ MAKERS = {
     "T5Tokenizer": published.t5,
     "AlbertTokenizer": published.albert,
     "MBartTokenizer": published.mbart,
+    "XLMRobertaTokenizer": published.xlm_roberta,
 }
 
 
@@ -172,6 +173,7 @@ def test_templates_in_tokenizer_json(name, tmp_path):
 def test_unknown_classes_are_refused(name, where, unknown, tmp_path):
     make(tmp_path, name)
     model_types = {"AlbertTokenizer": "albert", "MBartTokenizer": "mbart", "T5Tokenizer": "t5"}
+    model_types |= {"XLMRobertaTokenizer": "xlm-roberta"}
     (tmp_path / "config.json").write_text(json.dumps({"model_type": model_types.get(name, "bert")}))
     if where == "tokenizer_config.json":
         change(tmp_path, tokenizer_class=unknown)
@@ -191,7 +193,7 @@ def test_unknown_classes_with_a_tokenizer_json_are_refused(tmp_path):
 
 def test_xlm_roberta_with_a_tokenizer_json(tmp_path):
     """As of multilingual MiniLM, which is a BERT."""
-    (tmp_path / "sentencepiece.bpe.model").write_bytes(published.spm())
+    published.xlm_roberta(tmp_path)
     reference = transformers.XLMRobertaTokenizer.from_pretrained(tmp_path)
     reference.save_pretrained(tmp_path / "whole")
     (tmp_path / "whole" / "config.json").write_text('{"model_type": "bert"}')
@@ -240,10 +242,12 @@ def test_special_tokens_without_a_role_are_added(name, tmp_path):
     assert actual.vocab_size == len(reference)
 
 
-@pytest.mark.parametrize("name", ["BertTokenizer", "RobertaTokenizer", "AlbertTokenizer"])
+@pytest.mark.parametrize(
+    "name", ["BertTokenizer", "RobertaTokenizer", "AlbertTokenizer", "XLMRobertaTokenizer"]
+)
 @pytest.mark.parametrize("flags", [{"lstrip": True}, {"rstrip": True}, {}])
 def test_spaces_that_a_mask_takes(name, flags, tmp_path):
-    content = {"RobertaTokenizer": "<mask>"}.get(name, "[MASK]")
+    content = "<mask>" if name.endswith("RobertaTokenizer") else "[MASK]"
     make(tmp_path, name)
     mask = {"mask_token": {"content": content, **flags}}
     (tmp_path / "special_tokens_map.json").write_text(json.dumps(mask))

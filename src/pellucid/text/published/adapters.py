@@ -27,6 +27,8 @@ class Adapted(NamedTuple):
 
     model: SentencePiece
     extra: Sequence[str] = ()
+    left_strips: Sequence[str] = ()
+    """Special tokens that take the spaces before them, if the files do not say otherwise."""
 
 
 def adapt_to_t5(model: SentencePiece, config: Mapping[str, Any]) -> Adapted:
@@ -56,6 +58,23 @@ def adapt_to_mbart50(model: SentencePiece, config: Mapping[str, Any]) -> Adapted
     return _adapt_to_fairseq(model, LANGUAGES["MBart50Tokenizer"])
 
 
+def adapt_to_xlm_roberta(model: SentencePiece, config: Mapping[str, Any]) -> Adapted:
+    """Give the pieces the ids of fairseq, and append the mask."""
+    return _adapt_to_fairseq(model)
+
+
+def adapt_to_camembert(model: SentencePiece, config: Mapping[str, Any]) -> Adapted:
+    """Put five tokens before the pieces, of which the first is replaced; append the mask.
+
+    The names of two of them are in the model too, with ids of their own.
+    """
+    unused = ("<s>NOTUSED", "</s>NOTUSED", "<unk>NOTUSED")
+    first = (unused[0], "<pad>", unused[1], "<unk>", unused[2])
+    pieces = (*_control_pieces(first), *model.pieces[1:], *_control_pieces(["<mask>"]))
+    adapted = replace(model, pieces=pieces, unk_id=first.index("<unk>"))
+    return Adapted(adapted, unused, left_strips=("<mask>",))
+
+
 def adapt_to_pegasus(model: SentencePiece, config: Mapping[str, Any]) -> Adapted:
     """Put `offset` tokens before the pieces of PEGASUS, of which the first two are replaced.
 
@@ -75,6 +94,8 @@ ADAPTERS: Mapping[str, Callable[[SentencePiece, Mapping[str, Any]], Adapted]] = 
     "AlbertTokenizer": adapt_to_albert,
     "MBartTokenizer": adapt_to_mbart,
     "MBart50Tokenizer": adapt_to_mbart50,
+    "XLMRobertaTokenizer": adapt_to_xlm_roberta,
+    "CamembertTokenizer": adapt_to_camembert,
     "PegasusTokenizer": adapt_to_pegasus,
 }
 """Tokenizer class -> (model, tokenizer_config.json) -> its pieces."""

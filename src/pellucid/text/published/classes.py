@@ -47,6 +47,10 @@ CLASSES = {
     "RobertaTokenizer": TokenizerClass(
         _FAIRSEQ, ("cls", "A", "sep"), ("cls", "A", "sep", "sep", "B", "sep")
     ),
+    **dict.fromkeys(
+        ("XLMRobertaTokenizer", "CamembertTokenizer"),
+        TokenizerClass(_FAIRSEQ, ("bos", "A", "eos"), ("bos", "A", "eos", "eos", "B", "eos")),
+    ),
     "GPT2Tokenizer": TokenizerClass({"bos": _GPT2, "eos": _GPT2, "unk": _GPT2}),
     "OpenAIGPTTokenizer": TokenizerClass({"unk": "<unk>"}),
     "CTRLTokenizer": TokenizerClass({"unk": "<unk>"}, pair=("A", "B")),
@@ -69,7 +73,7 @@ ALIASES = {
 
 GENERIC = ("", "PreTrainedTokenizer", "TokenizersBackend")
 """Class names (without "Fast") that any tokenizer may have."""
-JSON_ONLY_CLASSES = (*GENERIC[1:], "XLMRobertaTokenizer")
+JSON_ONLY_CLASSES = GENERIC[1:]
 """Class names with which tokenizer.json alone determines the ids."""
 
 CLASS_BY_MODEL_TYPE = {
@@ -78,6 +82,8 @@ CLASS_BY_MODEL_TYPE = {
     "electra": "BertTokenizer",
     "albert": "AlbertTokenizer",
     "roberta": "RobertaTokenizer",
+    "xlm-roberta": "XLMRobertaTokenizer",
+    "camembert": "CamembertTokenizer",
     "bart": "RobertaTokenizer",
     "gpt2": "GPT2Tokenizer",
     "gpt_neo": "GPT2Tokenizer",

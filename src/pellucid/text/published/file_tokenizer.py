@@ -5,7 +5,7 @@ import hashlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import tokenizers
@@ -15,7 +15,7 @@ from pellucid.files import atomic_write
 from pellucid.json_files import dump_json
 from pellucid.text.guard import clean_text
 from pellucid.text.template import Template
-from pellucid.text.tokenizer import Encoding, Tokenizer
+from pellucid.text.tokenizer import Encoding, Strips, Tokenizer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +31,8 @@ class TokenizerFiles:
     template: Template
     contents: Mapping[str, bytes]
     """The files themselves, by name."""
+    strips: Mapping[str, Strips] = field(default_factory=dict)
+    """On which sides of a special token spaces are removed; on none of others."""
 
 
 class FileTokenizer(Tokenizer, ABC):
@@ -48,6 +50,9 @@ class FileTokenizer(Tokenizer, ABC):
     @property
     def extra(self) -> dict[str, int]:
         return {token: self._files.vocab[token] for token in self._files.extra}
+
+    def read_strips(self, role: str) -> Strips:
+        return self._files.strips.get(self._piece[self.id(role)], Strips(False, False))
 
     def decode(self, ids: Sequence[int]) -> str:
         plain = [i for i in self._check_ids(ids) if i not in self._special]

@@ -1,6 +1,7 @@
 """Open the tokenizers of any model directory."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pellucid.errors import DataError, UsageError, VerificationError
@@ -16,7 +17,7 @@ from pellucid.text.published.added_tokens import (
     with_special_tokens,
 )
 from pellucid.text.published.file_tokenizer import CTRLTokenizer, TokenizerFiles
-from pellucid.text.published.sentencepiece import read_sentencepiece
+from pellucid.text.published.sentencepiece import SentencePiece, read_sentencepiece
 from pellucid.text.published.sentencepiece_tokenizer import (
     MarianTokenizer,
     SentencePieceTokenizer,
@@ -25,7 +26,7 @@ from pellucid.text.published.settings import Settings, read_settings
 from pellucid.text.published.tokenizer_json import open_json
 from pellucid.text.published.vocabulary_files import read_lines, read_merges, read_vocab
 from pellucid.text.template import read_template
-from pellucid.text.tokenizer import Tokenizer
+from pellucid.text.tokenizer import Strips, Tokenizer
 
 MODELS = ("spiece.model", "sentencepiece.bpe.model", "sentencepiece.model", "spm.model")
 """File names of a SentencePiece model."""
@@ -120,14 +121,27 @@ def _open_bpe(settings: Settings) -> Tokenizer:
 
 def _open_unigram(settings: Settings, path: Path) -> Tokenizer:
     _check_class(settings, path, *ADAPTERS)
-    model, extra = ADAPTERS[settings.class_name](read_sentencepiece(path), settings.config)
+    original = read_sentencepiece(path)
+    model, extra, left_strips = ADAPTERS[settings.class_name](original, settings.config)
     is_albert = settings.class_name == "AlbertTokenizer"
     cleaning = pipelines.build_albert_normalizer(settings.config) if is_albert else None
     vocab = {piece.text: i for i, piece in enumerate(model.pieces)}
     settings.check_tokens(vocab, path, "unk")
     files = _read_files(settings, vocab, (path.name,), extra)
+    files = replace(files, strips=_find_strips(settings, original, left_strips))
     with library_errors(path):
         return SentencePieceTokenizer(model, files, cleaning)
+
+
+def _find_strips(
+    settings: Settings, model: SentencePiece, left_strips: Sequence[str]
+) -> dict[str, Strips]:
+    """Return on which sides special tokens remove spaces; flags of the model's own do not count."""
+    texts = {piece.text for piece in model.pieces}
+    strips = dict.fromkeys(left_strips, Strips(before=True, after=False))
+    for token, flags in settings.flags.items():
+        strips[token] = Strips(flags["lstrip"], flags["rstrip"])
+    return {token: sides for token, sides in strips.items() if token not in texts}
 
 
 def _open_marian(settings: Settings) -> Tokenizers:
