@@ -109,7 +109,8 @@ def test_each_class_has_as_many_parameters_as_in_transformers(name, architecture
 
 
 # Devlin et al. 2019, section 3; Liu et al. 2019 and Lan et al. 2020, table 1; Radford et al. 2019,
-# table 2 as corrected by its authors; Raffel et al. 2020, section 3.8; Keskar et al. 2019.
+# table 2 as corrected by its authors; Raffel et al. 2020, section 3.8; Keskar et al. 2019;
+# Xue et al. 2021, table 1.
 PUBLISHED = {
     ("bert", "base"): 110,
     ("bert", "large"): 340,
@@ -117,6 +118,11 @@ PUBLISHED = {
     ("albert", "large"): 18,
     ("albert", "xlarge"): 60,
     ("gpt2", "small"): 124,
+    ("mt5", "small"): 300,
+    ("mt5", "base"): 580,
+    ("mt5", "large"): 1200,
+    ("mt5", "xl"): 3700,
+    ("mt5", "xxl"): 13000,
     ("ctrl", "large"): 1630,
 }
 # Brown et al. 2020, table 2.1, in millions. The paper rounds, medium the most: by its own layers
@@ -136,7 +142,10 @@ GPT3_SIZES = {
 @pytest.mark.parametrize(("name", "size"), PUBLISHED)
 def test_families_are_as_large_as_their_papers_say(name, size):
     family = PUBLISHED_FAMILIES[name]
-    heads = {head.name: head.config for head in list(family.heads.values())[-1]}
+    classes = list(family.heads.values())  # of a decoder its language model, of an encoder no head
+    heads = {
+        head.name: head.config for head in classes[0 if family.preset.n_decoder_layers else -1]
+    }
     actual = counted(replace(family.presets[size], vocab_size=family.vocab_size), heads, family)
     assert abs(actual.parameters / 1e6 / PUBLISHED[name, size] - 1) <= 0.05
 

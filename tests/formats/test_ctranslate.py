@@ -204,6 +204,7 @@ PUBLISHED_FAMILIES: dict[str, tuple[str, str, dict[str, Any]]] = {
         "T5Config",
         {**T5, "feed_forward_proj": "gated-gelu", "tie_word_embeddings": False, "d_kv": 6},
     ),
+    "mt5": ("MT5ForConditionalGeneration", "MT5Config", T5),
     "gpt2": ("GPT2LMHeadModel", "GPT2Config", GPT),
     "gpt": ("OpenAIGPTLMHeadModel", "OpenAIGPTConfig", GPT),
     "ctrl": ("CTRLLMHeadModel", "CTRLConfig", {**GPT, "dff": 24}),

@@ -82,6 +82,7 @@ GENERATORS = {
     "MarianModel": ("MarianMTModel", BART),
     "PegasusModel": ("PegasusForConditionalGeneration", BART),
     "T5Model": ("T5ForConditionalGeneration", {**T5, "decoder_start_token_id": 0}),
+    "MT5Model": ("MT5ForConditionalGeneration", {**T5, "decoder_start_token_id": 0}),
     "GPT2Model": ("GPT2LMHeadModel", GPT),
     "GPTNeoModel": (
         "GPTNeoForCausalLM",

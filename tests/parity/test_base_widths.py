@@ -78,6 +78,11 @@ BASES = {
         "T5",
         {"d_model": 768, "d_ff": 3072, "num_layers": 12, "num_heads": 12},
     ),
+    "mt5": Base(
+        "MT5ForConditionalGeneration",
+        "MT5",
+        {"d_model": 768, "d_ff": 2048, "num_layers": 12, "num_heads": 12},
+    ),
 }
 
 

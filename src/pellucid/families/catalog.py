@@ -17,6 +17,7 @@ from pellucid.families.gpt_neo import GPT_NEO
 from pellucid.families.hmm import HMM
 from pellucid.families.marian import MARIAN
 from pellucid.families.mbart import MBART
+from pellucid.families.mt5 import MT5
 from pellucid.families.pegasus import PEGASUS
 from pellucid.families.rnn import RNN
 from pellucid.families.roberta import ROBERTA
@@ -47,6 +48,7 @@ PUBLISHED_FAMILIES = {
         MARIAN,
         PEGASUS,
         T5,
+        MT5,
     )
 }
 """Families that `transformers` can read and write."""

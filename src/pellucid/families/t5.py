@@ -41,7 +41,12 @@ FEED_FORWARD = {
     "gated-gelu": ("gelu-tanh", True),  # not the exact gelu that the name suggests
     "gated-silu": ("swish", True),
 }
-ENCODERS = ("T5EncoderModel", "T5ForTokenClassification")
+ENCODERS = tuple(
+    f"{family}{name}"
+    for family in ("T5", "MT5")
+    for name in ("EncoderModel", "ForTokenClassification")
+)
+"""Classes without a decoder."""
 FIELDS = (
     Field("vocab_size", "vocab_size"),
     Field("d_model", "d_model", 512),
