@@ -167,4 +167,7 @@ def _describe(model: "LiveModel", options: Options, text: str) -> dict[str, Any]
     has_distribution = prediction and prediction["reading"] == "single_label"
     if has_distribution and options.html and not options.no_ablation:
         content |= respond(model, {"ask": "effects", "text": request})
+    if options.html:  # a live page would wait for these
+        content |= respond(model, {"ask": "order", "text": request})
+        content |= respond(model, {"ask": "search", "text": request})
     return content

@@ -8,7 +8,9 @@ from pellucid.config.read import build
 from pellucid.errors import UsageError
 from pellucid.explain.rows import Rows, read_rows
 from pellucid.explorer.content import describe_effects, describe_text
+from pellucid.explorer.order import describe_order
 from pellucid.explorer.request import TextRequest
+from pellucid.explorer.search import describe_search
 from pellucid.formats.bundle import Bundle
 
 
@@ -66,4 +68,20 @@ def _effects(model: LiveModel, request: AboutText) -> dict[str, Any]:
     return {"effects": describe_effects(model.bundle, model.read(text), text.head or None)}
 
 
-ASKS = {"trace": (AboutText, _trace), "effects": (AboutText, _effects)}
+def _order(model: LiveModel, request: AboutText) -> dict[str, Any]:
+    """Return what the order of the tokens changes; None if nothing can be said."""
+    return {"order": describe_order(model.bundle, model.read(request.text))}
+
+
+def _search(model: LiveModel, request: AboutText) -> dict[str, Any]:
+    """Return what the beam search considered; None if there was none."""
+    text = request.text
+    return {"search": describe_search(model.bundle, model.read(text), text.writing)}
+
+
+ASKS = {
+    "trace": (AboutText, _trace),
+    "effects": (AboutText, _effects),
+    "order": (AboutText, _order),
+    "search": (AboutText, _search),
+}

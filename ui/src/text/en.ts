@@ -35,6 +35,8 @@ export const en = {
   stop_labels: "The labels",
   stop_lens: "Layer by layer",
   stop_off: "Switch a head off",
+  stop_order: "Why positions",
+  stop_search: "The search",
   stop_compare: "Two side by side",
 
   // Badges.
@@ -121,6 +123,21 @@ export const en = {
   vectors_sum: "What enters the first layer",
   positions_sinusoid: "Here positions are sine and cosine waves of growing length, as in the paper: neighbouring positions get similar vectors.",
   positions_other: "Here positions are learned, or enter later as a bias of the scores.",
+
+  positions_similarity: "Position against position: P Pᵀ",
+  positions_similarity_note: "The dot product of the vectors of two positions. A band along the diagonal: neighbours are alike, wherever they are.",
+  positions_distances: "What a distance adds to the scores",
+  positions_distances_note: "Added to every score of this head, whatever the tokens are: the number depends on how far the key is from the query, or on that and the query.",
+  order_switch: "Position vectors",
+  order_on: "with positions",
+  order_off: "without positions",
+  order_figure: "How far each token moves if the text is read backwards",
+  order_title_on: "Read backwards, “{token}” is {distance} apart from itself after “{layer}”.",
+  order_title_off: "Without positions, “{text}” gives the same states: no number differs by more than {largest}.",
+  order_text: "The encoder reads the same tokens a second time in the order “{text}”. Each column compares a token with itself in the other text: 0 is the same direction, 1 a right angle.",
+  order_text_on: "With positions the two texts differ in every layer; the largest difference of a number is {largest}.",
+  order_text_off: "Here the position vectors are set to 0, and the model runs again. Attention asks every token in the same way and adds up the answers, and a sum has no order. The remaining {largest} is rounding.",
+  order_caveat: "The model was trained with positions; without them it shows what its parts can and cannot tell apart, not what another training would learn.",
 
   // One head.
   queries: "Queries Q: what each token asks for",
@@ -233,6 +250,31 @@ export const en = {
   word_memory_rows: "Keys and values of the memory",
   word_cache_rows: "Keys and values of its own words",
   word_cache: "The keys and values of earlier tokens do not change, so the model keeps them: only one new row per layer is computed at each step.",
+
+  // The search.
+  search_figure: "Texts that the search considered",
+  search_shape: "{count} texts, {steps} steps",
+  search_help: "Arrow keys: left and right along a text, up and down within a step",
+  search_node: "Step {step}, “{token}”: {fate}",
+  search_kept: "continued",
+  search_ended: "finished",
+  search_pruned: "dropped",
+  search_open: "not continued",
+  search_best: "in the best text",
+  search_text: "Text",
+  search_log_prob: "ln P",
+  search_score: "Score",
+  search_fate: "What became of it",
+  search_title_best: "“{text}” has the best score of all: {score}.",
+  search_title_part: "“{text}” became part of the best text.",
+  search_title_kept: "“{text}” was continued, but something better was found.",
+  search_title_ended: "“{text}” is finished, with score {score}; the best text has {best}.",
+  search_title_pruned: "“{text}” was dropped: {beam} others were more probable at step {step}.",
+  search_title_open: "“{text}” was not continued: the search had enough finished texts.",
+  search_intro: "At each step every kept text is continued by every token. The {beam} most probable continue; a text that ends with the end token is finished.",
+  search_gap: "It was {gap} nats behind the last one that was kept.",
+  search_formula: "ln P adds up the log-probabilities of the tokens. Longer texts have lower sums, so it is divided by a power of the number of tokens.",
+  search_note: "A dropped text might have become the best: beam search does not look back.",
 
   // Labels.
   labels_tokens: "Label of each token",

@@ -35,6 +35,8 @@ export const zh: Record<Key, string> = {
   stop_labels: "标签",
   stop_lens: "一层一层地看",
   stop_off: "关掉一个头",
+  stop_order: "为什么要有位置",
+  stop_search: "搜索",
   stop_compare: "两相对照",
 
   // 标记
@@ -121,6 +123,21 @@ export const zh: Record<Key, string> = {
   vectors_sum: "进入第一层的向量",
   positions_sinusoid: "这个模型用论文里的正弦和余弦波表示位置，波长逐渐变长，相邻的位置向量也相近。",
   positions_other: "这个模型的位置是学出来的，或者作为偏置加在分数上。",
+
+  positions_similarity: "位置对位置：P Pᵀ",
+  positions_similarity_note: "两个位置向量的点积。对角线旁边是一条带子：相邻的位置彼此相像，不管在文中哪里。",
+  positions_distances: "距离给分数加上多少",
+  positions_distances_note: "不管是什么词元，都加到这个头的每个分数上：只看键离查询多远，有的模型还看查询。",
+  order_switch: "位置向量",
+  order_on: "有位置",
+  order_off: "没有位置",
+  order_figure: "倒过来读，每个词元移动多远",
+  order_title_on: "倒过来读，“{token}”在“{layer}”之后和原来相差 {distance}。",
+  order_title_off: "没有位置，“{text}”得到的状态一模一样，没有一个数相差超过 {largest}。",
+  order_text: "编码器把同样的词元按“{text}”的顺序再读一遍。每一列拿一个词元和另一段里的自己比：0 是方向相同，1 是互相垂直。",
+  order_text_on: "有位置时，两段文字在每一层都不同，相差最大的数差 {largest}。",
+  order_text_off: "这里把位置向量设成 0，让模型重跑一遍。注意力用同样的方式问每个词元，再把回答加起来，而加法不分先后。剩下的 {largest} 是舍入误差。",
+  order_caveat: "模型是带着位置训练的。去掉位置，看到的是这些部件能分辨什么，而不是另一次训练会学到什么。",
 
   // 一个头
   queries: "查询 Q：每个词元想找什么",
@@ -233,6 +250,31 @@ export const zh: Record<Key, string> = {
   word_memory_rows: "记忆的键和值",
   word_cache_rows: "自己的键和值",
   word_cache: "前面词元的键和值不会再变，模型就把它们存着：每一步每一层只算新的一行。",
+
+  // 搜索
+  search_figure: "搜索考虑过的文字",
+  search_shape: "{count} 段文字，{steps} 步",
+  search_help: "方向键：左右沿着一段文字走，上下在同一步里走",
+  search_node: "第 {step} 步，“{token}”：{fate}",
+  search_kept: "继续",
+  search_ended: "写完",
+  search_pruned: "放弃",
+  search_open: "不再继续",
+  search_best: "属于最好的一段",
+  search_text: "文字",
+  search_log_prob: "ln P",
+  search_score: "得分",
+  search_fate: "结局",
+  search_title_best: "“{text}”得分最高：{score}。",
+  search_title_part: "“{text}”成了最好那段的开头。",
+  search_title_kept: "“{text}”继续写了下去，但后来有更好的。",
+  search_title_ended: "“{text}”写完了，得分 {score}；最好的是 {best}。",
+  search_title_pruned: "“{text}”被放弃：第 {step} 步有 {beam} 段比它更可能。",
+  search_title_open: "“{text}”没有再写下去：写完的已经够了。",
+  search_intro: "每一步，留下的每段文字都接上每个词元试一遍，只留最可能的 {beam} 段；接上结束记号的就算写完。",
+  search_gap: "比最后一个留下的差 {gap} 奈特。",
+  search_formula: "ln P 是各词元对数概率的和。文字越长和越小，所以要除以词元数的幂。",
+  search_note: "被放弃的也许会成为最好的：集束搜索不回头。",
 
   // 标签
   labels_tokens: "每个词元的标签",

@@ -1,7 +1,7 @@
 import type { Comparison } from "./comparison";
 import { decodeArray } from "./decode";
 import type { Tensor } from "./matrix";
-import type { Content, Conditions, HeadEffect, ModelFacts, Prediction, Token, TracedText } from "./types";
+import type { Content, Conditions, HeadEffect, ModelFacts, Order, Prediction, Search, Token, TracedText } from "./types";
 
 export type Side = "source" | "target";
 
@@ -28,6 +28,8 @@ export class Trace {
     private readonly measured: { readonly effects: readonly HeadEffect[] },
     /** The prediction on the states of each layer, the embedding first. */
     readonly lens: readonly Prediction[],
+    readonly search: Search | null,
+    readonly order: Order | null,
   ) {}
 
   array(name: string): Tensor | undefined {
@@ -99,5 +101,7 @@ export async function readTrace(content: Content, measured: { readonly effects: 
     content.conditions,
     measured,
     content.lens ?? [],
+    content.search ?? null,
+    content.order ?? null,
   );
 }

@@ -9,6 +9,10 @@ export interface Content {
   effects?: HeadEffect[];
   /** The prediction on the states of each layer, the embedding first. */
   lens?: Prediction[];
+  /** The beam search that wrote the text, if one did. */
+  search?: Search | null;
+  /** What the order of the tokens changes, if the encoder adds position vectors. */
+  order?: Order | null;
   /** A second trace, to be compared with this one. */
   second?: Content;
   comparison?: ComparisonFacts;
@@ -16,6 +20,46 @@ export interface Content {
   request?: TextRequest;
   /** What the page can ask for; absent in a file. */
   live?: LiveFacts;
+}
+
+/** The states of each token in the text, and where the text is read backwards. */
+export interface Order {
+  /** The tokens of the text backwards, as numbers of those of the text. */
+  order: number[];
+  /** The states that are compared, from the embedding on. */
+  names: string[];
+  /** With position vectors, and with none. */
+  on: Moved;
+  off: Moved;
+}
+
+export interface Moved {
+  /** 1 - cosine of the states of each token, by layer. */
+  distances: number[][];
+  /** The largest difference of any number of the states. */
+  largest: number;
+}
+
+export interface Search {
+  beam: number;
+  length_norm: "power" | "gnmt";
+  alpha: number;
+  nodes: SearchNode[];
+}
+
+/** A text that the search considered: a token after the text of another node. */
+export interface SearchNode {
+  step: number;
+  /** Number of the node before it; -1 for a first token. */
+  parent: number;
+  token: string;
+  /** All its tokens. */
+  text: string;
+  log_prob: number;
+  /** The same, normalized by length. */
+  score: number;
+  fate: "kept" | "ended" | "pruned" | "open";
+  is_best: boolean;
 }
 
 export interface ComparisonFacts {

@@ -5,7 +5,7 @@ import type { Key } from "../text/en";
 export type StopId =
   | "map" | "tokens" | "vectors" | "projections" | "scores" | "scale" | "softmax" | "values"
   | "sublayer" | "feed_forward" | "heads" | "masks" | "alignment" | "words" | "next" | "off" | "labels" | "lens"
-  | "compare";
+  | "compare" | "search" | "order";
 
 /** A stop of the tour, in teaching order. */
 export interface Stop {
@@ -23,6 +23,7 @@ const STOPS: Stop[] = [
   { id: "compare", title: "stop_compare", has: (trace) => trace.comparison !== null },
   { id: "tokens", title: "stop_tokens", has: () => true },
   { id: "vectors", title: "stop_vectors", has: (trace) => embeddingsOf(trace).length > 0 },
+  { id: "order", title: "stop_order", has: (trace) => trace.order !== null },
   { id: "projections", title: "stop_projections", has: hasQueries },
   { id: "scores", title: "stop_scores", has: hasQueries },
   { id: "scale", title: "stop_scale", has: hasQueries },
@@ -35,6 +36,7 @@ const STOPS: Stop[] = [
   { id: "alignment", title: "stop_alignment", has: (trace) => trace.crossAttentions.length > 0 },
   { id: "next", title: "stop_next", has: (trace) => trace.prediction?.kind === "lm" },
   { id: "words", title: "stop_words", has: (trace) => trace.prediction?.kind === "lm" && trace.target !== null },
+  { id: "search", title: "stop_search", has: (trace) => trace.search !== null },
   { id: "labels", title: "stop_labels", has: (trace) => trace.prediction !== null && trace.prediction.kind !== "lm" },
   { id: "lens", title: "stop_lens", has: (trace) => trace.lens.length > 0 },
   { id: "off", title: "stop_off", has: (trace) => trace.effects.length > 0 },
