@@ -14,7 +14,7 @@ LONGEST_FUNCTION = 40
 MOST_PARAMETERS = 5
 MOST_MODEL_FIELDS = 34
 PUBLISHED_FAMILIES = re.compile(
-    r"bert|electra|marian|pegasus|xlnet|transformer.?xl|(?<![a-z])(?:gpt|ctrl|m?bart|t5)(?![a-z])",
+    r"bert|electra|marian|pegasus|xlnet|transformer.?xl|(?<![a-z])(?:gpt|ctrl|m?bart|m2m|nllb|m?t5)(?![a-z])",
     re.IGNORECASE,
 )
 

@@ -76,6 +76,7 @@ ONE_STACK = {
 TWO_STACKS = {
     "BartForConditionalGeneration": ("BartConfig", BART_WIDTHS),
     "MBartForConditionalGeneration": ("MBartConfig", BART_WIDTHS),
+    "M2M100ForConditionalGeneration": ("M2M100Config", BART_WIDTHS),
     "MarianMTModel": ("MarianConfig", BART_WIDTHS),
     "PegasusForConditionalGeneration": ("PegasusConfig", BART_WIDTHS),
     "T5ForConditionalGeneration": (

@@ -196,6 +196,7 @@ DISTIL |= {"vocab_size": SIZE, "max_position_embeddings": 40}
 PUBLISHED_FAMILIES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "bart": ("BartForConditionalGeneration", "BartConfig", SMALL),
     "mbart": ("MBartForConditionalGeneration", "MBartConfig", {**SMALL, "scale_embedding": True}),
+    "m2m_100": ("M2M100ForConditionalGeneration", "M2M100Config", SMALL),
     "marian": ("MarianMTModel", "MarianConfig", {**SMALL, "scale_embedding": True}),
     "pegasus": ("PegasusForConditionalGeneration", "PegasusConfig", SMALL),
     "t5": ("T5ForConditionalGeneration", "T5Config", T5),

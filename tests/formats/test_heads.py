@@ -79,6 +79,7 @@ IDS = torch.tensor([[0, 9, 7, 3, 11, 2], [0, 8, 4, 6, 5, 2]])
 GENERATORS = {
     "BartModel": ("BartForConditionalGeneration", BART),
     "MBartModel": ("MBartForConditionalGeneration", BART),
+    "M2M100Model": ("M2M100ForConditionalGeneration", BART),
     "MarianModel": ("MarianMTModel", BART),
     "PegasusModel": ("PegasusForConditionalGeneration", BART),
     "T5Model": ("T5ForConditionalGeneration", {**T5, "decoder_start_token_id": 0}),

@@ -4,7 +4,13 @@ import torch
 from nn.reference import sinusoid
 from nn.samples import max_difference, small
 from pellucid.errors import UsageError
-from pellucid.nn.positions import LearnedPositions, NoPositions, SinusoidalPositions, sinusoids
+from pellucid.nn.positions import (
+    LearnedPositions,
+    NoPositions,
+    SinusoidalPositions,
+    inclusive_sinusoids,
+    sinusoids,
+)
 
 LIKE = torch.zeros(1)
 
@@ -23,6 +29,23 @@ def test_far_sinusoids_are_exact_too(position):  # float32 angles would be off b
     table = sinusoids(position + 1, 8)
     exact = [sinusoid(position, i, 8, False) for i in range(8)]
     assert max_difference(table[position], torch.tensor(exact, dtype=torch.float64)) <= 1e-7
+
+
+@pytest.mark.parametrize("d_model", [4, 16, 130])
+def test_inclusive_sinusoids_are_the_formula(d_model):  # authority: the formula, in float64
+    table, half = inclusive_sinusoids(40, d_model), d_model // 2
+    position = torch.arange(40, dtype=torch.float64)[:, None]
+    rate = 10_000 ** -(torch.arange(half, dtype=torch.float64) / (half - 1))
+    assert float(rate[-1]) == pytest.approx(1e-4)
+    exact = torch.cat([(position * rate).sin(), (position * rate).cos()], 1)
+    assert table.dtype == torch.float32
+    assert max_difference(table, exact) <= 1e-5  # float32 angles, as in the published code
+
+
+def test_sinusoids_from_a_first_position():
+    positions = SinusoidalPositions(small(positions="sinusoid-real", first_position=2))
+    assert torch.equal(positions(slice(0, 3), LIKE), inclusive_sinusoids(5, 16)[2:])
+    assert torch.equal(positions(slice(300, 301), LIKE), inclusive_sinusoids(303, 16)[302:])
 
 
 def test_published_values():  # authority: PE[0] = 0 1 0 1 ..., PE[1, 0] = sin 1

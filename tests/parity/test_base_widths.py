@@ -71,6 +71,9 @@ BASES = {
     "mbart": Base(
         "MBartForConditionalGeneration", "MBart", {"encoder_layers": 4, "decoder_layers": 4}
     ),
+    "m2m_100": Base(
+        "M2M100ForConditionalGeneration", "M2M100", {"encoder_layers": 4, "decoder_layers": 4}
+    ),
     "marian": Base("MarianMTModel", "Marian", MARIAN),
     "pegasus": Base("PegasusForConditionalGeneration", "Pegasus", BART),
     "t5": Base(

@@ -1,4 +1,7 @@
-"""mBART from files to a translator. Authority: the settings of the paper, and transformers."""
+"""mBART and M2M-100 from files to a translator.
+
+Authority: the settings of the paper, and transformers.
+"""
 
 import json
 
@@ -9,6 +12,7 @@ from pellucid.config.read import read_yaml
 from pellucid.errors import ConfigError, UsageError
 from pellucid.formats.open_model import open_model
 from pellucid.training.pipeline import train
+from text.published.samples import m2m
 from training.test_fine_tuning import Lines
 
 transformers = pytest.importorskip("transformers")
@@ -61,6 +65,27 @@ def test_a_translator_starts_from_a_denoiser(files, tmp_path):
     other = {"train": files, "target_language": "fr"}
     with pytest.raises(UsageError, match=r"marked as 'fr' here. Known: en_XX, de_XX"):
         train({**TUNED, "start_from": str(run.path), "run_dir": str(tmp_path / "c"), "data": other})
+
+
+def test_a_translator_starts_from_m2m_100(files, tmp_path):
+    start = m2m(tmp_path)
+    ids = transformers.AutoTokenizer.from_pretrained(start)
+    sizes = {"encoder_layers": 1, "decoder_layers": 1, "encoder_ffn_dim": 16, "decoder_ffn_dim": 16}
+    sizes |= {"encoder_attention_heads": 2, "decoder_attention_heads": 2, "d_model": 8}
+    kind = transformers.M2M100ForConditionalGeneration
+    published = kind(transformers.M2M100Config(vocab_size=len(ids.encoder) + 108, **sizes))
+    published.save_pretrained(start)
+    settings = {"start_from": str(start), "run_dir": str(tmp_path / "a"), "data": {"train": files}}
+    run = train({**TUNED, **settings}).run
+    bundle, german = open_model(run.final), ids.get_lang_id("de")
+    special_ids = bundle.special_ids
+    assert (bundle.family, bundle.languages) == ("m2m_100", ("en", "de"))
+    assert (special_ids.start, special_ids.forced_first) == (ids.eos_token_id, german)
+    assert kind.from_pretrained(run.final).generation_config.forced_bos_token_id == german
+    again = transformers.AutoTokenizer.from_pretrained(run.final)
+    assert again("A dog.").input_ids == ids("A dog.").input_ids
+    before = published.model.encoder.layers[0].fc1.weight
+    assert (kind.from_pretrained(run.final).model.encoder.layers[0].fc1.weight != before).any()
 
 
 def test_a_new_mbart_needs_languages(files, tmp_path):

@@ -54,7 +54,7 @@ class Options:
     to: str = ""
     """Target language of a model with several."""
     source_language: str = ""
-    """Language of the sources, for a model that marks them with it (mBART)."""
+    """Language of the sources, for a model that marks them with it (mBART, M2M-100)."""
     language: str = ""
     """Target language, if neither the model nor a file's ending names it."""
     device: str = "auto"

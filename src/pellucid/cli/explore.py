@@ -43,7 +43,7 @@ class Options:
     to: str = ""
     """Target language of a model with several."""
     source_language: str = ""
-    """Language of the text, for a model that marks it (mBART)."""
+    """Language of the text, for a model that marks it (mBART, M2M-100)."""
     head: str = ""
     """The head that predicts, of a model with several."""
     max_new: int = 8

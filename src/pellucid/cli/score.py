@@ -24,7 +24,7 @@ class Options:
     to: str = ""
     """Target language of a model with several."""
     source_language: str = ""
-    """Language of the sources, for a model that marks them with it (mBART)."""
+    """Language of the sources, for a model that marks them with it (mBART, M2M-100)."""
     jsonl: bool = False
     """One JSON object per line."""
     device: str = "auto"

@@ -41,7 +41,7 @@ class Options(LineOptions):
     to: str = ""
     """Target language of a model with several."""
     source_language: str = ""
-    """Language of the texts, for a model that marks them with it (mBART)."""
+    """Language of the texts, for a model that marks them with it (mBART, M2M-100)."""
     prefix: str = ""
     """Text that every translation starts with."""
     banned: tuple[str, ...] = ()

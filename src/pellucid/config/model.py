@@ -57,13 +57,21 @@ class ModelConfig:
     max_length: int = 1024
     """Rows of a learned position embedding; sinusoids are extended on demand."""
     positions: Literal[
-        "sinusoid", "sinusoid-halves", "learned", "learned-real", "buckets", "none"
+        "sinusoid",
+        "sinusoid-halves",
+        "sinusoid-real",
+        "learned",
+        "learned-real",
+        "buckets",
+        "none",
     ] = "sinusoid"
     """sinusoid: interleaved, as in the paper. sinusoid-halves: sines before cosines, as in
-    tensor2tensor. learned: an embedding of the position; learned-real: of the position without
-    padding. buckets: a score bias by bucketed distance, as in T5."""
+    tensor2tensor. sinusoid-real: of the position without padding, with the longest wavelength
+    exactly 10000 times the shortest, as in fairseq. learned: an embedding of the position;
+    learned-real: of the position without padding. buckets: a score bias by bucketed distance, as in
+    T5."""
     first_position: int = 0
-    """Row of a learned position embedding for the first token."""
+    """The first token's number: its row of a learned position embedding, or its sinusoid."""
     n_buckets: int = 32
     max_distance: int = 128
     """Distances of at least this many tokens share the last bucket."""
@@ -121,6 +129,11 @@ class ModelConfig:
             raise ConfigError(
                 f"d_model={self.embedding_width} is odd, but sinusoids are pairs of sine and"
                 " cosine. Use an even d_model, or positions: learned."
+            )
+        if self.positions == "sinusoid-real" and self.embedding_width < 4:
+            raise ConfigError(
+                f"d_model={self.embedding_width}, but positions: sinusoid-real have a shortest and"
+                " a longest wave. Use a d_model of 4 or more."
             )
         if not self.norm_eps > 0:
             raise ConfigError(f"norm_eps={self.norm_eps} must be above 0. 1e-5 is usual.")

@@ -15,6 +15,7 @@ from pellucid.families.gpt2 import GPT2
 from pellucid.families.gpt3 import GPT3
 from pellucid.families.gpt_neo import GPT_NEO
 from pellucid.families.hmm import HMM
+from pellucid.families.m2m_100 import M2M_100
 from pellucid.families.marian import MARIAN
 from pellucid.families.mbart import MBART
 from pellucid.families.mt5 import MT5
@@ -45,6 +46,7 @@ PUBLISHED_FAMILIES = {
         TRANSFO_XL,
         BART,
         MBART,
+        M2M_100,
         MARIAN,
         PEGASUS,
         T5,

@@ -11,6 +11,7 @@ COLUMNS = ("family", "shape", "norm", "positions", "activation", "tied", "object
 POSITIONS = {
     "sinusoid": "sinusoids",
     "sinusoid-halves": "sinusoids, sines first",
+    "sinusoid-real": "sinusoids of real tokens, sines first",
     "learned": "learned",
     "learned-real": "learned, of real tokens",
     "buckets": "bias by distance",

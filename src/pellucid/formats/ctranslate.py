@@ -17,7 +17,6 @@ from pellucid.files import publish
 from pellucid.formats.bundle import Bundle
 from pellucid.formats.ctranslate_check import check_outputs
 from pellucid.nn.model import Transformer
-from pellucid.nn.positions import sinusoids
 from pellucid.text.tokenizer import Tokenizer
 
 ACTIVATIONS = {
@@ -143,8 +142,7 @@ def _fill_stack(spec: Any, stack: Any, c: ModelConfig) -> None:
     if embedding.segments is not None:
         tables[1].weight = _to_numpy(embedding.segments)
     if c.positions.startswith("sinusoid"):
-        halves = c.positions == "sinusoid-halves"
-        spec.position_encodings.encodings = sinusoids(c.max_length, c.d_model, halves).numpy()
+        spec.position_encodings.encodings = embedding.positions.compute(c.max_length).numpy()
     elif c.positions != "buckets":
         spec.position_encodings.encodings = _to_numpy(
             embedding.positions.weight[c.first_position :]

@@ -24,6 +24,18 @@ def sinusoids(n_positions: int, d_model: int, halves: bool = False) -> Tensor:
     return torch.stack((angle.sin(), angle.cos()), dim=2).flatten(1).float()
 
 
+def inclusive_sinusoids(n_positions: int, d_model: int) -> Tensor:
+    """Return sines, then cosines, of wavelengths from 2 pi to exactly 10000 times that, (n, D).
+
+    Computed in float32, as for the models that were trained with them.
+    Source: Ott et al. 2019 (fairseq), which has it from tensor2tensor.
+    """
+    n_waves = d_model // 2
+    rate = torch.exp(torch.arange(n_waves).float() * -(math.log(10_000) / (n_waves - 1)))  # (D/2,)
+    angle = torch.arange(n_positions).float()[:, None] * rate  # (n, D/2)
+    return torch.cat((angle.sin(), angle.cos()), dim=1)
+
+
 class SinusoidalPositions(nn.Module):
     """Sinusoids for any number of positions: the table grows with the longest text."""
 
@@ -31,6 +43,8 @@ class SinusoidalPositions(nn.Module):
         super().__init__()
         self.width = c.embedding_width
         self.halves = c.positions == "sinusoid-halves"
+        self.is_inclusive = c.positions == "sinusoid-real"
+        self.first = c.first_position
         self.table: Tensor | None = None  # computed, so never saved
 
     def forward(self, index: Tensor | slice, like: Tensor) -> Tensor:
@@ -44,8 +58,14 @@ class SinusoidalPositions(nn.Module):
             or table.dtype != like.dtype
         ):
             n = max(256, 1 << (end - 1).bit_length())
-            self.table = table = sinusoids(n, self.width, self.halves).to(like)
+            self.table = table = self.compute(n).to(like)
         return table[index]
+
+    def compute(self, n_positions: int) -> Tensor:
+        """Return the vectors of the first `n_positions` positions, (n_positions, D)."""
+        if self.is_inclusive:
+            return inclusive_sinusoids(self.first + n_positions, self.width)[self.first :]
+        return sinusoids(self.first + n_positions, self.width, self.halves)[self.first :]
 
 
 class LearnedPositions(nn.Module):
@@ -84,6 +104,7 @@ class NoPositions(nn.Module):
 POSITIONS = {
     "sinusoid": SinusoidalPositions,
     "sinusoid-halves": SinusoidalPositions,
+    "sinusoid-real": SinusoidalPositions,
     "learned": LearnedPositions,
     "learned-real": LearnedPositions,
     "buckets": NoPositions,  # `DistanceBias` on the scores instead

@@ -44,7 +44,7 @@ class Encoder(Stack):
     def __init__(self, c: ModelConfig) -> None:
         layers = [EncoderLayer(c) for _ in range(c.n_encoder_layers)]
         super().__init__(c, c.vocab_size, layers, is_bidirectional=True)
-        self.skips_padding = c.positions == "learned-real"
+        self.skips_padding = c.positions in ("learned-real", "sinusoid-real")
 
     def forward(self, ids: Tensor, mask: Mask, segments: Tensor | None = None) -> Tensor:
         """ids (B, S), segments (B, S) -> memory (B, S, D)"""

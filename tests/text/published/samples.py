@@ -146,6 +146,23 @@ def mbart(directory: Path, **config) -> Path:
     return configure(directory, **{"tokenizer_class": "MBartTokenizer", **config})
 
 
+def nllb(directory: Path, **config) -> Path:
+    model = spm(character_coverage=0.99, model_type="bpe")
+    (directory / "sentencepiece.bpe.model").write_bytes(model)
+    return configure(directory, **{"tokenizer_class": "NllbTokenizer", **config})
+
+
+def m2m(directory: Path, **config) -> Path:
+    """Every fiftieth piece is not in the vocabulary, as some are not in the published one."""
+    nllb(directory, **{"tokenizer_class": "M2M100Tokenizer", **config})
+    model = (directory / "sentencepiece.bpe.model").read_bytes()
+    read = sentencepiece.SentencePieceProcessor(model_proto=model)
+    pieces = [read.id_to_piece(i) for i in range(3, len(read)) if i % 50]
+    names = ["<s>", "<pad>", "</s>", "<unk>", *pieces]
+    (directory / "vocab.json").write_text(json.dumps({name: i for i, name in enumerate(names)}))
+    return directory
+
+
 def xlm_roberta(directory: Path, **config) -> Path:
     return mbart(directory, **{"tokenizer_class": "XLMRobertaTokenizer", **config})
 

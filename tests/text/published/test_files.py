@@ -379,9 +379,11 @@ def test_damaged_sentencepiece_models_are_named(tmp_path):
     for place in range(0, len(good), len(good) // 150):
         path.write_bytes(good[:place] + bytes([good[place] ^ 0x44]) + good[place + 1 :])
         assert refusal(tmp_path) in ("", str(path))
-    for setting, value in (("model_type", "bpe"), ("remove_extra_whitespaces", False)):
+    for setting, value in (("model_type", "char"), ("remove_extra_whitespaces", False)):
         path.write_bytes(published.spm(**{setting: value}))
         assert setting in message(tmp_path)
+    path.write_bytes(published.spm(model_type="bpe", user_defined_symbols="<sep>"))
+    assert "user-defined" in message(tmp_path)
     path.write_bytes(good)
     published.configure(tmp_path)
     assert "tokenizer_class" in message(tmp_path)

@@ -25,9 +25,11 @@ from transformers import (
     CamembertTokenizer,
     CTRLTokenizer,
     GPT2Tokenizer,
+    M2M100Tokenizer,
     MarianTokenizer,
     MBart50Tokenizer,
     MBartTokenizer,
+    NllbTokenizer,
     OpenAIGPTTokenizer,
     PegasusTokenizer,
     RobertaTokenizer,
@@ -42,6 +44,7 @@ from transformers.convert_slow_tokenizer import (
 )
 from transformers.models.auto.tokenization_auto import TOKENIZER_MAPPING_NAMES
 
+from pellucid.errors import VerificationError
 from pellucid.text.published.classes import ALIASES, CLASS_BY_MODEL_TYPE, CLASSES
 from pellucid.text.published.language import with_language
 from pellucid.text.published.open import open_tokenizer, open_tokenizers
@@ -217,6 +220,68 @@ def test_roberta_of_sentencepiece(kind, make, first, tmp_path):
     assert actual.vocab_size == len(reference)
     strips = actual.read_strips("mask")
     assert strips.before == (kind is CamembertTokenizer)
+
+
+def test_m2m_100(tmp_path):
+    published.m2m(tmp_path)
+    reference = M2M100Tokenizer.from_pretrained(tmp_path, split_special_tokens=True)
+    actual = open_tokenizer(tmp_path)
+    lines = PLAIN[:300] + DECOMPOSED[:100]
+    assert actual.encode_batch(lines) == plain_ids(reference, lines)
+    whole, vocab = pieces_of(tmp_path / "sentencepiece.bpe.model")[1], reference.encoder
+    expected = [[vocab.get(piece, 3) for piece in row] for row in whole.encode(EVERY, out_type=str)]
+    assert actual.encode_batch(EVERY) == expected
+    assert [actual.encode(line).ids for line in EVERY] == expected
+    assert_wrapped_alike(actual, reference, segments=False)
+    codes = {token: reference.get_lang_id(token.strip("_")) for token in actual.extra}
+    assert (actual.extra, len(codes)) == (codes, 100)
+    assert actual.vocab_size == len(vocab) + 100
+    ids = actual.encode("The garden is large.").ids
+    assert actual.decode(ids) == reference.decode(ids)
+
+
+def test_languages_of_m2m_100(tmp_path):
+    published.m2m(tmp_path)
+    reference = M2M100Tokenizer.from_pretrained(tmp_path, src_lang="de")
+    german = with_language(open_tokenizer(tmp_path), "de")
+    assert_wrapped_alike(german, reference, segments=False)
+    (tmp_path / "again").mkdir()
+    german.save(tmp_path / "again")
+    again = M2M100Tokenizer.from_pretrained(tmp_path / "again")
+    assert again("The garden.")["input_ids"] == reference("The garden.")["input_ids"]
+    fewer = open_tokenizer(published.m2m(tmp_path, language_codes="wmt21"))
+    assert list(fewer.extra)[:2] == ["__en__", "__ha__"]
+    published.m2m(tmp_path, language_codes="wmt99")
+    with pytest.raises(VerificationError, match="language_codes='wmt99'"):
+        open_tokenizer(tmp_path)
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_nllb(legacy, tmp_path):
+    """Authority: SentencePiece, and in the published files eng_Latn is 256047 and the mask 256203.
+
+    The newest class of transformers does not know the languages unless a file lists them.
+    """
+    published.nllb(tmp_path, legacy_behaviour=legacy)
+    whole = pieces_of(tmp_path / "sentencepiece.bpe.model")[1]
+    actual = open_tokenizer(tmp_path)
+    shifted = [[i + 1 if i else 3 for i in row] for row in whole.encode(EVERY)]
+    assert actual.encode_batch(EVERY) == shifted
+    assert actual.extra["eng_Latn"] == 256_047 - 256_000 + len(whole)
+    assert actual.id("mask") == 256_203 - 256_000 + len(whole)
+    ids = actual.encode("The garden.").ids
+    german = with_language(actual, "de").add_special_tokens(ids).ids
+    assert actual.extra["deu_Latn"] == german[-1 if legacy else 0]
+    tokens = {i: token for token, i in {**actual.extra, "<mask>": actual.id("mask")}.items()}
+    listed = {str(i): {"content": tokens[i], "special": True} for i in sorted(tokens)}
+    published.nllb(tmp_path, legacy_behaviour=legacy, added_tokens_decoder=listed)
+    reference = NllbTokenizer.from_pretrained(tmp_path, split_special_tokens=True)
+    assert_wrapped_alike(actual, reference)
+    assert open_tokenizer(tmp_path).vocab_size == actual.vocab_size == len(reference)
+    reference.save_pretrained(tmp_path / "whole")
+    again, lines = open_tokenizer(tmp_path / "whole"), SEEN_ALIKE[:500]
+    assert again.encode_batch(lines) == plain_ids(reference, lines)
+    assert_wrapped_alike(again, reference)
 
 
 def test_pegasus(tmp_path):

@@ -4,22 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from pellucid.text.published.language_codes import LANGUAGES
 from pellucid.text.published.sentencepiece import CONTROL, NORMAL, Piece, SentencePiece
 
 SCORE_PENALTY = 100.0  # subtracted from the log-probability of a piece that must not be chosen
-
-_MBART = (
-    "ar_AR cs_CZ de_DE en_XX es_XX et_EE fi_FI fr_XX gu_IN hi_IN it_IT ja_XX kk_KZ ko_KR lt_LT"
-    " lv_LV my_MM ne_NP nl_XX ro_RO ru_RU si_LK tr_TR vi_VN zh_CN"
-)
-_MBART50 = (
-    " af_ZA az_AZ bn_IN fa_IR he_IL hr_HR id_ID ka_GE km_KH mk_MK ml_IN mn_MN mr_IN pl_PL ps_AF"
-    " pt_XX sv_SE sw_KE ta_IN te_IN th_TH tl_XX uk_UA ur_PK xh_ZA gl_ES sl_SI"
-)
-LANGUAGES = {
-    "MBartTokenizer": tuple(_MBART.split(" ")),
-    "MBart50Tokenizer": tuple((_MBART + _MBART50).split(" ")),
-}
 
 
 class Adapted(NamedTuple):
@@ -58,6 +46,11 @@ def adapt_to_mbart50(model: SentencePiece, config: Mapping[str, Any]) -> Adapted
     return _adapt_to_fairseq(model, LANGUAGES["MBart50Tokenizer"])
 
 
+def adapt_to_nllb(model: SentencePiece, config: Mapping[str, Any]) -> Adapted:
+    """Append the languages of NLLB to the pieces of fairseq."""
+    return _adapt_to_fairseq(model, LANGUAGES["NllbTokenizer"])
+
+
 def adapt_to_xlm_roberta(model: SentencePiece, config: Mapping[str, Any]) -> Adapted:
     """Give the pieces the ids of fairseq, and append the mask."""
     return _adapt_to_fairseq(model)
@@ -94,6 +87,7 @@ ADAPTERS: Mapping[str, Callable[[SentencePiece, Mapping[str, Any]], Adapted]] = 
     "AlbertTokenizer": adapt_to_albert,
     "MBartTokenizer": adapt_to_mbart,
     "MBart50Tokenizer": adapt_to_mbart50,
+    "NllbTokenizer": adapt_to_nllb,
     "XLMRobertaTokenizer": adapt_to_xlm_roberta,
     "CamembertTokenizer": adapt_to_camembert,
     "PegasusTokenizer": adapt_to_pegasus,

@@ -10,6 +10,7 @@ from tokenizers.processors import TemplateProcessing
 
 from pellucid.errors import DataError, VerificationError
 from pellucid.text.library import library_errors
+from pellucid.text.published.classes import CLASSES
 from pellucid.text.published.settings import Settings, read_table
 from pellucid.text.template import build_template_processor
 from pellucid.text.tokenizer import Tokenizer
@@ -70,9 +71,12 @@ def build_processor(settings: Settings, vocab: Mapping[str, int]) -> TemplatePro
 
     Raises: VerificationError if a token of the template is not in the vocabulary.
     """
-    language = settings.config.get("src_lang", "en_XX")
-    tokens = {**settings.tokens, "lang": language}
-    single, pair = settings.tokenizer_class.single, settings.tokenizer_class.pair
+    kind = settings.tokenizer_class
+    language = settings.config.get("src_lang", kind.language)
+    tokens = {**settings.tokens, "lang": kind.language_token.format(language)}
+    single, pair = kind.single, kind.pair
+    if settings.config.get("legacy_behaviour"):  # of NLLB: texts are as in mBART
+        single, pair = CLASSES["MBartTokenizer"].single, CLASSES["MBartTokenizer"].pair
     start, end = (bool(settings.config.get(f"add_{role}_token")) for role in ("bos", "eos"))
     if settings.class_name in TEMPLATE_FROM_FLAGS:
         before = ("bos",) if start and "bos" in tokens else ()

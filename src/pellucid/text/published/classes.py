@@ -15,6 +15,10 @@ class TokenizerClass:
     tokens: Mapping[str, str]
     single: tuple[str, ...] = ("A",)
     pair: tuple[str, ...] = ("A", "B:1")
+    language: str = "en_XX"
+    """The setting `src_lang` where the files have none."""
+    language_token: str = "{}"
+    """The token of a language, made from the setting."""
 
 
 _BERT = {"unk": "[UNK]", "sep": "[SEP]", "pad": "[PAD]", "cls": "[CLS]", "mask": "[MASK]"}
@@ -58,6 +62,16 @@ CLASSES = {
     "T5Tokenizer": TokenizerClass(_ENDED, ("A", "eos"), ("A", "eos", "B", "eos")),
     "MBartTokenizer": TokenizerClass(_FAIRSEQ, ("A", "eos", "lang"), ("A", "B", "eos", "lang")),
     "MBart50Tokenizer": TokenizerClass(_FAIRSEQ, ("lang", "A", "eos"), ("lang", "A", "B", "eos")),
+    "NllbTokenizer": TokenizerClass(
+        _FAIRSEQ, ("lang", "A", "eos"), ("lang", "A", "B", "eos"), "eng_Latn"
+    ),
+    "M2M100Tokenizer": TokenizerClass(
+        {role: token for role, token in _FAIRSEQ.items() if role not in ("cls", "mask")},
+        ("lang", "A", "eos"),
+        ("lang", "A", "B", "eos"),
+        "en",
+        "__{}__",
+    ),
     "MarianTokenizer": TokenizerClass(_ENDED, ("A", "eos"), ("A", "B", "eos")),
     "PegasusTokenizer": TokenizerClass(
         {**_ENDED, "mask": "<mask_2>"}, ("A", "eos"), ("A", "B", "eos")
@@ -93,6 +107,7 @@ CLASS_BY_MODEL_TYPE = {
     "t5": "T5Tokenizer",
     "mt5": "T5Tokenizer",
     "mbart": "MBartTokenizer",
+    "m2m_100": "M2M100Tokenizer",
     "marian": "MarianTokenizer",
     "pegasus": "PegasusTokenizer",
 }

@@ -79,7 +79,7 @@ class FileTokenizer(Tokenizer, ABC):
         new = copy.copy(self)
         new.template = self.template.replace(self.extra[current], self.extra[code])
         contents = dict(self._files.contents)
-        config = json.loads(contents["tokenizer_config.json"]) | {"src_lang": code}
+        config = json.loads(contents["tokenizer_config.json"]) | {"src_lang": code.strip("_")}
         contents["tokenizer_config.json"] = dump_json(config)
         new._files = replace(self._files, template=new.template, contents=contents)
         return new

@@ -23,7 +23,7 @@ def list_languages(tokenizer: Tokenizer) -> tuple[str, ...]:
     Other tokens without a role are among them.
     """
     known = tokenizer.extra if template_language(tokenizer) else ()
-    return tuple(token.removesuffix(NO_REGION) for token in known)
+    return tuple(token.strip("_").removesuffix(NO_REGION) for token in known)
 
 
 def template_language(tokenizer: Tokenizer) -> str:
@@ -42,7 +42,8 @@ def find_language(tokenizer: Tokenizer, language: str) -> str:
     known = list(tokenizer.extra) if template_language(tokenizer) else []
     if language in known:
         return language
-    same = [token for token in known if base_language(token) == base_language(language)]
+    base = base_language(language)
+    same = [token for token in known if base_language(token.strip("_")) == base]  # __de__ is de
     if language and len(same) == 1:
         return same[0]
     names = ", ".join(known[:60]) or "none"

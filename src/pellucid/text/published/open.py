@@ -17,10 +17,12 @@ from pellucid.text.published.added_tokens import (
     with_special_tokens,
 )
 from pellucid.text.published.file_tokenizer import CTRLTokenizer, TokenizerFiles
+from pellucid.text.published.language_codes import LANGUAGES_BY_SETTING
 from pellucid.text.published.sentencepiece import SentencePiece, read_sentencepiece
 from pellucid.text.published.sentencepiece_tokenizer import (
     MarianTokenizer,
     SentencePieceTokenizer,
+    VocabularyTokenizer,
 )
 from pellucid.text.published.settings import Settings, read_settings
 from pellucid.text.published.tokenizer_json import open_json
@@ -71,7 +73,9 @@ def open_tokenizer(directory: Path) -> Tokenizer:
         raise UsageError(f"{directory} has a tokenizer for each side: use open_tokenizers.")
     for name in MODELS:
         if name in names:
-            return _open_unigram(read_settings(directory), directory / name)
+            settings = read_settings(directory)
+            is_m2m = settings.class_name == "M2M100Tokenizer"
+            return (_open_m2m if is_m2m else _open_unigram)(settings, directory / name)
     half = ": merges.txt is missing, vocab.json is there" if "vocab.json" in names else ""
     raise DataError(
         f"{directory} holds no tokenizer{half}. Looked for: tokenizer.json; vocab.txt; vocab.json"
@@ -131,6 +135,24 @@ def _open_unigram(settings: Settings, path: Path) -> Tokenizer:
     files = replace(files, strips=_find_strips(settings, original, left_strips))
     with library_errors(path):
         return SentencePieceTokenizer(model, files, cleaning)
+
+
+def _open_m2m(settings: Settings, path: Path) -> Tokenizer:
+    """Open M2M-100's: ids are in vocab.json, those of languages come after them."""
+    vocab_path, model = settings.directory / "vocab.json", read_sentencepiece(path)
+    vocab = read_vocab(vocab_path)
+    settings.check_tokens(vocab, vocab_path, "unk")
+    name = settings.config.get("language_codes", "m2m100")
+    if name not in LANGUAGES_BY_SETTING:
+        raise VerificationError(
+            f"{settings.directory / 'tokenizer_config.json'}: language_codes={name[:40]!r} is not"
+            f" supported here. Known: {', '.join(LANGUAGES_BY_SETTING)}."
+        )
+    languages = [f"__{code}__" for code in LANGUAGES_BY_SETTING[name]]
+    ids = {**vocab, **{token: len(vocab) + i for i, token in enumerate(languages)}}
+    files = _read_files(settings, ids, (path.name, vocab_path.name), languages)
+    with library_errors(path):
+        return VocabularyTokenizer(model, files)
 
 
 def _find_strips(

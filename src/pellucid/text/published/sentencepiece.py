@@ -15,7 +15,8 @@ from pellucid.text.published.charsmap import read_charsmap
 
 MAX_FILE_BYTES = 1 << 26  # ten times the largest published .model
 NORMAL, CONTROL, USER_DEFINED = 1, 3, 4  # values of Piece.type
-UNIGRAM = 1
+UNUSED = 5
+UNIGRAM, BPE = 1, 2  # values of model_type
 BROKEN = "The file is damaged or cut short: download it again."
 
 
@@ -36,6 +37,8 @@ class Piece(NamedTuple):
 class SentencePiece:
     """The contents of a .model file."""
 
+    is_bpe: bool
+    """Whether texts are split by byte-pair encoding, else by the unigram model."""
     pieces: tuple[Piece, ...]
     unk_id: int
     byte_fallback: bool
@@ -61,6 +64,13 @@ class SentencePiece:
         }
         return [by_type.get(piece.type, lambda _: 0.0)(piece) for piece in self.pieces]
 
+    def compute_merges(self) -> list[tuple[str, str]]:
+        """Return the pairs of pieces that make a piece, those of the best piece first."""
+        texts = {piece.text for piece in self.pieces if piece.type == NORMAL}
+        ranked = sorted(texts, key={p.text: -p.score for p in self.pieces}.__getitem__)
+        pairs = ((text[:i], text[i:]) for text in ranked for i in range(1, len(text)))
+        return [(left, right) for left, right in pairs if left in texts and right in texts]
+
 
 def read_sentencepiece(path: Path) -> SentencePiece:
     """Read a .model. Raises: DataError if it is missing; VerificationError if it is invalid."""
@@ -74,6 +84,7 @@ def read_sentencepiece(path: Path) -> SentencePiece:
         parts = dict(fields)
         trainer, normalizer = (dict(_fields(_bytes(parts[part]))) for part in (2, 3))
         model = SentencePiece(
+            is_bpe=trainer.get(3, UNIGRAM) == BPE,
             pieces=pieces,
             unk_id=_int(trainer.get(40, 0)),
             byte_fallback=bool(trainer.get(35, 0)),
@@ -87,13 +98,18 @@ def read_sentencepiece(path: Path) -> SentencePiece:
     if model.unk_id >= len(pieces):
         raise VerificationError(f"{path} has no piece {model.unk_id}, its unknown one. {BROKEN}")
     _check(path, trainer, normalizer)
+    if model.is_bpe and any(piece.type in (USER_DEFINED, UNUSED) for piece in pieces):
+        raise VerificationError(
+            f"{path} is a model of type bpe with pieces that are user-defined or not used, which"
+            " is not supported here. Convert it to a tokenizer.json with the `tokenizers` library."
+        )
     return model
 
 
 def _check(path: Path, trainer: dict[int, int | bytes], normalizer: dict[int, int | bytes]) -> None:
     """Raises: VerificationError if a setting is not supported."""
     unsupported = {
-        "a model_type other than unigram": trainer.get(3, UNIGRAM) != UNIGRAM,
+        "a model_type other than unigram and bpe": trainer.get(3, UNIGRAM) not in (UNIGRAM, BPE),
         "treat_whitespace_as_suffix": bool(trainer.get(24, 0)),
         "remove_extra_whitespaces=false": not normalizer.get(4, 1),
         "escape_whitespaces=false": not normalizer.get(5, 1),

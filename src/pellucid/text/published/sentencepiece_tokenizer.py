@@ -1,4 +1,4 @@
-"""Tokenizers over a SentencePiece model: T5, ALBERT, mBART, and Marian with its own vocabulary."""
+"""Tokenizers over a SentencePiece model, with its ids or with those of a vocabulary."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ Span = tuple[int, int]
 
 
 class SentencePieceTokenizer(FileTokenizer):
-    """Splits text as SentencePiece does: normalised by the model's map, then by Unigram.
+    """Splits text as SentencePiece does: normalised by the model's map, then by Unigram or BPE.
 
     The normaliser of `tokenizers` is not used. It replaces a grapheme by its shortest entry in the
     map, SentencePiece by the longest: decomposed letters and syllables would be split.
@@ -108,12 +108,21 @@ class SentencePieceTokenizer(FileTokenizer):
         return self._decoder.decode(pieces)
 
 
-class MarianTokenizer(SentencePieceTokenizer):
-    """Marian's: ids from vocab.json. A text may begin with its target language: ">>fr<< Hello"."""
+class VocabularyTokenizer(SentencePieceTokenizer):
+    """Ids are those of a vocabulary, which may have what the model does not know (M2M-100)."""
 
     def __init__(self, model: SentencePiece, files: TokenizerFiles) -> None:
         super().__init__(model, files)
         self._looks_up_unknown = True
+
+    def _unknown_id(self, text: str) -> int:
+        # A special token is never meant.
+        i = self._files.vocab.get(text, self.roles["unk"])
+        return self.roles["unk"] if i in self._special else i
+
+
+class MarianTokenizer(VocabularyTokenizer):
+    """Marian's. A text may begin with its target language: ">>fr<< Hello"."""
 
     def encode(self, text: str) -> Encoding:
         language, rest = _split_language(text)
@@ -137,21 +146,21 @@ class MarianTokenizer(SentencePieceTokenizer):
     def _language_id(self, language: str) -> int:
         return self._files.vocab.get(language, self.roles["unk"])
 
-    def _unknown_id(self, text: str) -> int:
-        # The vocabulary may have what the model does not know; a special token is never meant.
-        i = self._files.vocab.get(text, self.roles["unk"])
-        return self.roles["unk"] if i in self._special else i
-
 
 def _library(model: SentencePiece) -> Library:
-    """Build the Unigram model for texts that are already normalised.
+    """Build the model for texts that are already normalised.
 
     A space is put before pieces that never come from a text, so that no normalised text contains
     them. (Lower scores instead would change the score of an unknown character.)
     """
     names = [piece.text if piece.occurs_in_text else f" {piece.text}" for piece in model.pieces]
-    vocab = list(zip(names, model.compute_scores(), strict=True))
-    library = Library(models.Unigram(vocab, model.unk_id, byte_fallback=False))
+    if model.is_bpe:
+        ids, unk = {name: i for i, name in enumerate(names)}, names[model.unk_id]
+        bpe = models.BPE(ids, model.compute_merges(), unk_token=unk, fuse_unk=True)
+        library = Library(bpe)
+    else:
+        vocab = list(zip(names, model.compute_scores(), strict=True))
+        library = Library(models.Unigram(vocab, model.unk_id, byte_fallback=False))
     texts = {piece.text for piece in model.pieces if piece.occurs_in_text}
     if SPACE in texts and not any(SPACE in text[1:] for text in texts):
         # No piece reaches across a space, so words are looked up one by one: faster, as many recur.

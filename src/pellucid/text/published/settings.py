@@ -34,6 +34,8 @@ SETTING_TYPES = {
     "offset": int,
     "mask_token_sent": str,
     "src_lang": str,
+    "language_codes": str,
+    "legacy_behaviour": bool,
     "added_tokens_decoder": dict,
     "sp_model_kwargs": dict,
 }
