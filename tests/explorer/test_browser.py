@@ -135,7 +135,8 @@ def test_data_that_cannot_be_read_is_an_error_in_words(show, content):
 def test_a_head_switched_off_has_the_effect_of_the_model(show, content):
     trace = pellucid.load("zh-en", device="cpu").trace(TEXT)
     position = trace.prediction.positions[2]
-    changes = {(e["path"], e["head"]): e["log_probs"][2] for e in content["effects"]}
+    heads = [each for each in content["effects"] if each["head"] is not None]
+    changes = {(each["path"], each["head"]): each["log_probs"][2] for each in heads}
     path, head = min(changes, key=changes.__getitem__)
     page = show(content, fragment=f"#stop=off&attention={path}&head={head}&row=2")
     after = position.chosen.probability * math.exp(changes[path, head])

@@ -4,12 +4,17 @@ Authority: Chromium, for what is asked and shown; the model called by Python, fo
 axe-core, for accessibility (WCAG 2.2 AA).
 """
 
+import math
+import re
 import threading
 
 import pytest
 
 import pellucid
 from explorer.browser import AXE, serious_violations
+from pellucid.explain.ablation import Switch, measure_group, switched_off
+from pellucid.explain.rows import Writing, read_rows
+from pellucid.explain.switches import position_switches
 from pellucid.explorer.live import describe_live
 from pellucid.explorer.page import render_page
 from pellucid.explorer.respond import LiveModel, respond
@@ -82,6 +87,49 @@ def test_settings_are_sent(page):
     read(page, TEXT)
     page.locator("nav.path a", has_text="Text becomes tokens").click()
     assert "sleeps" in page.locator("main").inner_text()
+
+
+def test_parts_are_switched_off(page, loaded):
+    read(page, TEXT)
+    page.locator("nav.path a", has_text="Switch things off").click()
+    rows = read_rows(loaded.bundle, TEXT, Writing())
+    assert not violations(page)
+    path = "decoder.layers.1.cross"
+    page.get_by_label("Attention", exact=True).select_option(path)
+    page.get_by_label("Head", exact=True).select_option("2")
+    add = page.locator("main").get_by_role("button", name="Switch off", exact=True)
+    add.click()
+    check_title(page, loaded, measure_group(loaded.bundle, rows, [Switch(path, 2)]).effect)
+    page.get_by_label("Kind of part").select_option("positions")
+    add.click()
+    group = [Switch(path, 2), *position_switches(loaded.bundle.model)]
+    page.locator("h1", has_text="these 2 parts").wait_for()
+    check_title(page, loaded, measure_group(loaded.bundle, rows, group).effect)
+    page.locator(".line").nth(1).wait_for()
+    with switched_off(loaded.bundle.model, [group]):
+        text = read_rows(loaded.bundle, TEXT, Writing()).target.texts[0]
+    written = page.locator(".line p").nth(1).inner_text()
+    assert "".join(text.split()) in "".join(written.split())
+    assert not violations(page)
+    page.get_by_role("button", name="All on again").click()
+    page.locator("h1", has_text="Which parts").wait_for()
+
+
+def check_title(page, loaded, effect):
+    """The title has the probability of the chosen output before and after."""
+    page.locator("h1", has_text="Without").wait_for()
+    row = int(re.search(r"row=(\d+)", page.url)[1]) if "row=" in page.url else 0
+    before = loaded.trace(TEXT).prediction.positions[row].chosen.probability
+    after = before * math.exp(effect.log_probs[row])
+    assert f"{after:.2f}" in page.locator("h1").inner_text()
+
+
+def test_every_part_is_measured_when_asked(page, loaded):
+    read(page, TEXT)
+    page.locator("nav.path a", has_text="Switch things off").click()
+    page.get_by_role("button", name="Measure every head").click()
+    page.locator("h1", has_text="Without").wait_for()
+    assert page.get_by_role("application").count() == 4  # three attentions, and sublayers
 
 
 @pytest.mark.parametrize(

@@ -3,16 +3,21 @@
 Authority: the Python calls that the command line and notebooks use, on the same model.
 """
 
+import copy
 import json
+from dataclasses import replace
 
 import pytest
 
 import pellucid
 from pellucid.errors import ConfigError, UsageError
+from pellucid.explain.ablation import Switch, measure_group
 from pellucid.explain.encode import decode
+from pellucid.explain.switches import layer_switches, position_switches
 from pellucid.explorer.live import describe_live
 from pellucid.explorer.request import TextRequest
 from pellucid.explorer.respond import LiveModel, respond
+from pellucid.inference.translate import translate
 
 TEXT = "猫追狗。"
 
@@ -69,6 +74,81 @@ def test_the_last_text_is_written_once(model, monkeypatch):
 def test_a_bad_request_is_an_error_in_words(model, record, message):
     with pytest.raises((UsageError, ConfigError), match=message):
         respond(model, record)
+
+
+CROSS = "decoder.layers.1.cross"
+
+
+@pytest.mark.parametrize(
+    ("part", "switches"),
+    [
+        ({"kind": "head", "path": CROSS, "head": 2}, [Switch(CROSS, 2)]),
+        ({"kind": "sublayer", "path": CROSS}, [Switch(CROSS)]),
+        ({"kind": "edge", "path": CROSS, "query": 3, "key": 1}, [Switch(CROSS, None, 3, 1)]),
+        (
+            {"kind": "edge", "path": CROSS, "head": 1, "query": 0, "key": 0},
+            [Switch(CROSS, 1, 0, 0)],
+        ),
+        (
+            {"kind": "token", "side": "target", "key": 1},
+            [Switch(f"decoder.layers.{i}.attention", key=1) for i in range(2)],
+        ),
+    ],
+)
+def test_parts_that_are_off(model, part, switches):
+    reply = respond(model, {"ask": "off", "text": {"text": TEXT}, "off": [part]})
+    changed = measure_group(model.bundle, model.read(TextRequest(TEXT)), switches)
+    assert reply["log_probs"] == pytest.approx(changed.effect.log_probs, abs=1e-5)
+    assert reply["divergences"] == pytest.approx(changed.effect.divergences, abs=1e-5)
+    assert any(reply["log_probs"])
+    first = changed.prediction.positions[0].candidates[0]
+    assert reply["positions"][0]["candidates"][0]["text"] == first.text
+
+
+def test_parts_add_up_to_one_group(model):
+    parts = [{"kind": "layer", "path": "decoder.layers.0"}, {"kind": "positions"}]
+    reply = respond(model, {"ask": "off", "text": {"text": TEXT}, "off": parts})
+    network = model.bundle.model
+    group = [*layer_switches(network, "decoder.layers.0"), *position_switches(network)]
+    changed = measure_group(model.bundle, model.read(TextRequest(TEXT)), group)
+    assert reply["log_probs"] == pytest.approx(changed.effect.log_probs, abs=1e-5)
+
+
+def test_the_text_is_written_again(model, loaded):
+    """As by a copy of the model in which the sublayer's last weights are 0."""
+    part = {"kind": "sublayer", "path": CROSS}
+    reply = respond(model, {"ask": "rewrite", "text": {"text": TEXT}, "off": [part]})
+    network = copy.deepcopy(loaded.bundle.model)
+    for parameter in network.decoder.layers[1].cross.inner.o.parameters():
+        parameter.data.zero_()
+    ((expected,),) = translate(replace(loaded.bundle, model=network), [TEXT])
+    assert [token["id"] for token in reply["target"]["tokens"][1:]] == list(expected.ids)
+    assert expected.text != loaded.translate([TEXT])[0].text
+
+
+@pytest.mark.parametrize(
+    ("off", "message"),
+    [
+        (None, "must be a list"),
+        (["head"], r"off\[0\] is not a JSON object"),
+        ([{"kind": "heads"}], "did you mean head"),
+        ([{"kind": "head", "path": CROSS, "head": 4}], "no head 4"),
+        ([{"kind": "sublayer", "path": "decoder"}], "no sublayer 'decoder'"),
+        ([{"kind": "layer", "path": "encoder.layers.99"}], "no layer"),
+        ([{"kind": "token", "side": "source", "key": 99}], "none is 99"),
+        ([{"kind": "token", "side": "target", "key": -1}], "none is -1"),
+        ([{"kind": "edge", "path": "x", "query": 0, "key": 0}], "cannot be switched off"),
+    ],
+)
+def test_parts_that_the_model_lacks(model, off, message):
+    with pytest.raises((UsageError, ConfigError), match=message):
+        respond(model, {"ask": "off", "text": {"text": TEXT}, "off": off})
+
+
+def test_edges_belong_to_a_text(model):
+    edge = {"kind": "edge", "path": CROSS, "query": 0, "key": 0}
+    with pytest.raises(UsageError, match="no other can be written"):
+        respond(model, {"ask": "rewrite", "text": {"text": TEXT}, "off": [edge]})
 
 
 def test_facts_of_a_translator(loaded):

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { pairTokens } from "../src/trace/pairs";
+import { commonTokens, pairTokens } from "../src/trace/pairs";
 
 const pairs = (first: string, second: string) => pairTokens(first.split(" "), second.split(" "));
 
@@ -13,4 +13,22 @@ describe("tokens of two texts are paired", () => {
   test("a token has one pair, however often it occurs", () => expect(pairs("a a a", "a a")).toEqual([[0, 0], [1, 1]]));
 
   test("texts without a common token have no pairs if their lengths differ", () => expect(pairs("a b", "x")).toEqual([]));
+});
+
+describe("tokens that two texts have in common", () => {
+  const kept = (first: string, second: string) => {
+    const { first: a, second: b } = commonTokens([...first], [...second]);
+    return [[...first].filter((_, i) => a[i]).join(""), [...second].filter((_, i) => b[i]).join("")];
+  };
+
+  // Cormen et al., Introduction to Algorithms, section on the longest common subsequence: length 4.
+  test("are in one order in both", () => {
+    const [first, second] = kept("abcbdab", "bdcaba");
+    expect(first).toBe(second);
+    expect(first).toHaveLength(4);
+  });
+
+  test("an exchanged word changes no other", () => expect(kept("abcd", "axcd")).toEqual(["acd", "acd"]));
+
+  test("nothing in common", () => expect(kept("ab", "xy")).toEqual(["", ""]));
 });

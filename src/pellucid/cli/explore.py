@@ -11,6 +11,7 @@ from pellucid.cli.parse import positional
 from pellucid.errors import UsageError
 
 if TYPE_CHECKING:
+    from pellucid.explorer.request import TextRequest
     from pellucid.explorer.respond import LiveModel
 
 
@@ -158,6 +159,7 @@ def _open(path: str, options: Options, name: str = "") -> "LiveModel":
 
 def _describe(model: "LiveModel", options: Options, text: str) -> dict[str, Any]:
     """Return what the page shows of one text in one model."""
+    from pellucid.explorer.request import TextRequest
     from pellucid.explorer.respond import respond
 
     names = ("target", "to", "source_language", "head", "max_new")
@@ -166,8 +168,19 @@ def _describe(model: "LiveModel", options: Options, text: str) -> dict[str, Any]
     prediction = content["trace"]["prediction"]
     has_distribution = prediction and prediction["reading"] == "single_label"
     if has_distribution and options.html and not options.no_ablation:
-        content |= respond(model, {"ask": "effects", "text": request})
+        content["effects"] = _measure(model, TextRequest(**request))
     if options.html:  # a live page would wait for these
         content |= respond(model, {"ask": "order", "text": request})
         content |= respond(model, {"ask": "search", "text": request})
     return content
+
+
+def _measure(model: "LiveModel", request: "TextRequest") -> list[dict[str, Any]]:
+    """Return what changes without each part of the model, with a progress bar."""
+    from pellucid.cli.evaluate_translations import progress
+    from pellucid.explorer.content import describe_effects
+    from pellucid.explorer.parts_off import list_parts
+
+    rows, head = model.read(request), request.head or None
+    with progress("switching parts off", len(list_parts(model.bundle.model))) as advance:
+        return describe_effects(model.bundle, rows, head, advance)

@@ -1,12 +1,14 @@
 """Switch parts of a model off, and measure what changes.
 
 A head that is off adds nothing (its output is 0), a sublayer that is off adds nothing to the
-residual stream, and an edge that is off cannot be attended to (its score is -inf).
+residual stream, an edge that is off cannot be attended to (its score is -inf), and positions that
+are off are 0. A query without keys gets weights of 0.
 """
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +16,7 @@ from torch import Tensor, nn
 from pellucid.errors import UsageError
 from pellucid.explain.names import name_array
 from pellucid.explain.outputs import choose_outputs, log_probabilities
+from pellucid.explain.prediction import Prediction, predict
 from pellucid.explain.rows import Rows
 from pellucid.formats.bundle import Bundle
 from pellucid.inference.logits import choose_head
@@ -27,7 +30,8 @@ class Switch:
     """A part of a model that is off."""
 
     path: str
-    """An attention or a feed-forward, as in a trace: `decoder.layers.0.cross`."""
+    """An attention or a feed-forward, as in a trace: `decoder.layers.0.cross`. Or what tells
+    positions: `encoder.embedding.position_vectors`, see `explain.switches`."""
     head: int | None = None
     """One head of an attention; None means all."""
     query: int | None = None
@@ -46,6 +50,31 @@ class Effect:
     """Kullback-Leibler divergence of the new distribution from the original one, in nats."""
 
 
+class Changed(NamedTuple):
+    """The output without some parts."""
+
+    effect: Effect
+    prediction: Prediction
+
+
+@torch.inference_mode()
+def measure_group(
+    bundle: Bundle, rows: Rows, group: Sequence[Switch], head: str | None = None, top: int = 10
+) -> Changed:
+    """Return the effect of a group of switches, and what the head says then.
+
+    top: number of candidates at each position. Raises: UsageError as `measure_effects`.
+    """
+    name = choose_head(bundle, head)
+    original = log_probabilities(bundle, rows, 1, name)[0]  # (T, V)
+    with switched_off(bundle.model, [group]):
+        changed = log_probabilities(bundle, rows, 1, name)  # (1, T, V)
+    (effect,) = _compare(original, changed, choose_outputs(original, rows.next_ids))
+    is_whole = bundle.model.head_configs[name].kind == "sequence"
+    logits = changed[0, 0] if is_whole else changed[0]
+    return Changed(effect, predict(bundle, name, logits, top, rows.next_ids))
+
+
 @torch.inference_mode()
 def measure_effects(
     bundle: Bundle, rows: Rows, groups: Sequence[Sequence[Switch]], head: str | None = None
@@ -56,9 +85,11 @@ def measure_effects(
     Raises: UsageError if the model lacks a part, or the head gives no distribution.
     """
     name = choose_head(bundle, head)
-    original = log_probabilities(bundle, rows, 1, name)[0]  # (T, V)
+    sizes = list[int]()
+    with edit(bundle.model, "*", _Size(sizes)):
+        original = log_probabilities(bundle, rows, 1, name)[0]  # (T, V)
     chosen = choose_outputs(original, rows.next_ids)  # (T,)
-    n_rows = max(1, MAX_LOGITS // original.numel())
+    n_rows = max(1, MAX_LOGITS // max(sizes))
     for start in range(0, len(groups), n_rows):
         batch = groups[start : start + n_rows]
         with switched_off(bundle.model, batch):
@@ -90,12 +121,17 @@ def switched_off(model: nn.Module, groups: Sequence[Sequence[Switch]]) -> Iterat
             by_tap.setdefault(_find_tap(switch, paths), []).append((row, switch))
     with ExitStack() as stack:
         for path, switches in by_tap.items():
-            stack.enter_context(edit(model, path, _Off(switches)))
+            stack.enter_context(edit(model, path, _Off(switches, len(groups))))
+            if path.endswith(".scores"):
+                weights = f"{path.removesuffix('scores')}weights"
+                stack.enter_context(edit(model, weights, _without_nan))
         yield
 
 
 def _find_tap(switch: Switch, paths: dict[str, str]) -> str:
     """Return the path of the tap at which a switch acts."""
+    if switch.path in paths:
+        return paths[switch.path]
     name = "scores" if switch.key is not None else "added" if switch.head is None else "context"
     path = paths.get(f"{switch.path}.{name}")
     if path is None:
@@ -110,14 +146,22 @@ def _find_tap(switch: Switch, paths: dict[str, str]) -> str:
 class _Off:
     """Replaces what passes a tap where a switch is off."""
 
-    def __init__(self, switches: Sequence[tuple[int | slice, Switch]]) -> None:
+    def __init__(self, switches: Sequence[tuple[int | slice, Switch]], n_rows: int) -> None:
         self.switches = switches
+        self.n_rows = n_rows
 
     def __call__(self, path: str, x: Tensor) -> Tensor:
-        """x: scores (N, H, T, S), contexts (N, H, T, K), or what a sublayer adds (N, T, D)."""
+        """x: scores (N, H, T, S), contexts (N, H, T, K), or what a sublayer adds (N, T, D).
+
+        Positions may be shared by all rows: vectors (T, D), and biases of scores (1, H, T, S).
+        """
+        if self.n_rows > 1 and (x.dim() == 2 or len(x) == 1):
+            x = x.expand(self.n_rows, *(x.shape if x.dim() == 2 else x.shape[1:]))
         x = x.clone()
         for row, switch in self.switches:
             heads = slice(None) if switch.head is None else switch.head
+            if switch.key is not None and switch.key >= x.shape[-1]:
+                continue  # while a text is written, not all of its tokens are there yet
             if switch.key is not None:
                 queries = slice(None) if switch.query is None else switch.query
                 x[row, heads, queries, switch.key] = float("-inf")
@@ -126,6 +170,22 @@ class _Off:
             else:
                 x[row] = 0.0
         return x
+
+
+@dataclass(frozen=True)
+class _Size:
+    """Collects the numbers of elements of what passes taps."""
+
+    sizes: list[int]
+
+    def __call__(self, path: str, x: Tensor) -> Tensor:
+        self.sizes.append(x.numel())
+        return x
+
+
+def _without_nan(path: str, weights: Tensor) -> Tensor:
+    """Return weights with 0 in rows without keys, whose softmax is 0 / 0."""
+    return weights.nan_to_num(0.0)
 
 
 def _compare(original: Tensor, changed: Tensor, chosen: Tensor) -> list[Effect]:

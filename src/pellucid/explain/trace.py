@@ -29,7 +29,7 @@ SCHEMA = 1
 PARTS = {
     "embeddings": ("*.embedding.*",),
     "attention": ("*.weights",),
-    "scores": ("*.scores", "*.distances"),
+    "scores": ("*.scores", "*.distances", "*.distances.bias"),
     "projections": ("*.queries", "*.keys", "*.values"),
     "heads": ("*.context",),
     "residuals": ("*.added", "*.layers.*.output", "*coder.output", "*.states"),

@@ -1,19 +1,22 @@
 """What the page shows, as JSON values."""
 
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
 import torch
 
 from pellucid import __version__
-from pellucid.explain.ablation import list_heads, measure_effects
+from pellucid.explain.ablation import Effect, measure_effects
 from pellucid.explain.encode import encode
 from pellucid.explain.lens import logit_lens
 from pellucid.explain.rows import Rows
 from pellucid.explain.trace import Trace, TraceSpec, trace_rows
+from pellucid.explorer.parts_off import list_parts
 from pellucid.formats.bundle import Bundle
 
 LENS_TOP = 3
+DECIMALS = 5
 
 
 def describe_text(bundle: Bundle, rows: Rows, head: str | None, name: str) -> dict[str, Any]:
@@ -55,21 +58,27 @@ def describe_layers(bundle: Bundle, trace: Trace, head: str | None) -> list[dict
     return [asdict(prediction) for prediction in logit_lens(bundle, trace, head, LENS_TOP)]
 
 
-def describe_effects(bundle: Bundle, rows: Rows, head: str | None) -> list[dict[str, Any]]:
-    """Return what changes when each head of each attention is off, one at a time.
+def describe_effects(
+    bundle: Bundle, rows: Rows, head: str | None, progress: Callable[[int], None] | None = None
+) -> list[dict[str, Any]]:
+    """Return what changes when each part of `list_parts` is off, one at a time.
 
     `log_probs`: change of the log-probability of each position's chosen output. `divergences`: of
     the new distribution of each position from the original one, in nats.
+    progress: called with the number of newly measured parts.
     Raises: UsageError if the output head gives no distribution.
     """
-    switches = list_heads(bundle.model)
-    effects = measure_effects(bundle, rows, [[switch] for switch in switches], head)
-    return [
-        {
-            "path": switch.path,
-            "head": switch.head,
-            "log_probs": effect.log_probs,
-            "divergences": effect.divergences,
-        }
-        for switch, effect in zip(switches, effects, strict=True)
-    ]
+    parts = list_parts(bundle.model)
+    effects = measure_effects(bundle, rows, [switches for _, _, switches in parts], head)
+    described = []
+    for (path, number, _), effect in zip(parts, effects, strict=True):
+        described.append({"path": path, "head": number, **describe_effect(effect)})
+        if progress is not None:
+            progress(1)
+    return described
+
+
+def describe_effect(effect: Effect) -> dict[str, list[float]]:
+    """Return an effect as JSON values, rounded to what a page can show."""
+    values = asdict(effect)
+    return {name: [round(each, DECIMALS) for each in row] for name, row in values.items()}

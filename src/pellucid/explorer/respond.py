@@ -6,12 +6,17 @@ from typing import Any
 
 from pellucid.config.read import build
 from pellucid.errors import UsageError
+from pellucid.explain.ablation import measure_group, switched_off
 from pellucid.explain.rows import Rows, read_rows
-from pellucid.explorer.content import describe_effects, describe_text
+from pellucid.explorer.content import describe_effect, describe_effects, describe_text
 from pellucid.explorer.order import describe_order
+from pellucid.explorer.parts_off import OffPart, find_switches, is_bound, read_parts
 from pellucid.explorer.request import TextRequest
 from pellucid.explorer.search import describe_search
 from pellucid.formats.bundle import Bundle
+
+WHERE = "the request"
+Record = Mapping[str, Any]
 
 
 @dataclass
@@ -35,7 +40,8 @@ class LiveModel:
 def respond(model: LiveModel, record: object) -> dict[str, Any]:
     """Return the reply to a request: `{"ask": "trace", "text": {"text": "The cat sleeps."}}`.
 
-    `ask` is one of `ASKS`, `text` the fields of a `TextRequest`.
+    `ask` is one of `ASKS`, `text` the fields of a `TextRequest`; some need `off`, the parts of the
+    model that are off, each the fields of an `OffPart`.
     Raises: UsageError or ConfigError saying what the model or the request lacks.
     """
     if not isinstance(record, Mapping):
@@ -43,45 +49,80 @@ def respond(model: LiveModel, record: object) -> dict[str, Any]:
     name = str(record.get("ask"))[:40]
     if name not in ASKS:
         raise UsageError(f"the request asks for {name!r}. Known: {', '.join(ASKS)}.")
-    kind, answer = ASKS[name]
-    request = build(kind, {key: record[key] for key in record if key != "ask"}, "the request")
-    return answer(model, request)
+    rest = {key: value for key, value in record.items() if key != "ask"}
+    return ASKS[name](model, rest)
 
 
 @dataclass(frozen=True)
 class AboutText:
-    """A request about a text, without more."""
+    """A request about a text."""
 
     text: TextRequest
 
+    @property
+    def head(self) -> str | None:
+        """The head that predicts; None for a model with one."""
+        return self.text.head or None
 
-def _trace(model: LiveModel, request: AboutText) -> dict[str, Any]:
+
+def _trace(model: LiveModel, record: Record) -> dict[str, Any]:
     """Return the content of a page, see `describe_text`, with the request."""
-    text = request.text
-    content = describe_text(model.bundle, model.read(text), text.head or None, model.name)
-    return {**content, "request": asdict(text)}
+    about = build(AboutText, record, WHERE)
+    content = describe_text(model.bundle, model.read(about.text), about.head, model.name)
+    return {**content, "request": asdict(about.text)}
 
 
-def _effects(model: LiveModel, request: AboutText) -> dict[str, Any]:
-    """Return what changes without each head."""
-    text = request.text
-    return {"effects": describe_effects(model.bundle, model.read(text), text.head or None)}
+def _effects(model: LiveModel, record: Record) -> dict[str, Any]:
+    """Return what changes without each head, each sublayer, and positions."""
+    about = build(AboutText, record, WHERE)
+    return {"effects": describe_effects(model.bundle, model.read(about.text), about.head)}
 
 
-def _order(model: LiveModel, request: AboutText) -> dict[str, Any]:
+def _order(model: LiveModel, record: Record) -> dict[str, Any]:
     """Return what the order of the tokens changes; None if nothing can be said."""
-    return {"order": describe_order(model.bundle, model.read(request.text))}
+    about = build(AboutText, record, WHERE)
+    return {"order": describe_order(model.bundle, model.read(about.text))}
 
 
-def _search(model: LiveModel, request: AboutText) -> dict[str, Any]:
+def _search(model: LiveModel, record: Record) -> dict[str, Any]:
     """Return what the beam search considered; None if there was none."""
-    text = request.text
+    text = build(AboutText, record, WHERE).text
     return {"search": describe_search(model.bundle, model.read(text), text.writing)}
 
 
+def _off(model: LiveModel, record: Record) -> dict[str, Any]:
+    """Return what changes without the parts of `off`, and the prediction then."""
+    about, parts = _read_off(record)
+    rows = model.read(about.text)
+    switches = find_switches(model.bundle.model, parts, rows)
+    changed = measure_group(model.bundle, rows, switches, about.head)
+    positions = [asdict(position) for position in changed.prediction.positions]
+    return {**describe_effect(changed.effect), "positions": positions}
+
+
+def _rewrite(model: LiveModel, record: Record) -> dict[str, Any]:
+    """Return what the model writes without the parts of `off`."""
+    about, parts = _read_off(record)
+    if about.text.target or any(map(is_bound, parts)):
+        raise UsageError(
+            "edges and tokens of a written text belong to it: no other can be written."
+        )
+    switches = find_switches(model.bundle.model, parts, model.read(about.text))
+    with switched_off(model.bundle.model, [switches]):
+        rows = read_rows(model.bundle, about.text.text, about.text.writing)
+    return {"target": None if rows.target is None else asdict(rows.target)}
+
+
+def _read_off(record: Record) -> tuple[AboutText, list[OffPart]]:
+    about = build(AboutText, {k: v for k, v in record.items() if k != "off"}, WHERE)
+    return about, read_parts(record.get("off"))
+
+
 ASKS = {
-    "trace": (AboutText, _trace),
-    "effects": (AboutText, _effects),
-    "order": (AboutText, _order),
-    "search": (AboutText, _search),
+    "trace": _trace,
+    "effects": _effects,
+    "order": _order,
+    "search": _search,
+    "off": _off,
+    "rewrite": _rewrite,
 }

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from pellucid.config.model import ModelConfig
 from pellucid.errors import UsageError
+from pellucid.taps import Tap
 
 
 def sinusoids(n_positions: int, d_model: int, halves: bool = False) -> Tensor:
@@ -132,6 +133,7 @@ class DistanceBias(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.empty(c.n_buckets, c.n_heads))
         self.max_distance, self.is_bidirectional = c.max_distance, is_bidirectional
+        self.bias = Tap()
 
     def forward(self, n_queries: int, offset: int) -> Tensor:
         """Return (1, H, T, S) for T queries from position `offset`, over the S keys up to the last.
@@ -141,7 +143,7 @@ class DistanceBias(nn.Module):
         positions = torch.arange(offset + n_queries, device=self.weight.device)
         distance = positions - positions[offset:, None]  # (T, S), negative: key before the query
         bias = self.weight[self.bucket(distance)]  # (T, S, H)
-        return bias.permute(2, 0, 1)[None]
+        return self.bias(bias.permute(2, 0, 1)[None])
 
     def bucket(self, distance: Tensor) -> Tensor:
         """Return the buckets of distances (key position minus query position), of any shape."""

@@ -6,6 +6,11 @@ export class Refusal extends Error {}
 /** The server does not answer. */
 export class NoServer extends Error {}
 
+/** What to tell the reader; `gone` if the server does not answer. */
+export function messageOf(error: unknown, gone: string): string {
+  return error instanceof NoServer ? gone : (error as Error).message;
+}
+
 /** Ask the page's own server; see Python's `explorer/respond.py`. */
 export async function ask<Reply>(kind: string, text: TextRequest, more: object = {}): Promise<Reply> {
   let response: Response;

@@ -5,7 +5,8 @@ import { readTrace, type Trace } from "../trace/trace";
 import type { Content, HeadEffect, LiveFacts, TextRequest } from "../trace/types";
 import { t } from "../text/language.svelte";
 import { stopsOf } from "../views/stops";
-import { ask, NoServer } from "./ask";
+import { ask, messageOf } from "./ask";
+import { Switches } from "./switches.svelte";
 
 /** Numbers that a live page asks for after the trace. */
 class Measured {
@@ -25,6 +26,8 @@ class Session {
   private measured = new Measured();
   /** What the trace answers. */
   private answered: TextRequest | null = null;
+  /** Null in a file. */
+  switches = $state.raw<Switches | null>(null);
 
   async start(content: Content): Promise<void> {
     this.name = content.name;
@@ -40,8 +43,8 @@ class Session {
     await this.wait(async () => this.open(await ask<Content>("trace", this.request)));
   }
 
-  /** Measure what each head does, once for each text. */
-  async measureHeads(): Promise<void> {
+  /** Measure what each head and sublayer does, once for each text. */
+  async measureParts(): Promise<void> {
     const { measured, answered } = this;
     if (!this.facts || !answered || measured.effects.length || this.loading) return;
     await this.wait(async () => {
@@ -58,6 +61,8 @@ class Session {
     if (content.request) {
       this.answered = content.request;
       this.request = { ...content.request };
+      trace.isLive = this.facts !== null;
+      this.switches = this.facts && new Switches(content.request, this.facts.writes);
     }
     if (!trace.attentions.includes(place.attention)) place.attention = firstAttention(trace);
     place.row = firstRow(trace);
@@ -79,7 +84,7 @@ class Session {
     try {
       await work();
     } catch (error) {
-      this.error = error instanceof NoServer ? t("live_gone") : (error as Error).message;
+      this.error = messageOf(error, t("live_gone"));
     } finally {
       this.loading = false;
     }

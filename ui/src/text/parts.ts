@@ -1,5 +1,7 @@
-import { layerOf, kindOf } from "../trace/trace";
+import { layerOf, kindOf, sidesOf, type Trace } from "../trace/trace";
+import type { OffPart } from "../trace/types";
 import { t } from "./language.svelte";
+import { nameOf } from "./tokens";
 
 /** "Decoder layer 2, cross-attention" of a path. */
 export function attentionName(path: string): string {
@@ -14,6 +16,38 @@ export function layerName(path: string): string {
 /** "cross 2·3" of head 3 in the cross-attention of layer 2. */
 export function headName(head: { path: string; head: number }): string {
   return `${t(`short_${kindOf(head.path)}`)} ${layerOf(head.path)}·${head.head + 1}`;
+}
+
+/** "cross 2·3" of a head that is off, "encoder 2 · Feed-forward" of a sublayer, and so on: for lists. */
+export function shortOffName(part: OffPart, trace: Trace): string {
+  switch (part.kind) {
+    case "head":
+      return headName(part);
+    case "sublayer":
+      return `${t(part.path.startsWith("encoder") ? "short_encoder" : "short_decoder")} ${partName(part.path)}`;
+    case "layer":
+      return layerName(part.path);
+    case "token":
+      return `“${nameOf(trace.tokens(part.side)[part.key])}”`;
+    case "edge": {
+      const { queries, keys } = sidesOf(part.path);
+      const [query, key] = [nameOf(trace.tokens(queries)[part.query]), nameOf(trace.tokens(keys)[part.key])];
+      return `${part.head < 0 ? attentionName(part.path) : headName(part)}: ${query} → ${key}`;
+    }
+    case "positions":
+      return t("off_positions");
+  }
+}
+
+/** The same in a sentence: "head 3 of “Decoder layer 2, cross-attention”". */
+export function offName(part: OffPart, trace: Trace): string {
+  if (part.kind === "head") return t("off_head", { head: part.head + 1, where: attentionName(part.path) });
+  if (part.kind === "sublayer") return t("off_sublayer", { layer: layerName(part.path), part: t(`part_${sublayerKind(part.path)}`) });
+  return shortOffName(part, trace);
+}
+
+function sublayerKind(path: string): "attention" | "cross" | "feed_forward" {
+  return /(attention|cross|feed_forward)$/.exec(path)![1] as "attention" | "cross" | "feed_forward";
 }
 
 /** "2 cross-attention" of a sublayer's path, and the embedding's name. */

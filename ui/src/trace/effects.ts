@@ -2,7 +2,16 @@ import { indexOfMost } from "../math/attention";
 import { namesOf, nameOfText } from "../text/tokens";
 import { nextNames } from "./head";
 import type { Trace } from "./trace";
-import type { HeadEffect } from "./types";
+import type { HeadEffect, OffPart } from "./types";
+
+/** In nats, where colours are strongest: a single strong effect does not hide the others. */
+export const MOST = 1;
+
+/** What was off when an effect was measured. */
+export function partOf({ path, head }: HeadEffect): OffPart {
+  if (path === "positions") return { kind: "positions" };
+  return head === null ? { kind: "sublayer", path } : { kind: "head", path, head };
+}
 
 /** The name of what is predicted at each position: the token that follows, or the label. */
 export function outputNames(trace: Trace): string[] {
@@ -12,8 +21,8 @@ export function outputNames(trace: Trace): string[] {
   return namesOf(trace.tokens("source"));
 }
 
-/** The probability of an output with all heads, and without one. */
-export function changeOf(trace: Trace, effect: HeadEffect, output: number): { before: number; after: number } {
+/** The probability of an output with all parts, and without some. */
+export function changeOf(trace: Trace, effect: { log_probs: number[] }, output: number): { before: number; after: number } {
   const position = trace.prediction!.positions[output];
   const before = (position.chosen ?? position.candidates[0]).probability;
   return { before, after: before * Math.exp(effect.log_probs[output]) };

@@ -15,6 +15,8 @@ export interface Sides {
 export class Trace {
   /** The two traces of a page that compares; this is one of them. */
   comparison: Comparison | null = null;
+  /** Whether the page can ask the model for more. */
+  isLive = false;
 
   constructor(
     readonly name: string,

@@ -92,13 +92,31 @@ export interface LiveFacts {
   reads_pairs: boolean;
 }
 
+/** What changes without a head, without a whole sublayer, or without positions. */
 export interface HeadEffect {
+  /** Of a sublayer; "positions" for the positions. */
   path: string;
-  head: number;
+  /** Null for all that the path names. */
+  head: number | null;
   /** Change of the log-probability of each position's chosen output. */
   log_probs: number[];
   /** Of the new distribution of each position from the original one, in nats. */
   divergences: number[];
+}
+
+/** A part of the model that a reader switches off, as Python's `explorer/parts_off.py` has it. */
+export type OffPart =
+  | { kind: "head"; path: string; head: number }
+  | { kind: "sublayer" | "layer"; path: string }
+  | { kind: "token"; side: "source" | "target"; key: number }
+  | { kind: "edge"; path: string; head: number; query: number; key: number }
+  | { kind: "positions" };
+
+/** What changes without the parts that are off. */
+export interface OffReply {
+  log_probs: number[];
+  divergences: number[];
+  positions: PositionPrediction[];
 }
 
 export interface Conditions {

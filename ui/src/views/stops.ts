@@ -18,6 +18,11 @@ export interface Stop {
 const hasQueries = (trace: Trace) => trace.attentions.some((path) => trace.array(`${path}.queries`));
 const hasAttention = (trace: Trace) => trace.attentions.length > 0;
 
+/** Whether the reader can switch parts of the model off and see what its output becomes. */
+function canSwitch(trace: Trace): boolean {
+  return trace.isLive && trace.prediction?.reading === "single_label";
+}
+
 const STOPS: Stop[] = [
   { id: "map", title: "stop_map", has: (trace) => layerCounts(trace).length > 0 },
   { id: "compare", title: "stop_compare", has: (trace) => trace.comparison !== null },
@@ -39,7 +44,7 @@ const STOPS: Stop[] = [
   { id: "search", title: "stop_search", has: (trace) => trace.search !== null },
   { id: "labels", title: "stop_labels", has: (trace) => trace.prediction !== null && trace.prediction.kind !== "lm" },
   { id: "lens", title: "stop_lens", has: (trace) => trace.lens.length > 0 },
-  { id: "off", title: "stop_off", has: (trace) => trace.effects.length > 0 },
+  { id: "off", title: "stop_off", has: (trace) => trace.effects.length > 0 || canSwitch(trace) },
 ];
 
 export function stopsOf(trace: Trace): Stop[] {

@@ -1,0 +1,64 @@
+import { t } from "../text/language.svelte";
+import type { OffPart, OffReply, TextRequest, TracedText } from "../trace/types";
+import { ask, messageOf } from "./ask";
+
+/** The parts of the model that are off, and what its output becomes without them. */
+export class Switches {
+  parts = $state.raw<readonly OffPart[]>([]);
+  changed = $state.raw<OffReply | null>(null);
+  /** What the model writes without the parts; null if that is not known. */
+  written = $state.raw<TracedText | null>(null);
+  loading = $state(false);
+  error = $state("");
+  private asked = 0;
+
+  constructor(
+    private readonly text: TextRequest,
+    private readonly writes: boolean,
+  ) {}
+
+  add(part: OffPart): void {
+    const same = (each: OffPart) => JSON.stringify(each) === JSON.stringify(part);
+    if (!this.parts.some(same)) void this.set([...this.parts, part]);
+  }
+
+  remove(part: OffPart): void {
+    void this.set(this.parts.filter((each) => each !== part));
+  }
+
+  /** Ask for the output without these parts; an answer that comes too late is dropped. */
+  async set(parts: readonly OffPart[]): Promise<void> {
+    const number = ++this.asked;
+    this.parts = parts;
+    this.error = "";
+    this.written = null;
+    if (!parts.length) {
+      this.changed = null;
+      this.loading = false;
+      return;
+    }
+    this.loading = true;
+    try {
+      const changed = await ask<OffReply>("off", this.text, { off: parts });
+      if (number !== this.asked) return;
+      this.changed = changed;
+      if (this.canWriteAgain) {
+        const { target } = await ask<{ target: TracedText }>("rewrite", this.text, { off: parts });
+        if (number === this.asked) this.written = target;
+      }
+    } catch (error) {
+      if (number === this.asked) {
+        this.changed = null;
+        this.error = messageOf(error, t("live_gone"));
+      }
+    } finally {
+      if (number === this.asked) this.loading = false;
+    }
+  }
+
+  /** An edge, or a token of the target, belongs to the text that is written already. */
+  private get canWriteAgain(): boolean {
+    const isBound = (part: OffPart) => part.kind === "edge" || (part.kind === "token" && part.side === "target");
+    return this.writes && !this.text.target && !this.parts.some(isBound);
+  }
+}
