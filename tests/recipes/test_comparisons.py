@@ -1,0 +1,71 @@
+"""What the recipes of docs/comparisons.md change in a model and measure, by algebra."""
+
+import importlib
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from pellucid.config.model import ModelConfig
+from pellucid.nn.masks import Mask, MaskTensors
+from pellucid.nn.model import build
+from pellucid.taps import record
+
+RECIPES = Path(__file__).parents[2] / "recipes"
+CONFIG = ModelConfig(
+    vocab_size=20, d_model=16, n_heads=2, d_ff=32, n_encoder_layers=0, n_decoder_layers=2, dropout=0
+)
+IDS = torch.tensor([[3, 1, 4, 15, 9, 2, 6]])
+
+
+@pytest.fixture
+def load(monkeypatch):
+    """Return a function that imports a recipe as `python recipes/NAME.py` would."""
+    monkeypatch.syspath_prepend(str(RECIPES))
+    yield importlib.import_module
+    for path in RECIPES.glob("*.py"):
+        sys.modules.pop(path.stem, None)
+
+
+@pytest.mark.parametrize("place", ["pre", "post"])
+def test_sublayers_without_residual_connection(load, place):
+    model = build(replace(CONFIG, norm_place=place), seed=0)
+    mask = MaskTensors(Mask(causal=True))
+    with torch.no_grad():
+        x = model.decoder.embedding(IDS)
+        for layer in model.decoder.layers:
+            for sublayer, *rest in ((layer.attention, mask), (layer.feed_forward,)):
+                if place == "pre":
+                    x = sublayer.inner(sublayer.norm(x), *rest)
+                else:
+                    x = sublayer.norm(sublayer.inner(x, *rest))
+        with load("depth").without_residuals(model, place):
+            actual = model(IDS)
+        assert (actual - model.decoder.norm(x)).abs().max() < 1e-5
+        assert (actual - model(IDS)).abs().max() > 0.1  # the connections are back
+
+
+def test_spread_of_states(load):
+    measure_spread = load("depth").measure_spread
+    x = torch.randn(1, 5, 8)
+    assert measure_spread(torch.ones(1, 5, 1) * x[:, :1]) == pytest.approx(0, abs=1e-6)
+    assert measure_spread(torch.cat([x, -x], 1)) == pytest.approx(1)  # their mean is 0
+    # two orthogonal parts of norms 3 and 4: the common one, and the one that sums to 0
+    assert measure_spread(torch.tensor([[[3.0, 4.0], [3.0, -4.0]]])) == pytest.approx(4 / 5)
+
+
+def test_scores_that_are_not_divided_are_larger_by_the_root_of_the_width(load):
+    divided, undivided, small = (
+        build(replace(CONFIG, attention_scale=scale), seed=0) for scale in ("sqrt", "none", "none")
+    )
+    load("score_scale").enlarge_queries(undivided)
+    scores = []
+    for model in (divided, undivided, small):
+        with torch.no_grad(), record(model, "decoder.layers.0.*.scores") as recorded:
+            model(IDS)
+        scores.append(next(iter(recorded.values()))[0].tril())
+    width = CONFIG.d_model // CONFIG.n_heads
+    assert (scores[1] - scores[0] * width**0.5).nan_to_num().abs().max() < 1e-5
+    assert (scores[2] - scores[0]).nan_to_num().abs().max() < 1e-5
