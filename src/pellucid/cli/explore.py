@@ -159,6 +159,7 @@ def _open(path: str, options: Options, name: str = "") -> "LiveModel":
 
 def _describe(model: "LiveModel", options: Options, text: str) -> dict[str, Any]:
     """Return what the page shows of one text in one model."""
+    from pellucid.explorer.content import DISTRIBUTIONS
     from pellucid.explorer.request import TextRequest
     from pellucid.explorer.respond import respond
 
@@ -166,7 +167,7 @@ def _describe(model: "LiveModel", options: Options, text: str) -> dict[str, Any]
     request = {"text": text, **{name: getattr(options, name) for name in names}}
     content = respond(model, {"ask": "trace", "text": request})
     prediction = content["trace"]["prediction"]
-    has_distribution = prediction and prediction["reading"] == "single_label"
+    has_distribution = prediction and prediction["reading"] in DISTRIBUTIONS
     if has_distribution and options.html and not options.no_ablation:
         content["effects"] = _measure(model, TextRequest(**request))
     if options.html:  # a live page would wait for these

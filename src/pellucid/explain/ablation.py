@@ -15,8 +15,14 @@ from torch import Tensor, nn
 
 from pellucid.errors import UsageError
 from pellucid.explain.names import name_array
-from pellucid.explain.outputs import choose_outputs, log_probabilities
-from pellucid.explain.prediction import Prediction, predict
+from pellucid.explain.outputs import (
+    choose_next_ids,
+    choose_outputs,
+    compute_logits,
+    log_probabilities,
+    to_log_probs,
+)
+from pellucid.explain.prediction import Prediction, Text, predict
 from pellucid.explain.rows import Rows
 from pellucid.formats.bundle import Bundle
 from pellucid.inference.logits import choose_head
@@ -68,11 +74,15 @@ def measure_group(
     name = choose_head(bundle, head)
     original = log_probabilities(bundle, rows, 1, name)[0]  # (T, V)
     with switched_off(bundle.model, [group]):
-        changed = log_probabilities(bundle, rows, 1, name)  # (1, T, V)
-    (effect,) = _compare(original, changed, choose_outputs(original, rows.next_ids))
+        logits = compute_logits(bundle, rows, 1, name)  # (1, T, V)
+    next_ids = choose_next_ids(bundle, rows, name)
+    changed = to_log_probs(bundle, rows, name, logits)
+    (effect,) = _compare(original, changed, choose_outputs(original, next_ids))
     is_whole = bundle.model.head_configs[name].kind == "sequence"
-    logits = changed[0, 0] if is_whole else changed[0]
-    return Changed(effect, predict(bundle, name, logits, top, rows.next_ids))
+    text = Text(next_ids, rows.words)
+    return Changed(
+        effect, predict(bundle, name, logits[0, 0] if is_whole else logits[0], top, text)
+    )
 
 
 @torch.inference_mode()
@@ -88,7 +98,7 @@ def measure_effects(
     sizes = list[int]()
     with edit(bundle.model, "*", _Size(sizes)):
         original = log_probabilities(bundle, rows, 1, name)[0]  # (T, V)
-    chosen = choose_outputs(original, rows.next_ids)  # (T,)
+    chosen = choose_outputs(original, choose_next_ids(bundle, rows, name))  # (T,)
     n_rows = max(1, MAX_LOGITS // max(sizes))
     for start in range(0, len(groups), n_rows):
         batch = groups[start : start + n_rows]

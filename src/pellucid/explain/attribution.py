@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from pellucid.errors import UsageError
-from pellucid.explain.outputs import choose_outputs, log_probabilities
+from pellucid.explain.outputs import choose_next_ids, choose_outputs, log_probabilities
 from pellucid.explain.rows import Rows
 from pellucid.formats.bundle import Bundle
 from pellucid.taps import edit, taps
@@ -52,7 +52,8 @@ class Output:
             raise UsageError(
                 f"there is no position {self.position}: the output has {len(original)}, from 0."
             )
-        return int(choose_outputs(original, self.rows.next_ids)[self.position])
+        next_ids = choose_next_ids(self.bundle, self.rows, self.head)
+        return int(choose_outputs(original, next_ids)[self.position])
 
     def score(self, n: int = 1) -> Tensor:
         """Return the log-probability of the choice in n copies of the text, (n,)."""

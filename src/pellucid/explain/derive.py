@@ -12,7 +12,8 @@ def derive(arrays: Arrays, scales: Mapping[str, float], name: str) -> np.ndarray
 
     Of an attention, over its queries and keys (H, T, K), (H, S, K):
     raw_scores (H, T, S): q k^T. scaled_scores: the same times the scale (1 / sqrt(K)).
-    mask (T, S) or (H, T, S): 0 where a query may attend, -inf elsewhere.
+    bias (H, T, S): what distances add to the scaled scores, in T5 and Transformer-XL.
+    mask (T, S): 0 where a query may attend, -inf elsewhere.
     concatenated (T, H K): the heads' outputs side by side, which W_O reads.
     """
     path, _, last = name.rpartition(".")
@@ -28,6 +29,12 @@ def _raw_scores(arrays: Arrays, scales: Mapping[str, float], path: str) -> np.nd
 def _scaled_scores(arrays: Arrays, scales: Mapping[str, float], path: str) -> np.ndarray | None:
     raw = _raw_scores(arrays, scales, path)
     return None if raw is None or path not in scales else raw * np.float32(scales[path])
+
+
+def _bias(arrays: Arrays, scales: Mapping[str, float], path: str) -> np.ndarray | None:
+    if f"{path}.distances" in arrays or path.endswith(".cross"):
+        return arrays.get(f"{path}.distances")
+    return arrays.get(f"{path.partition('.')[0]}.distances.bias")  # T5: one for all layers
 
 
 def _mask(arrays: Arrays, scales: Mapping[str, float], path: str) -> np.ndarray | None:
@@ -47,6 +54,7 @@ def _concatenated(arrays: Arrays, scales: Mapping[str, float], path: str) -> np.
 _FORMULAS = {
     "raw_scores": _raw_scores,
     "scaled_scores": _scaled_scores,
+    "bias": _bias,
     "mask": _mask,
     "concatenated": _concatenated,
 }

@@ -93,4 +93,10 @@ def _decode_prediction(record: Mapping[str, Any] | None) -> Prediction | None:
         )
         for each in record["positions"]
     ]
-    return Prediction(record["head"], record["kind"], record["reading"], tuple(positions))
+    return Prediction(
+        record["head"],
+        record["kind"],
+        record["reading"],
+        tuple(positions),
+        tuple(record["words"]),
+    )

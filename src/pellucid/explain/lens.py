@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from pellucid.errors import UsageError
-from pellucid.explain.prediction import Prediction, predict
+from pellucid.explain.prediction import Prediction, Text, predict
 from pellucid.explain.trace import Trace
 from pellucid.formats.bundle import Bundle
 from pellucid.formats.special_ids import find_token_id
@@ -29,8 +29,8 @@ def logit_lens(
     stack = getattr(bundle.model, side)
     if not hasattr(stack, "layers"):
         raise UsageError("this model has no layers to look into.")
-    text = trace.source if side == "encoder" else trace.target
-    next_ids = [] if text is None else [token.id for token in text.tokens[1:]]
+    read = trace.source if side == "encoder" else trace.target
+    text = None if read is None else Text([token.id for token in read.tokens[1:]], read.words)
     names = [f"{side}.embedding.output"]
     names += [_last_output(trace, f"{side}.layers.{i}") for i in range(len(stack.layers))]
     final_norm = getattr(stack, "norm", nn.Identity())
@@ -38,8 +38,7 @@ def logit_lens(
     for each in names:
         states = final_norm(torch.from_numpy(trace[each])[None])  # (1, T, D)
         outputs = _apply_head(bundle, name, states, trace)
-        chosen = next_ids if side == "decoder" else []
-        predictions.append(predict(bundle, name, outputs, top, chosen))
+        predictions.append(predict(bundle, name, outputs, top, text))
     return predictions
 
 

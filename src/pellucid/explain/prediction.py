@@ -1,14 +1,16 @@
 """What a head says at each position, in words and probabilities."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
 from pellucid.config.head import HeadConfig
+from pellucid.explain.outputs import chain_log_probs, chain_of, name_reading
 from pellucid.formats.bundle import Bundle
+from pellucid.nn.linear_chain import LinearChain
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class PositionPrediction:
     entropy: float
     """Of the whole distribution, in nats."""
     chosen: Candidate | None = None
-    """The token that follows in the traced text, if one does."""
+    """The token that follows in the traced text, or a CRF's label of a word, if there is one."""
     rank: int | None = None
     """How many are more probable than the chosen one."""
 
@@ -46,42 +48,78 @@ class Prediction:
     head: str
     kind: Literal["lm", "token", "sequence", "score"]
     reading: str
-    """single_label: a softmax. multi_label: a sigmoid for each label. regression: numbers."""
+    """single_label: a softmax. multi_label: a sigmoid for each label. regression: numbers. crf: the
+    marginal probabilities of labels that are chosen together. span: of each position, the
+    probability that the answer starts, or ends, there."""
     positions: tuple[PositionPrediction, ...]
     """One for each token, or one for the whole text (kind sequence)."""
+    words: tuple[int, ...] = ()
+    """Of a tagger: the first position of each word, which has the word's label."""
+
+
+class Text(NamedTuple):
+    """What a text says about the outputs for it."""
+
+    next_ids: Sequence[int] = ()
+    """The token that follows each of the first positions; only language models predict it."""
+    words: Sequence[int] = ()
+    """The first position of each word."""
 
 
 def predict(
-    bundle: Bundle, head: str, logits: Tensor, top: int, next_ids: Sequence[int] = ()
+    bundle: Bundle, head: str, logits: Tensor, top: int, text: Text | None = None
 ) -> Prediction:
     """Return the prediction of a head's output: (T, V), (T, C), (T,), or (C,) for a whole text.
 
-    top: number of candidates. next_ids: the token that follows each of the first positions.
+    top: number of candidates.
     """
-    config = bundle.model.head_configs[head]
-    rows, reading = logits.double(), "single_label"
-    if config.kind == "score":
-        rows, reading = rows[:, None], "multi_label"
-    elif config.kind == "sequence":
-        rows, reading = rows[None], config.reading
+    config, text = bundle.model.head_configs[head], text or Text()
+    reading = name_reading(head, config)
+    rows = logits.double()
+    rows = rows[:, None] if config.kind == "score" else rows
+    rows = rows[None] if config.kind == "sequence" else rows
+    chosen = dict(enumerate(text.next_ids)) if config.kind == "lm" else {}
+    probabilities: Iterable[Tensor]
+    if reading == "crf":
+        chain = chain_of(bundle, head)
+        probabilities = chain_log_probs(chain, rows[None], text.words)[0].exp()
+        chosen = _choose_labels(chain, rows, text.words)
+    elif reading == "span":
+        probabilities = rows.softmax(0)
+    else:
+        probabilities = map(_PROBABILITIES[reading], rows)
     reader = _Reader(bundle, config, reading, top)
-    chosen = [*next_ids, *[None] * len(rows)]
-    positions = tuple(reader.read(row, chosen[t]) for t, row in enumerate(rows))
-    return Prediction(head, config.kind, reading, positions)
+    positions = tuple(map(reader.read, rows, probabilities, map(chosen.get, range(len(rows)))))
+    is_tagger = config.kind == "token" and reading != "span"
+    return Prediction(head, config.kind, reading, positions, tuple(text.words) if is_tagger else ())
+
+
+def _choose_labels(chain: LinearChain, emissions: Tensor, words: Sequence[int]) -> dict[int, int]:
+    """Return the labels of words, by their positions, that together are most probable."""
+    if not words:
+        return {}
+    best = chain.decode(emissions[None, list(words)])[0]
+    return dict(zip(words, best.tolist(), strict=True))
+
+
+_PROBABILITIES = {
+    "single_label": lambda row: row.softmax(-1),
+    "multi_label": lambda row: row.sigmoid(),
+    "regression": lambda row: row,
+}
 
 
 @dataclass(frozen=True)
 class _Reader:
-    """Reads the logits of a head."""
+    """Names the outputs of a head."""
 
     bundle: Bundle
     config: HeadConfig
     reading: str
     top: int
 
-    def read(self, row: Tensor, chosen: int | None) -> PositionPrediction:
-        """Return what logits (C,) say, and about the token that follows."""
-        probabilities = self._probabilities(row)
+    def read(self, row: Tensor, probabilities: Tensor, chosen: int | None) -> PositionPrediction:
+        """Return what logits (C,) and probabilities (C,) say, and about the chosen output."""
         n = min(self.top, len(row))
         order = probabilities.argsort(descending=True, stable=True)[:n].tolist()
 
@@ -89,20 +127,16 @@ class _Reader:
             name = _name(self.bundle, self.config, i)
             return Candidate(i, name, float(row[i]), float(probabilities[i]))
 
-        is_softmax = self.reading == "single_label"
+        is_softmax = self.reading in ("single_label", "crf")
+        strength = probabilities if self.reading == "crf" else row
         rest = 1.0 - float(probabilities[order].sum()) if is_softmax and n < len(row) else 0.0
         return PositionPrediction(
             candidates=tuple(map(candidate, order)),
             rest=max(0.0, rest),
             entropy=float(torch.special.entr(probabilities).sum()) if is_softmax else 0.0,
             chosen=None if chosen is None else candidate(chosen),
-            rank=None if chosen is None else int((row > row[chosen]).sum()),
+            rank=None if chosen is None else int((strength > strength[chosen]).sum()),
         )
-
-    def _probabilities(self, row: Tensor) -> Tensor:
-        if self.reading == "regression":
-            return row
-        return row.sigmoid() if self.reading == "multi_label" else row.softmax(-1)
 
 
 def _name(bundle: Bundle, config: HeadConfig, i: int) -> str:
@@ -113,4 +147,4 @@ def _name(bundle: Bundle, config: HeadConfig, i: int) -> str:
         return tokenizer.display([i])[0] if has_piece else f"<{i}>"
     if config.kind == "score":
         return "replaced"
-    return config.labels[i] if config.labels else f"LABEL_{i}"
+    return config.label_names[i]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 
@@ -11,7 +12,7 @@ from pellucid.formats.bundle import Bundle
 from pellucid.formats.special_ids import wrap_source, wrap_target
 from pellucid.inference.generate import generate
 from pellucid.inference.languages import choose_languages
-from pellucid.inference.logits import Inputs
+from pellucid.inference.logits import Inputs, add_decoder_ids
 from pellucid.inference.methods import can_generate
 from pellucid.inference.translate import translate
 from pellucid.text.guard import clean_text
@@ -31,6 +32,18 @@ class TracedText:
     tokens: tuple[Token, ...]
     """With special tokens, in the order of the rows of the arrays."""
 
+    @cached_property
+    def words(self) -> tuple[int, ...]:
+        """The position of the first token of each word; words are separated by spaces."""
+        first = dict[tuple[int, int], int]()
+        for position, token in enumerate(self.tokens):
+            if token.start is not None:
+                text = self.texts[token.segment]
+                spaces = len(text[token.start :]) - len(text[token.start :].lstrip())
+                word = len(text[: token.start + spaces + 1].split())
+                first.setdefault((token.segment, word), position)
+        return tuple(first.values())
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -43,6 +56,12 @@ class Rows:
     """What the decoder reads; None for an encoder alone."""
     next_ids: tuple[int, ...] = ()
     """The token after each position of the decoder; the last may be missing."""
+
+    @property
+    def words(self) -> tuple[int, ...]:
+        """The first position of each word of the text that the last stack reads."""
+        text = self.target or self.source
+        return () if text is None else text.words
 
 
 @dataclass(frozen=True)
@@ -77,7 +96,8 @@ def read_rows(bundle: Bundle, text: str, writing: Writing) -> Rows:
             " tab between them."
         )
     if bundle.model.encoder is not None and not writes:
-        return _encoder_rows(bundle, texts)
+        rows = _encoder_rows(bundle, texts)
+        return rows if bundle.model.decoder is None else _read_twice(bundle, rows)
     if bundle.model.encoder is None:
         return _decoder_rows(bundle, texts[0], writing)
     bundle = choose_languages(bundle, writing.to, writing.source_language)
@@ -96,6 +116,17 @@ def _encoder_rows(bundle: Bundle, texts: Sequence[str]) -> Rows:
     ids = torch.tensor([[token.id for token in tokens]])
     inputs = Inputs(ids, segments=torch.tensor([segments]) if has_segments else None)
     return Rows(inputs, source=_traced(bundle, texts, tokens))
+
+
+def _read_twice(bundle: Bundle, rows: Rows) -> Rows:
+    """Return the rows of a model whose decoder reads the text again, one position later."""
+    inputs = add_decoder_ids(bundle, rows.inputs)
+    text = rows.source
+    assert inputs.target_ids is not None
+    assert text is not None
+    first = special_token(bundle.tokenizers.source, int(inputs.target_ids[0, 0]))
+    shifted = TracedText(text.texts, text.normalized, (first, *text.tokens[:-1]))
+    return Rows(inputs, source=text, target=shifted)
 
 
 def _slot_tokens(bundle: Bundle, slot: Slot, texts: Sequence[str]) -> list[Token]:

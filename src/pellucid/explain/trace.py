@@ -17,7 +17,7 @@ from pellucid.errors import UsageError
 from pellucid.explain.derive import derive
 from pellucid.explain.model_facts import describe_model
 from pellucid.explain.names import name_array
-from pellucid.explain.prediction import Prediction, predict
+from pellucid.explain.prediction import Prediction, Text, predict
 from pellucid.explain.rows import Rows, TracedText, Writing, read_rows
 from pellucid.formats.bundle import Bundle
 from pellucid.inference.logits import check_inputs, choose_head, head_logits
@@ -136,7 +136,8 @@ def trace_rows(bundle: Bundle, rows: Rows, spec: TraceSpec) -> Trace:
         else:
             outputs = head_logits(bundle, inputs, head)[0]
     if head is not None and outputs is not None and bundle.model.head_configs[head].predicts:
-        prediction = predict(bundle, head, outputs, spec.top, rows.next_ids)
+        text = Text(rows.next_ids, rows.words)
+        prediction = predict(bundle, head, outputs, spec.top, text)
     return Trace(
         model=describe_model(bundle),
         source=rows.source,

@@ -17,6 +17,9 @@ from pellucid.formats.bundle import Bundle
 
 LENS_TOP = 3
 DECIMALS = 5
+DISTRIBUTIONS = ("single_label", "crf")
+"""Readings of a head that give one distribution at each position, which an ablation changes."""
+RANKED = (*DISTRIBUTIONS, "multi_label")
 
 
 def describe_text(bundle: Bundle, rows: Rows, head: str | None, name: str) -> dict[str, Any]:
@@ -51,9 +54,14 @@ def describe_conditions(bundle: Bundle) -> dict[str, Any]:
 def describe_layers(bundle: Bundle, trace: Trace, head: str | None) -> list[dict[str, Any]]:
     """Return the prediction on the states of each layer, the embedding first; see `logit_lens`.
 
-    A model without a residual stream, as the recurrent one, has none.
+    A model without a residual stream, as the recurrent one, has none; nor has a head whose outputs
+    are not ranked.
     """
-    if not any(name.endswith(".added") for name in trace.arrays):
+    prediction = trace.prediction
+    is_ranked = (
+        prediction is not None and prediction.kind != "score" and prediction.reading in RANKED
+    )
+    if not (is_ranked and any(name.endswith(".added") for name in trace.arrays)):
         return []
     return [asdict(prediction) for prediction in logit_lens(bundle, trace, head, LENS_TOP)]
 

@@ -36,7 +36,7 @@ def head_logits(bundle: Bundle, checked: Inputs, name: str) -> Tensor:
     """Return the output of a head as `logits` does, for inputs of `check_inputs`."""
     config = bundle.model.head_configs[name]
     if config.kind != "lm":
-        checked = _with_decoder_ids(bundle, checked)
+        checked = add_decoder_ids(bundle, checked)
     state = bundle.model(*checked)  # (B, T, D)
     if config.kind == "sequence":
         end = find_token_id(bundle, "eos")
@@ -111,8 +111,11 @@ def _check_tensors(inputs: Inputs) -> None:
             )
 
 
-def _with_decoder_ids(bundle: Bundle, inputs: Inputs) -> Inputs:
-    """Add decoder inputs for heads that read a text with an encoder-decoder: ids shifted right."""
+def add_decoder_ids(bundle: Bundle, inputs: Inputs) -> Inputs:
+    """Add decoder inputs for heads that read a text with an encoder-decoder: ids shifted right.
+
+    Raises: UsageError if the id that the decoder reads first is not known.
+    """
     c = bundle.model_config
     if not (c.n_encoder_layers and c.n_decoder_layers) or inputs.target_ids is not None:
         return inputs

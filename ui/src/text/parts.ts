@@ -1,7 +1,13 @@
-import { layerOf, kindOf, sidesOf, type Trace } from "../trace/trace";
+import { layerOf, kindOf, sidesOf, type Side, type Trace } from "../trace/trace";
 import type { OffPart } from "../trace/types";
 import { t } from "./language.svelte";
 import { nameOf } from "./tokens";
+
+/** "Source text", or "Text" if the model has only one. */
+export function textName(trace: Trace, side: Side): string {
+  if (!trace.source || !trace.target) return t("text_only");
+  return t(side === "source" ? "text_source" : "text_target");
+}
 
 /** "Decoder layer 2, cross-attention" of a path. */
 export function attentionName(path: string): string {

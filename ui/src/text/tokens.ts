@@ -8,7 +8,8 @@ export function nameOf(token: Token | undefined): string {
 }
 
 export function nameOfText(text: string): string {
-  return text.trim() || text.replace(/ /g, "␣").replace(/\n/g, "⏎") || "∅";
+  const shown = text.trim() || text.replace(/ /g, "␣").replace(/\n/g, "⏎") || "∅";
+  return shown.replace(/\p{Cc}/gu, (sign) => `⟨${sign.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}⟩`);
 }
 
 export function namesOf(tokens: readonly Token[]): string[] {

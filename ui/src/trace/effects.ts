@@ -18,7 +18,7 @@ export function outputNames(trace: Trace): string[] {
   const { positions, kind } = trace.prediction!;
   if (kind === "lm" && trace.target) return nextNames(trace);
   if (kind === "sequence") return positions.map((position) => nameOfText(position.candidates[0].text));
-  return namesOf(trace.tokens("source"));
+  return namesOf(trace.tokens(trace.source ? "source" : "target"));
 }
 
 /** The probability of an output with all parts, and without some. */

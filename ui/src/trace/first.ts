@@ -2,11 +2,14 @@ import { indexOfMost } from "../math/attention";
 import { meanWeights, nextNames } from "./head";
 import type { Trace } from "./trace";
 
-/** A position worth to begin with: of a translator, a word with one clear source; else the middle. */
+/** A position worth to begin with: of a translator, a word with one clear source; a gap; else the middle. */
 export function firstRow(trace: Trace): number {
   const path = trace.crossAttentions.at(-1);
-  const side = trace.target ? "target" : "source";
-  if (!path) return Math.floor(trace.tokens(side).length / 2);
+  const tokens = trace.tokens(trace.target ? "target" : "source");
+  if (!path || trace.prediction?.kind !== "lm") {
+    const gap = tokens.findIndex((token) => token.start === null && /mask/i.test(token.piece));
+    return gap >= 0 ? gap : Math.floor(tokens.length / 2);
+  }
   const weights = meanWeights(trace, path);
   const names = nextNames(trace);
   const source = trace.tokens("source");

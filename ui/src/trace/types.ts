@@ -153,7 +153,11 @@ export interface Settings {
   d_model: number;
   d_ff: number;
   n_heads: number;
+  n_encoder_layers?: number;
+  n_decoder_layers?: number;
   positions?: string;
+  gated?: boolean;
+  bias?: string;
   norm?: string;
   norm_place?: string;
   activation?: string;
@@ -180,8 +184,10 @@ export interface Token {
 export interface Prediction {
   head: string;
   kind: "lm" | "token" | "sequence" | "score";
-  reading: "single_label" | "multi_label" | "regression";
+  reading: "single_label" | "multi_label" | "regression" | "crf" | "span";
   positions: PositionPrediction[];
+  /** Of a tagger: the first position of each word, which has the word's label. */
+  words: number[];
 }
 
 export interface PositionPrediction {

@@ -1,10 +1,10 @@
 import { layerCounts } from "../trace/layers";
-import type { Trace } from "../trace/trace";
+import { kindOf, type Trace } from "../trace/trace";
 import type { Key } from "../text/en";
 
 export type StopId =
   | "map" | "tokens" | "vectors" | "projections" | "scores" | "scale" | "softmax" | "values"
-  | "sublayer" | "feed_forward" | "heads" | "masks" | "alignment" | "words" | "next" | "off" | "labels" | "lens"
+  | "sublayer" | "feed_forward" | "heads" | "masks" | "alignment" | "words" | "next" | "gap" | "off" | "labels" | "lens"
   | "compare" | "search" | "order";
 
 /** A stop of the tour, in teaching order. */
@@ -16,11 +16,12 @@ export interface Stop {
 }
 
 const hasQueries = (trace: Trace) => trace.attentions.some((path) => trace.array(`${path}.queries`));
-const hasAttention = (trace: Trace) => trace.attentions.length > 0;
+const countHeads = (trace: Trace) =>
+  trace.attentions.reduce((sum, path) => sum + trace.array(`${path}.weights`)!.heads, 0);
 
 /** Whether the reader can switch parts of the model off and see what its output becomes. */
 function canSwitch(trace: Trace): boolean {
-  return trace.isLive && trace.prediction?.reading === "single_label";
+  return trace.isLive && (trace.prediction?.reading === "single_label" || trace.prediction?.reading === "crf");
 }
 
 const STOPS: Stop[] = [
@@ -34,14 +35,15 @@ const STOPS: Stop[] = [
   { id: "scale", title: "stop_scale", has: hasQueries },
   { id: "softmax", title: "stop_softmax", has: hasQueries },
   { id: "values", title: "stop_values", has: hasQueries },
-  { id: "heads", title: "stop_heads", has: hasAttention },
+  { id: "heads", title: "stop_heads", has: (trace) => countHeads(trace) > 1 },
   { id: "sublayer", title: "stop_sublayer", has: hasQueries },
   { id: "feed_forward", title: "stop_feed_forward", has: (trace) => feedForwardsOf(trace).length > 0 },
-  { id: "masks", title: "stop_masks", has: (trace) => trace.attentions.some((path) => trace.array(`${path}.scores`)) },
+  { id: "masks", title: "stop_masks", has: (trace) => trace.attentions.some((path) => kindOf(path) !== "cross" && trace.array(`${path}.scores`)) },
   { id: "alignment", title: "stop_alignment", has: (trace) => trace.crossAttentions.length > 0 },
-  { id: "next", title: "stop_next", has: (trace) => trace.prediction?.kind === "lm" },
+  { id: "next", title: "stop_next", has: (trace) => trace.prediction?.kind === "lm" && trace.target !== null },
   { id: "words", title: "stop_words", has: (trace) => trace.prediction?.kind === "lm" && trace.target !== null },
   { id: "search", title: "stop_search", has: (trace) => trace.search !== null },
+  { id: "gap", title: "stop_gap", has: (trace) => trace.prediction?.kind === "lm" && trace.target === null },
   { id: "labels", title: "stop_labels", has: (trace) => trace.prediction !== null && trace.prediction.kind !== "lm" },
   { id: "lens", title: "stop_lens", has: (trace) => trace.lens.length > 0 },
   { id: "off", title: "stop_off", has: (trace) => trace.effects.length > 0 || canSwitch(trace) },
