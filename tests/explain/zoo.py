@@ -29,7 +29,7 @@ from text.published import samples
 
 SENTENCE = "The old dog sleeps under the table."
 MASKED = "The old dog [MASK] under the table."
-PAIR = "The dog sleeps.\tWhere does the dog sleep?"
+PAIR = "Where does the old dog sleep?\tThe old dog sleeps under the table."
 SMALL = {"d_model": 16, "d_ff": 32, "n_heads": 2, "dropout": 0.0, "max_length": 64}
 DEVIATION = 0.3
 """Of random weights: predictions differ from token to token."""
@@ -172,8 +172,8 @@ TAGS_OF = {"outputs": len(TAGS), "labels": TAGS}
 CRF = HeadConfig(kind="token", outputs=len(TAGS), labels=TAGS, crf=True)
 ENCODER = ModelConfig(**SMALL, n_encoder_layers=2, n_decoder_layers=0)
 TRANSLATOR = ModelConfig(**SMALL, n_encoder_layers=2, n_decoder_layers=3)
-T5 = {"shape": {"max_length": 1024}}
-T5_ENCODER = {"shape": {"max_length": 1024, "n_decoder_layers": 0}}
+T5 = {"shape": {"max_length": 1024, "d_head": 4}}
+T5_ENCODER = {"shape": {"max_length": 1024, "n_decoder_layers": 0, "d_head": 4}}
 GPT = {"shape": {"d_ff": 64}}  # it is always four times the width
 
 MODELS: dict[str, Callable[[Path], Shown]] = {

@@ -1,5 +1,6 @@
 """Chromium for the tests of the page; skips where it is absent."""
 
+import re
 import shutil
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,3 +41,11 @@ def serious_violations(page):
         for each in found
         if each["impact"] in ("serious", "critical")
     ]
+
+
+def difference(page):
+    """Return the largest difference that the page prints of what it computed again."""
+    text = page.locator(".check").first.inner_text()
+    mantissa, exponent = re.search(r"difference is ([\d.]+)(?: × 10(\S+))?\.$", text).groups()
+    power = (exponent or "").translate(str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-"))
+    return float(mantissa) * 10.0 ** int(power or 0)

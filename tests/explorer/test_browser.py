@@ -7,12 +7,11 @@ the trace in NumPy, for what the page computes again.
 import copy
 import json
 import math
-import re
 
 import pytest
 
 import pellucid
-from explorer.browser import AXE, serious_violations
+from explorer.browser import AXE, difference, serious_violations
 from pellucid.explain.encode import encode
 from pellucid.explain.rows import Writing, read_rows
 from pellucid.explorer.content import describe_effects, describe_layers, describe_trace
@@ -82,13 +81,6 @@ def test_a_wrong_weight_is_reported(show, content):
     page = show({**content, "trace": encode(trace)})
     page.locator("nav.path a", has_text="Softmax").click()
     assert difference(page) == pytest.approx(0.25, abs=ROUNDING)
-
-
-def difference(page):
-    text = page.locator(".check").first.inner_text()
-    mantissa, exponent = re.search(r"difference is ([\d.]+)(?: × 10(\S+))?\.$", text).groups()
-    power = (exponent or "").translate(str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-"))
-    return float(mantissa) * 10.0 ** int(power or 0)
 
 
 def test_a_figure_works_with_the_keyboard(show, content):

@@ -17,6 +17,7 @@ from pellucid.inference.methods import can_generate
 from pellucid.inference.translate import translate
 from pellucid.text.guard import clean_text
 from pellucid.text.template import Slot
+from pellucid.text.words import split_words
 
 TEXT = -1
 """Stands for the tokens of a text among special tokens; no token has this id."""
@@ -39,8 +40,9 @@ class TracedText:
         for position, token in enumerate(self.tokens):
             if token.start is not None:
                 text = self.texts[token.segment]
-                spaces = len(text[token.start :]) - len(text[token.start :].lstrip())
-                word = len(text[: token.start + spaces + 1].split())
+                rest = text[token.start :]
+                begin = token.start + len(rest) - len(rest.lstrip(" "))
+                word = len(split_words(text[: begin + 1]))
                 first.setdefault((token.segment, word), position)
         return tuple(first.values())
 

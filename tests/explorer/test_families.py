@@ -1,0 +1,135 @@
+"""The page of models of every shape, in a browser.
+
+Authority: Chromium, for what runs and what the keyboard reaches; axe-core, for accessibility; the
+prediction of the model, from Python, for what the page says.
+"""
+
+import re
+
+import pytest
+
+import pellucid
+from explain.zoo import MODELS
+from explorer.browser import AXE, difference, serious_violations
+from pellucid.explain.rows import Writing, read_rows
+from pellucid.explorer.content import DISTRIBUTIONS, describe_effects, describe_text
+
+NO_WORDS = re.compile(r"\b(NaN|undefined|Infinity|null)\b|\[object|“”")
+LANGUAGES = ("English", "中文")
+WIDTH = 1280
+
+
+def content_of(name, directory, head=None):
+    shown = MODELS[name](directory)
+    bundle = pellucid.load(shown.directory, device="cpu").bundle
+    rows = read_rows(bundle, shown.text, Writing())
+    content = describe_text(bundle, rows, head, name)
+    prediction = content["trace"]["prediction"]
+    if prediction and prediction["reading"] in DISTRIBUTIONS:
+        content["effects"] = describe_effects(bundle, rows, head)
+    return content
+
+
+def walk(page, language, check):
+    """Visit all stops in a language; return the titles by stop."""
+    page.get_by_role("button", name=language).click()
+    titles = {}
+    links = page.locator("nav.path a")
+    for i in range(links.count()):
+        links.nth(i).click()
+        titles[links.nth(i).inner_text()] = page.locator("h1").inner_text()
+        check(page)
+    return titles
+
+
+def check_words(page):
+    assert not NO_WORDS.search(page.inner_text("body"))
+    assert page.evaluate("document.documentElement.scrollWidth") <= WIDTH
+
+
+def walk_everything(name, show, tmp_path):
+    """Walk all stops in both languages; return the titles in English, and the content."""
+    content = content_of(name, tmp_path)
+    page = show(content, viewport={"width": WIDTH, "height": 800}, reduced_motion="reduce")
+    english, chinese = (walk(page, language, check_words) for language in LANGUAGES)
+    assert page.seen == []
+    assert len(chinese) == len(english)
+    assert all(re.search("[\u4e00-\u9fff]", title) for title in chinese.values())
+    return english, content["trace"]
+
+
+def best_of(trace, position=0):
+    position = trace["prediction"]["positions"][position]
+    return (position["chosen"] or position["candidates"][0])["text"].strip()
+
+
+def test_a_tagger_with_a_crf(show, tmp_path):
+    titles, trace = walk_everything("transformer, crf", show, tmp_path)
+    words = trace["prediction"]["words"]
+    middle = len(trace["source"]["tokens"]) // 2
+    text = f"is “{best_of(trace, middle)}”" if middle in words else "continues a word"
+    assert text in titles["The labels"]
+
+
+def test_an_answer_is_a_span_of_the_second_text(show, tmp_path):
+    titles, trace = walk_everything("bert, answers", show, tmp_path)
+    tokens = trace["source"]["tokens"]
+    chances = [
+        {c["id"]: c["probability"] for c in position["candidates"]}
+        for position in trace["prediction"]["positions"]
+    ]
+    context = [i for i, token in enumerate(tokens) if token["segment"] and token["bytes"]]
+    pairs = [(chances[a][0] * chances[b][1], a, b) for a in context for b in context if a <= b]
+    _, first, last = max(pairs)
+    names = [tokens[i]["display"].strip() for i in (first, last)]
+    assert titles["The labels"] == f"The answer goes from “{names[0]}” to “{names[1]}”."
+
+
+def test_a_decoder_with_distances(show, tmp_path):
+    """The page adds the distances to the scores, and leaves the memory out of the text."""
+    content = content_of("transformer-xl", tmp_path)
+    page = show(content)
+    for stop, bound in (("scale", 0.01), ("softmax", 2e-3)):  # of float16
+        page.locator(f'nav.path a[href="#stop={stop}"]').click()
+        assert difference(page) < bound
+    page.locator("figure summary").click()
+    heads = page.locator("table thead th").all_inner_texts()
+    names = [token["piece"] for token in content["trace"]["target"]["tokens"]]
+    assert [name.strip() for name in heads if name.strip()][-len(names) :] == names
+    assert page.seen == []
+
+
+@pytest.mark.parametrize("name", ["bert, masked words", "gpt-2"])
+def test_encoders_and_decoders_are_accessible(name, show, tmp_path):
+    page = show(content_of(name, tmp_path), reduced_motion="reduce")
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+
+    def check(page):
+        serious = serious_violations(page)
+        assert not serious, serious
+
+    for language in LANGUAGES:
+        walk(page, language, check)
+    assert page.seen == []
+
+
+def test_the_keyboard_reaches_every_stop(show, tmp_path):
+    page = show(content_of("marian", tmp_path))
+    links = page.locator("nav.path a")
+    visited = []
+    for _ in range(200):
+        page.keyboard.press("Tab")
+        place = page.evaluate("document.activeElement.closest('nav.path a')?.textContent ?? ''")
+        if place:
+            page.keyboard.press("Enter")
+            visited.append(place)
+            assert page.locator("nav.path a[aria-current]").inner_text() == place
+        if len(visited) == links.count():
+            break
+    assert visited == links.all_inner_texts()
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("name", MODELS)
+def test_every_family(name, show, tmp_path):
+    walk_everything(name, show, tmp_path)
