@@ -29,6 +29,7 @@ def main() -> None:
         "workers": ["benchmarks.workers", arguments.run],
         "startup": ["benchmarks.startup", arguments.run],
         "profile": ["benchmarks.profile"],
+        "explorer": ["benchmarks.explorer"],
     }
     unknown = set(arguments.names) - commands.keys()
     if unknown:

@@ -14,6 +14,7 @@ import pellucid
 from explorer.browser import AXE, difference, serious_violations
 from pellucid.explain.encode import encode
 from pellucid.explain.rows import Writing, read_rows
+from pellucid.explorer.compact import encode_compact
 from pellucid.explorer.content import describe_effects, describe_layers, describe_trace
 
 TEXT = "我喜欢这个美丽花园"
@@ -70,6 +71,19 @@ def test_softmax_of_the_page_is_that_of_the_model(show, content):
         assert difference(page) < ROUNDING
     page.locator("nav.path a", has_text="The next word").click()
     assert difference(page) < ROUNDING
+
+
+def test_a_compact_page_computes_the_same(show, content):
+    """Weights and probabilities from stored scores and logits; contexts from weights and values."""
+    trace = pellucid.load("zh-en", device="cpu").trace(TEXT)
+    page = show({**content, "trace": encode_compact(trace)})
+    for stop in ("Softmax", "The next word"):
+        page.locator("nav.path a", has_text=stop).click()
+        assert difference(page) < ROUNDING
+    page.locator("nav.path a", has_text="Add and norm").click()
+    assert page.locator("main canvas").count() > 4
+    assert "To keep the page small" in page.locator("footer").inner_text()
+    assert page.seen == []
 
 
 def test_a_wrong_weight_is_reported(show, content):

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from pellucid.explorer.request import TextRequest
     from pellucid.explorer.respond import LiveModel
 
+MAX_PAGE = 25_000_000
+"""Bytes of the largest page that is written."""
+
 
 @dataclass(frozen=True)
 class Options:
@@ -51,6 +54,8 @@ class Options:
     """Tokens with which a decoder alone continues the text, at most."""
     no_ablation: bool = False
     """With --html: leave out what changes without each part, a forward pass for each."""
+    full: bool = False
+    """With --html: store every array with 16 bits, in a larger file."""
     device: str = "auto"
     """cpu, cuda, mps, or auto."""
 
@@ -81,6 +86,8 @@ def _check(options: Options) -> None:
         raise UsageError("--port is for the live page, --html writes a file. Leave one out.")
     if options.no_ablation and not options.html:
         raise UsageError("--no-ablation is for --html: a live page measures only when asked.")
+    if options.full and not options.html:
+        raise UsageError("--full is for --html. Add it, or leave out --full.")
     if not 0 <= options.port < 1 << 16:
         raise UsageError(f"--port {options.port}: ports are 1 to 65535.")
 
@@ -91,7 +98,13 @@ def _write(options: Options) -> int:
 
     check_writable(Path(options.html))
     content = _compare(options) if options.compares else _show(options)
-    atomic_write(Path(options.html), render_page(content).encode())
+    page = render_page(content).encode()
+    if len(page) > MAX_PAGE:
+        raise UsageError(
+            f"the page would have {len(page) / 1e6:.0f} MB, more than the {MAX_PAGE / 1e6:.0f} that"
+            f" a browser opens with ease. Shorten the text{', or leave out --full' * options.full}."
+        )
+    atomic_write(Path(options.html), page)
     print(options.html)
     return 0
 
@@ -154,7 +167,7 @@ def _open(path: str, options: Options, name: str = "") -> "LiveModel":
     from pellucid.explorer.respond import LiveModel
 
     bundle = load_model(path, options.device, decodes=False).bundle
-    return LiveModel(bundle, name or Path(path).name)
+    return LiveModel(bundle, name or Path(path).name, options.full)
 
 
 def _describe(model: "LiveModel", options: Options, text: str) -> dict[str, Any]:

@@ -12,31 +12,42 @@ from pellucid.explain.encode import encode
 from pellucid.explain.lens import logit_lens
 from pellucid.explain.rows import Rows
 from pellucid.explain.trace import Trace, TraceSpec, trace_rows
+from pellucid.explorer.compact import encode_compact, is_large
 from pellucid.explorer.parts_off import list_parts
 from pellucid.formats.bundle import Bundle
 
 LENS_TOP = 3
 DECIMALS = 5
+DIGITS = 5
 DISTRIBUTIONS = ("single_label", "crf")
 """Readings of a head that give one distribution at each position, which an ablation changes."""
 RANKED = (*DISTRIBUTIONS, "multi_label")
 
 
-def describe_text(bundle: Bundle, rows: Rows, head: str | None, name: str) -> dict[str, Any]:
+def describe_text(
+    bundle: Bundle, rows: Rows, head: str | None, name: str, *, full: bool = False
+) -> dict[str, Any]:
     """Return the trace of a text and its prediction after each layer.
 
+    full: store all arrays in float16, however large they are.
     Raises: UsageError if the model has no such head.
     """
     trace = trace_rows(bundle, rows, TraceSpec(head=head))
-    content = describe_trace(bundle, trace, name)
+    content = describe_trace(bundle, trace, name, full=full)
     if trace.prediction is not None:
         content["lens"] = describe_layers(bundle, trace, head)
     return content
 
 
-def describe_trace(bundle: Bundle, trace: Trace, name: str) -> dict[str, Any]:
-    """Return a trace with the model's name and the conditions under which it was measured."""
-    return {"name": name, "trace": encode(trace), "conditions": describe_conditions(bundle)}
+def describe_trace(
+    bundle: Bundle, trace: Trace, name: str, *, full: bool = False
+) -> dict[str, Any]:
+    """Return a trace with the model's name and the conditions under which it was measured.
+
+    A large trace is compact unless `full`; see `explorer.compact`.
+    """
+    encoded = encode_compact(trace) if is_large(trace) and not full else encode(trace)
+    return {"name": name, "trace": encoded, "conditions": describe_conditions(bundle)}
 
 
 def describe_conditions(bundle: Bundle) -> dict[str, Any]:
@@ -63,7 +74,16 @@ def describe_layers(bundle: Bundle, trace: Trace, head: str | None) -> list[dict
     )
     if not (is_ranked and any(name.endswith(".added") for name in trace.arrays)):
         return []
-    return [asdict(prediction) for prediction in logit_lens(bundle, trace, head, LENS_TOP)]
+    return [_shorten(asdict(each)) for each in logit_lens(bundle, trace, head, LENS_TOP)]
+
+
+def _shorten(value: Any) -> Any:
+    """Return JSON values whose numbers have the digits that a page can show."""
+    if isinstance(value, float):
+        return float(f"{value:.{DIGITS}g}")
+    if isinstance(value, dict):
+        return {name: _shorten(each) for name, each in value.items()}
+    return [_shorten(each) for each in value] if isinstance(value, (list, tuple)) else value
 
 
 def describe_effects(

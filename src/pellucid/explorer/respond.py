@@ -25,6 +25,8 @@ class LiveModel:
 
     bundle: Bundle
     name: str
+    full: bool = False
+    """Whether all arrays are stored in float16, however large they are."""
     last: tuple[TextRequest, Rows] | None = None
 
     def read(self, request: TextRequest) -> Rows:
@@ -68,7 +70,8 @@ class AboutText:
 def _trace(model: LiveModel, record: Record) -> dict[str, Any]:
     """Return the content of a page, see `describe_text`, with the request."""
     about = build(AboutText, record, WHERE)
-    content = describe_text(model.bundle, model.read(about.text), about.head, model.name)
+    rows = model.read(about.text)
+    content = describe_text(model.bundle, rows, about.head, model.name, full=model.full)
     return {**content, "request": asdict(about.text)}
 
 

@@ -13,6 +13,10 @@ export const en = {
   conditions:
     "Measured with pellucid {version}, torch {torch}, on {device} in {dtype} with {threads} threads, dropout off. " +
     "Numbers on this page are rounded by at most {error}.",
+  conditions_compact:
+    "To keep the page small, vectors are stored in 21 steps and hidden units in 9, from minus to plus the largest of their row; scores to 1/512. " +
+    "What enters an activation is left out, and so are logits below the 200 largest, which share the rest of the probability equally. " +
+    "pellucid explore --full writes a file with everything.",
   fault: "This page cannot be shown",
   fault_help: "Its data could not be read. Write the page again with pellucid explore.",
 

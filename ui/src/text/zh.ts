@@ -13,6 +13,9 @@ export const zh: Record<Key, string> = {
   text_read: "模型读到的文字",
   model_facts: "{name} · {layers} 层 · 宽 {width} · {size} 参数",
   conditions: "测量条件：pellucid {version}，torch {torch}，{device}，{dtype}，{threads} 线程，关闭 dropout。本页数字的舍入误差不超过 {error}。",
+  conditions_compact:
+    "为了让页面小一些，向量存成 21 级、隐藏单元存成 9 级（从该行最大数的负值到正值），分数精确到 1/512；激活函数之前的数没有存，" +
+    "logits 只存最大的 200 个，其余平分剩下的概率。pellucid explore --full 会把全部写进文件。",
   fault: "页面无法显示",
   fault_help: "读不出其中的数据。请用 pellucid explore 重新生成。",
 

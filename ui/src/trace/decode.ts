@@ -3,9 +3,41 @@ import type { EncodedArray } from "./types";
 
 /** Return the numbers of an array of the trace. */
 export async function decodeArray(array: EncodedArray): Promise<Tensor> {
-  const bytes = await inflate(fromBase64(array.data));
-  const data = array.dtype === "float16" ? fromFloat16(bytes) : new Float32Array(bytes.buffer);
-  return new Tensor(array.shape, data, array.error);
+  return new Tensor(array.shape, await numbersOf(array), array.error);
+}
+
+async function numbersOf(array: EncodedArray): Promise<Float32Array> {
+  const bytes = await unpack(array.data);
+  const width = array.shape[array.shape.length - 1] ?? 1;
+  switch (array.dtype) {
+    case "float16":
+      return fromFloat16(bytes);
+    case "float32":
+      return new Float32Array(bytes.buffer);
+    case "int8": {
+      const scales = new Float32Array((await unpack(array.scales!)).buffer);
+      return Float32Array.from(new Int8Array(bytes.buffer), (value, i) => value * scales[Math.floor(i / width)]);
+    }
+    case "int16":
+      return Float32Array.from(new Int16Array(bytes.buffer), (value) => (value === -(2 ** 15) ? -Infinity : value * array.step!));
+    case "top": {
+      const [ids, fill] = await Promise.all([unpack(array.ids!), unpack(array.fill!)]);
+      return spread(new Float32Array(bytes.buffer), new Int32Array(ids.buffer), new Float32Array(fill.buffer), width);
+    }
+  }
+}
+
+/** Rows of which only some columns are known; the others of a row all have the same value. */
+function spread(values: Float32Array, ids: Int32Array, fill: Float32Array, width: number): Float32Array {
+  const numbers = new Float32Array(fill.length * width);
+  fill.forEach((value, row) => numbers.fill(value, row * width, (row + 1) * width));
+  const count = ids.length / fill.length;
+  ids.forEach((id, i) => (numbers[Math.floor(i / count) * width + id] = values[i]));
+  return numbers;
+}
+
+function unpack(text: string): Promise<Uint8Array<ArrayBuffer>> {
+  return inflate(fromBase64(text));
 }
 
 function fromBase64(text: string): Uint8Array<ArrayBuffer> {

@@ -1,6 +1,7 @@
 import type { Comparison } from "./comparison";
 import { decodeArray } from "./decode";
-import type { Tensor } from "./matrix";
+import { weightedSum } from "../math/attention";
+import { Tensor } from "./matrix";
 import type { Content, Conditions, HeadEffect, ModelFacts, Order, Prediction, Search, Token, TracedText } from "./types";
 
 export type Side = "source" | "target";
@@ -17,6 +18,9 @@ export class Trace {
   comparison: Comparison | null = null;
   /** Whether the page can ask the model for more. */
   isLive = false;
+  /** Whether arrays have fewer bits, and those that follow from others are left out. */
+  isCompact = false;
+  private readonly contexts: Record<string, Tensor> = {};
 
   constructor(
     readonly name: string,
@@ -35,7 +39,15 @@ export class Trace {
   ) {}
 
   array(name: string): Tensor | undefined {
-    return this.arrays.get(name);
+    return this.arrays.get(name) ?? this.contextOf(name);
+  }
+
+  /** The outputs of heads that a compact page leaves out: weights times values. */
+  private contextOf(name: string): Tensor | undefined {
+    const path = name.replace(/\.context$/, "");
+    const [weights, values] = [this.arrays.get(`${path}.weights`), this.arrays.get(`${path}.values`)];
+    if (path === name || !weights || !values) return undefined;
+    return (this.contexts[path] ??= mixValues(weights, values));
   }
 
   /** What changes without each head; a live page measures it later. */
@@ -87,12 +99,22 @@ export function layerOf(path: string): number {
   return Number(/layers\.(\d+)/.exec(path)?.[1] ?? 0) + 1;
 }
 
+function mixValues(weights: Tensor, values: Tensor): Tensor {
+  const { rows } = weights.matrix();
+  const { cols } = values.matrix();
+  const data = new Float32Array(weights.heads * rows * cols);
+  for (let head = 0; head < weights.heads; head++)
+    for (let row = 0; row < rows; row++)
+      data.set(weightedSum(weights.matrix(head).row(row), values.matrix(head)), (head * rows + row) * cols);
+  return new Tensor([weights.heads, rows, cols], data, 0);
+}
+
 export async function readTrace(content: Content, measured: { readonly effects: readonly HeadEffect[] }): Promise<Trace> {
   const trace = content.trace!;
   const named = Object.entries(trace.arrays).map(
     async ([name, array]) => [name, await decodeArray(array)] as const,
   );
-  return new Trace(
+  const read = new Trace(
     content.name,
     trace.model,
     trace.source,
@@ -106,4 +128,6 @@ export async function readTrace(content: Content, measured: { readonly effects: 
     content.search ?? null,
     content.order ?? null,
   );
+  read.isCompact = trace.compact ?? false;
+  return read;
 }

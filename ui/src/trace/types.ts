@@ -136,6 +136,8 @@ export interface EncodedTrace {
   arrays: Record<string, EncodedArray>;
   /** What each attention multiplies its scores by. */
   scales: Record<string, number>;
+  /** Whether arrays have fewer bits, and those that the page computes are left out. */
+  compact?: boolean;
 }
 
 export interface ModelFacts {
@@ -206,10 +208,18 @@ export interface Candidate {
 }
 
 export interface EncodedArray {
-  dtype: "float16" | "float32";
+  /** int8: multiples of the scale of each row. int16: of a step. top: the largest values of each row. */
+  dtype: "float16" | "float32" | "int8" | "int16" | "top";
   shape: number[];
   /** base64 of zlib-deflated little-endian values, row by row. */
   data: string;
   /** Largest difference to the value of the model. */
   error: number;
+  /** Of int8, one for each row: float32, as `data`. */
+  scales?: string;
+  /** Of int16. */
+  step?: number;
+  /** Of top: the columns of the values, as int32; the value of all other columns of each row. */
+  ids?: string;
+  fill?: string;
 }

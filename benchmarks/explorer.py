@@ -1,0 +1,143 @@
+"""Time and memory of a trace, and the size of its page, on shapes with random weights.
+
+python -m benchmarks.explorer [--shapes base gpt2]
+
+A text has 40 tokens on each side. Beside GPT-2's shape: transformers with `output_attentions` and
+`output_hidden_states`, which returns a part of what a trace has.
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+import pellucid
+from benchmarks.report import save_results
+from pellucid.config.head import LANGUAGE_MODEL
+from pellucid.config.model import ModelConfig
+from pellucid.explain.rows import Rows, TracedText
+from pellucid.explain.tokens import align_read
+from pellucid.explain.trace import TraceSpec, trace_rows
+from pellucid.explorer.content import describe_effects, describe_text
+from pellucid.explorer.page import render_page
+from pellucid.families import bart, bert, gpt2
+from pellucid.formats.bundle import Bundle
+from pellucid.inference.logits import Inputs
+from pellucid.nn.model import build
+
+LENGTH, LONG = 40, 512
+TEXT = "The old dog sleeps in the garden because it was too tired to run after the cat. "
+MIB = 1 << 20
+SHAPES = {
+    "base": ModelConfig(vocab_size=32_000, d_model=512, n_heads=8, d_ff=2048),
+    "bert": replace(bert.BASE, vocab_size=30_522),
+    "gpt2": replace(gpt2.SMALL, vocab_size=50_257),
+    "bart": replace(bart.BASE, vocab_size=50_265),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--shapes", nargs="+", default=list(SHAPES), choices=list(SHAPES))
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--memory", action="store_true", help="only trace a long text, once")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    if arguments.memory:
+        bundle = random_bundle(arguments.shapes[0])
+        trace_rows(bundle, random_rows(bundle, LONG), TraceSpec())
+        return
+    facts: dict[str, Any] = {"threads": arguments.threads}
+    for name in arguments.shapes:
+        facts[name] = measure(name, arguments.rounds)
+        print(name, facts[name], flush=True)
+    save_results("explorer", facts)
+
+
+def measure(name: str, rounds: int) -> dict[str, float]:
+    """Return times in ms, sizes in MB and memory in MiB of one shape."""
+    bundle = random_bundle(name)
+    rows = random_rows(bundle, LENGTH)
+    facts = {"trace p50 ms": median_ms(lambda: trace_rows(bundle, rows, TraceSpec()), rounds)}
+    start = time.perf_counter()
+    effects = describe_effects(bundle, rows, None)
+    facts["effects s"] = round(time.perf_counter() - start, 1)
+    for full in (False, True):
+        content = describe_text(bundle, rows, None, name, full=full)
+        page = render_page({**content, "effects": effects}).encode()
+        facts[f"page{' --full' * full} MB"] = round(len(page) / 1e6, 2)
+    if name == "gpt2":
+        facts["transformers p50 ms"] = median_ms(transformers_gpt2(bundle, rows), rounds)
+    facts[f"peak MiB, {LONG} tokens"] = peak(name)
+    facts["weights MiB"] = round(sum(p.numel() for p in bundle.model.parameters()) * 4 / MIB)
+    return facts
+
+
+def random_bundle(name: str) -> Bundle:
+    """Return a model of a shape with random weights, and a tokenizer of a smaller vocabulary."""
+    model = build(SHAPES[name], 0, {"lm": LANGUAGE_MODEL}).eval().requires_grad_(False)
+    return replace(
+        pellucid.load("en-de", device="cpu").bundle, model=model, model_config=SHAPES[name]
+    )
+
+
+def random_rows(bundle: Bundle, n: int) -> Rows:
+    """Return n tokens for each stack of a model, with random ids and the texts of other tokens."""
+    tokens = tuple(align_read(bundle.tokenizers.source, TEXT * n)[:n])
+    text = TracedText((TEXT,), (TEXT,), tokens)
+    generator = torch.Generator().manual_seed(0)
+    ids = torch.randint(bundle.model_config.vocab_size, (1, n), generator=generator)
+    model = bundle.model
+    reads, writes = model.encoder is not None, model.decoder is not None
+    return Rows(
+        Inputs(ids, target_ids=ids if reads and writes else None),
+        source=text if reads else None,
+        target=text if writes else None,
+        next_ids=tuple(ids[0, 1:].tolist()) if writes else (),
+    )
+
+
+def transformers_gpt2(bundle: Bundle, rows: Rows) -> Callable[[], object]:
+    """Return a call of transformers' model of the same shape that returns attentions and states."""
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    config = GPT2Config(attn_implementation="eager")
+    model = GPT2LMHeadModel(config).eval().requires_grad_(False)
+
+    def run() -> object:
+        with torch.inference_mode():
+            return model(rows.inputs.ids, output_attentions=True, output_hidden_states=True)
+
+    return run
+
+
+def median_ms(call: Callable[[], object], rounds: int) -> float:
+    """Return the median time of a call after a first one, in ms."""
+    call()
+    times = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - start)
+    return round(statistics.median(times) * 1e3, 1)
+
+
+def peak(name: str) -> int:
+    """Return the peak memory in MiB of a process that traces a long text, weights included."""
+    command = [sys.executable, "-m", "benchmarks.explorer", "--memory", "--shapes", name]
+    _, status, usage = os.wait4(subprocess.Popen(command).pid, 0)
+    if status:
+        sys.exit(f"{' '.join(command)} failed")
+    return round(usage.ru_maxrss / 1024)
+
+
+if __name__ == "__main__":
+    main()
