@@ -7,11 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pellucid.api.shown_trace import ShownTrace, trace_shown
 from pellucid.api.text_verbs import TextVerbs
 from pellucid.config.decoding import DecodingConfig
 from pellucid.errors import UsageError
 from pellucid.explain.rows import Writing
-from pellucid.explain.trace import Trace, TraceSpec, trace
+from pellucid.explain.trace import TraceSpec
 from pellucid.formats.bundle import Bundle
 from pellucid.inference.align import add_alignments
 from pellucid.inference.generate import generate, stream
@@ -203,8 +204,8 @@ class Loaded(TextVerbs):
         parts: Sequence[str] = (),
         layers: Sequence[int] = (),
         top: int = 10,
-    ) -> Trace:
-        """Return every intermediate result of a text; see `pellucid.explain.trace`.
+    ) -> ShownTrace:
+        """Return every intermediate result of a text, which a notebook shows as a page.
 
         text: two texts with a tab between them are a pair. target: what the decoder writes; None
         means what the model itself writes. to, source_language: as in `translate`. max_new:
@@ -214,7 +215,7 @@ class Loaded(TextVerbs):
         Raises: UsageError if the text is empty or too long, or the model lacks what is asked for.
         """
         spec = TraceSpec(tuple(parts), tuple(layers), head, top)
-        return trace(self.bundle, text, spec, Writing(target, to, source_language, max_new))
+        return trace_shown(self.bundle, text, spec, Writing(target, to, source_language, max_new))
 
     def ids(self, text: str, pair: str | None = None) -> list[int]:
         """Return the ids of a text, or of two as one row, as the model reads them.

@@ -30,19 +30,24 @@ class Place {
 
   go(stop: StopId, change: Partial<Pick<Place, "attention" | "head" | "row" | "col">> = {}): void {
     Object.assign(this, change, { stop, cameFrom: this.stop });
-    history.pushState(null, "", this.address);
+    this.keep("pushState");
   }
 
   /** Show the other trace in the same place. */
   show(trace: number): void {
     this.trace = trace;
-    history.replaceState(null, "", this.address);
+    this.keep("replaceState");
   }
 
   select(row: number, col: number): void {
     this.row = row;
     this.col = col;
-    history.replaceState(null, "", this.address);
+    this.keep("replaceState");
+  }
+
+  /** Write the place into the address. A page in a notebook's frame has none of its own. */
+  private keep(how: "pushState" | "replaceState"): void {
+    if (location.protocol !== "about:") history[how](null, "", this.address);
   }
 }
 
