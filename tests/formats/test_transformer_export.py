@@ -19,7 +19,7 @@ from pellucid.inference.translate import translate
 
 SOURCES = {"en-de": ("en", "de"), "zh-en": ("zh", "en")}
 BEAMS = (1, 5)
-NUMBERS = (20, pytest.param(200, marks=[pytest.mark.campaign, pytest.mark.timeout(1800)]))
+NUMBERS = (10, pytest.param(200, marks=[pytest.mark.campaign, pytest.mark.timeout(1800)]))
 """How many sentences of the garden are translated, in one batch."""
 
 

@@ -126,8 +126,9 @@ def test_base_widths(name, tmp_path):
     gc.collect()
     (head,) = model.heads.values()
     actual = head(model(ids, keep, target if both else None))
-    if not both:
-        actual, expected = actual[keep], expected[keep]
+    # After its end a target has no state that counts; M2M-100 gives padding no position there.
+    real = target != PAD if both else keep
+    actual, expected = actual[real], expected[real]
     error, most = float((actual - expected).abs().max()), float(expected.abs().max())
     c = model.config
     print(

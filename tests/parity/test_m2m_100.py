@@ -95,6 +95,7 @@ def test_padding_has_no_position(pad, side, tmp_path):
     assert_close(again(ids, **inputs).last_hidden_state, expected)
 
 
+@torch.no_grad()
 def test_settings_of_a_bare_config(tmp_path):
     """What a file omits has the default of the class."""
     reference = randomize(made())
