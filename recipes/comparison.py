@@ -1,6 +1,6 @@
 """Trainings of variants of one model on the same sentences of the built-in corpus.
 
-Used by depth.py and score_scale.py. Uses one CPU thread and fp32.
+Used by depth.py, score_scale.py and positions.py. Uses one CPU thread and fp32.
 """
 
 import atexit
@@ -16,6 +16,8 @@ import torch
 
 from pellucid import garden
 from pellucid.config.read import merge_settings
+from pellucid.inference.translate import translate
+from pellucid.metrics.translation import bleu
 from pellucid.tasks.catalog import build_task
 from pellucid.training.distribution import World
 from pellucid.training.prepare import PreparedRun, locate_run, prepare_run
@@ -31,6 +33,14 @@ LANGUAGE_MODEL = {
     "data": {"max_length": 32},
     "tokenizer": {"vocab_size": 500},
     "training": {"batch_examples": 8, "schedule": "constant", "warmup": 40, "weight_decay": 0.0},
+}
+TRANSLATOR = {
+    "task": "translation",
+    "size": "tiny",
+    "data": {"source_language": "en", "target_language": "de"},
+    "tokenizer": {"vocab_size": 1000},
+    "model": {"n_encoder_layers": 2, "n_decoder_layers": 2, "dropout": 0.0},
+    "training": {"max_tokens": 768, "schedule": "inverse-sqrt", "rate": 3e-3, "warmup": 100},
 }
 
 
@@ -51,7 +61,7 @@ class Records(Quiet):
 def prepare(settings: Mapping[str, Any], changes: Mapping[str, Any], updates: int) -> PreparedRun:
     """Encode the corpus and train its tokenizer, once for all variants of a model.
 
-    settings: LANGUAGE_MODEL, completed by `changes`.
+    settings: LANGUAGE_MODEL (of English) or TRANSLATOR, completed by `changes`.
     """
     directory = Path(tempfile.mkdtemp(prefix="comparison-"))
     atexit.register(shutil.rmtree, directory, ignore_errors=True)
@@ -84,6 +94,12 @@ def make_trainer(prepared: PreparedRun, model: Mapping[str, Any], seed: int = 1)
     return Trainer(task, prepared.data, config, run, Runtime(reporter=Records()))
 
 
+def fit(trainer: Trainer) -> None:
+    """Train to the last update. Raises: KeyboardInterrupt if a signal stops it."""
+    if trainer.fit().signal is not None:
+        raise KeyboardInterrupt
+
+
 def compute_gradients(trainer: Trainer) -> None:
     """Leave the gradient of the loss of the first batch in each weight's `grad`."""
     micro = next(Stream(trainer.task, trainer.data.train, trainer.config).iterate_from(0))
@@ -100,3 +116,13 @@ def gradient_norm(module: torch.nn.Module) -> float:
 def report(message: str) -> None:
     """Print progress on standard error."""
     print(message, file=sys.stderr, flush=True)
+
+
+def score_translator(trainer: Trainer, n_sentences: int = 200) -> float:
+    """Return the BLEU of greedy translations of test sentences, whose clauses training lacks."""
+    sentences = list(garden.pairs(n_sentences, "en", "de", split="test"))
+    bundle = trainer.task.export(trainer.module.eval())["final"]
+    greedy = replace(bundle.decoding, beam=1)
+    results = translate(bundle, [english for english, _ in sentences], greedy)
+    outputs, references = [best.text for best, *_ in results], [german for _, german in sentences]
+    return bleu(outputs, references, "de").value

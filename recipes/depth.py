@@ -21,6 +21,7 @@ import torch
 from comparison import (
     LANGUAGE_MODEL,
     compute_gradients,
+    fit,
     gradient_norm,
     make_trainer,
     prepare,
@@ -84,7 +85,7 @@ def run(prepared: PreparedRun, variant: str, depth: int) -> Result:
     trainer = make_trainer(prepared, {"norm_place": place, "n_decoder_layers": depth})
     with nullcontext() if is_residual else without_residuals(trainer.module, place):
         norms, spreads = measure_layers(trainer)
-        trainer.fit()
+        fit(trainer)
     loss = trainer.reporter.values("loss")[-1]  # type: ignore[attr-defined]
     report(f"{variant}, {depth} layers: loss {loss:.3f}")
     return Result(variant, depth, loss, norms, spreads)

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from comparison import LANGUAGE_MODEL, compute_gradients, make_trainer, prepare, report
+from comparison import LANGUAGE_MODEL, compute_gradients, fit, make_trainer, prepare, report
 from torch import Tensor, nn
 
 from pellucid.nn.attention import Attention
@@ -81,7 +81,7 @@ def run(prepared: PreparedRun, variant: str, d_head: int) -> Result:
     if scale == "none" and is_large:
         enlarge_queries(trainer.module)
     measured = measure_scores(trainer)
-    trainer.fit()
+    fit(trainer)
     loss = trainer.reporter.values("loss")[-1]  # type: ignore[attr-defined]
     report(f"{variant}, width {d_head}: loss {loss:.3f}")
     return Result(variant, d_head, loss, *measured)

@@ -69,3 +69,27 @@ def test_scores_that_are_not_divided_are_larger_by_the_root_of_the_width(load):
     width = CONFIG.d_model // CONFIG.n_heads
     assert (scores[1] - scores[0] * width**0.5).nan_to_num().abs().max() < 1e-5
     assert (scores[2] - scores[0]).nan_to_num().abs().max() < 1e-5
+
+
+def test_without_positions_an_encoder_permutes_with_its_text(load):
+    model = build(replace(CONFIG, n_encoder_layers=2), seed=0)
+    order = [4, 0, 6, 2, 1, 5, 3]
+
+    def difference():
+        with torch.no_grad():
+            first, second = (model.encoder(ids, Mask()) for ids in (IDS, IDS[:, order]))
+        return float((first[:, order] - second).abs().max())
+
+    assert difference() > 0.1
+    load("positions").remove_positions(model, "encoder")
+    assert difference() < 1e-5
+
+
+def test_exchanged_nouns(load):
+    exchange = load("positions").exchange
+    text = "The jacket is more expensive than the shirt."
+    assert exchange(text, "is", "than") == "The shirt is more expensive than the jacket."
+    german = "Die Jacke ist teurer als das Hemd."
+    assert exchange(german, "ist", "als") == "Das Hemd ist teurer als die Jacke."
+    assert exchange(exchange(german, "ist", "als"), "ist", "als") == german
+    assert exchange("The jackets are cheaper than the shirt.", "is", "than") == ""
