@@ -29,9 +29,11 @@ def loaded():
 
 
 @pytest.fixture(scope="module")
-def server(loaded):
-    model = LiveModel(loaded.bundle, "zh-en")
-    page = render_page(describe_live(loaded.bundle, "zh-en"), live=True)
+def server():
+    """A server with a model of its own: parts that it switches off are not off in `loaded`."""
+    bundle = pellucid.load("zh-en", device="cpu").bundle
+    model = LiveModel(bundle, "zh-en")
+    page = render_page(describe_live(bundle, "zh-en"), live=True)
     with open_server() as server:
         server.site = Site(page, lambda record: respond(model, record))
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
