@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constrain
 JOBS ?= 2
 PAGE_SOURCES := hatch_build.py $(wildcard ui/*.json ui/*.ts ui/app.html) $(shell find ui/src -type f)
 
-.PHONY: venv test lint format demo bench campaign page page-check
+.PHONY: venv test lint format demo bench campaign page page-check screenshots
 
 venv: .venv/dev.stamp .venv/page.stamp
 
@@ -66,3 +66,7 @@ page: .venv/page.stamp
 # Types and unit tests of the explorer's page.
 page-check: .venv/page.stamp
 	$(BIN)/python hatch_build.py check test
+
+# Pictures of the page for the documentation. Needs chromium.
+screenshots: .venv/dev.stamp .venv/page.stamp
+	$(BIN)/python ui/screenshots.py
