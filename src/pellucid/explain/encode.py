@@ -61,9 +61,14 @@ def encode_array(array: np.ndarray, exact: bool = False) -> dict[str, Any]:
     return {
         "dtype": stored.dtype.name,
         "shape": list(array.shape),
-        "data": base64.b64encode(zlib.compress(np.ascontiguousarray(stored).tobytes())).decode(),
+        "data": deflate(stored),
         "error": error,
     }
+
+
+def deflate(array: np.ndarray, level: int = zlib.Z_DEFAULT_COMPRESSION) -> str:
+    """Return the bytes of an array, deflated, in base64."""
+    return base64.b64encode(zlib.compress(np.ascontiguousarray(array).tobytes(), level)).decode()
 
 
 def decode_array(record: Mapping[str, Any]) -> np.ndarray:

@@ -4,14 +4,12 @@ Vectors are whole multiples of a scale for each row. Scores and weights are mult
 step, so that the softmax of the stored scores differs from the stored weights by less than 0.002.
 """
 
-import base64
-import zlib
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from pellucid.explain.encode import encode, encode_array
+from pellucid.explain.encode import deflate, encode, encode_array
 from pellucid.explain.trace import Trace
 
 LIMIT = 2_000_000
@@ -33,6 +31,8 @@ MOST = 2**15 - 1
 """The largest multiple of a step. One less than its negative stands for -inf."""
 LEFT_OUT = ("expanded", "gates")
 """What enters the activation of a feed-forward network."""
+SMALLEST = 9
+"""Level of deflate that gives the fewest bytes."""
 TOP = 200
 """Logits that are stored at each position, of a large vocabulary."""
 
@@ -82,7 +82,7 @@ def _round(array: np.ndarray, step: float) -> dict[str, Any]:
     return {
         "dtype": "int16",
         "shape": list(array.shape),
-        "data": _deflate(stored),
+        "data": deflate(stored, SMALLEST),
         "step": step,
         "error": float(error),
     }
@@ -98,8 +98,8 @@ def _quantize(array: np.ndarray, levels: int) -> dict[str, Any]:
     return {
         "dtype": "int8",
         "shape": list(array.shape),
-        "data": _deflate(multiples),
-        "scales": _deflate(scales.astype("<f4")),
+        "data": deflate(multiples, SMALLEST),
+        "scales": deflate(scales.astype("<f4"), SMALLEST),
         "error": float(error),
     }
 
@@ -118,12 +118,8 @@ def _encode_top(logits: np.ndarray) -> dict[str, Any]:
     return {
         "dtype": "top",
         "shape": list(logits.shape),
-        "data": _deflate(stored),
-        "ids": _deflate(ids.astype("<i4")),
-        "fill": _deflate(fill.astype("<f4")),
+        "data": deflate(stored, SMALLEST),
+        "ids": deflate(ids.astype("<i4"), SMALLEST),
+        "fill": deflate(fill.astype("<f4"), SMALLEST),
         "error": float(np.abs(stored - values).max(initial=0.0)),
     }
-
-
-def _deflate(array: np.ndarray) -> str:
-    return base64.b64encode(zlib.compress(np.ascontiguousarray(array).tobytes(), 9)).decode()

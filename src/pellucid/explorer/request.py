@@ -29,3 +29,8 @@ class TextRequest:
         if self.max_new < 0:
             raise UsageError(f"max_new={self.max_new}: a text continues with 0 tokens or more.")
         return Writing(self.target or None, self.to, self.source_language, self.max_new)
+
+    @property
+    def chosen_head(self) -> str | None:
+        """The head that predicts; None leaves it to the model."""
+        return self.head or None

@@ -38,6 +38,12 @@ class LiveModel:
             self.last = request, read_rows(self.bundle, request.text, request.writing)
         return self.last[1]
 
+    def describe(self, request: TextRequest) -> dict[str, Any]:
+        """Return the content of a page, see `describe_text`, with the request."""
+        rows = self.read(request)
+        content = describe_text(self.bundle, rows, request.chosen_head, self.name, full=self.full)
+        return {**content, "request": asdict(request)}
+
 
 def respond(model: LiveModel, record: object) -> dict[str, Any]:
     """Return the reply to a request: `{"ask": "trace", "text": {"text": "The cat sleeps."}}`.
@@ -61,24 +67,18 @@ class AboutText:
 
     text: TextRequest
 
-    @property
-    def head(self) -> str | None:
-        """The head that predicts; None for a model with one."""
-        return self.text.head or None
-
 
 def _trace(model: LiveModel, record: Record) -> dict[str, Any]:
-    """Return the content of a page, see `describe_text`, with the request."""
-    about = build(AboutText, record, WHERE)
-    rows = model.read(about.text)
-    content = describe_text(model.bundle, rows, about.head, model.name, full=model.full)
-    return {**content, "request": asdict(about.text)}
+    """Return the content of a page, see `LiveModel.describe`."""
+    return model.describe(build(AboutText, record, WHERE).text)
 
 
 def _effects(model: LiveModel, record: Record) -> dict[str, Any]:
     """Return what changes without each head, each sublayer, and positions."""
     about = build(AboutText, record, WHERE)
-    return {"effects": describe_effects(model.bundle, model.read(about.text), about.head)}
+    return {
+        "effects": describe_effects(model.bundle, model.read(about.text), about.text.chosen_head)
+    }
 
 
 def _order(model: LiveModel, record: Record) -> dict[str, Any]:
@@ -98,7 +98,7 @@ def _off(model: LiveModel, record: Record) -> dict[str, Any]:
     about, parts = _read_off(record)
     rows = model.read(about.text)
     switches = find_switches(model.bundle.model, parts, rows)
-    changed = measure_group(model.bundle, rows, switches, about.head)
+    changed = measure_group(model.bundle, rows, switches, about.text.chosen_head)
     positions = [asdict(position) for position in changed.prediction.positions]
     return {**describe_effect(changed.effect), "positions": positions}
 
