@@ -4,7 +4,8 @@ import html
 import sys
 import tempfile
 import webbrowser
-from dataclasses import asdict, dataclass, field
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -12,10 +13,9 @@ from pathlib import Path
 from pellucid.errors import UsageError
 from pellucid.explain.rows import Writing
 from pellucid.explain.trace import Trace, TraceSpec, trace
-from pellucid.explorer.content import DISTRIBUTIONS
 from pellucid.explorer.page import render_page
 from pellucid.explorer.request import TextRequest
-from pellucid.explorer.respond import LiveModel, respond
+from pellucid.explorer.respond import LiveModel
 from pellucid.files import atomic_write
 from pellucid.formats.bundle import Bundle
 
@@ -39,13 +39,7 @@ class ShownTrace(Trace):
                 " and layers."
             )
         model, request = self.query
-        text = asdict(request)
-        content = respond(model, {"ask": "trace", "text": text})
-        prediction = content["trace"]["prediction"]
-        has_effects = prediction is not None and prediction["reading"] in DISTRIBUTIONS
-        for ask in ("effects", "order", "search") if has_effects else ("order", "search"):
-            content |= respond(model, {"ask": ask, "text": text})
-        return render_page(content)
+        return render_page(model.describe_all(request, lambda n: nullcontext()))
 
     def save_html(self, path: str | Path) -> None:
         """Write the page. Raises: UsageError as `page`; ResourceError if the disk is full."""

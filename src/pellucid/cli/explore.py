@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,6 @@ from pellucid.cli.parse import positional
 from pellucid.errors import UsageError
 
 if TYPE_CHECKING:
-    from pellucid.explorer.request import TextRequest
     from pellucid.explorer.respond import LiveModel
 
 MAX_PAGE = 25_000_000
@@ -172,29 +172,12 @@ def _open(path: str, options: Options, name: str = "") -> "LiveModel":
 
 def _describe(model: "LiveModel", options: Options, text: str) -> dict[str, Any]:
     """Return what the page shows of one text in one model."""
-    from pellucid.explorer.content import DISTRIBUTIONS
+    from pellucid.cli.evaluate_translations import progress
     from pellucid.explorer.request import TextRequest
-    from pellucid.explorer.respond import respond
 
     names = ("target", "to", "source_language", "head", "max_new")
-    request = {"text": text, **{name: getattr(options, name) for name in names}}
-    content = respond(model, {"ask": "trace", "text": request})
-    prediction = content["trace"]["prediction"]
-    has_distribution = prediction and prediction["reading"] in DISTRIBUTIONS
-    if has_distribution and options.html and not options.no_ablation:
-        content["effects"] = _measure(model, TextRequest(**request))
-    if options.html:  # a live page would wait for these
-        content |= respond(model, {"ask": "order", "text": request})
-        content |= respond(model, {"ask": "search", "text": request})
-    return content
-
-
-def _measure(model: "LiveModel", request: "TextRequest") -> list[dict[str, Any]]:
-    """Return what changes without each part of the model, with a progress bar."""
-    from pellucid.cli.evaluate_translations import progress
-    from pellucid.explorer.content import describe_effects
-    from pellucid.explorer.parts_off import list_parts
-
-    rows, head = model.read(request), request.head or None
-    with progress("switching parts off", len(list_parts(model.bundle.model))) as advance:
-        return describe_effects(model.bundle, rows, head, advance)
+    request = TextRequest(text=text, **{name: getattr(options, name) for name in names})
+    if not options.html:  # the live page asks for the rest when it is wanted
+        return model.describe(request)
+    bar = None if options.no_ablation else partial(progress, "switching parts off")
+    return model.describe_all(request, bar)

@@ -1,6 +1,7 @@
 """Answers to what a live page asks: a request as JSON values in, the reply as JSON values out."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -8,15 +9,22 @@ from pellucid.config.read import build
 from pellucid.errors import UsageError
 from pellucid.explain.ablation import measure_group, switched_off
 from pellucid.explain.rows import Rows, read_rows
-from pellucid.explorer.content import describe_effect, describe_effects, describe_text
+from pellucid.explorer.content import (
+    DISTRIBUTIONS,
+    describe_effect,
+    describe_effects,
+    describe_text,
+)
 from pellucid.explorer.order import describe_order
-from pellucid.explorer.parts_off import OffPart, find_switches, is_bound, read_parts
+from pellucid.explorer.parts_off import OffPart, find_switches, is_bound, list_parts, read_parts
 from pellucid.explorer.request import TextRequest
 from pellucid.explorer.search import describe_search
 from pellucid.formats.bundle import Bundle
 
 WHERE = "the request"
 Record = Mapping[str, Any]
+Bar = Callable[[int], AbstractContextManager[Callable[[int], None] | None]]
+"""Opens a progress bar of so many steps."""
 
 
 @dataclass
@@ -43,6 +51,22 @@ class LiveModel:
         rows = self.read(request)
         content = describe_text(self.bundle, rows, request.chosen_head, self.name, full=self.full)
         return {**content, "request": asdict(request)}
+
+    def describe_all(self, request: TextRequest, bar: Bar | None = None) -> dict[str, Any]:
+        """Return the content of a page that cannot ask for more.
+
+        bar: given the number of parts that are switched off in turn, a context whose value is
+        called with the number of those that are done; None: without what parts change.
+        """
+        content, rows = self.describe(request), self.read(request)
+        prediction = content["trace"]["prediction"]
+        if bar is not None and prediction is not None and prediction["reading"] in DISTRIBUTIONS:
+            with bar(len(list_parts(self.bundle.model))) as advance:
+                head = request.chosen_head
+                content["effects"] = describe_effects(self.bundle, rows, head, advance)
+        content["order"] = describe_order(self.bundle, rows)
+        content["search"] = describe_search(self.bundle, rows, request.writing)
+        return content
 
 
 def respond(model: LiveModel, record: object) -> dict[str, Any]:
