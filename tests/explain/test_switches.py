@@ -11,12 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-import pellucid
 from nn.samples import SMALL
 from pellucid.errors import UsageError
 from pellucid.explain.ablation import Switch, measure_effects, measure_group, switched_off
 from pellucid.explain.outputs import log_probabilities
-from pellucid.explain.rows import Writing, read_rows
 from pellucid.explain.switches import (
     layer_switches,
     list_sublayers,
@@ -26,18 +24,6 @@ from pellucid.explain.switches import (
 from pellucid.inference.logits import Inputs, logits
 from pellucid.nn.model import Transformer
 from pellucid.taps import record
-
-TEXT = "猫追狗。"
-
-
-@pytest.fixture(scope="module")
-def bundle():
-    return pellucid.load("zh-en", device="cpu").bundle
-
-
-@pytest.fixture(scope="module")
-def rows(bundle):
-    return read_rows(bundle, TEXT, Writing())
 
 
 def without(bundle, rows, group):

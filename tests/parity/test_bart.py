@@ -7,6 +7,7 @@ import torch
 import transformers
 
 from parity.classes import logits_of
+from parity.encoder_decoder import SIZES
 from parity.peer import (
     IDS,
     KEEP,
@@ -20,14 +21,7 @@ from pellucid.formats.huggingface import PublishedModel
 from pellucid.nn.heads import pool_states
 
 CONFIG: dict[str, Any] = {
-    "vocab_size": 50,
-    "d_model": 8,
-    "encoder_layers": 2,
-    "decoder_layers": 3,
-    "encoder_attention_heads": 2,
-    "decoder_attention_heads": 2,
-    "encoder_ffn_dim": 16,
-    "decoder_ffn_dim": 16,
+    **SIZES,
     "max_position_embeddings": 20,
     "pad_token_id": 1,
     "eos_token_id": 2,

@@ -11,10 +11,8 @@ import torch
 import transformers
 
 import pellucid
-from parity.classes import logits_of
+from parity.encoder_decoder import SIZES, Pair
 from parity.peer import (
-    IDS,
-    KEEP,
     assert_close,
     check_both_ways,
     check_texts,
@@ -26,39 +24,23 @@ from parity.peer import (
 from pellucid.config.model import ModelConfig
 from pellucid.decoding.search import SpecialIds
 from pellucid.errors import ConfigError
-from pellucid.formats.huggingface import PublishedModel, open_published
+from pellucid.formats.huggingface import open_published
 from text.published.samples import m2m
 
 PAD, END, LANGUAGE = 1, 2, 40
 CONFIG: dict[str, Any] = {
-    "vocab_size": 50,
-    "d_model": 8,
-    "encoder_layers": 2,
-    "decoder_layers": 3,
-    "encoder_attention_heads": 2,
-    "decoder_attention_heads": 2,
-    "encoder_ffn_dim": 16,
-    "decoder_ffn_dim": 16,
-    "max_position_embeddings": 40,
+    **SIZES,
     "pad_token_id": PAD,
     "eos_token_id": END,
     "decoder_start_token_id": END,
 }
 TARGET = torch.tensor([[END, LANGUAGE, 9, 7], [END, LANGUAGE, 4, 6], [END, LANGUAGE, 5, 8]])
+PAIR = Pair(TARGET)
 
 
 def made(**changes: Any) -> Any:
     config = transformers.M2M100Config(**{**CONFIG, **changes})
     return transformers.M2M100ForConditionalGeneration(config)
-
-
-def outputs(reference) -> dict[str, torch.Tensor]:
-    actual = reference(IDS, attention_mask=KEEP.long(), decoder_input_ids=TARGET)
-    return logits_of(reference, actual, KEEP)
-
-
-def compute_logits(published: PublishedModel, head: str) -> torch.Tensor:
-    return published.model.heads[head](published.model(IDS, KEEP, TARGET))
 
 
 @pytest.mark.parametrize(
@@ -71,7 +53,7 @@ def compute_logits(published: PublishedModel, head: str) -> torch.Tensor:
     ids=str,
 )
 def test_the_head(changes, tmp_path):
-    check_both_ways(made(**changes), tmp_path, outputs, compute_logits)
+    check_both_ways(made(**changes), tmp_path, PAIR.outputs, PAIR.compute_logits)
 
 
 @torch.no_grad()
@@ -106,7 +88,7 @@ def test_settings_of_a_bare_config(tmp_path):
         del config[name]
     path.write_text(json.dumps(config))
     published = open_published(tmp_path)
-    assert_close(compute_logits(published, "lm"), outputs(reference)["lm"])
+    assert_close(PAIR.compute_logits(published, "lm"), PAIR.outputs(reference)["lm"])
     assert published.model.config.attention_dropout == 0.1
 
 

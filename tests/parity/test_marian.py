@@ -8,7 +8,7 @@ import torch
 import transformers
 from safetensors.torch import load_file, save_file
 
-from parity.classes import logits_of
+from parity.encoder_decoder import SIZES, Pair
 from parity.peer import (
     IDS,
     KEEP,
@@ -21,19 +21,11 @@ from parity.peer import (
 )
 from pellucid.decoding.search import SpecialIds
 from pellucid.errors import ConfigError
-from pellucid.formats.huggingface import PublishedModel, open_published, write_published
+from pellucid.formats.huggingface import open_published, write_published
 
 PAD, END = 1, 2
 CONFIG: dict[str, Any] = {
-    "vocab_size": 50,
-    "d_model": 8,
-    "encoder_layers": 2,
-    "decoder_layers": 3,
-    "encoder_attention_heads": 2,
-    "decoder_attention_heads": 2,
-    "encoder_ffn_dim": 16,
-    "decoder_ffn_dim": 16,
-    "max_position_embeddings": 40,
+    **SIZES,
     "activation_function": "swish",
     "scale_embedding": True,
     "pad_token_id": PAD,
@@ -42,6 +34,7 @@ CONFIG: dict[str, Any] = {
     "forced_eos_token_id": None,
 }
 TARGET = torch.tensor([[PAD, 9, 7, 3], [PAD, 4, 6, 2], [PAD, 5, 8, 9]])
+PAIR = Pair(TARGET)
 VOCABULARIES: dict[str, dict[str, Any]] = {
     "shared": {},
     "separate": {"share_encoder_decoder_embeddings": False, "decoder_vocab_size": 30},
@@ -60,23 +53,17 @@ def made(**changes: Any) -> Any:
     return transformers.MarianMTModel(transformers.MarianConfig(**{**CONFIG, **changes}))
 
 
-def outputs(reference) -> dict[str, torch.Tensor]:
-    actual = reference(IDS, attention_mask=KEEP.long(), decoder_input_ids=TARGET)
-    return logits_of(reference, actual, KEEP)
-
-
-def compute_logits(published: PublishedModel, head: str) -> torch.Tensor:
-    return published.model.heads[head](published.model(IDS, KEEP, TARGET))
-
-
 @pytest.mark.parametrize("vocabularies", VOCABULARIES.values(), ids=VOCABULARIES)
 def test_every_vocabulary(vocabularies, tmp_path):
-    check_both_ways(made(**vocabularies), tmp_path, outputs, compute_logits)
+    check_both_ways(made(**vocabularies), tmp_path, PAIR.outputs, PAIR.compute_logits)
 
 
 def test_settings_of_a_bare_config(tmp_path):
     check_both_ways(
-        made(scale_embedding=False, activation_function="gelu"), tmp_path, outputs, compute_logits
+        made(scale_embedding=False, activation_function="gelu"),
+        tmp_path,
+        PAIR.outputs,
+        PAIR.compute_logits,
     )
 
 
@@ -115,7 +102,7 @@ def test_files_of_older_versions(tmp_path):
         tensors[f"model.{side}.embed_positions.weight"] = torch.zeros(40, 8)
     tensors["lm_head.weight"] = shared.clone()
     save_file(tensors, tmp_path / "model.safetensors", metadata={"format": "pt"})
-    assert_close(compute_logits(open_published(tmp_path), "lm"), outputs(reference)["lm"])
+    assert_close(PAIR.compute_logits(open_published(tmp_path), "lm"), PAIR.outputs(reference)["lm"])
     for side in ("encoder", "decoder"):
         del tensors[f"model.{side}.embed_tokens.weight"]
     tensors["lm_head.weight"] += 0.1
@@ -123,7 +110,7 @@ def test_files_of_older_versions(tmp_path):
     config = json.loads((tmp_path / "config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps({**config, "tie_word_embeddings": False}))
     reference.lm_head.weight = torch.nn.Parameter(tensors["lm_head.weight"])
-    assert_close(compute_logits(open_published(tmp_path), "lm"), outputs(reference)["lm"])
+    assert_close(PAIR.compute_logits(open_published(tmp_path), "lm"), PAIR.outputs(reference)["lm"])
 
 
 def test_same_translations(tmp_path):

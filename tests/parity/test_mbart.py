@@ -8,6 +8,7 @@ import transformers
 from transformers.models.mbart.modeling_mbart import shift_tokens_right
 
 from parity.classes import logits_of
+from parity.encoder_decoder import SIZES
 from parity.peer import (
     IDS,
     KEEP,
@@ -26,15 +27,7 @@ from pellucid.nn.heads import pool_states
 
 PAD, END, LANGUAGE = 1, 2, 40
 CONFIG: dict[str, Any] = {
-    "vocab_size": 50,
-    "d_model": 8,
-    "encoder_layers": 2,
-    "decoder_layers": 3,
-    "encoder_attention_heads": 2,
-    "decoder_attention_heads": 2,
-    "encoder_ffn_dim": 16,
-    "decoder_ffn_dim": 16,
-    "max_position_embeddings": 40,
+    **SIZES,
     "scale_embedding": True,
     "pad_token_id": PAD,
     "eos_token_id": END,

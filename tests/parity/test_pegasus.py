@@ -7,7 +7,7 @@ import torch
 import transformers
 from safetensors.torch import load_file, save_file
 
-from parity.classes import logits_of
+from parity.encoder_decoder import SIZES, Pair
 from parity.peer import (
     IDS,
     KEEP,
@@ -21,19 +21,11 @@ from parity.peer import (
 )
 from pellucid.decoding.search import SpecialIds
 from pellucid.errors import ConfigError, VerificationError
-from pellucid.formats.huggingface import PublishedModel, open_published
+from pellucid.formats.huggingface import open_published
 
 PAD, END = 0, 2
 CONFIG: dict[str, Any] = {
-    "vocab_size": 50,
-    "d_model": 8,
-    "encoder_layers": 2,
-    "decoder_layers": 3,
-    "encoder_attention_heads": 2,
-    "decoder_attention_heads": 2,
-    "encoder_ffn_dim": 16,
-    "decoder_ffn_dim": 16,
-    "max_position_embeddings": 40,
+    **SIZES,
     "activation_function": "relu",
     "scale_embedding": True,
     "pad_token_id": PAD,
@@ -42,20 +34,12 @@ CONFIG: dict[str, Any] = {
     "forced_eos_token_id": None,
 }
 TARGET = torch.tensor([[PAD, 9, 7, 3], [PAD, 4, 6, 2], [PAD, 5, 8, 9]])
+PAIR = Pair(TARGET)
 
 
 def made(**changes: Any) -> Any:
     config = transformers.PegasusConfig(**{**CONFIG, **changes})
     return transformers.PegasusForConditionalGeneration(config)
-
-
-def outputs(reference) -> dict[str, torch.Tensor]:
-    actual = reference(IDS, attention_mask=KEEP.long(), decoder_input_ids=TARGET)
-    return logits_of(reference, actual, KEEP)
-
-
-def compute_logits(published: PublishedModel, head: str) -> torch.Tensor:
-    return published.model.heads[head](published.model(IDS, KEEP, TARGET))
 
 
 @pytest.mark.parametrize(
@@ -68,7 +52,7 @@ def compute_logits(published: PublishedModel, head: str) -> torch.Tensor:
     ids=str,
 )
 def test_the_head(changes, tmp_path):
-    check_both_ways(made(**changes), tmp_path, outputs, compute_logits)
+    check_both_ways(made(**changes), tmp_path, PAIR.outputs, PAIR.compute_logits)
 
 
 @torch.no_grad()
