@@ -1,6 +1,6 @@
 """Trainings of variants of one model on the same sentences of the built-in corpus.
 
-Used by depth.py, score_scale.py and positions.py. Uses one CPU thread and fp32.
+Used by depth.py, score_scale.py, positions.py and head_split.py. Uses one CPU thread and fp32.
 """
 
 import atexit

@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from pellucid.config.model import ModelConfig
+from pellucid.families.sizes import SIZES
 from pellucid.nn.masks import Mask, MaskTensors
-from pellucid.nn.model import build
+from pellucid.nn.model import Transformer, build
 from pellucid.taps import record
 
 RECIPES = Path(__file__).parents[2] / "recipes"
@@ -93,3 +94,17 @@ def test_exchanged_nouns(load):
     assert exchange(german, "ist", "als") == "Das Hemd ist teurer als die Jacke."
     assert exchange(exchange(german, "ist", "als"), "ist", "als") == german
     assert exchange("The jackets are cheaper than the shirt.", "is", "than") == ""
+
+
+def test_splitting_before_the_projection_saves_weights(load):
+    tiny = replace(SIZES["tiny"].config, vocab_size=1000, n_encoder_layers=2, n_decoder_layers=2)
+    counts = {}
+    for name, changes in load("head_split").VARIANTS.items():
+        with torch.device("meta"):
+            counts[name] = sum(
+                p.numel() for p in Transformer(replace(tiny, **changes)).parameters()
+            )
+    attentions, matrices = 6, 3  # q, k and v of 2 encoder layers, and twice of 2 decoder layers
+    saved = attentions * matrices * tiny.d_model**2 * (1 - 1 / tiny.n_heads)
+    assert counts["after"] - counts["before"] == saved
+    assert counts["before, wider"] == pytest.approx(counts["after"], rel=1e-3)
