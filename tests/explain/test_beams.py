@@ -60,13 +60,44 @@ def test_each_step_keeps_a_beam_of_the_candidates(nodes):
 
 
 def test_log_probabilities_are_those_of_forced_decoding(model, nodes):
-    source = torch.tensor([model.ids(TEXT)])
     for i in range(0, len(nodes), 7):
-        ids = ids_of(nodes, i)
-        read = torch.tensor([[model.bundle.special_ids.start, *ids[:-1]]])
-        log_probs = model.logits(source, target_ids=read)[0].log_softmax(-1)
-        total = sum(float(log_probs[t, token]) for t, token in enumerate(ids))
-        assert nodes[i].log_prob == pytest.approx(total, abs=1e-4)
+        log_prob = force_decode(model, ids_of(nodes, i))
+        assert nodes[i].log_prob == pytest.approx(log_prob, abs=1e-4)
+
+
+def force_decode(model, ids):
+    """The log-probability of ids, from one pass over them."""
+    read = torch.tensor([[model.bundle.special_ids.start, *ids[:-1]]])
+    log_probs = model.logits(torch.tensor([model.ids(TEXT)]), target_ids=read)[0].log_softmax(-1)
+    return sum(float(log_probs[t, token]) for t, token in enumerate(ids))
+
+
+@pytest.mark.parametrize("step", [0, 2])
+def test_a_text_that_begins_as_a_reader_chose(model, nodes, step):
+    """A dropped text is continued; the search's own texts are those of `prefix` of `translate`."""
+    dropped = next(i for i, n in enumerate(nodes) if (n.step, n.fate) == (step, "pruned"))
+    prefix = ids_of(nodes, dropped)
+    forced = log_beams(model.bundle, model.ids(TEXT), DecodingConfig(beam=BEAM), prefix)
+    assert tuple(node.token for node in forced[: step + 1]) == prefix
+    assert forced[step].log_prob == pytest.approx(nodes[dropped].log_prob, abs=1e-5)
+    assert all(node.step > step for node in forced[step + 1 :])
+    ended = {ids_of(forced, i): node for i, node in enumerate(forced) if node.fate == "ended"}
+    text = model.bundle.tokenizers.target.decode_output(prefix)
+    settings = {**vars(DecodingConfig(beam=BEAM)), "n_best": BEAM}
+    (expected,) = model.translate([TEXT], **settings, prefix=text)
+    assert {(*each.ids, model.bundle.special_ids.end) for each in expected} <= set(ended)
+    best = max(ended.values(), key=lambda node: node.score)
+    assert best.is_best
+    log_prob = force_decode(model, ids_of(forced, forced.index(best)))
+    assert best.log_prob == pytest.approx(log_prob, abs=1e-4)
+
+
+def test_a_prefix_that_cannot_be_continued(model):
+    end = model.bundle.special_ids.end
+    config = DecodingConfig(max_length=9)
+    for prefix, message in (((end,), "finished"), ((5,) * 9, "no room"), ((10**6,), "knows")):
+        with pytest.raises(UsageError, match=message):
+            log_beams(model.bundle, model.ids(TEXT), config, prefix)
 
 
 def test_only_a_beam_search_is_a_tree(model):

@@ -10,7 +10,7 @@ import torch
 
 import pellucid
 from pellucid.errors import UsageError
-from pellucid.explain.order import can_reorder, measure_order
+from pellucid.explain.order import can_reorder, find_order, measure_order, turn_around
 from pellucid.explain.rows import Writing, read_rows
 from pellucid.explain.trace import TraceSpec, trace_rows
 
@@ -26,15 +26,16 @@ def rows(model):
 
 
 def test_without_positions_the_order_is_lost(model, rows):
-    effect = measure_order(model.bundle, rows, has_positions=False)
+    effect = measure_order(model.bundle, rows, turn_around(rows), has_positions=False)
     assert effect.largest < 1e-4
     assert np.abs(effect.distances).max() < 1e-9
     assert effect.distances.shape == (len(effect.names), len(rows.source.tokens))
 
 
 def test_with_positions_it_is_not(model, rows):
-    effect = measure_order(model.bundle, rows, has_positions=True)
     other = read_rows(model.bundle, "狗追猫", Writing())
+    assert find_order(rows, other) == turn_around(rows)
+    effect = measure_order(model.bundle, rows, turn_around(rows), has_positions=True)
     pieces = [token.piece for token in rows.source.tokens]
     assert [pieces[i] for i in effect.order] == [token.piece for token in other.source.tokens]
     # The second run is the trace of the other text.
@@ -59,5 +60,14 @@ def test_torchs_encoder_forgets_the_order_too():
 def test_a_text_without_a_direction_is_refused(model):
     rows = read_rows(model.bundle, "狗", Writing())
     assert not can_reorder(model.bundle, rows)
-    with pytest.raises(UsageError, match="turned around"):
-        measure_order(model.bundle, rows, has_positions=True)
+    with pytest.raises(UsageError, match="same order"):
+        measure_order(model.bundle, rows, turn_around(rows), has_positions=True)
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [("狗追狗", "Only the first has '猫'"), ("猫追狗和鱼", "Only the second has '和'")],
+)
+def test_other_words_are_no_other_order(model, rows, other, message):
+    with pytest.raises(UsageError, match=message):
+        find_order(rows, read_rows(model.bundle, other, Writing()))

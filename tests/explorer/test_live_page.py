@@ -126,6 +126,39 @@ def check_title(page, loaded, effect):
     assert f"{after:.2f}" in page.locator("h1").inner_text()
 
 
+def test_the_search_and_the_order_are_asked_for(page, loaded):
+    read(page, TEXT)
+    page.locator("nav.path a", has_text="The search").click()
+    page.locator("h1", has_text="has the best score").wait_for()
+    best = loaded.translate([TEXT])[0].text
+    assert f"“{best}” has" in page.locator("h1").inner_text()
+    page.get_by_label("Texts kept").select_option("2")
+    page.locator("aside", has_text="The 2 most probable").wait_for()
+    dropped = page.locator(".tree button.pruned").first
+    dropped.click()
+    name = dropped.inner_text()
+    assert "2 others were more probable" in page.locator("h1").inner_text()
+    page.get_by_role("button", name="Go on from this text").click()
+    page.locator("h1", has_text="is the best text that begins as you chose").wait_for()
+    assert f"“{name}" in page.locator("h1").inner_text()
+    assert page.locator(".tree button.forced").all_inner_texts() == [name]
+    (free,) = loaded.translate([TEXT], beam=2)
+    assert f"the search chose “{free.text}”" in page.locator("aside").inner_text()
+    assert not violations(page)
+    page.get_by_role("button", name="Let the model choose again").click()
+    page.locator("h1", has_text="has the best score").wait_for()
+    page.locator("nav.path a", has_text="Why positions").click()
+    page.locator("aside p", has_text="order “。 狗").wait_for()
+    page.get_by_label("The same words").fill("狗睡觉。")
+    page.get_by_role("button", name="Compare").click()
+    assert "have different tokens" in page.get_by_role("alert").inner_text()
+    page.get_by_label("The same words").fill("狗追猫。")
+    page.get_by_role("button", name="Compare").click()
+    page.locator("aside p", has_text="order “狗").wait_for()
+    assert page.get_by_role("alert").count() == 0
+    assert not violations(page)
+
+
 def test_every_part_is_measured_when_asked(page, loaded):
     read(page, TEXT)
     page.locator("nav.path a", has_text="Switch things off").click()

@@ -10,8 +10,10 @@ from dataclasses import replace
 import pytest
 
 import pellucid
+from explain.zoo import MODELS
 from pellucid.errors import ConfigError, UsageError
 from pellucid.explain.ablation import Switch, measure_group
+from pellucid.explain.beams import log_beams
 from pellucid.explain.encode import decode
 from pellucid.explain.switches import layer_switches, position_switches
 from pellucid.explorer.live import describe_live
@@ -69,11 +71,49 @@ def test_the_last_text_is_written_once(model, monkeypatch):
         ({"ask": "trace", "text": {"text": 3}}, "text is 3, but must be text"),
         ({"ask": "trace", "text": {"txt": TEXT}}, "Did you mean text?"),
         ({"ask": "trace", "text": {"text": TEXT}, "layers": 3}, "'layers'"),
+        ({"ask": "search", "text": {"text": TEXT}, "search": {"beam": 11}}, "1 to 10"),
     ],
 )
 def test_a_bad_request_is_an_error_in_words(model, record, message):
     with pytest.raises((UsageError, ConfigError), match=message):
         respond(model, record)
+
+
+def test_a_search_with_the_settings_of_a_reader(model, loaded):
+    ask = {"ask": "search", "text": {"text": TEXT}}
+    free = respond(model, ask)["search"]
+    assert (free["beam"], free["forced"]) == (loaded.bundle.decoding.beam, 0)
+    assert best_text(free) == loaded.translate([TEXT])[0].text
+    greedy = respond(model, {**ask, "search": {"beam": 1}})["search"]
+    assert best_text(greedy) == loaded.translate([TEXT], beam=1)[0].text
+    dropped = next(node for node in free["nodes"] if node["fate"] == "pruned")
+    forced = respond(model, {**ask, "search": {"prefix": [dropped["id"]]}})["search"]
+    nodes = log_beams(loaded.bundle, loaded.ids(TEXT), None, [dropped["id"]])
+    assert [node["log_prob"] for node in forced["nodes"]] == [node.log_prob for node in nodes]
+    assert best_text(forced).startswith(dropped["text"])
+
+
+def best_text(search):
+    return [node["text"] for node in search["nodes"] if node["is_best"]][-1]
+
+
+def test_a_decoder_alone_searches_among_continuations(tmp_path):
+    shown = MODELS["gpt-2"](tmp_path)
+    gpt = pellucid.load(shown.directory, device="cpu")
+    text = {"text": shown.text, "max_new": 4}
+    ask = {"ask": "search", "text": text, "search": {"beam": 3}}
+    search = respond(LiveModel(gpt.bundle, "gpt-2"), ask)["search"]
+    (expected,) = gpt.generate([shown.text], method="beam", beam=3, max_length=4)
+    assert best_text(search) == expected.text
+
+
+def test_another_order_of_the_words(model):
+    ask = {"ask": "order", "text": {"text": "猫追狗"}}
+    backwards = respond(model, ask)["order"]
+    assert backwards == respond(model, {**ask, "other": "狗追猫"})["order"]
+    assert [token["piece"] for token in backwards["tokens"]][-1] == "</s>"
+    with pytest.raises(UsageError, match="different tokens"):
+        respond(model, {**ask, "other": "狗睡觉"})
 
 
 CROSS = "decoder.layers.1.cross"

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from pellucid.config.read import build
@@ -15,10 +15,10 @@ from pellucid.explorer.content import (
     describe_effects,
     describe_text,
 )
-from pellucid.explorer.order import describe_order
+from pellucid.explorer.order import compare_orders, describe_order
 from pellucid.explorer.parts_off import OffPart, find_switches, is_bound, list_parts, read_parts
 from pellucid.explorer.request import TextRequest
-from pellucid.explorer.search import describe_search
+from pellucid.explorer.search import SearchSettings, describe_search, search_again
 from pellucid.formats.bundle import Bundle
 
 WHERE = "the request"
@@ -105,16 +105,34 @@ def _effects(model: LiveModel, record: Record) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True)
+class AboutTexts(AboutText):
+    """A request about a text and another one."""
+
+    other: str = ""
+
+
+@dataclass(frozen=True)
+class AboutSearch(AboutText):
+    """A request for a search."""
+
+    search: SearchSettings = field(default_factory=SearchSettings)
+
+
 def _order(model: LiveModel, record: Record) -> dict[str, Any]:
-    """Return what the order of the tokens changes; None if nothing can be said."""
-    about = build(AboutText, record, WHERE)
-    return {"order": describe_order(model.bundle, model.read(about.text))}
+    """Return what the order of the tokens changes; without `other`, the text is turned around."""
+    about = build(AboutTexts, record, WHERE)
+    rows = model.read(about.text)
+    writing = replace(about.text.writing, target="", max_new=0)  # only what is read counts
+    other = read_rows(model.bundle, about.other, writing) if about.other.strip() else None
+    return {"order": compare_orders(model.bundle, rows, other)}
 
 
 def _search(model: LiveModel, record: Record) -> dict[str, Any]:
-    """Return what the beam search considered; None if there was none."""
-    text = build(AboutText, record, WHERE).text
-    return {"search": describe_search(model.bundle, model.read(text), text.writing)}
+    """Return what a beam search with the settings of `search` considers."""
+    about = build(AboutSearch, record, WHERE)
+    text = about.text
+    return {"search": search_again(model.bundle, text.text, text.writing, about.search)}
 
 
 def _off(model: LiveModel, record: Record) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-import type { SearchNode } from "../trace/types";
+import type { Search, SearchNode } from "../trace/types";
 
 /** Where each node stands: its step, and its rank among those of its step, the most probable first. */
 export function placeNodes(nodes: readonly SearchNode[]): { column: number; row: number }[] {
@@ -14,4 +14,9 @@ export function chainOf(nodes: readonly SearchNode[], i: number): number[] {
   const chain: number[] = [];
   for (let each = i; each >= 0; each = nodes[each].parent) chain.push(each);
   return chain;
+}
+
+/** The end of the best text. */
+export function bestOf({ nodes }: Search): number {
+  return nodes.findLastIndex((node) => node.is_best);
 }

@@ -2,16 +2,11 @@ import { place } from "../state/place.svelte";
 import { linkSecond } from "../trace/comparison";
 import { firstAttention, firstRow } from "../trace/first";
 import { readTrace, type Trace } from "../trace/trace";
-import type { Content, HeadEffect, LiveFacts, TextRequest } from "../trace/types";
+import type { Content, LiveFacts, TextRequest } from "../trace/types";
 import { t } from "../text/language.svelte";
 import { stopsOf } from "../views/stops";
 import { ask, messageOf } from "./ask";
-import { Switches } from "./switches.svelte";
-
-/** Numbers that a live page asks for after the trace. */
-class Measured {
-  effects = $state.raw<readonly HeadEffect[]>([]);
-}
+import { LiveText } from "./liveText.svelte";
 
 /** What the page shows, and in a live page what it asks the model. */
 class Session {
@@ -23,11 +18,6 @@ class Session {
   request = $state<TextRequest>({ text: "", target: "", to: "", source_language: "", head: "", max_new: 8 });
   loading = $state(false);
   error = $state("");
-  private measured = new Measured();
-  /** What the trace answers. */
-  private answered: TextRequest | null = null;
-  /** Null in a file. */
-  switches = $state.raw<Switches | null>(null);
 
   async start(content: Content): Promise<void> {
     this.name = content.name;
@@ -43,26 +33,13 @@ class Session {
     await this.wait(async () => this.open(await ask<Content>("trace", this.request)));
   }
 
-  /** Measure what each head and sublayer does, once for each text. */
-  async measureParts(): Promise<void> {
-    const { measured, answered } = this;
-    if (!this.facts || !answered || measured.effects.length || this.loading) return;
-    await this.wait(async () => {
-      measured.effects = (await ask<{ effects: HeadEffect[] }>("effects", answered)).effects;
-    });
-  }
-
   private async open(content: Content): Promise<void> {
-    this.measured = new Measured();
-    this.measured.effects = content.effects ?? [];
-    const trace = await readTrace(content, this.measured);
+    const trace = await readTrace(content);
     await linkSecond(trace, content);
     if (trace.comparison) place.stop = "compare";
     if (content.request) {
-      this.answered = content.request;
       this.request = { ...content.request };
-      trace.isLive = this.facts !== null;
-      this.switches = this.facts && new Switches(content.request, this.facts.writes);
+      trace.live = this.facts && new LiveText(content.request, this.facts.writes);
     }
     if (!trace.attentions.includes(place.attention)) place.attention = firstAttention(trace);
     place.row = firstRow(trace);

@@ -78,6 +78,6 @@ export function distribution(trace: Trace, position: number): Float64Array | und
 /** Read the second trace of a page's content, if it has one, and give both their comparison. */
 export async function linkSecond(first: Trace, content: Content): Promise<void> {
   if (!content.second || !content.comparison) return;
-  const second = await readTrace(content.second, { effects: content.second.effects ?? [] });
+  const second = await readTrace(content.second);
   first.comparison = second.comparison = new Comparison(first, second, content.comparison);
 }

@@ -2,6 +2,7 @@ import type { Comparison } from "./comparison";
 import { decodeArray } from "./decode";
 import { weightedSum } from "../math/attention";
 import { Tensor } from "./matrix";
+import type { LiveText } from "../live/liveText.svelte";
 import type { Content, Conditions, HeadEffect, ModelFacts, Order, Prediction, Search, Token, TracedText } from "./types";
 
 export type Side = "source" | "target";
@@ -12,12 +13,19 @@ export interface Sides {
   keys: Side;
 }
 
+/** What is measured beside a trace, as far as the page's data has it. */
+interface Stored {
+  readonly effects: readonly HeadEffect[];
+  readonly search: Search | null;
+  readonly order: Order | null;
+}
+
 /** A text's way through a model: all that the page draws comes from here. */
 export class Trace {
   /** The two traces of a page that compares; this is one of them. */
   comparison: Comparison | null = null;
-  /** Whether the page can ask the model for more. */
-  isLive = false;
+  /** What can be asked of the model about this text; null in a file. */
+  live: LiveText | null = null;
   /** Whether arrays have fewer bits, and those that follow from others are left out. */
   isCompact = false;
   private readonly contexts: Record<string, Tensor> = {};
@@ -31,11 +39,9 @@ export class Trace {
     readonly scales: Record<string, number>,
     readonly arrays: ReadonlyMap<string, Tensor>,
     readonly conditions: Conditions,
-    private readonly measured: { readonly effects: readonly HeadEffect[] },
+    private readonly stored: Stored,
     /** The prediction on the states of each layer, the embedding first. */
     readonly lens: readonly Prediction[],
-    readonly search: Search | null,
-    readonly order: Order | null,
   ) {}
 
   array(name: string): Tensor | undefined {
@@ -50,9 +56,19 @@ export class Trace {
     return (this.contexts[path] ??= mixValues(weights, values));
   }
 
-  /** What changes without each head; a live page measures it later. */
+  /** What changes without each head and sublayer; a live page measures it later. */
   get effects(): readonly HeadEffect[] {
-    return this.measured.effects;
+    return this.live?.effects.value ?? this.stored.effects;
+  }
+
+  /** The beam search that wrote the text; a live page can search again. */
+  get search(): Search | null {
+    return this.live?.search.value ?? this.stored.search;
+  }
+
+  /** What the order of the tokens changes; a live page can compare other texts. */
+  get order(): Order | null {
+    return this.live?.order.value ?? this.stored.order;
   }
 
   tokens(side: Side): Token[] {
@@ -109,7 +125,7 @@ function mixValues(weights: Tensor, values: Tensor): Tensor {
   return new Tensor([weights.heads, rows, cols], data, 0);
 }
 
-export async function readTrace(content: Content, measured: { readonly effects: readonly HeadEffect[] }): Promise<Trace> {
+export async function readTrace(content: Content): Promise<Trace> {
   const trace = content.trace!;
   const named = Object.entries(trace.arrays).map(
     async ([name, array]) => [name, await decodeArray(array)] as const,
@@ -123,10 +139,8 @@ export async function readTrace(content: Content, measured: { readonly effects: 
     trace.scales,
     new Map(await Promise.all(named)),
     content.conditions,
-    measured,
+    { effects: content.effects ?? [], search: content.search ?? null, order: content.order ?? null },
     content.lens ?? [],
-    content.search ?? null,
-    content.order ?? null,
   );
   read.isCompact = trace.compact ?? false;
   return read;

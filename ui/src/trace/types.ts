@@ -22,9 +22,11 @@ export interface Content {
   live?: LiveFacts;
 }
 
-/** The states of each token in the text, and where the text is read backwards. */
+/** The states of each token in a text, and in another text of the same tokens. */
 export interface Order {
-  /** The tokens of the text backwards, as numbers of those of the text. */
+  /** Of the first text. */
+  tokens: Token[];
+  /** The tokens of the other text, as numbers of those of the first. */
   order: number[];
   /** The states that are compared, from the embedding on. */
   names: string[];
@@ -45,6 +47,8 @@ export interface Search {
   length_norm: "power" | "gnmt";
   alpha: number;
   nodes: SearchNode[];
+  /** Number of tokens with which a reader lets all texts begin. */
+  forced?: number;
 }
 
 /** A text that the search considered: a token after the text of another node. */
@@ -52,6 +56,7 @@ export interface SearchNode {
   step: number;
   /** Number of the node before it; -1 for a first token. */
   parent: number;
+  id: number;
   token: string;
   /** All its tokens. */
   text: string;

@@ -21,7 +21,19 @@ const countHeads = (trace: Trace) =>
 
 /** Whether the reader can switch parts of the model off and see what its output becomes. */
 function canSwitch(trace: Trace): boolean {
-  return trace.isLive && (trace.prediction?.reading === "single_label" || trace.prediction?.reading === "crf");
+  return trace.live !== null && (trace.prediction?.reading === "single_label" || trace.prediction?.reading === "crf");
+}
+
+/** Whether the model says a text token by token. */
+function writes(trace: Trace): boolean {
+  return trace.prediction?.kind === "lm" && trace.target !== null;
+}
+
+/** Whether an encoder adds position vectors to those of its tokens; T5 adds numbers to scores instead. */
+function hasPositionVectors(trace: Trace): boolean {
+  const { positions } = trace.model.settings;
+  const isOne = trace.source?.texts.length === 1;
+  return isOne && trace.array("encoder.embedding.position_vectors") !== undefined && positions !== "buckets" && positions !== "none";
 }
 
 const STOPS: Stop[] = [
@@ -29,7 +41,7 @@ const STOPS: Stop[] = [
   { id: "compare", title: "stop_compare", has: (trace) => trace.comparison !== null },
   { id: "tokens", title: "stop_tokens", has: () => true },
   { id: "vectors", title: "stop_vectors", has: (trace) => embeddingsOf(trace).length > 0 },
-  { id: "order", title: "stop_order", has: (trace) => trace.order !== null },
+  { id: "order", title: "stop_order", has: (trace) => trace.order !== null || (trace.live !== null && hasPositionVectors(trace)) },
   { id: "projections", title: "stop_projections", has: hasQueries },
   { id: "scores", title: "stop_scores", has: hasQueries },
   { id: "scale", title: "stop_scale", has: hasQueries },
@@ -40,9 +52,9 @@ const STOPS: Stop[] = [
   { id: "feed_forward", title: "stop_feed_forward", has: (trace) => feedForwardsOf(trace).length > 0 },
   { id: "masks", title: "stop_masks", has: (trace) => trace.attentions.some((path) => kindOf(path) !== "cross" && trace.array(`${path}.scores`)) },
   { id: "alignment", title: "stop_alignment", has: (trace) => trace.crossAttentions.length > 0 },
-  { id: "next", title: "stop_next", has: (trace) => trace.prediction?.kind === "lm" && trace.target !== null },
-  { id: "words", title: "stop_words", has: (trace) => trace.prediction?.kind === "lm" && trace.target !== null },
-  { id: "search", title: "stop_search", has: (trace) => trace.search !== null },
+  { id: "next", title: "stop_next", has: writes },
+  { id: "words", title: "stop_words", has: writes },
+  { id: "search", title: "stop_search", has: (trace) => trace.search !== null || (trace.live !== null && writes(trace)) },
   { id: "gap", title: "stop_gap", has: (trace) => trace.prediction?.kind === "lm" && trace.target === null },
   { id: "labels", title: "stop_labels", has: (trace) => trace.prediction !== null && trace.prediction.kind !== "lm" },
   { id: "lens", title: "stop_lens", has: (trace) => trace.lens.length > 0 },
