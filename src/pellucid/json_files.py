@@ -18,19 +18,24 @@ def read_json(path: Path, limit: int = 1 << 20) -> Any:
     """
     text = read_text(path, limit)
     try:
+        return parse_json(text)
+    except ValueError as error:
+        raise VerificationError(f"{path}: {error}. {DAMAGED}") from None
+
+
+def parse_json(text: str) -> Any:
+    """Parse JSON strictly: no duplicate keys, no NaN, bounded depth. Raises: ValueError."""
+    try:
         value = json.loads(
             text, object_pairs_hook=_unique, parse_constant=_finite, parse_float=_finite
         )
         _check_value(value)
     except RecursionError:
-        why = f"it nests deeper than {MAX_DEPTH}"
+        raise ValueError(f"it nests deeper than {MAX_DEPTH}") from None
     except json.JSONDecodeError as error:
-        why = f"line {error.lineno}: {error.msg}"
-    except ValueError as error:  # from the hooks below, or a number with thousands of digits
-        why = str(error)
-    else:
-        return value
-    raise VerificationError(f"{path}: {why}. {DAMAGED}")
+        raise ValueError(f"line {error.lineno}: {error.msg}") from None
+    # Other errors are those of the hooks below, or a number with thousands of digits.
+    return value
 
 
 def read_text(path: Path, limit: int = 1 << 20) -> str:

@@ -42,6 +42,7 @@ def command(verb, model, source, target, out):
         "explore": [model, "--text", "The dog sleeps.", "--html", out],
         "import": [Path(model).parent / "published", out],
         "export": [model, out],
+        "serve": [model, "--port", "0"],
         "info": [model],
         "verify": [model],
         "average": [model, "--out", out],
@@ -60,10 +61,11 @@ def beside(model, name):
 
 
 ALL = tuple(VERBS)
+END = tuple(verb for verb in ALL if verb != "serve")  # which waits for requests
 READ_MODEL = (
     *("translate", "evaluate", "score", "generate", "fill", "tag", "embed", "export"),
     *("classify", "answer", "similarity", "summarize"),
-    *("info", "verify", "average", "bench"),
+    *("info", "verify", "average", "bench", "serve"),
 )
 READ_TEXT = ("train", "evaluate", "score", "data check", "data build", "tokenizer train", "bench")
 WRITE = ("train", "evaluate", "average", "import", "export", "data build", "tokenizer train")
@@ -85,7 +87,7 @@ def progress(line):
     return line.startswith(starts) or "training pairs on" in line or " updates of at" in line
 
 
-@pytest.mark.parametrize("verb", ALL)
+@pytest.mark.parametrize("verb", END)
 def test_a_whole_command(verb, pellucid, ready, tmp_path):
     done = pellucid(*command(verb, *ready, tmp_path / "out"), stdin=LINE)
     check(done, OK)
@@ -190,7 +192,7 @@ def test_nowhere_to_write(verb, kind, pellucid, ready, tmp_path):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody who may not read")
-@pytest.mark.parametrize("verb", [verb for verb in ALL if verb != "init"])
+@pytest.mark.parametrize("verb", [verb for verb in END if verb != "init"])
 def test_no_permission(verb, pellucid, ready, tmp_path):
     args = command(verb, *ready, tmp_path / "out")
     pellucid(*args, stdin=LINE)  # whatever is imported late is imported by now
@@ -205,7 +207,7 @@ def test_no_permission(verb, pellucid, ready, tmp_path):
     check(done, (DATA, RESOURCE))
 
 
-@pytest.mark.parametrize("verb", ALL)
+@pytest.mark.parametrize("verb", END)
 @pytest.mark.parametrize("home", ["no HOME", "LANG=C"])
 def test_a_bare_environment(verb, home, pellucid, ready, tmp_path, monkeypatch):
     monkeypatch.delenv("HOME", raising=False)
@@ -215,7 +217,7 @@ def test_a_bare_environment(verb, home, pellucid, ready, tmp_path, monkeypatch):
     check(pellucid(*command(verb, *ready, tmp_path / "out"), stdin=LINE), OK)
 
 
-@pytest.mark.parametrize("verb", ALL)
+@pytest.mark.parametrize("verb", END)
 def test_a_path_with_spaces_and_other_letters(verb, pellucid, ready, tmp_path):
     folder = tmp_path / "my 汉字 ü 'quoted'"
     folder.mkdir()

@@ -36,6 +36,7 @@ VERBS = {
     "embed": ("embed", "a vector for each line of standard input"),
     "trace": ("trace", "every intermediate result of one text"),
     "explore": ("explore", "a page that shows what a model computes for a text"),
+    "serve": ("serve", "models behind HTTP"),
     "info": ("info", "this machine, a model, or a family"),
     "verify": ("verify", "check that files are what was saved"),
     "import": ("import_model", "check a downloaded model and add a manifest"),

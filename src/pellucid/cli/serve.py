@@ -1,0 +1,90 @@
+"""`pellucid serve`: models behind HTTP."""
+
+import os
+import sys
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pellucid.cli.models import load_model
+from pellucid.cli.parse import config_flags, positional
+from pellucid.errors import UsageError
+from pellucid.serve.limits import Limits
+
+KEY = "PELLUCID_API_KEY"
+
+
+@dataclass(frozen=True)
+class Options:
+    """Serve models over HTTP until SIGTERM or Ctrl-C.
+
+    pellucid serve en-de zh-en runs/mine
+    pellucid serve small=runs/a/final large=runs/b/final --port 9000
+    """
+
+    models: tuple[str, ...] = positional()
+    """Directories, finished runs, or names of models that come with pellucid. A model's name is
+    the last part of its path; NAME=PATH chooses another."""
+    host: str = "127.0.0.1"
+    """Address to listen at. Any but this machine's own needs an API key."""
+    port: int = 7865
+    """Port to listen at."""
+    api_key: str = ""
+    """Key that requests must have: `Authorization: Bearer KEY`. Other users of this machine see
+    arguments, so the environment variable PELLUCID_API_KEY is safer."""
+    hosts: tuple[str, ...] = ()
+    """More names of this server, as requests have them in `Host`: those of a proxy before it."""
+    device: str = "auto"
+    """cpu, cuda, mps, or auto."""
+    dtype: Literal["fp32", "bf16", "int8"] = "fp32"
+    """Compute dtype. int8 is CPU-only."""
+    limits: dict[str, Any] = config_flags(Limits)
+
+
+def run(options: Options) -> int:
+    """Serve until a signal."""
+    _check_installed()
+    from pellucid.config.read import build
+    from pellucid.serve.access import make_access
+    from pellucid.serve.app import make_app
+    from pellucid.serve.routing import Site
+    from pellucid.serve.run import bind, make_server
+    from pellucid.serve.served import Models, ServedModel, name_models
+
+    if not 0 <= options.port < 1 << 16:
+        raise UsageError(f"--port {options.port}: ports are 1 to 65535, or 0 for a free one.")
+    limits = build(Limits, options.limits, "serve")
+    paths = name_models(options.models)
+    key = options.api_key or os.environ.get(KEY, "")
+    make_access(options.host, options.port, options.hosts, key)
+    # Bound first: an address in use is an error before the models are loaded.
+    with bind(options.host, options.port) as bound:
+        port = bound.getsockname()[1]
+        access = make_access(options.host, port, options.hosts, key)
+        models = Models(
+            {
+                name: ServedModel(load_model(path, options.device, options.dtype), name, limits)
+                for name, path in paths.items()
+            }
+        )
+        print(f"http://{_in_address(options.host)}:{port}/", flush=True)
+        print(f"Serving {', '.join(paths)}. Ctrl-C ends.", file=sys.stderr)
+        server = make_server(make_app(Site(models, limits), access), models)
+        server.run(sockets=[bound])
+    if server.is_interrupted:
+        raise KeyboardInterrupt
+    return 0
+
+
+def _in_address(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _check_installed() -> None:
+    """Raises: UsageError if a package of the extra is missing."""
+    from importlib.util import find_spec
+
+    missing = [name for name in ("fastapi", "uvicorn", "prometheus_client") if not find_spec(name)]
+    if missing:
+        raise UsageError(
+            f"serving needs {', '.join(missing)}. Install it: pip install 'pellucid[serve]'."
+        )

@@ -1,0 +1,82 @@
+"""Who may ask: the names of the server, the origins of pages, and the API key."""
+
+import base64
+import binascii
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from pellucid.errors import UsageError
+from pellucid.serve.errors import RequestError
+
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+HTTP_PORT = 80  # which browsers leave out of `Host`
+OPEN_PATHS = ("/health", "/ready")
+"""Paths that need no key."""
+
+
+@dataclass(frozen=True)
+class Access:
+    """Rules about who may ask.
+
+    A page of another site can make a browser send requests here. So a request must name this server
+    in `Host` (a name that an attacker points to this machine is refused), and in `Origin` if it has
+    one.
+    """
+
+    names: frozenset[str] | None
+    """What `Host` may be; None: anything, which is safe only with a key."""
+    key: str = ""
+    """The API key; empty: none is needed."""
+
+    def check(self, path: str, headers: Mapping[str, str]) -> None:
+        """Raises: RequestError, status 403 or 401, if the request is not allowed."""
+        host, origin = headers.get("host", ""), headers.get("origin")
+        if self.names is not None and host not in self.names:
+            raise RequestError(
+                HTTPStatus.FORBIDDEN,
+                f"Host {host!r:.80} is not a name of this server. Add it: --hosts NAME.",
+            )
+        if origin is not None and origin not in (f"http://{host}", f"https://{host}"):
+            raise RequestError(HTTPStatus.FORBIDDEN, "a page of another site may not ask.")
+        if self.key and path not in OPEN_PATHS and not self.has_key(headers):
+            raise RequestError(
+                HTTPStatus.UNAUTHORIZED,
+                "this server needs an API key. Send the header Authorization: Bearer KEY.",
+            )
+
+    def has_key(self, headers: Mapping[str, str]) -> bool:
+        """Return whether a request has the key: as a bearer token, or as a browser's password."""
+        scheme, _, value = headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer":
+            return self.is_key(value.strip())
+        if scheme.lower() == "basic":
+            try:
+                pair = base64.b64decode(value.strip(), validate=True).decode()
+            except (binascii.Error, ValueError):
+                return False
+            return self.is_key(pair.partition(":")[2])
+        return False
+
+    def is_key(self, value: str) -> bool:
+        """Compare in constant time."""
+        return hmac.compare_digest(value.encode(errors="replace"), self.key.encode())
+
+
+def make_access(host: str, port: int, hosts: tuple[str, ...], key: str) -> Access:
+    """Return the rules of a server that listens at an address.
+
+    hosts: more names, such as that of a proxy before this server.
+    Raises: UsageError if other machines could use it without a key.
+    """
+    is_local = host in ("127.0.0.1", "localhost", "::1")
+    if not is_local and not key:
+        raise UsageError(
+            f"--host {host} lets other machines use this server, so it needs a key. Set the"
+            " environment variable PELLUCID_API_KEY, or --api-key, or leave --host out."
+        )
+    if not is_local and not hosts:
+        return Access(None, key)
+    local = [name + ("" if port == HTTP_PORT else f":{port}") for name in LOOPBACK]
+    return Access(frozenset([*local, *hosts]), key)

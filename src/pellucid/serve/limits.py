@@ -1,0 +1,36 @@
+"""What a server accepts: sizes, counts and seconds."""
+
+from dataclasses import dataclass
+
+from pellucid.config.checks import check_at_least
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Limits of a server. Whatever exceeds one is refused before memory is allocated for it."""
+
+    queue: int = 64
+    """Requests that wait for a model; more are refused with status 429."""
+    timeout: float = 60.0
+    """Seconds until a request is given up with status 504; a request may set less."""
+    patience: float = 30.0
+    """Seconds that a client may take to send a request, or to read a part of the response."""
+    connections: int = 512
+    """Open connections; more are closed."""
+    body_bytes: int = 1 << 20
+    """Bytes of the largest request."""
+    texts: int = 128
+    """Texts per request."""
+    characters: int = 20_000
+    """Characters per text."""
+    beams: int = 16
+    """Largest beam size, and number of texts generated for one input."""
+    tokens: int = 1024
+    """Most tokens of a generated text."""
+    strings: int = 16
+    """Stop strings or banned strings of a request, of at most 256 characters each."""
+
+    def __post_init__(self) -> None:
+        check_at_least(1, self, "queue", "connections", "body_bytes", "texts", "characters")
+        check_at_least(1, self, "beams", "tokens", "strings")
+        check_at_least(0.01, self, "timeout", "patience")

@@ -1,0 +1,95 @@
+"""From addresses and models to a running server, until a signal ends it."""
+
+import asyncio
+import errno
+import signal
+import socket
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from types import FrameType
+
+import uvicorn
+
+from pellucid.errors import ResourceError, UsageError
+from pellucid.serve.guard import Guard
+from pellucid.serve.served import Models
+
+FINISH_SECONDS = 6.0
+"""That work in progress may take after a signal to end."""
+GRACE_SECONDS = 8
+"""After which connections are closed."""
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Return a socket bound to an address. Raises: UsageError, ResourceError if it cannot be."""
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except (OSError, UnicodeError) as error:
+        raise UsageError(f"--host {host[:80]!r} is not an address of this machine.") from error
+    bound = socket.socket(family, kind)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
+        bound.listen()  # from here on, no other server can have the address
+    except OSError as error:
+        bound.close()
+        reason = "is in use" if error.errno == errno.EADDRINUSE else "cannot be used"
+        raise ResourceError(
+            f"{host}:{port} {reason} ({error.strerror}). Choose another: --port {port % 65535 + 1}."
+        ) from error
+    return bound
+
+
+def make_server(app: Guard, models: Models) -> "Server":
+    """Return a server; `run(sockets=[bound])` serves until a signal, or `should_exit` is set."""
+    config = uvicorn.Config(
+        app,
+        http="h11",
+        ws="none",
+        loop="asyncio",
+        lifespan="off",
+        log_config=None,
+        log_level="error",
+        access_log=False,
+        server_header=False,
+        backlog=app.limits.connections,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+    return Server(config, models)
+
+
+class Server(uvicorn.Server):
+    """A server that refuses work as soon as it begins to shut down."""
+
+    def __init__(self, config: uvicorn.Config, models: Models) -> None:
+        super().__init__(config)
+        self.models = models
+        self.is_interrupted = False
+        """Whether SIGINT ended it."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        engines = [model.engine for model in self.models.by_name.values()]
+        closing = [asyncio.ensure_future(engine.close(FINISH_SECONDS)) for engine in engines]
+        await super().shutdown(sockets)
+        await asyncio.gather(*closing)
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """End the server at a signal; uvicorn would then raise the signal again."""
+        if threading.current_thread() is not threading.main_thread():  # in a test
+            yield
+            return
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        before = {number: signal.signal(number, self._end) for number in numbers}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _end(self, number: int, frame: FrameType | None) -> None:
+        is_second = self.is_interrupted
+        self.is_interrupted = self.is_interrupted or number == signal.SIGINT
+        self.force_exit = is_second and number == signal.SIGINT
+        self.should_exit = True

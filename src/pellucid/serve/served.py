@@ -1,0 +1,119 @@
+"""The models of a server, by name."""
+
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from pellucid.api import Loaded
+from pellucid.errors import UsageError
+from pellucid.serve.engine import Engine, Work
+from pellucid.serve.errors import RequestError
+from pellucid.serve.limits import Limits
+
+VERBS = (
+    *("translate", "generate", "summarize", "classify", "tag", "answer", "similarity", "embed"),
+    "fill",
+)
+"""Methods of a loaded model that take a list."""
+
+
+class ServedModel:
+    """A model with its name, and what it can do."""
+
+    def __init__(self, model: Loaded, name: str, limits: Limits) -> None:
+        self.model = model
+        self.name = name
+        self.created = int(time.time())
+        self.engine = Engine(model, name, limits)
+
+    @cached_property
+    def verbs(self) -> tuple[str, ...]:
+        """What the model can do. A model that cannot do something refuses even an empty list."""
+        return (*filter(self._can, VERBS), "trace")
+
+    def check(self, verb: str, settings: Mapping[str, Any]) -> None:
+        """Raises: UsageError or ConfigError if the model or its settings do not allow this."""
+        if verb in VERBS:
+            getattr(self.model, verb)([], **settings)
+
+    async def run(
+        self, verb: str, inputs: Sequence[Any], settings: Mapping[str, Any], seconds: float
+    ) -> list[Any]:
+        """Return one result per input. Raises: as `check` and `Engine.run`."""
+        deadline = time.monotonic() + seconds
+        self.check(verb, settings)
+        return await self.engine.run(Work(verb, inputs, settings, deadline))
+
+    def _can(self, verb: str) -> bool:
+        try:
+            self.check(verb, {})
+        except UsageError:
+            return False
+        return True
+
+
+@dataclass(frozen=True)
+class Models:
+    """The models of a server."""
+
+    by_name: Mapping[str, ServedModel]
+
+    def choose(self, name: str, verb: str) -> ServedModel:
+        """Return the model of a name; without a name, the only one that can do this.
+
+        Raises: RequestError, status 404, if there is none; UsageError if there are several.
+        """
+        if name:
+            return self.find(name)
+        able = [model for model in self.by_name.values() if verb in model.verbs]
+        if not able:
+            raise RequestError(HTTPStatus.NOT_FOUND, f"no model of this server can {verb}.")
+        if len(able) > 1:
+            names = ", ".join(model.name for model in able)
+            raise UsageError(f"several models can {verb}. Choose one with model: {names}.")
+        return able[0]
+
+    def find(self, name: str) -> ServedModel:
+        """Return the model of a name. Raises: RequestError, status 404."""
+        if name not in self.by_name:
+            known = ", ".join(self.by_name)
+            raise RequestError(
+                HTTPStatus.NOT_FOUND, f"there is no model {name!r:.60}. Models: {known}."
+            )
+        return self.by_name[name]
+
+
+def name_models(arguments: Sequence[str]) -> dict[str, str]:
+    """Return the path of each model by its name: NAME=PATH, or the last part of a path.
+
+    Raises: UsageError if a name occurs twice or cannot be part of an address.
+    """
+    paths: dict[str, str] = {}
+    for argument in arguments:
+        name, path = _split(argument)
+        if not re.fullmatch(r"\w[\w.-]{0,63}", name):
+            raise UsageError(
+                f"{name[:80]!r} cannot be the name of a model: use letters, digits, `-`, `_` and"
+                f" `.`. Choose a name: NAME={path}"
+            )
+        if name in paths:
+            raise UsageError(
+                f"two models have the name {name!r}: {paths[name]} and {path}. Choose another for"
+                f" one of them: NAME={path}"
+            )
+        paths[name] = path
+    return paths
+
+
+def _split(argument: str) -> tuple[str, str]:
+    name, equals, path = argument.partition("=")
+    if equals and path and "/" not in name:
+        return name, path
+    path = Path(argument)
+    name = (path.parent if path.name == "final" else path).name  # a finished run
+    return re.sub(r"[^\w.-]+", "-", name), argument
