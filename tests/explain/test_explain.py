@@ -1,4 +1,4 @@
-"""Statistics, rollout, lens, ablation, attribution, patching and contributions.
+"""Statistics, rollout, lens, ablation, attribution and contributions.
 
 Authority: algebra (what must add up, what must not change), loops in NumPy, and models that were
 changed by hand instead of through taps.
@@ -22,14 +22,10 @@ from pellucid.explain.attribution import (
 from pellucid.explain.flow import attention_rollout, find_attention, value_norms
 from pellucid.explain.lens import logit_lens
 from pellucid.explain.outputs import log_probabilities
-from pellucid.explain.patching import patch_states
 from pellucid.explain.residual import logit_contributions
-from pellucid.explain.rows import Writing, read_rows
 from pellucid.explain.statistics import head_statistics
 from pellucid.explain.trace import TraceSpec, trace_rows
 from pellucid.taps import edit
-
-OTHER = "狗追猫。"
 
 
 @pytest.fixture(scope="module")
@@ -190,22 +186,6 @@ def test_leave_one_out_is_one_at_a_time(output, bundle):
         changed = float(output.score())
     assert attribution.source[1] == pytest.approx(original - changed, abs=1e-5)
     np.testing.assert_allclose(attribution.target[2:], 0, atol=1e-5)  # causal
-
-
-def test_patching_all_of_the_memory_restores_the_other_run(bundle, rows, output):
-    """The last encoder state is all that the decoder reads, so patching single positions of equal
-    texts changes nothing, and of other texts something."""
-    names, same = patch_states(output, trace_rows(bundle, rows, TraceSpec()), "encoder")
-    assert len(names) == 1 + len(bundle.model.encoder.layers)
-    np.testing.assert_allclose(same, 0, atol=1e-5)
-    target = "".join(rows.target.texts)
-    other = read_rows(bundle, OTHER, Writing(target=target))
-    _, changes = patch_states(output, trace_rows(bundle, other, TraceSpec()), "encoder")
-    assert changes.shape == (len(names), rows.inputs.ids.shape[1])
-    assert np.abs(changes[0]).max() > 1e-3
-    longer = read_rows(bundle, "我喜欢这个美丽花园", Writing())
-    with pytest.raises(UsageError, match="texts of one"):
-        patch_states(output, trace_rows(bundle, longer, TraceSpec()), "encoder")
 
 
 @pytest.mark.parametrize("position", [0, 2])

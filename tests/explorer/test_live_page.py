@@ -8,11 +8,13 @@ import math
 import re
 import threading
 
+import numpy as np
 import pytest
 
 import pellucid
 from explorer.browser import AXE, serious_violations
 from pellucid.explain.ablation import Switch, measure_group, switched_off
+from pellucid.explain.patching import patch_runs, read_second
 from pellucid.explain.rows import Writing, read_rows
 from pellucid.explain.switches import position_switches
 from pellucid.explorer.live import describe_live
@@ -156,6 +158,34 @@ def test_the_search_and_the_order_are_asked_for(page, loaded):
     page.get_by_role("button", name="Compare").click()
     page.locator("aside p", has_text="order “狗").wait_for()
     assert page.get_by_role("alert").count() == 0
+    assert not violations(page)
+
+
+def test_states_are_exchanged(page, loaded):
+    first, second = "我爱猫。", "我爱花。"
+    read(page, first)
+    page.locator("nav.path a", has_text="Exchange states").click()
+    exchange = page.get_by_role("button", name="Exchange the states")
+    exchange.click()
+    assert "both texts are the same" in page.get_by_role("alert").inner_text()
+    page.get_by_label("A second text").fill(second)
+    exchange.click()
+    page.locator("h1", has_text="brings back").wait_for()
+    rows = read_rows(loaded.bundle, first, Writing())
+    other = read_second(loaded.bundle, rows, (first, second), Writing())
+    patches = patch_runs(loaded.bundle, rows, other)
+    (position,) = np.flatnonzero(patches.answers[0] != patches.answers[1])
+    answers = loaded.bundle.tokenizers.target.display(patches.answers[:, position].tolist())
+    chips = page.get_by_role("list", name="Answers that differ").get_by_role("button")
+    assert chips.all_inner_texts() == [" → ".join(answer.strip() for answer in answers)]
+    for button, shares in (("Vectors", patches.states), ("Heads", patches.heads)):
+        page.get_by_role("button", name=button).click()
+        page.locator("figure summary").last.click()
+        row = page.locator("figure").last.locator("tbody tr").last  # the first layer, or before it
+        row.wait_for()
+        shown = [float(x.replace("−", "-")) for x in row.locator("td").all_inner_texts()]
+        expected = next(iter(shares.values()))[:, position]
+        assert shown == pytest.approx(expected.tolist(), abs=1e-3)
     assert not violations(page)
 
 

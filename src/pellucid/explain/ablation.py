@@ -20,6 +20,7 @@ from pellucid.explain.outputs import (
     choose_outputs,
     compute_logits,
     log_probabilities,
+    run_once,
     to_log_probs,
 )
 from pellucid.explain.prediction import Prediction, Text, predict
@@ -27,7 +28,6 @@ from pellucid.explain.rows import Rows
 from pellucid.formats.bundle import Bundle
 from pellucid.inference.logits import choose_head
 from pellucid.nn.attention import Attention
-from pellucid.nn.padding import MAX_LOGITS
 from pellucid.taps import edit, taps
 
 
@@ -95,11 +95,8 @@ def measure_effects(
     Raises: UsageError if the model lacks a part, or the head gives no distribution.
     """
     name = choose_head(bundle, head)
-    sizes = list[int]()
-    with edit(bundle.model, "*", _Size(sizes)):
-        original = log_probabilities(bundle, rows, 1, name)[0]  # (T, V)
+    original, n_rows = run_once(bundle, rows, name)
     chosen = choose_outputs(original, choose_next_ids(bundle, rows, name))  # (T,)
-    n_rows = max(1, MAX_LOGITS // max(sizes))
     for start in range(0, len(groups), n_rows):
         batch = groups[start : start + n_rows]
         with switched_off(bundle.model, batch):
@@ -179,17 +176,6 @@ class _Off:
                 x[row, heads] = 0.0
             else:
                 x[row] = 0.0
-        return x
-
-
-@dataclass(frozen=True)
-class _Size:
-    """Collects the numbers of elements of what passes taps."""
-
-    sizes: list[int]
-
-    def __call__(self, path: str, x: Tensor) -> Tensor:
-        self.sizes.append(x.numel())
         return x
 
 

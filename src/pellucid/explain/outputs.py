@@ -12,6 +12,8 @@ from pellucid.formats.bundle import Bundle
 from pellucid.inference.answer import HEAD as SPAN
 from pellucid.inference.logits import Inputs, check_inputs, head_logits
 from pellucid.nn.linear_chain import LinearChain
+from pellucid.nn.padding import MAX_LOGITS
+from pellucid.taps import edit
 
 
 def name_reading(name: str, config: HeadConfig) -> str:
@@ -54,6 +56,19 @@ def chain_log_probs(chain: LinearChain, emissions: Tensor, words: Sequence[int])
 def log_probabilities(bundle: Bundle, rows: Rows, n: int, head: str) -> Tensor:
     """Return the log-probabilities (n, T, V) of n copies of a text; see `compute_logits`."""
     return to_log_probs(bundle, rows, head, compute_logits(bundle, rows, n, head))
+
+
+def run_once(bundle: Bundle, rows: Rows, head: str) -> tuple[Tensor, int]:
+    """Return the log-probabilities (T, V) of a text, and how many copies of it make a batch."""
+    sizes = list[int]()
+
+    def measure(_: str, x: Tensor) -> Tensor:
+        sizes.append(x.numel())
+        return x
+
+    with edit(bundle.model, "*", measure):
+        log_probs = log_probabilities(bundle, rows, 1, head)[0]
+    return log_probs, max(1, MAX_LOGITS // max(sizes))
 
 
 def compute_logits(bundle: Bundle, rows: Rows, n: int, head: str) -> Tensor:

@@ -124,7 +124,7 @@ class _Reader:
         order = probabilities.argsort(descending=True, stable=True)[:n].tolist()
 
         def candidate(i: int) -> Candidate:
-            name = _name(self.bundle, self.config, i)
+            name = name_output(self.bundle, self.config, i)
             return Candidate(i, name, float(row[i]), float(probabilities[i]))
 
         is_softmax = self.reading in ("single_label", "crf")
@@ -139,7 +139,7 @@ class _Reader:
         )
 
 
-def _name(bundle: Bundle, config: HeadConfig, i: int) -> str:
+def name_output(bundle: Bundle, config: HeadConfig, i: int) -> str:
     """Return the token or label of an output."""
     if config.kind == "lm":
         tokenizer = bundle.tokenizers.target

@@ -17,6 +17,7 @@ from pellucid.explorer.content import (
 )
 from pellucid.explorer.order import compare_orders, describe_order
 from pellucid.explorer.parts_off import OffPart, find_switches, is_bound, list_parts, read_parts
+from pellucid.explorer.patching import describe_patches
 from pellucid.explorer.request import TextRequest
 from pellucid.explorer.search import SearchSettings, describe_search, search_again
 from pellucid.formats.bundle import Bundle
@@ -135,6 +136,12 @@ def _search(model: LiveModel, record: Record) -> dict[str, Any]:
     return {"search": search_again(model.bundle, text.text, text.writing, about.search)}
 
 
+def _patch(model: LiveModel, record: Record) -> dict[str, Any]:
+    """Return what the states of `other` do in the run of the text; see `describe_patches`."""
+    about = build(AboutTexts, record, WHERE)
+    return describe_patches(model.bundle, model.read(about.text), about.text, about.other)
+
+
 def _off(model: LiveModel, record: Record) -> dict[str, Any]:
     """Return what changes without the parts of `off`, and the prediction then."""
     about, parts = _read_off(record)
@@ -168,6 +175,7 @@ ASKS = {
     "effects": _effects,
     "order": _order,
     "search": _search,
+    "patch": _patch,
     "off": _off,
     "rewrite": _rewrite,
 }

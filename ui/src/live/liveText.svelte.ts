@@ -1,5 +1,6 @@
-import type { HeadEffect, Order, Search, TextRequest } from "../trace/types";
+import type { HeadEffect, Order, Patches, Search, TextRequest } from "../trace/types";
 import { ask } from "./ask";
+import { siblingOf } from "./examples";
 import { Later } from "./later.svelte";
 import { Switches } from "./switches.svelte";
 
@@ -14,15 +15,20 @@ export class LiveText {
   readonly effects = new Later<readonly HeadEffect[]>();
   readonly search = new Later<Search>();
   readonly order = new Later<Order>();
+  readonly patches = new Later<Patches>();
   readonly switches: Switches;
   settings = $state.raw<SearchSettings>({ beam: 0, prefix: [] });
   /** The last search that chose its first tokens itself. */
   freeSearch = $state.raw<Search | null>(null);
 
+  /** The text whose states are put into the run of this one. */
+  second = $state("");
+
   constructor(
     readonly request: TextRequest,
     writes: boolean,
   ) {
+    this.second = siblingOf(request.text);
     this.switches = new Switches(request, writes);
   }
 
@@ -45,5 +51,10 @@ export class LiveText {
   compareOrders(text: string, other: string): Promise<void> {
     const request = { ...this.request, text };
     return this.order.ask(async () => (await ask<{ order: Order }>("order", request, { other })).order);
+  }
+
+  /** Put the states of the second text into the run of this one. */
+  patchWith(): Promise<void> {
+    return this.patches.ask(() => ask<Patches>("patch", this.request, { other: this.second }));
   }
 }

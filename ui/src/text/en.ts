@@ -42,6 +42,7 @@ export const en = {
   stop_off: "Switch things off",
   stop_order: "Why positions",
   stop_search: "The search",
+  stop_patch: "Exchange states",
   stop_compare: "Two side by side",
 
   // Badges.
@@ -417,6 +418,33 @@ export const en = {
   off_written_after: "parts off",
   off_grid: "Measure every head and sublayer",
   off_grid_text: "One forward pass for each of them.",
+
+  // Patching.
+  patch_second: "A second text: change a word of the first one",
+  patch_ask: "Exchange the states",
+  patch_hint: "Change a word above, and the shares appear here.",
+  patch_title_start: "Where does the model keep the difference between two texts?",
+  patch_start: "Change one word of the text, so that the model answers something else. Then see which of its vectors carry that change from the word to the answer.",
+  patch_title: "The vector of “{token}” after “{layer}” brings back {share} of the answer “{answer}”.",
+  patch_title_away: "The vector of “{token}” after “{layer}” moves away from the answer “{answer}”: {share}.",
+  patch_title_nothing: "The vector of “{token}” after “{layer}” brings back nothing of the answer “{answer}”.",
+  patch_title_head: "Head {head} of “{where}”, taken from the second run, brings back {share} of the answer “{answer}”.",
+  patch_text: "The model reads both texts, and in both the words that it wrote for the first. Then it reads the first text again with one vector taken from the second run, and computes everything after it from there (activation patching).",
+  patch_formula: "d is how much more probable the second answer is than the first, as a difference of logarithms: in the run with the patch, in the first run A and in the second run B.",
+  patch_text_states: "Follow the blue cells from the bottom: first the changed word alone carries the difference; attention then takes it to other tokens, and at the top it has reached the position that answers.",
+  patch_text_heads: "The outputs of one head for all tokens are taken from the second run. Heads that bring back much move the difference from token to token.",
+  patch_caveat: "One vector at a time: a difference that several carry shows in none of them fully. A share can be below 0% or above 100%.",
+  patch_answers: "Answers that differ",
+  patch_becomes: "becomes",
+  patch_same: "{count} others are the same",
+  patch_first_run: "A: first text",
+  patch_second_run: "B: second text",
+  patch_states_of: "{text}: share that each vector brings back",
+  patch_heads: "Share that each head brings back",
+  patch_kind: "What is exchanged",
+  patch_kind_states: "Vectors of tokens",
+  patch_kind_heads: "Heads",
+  patch_no_difference: "The model gives the same answer to both texts at every position, so there is nothing to bring back. Change a word that matters more.",
 
   // Two traces.
   compare_shown: "Which of the two the page shows",

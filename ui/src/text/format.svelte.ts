@@ -23,6 +23,12 @@ export function decimal(value: number, decimals = 2): string {
   return Number.isFinite(value) ? format.format(value).replace("-", "−") : number(value);
 }
 
+/** 0.814 as 81%. */
+export function percent(value: number): string {
+  const format = new Intl.NumberFormat(language.current, { style: "percent", signDisplay: "negative" });
+  return format.format(value).replace("-", "−");
+}
+
 /** 5,227,008 as 5.2 M. */
 export function count(value: number): string {
   const format = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });

@@ -19,9 +19,14 @@ export function layerName(path: string): string {
   return t(path.startsWith("encoder") ? "layer_encoder" : "layer_decoder", { layer: layerOf(path) });
 }
 
+/** "cross 2" of the cross-attention of layer 2. */
+export function shortAttentionName(path: string): string {
+  return `${t(`short_${kindOf(path)}`)} ${layerOf(path)}`;
+}
+
 /** "cross 2·3" of head 3 in the cross-attention of layer 2. */
-export function headName(head: { path: string; head: number }): string {
-  return `${t(`short_${kindOf(head.path)}`)} ${layerOf(head.path)}·${head.head + 1}`;
+export function headName({ path, head }: { path: string; head: number }): string {
+  return `${shortAttentionName(path)}·${head + 1}`;
 }
 
 /** "cross 2·3" of a head that is off, "encoder 2 · Feed-forward" of a sublayer, and so on: for lists. */

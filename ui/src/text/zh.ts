@@ -41,6 +41,7 @@ export const zh: Record<Key, string> = {
   stop_off: "关掉一些部件",
   stop_order: "为什么要有位置",
   stop_search: "搜索",
+  stop_patch: "交换状态",
   stop_compare: "两相对照",
 
   // 标记
@@ -416,6 +417,33 @@ export const zh: Record<Key, string> = {
   off_written_after: "关掉以后",
   off_grid: "逐个测量所有的头和子层",
   off_grid_text: "每个都让模型重跑一次。",
+
+  // 交换状态
+  patch_second: "第二段文字：把原来的改一个词",
+  patch_ask: "交换状态",
+  patch_hint: "在上面改一个词，这里就会显示找回的比例。",
+  patch_title_start: "两段文字的差别，模型把它放在哪里？",
+  patch_start: "改一个词，让模型给出不同的回答，再看是哪些向量把这个差别从那个词一路带到回答。",
+  patch_title: "换上“{token}”在“{layer}”之后的向量，“{answer}”找回了 {share}。",
+  patch_title_away: "换上“{token}”在“{layer}”之后的向量，离“{answer}”反而更远：{share}。",
+  patch_title_nothing: "换上“{token}”在“{layer}”之后的向量，“{answer}”一点也没有找回来。",
+  patch_title_head: "换上“{where}”的第 {head} 头，“{answer}”找回了 {share}。",
+  patch_text: "模型先把两段文字各读一遍，写下的词用第一段的。然后重读第一段，只把其中一个向量换成第二遍里的，后面的一切照此再算（activation patching）。",
+  patch_formula: "d 是第二个回答比第一个更可能多少（对数之差）：分别取自换过的一遍、第一遍 A 和第二遍 B。",
+  patch_text_states: "从最下面顺着蓝色往上看：起初只有改掉的词带着差别，注意力再把它带给别的词元，到最上面就到了作答的位置。",
+  patch_text_heads: "把一个头对所有词元的输出都换成第二遍里的。找回得多的头，就是在词元之间搬运这个差别的头。",
+  patch_caveat: "一次只换一个向量。几个向量共同带着的差别，换其中一个是找不全的。比例可以低于 0%，也可以高于 100%。",
+  patch_answers: "不同的回答",
+  patch_becomes: "变成",
+  patch_same: "其余 {count} 处相同",
+  patch_first_run: "A：第一段",
+  patch_second_run: "B：第二段",
+  patch_states_of: "{text}：换上各个向量找回多少",
+  patch_heads: "换上各个头找回多少",
+  patch_kind: "交换什么",
+  patch_kind_states: "词元的向量",
+  patch_kind_heads: "头",
+  patch_no_difference: "这两段文字，模型在每个位置的回答都一样，没有可找回的。换一个更要紧的词试试。",
 
   // 两份对照
   compare_shown: "页面显示哪一份",

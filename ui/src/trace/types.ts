@@ -42,6 +42,24 @@ export interface Moved {
   largest: number;
 }
 
+/** What the states of a second text do in the run of the first, as Python's `explorer/patching.py` has it. */
+export interface Patches {
+  /** Of the second text. */
+  tokens: Record<"source" | "target", Token[]>;
+  /** Numbers of a token of the first text and of the one whose states take its place. */
+  pairs: Partial<Record<"source" | "target", [number, number][]>>;
+  /** The most probable output of both runs at each position. */
+  answers: [string[], string[]];
+  /** In both runs, of both answers, at each position. */
+  log_probs: number[][][];
+  /** By the name of a state, and by the path of an attention. */
+  states: Record<string, Shares>;
+  heads: Record<string, Shares>;
+}
+
+/** Of each pair or head, at each position of the output: 0 for the first answer, 1 for the second; null if both are one. */
+export type Shares = (number | null)[][];
+
 export interface Search {
   beam: number;
   length_norm: "power" | "gnmt";

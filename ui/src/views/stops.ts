@@ -5,7 +5,7 @@ import type { Key } from "../text/en";
 export type StopId =
   | "map" | "tokens" | "vectors" | "projections" | "scores" | "scale" | "softmax" | "values"
   | "sublayer" | "feed_forward" | "heads" | "masks" | "alignment" | "words" | "next" | "gap" | "off" | "labels" | "lens"
-  | "compare" | "search" | "order";
+  | "compare" | "search" | "order" | "patch";
 
 /** A stop of the tour, in teaching order. */
 export interface Stop {
@@ -59,6 +59,7 @@ const STOPS: Stop[] = [
   { id: "labels", title: "stop_labels", has: (trace) => trace.prediction !== null && trace.prediction.kind !== "lm" },
   { id: "lens", title: "stop_lens", has: (trace) => trace.lens.length > 0 },
   { id: "off", title: "stop_off", has: (trace) => trace.effects.length > 0 || canSwitch(trace) },
+  { id: "patch", title: "stop_patch", has: (trace) => canSwitch(trace) && layerCounts(trace).length > 0 },
 ];
 
 export function stopsOf(trace: Trace): Stop[] {
