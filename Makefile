@@ -43,7 +43,7 @@ venv: .venv/dev.stamp .venv/page.stamp
 test: .venv/dev.stamp
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
-campaign: .venv/dev.stamp
+campaign: .venv/dev.stamp .venv/page.stamp
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m campaign --timeout 7200 -s $(ARGS)
 
 lint: .venv/dev.stamp
