@@ -8,6 +8,7 @@ import urllib.request
 
 import pytest
 
+from explain.zoo import HMM
 from pellucid.cli.explore import Options, run
 from pellucid.errors import UsageError
 from pellucid.explorer.page import TEMPLATE
@@ -58,3 +59,10 @@ def test_a_port_in_use_is_one_line():
 def test_options_that_contradict_each_other(settings, message):
     with pytest.raises(UsageError, match=message):
         run(Options(model="zh-en", **settings))
+
+
+@pytest.mark.parametrize("text", ["", "The old dog"])
+def test_a_model_without_layers(tmp_path, text):
+    """A live page would have nothing to answer, so none is served."""
+    with pytest.raises(UsageError, match=r"\(hmm\).*tables of probabilities.*tag"):
+        run(Options(model=str(HMM(tmp_path).directory), text=text))

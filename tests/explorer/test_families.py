@@ -5,29 +5,27 @@ prediction of the model, from Python, for what the page says.
 """
 
 import re
+from contextlib import nullcontext
 
 import pytest
 
 import pellucid
 from explain.zoo import MODELS
 from explorer.browser import AXE, difference, serious_violations
-from pellucid.explain.rows import Writing, read_rows
-from pellucid.explorer.content import DISTRIBUTIONS, describe_effects, describe_text
+from pellucid.explorer.request import TextRequest
+from pellucid.explorer.respond import LiveModel
 
 NO_WORDS = re.compile(r"\b(NaN|undefined|Infinity|null)\b|\[object|“”")
 LANGUAGES = ("English", "中文")
 WIDTH = 1280
 
 
-def content_of(name, directory, head=None):
+def content_of(name, directory):
     shown = MODELS[name](directory)
-    bundle = pellucid.load(shown.directory, device="cpu").bundle
-    rows = read_rows(bundle, shown.text, Writing())
-    content = describe_text(bundle, rows, head, name)
-    prediction = content["trace"]["prediction"]
-    if prediction and prediction["reading"] in DISTRIBUTIONS:
-        content["effects"] = describe_effects(bundle, rows, head)
-    return content
+    model = LiveModel(pellucid.load(shown.directory, device="cpu").bundle, name)
+    settings = dict(zip(shown.options[::2], shown.options[1::2], strict=True))
+    named = {key.strip("-").replace("-", "_"): value for key, value in settings.items()}
+    return model.describe_all(TextRequest(text=shown.text, **named), lambda n: nullcontext())
 
 
 def walk(page, language, check):
@@ -86,12 +84,15 @@ def test_an_answer_is_a_span_of_the_second_text(show, tmp_path):
 
 
 def test_a_decoder_with_distances(show, tmp_path):
-    """The page adds the distances to the scores, and leaves the memory out of the text."""
+    """The page adds the distances to the scores, none to the vectors; the memory is no text."""
     content = content_of("transformer-xl", tmp_path)
     page = show(content)
     for stop, bound in (("scale", 0.01), ("softmax", 2e-3)):  # of float16
         page.locator(f'nav.path a[href="#stop={stop}"]').click()
         assert difference(page) < bound
+    page.locator('nav.path a[href="#stop=vectors"]').click()
+    assert page.locator("h1").inner_text().endswith("numbers: its own vector.")
+    page.locator('nav.path a[href="#stop=softmax"]').click()
     page.locator("figure summary").click()
     heads = page.locator("table thead th").all_inner_texts()
     names = [token["piece"] for token in content["trace"]["target"]["tokens"]]

@@ -164,9 +164,11 @@ def _compare(options: Options) -> dict[str, Any]:
 
 
 def _open(path: str, options: Options, name: str = "") -> "LiveModel":
+    from pellucid.explain.trace import check_has_layers
     from pellucid.explorer.respond import LiveModel
 
     bundle = load_model(path, options.device, decodes=False).bundle
+    check_has_layers(bundle)
     return LiveModel(bundle, name or Path(path).name, options.full)
 
 

@@ -126,7 +126,8 @@ def trace(
 
 @torch.inference_mode()
 def trace_rows(bundle: Bundle, rows: Rows, spec: TraceSpec) -> Trace:
-    """Return the trace of one forward pass."""
+    """Return the trace of one forward pass. Raises: UsageError as `check_has_layers`."""
+    check_has_layers(bundle)
     inputs = check_inputs(bundle, rows.inputs)
     head = choose_head(bundle, spec.head) if bundle.model.head_configs else None
     outputs = prediction = None
@@ -146,6 +147,16 @@ def trace_rows(bundle: Bundle, rows: Rows, spec: TraceSpec) -> Trace:
         arrays={name_array(path): _to_array(path, calls) for path, calls in recorded.items()},
         scales=dict(_attention_scales(bundle.model)),
     )
+
+
+def check_has_layers(bundle: Bundle) -> None:
+    """Raises: UsageError if a model computes nothing between a text and its output."""
+    if not taps(bundle.model):
+        raise UsageError(
+            f"this model ({bundle.family}) consists of tables of probabilities: it has no layers"
+            " whose results could be shown. Use its own verb (tag), or look into a model with"
+            " layers, such as size bilstm."
+        )
 
 
 def _check_parts(model: Model, spec: TraceSpec) -> None:

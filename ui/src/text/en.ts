@@ -154,11 +154,15 @@ export const en = {
   // Vectors.
   vectors_title: "“{word}” enters as {width} numbers: its own vector plus that of position {position}.",
   vectors_text: "Each token number selects a row of a table that training has filled. The vector of its position is added; without it, “dog bites man” and “man bites dog” would be the same to attention.",
+  vectors_title_alone: "“{word}” enters as {width} numbers: its own vector.",
+  vectors_text_alone: "Each token number selects a row of a table that training has filled.",
   vectors_tokens: "Vector of each token",
   vectors_positions: "Vector of each position",
   vectors_sum: "What enters the first layer",
   positions_sinusoid: "Here positions are sine and cosine waves of growing length, as in the paper: neighbouring positions get similar vectors.",
-  positions_other: "Here positions are learned, or enter later as a bias of the scores.",
+  positions_learned: "Here positions are learned: a second table has a row for each place in the text.",
+  positions_bias: "No vector of the position is added: how far apart two tokens are enters later, as a number that is added to their score.",
+  positions_none: "No vector of the position is added. What this model knows of the order comes from the way it reads.",
 
   positions_similarity: "Position against position: P Pᵀ",
   positions_similarity_note: "The dot product of the vectors of two positions. A band along the diagonal: neighbours are alike, wherever they are.",

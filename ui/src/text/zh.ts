@@ -153,11 +153,15 @@ export const zh: Record<Key, string> = {
   // 向量
   vectors_title: "“{word}”变成 {width} 个数：词的向量，加上第 {position} 位的向量。",
   vectors_text: "编号在一张训练出来的表里取一行，再加上位置的向量。没有位置，“猫追狗”和“狗追猫”对注意力来说就是一回事。",
+  vectors_title_alone: "“{word}”变成 {width} 个数，就是词自己的向量。",
+  vectors_text_alone: "编号在一张训练出来的表里取一行。",
   vectors_tokens: "词元的向量",
   vectors_positions: "位置的向量",
   vectors_sum: "进入第一层的向量",
   positions_sinusoid: "这个模型用论文里的正弦和余弦波表示位置，波长逐渐变长，相邻的位置向量也相近。",
-  positions_other: "这个模型的位置是学出来的，或者作为偏置加在分数上。",
+  positions_learned: "这个模型的位置是学出来的：另一张表里，文中每个位置有一行。",
+  positions_bias: "这里不加位置向量。两个词元相距多远，之后作为一个数加到它们的分数上。",
+  positions_none: "这里不加位置向量。这个模型知道多少先后，全看它怎么读。",
 
   positions_similarity: "位置对位置：P Pᵀ",
   positions_similarity_note: "两个位置向量的点积。对角线旁边是一条带子：相邻的位置彼此相像，不管在文中哪里。",
