@@ -75,7 +75,7 @@ def run_server(loaded: dict[str, Loaded], limits: Limits | None = None, key: str
         port = bound.getsockname()[1]
         models = Models({name: ServedModel(m, name, limits) for name, m in loaded.items()})
         access = make_access("127.0.0.1", port, (), key)
-        server = make_server(make_app(Site(models, limits), access), models)
+        server = make_server(make_app(Site(models, limits, access)), models)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
         thread.start()
         while not server.started:

@@ -1,6 +1,6 @@
 """A finished model as an object whose methods are its verbs."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +19,7 @@ from pellucid.inference.generate import generate, stream
 from pellucid.inference.ids import pair_ids, text_rows
 from pellucid.inference.languages import choose_languages
 from pellucid.inference.logits import Inputs, logits
+from pellucid.inference.methods import StreamEnd
 from pellucid.inference.options import CallOptions
 from pellucid.inference.summarize import summarize
 from pellucid.inference.translate import translate
@@ -175,9 +176,10 @@ class Loaded(TextVerbs):
         code: str = "",
         first: int = 0,
         **settings: Any,
-    ) -> Iterator[str]:
+    ) -> Generator[str, None, StreamEnd]:
         """Yield the text that `generate` returns for a prompt piece by piece.
 
+        The generator's own value (`yield from`) says how the text ended.
         Greedy search, or with method="sample" one sample. Other parameters are those of `generate`.
         Raises: UsageError at once if the settings keep more than one text open.
         """

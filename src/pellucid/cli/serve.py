@@ -68,7 +68,7 @@ def run(options: Options) -> int:
         )
         print(f"http://{_in_address(options.host)}:{port}/", flush=True)
         print(f"Serving {', '.join(paths)}. Ctrl-C ends.", file=sys.stderr)
-        server = make_server(make_app(Site(models, limits), access), models)
+        server = make_server(make_app(Site(models, limits, access)), models)
         server.run(sockets=[bound])
     if server.is_interrupted:
         raise KeyboardInterrupt

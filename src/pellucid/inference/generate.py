@@ -1,6 +1,6 @@
 """Prompts to texts: a decoder continues a prompt, an encoder-decoder answers it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 from pellucid.config.decoding import DecodingConfig
@@ -12,6 +12,7 @@ from pellucid.formats.special_ids import find_token_id
 from pellucid.inference.ids import Row, text_rows
 from pellucid.inference.methods import (
     CombinedModels,
+    StreamEnd,
     can_generate,
     combine_models,
     search,
@@ -67,8 +68,8 @@ def generate_from(
 
 def stream(
     bundle: Bundle, prompt: str, config: DecodingConfig, call: CallOptions = NO_OPTIONS
-) -> Iterator[str]:
-    """Yield the text for a prompt piece by piece.
+) -> Generator[str, None, StreamEnd]:
+    """Yield the text for a prompt piece by piece, and return how it ended.
 
     Raises: UsageError if the config keeps more than one text open, or as `generate`.
     """

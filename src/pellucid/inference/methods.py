@@ -1,6 +1,6 @@
 """Search with any method, and with one model or several."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from pellucid.config.decoding import DecodingConfig
@@ -81,15 +81,24 @@ def search(
     return texts
 
 
+@dataclass(frozen=True)
+class StreamEnd:
+    """How a streamed text ended."""
+
+    n_tokens: int
+    finished: bool
+    """False if the text was cut at its maximum length."""
+
+
 def stream_text(
     models: CombinedModels, request: Request, config: DecodingConfig, stop_at: Sequence[str]
-) -> Iterator[str]:
+) -> Generator[str, None, StreamEnd]:
     """Yield the text of a single source in pieces, each as soon as it is final.
 
     Incomplete characters, and text that may begin a stop string, wait for the next tokens.
     """
     ids: list[int] = []
-    sent = ""
+    sent, finished = "", False
     for piece in stream(models.model, request, models.special_ids, config):
         ids += piece.ids
         text = models.decode(ids)
@@ -99,6 +108,11 @@ def stream_text(
         if text.startswith(sent) and text != sent:
             yield text[len(sent) :]
             sent = text
+        is_stopped = request.is_stopped
+        finished = piece.ended and (
+            not piece.ids or (is_stopped is not None and is_stopped(ids))  # no id: an end token
+        )
+    return StreamEnd(len(ids), finished)
 
 
 def cut_at_stop(text: str, stop: Sequence[str]) -> str:

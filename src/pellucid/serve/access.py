@@ -12,8 +12,8 @@ from pellucid.serve.errors import RequestError
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 HTTP_PORT = 80  # which browsers leave out of `Host`
-OPEN_PATHS = ("/health", "/ready")
-"""Paths that need no key."""
+OPEN_PATHS = ("/health", "/ready", "/languages", "/translate")
+"""Paths that need no key. LibreTranslate's clients send it in the body, which is checked later."""
 
 
 @dataclass(frozen=True)
@@ -40,26 +40,31 @@ class Access:
             )
         if origin is not None and origin not in (f"http://{host}", f"https://{host}"):
             raise RequestError(HTTPStatus.FORBIDDEN, "a page of another site may not ask.")
-        if self.key and path not in OPEN_PATHS and not self.has_key(headers):
+        if path not in OPEN_PATHS:
+            self.check_key(headers)
+
+    def check_key(self, headers: Mapping[str, str], key: str = "") -> None:
+        """Raises: RequestError, status 401, if neither the headers nor `key` is the API key."""
+        if self.key and not (self._has_key(headers) or self._is_key(key)):
             raise RequestError(
                 HTTPStatus.UNAUTHORIZED,
                 "this server needs an API key. Send the header Authorization: Bearer KEY.",
             )
 
-    def has_key(self, headers: Mapping[str, str]) -> bool:
+    def _has_key(self, headers: Mapping[str, str]) -> bool:
         """Return whether a request has the key: as a bearer token, or as a browser's password."""
         scheme, _, value = headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
-            return self.is_key(value.strip())
+            return self._is_key(value.strip())
         if scheme.lower() == "basic":
             try:
                 pair = base64.b64decode(value.strip(), validate=True).decode()
             except (binascii.Error, ValueError):
                 return False
-            return self.is_key(pair.partition(":")[2])
+            return self._is_key(pair.partition(":")[2])
         return False
 
-    def is_key(self, value: str) -> bool:
+    def _is_key(self, value: str) -> bool:
         """Compare in constant time."""
         return hmac.compare_digest(value.encode(errors="replace"), self.key.encode())
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from pellucid.api import Loaded
 from pellucid.explorer.respond import LiveModel, respond
+from pellucid.inference.methods import StreamEnd
 from pellucid.serve.errors import (
     DeadlineExceededError,
     OverloadedError,
@@ -90,12 +91,12 @@ class Engine:
             future = self._thread.submit(self._compute, job, work)
             return await _wait(job, work.deadline, asyncio.wrap_future(future))
 
-    async def stream(self, work: Work) -> AsyncIterator[str]:
-        """Yield the text of one prompt piece by piece. Raises: as `run`."""
-        pieces = asyncio.Queue[str | None]()
+    async def stream(self, work: Work) -> AsyncIterator[str | StreamEnd]:
+        """Yield the text of one prompt piece by piece, then how it ended. Raises: as `run`."""
+        pieces = asyncio.Queue[str | StreamEnd | None]()
         loop = asyncio.get_running_loop()
 
-        def put(piece: str | None) -> None:
+        def put(piece: str | StreamEnd | None) -> None:
             if not loop.is_closed():
                 loop.call_soon_threadsafe(pieces.put_nowait, piece)
 
@@ -119,22 +120,29 @@ class Engine:
             job.closed.set_result(None)
         self._thread.shutdown(wait=False)
 
-    @contextmanager
-    def _admit(self) -> Iterator[_Job]:
-        """Put a job into the queue until the block ends.
-
-        Raises: OverloadedError, ShuttingDownError.
-        """
+    def check_open(self) -> None:
+        """Raises: OverloadedError, ShuttingDownError if work would be refused now."""
         if self._is_closed:
             raise ShuttingDownError(CLOSED)
         if self.queued >= self._limits.queue:
-            self.outcomes["refused"] += 1
             seconds = max(1.0, self._seconds * len(self._jobs))
             raise OverloadedError(
                 f"{self.queued} requests wait for {self.name}, the most that may. Ask again in"
                 f" {seconds:.0f} seconds.",
                 seconds,
             )
+
+    @contextmanager
+    def _admit(self) -> Iterator[_Job]:
+        """Put a job into the queue until the block ends.
+
+        Raises: OverloadedError, ShuttingDownError.
+        """
+        try:
+            self.check_open()
+        except OverloadedError:
+            self.outcomes["refused"] += 1
+            raise
         job, outcome = _Job(asyncio.get_running_loop().create_future()), "failed"
         self._jobs.add(job)
         try:
@@ -174,14 +182,17 @@ class Engine:
             return [method(text, **settings) for text in inputs]
         return list(method(inputs, **settings))
 
-    def _stream(self, job: _Job, work: Work, put: Callable[[str], None]) -> None:
+    def _stream(self, job: _Job, work: Work, put: Callable[[str | StreamEnd], None]) -> None:
         """Put the pieces of a text, until nobody waits for them."""
         job.start = time.monotonic()
         (prompt,) = work.inputs
-        for piece in self.model.stream(prompt, **work.settings):
-            if job.stopped.is_set():
+        pieces = self.model.stream(prompt, **work.settings)
+        while not job.stopped.is_set():
+            try:
+                put(next(pieces))
+            except StopIteration as stop:
+                put(stop.value)
                 return
-            put(piece)
 
 
 async def _wait(job: _Job, deadline: float | None, result: Awaitable[Any]) -> Any:

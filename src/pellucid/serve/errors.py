@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any
@@ -10,6 +10,8 @@ from typing import Any
 from starlette.responses import Response
 
 from pellucid.errors import DataError, PellucidError, ResourceError, VerificationError
+
+FORM = "application/x-www-form-urlencoded"
 
 
 class RequestError(PellucidError):
@@ -61,16 +63,21 @@ def status_of(error: PellucidError) -> HTTPStatus:
     return next(known, HTTPStatus.BAD_REQUEST)
 
 
-def error_response(error: PellucidError, *, flat: bool = False) -> Response:
-    """Return the response to a request that failed: `{"error": {"message": ...}}` as OpenAI's.
+def has_flat_errors(path: str) -> bool:
+    """Return whether errors are `{"error": "..."}`: for LibreTranslate and the explorer's page."""
+    return path in ("/translate", "/languages") or path.startswith("/explore/")
 
-    flat: `{"error": "..."}`, as LibreTranslate's.
-    """
+
+def error_response(error: PellucidError, path: str) -> Response:
+    """Return the response to a request that failed: `{"error": {"message": ...}}` as OpenAI's."""
     status = status_of(error)
     headers = {}
     if isinstance(error, OverloadedError):
         headers["Retry-After"] = str(math.ceil(error.retry_after))
-    return Response(dump_error(str(error), status, flat=flat), status, headers, "application/json")
+    if status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = 'Bearer, Basic realm="pellucid"'  # a browser asks for it
+    content = dump_error(str(error), status, flat=has_flat_errors(path))
+    return Response(content, status, headers, "application/json")
 
 
 def dump_error(message: str, status: HTTPStatus, *, flat: bool = False) -> bytes:
@@ -98,3 +105,15 @@ def convert_errors() -> Iterator[None]:
 
 def _failure(error: BaseException) -> ModelFailedError:
     return ModelFailedError(f"the model failed ({type(error).__name__}). Ask again.")
+
+
+def describe_fields(errors: Sequence[Any]) -> str:
+    """Return what is wrong with the first field that is wrong, of errors of pydantic."""
+    path = errors[0]["loc"][:1]
+    name = ".".join(map(str, path)) or "the request"
+    if errors[0]["type"] == "extra_forbidden":
+        return f"{name!r:.80} is not a field of this request. See /openapi.json for its fields."
+    if errors[0]["type"] == "missing":
+        return f"the request has no field {name!r:.80}, which it needs."
+    reasons = [each["msg"] for each in errors if each["loc"][:1] == path]
+    return f"{name}: {'; or: '.join(dict.fromkeys(reasons))}."

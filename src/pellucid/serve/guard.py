@@ -11,7 +11,7 @@ from typing import Any
 from pellucid.errors import PellucidError
 from pellucid.explorer.server import HEADERS
 from pellucid.serve.access import Access
-from pellucid.serve.errors import RequestError, error_response
+from pellucid.serve.errors import FORM, RequestError, error_response
 from pellucid.serve.limits import Limits
 
 Scope = MutableMapping[str, Any]
@@ -25,9 +25,6 @@ Observer = Callable[[Scope, int, float], None]
 REQUEST_ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
 DISCONNECTED = 499
 """The status in the metrics of a client that went away."""
-FLAT_PATHS = ("/translate", "/languages")
-"""Paths of LibreTranslate, whose errors have another shape."""
-FORM = "application/x-www-form-urlencoded"
 
 
 class Guard:
@@ -44,7 +41,7 @@ class Guard:
             await self.app(scope, receive, send)
             return
         headers = {name.decode("latin-1"): v.decode("latin-1") for name, v in scope["headers"]}
-        begin, reply = time.monotonic(), _Reply(send, headers, self.limits.patience)
+        begin, reply = time.monotonic(), _Reply(send, headers)
         status = DISCONNECTED
         try:
             try:
@@ -55,8 +52,7 @@ class Guard:
                     else await self._read(scope, headers, receive)
                 )
             except PellucidError as error:
-                is_flat = scope["path"] in FLAT_PATHS
-                await error_response(error, flat=is_flat)(scope, receive, reply.send)
+                await error_response(error, scope["path"])(scope, receive, reply.send)
             else:
                 await self._respond(scope, body, receive, reply)
             status = reply.status or DISCONNECTED
@@ -136,19 +132,15 @@ class Guard:
 class _Reply:
     """The response, with the headers that all have."""
 
-    def __init__(self, send: Send, headers: dict[str, str], patience: float) -> None:
+    def __init__(self, send: Send, headers: dict[str, str]) -> None:
         self._send = send
-        self._patience = patience
         requested = headers.get("x-request-id", "")
         self.id = requested if REQUEST_ID.fullmatch(requested) else uuid.uuid4().hex
         self.status = 0
         self.is_complete = False
 
     async def send(self, message: Message) -> None:
-        """Send a part of the response.
-
-        Raises: TimeoutError if the client does not read; the connection is closed then.
-        """
+        """Send a part of the response."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
             extra = {**HEADERS, "X-Request-ID": self.id}
@@ -161,8 +153,7 @@ class _Reply:
                     if name.lower().encode() not in known
                 ),
             ]
-        async with asyncio.timeout(self._patience):
-            await self._send(message)
+        await self._send(message)
         if message["type"] == "http.response.body" and not message.get("more_body"):
             self.is_complete = True
 

@@ -23,6 +23,11 @@ class Limits:
     """Texts per request."""
     characters: int = 20_000
     """Characters per text."""
+    input_tokens: int = 1024
+    """Tokens of a text that a model reads at once. Texts to translate are split, and have no such
+    limit; a model with fewer positions cuts."""
+    traced_characters: int = 400
+    """Characters of a text whose inside is shown: its arrays grow with the square."""
     beams: int = 16
     """Largest beam size, and number of texts generated for one input."""
     tokens: int = 1024
@@ -32,5 +37,5 @@ class Limits:
 
     def __post_init__(self) -> None:
         check_at_least(1, self, "queue", "connections", "body_bytes", "texts", "characters")
-        check_at_least(1, self, "beams", "tokens", "strings")
+        check_at_least(1, self, "input_tokens", "traced_characters", "beams", "tokens", "strings")
         check_at_least(0.01, self, "timeout", "patience")

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from pellucid.json_files import parse_json
+from pellucid.serve.access import Access
 from pellucid.serve.limits import Limits
 from pellucid.serve.served import Models
 
@@ -21,6 +22,7 @@ class Site:
 
     models: Models
     limits: Limits
+    access: Access
 
 
 class ErrorDetail(BaseModel):
@@ -38,10 +40,13 @@ class Error(BaseModel):
     error: ErrorDetail
 
 
+class FlatError(BaseModel):
+    """The response to a request that failed, as LibreTranslate's."""
+
+    error: str
+
+
 REFUSALS = (400, 401, 403, 404, 408, 413, 415, 429, 503, 504)
-ERRORS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Error, "description": HTTPStatus(status).phrase} for status in REFUSALS
-}
 
 
 class StrictRequest(Request):
@@ -69,9 +74,12 @@ class StrictRoute(APIRoute):
         return handle_strictly
 
 
-def make_router() -> APIRouter:
+def make_router(error: type[BaseModel] = Error) -> APIRouter:
     """Return a router whose routes read strict JSON and document their errors."""
-    return APIRouter(route_class=StrictRoute, responses=ERRORS)
+    responses: dict[int | str, dict[str, Any]] = {
+        status: {"model": error, "description": HTTPStatus(status).phrase} for status in REFUSALS
+    }
+    return APIRouter(route_class=StrictRoute, responses=responses)
 
 
 def _find_site(request: Request) -> Site:

@@ -13,6 +13,7 @@ import uvicorn
 
 from pellucid.errors import ResourceError, UsageError
 from pellucid.serve.guard import Guard
+from pellucid.serve.protocol import make_protocol
 from pellucid.serve.served import Models
 
 FINISH_SECONDS = 6.0
@@ -45,7 +46,7 @@ def make_server(app: Guard, models: Models) -> "Server":
     """Return a server; `run(sockets=[bound])` serves until a signal, or `should_exit` is set."""
     config = uvicorn.Config(
         app,
-        http="h11",
+        http=make_protocol(app.limits.patience, app.limits.connections),
         ws="none",
         loop="asyncio",
         lifespan="off",

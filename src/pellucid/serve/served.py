@@ -1,5 +1,6 @@
 """The models of a server, by name."""
 
+import asyncio
 import re
 import time
 from collections.abc import Mapping, Sequence
@@ -28,6 +29,7 @@ class ServedModel:
     def __init__(self, model: Loaded, name: str, limits: Limits) -> None:
         self.model = model
         self.name = name
+        self.limits = limits
         self.created = int(time.time())
         self.engine = Engine(model, name, limits)
 
@@ -41,6 +43,22 @@ class ServedModel:
         if verb in VERBS:
             getattr(self.model, verb)([], **settings)
 
+    async def count_tokens(self, texts: Sequence[str]) -> int:
+        """Return the number of tokens that the model reads."""
+        return sum(await asyncio.to_thread(self._count, texts))
+
+    async def check_lengths(self, texts: Sequence[str]) -> None:
+        """Raises: UsageError if a text has more tokens than the server lets a model read."""
+        limit, positions = self.limits.input_tokens, self.model.config.max_positions
+        if 0 < positions <= limit:
+            return
+        for number, count in enumerate(await asyncio.to_thread(self._count, texts)):
+            if count > limit:
+                raise UsageError(
+                    f"text {number} has {count:,} tokens, more than {limit:,}, this server's limit."
+                    " Split it."
+                )
+
     async def run(
         self, verb: str, inputs: Sequence[Any], settings: Mapping[str, Any], seconds: float
     ) -> list[Any]:
@@ -48,6 +66,9 @@ class ServedModel:
         deadline = time.monotonic() + seconds
         self.check(verb, settings)
         return await self.engine.run(Work(verb, inputs, settings, deadline))
+
+    def _count(self, texts: Sequence[str]) -> list[int]:
+        return [len(self.model.ids(text)) for text in texts]
 
     def _can(self, verb: str) -> bool:
         try:

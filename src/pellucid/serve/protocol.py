@@ -1,0 +1,80 @@
+"""Connections of clients that are slow: to send a request, or to read the response."""
+
+import asyncio
+from typing import Any
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+PATIENCE = 30.0
+CONNECTIONS = 512
+
+
+class BoundedProtocol(H11Protocol):
+    """A connection that is closed when its client takes too long. uvicorn itself waits for ever.
+
+    The time for a request is counted from its first byte, or from the start of the connection, to
+    the end of its body; the time for reading, while the operating system takes no more bytes.
+    """
+
+    patience = PATIENCE
+    max_connections = CONNECTIONS
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._reading: asyncio.TimerHandle | None = None
+        self._writing: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if len(self.connections) > self.max_connections:
+            transport.abort()
+            return
+        self._reading = self._start_timer()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._reading = _cancel(self._reading)
+        self._writing = _cancel(self._writing)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.conn.their_state in (h11.IDLE, h11.SEND_BODY):
+            self._reading = self._reading or self._start_timer()
+        else:
+            self._reading = _cancel(self._reading)
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        # A closing connection waits until the rest is written.
+        self._writing = self._writing or self._start_timer(self._abort_if_unread)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._writing = self._writing or self._start_timer()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._writing = _cancel(self._writing)
+
+    def _start_timer(self, action: Any = None) -> asyncio.TimerHandle:
+        return self.loop.call_later(self.patience, action or self.transport.abort)
+
+    def _abort_if_unread(self) -> None:
+        self._writing = None
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()
+
+
+def _cancel(timer: asyncio.TimerHandle | None) -> None:
+    if timer is not None:
+        timer.cancel()
+
+
+def make_protocol(patience: float, connections: int) -> type[BoundedProtocol]:
+    """Return a class of connections with these limits: uvicorn makes one for each client."""
+    return type(
+        "LimitedProtocol",
+        (BoundedProtocol,),
+        {"patience": patience, "max_connections": connections},
+    )
