@@ -33,34 +33,70 @@ def search_steps(
     model: Decoder, cache: Cache, special_ids: SpecialIds, config: DecodingConfig, limits: Limits
 ) -> Iterator[SearchState]:
     """Search as `search` does, but yield the state after each step."""
-    if not limits.prompts:
-        limits = replace(limits, prompts=[(special_ids.start,)] * cache.rows)
-    forced = forced_ids(special_ids, limits)
-    longest_forced = max(map(len, forced))
-    state = SearchState(config, special_ids.end, limits)
     device = device_of(model)
-    k, n_sources = 1, cache.rows
-    tokens = np.array([[prompt[-1]] for prompt in limits.prompts])
-    scores = np.zeros((n_sources, 1), dtype=np.float32)
-    choose = build_selector(config, special_ids, limits, device)
-    for t in range(max(limits.max_lengths)):
-        ids = _tensor(tokens, device).view(-1, 1)  # (rows, 1)
-        logits = model.step(ids, cache).logits[:, -1]  # (rows, V)
-        candidates = choose(logits, _tensor(scores, device), state)
-        if t < longest_forced or (
-            t + 1 >= state.shortest_limit and special_ids.forced_last is not None
-        ):
-            tokens_at = [
-                forced_at(forced[s], special_ids, limits.max_lengths[s], t)
-                for s in state.active.tolist()
-            ]
-            _force_tokens(candidates, scores, tokens_at)
-        stay, parents, tokens, scores = state.advance(candidates)
-        yield state
-        if not len(stay):
-            break
-        _update_cache(cache, k, stay, parents, device)
-        k = config.width
+    current = Search(special_ids, config, limits, device)
+    while not current.is_done:
+        logits = model.step(_tensor(current.tokens, device).view(-1, 1), cache).logits[:, -1]
+        k, rows = current.width, current.advance(logits)
+        yield current.state
+        if not current.is_done:
+            update_cache(cache, k, rows, device)
+
+
+class Search:
+    """The search for the texts of a batch of sources, given the logits of a model step by step."""
+
+    def __init__(
+        self, special_ids: SpecialIds, config: DecodingConfig, limits: Limits, device: torch.device
+    ) -> None:
+        """device: that of the logits."""
+        n_sources = len(limits.max_lengths)
+        if not limits.prompts:
+            limits = replace(limits, prompts=[(special_ids.start,)] * n_sources)
+        self.state = SearchState(config, special_ids.end, limits)
+        self.tokens = np.array([[prompt[-1]] for prompt in limits.prompts])
+        """(B, k), what the model reads next: the last token of each open text."""
+        self._scores = np.zeros((n_sources, 1), dtype=np.float32)  # (B, k)
+        self._choose = build_selector(config, special_ids, limits, device)
+        self._forced = forced_ids(special_ids, limits)
+        self._special_ids, self._limits, self._device = special_ids, limits, device
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all texts have ended."""
+        return not len(self.state.active)
+
+    @property
+    def width(self) -> int:
+        """The number of open texts of each source: 1 before the first step."""
+        return self.tokens.shape[1]
+
+    def advance(self, logits: Tensor) -> np.ndarray:
+        """Continue or end each open text, given the logits (B * k, V) that follow its last token.
+
+        Return the rows (B, k) of the model's cache that the texts which stay open continue.
+        """
+        candidates = self._choose(logits, _tensor(self._scores, self._device), self.state)
+        self._force_tokens(candidates)
+        k = self.width
+        stay, parents, self.tokens, self._scores = self.state.advance(candidates)
+        return stay[:, None] * k + parents
+
+    def _force_tokens(self, candidates: Candidates) -> None:
+        """Replace the candidates of sources with a forced token; their scores stay equal."""
+        n, state, special_ids = len(self.state.steps), self.state, self._special_ids
+        is_last = n + 1 >= state.shortest_limit and special_ids.forced_last is not None
+        if n >= max(map(len, self._forced)) and not is_last:
+            return
+        k = self.width
+        for row, source in enumerate(state.active.tolist()):
+            limit = self._limits.max_lengths[source]
+            token = forced_at(self._forced[source], special_ids, limit, n)
+            if token is not None:
+                candidates.values[row] = -np.inf
+                candidates.values[row, :k] = self._scores[row]
+                candidates.parents[row, :k] = np.arange(k)
+                candidates.tokens[row] = token
 
 
 def device_of(model: object) -> torch.device:
@@ -86,30 +122,20 @@ def forced_at(
     return forced[n] if n < len(forced) else None
 
 
-def _force_tokens(candidates: Candidates, scores: np.ndarray, forced: list[int | None]) -> None:
-    """Replace the candidates of sources with a forced token by that token; scores stay equal."""
-    k = scores.shape[1]
-    for row, token in enumerate(forced):
-        if token is not None:
-            candidates.values[row] = -np.inf
-            candidates.values[row, :k] = scores[row]
-            candidates.parents[row, :k] = np.arange(k)
-            candidates.tokens[row] = token
+def update_cache(cache: Cache, k: int, rows: np.ndarray, device: torch.device) -> None:
+    """Reorder a cache of k rows for each source so that its rows are the open texts.
 
-
-def _update_cache(
-    cache: Cache, k: int, stay: np.ndarray, parents: np.ndarray, device: torch.device
-) -> None:
-    """Reorder a cache of k rows for each source so that its rows are the open texts."""
-    beam = parents.shape[1]
+    rows: as of `Search.advance`.
+    """
+    width = rows.shape[1]
     # At the first step each source has one row, which all its texts continue.
-    rows = stay if k < beam else (stay[:, None] * k + parents).ravel()
-    if len(rows) < cache.rows:
-        cache.keep_rows(_tensor(rows, device))
-    elif (rows != np.arange(len(rows))).any():
-        cache.reorder(_tensor(rows, device))
-    if k < beam:
-        cache.expand(beam)
+    parents = rows[:, 0] if k < width else rows.ravel()
+    if len(parents) < cache.rows:
+        cache.keep_rows(_tensor(parents, device))
+    elif (parents != np.arange(len(parents))).any():
+        cache.reorder(_tensor(parents, device))
+    if k < width:
+        cache.expand(width)
 
 
 def _tensor(x: np.ndarray, device: torch.device) -> Tensor:
