@@ -1,5 +1,6 @@
 """`pellucid.load` and its verbs on a small model."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 import torch
 
 import pellucid
+from decoding.stepping import stepping
 from pellucid import garden
 from pellucid.api import Loaded
 from pellucid.config.data import TokenizerConfig
@@ -131,6 +133,20 @@ def test_progress_is_called_with_the_number_done(model: Loaded):
     seen: list[int] = []
     model.translate(TEXTS, beam=1, alignment=False, progress=seen.append)
     assert sum(seen) == len(TEXTS)
+
+
+def test_calls_of_threads_share_one_decoder(model: Loaded):  # authority: each call alone
+    settings = [{"beam": 3}, {"method": "sample", "seed": 2}, {"beam": 3, "max_length": 5}]
+    jobs = [(TEXTS[i:], settings[i % 3]) for i in range(6)]
+    with stepping(model.shared_decoder) as decoder, ThreadPoolExecutor(6) as threads:
+
+        def translate(texts: list[str], settings: dict[str, Any]) -> list[Any]:
+            return model.in_session(decoder.session()).translate(texts, **settings)
+
+        shared = [threads.submit(translate, *job) for job in jobs]
+        assert [[t.ids for t in each.result()] for each in shared] == [
+            [t.ids for t in model.translate(texts, **settings)] for texts, settings in jobs
+        ]
 
 
 def test_half_a_character_is_read_as_a_replacement(model: Loaded):  # authority: docs/data.md

@@ -21,7 +21,7 @@ class Texts:
     """A cache, with the source and ids that each of its rows should contain."""
 
     def __init__(self, c, lengths: tuple[int, ...] = (5, 7, 1), seed: int = 0) -> None:
-        self.model = build_random(c, seed)
+        self.model = build_random(c)
         self.source, self.keep, _ = batch(lengths, seed=seed)
         self.both = bool(c.n_encoder_layers)
         inputs = (self.source, self.keep) if self.both else (None, None)
@@ -54,6 +54,11 @@ class Texts:
         self.sources = self.sources.repeat_interleave(k)
         self.ids = self.ids.repeat_interleave(k, 0)
 
+    def expanded(self, k: int) -> "Texts":
+        self.expand(k)
+        self.step()
+        return self
+
     def reorder(self, parents: list[int]) -> None:
         self.cache.reorder(torch.tensor(parents))
         assert torch.equal(self.sources, self.sources[parents])  # the test's own duty
@@ -66,6 +71,40 @@ class Texts:
     def truncate(self, n: int) -> None:
         self.cache.truncate(n)
         self.ids = self.ids[:, :n]
+
+
+class Joined:
+    """The cache of several `Texts`, with what each of its rows should contain."""
+
+    def __init__(self, parts: list[Texts]) -> None:
+        self.model, self.cache = parts[0].model, parts[0].cache
+        self.rows = [(texts, row) for texts in parts[:1] for row in range(len(texts.ids))]
+        self.ids = list(parts[0].ids)
+        for texts in parts[1:]:
+            self.join(texts)
+
+    def join(self, texts: Texts) -> None:
+        self.cache.join(texts.cache)
+        self.rows += [(texts, row) for row in range(len(texts.ids))]
+        self.ids += list(texts.ids)
+
+    def keep_rows(self, rows: list[int]) -> None:
+        self.cache.keep_rows(torch.tensor(rows))
+        self.rows, self.ids = [self.rows[r] for r in rows], [self.ids[r] for r in rows]
+
+    def step(self, t: int = 1) -> None:
+        """Append t random tokens to each row, and compare each with no cache."""
+        new = torch.randint(13, (len(self.ids), t))
+        self.ids = [torch.cat(pair) for pair in zip(self.ids, new, strict=True)]
+        with torch.no_grad():
+            step = self.model.step(new, self.cache)
+        assert self.cache.rows == len(self.ids)
+        for (texts, row), ids, state in zip(self.rows, self.ids, step.state, strict=True):
+            source = texts.sources[row]
+            inputs = (texts.source[source, None], texts.keep[source, None]) if texts.both else ()
+            with torch.no_grad():
+                expected = self.model(*inputs, ids[None]) if texts.both else self.model(ids[None])
+            assert max_difference(state, expected[0, -t:]) <= 1e-5
 
 
 @pytest.mark.parametrize("name", SHAPES)
@@ -117,6 +156,29 @@ def test_rejected_tokens_leave_no_trace(name):  # as speculative decoding does
     texts.step(20)
     texts.truncate(20)  # nothing to forget
     texts.step(1)
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_texts_join_others_between_steps(name):  # as the requests to a server do
+    first, second, third = (
+        Texts(SHAPES[name], lengths, seed)
+        for lengths, seed in (((5, 2), 0), ((9,), 1), ((1, 3), 2))
+    )
+    for texts, n in ((first, 12), (second, 1), (third, 3)):
+        texts.expand(2)
+        texts.step(n)
+    running = Joined([first, second])
+    running.step()
+    running.join(third)
+    running.step()
+    running.keep_rows([5, 4, 6, 6])  # of the longest texts none is left
+    running.step(9)  # and grow past the capacity
+    before = running.cache.length
+    running.join(Texts(SHAPES[name], (4,), 3).expanded(2))
+    assert running.cache.length < before  # their padding is removed
+    running.step()
+    running.keep_rows([4, 5])
+    running.step(2)
 
 
 def test_sources_leave_before_the_first_token():

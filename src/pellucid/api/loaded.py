@@ -78,6 +78,7 @@ class Loaded(TextVerbs):
             banned=banned,
             first=first,
             progress=progress,
+            session=self._session,
         )
         ranked = translate(self._packed, texts, config, call)
         if alignment:
@@ -135,6 +136,7 @@ class Loaded(TextVerbs):
             banned=banned,
             code=code,
             first=first,
+            session=self._session,
         )
         ranked = generate(self._packed, prompts, config, call)
         return ranked if config.n_best > 1 else [best for best, *_ in ranked]
@@ -161,7 +163,7 @@ class Loaded(TextVerbs):
         bundle = self._packed
         if source_prefix is not None:
             bundle = replace(bundle, source_prefix=source_prefix)
-        call = CallOptions(banned=banned, first=first, progress=progress)
+        call = CallOptions(banned=banned, first=first, progress=progress, session=self._session)
         ranked = summarize(bundle, texts, config, call)
         return ranked if config.n_best > 1 else [best for best, *_ in ranked]
 
@@ -191,6 +193,7 @@ class Loaded(TextVerbs):
             banned=banned,
             code=code,
             first=first,
+            session=self._session,
         )
         return stream(self._packed, prompt, config, call)
 

@@ -1,17 +1,16 @@
 """The verbs that give labels, tags, answers, numbers, vectors, or words for gaps."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
-from functools import cached_property
+from dataclasses import asdict
 from math import inf
 from typing import Any
 
 from torch import Tensor
 
+from pellucid.api.packed_model import PackedModel
 from pellucid.config.embedding import EmbeddingConfig
 from pellucid.config.read import build
 from pellucid.config.tasks.question_answering import ANSWER_TOKENS
-from pellucid.formats.bundle import Bundle
 from pellucid.inference.answer import Answer, answer
 from pellucid.inference.classify import Classified, classify
 from pellucid.inference.embed import embed
@@ -19,24 +18,12 @@ from pellucid.inference.fill import Filled, fill, filled_in
 from pellucid.inference.similarity import similarity
 from pellucid.inference.tag import Tagged, tag
 from pellucid.inference.text_pairs import Texts
-from pellucid.nn.base import Model
-from pellucid.nn.kernels import PackedType
-from pellucid.nn.pack_model import pack_model
 from pellucid.text.guard import check_many
 from pellucid.text.words import split_words
 
 
-class TextVerbs:
+class TextVerbs(PackedModel):
     """Methods of a loaded model."""
-
-    bundle: Bundle
-    model: Model
-    _dtype: PackedType
-
-    @cached_property
-    def _packed(self) -> Bundle:
-        """The same with a model packed for inference, made when first used."""
-        return replace(self.bundle, model=pack_model(self.model, self._dtype))
 
     def fill(self, texts: Sequence[str], top: int = 5) -> list[list[list[Filled]]]:
         """Return the `top` most probable tokens for each gap (mask token) of each text, best first.

@@ -78,7 +78,7 @@ def generate(
             results[i] += hypotheses
         if progress is not None:
             progress(len(chosen))
-    return [_best(texts, config) for texts in results] if config.groups > 1 else results
+    return [best_of_groups(texts, config) for texts in results]
 
 
 @torch.inference_mode()
@@ -96,7 +96,7 @@ def stream(
         open_texts = range(len(chosen))
         for state in search_steps(model, cache, special_ids, config, limits):
             for source in open_texts:
-                yield _piece(state, source)._replace(source=chosen[source])
+                yield last_piece(state, source)._replace(source=chosen[source])
             open_texts = state.active.tolist()
 
 
@@ -204,12 +204,15 @@ def max_tokens(request: Request, config: DecodingConfig, i: int) -> int:
     return max(1, min(configured, request.bound - before + bool(config.max_length)))
 
 
-def _best(texts: Sequence[Hypothesis], config: DecodingConfig) -> list[Hypothesis]:
-    """Return the n best texts of all groups; equal scores in the order of the groups."""
-    return sorted(texts, key=lambda h: -h.score)[: config.n_best]
+def best_of_groups(texts: list[Hypothesis], config: DecodingConfig) -> list[Hypothesis]:
+    """Return the n best texts of all groups; equal scores in the order of the groups.
+
+    All texts stay if there is one group.
+    """
+    return sorted(texts, key=lambda h: -h.score)[: config.n_best] if config.groups > 1 else texts
 
 
-def _piece(state: SearchState, source: int) -> Piece:
+def last_piece(state: SearchState, source: int) -> Piece:
     """Return what the last step added to the only text of a source."""
     ended = state.ended[source]
     if ended:

@@ -8,6 +8,7 @@ from pellucid.decoding.ensemble import Ensemble
 from pellucid.decoding.generate import Request, check_single_text, generate, stream
 from pellucid.decoding.minimum_risk import minimum_risk
 from pellucid.decoding.search import Hypothesis, SpecialIds, device_of
+from pellucid.decoding.session import Session
 from pellucid.decoding.speculative import Draft, speculate
 from pellucid.errors import UsageError
 from pellucid.formats.bundle import Bundle
@@ -27,6 +28,8 @@ class CombinedModels:
     decode: Callable[[Sequence[int]], str]
     """Maps generated ids to text, up to a stop string."""
     language: str
+    session: Session | None = None
+    """Takes searches to the decoder that calls share, which is `model`."""
 
 
 def can_generate(bundle: Bundle) -> bool:
@@ -59,6 +62,7 @@ def combine_models(bundle: Bundle, call: CallOptions) -> CombinedModels:
         special_ids=ban_strings(bundle, bundle.special_ids, call),
         decode=lambda ids: cut_at_stop(decode(ids), call.stop_at),
         language=bundle.languages[1],
+        session=None if call.ensemble else call.session,
     )
 
 
@@ -75,7 +79,10 @@ def search(
     if models.draft is not None:
         check_single_text(config)
         return [[_speculate(models, one, config)] for one in _split_request(request, progress)]
-    texts = generate(models.model, request, models.special_ids, config, progress)
+    if models.session is not None:
+        texts = models.session.generate(request, models.special_ids, config, progress)
+    else:
+        texts = generate(models.model, request, models.special_ids, config, progress)
     if config.method == "mbr":
         return [_minimum_risk(models, samples, config) for samples in texts]
     return texts
@@ -99,7 +106,11 @@ def stream_text(
     """
     ids: list[int] = []
     sent, finished = "", False
-    for piece in stream(models.model, request, models.special_ids, config):
+    if models.session is not None:
+        pieces = models.session.stream(request, models.special_ids, config)
+    else:
+        pieces = stream(models.model, request, models.special_ids, config)
+    for piece in pieces:
         ids += piece.ids
         text = models.decode(ids)
         if not piece.ended:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from pellucid.decoding.search import SpecialIds
+from pellucid.decoding.session import Session
 from pellucid.errors import UsageError
 from pellucid.formats.bundle import Bundle
 from pellucid.formats.special_ids import template_ids
@@ -34,6 +35,8 @@ class CallOptions:
     """Number of the first text. Samples depend on the text's number and the seed."""
     progress: Callable[[int], None] | None = None
     """Called with how many more texts are done."""
+    session: Session | None = None
+    """Takes the search to a decoder that other calls share; None means it runs by itself."""
 
     def __post_init__(self) -> None:
         for name, strings in (("stop_at", self.stop_at), ("banned", self.banned)):

@@ -10,6 +10,7 @@ from pellucid.config.model import ModelConfig
 from pellucid.errors import UsageError
 from pellucid.nn.attention import KeysValues, Memory
 from pellucid.nn.masks import Mask, MaskTensors
+from pellucid.nn.padding import pad_and_join
 
 FIRST_CAPACITY = 8
 
@@ -149,6 +150,41 @@ class KeyValueCache:
             raise UsageError(f"cannot truncate a cache of {self.length} tokens to {n}.")
         self.length = n
 
+    def join(self, other: "KeyValueCache") -> None:
+        """Append the rows of another cache of this model, with as many rows for each source.
+
+        All texts then have one length: shorter ones are padded on the left. Padding that all rows
+        have is removed.
+        """
+        parts = [cache._texts() for cache in (self, other)]
+        length = max(texts.shape[3] for texts, _ in parts)
+        self._shape = (*self._shape[:2], length + FIRST_CAPACITY, *self._shape[3:])
+        # Padding is multiplied by weights of 0, so it must be finite.
+        joined = parts[0][0].new_zeros(self.rows + other.rows, *self._shape)
+        halves = joined.split([self.rows, other.rows])
+        for rows, (texts, padding) in zip(halves, parts, strict=True):
+            rows[:, :, :, length - texts.shape[3] : length] = texts
+            padding += length - texts.shape[3]
+        self._buffer, self._spare, self.length = joined, None, length
+        self.padding = torch.cat([padding for _, padding in parts])
+        self.rows, self.sources = len(joined), self.sources + other.sources
+        if self._cross is not None and other._cross is not None:
+            masks = self.cross_mask, other.cross_mask
+            crosses = self._cross, other._cross
+            keeps = [_source_keep(*pair) for pair in zip(crosses, masks, strict=True)]
+            self.cross_mask = Mask(keep=pad_and_join(keeps, -1))
+            self._cross = pad_and_join(crosses, -2)
+            self.cross = self._split_cross()
+
+    def _texts(self) -> tuple[Tensor, Tensor]:
+        """Return the texts (R, layers, 2, T, H, K) without common padding, and the padding (R,)."""
+        assert self._buffer is not None
+        padding = self.padding
+        if padding is None:
+            padding = torch.zeros(self.rows, dtype=torch.int64, device=self._buffer.device)
+        start = int(padding.min())
+        return self._buffer[:, :, :, start : self.length], padding - start
+
     def reserve(self, n: int, like: Tensor) -> Tensor:
         """Return the buffer, grown if n more tokens do not fit; dtype and device are `like`'s."""
         layers, two, capacity, *head = self._shape
@@ -168,6 +204,13 @@ class KeyValueCache:
             return None
         mask = MaskTensors(self.cross_mask or Mask())
         return [Memory(KeysValues(*kv.unbind(1)), mask) for kv in self._cross.unbind(1)]
+
+
+def _source_keep(cross: Tensor, mask: Mask | None) -> Tensor:
+    """Return (B, S), True = real token. cross: (B, layers, 2, H, S, K)."""
+    if mask is not None and mask.keep is not None:
+        return mask.keep
+    return torch.ones(len(cross), cross.shape[4], dtype=torch.bool, device=cross.device)
 
 
 def _count_padding(keep: Tensor) -> Tensor:

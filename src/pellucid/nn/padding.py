@@ -51,3 +51,13 @@ def pad_batch(
     if keep is not None and left:
         keep = keep.flip(1)
     return ids.to(device), None if keep is None else keep.to(device)
+
+
+def pad_and_join(tensors: Sequence[Tensor], dim: int) -> Tensor:
+    """Concatenate the rows of tensors, with zeros at the end of the shorter ones in `dim`."""
+    n_rows, shape = sum(map(len, tensors)), list(tensors[0].shape)
+    shape[dim] = max(x.shape[dim] for x in tensors)
+    joined = tensors[0].new_zeros(n_rows, *shape[1:])
+    for rows, x in zip(joined.split([len(x) for x in tensors]), tensors, strict=True):
+        rows.narrow(dim, 0, x.shape[dim]).copy_(x)
+    return joined

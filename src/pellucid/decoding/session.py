@@ -1,0 +1,115 @@
+"""Calls to a decoder that runs in another thread, and what that thread replies."""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from queue import SimpleQueue
+from typing import Any
+
+from pellucid.config.decoding import DecodingConfig
+from pellucid.decoding.generate import (
+    Piece,
+    Request,
+    best_of_groups,
+    check_request,
+    check_single_text,
+)
+from pellucid.decoding.search_state import Hypothesis, SpecialIds
+from pellucid.nn.cache import Decoder
+
+
+class Session:
+    """The calls of one client, which can be cancelled."""
+
+    def __init__(
+        self, model: Decoder, submit: Callable[["Call"], None], wake: Callable[[], None]
+    ) -> None:
+        """submit: takes a call to the other thread. wake: wakes that thread."""
+        self.model, self.submit, self.wake = model, submit, wake
+        self.error: Exception | None = None
+        """Why its calls are cancelled; None while they are not."""
+
+    def cancel(self, error: Exception) -> None:
+        """Stop the calls of this session before the next step; they raise the error."""
+        self.error = error
+        self.wake()
+
+    def generate(
+        self,
+        request: Request,
+        special_ids: SpecialIds,
+        config: DecodingConfig,
+        progress: Callable[[int], None] | None = None,
+    ) -> list[list[Hypothesis]]:
+        """Return what `pellucid.decoding.generate` returns.
+
+        Raises: as it does, or the error that the session was cancelled with.
+        """
+        call = self._submit(Call(self, request, special_ids, config))
+        results: list[list[Hypothesis]] = [[] for _ in request.sources]
+        for _ in request.sources:
+            source, texts = call.receive()
+            results[source] = best_of_groups(texts, config)
+            if progress is not None:
+                progress(1)
+        return results
+
+    def stream(
+        self, request: Request, special_ids: SpecialIds, config: DecodingConfig
+    ) -> Iterator[Piece]:
+        """Yield what `pellucid.decoding.stream` yields. Raises: as `generate`."""
+        check_single_text(config)
+        call = self._submit(Call(self, request, special_ids, config, in_pieces=True))
+        n_open = len(request.sources)
+        while n_open:
+            piece = call.receive()
+            n_open -= piece.ended
+            yield piece
+
+    def _submit(self, call: "Call") -> "Call":
+        check_request(self.model, call.request, call.config)
+        self.submit(call)
+        return call
+
+
+@dataclass(eq=False)
+class Call:
+    """A call, and what the thread that decodes sends to the one that waits."""
+
+    session: Session
+    request: Request
+    special_ids: SpecialIds
+    config: DecodingConfig
+    in_pieces: bool = False
+    waiting: deque[int] = field(init=False)
+    """Sources that have not begun."""
+    replies: SimpleQueue = field(default_factory=SimpleQueue)
+    error: Exception | None = None
+    """What ended the call early."""
+
+    def __post_init__(self) -> None:
+        self.waiting = deque(range(len(self.request.sources)))
+
+    @property
+    def rows_per_source(self) -> int:
+        """The number of rows of a cache that a source needs."""
+        return self.config.width * self.config.copies
+
+    def is_over(self) -> bool:
+        """Return whether the call has failed or is cancelled, in which case it is told so."""
+        if self.error is None and self.session.error is not None:
+            self.fail(self.session.error)
+        return self.error is not None
+
+    def fail(self, error: Exception) -> None:
+        """End the call with an error."""
+        self.error = error
+        self.waiting.clear()
+        self.replies.put(error)
+
+    def receive(self) -> Any:
+        """Return the next reply. Raises: the error that ended the call."""
+        reply = self.replies.get()
+        if isinstance(reply, Exception):
+            raise reply
+        return reply

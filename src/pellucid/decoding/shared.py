@@ -1,0 +1,175 @@
+"""Continuous batching: calls of several threads share the steps of one decoder.
+
+The texts of a call join between two steps, and leave as soon as they have ended (Yu et al. 2022,
+Orca, section 4.1). Each is searched as in `generate`, so results do not depend on the others.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from threading import Event
+
+import numpy as np
+import torch
+
+from pellucid.decoding.generate import last_piece, start_cache
+from pellucid.decoding.search import Search, device_of, update_cache
+from pellucid.decoding.search_state import Hypothesis
+from pellucid.decoding.session import Call, Session
+from pellucid.errors import PellucidError
+from pellucid.nn.cache import Cache, Decoder, KeyValueCache
+
+
+class _Part:
+    """Sources of a call that are searched together."""
+
+    def __init__(self, call: Call, chosen: Sequence[int], search: Search) -> None:
+        """chosen: the number in the call of each source of the search."""
+        self.call, self.chosen, self.search = call, chosen, search
+        self.ended: dict[int, list[Hypothesis]] = {}  # by source of the search
+
+    @property
+    def n_rows(self) -> int:
+        """The number of rows of the cache that its open texts have after the first step."""
+        return len(self.search.state.active) * self.call.config.width
+
+    def advance(self, logits: torch.Tensor) -> np.ndarray:
+        """Continue the search, and send what changed. Return the rows (B, k) as the search does."""
+        state = self.search.state
+        before = state.active.tolist()
+        rows = self.search.advance(logits)
+        if self.call.in_pieces:
+            for source in before:
+                piece = last_piece(state, source)
+                self.call.replies.put(piece._replace(source=self.chosen[source]))
+        else:
+            for source in set(before) - set(state.active.tolist()):
+                self.ended[source] = state.best_hypotheses(source)
+                self._send_if_complete(source)
+        return rows
+
+    def _send_if_complete(self, source: int) -> None:
+        """Send the texts of a source if all its copies have ended."""
+        copies = self.call.config.copies
+        first = source - source % copies
+        if all(copy in self.ended for copy in range(first, first + copies)):
+            texts = [text for copy in range(first, first + copies) for text in self.ended.pop(copy)]
+            self.call.replies.put((self.chosen[first], texts))
+
+
+class _Batch:
+    """Parts whose texts take their steps together, as the rows of one cache."""
+
+    def __init__(self, cache: Cache, part: _Part) -> None:
+        self.cache, self.parts = cache, [part]
+
+    @property
+    def width(self) -> int:
+        """The number of open texts of each source."""
+        return self.parts[0].search.width
+
+    def join(self, other: "_Batch") -> bool:
+        """Append the parts of another batch, if that is possible."""
+        caches = self.cache, other.cache
+        if self.width != other.width or not all(isinstance(c, KeyValueCache) for c in caches):
+            return False
+        self.cache.join(other.cache)  # pyright: ignore[reportAttributeAccessIssue]
+        self.parts += other.parts
+        return True
+
+    def step(self, model: Decoder, device: torch.device) -> None:
+        """Add a token to each text, and drop the parts that have ended."""
+        k, parts = self.width, self.parts
+        tokens = [torch.from_numpy(part.search.tokens).reshape(-1, 1) for part in parts]
+        logits = model.step(torch.cat(tokens).to(device), self.cache).logits[:, -1]
+        kept, self.parts, start = [], [], 0
+        for part, ids in zip(parts, tokens, strict=True):
+            if not part.call.is_over():
+                try:
+                    kept.append(start + part.advance(logits[start : start + len(ids)]))
+                    self.parts.append(part)
+                except PellucidError as error:
+                    part.call.fail(error)
+            start += len(ids)
+        self.parts = [part for part in self.parts if not part.search.is_done]
+        if self.parts:
+            update_cache(self.cache, k, np.concatenate(kept), device)
+
+    def fail(self, error: Exception) -> None:
+        """End all calls with an error."""
+        for part in self.parts:
+            part.call.fail(error)
+        self.parts = []
+
+
+class SharedDecoder:
+    """A decoder, the calls that wait for it, and the batches of open texts.
+
+    Calls come from any thread; `step` is called by one.
+    """
+
+    def __init__(self, model: Decoder, wake: Event, max_rows: int = 256) -> None:
+        """wake: set when there is work. max_rows: texts that are open at a time."""
+        self.model, self.max_rows, self._wake = model, max_rows, wake
+        self._device = device_of(model)
+        self._waiting: deque[Call] = deque()
+        self._batches: list[_Batch] = []
+
+    def session(self) -> Session:
+        """Return a session whose calls this decoder serves."""
+        return Session(self.model, self._submit, self._wake.set)
+
+    @property
+    def n_rows(self) -> int:
+        """The number of open texts."""
+        return sum(part.n_rows for batch in self._batches for part in batch.parts)
+
+    @torch.inference_mode()
+    def step(self) -> bool:
+        """Let waiting texts join, then add a token to each open one. Return whether any is left."""
+        for _ in range(len(self._waiting)):
+            if not self._admit(self._waiting.popleft()):
+                break
+        for batch in self._batches:
+            self._step(batch)
+        self._batches = [batch for batch in self._batches if batch.parts]
+        return bool(self._batches or self._waiting)
+
+    def _submit(self, call: Call) -> None:
+        self._waiting.append(call)
+        self._wake.set()
+
+    def _admit(self, call: Call) -> bool:
+        """Start as many sources of a call as there is room for. Return whether there was any."""
+        room = self.max_rows - self.n_rows
+        n = min(room // call.rows_per_source, call.config.batch_size, len(call.waiting))
+        if call.is_over() or not call.waiting:
+            return True
+        if n < 1 and self._batches:
+            self._waiting.appendleft(call)
+            return False
+        chosen = [call.waiting.popleft() for _ in range(max(1, n))]
+        self._start(call, [i for i in chosen for _ in range(call.config.copies)])
+        if call.waiting:
+            self._waiting.append(call)  # after those that came later, so that none waits for all
+        return True
+
+    def _start(self, call: Call, chosen: list[int]) -> None:
+        """Read sources, take their first step, and let them join a batch."""
+        try:
+            cache, limits = start_cache(
+                self.model, call.request, call.special_ids, call.config, chosen
+            )
+            search = Search(call.special_ids, call.config, limits, self._device)
+        except Exception as error:  # noqa: BLE001 - it must not end the thread of all calls
+            call.fail(error)
+            return
+        batch = _Batch(cache, _Part(call, chosen, search))
+        self._step(batch)
+        if batch.parts and not any(other.join(batch) for other in self._batches):
+            self._batches.append(batch)
+
+    def _step(self, batch: _Batch) -> None:
+        try:
+            batch.step(self.model, self._device)
+        except Exception as error:  # noqa: BLE001 - it must not end the thread of all calls
+            batch.fail(error)
