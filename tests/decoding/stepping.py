@@ -8,17 +8,17 @@ from pellucid.decoding.shared import SharedDecoder
 
 
 @contextmanager
-def stepping(build: Callable[[Event], SharedDecoder]) -> Iterator[SharedDecoder]:
+def stepping(build: Callable[[Callable[[], None]], SharedDecoder]) -> Iterator[SharedDecoder]:
     """Yield a decoder while its steps are run. build: given what wakes the thread."""
     wake, is_closed = Event(), Event()
-    decoder = build(wake)
+    decoder = build(wake.set)
 
     def run() -> None:
         while not is_closed.is_set():
             wake.wait()
             wake.clear()
-            while decoder.step():
-                pass
+            while decoder.has_work:
+                decoder.step()
 
     thread = Thread(target=run)
     thread.start()

@@ -165,3 +165,19 @@ def test_no_call_waits_for_all_texts_of_an_earlier_one():
         decoder.session().generate(Request([(4,)]), SPECIAL_IDS, config)
         assert not many.done()
         many.result()
+
+
+def test_an_error_of_ours_ends_all_calls_and_is_raised():
+    def fail() -> None:
+        raise TypeError("a mistake")
+
+    decoder = SharedDecoder(Counting(random_transformer(0), {3: fail}), lambda: None, max_rows=3)
+    with ThreadPoolExecutor(2) as threads:
+        calls = [start(decoder, threads, Request(SOURCES), CONFIGS["beam"]) for _ in range(2)]
+        decoder.step()  # the first two steps of the first call
+        with pytest.raises(TypeError, match="a mistake"):
+            decoder.step()
+        for call in calls:
+            with pytest.raises(RuntimeError, match="the decoder failed"):
+                call.result()
+    assert not decoder.has_work

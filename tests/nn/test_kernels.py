@@ -181,6 +181,7 @@ def test_matmul_only_where_it_is_known_to_be_faster():
     assert kernels.prefers_matmul(q.requires_grad_(), k, True)
     long = torch.zeros(1, 1, 257, 8, requires_grad=True)
     assert not kernels.prefers_matmul(long, long, True)
+    assert kernels.prefers_matmul(long, long, False)  # torch stores all scores then
     with kernels.use_kernels(KernelChoices(fused_attention=True)):
         assert not kernels.prefers_matmul(q, k, True)
         assert kernels.prefers_matmul(q, k, False)  # with dropout, or a trained bias

@@ -59,11 +59,10 @@ class Loaded(TextVerbs):
         """Return one `Translation` per text; a list per text, best first, if `n_best` is above 1.
 
         to: target language, of a model with several. source_language: that of the texts, for a
-        model that marks them with it (mBART). prefix: the beginning of each translation, one
-        string for all texts or one per text.
-        banned: strings that are not generated. ensemble: models whose probabilities and attention
-        are averaged with those of this one. first: number of the first text; samples depend on it
-        and the seed. progress: called with the number of texts finished since the last call.
+        model that marks them with it (mBART). prefix: the beginning of each translation, one for
+        all texts or one per text. banned: strings that are not generated. ensemble: models whose
+        probabilities and attention are averaged with those of this one. first: number of the first
+        text; samples depend on it and the seed. progress: called with the number of texts done.
         settings: fields of `DecodingConfig`, e.g. beam=5. See docs/decoding.md.
         Raises: ConfigError if a setting is impossible; UsageError if texts is one string, or a
         model of the ensemble has another vocabulary.

@@ -5,8 +5,7 @@ Orca, section 4.1). Each is searched as in `generate`, so results do not depend 
 """
 
 from collections import deque
-from collections.abc import Sequence
-from threading import Event
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -17,6 +16,9 @@ from pellucid.decoding.search_state import Hypothesis
 from pellucid.decoding.session import Call, Session
 from pellucid.errors import PellucidError
 from pellucid.nn.cache import Cache, Decoder, KeyValueCache
+
+FAULTS = (PellucidError, RuntimeError, MemoryError)
+"""Errors of a model: of its input, of torch (out of memory among them), of memory."""
 
 
 class _Part:
@@ -107,8 +109,8 @@ class SharedDecoder:
     Calls come from any thread; `step` is called by one.
     """
 
-    def __init__(self, model: Decoder, wake: Event, max_rows: int = 256) -> None:
-        """wake: set when there is work. max_rows: texts that are open at a time."""
+    def __init__(self, model: Decoder, wake: Callable[[], None], max_rows: int = 256) -> None:
+        """wake: called when there is work. max_rows: texts that are open at a time."""
         self.model, self.max_rows, self._wake = model, max_rows, wake
         self._device = device_of(model)
         self._waiting: deque[Call] = deque()
@@ -116,60 +118,82 @@ class SharedDecoder:
 
     def session(self) -> Session:
         """Return a session whose calls this decoder serves."""
-        return Session(self.model, self._submit, self._wake.set)
+        return Session(self.model, self._submit, self._wake)
 
     @property
     def n_rows(self) -> int:
         """The number of open texts."""
         return sum(part.n_rows for batch in self._batches for part in batch.parts)
 
-    @torch.inference_mode()
-    def step(self) -> bool:
-        """Let waiting texts join, then add a token to each open one. Return whether any is left."""
-        for _ in range(len(self._waiting)):
-            if not self._admit(self._waiting.popleft()):
-                break
-        for batch in self._batches:
-            self._step(batch)
-        self._batches = [batch for batch in self._batches if batch.parts]
+    @property
+    def has_work(self) -> bool:
+        """Whether `step` has something to do."""
         return bool(self._batches or self._waiting)
+
+    @torch.inference_mode()
+    def step(self) -> None:
+        """Let waiting texts join, then add a token to each open one.
+
+        Faults of the model end the calls that it was reading. Any other error ends all calls, and
+        is raised.
+        """
+        try:
+            for _ in range(len(self._waiting)):
+                if not self._admit(self._waiting.popleft()):
+                    break
+            for batch in self._batches:
+                self._step(batch)
+        except BaseException as error:
+            self._fail(error)
+            raise
+        self._batches = [batch for batch in self._batches if batch.parts]
 
     def _submit(self, call: Call) -> None:
         self._waiting.append(call)
-        self._wake.set()
+        self._wake()
 
     def _admit(self, call: Call) -> bool:
         """Start as many sources of a call as there is room for. Return whether there was any."""
-        room = self.max_rows - self.n_rows
-        n = min(room // call.rows_per_source, call.config.batch_size, len(call.waiting))
         if call.is_over() or not call.waiting:
             return True
+        room = self.max_rows - self.n_rows
+        n = min(room // call.rows_per_source, call.config.batch_size, len(call.waiting))
         if n < 1 and self._batches:
             self._waiting.appendleft(call)
             return False
         chosen = [call.waiting.popleft() for _ in range(max(1, n))]
-        self._start(call, [i for i in chosen for _ in range(call.config.copies)])
+        batch = self._start(call, [i for i in chosen for _ in range(call.config.copies)])
+        if batch is not None and not any(other.join(batch) for other in self._batches):
+            self._batches.append(batch)
         if call.waiting:
             self._waiting.append(call)  # after those that came later, so that none waits for all
         return True
 
-    def _start(self, call: Call, chosen: list[int]) -> None:
-        """Read sources, take their first step, and let them join a batch."""
+    def _start(self, call: Call, chosen: list[int]) -> "_Batch | None":
+        """Return a batch of sources after their first step, or None if none is open."""
         try:
             cache, limits = start_cache(
                 self.model, call.request, call.special_ids, call.config, chosen
             )
-            search = Search(call.special_ids, call.config, limits, self._device)
-        except Exception as error:  # noqa: BLE001 - it must not end the thread of all calls
+        except FAULTS as error:
             call.fail(error)
-            return
+            return None
+        search = Search(call.special_ids, call.config, limits, self._device)
         batch = _Batch(cache, _Part(call, chosen, search))
         self._step(batch)
-        if batch.parts and not any(other.join(batch) for other in self._batches):
-            self._batches.append(batch)
+        return batch if batch.parts else None
 
     def _step(self, batch: _Batch) -> None:
         try:
             batch.step(self.model, self._device)
-        except Exception as error:  # noqa: BLE001 - it must not end the thread of all calls
+        except FAULTS as error:
             batch.fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        """End all calls after an error that is not expected."""
+        failure = RuntimeError(f"the decoder failed ({type(error).__name__})")
+        for batch in self._batches:
+            batch.fail(failure)
+        while self._waiting:
+            self._waiting.popleft().fail(failure)
+        self._batches = []

@@ -83,13 +83,14 @@ def prefers_matmul(q: Tensor, k: Tensor, is_plain: bool) -> bool:
     """Return whether explicit attention of q (B, H, T, K) over k (B, H, S, K) is faster.
 
     is_plain: without dropout and without a score bias that is trained. The CPU's fused kernel is
-    for such attention only, and its backward pass is many times slower in bf16.
+    for such attention only, and its backward pass is many times slower in bf16. For other attention
+    torch stores all scores too, so their number does not matter.
     """
     return (
         q.requires_grad  # first, because decoding comes here at each step
         and not torch.compiler.is_compiling()
         and q.device.type == "cpu"
-        and q.shape[2] * k.shape[2] <= MATMUL_SCORES
+        and (not is_plain or q.shape[2] * k.shape[2] <= MATMUL_SCORES)
         and not (is_plain and q.dtype == torch.float32 and active_choices().fused_attention)
     )
 
