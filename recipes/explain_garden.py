@@ -18,7 +18,7 @@ from pellucid import garden
 from pellucid.cli.demo import SOURCE, TARGET, pieces
 from pellucid.decoding.alignment import word_alignment
 from pellucid.explain.ablation import Switch, list_heads, measure_effects
-from pellucid.explain.attribution import Output, leave_one_out
+from pellucid.explain.attribution import Outputs, leave_one_out
 from pellucid.explain.flow import attention_rollout, value_norms
 from pellucid.explain.rows import Rows, Writing, read_rows
 from pellucid.explain.trace import Trace, TraceSpec, trace_rows
@@ -82,8 +82,8 @@ def print_alignments(bundle: Bundle, examples: Sequence[Example]) -> None:
 def erasure(bundle: Bundle, example: Example) -> np.ndarray:
     """Return how far the log-probability of each target token falls without each source token."""
     n = len(example.target_words)
-    outputs = (Output(bundle, example.rows, "lm", t) for t in range(n))
-    return np.stack([leave_one_out(output).source for output in outputs])  # type: ignore[misc]
+    attributions = leave_one_out(Outputs(bundle, example.rows, "lm", tuple(range(n))))
+    return np.stack([each.source for each in attributions])  # type: ignore[misc]
 
 
 def links(weights: np.ndarray, example: Example) -> set[tuple[int, int]]:

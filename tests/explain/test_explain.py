@@ -14,7 +14,7 @@ import torch
 from pellucid.errors import UsageError
 from pellucid.explain.ablation import Switch, list_heads, measure_effects, switched_off
 from pellucid.explain.attribution import (
-    Output,
+    Outputs,
     input_times_gradient,
     integrated_gradients,
     leave_one_out,
@@ -35,7 +35,7 @@ def traced(bundle, rows):
 
 @pytest.fixture(scope="module")
 def output(bundle, rows):
-    return Output(bundle, rows, "lm", 1)
+    return Outputs(bundle, rows, "lm", (1,))
 
 
 def test_statistics_of_known_rows():
@@ -144,15 +144,15 @@ def test_every_head_is_listed(bundle):
 
 
 def test_integrated_gradients_are_complete(output):
-    attribution = integrated_gradients(output, steps=256)
+    (attribution,) = integrated_gradients(output, steps=256)
     assert abs(attribution.gap) < 0.02 * abs(attribution.total)
-    coarse = integrated_gradients(output, steps=8)
+    (coarse,) = integrated_gradients(output, steps=8)
     assert abs(attribution.gap) < abs(coarse.gap)
 
 
 def test_input_times_gradient_is_a_derivative(output, bundle):
     """Scaling one token's vector by 1 + e changes the score by e times its share."""
-    attribution = input_times_gradient(output)
+    (attribution,) = input_times_gradient(output)
     assert attribution.source is not None
     e = 1e-2
     for token in range(2):
@@ -164,18 +164,18 @@ def test_input_times_gradient_is_a_derivative(output, bundle):
                 return x
 
             with torch.inference_mode(), edit(bundle.model, "encoder.embedding.tokens", edit_token):
-                return float(output.score())
+                return float(output.scores())
 
         slope = (scaled(1) - scaled(-1)) / (2 * e)
         assert attribution.source[token] == pytest.approx(slope, rel=0.02, abs=2e-3)
 
 
 def test_leave_one_out_is_one_at_a_time(output, bundle):
-    attribution = leave_one_out(output)
+    (attribution,) = leave_one_out(output)
     assert attribution.source is not None
     assert attribution.target is not None
     with torch.inference_mode():
-        original = float(output.score())
+        original = float(output.scores())
 
     def erase(_, x):
         x = x.clone()
@@ -183,7 +183,7 @@ def test_leave_one_out_is_one_at_a_time(output, bundle):
         return x
 
     with torch.inference_mode(), edit(bundle.model, "encoder.embedding.tokens", erase):
-        changed = float(output.score())
+        changed = float(output.scores())
     assert attribution.source[1] == pytest.approx(original - changed, abs=1e-5)
     np.testing.assert_allclose(attribution.target[2:], 0, atol=1e-5)  # causal
 
@@ -210,4 +210,29 @@ def test_a_part_that_the_model_lacks_is_an_error(bundle, rows, switch, message):
     with pytest.raises(UsageError, match=message):
         list(measure_effects(bundle, rows, [[switch]]))
     with pytest.raises(UsageError, match="no position 99"):
-        Output(bundle, rows, "lm", 99).score()
+        Outputs(bundle, rows, "lm", (99,)).scores()
+
+
+def test_outputs_together_are_each_by_itself(bundle, rows, monkeypatch):
+    """One forward pass for several outputs, and parts of the copies one after another."""
+    alone = [Outputs(bundle, rows, "lm", (position,)) for position in (0, 3)]
+    monkeypatch.setattr("pellucid.explain.outputs.MAX_LOGITS", 3 * rows_size(bundle, rows))
+    done = []
+    together = Outputs(bundle, rows, "lm", (0, 3))
+    assert together.n_copies == 3
+    for method in (
+        input_times_gradient,
+        leave_one_out,
+        lambda outputs: integrated_gradients(outputs, 8, done.append),
+    ):
+        for both, one in zip(method(together), alone, strict=True):
+            (expected,) = method(one)
+            np.testing.assert_allclose(both.source, expected.source, atol=1e-4)
+            np.testing.assert_allclose(both.target, expected.target, atol=1e-4)
+            assert both.total == pytest.approx(expected.total, abs=1e-5)
+    assert sum(done) == 4 * 8
+    assert all(weight.requires_grad for weight in bundle.model.parameters())
+
+
+def rows_size(bundle, rows):
+    return log_probabilities(bundle, rows, 1, "lm").numel()

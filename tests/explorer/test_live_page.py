@@ -14,6 +14,7 @@ import pytest
 import pellucid
 from explorer.browser import AXE, serious_violations
 from pellucid.explain.ablation import Switch, measure_group, switched_off
+from pellucid.explain.attribution import Outputs, integrated_gradients
 from pellucid.explain.patching import patch_runs, read_second
 from pellucid.explain.rows import Writing, read_rows
 from pellucid.explain.switches import position_switches
@@ -21,6 +22,7 @@ from pellucid.explorer.live import describe_live
 from pellucid.explorer.page import render_page
 from pellucid.explorer.respond import LiveModel, respond
 from pellucid.explorer.server import Site, open_server
+from pellucid.explorer.why import STEPS
 
 TEXT = "猫追狗。"
 
@@ -83,6 +85,12 @@ def test_a_text_of_the_reader(page, loaded):
         assert f"“{position.chosen.text.strip()}”" in title
         assert f"{position.chosen.probability:.2f}" in title
     assert not violations(page)
+    page.locator("nav.path a", has_text="Why this output").click()
+    rows = read_rows(loaded.bundle, text, Writing())
+    (why,) = integrated_gradients(Outputs(loaded.bundle, rows, "lm", (0,)), STEPS)
+    page.locator("h1", has_text=f"of {why.total:.3g} nats").wait_for()
+    page.locator("nav.path a", has_text="What adds up").click()
+    page.locator(".check", has_text=f"own logit: {position.chosen.score:.4f}").wait_for()
 
 
 def test_settings_are_sent(page):

@@ -39,7 +39,7 @@ class ShownTrace(Trace):
                 " and layers."
             )
         model, request = self.query
-        return render_page(model.describe_all(request, lambda n: nullcontext()))
+        return render_page(model.describe_all(request, lambda what, n: nullcontext()))
 
     def save_html(self, path: str | Path) -> None:
         """Write the page. Raises: UsageError as `page`; ResourceError if the disk is full."""

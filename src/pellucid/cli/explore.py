@@ -2,7 +2,6 @@
 
 import sys
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +52,8 @@ class Options:
     max_new: int = 8
     """Tokens with which a decoder alone continues the text, at most."""
     no_ablation: bool = False
-    """With --html: leave out what changes without each part, a forward pass for each."""
+    """With --html: leave out what changes without each part, a forward pass for each, and the
+    shares of tokens, 32 gradients for each output."""
     full: bool = False
     """With --html: store every array with 16 bits, in a larger file."""
     device: str = "auto"
@@ -181,5 +181,4 @@ def _describe(model: "LiveModel", options: Options, text: str) -> dict[str, Any]
     request = TextRequest(text=text, **{name: getattr(options, name) for name in names})
     if not options.html:  # the live page asks for the rest when it is wanted
         return model.describe(request)
-    bar = None if options.no_ablation else partial(progress, "switching parts off")
-    return model.describe_all(request, bar)
+    return model.describe_all(request, None if options.no_ablation else progress)

@@ -9,6 +9,7 @@ from pellucid.explain.trace import Trace
 from pellucid.formats.bundle import Bundle
 from pellucid.formats.special_ids import find_token_id
 from pellucid.inference.logits import choose_head
+from pellucid.nn.base import Model
 from pellucid.nn.heads import pool_states
 
 
@@ -31,15 +32,26 @@ def logit_lens(
         raise UsageError("this model has no layers to look into.")
     read = trace.source if side == "encoder" else trace.target
     text = None if read is None else Text([token.id for token in read.tokens[1:]], read.words)
-    names = [f"{side}.embedding.output"]
-    names += [_last_output(trace, f"{side}.layers.{i}") for i in range(len(stack.layers))]
     final_norm = getattr(stack, "norm", nn.Identity())
     predictions = []
-    for each in names:
+    for each in state_names(bundle.model, trace):
         states = final_norm(torch.from_numpy(trace[each])[None])  # (1, T, D)
         outputs = _apply_head(bundle, name, states, trace)
         predictions.append(predict(bundle, name, outputs, top, text))
     return predictions
+
+
+def state_names(model: Model, trace: Trace) -> list[str]:
+    """Return the names of the states of the last stack: its embedding, then after each layer.
+
+    Empty if it has no residual stream, as that of the recurrent model.
+    """
+    side = "encoder" if model.decoder is None else "decoder"
+    layers = getattr(getattr(model, side), "layers", ())
+    if not any(name.startswith(f"{side}.") and name.endswith(".added") for name in trace.arrays):
+        return []
+    names = [_last_output(trace, f"{side}.layers.{i}") for i in range(len(layers))]
+    return [f"{side}.embedding.output", *names]
 
 
 def _last_output(trace: Trace, layer: str) -> str:

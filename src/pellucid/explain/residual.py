@@ -34,7 +34,7 @@ def logit_contributions(
     side = "encoder" if model.decoder is None else "decoder"
     stack = getattr(model, side)
     module: Any = model.get_submodule(f"heads.{head}")
-    if getattr(module, "transform", None) is not None or getattr(module, "output", None) is None:
+    if not is_linear(model, head):
         raise UsageError(f"the head {head!r} is not linear, so its parts do not add up.")
     if not hasattr(stack, "layers") or f"{side}.layers.0.attention.added" not in trace.arrays:
         raise UsageError("this model or trace has no residual stream with its parts.")
@@ -49,8 +49,19 @@ def logit_contributions(
     row = module.output.weight[output].detach().double().cpu().numpy() * module.scale
     contributions = [Contribution(name, float(row @ part)) for name, part in parts.items()]
     if module.output.bias is not None:
-        contributions.append(Contribution(f"heads.{head}.bias", float(module.output.bias[output])))
+        contributions.append(
+            Contribution(f"heads.{head}.bias", float(module.output.bias[output].detach()))
+        )
     return contributions
+
+
+def is_linear(model: Model, head: str) -> bool:
+    """Return whether a head's logits are linear in the states that it reads."""
+    module: Any = model.get_submodule(f"heads.{head}")
+    others = (getattr(module, name, None) for name in ("transform", "norm"))
+    return getattr(module, "output", None) is not None and not any(
+        other is not None for other in others
+    )
 
 
 def _split_sublayer(

@@ -20,12 +20,14 @@ from pellucid.explorer.parts_off import OffPart, find_switches, is_bound, list_p
 from pellucid.explorer.patching import describe_patches
 from pellucid.explorer.request import TextRequest
 from pellucid.explorer.search import SearchSettings, describe_search, search_again
+from pellucid.explorer.stream import describe_stream
+from pellucid.explorer.why import count_gradients, describe_why
 from pellucid.formats.bundle import Bundle
 
 WHERE = "the request"
 Record = Mapping[str, Any]
-Bar = Callable[[int], AbstractContextManager[Callable[[int], None] | None]]
-"""Opens a progress bar of so many steps."""
+Bar = Callable[[str, int], AbstractContextManager[Callable[[int], None] | None]]
+"""Opens a progress bar with a name, of so many steps."""
 
 
 @dataclass
@@ -56,15 +58,19 @@ class LiveModel:
     def describe_all(self, request: TextRequest, bar: Bar | None = None) -> dict[str, Any]:
         """Return the content of a page that cannot ask for more.
 
-        bar: given the number of parts that are switched off in turn, a context whose value is
-        called with the number of those that are done; None: without what parts change.
+        bar: given what is measured and in how many steps, a context whose value is called with the
+        number of steps that are done; None: without what parts change, and why each output.
         """
         content, rows = self.describe(request), self.read(request)
+        bundle, head = self.bundle, request.chosen_head
         prediction = content["trace"]["prediction"]
         if bar is not None and prediction is not None and prediction["reading"] in DISTRIBUTIONS:
-            with bar(len(list_parts(self.bundle.model))) as advance:
-                head = request.chosen_head
-                content["effects"] = describe_effects(self.bundle, rows, head, advance)
+            with bar("switching parts off", len(list_parts(bundle.model))) as advance:
+                content["effects"] = describe_effects(bundle, rows, head, advance)
+            if n_gradients := count_gradients(bundle, rows, head):
+                with bar("following gradients", n_gradients) as advance:
+                    content["why"] = describe_why(bundle, rows, head, progress=advance)
+        content["stream"] = None if prediction is None else describe_stream(bundle, rows, head)
         content["order"] = describe_order(self.bundle, rows)
         content["search"] = describe_search(self.bundle, rows, request.writing)
         return content
@@ -91,6 +97,14 @@ class AboutText:
     """A request about a text."""
 
     text: TextRequest
+
+
+@dataclass(frozen=True)
+class AboutOutput:
+    """A request about one output for a text."""
+
+    text: TextRequest
+    position: int = 0
 
 
 def _trace(model: LiveModel, record: Record) -> dict[str, Any]:
@@ -142,6 +156,20 @@ def _patch(model: LiveModel, record: Record) -> dict[str, Any]:
     return describe_patches(model.bundle, model.read(about.text), about.text, about.other)
 
 
+def _why(model: LiveModel, record: Record) -> dict[str, Any]:
+    """Return the share of each token in an output."""
+    about = build(AboutOutput, record, WHERE)
+    rows, head = model.read(about.text), about.text.chosen_head
+    return describe_why(model.bundle, rows, head, [about.position])
+
+
+def _stream(model: LiveModel, record: Record) -> dict[str, Any]:
+    """Return the residual stream of an output; `stream` is None if the model has none."""
+    about = build(AboutOutput, record, WHERE)
+    rows, head = model.read(about.text), about.text.chosen_head
+    return {"stream": describe_stream(model.bundle, rows, head, [about.position])}
+
+
 def _off(model: LiveModel, record: Record) -> dict[str, Any]:
     """Return what changes without the parts of `off`, and the prediction then."""
     about, parts = _read_off(record)
@@ -176,6 +204,8 @@ ASKS = {
     "order": _order,
     "search": _search,
     "patch": _patch,
+    "why": _why,
+    "stream": _stream,
     "off": _off,
     "rewrite": _rewrite,
 }

@@ -7,6 +7,7 @@ import { t } from "../text/language.svelte";
 import { stopsOf } from "../views/stops";
 import { ask, messageOf } from "./ask";
 import { LiveText } from "./liveText.svelte";
+import { explainOutputs } from "./outputs";
 
 /** What the page shows, and in a live page what it asks the model. */
 class Session {
@@ -40,6 +41,7 @@ class Session {
     if (content.request) {
       this.request = { ...content.request };
       trace.live = this.facts && new LiveText(content.request, this.facts.writes);
+      if (trace.live) explainOutputs(trace, content.request);
     }
     if (!trace.attentions.includes(place.attention)) place.attention = firstAttention(trace);
     place.row = firstRow(trace);

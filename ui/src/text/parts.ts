@@ -66,3 +66,14 @@ export function partName(path: string): string {
   const kind = /(attention|cross|feed_forward|embedding)$/.exec(path)![1] as "attention" | "cross" | "feed_forward" | "embedding";
   return kind === "embedding" ? t("part_embedding") : `${layerOf(path)} ${t(`part_${kind}`)}`;
 }
+
+/** "Layer 2" of the states after it, the embedding's name, or "after the last norm". */
+export function stateName(name: string): string {
+  if (name.endsWith("embedding.output")) return t("part_embedding");
+  return /layers\.\d/.test(name) ? t("after_layer", { layer: layerOf(name) }) : t("after_norm");
+}
+
+/** The same of a part that adds to a logit; "bias" stands for all constants. */
+export function addendName(path: string): string {
+  return path === "bias" ? t("stream_bias") : partName(path);
+}

@@ -3,7 +3,8 @@ import { decodeArray } from "./decode";
 import { weightedSum } from "../math/attention";
 import { Tensor } from "./matrix";
 import type { LiveText } from "../live/liveText.svelte";
-import type { Content, Conditions, HeadEffect, ModelFacts, Order, Prediction, Search, Token, TracedText } from "./types";
+import type { Content, Conditions, HeadEffect, ModelFacts, Order, Prediction, Search, Stream, Token, TracedText, Why } from "./types";
+import { PerOutput } from "./perOutput.svelte";
 
 export type Side = "source" | "target";
 
@@ -26,6 +27,9 @@ export class Trace {
   comparison: Comparison | null = null;
   /** What can be asked of the model about this text; null in a file. */
   live: LiveText | null = null;
+  /** Shares of tokens in each output, and its residual stream; null where the trace has none. */
+  why: PerOutput<Why> | null = null;
+  stream: PerOutput<Stream> | null = null;
   /** Whether arrays have fewer bits, and those that follow from others are left out. */
   isCompact = false;
   private readonly contexts: Record<string, Tensor> = {};
@@ -143,5 +147,7 @@ export async function readTrace(content: Content): Promise<Trace> {
     content.lens ?? [],
   );
   read.isCompact = trace.compact ?? false;
+  read.why = content.why ? new PerOutput(content.why) : null;
+  read.stream = content.stream ? new PerOutput(content.stream) : null;
   return read;
 }

@@ -13,6 +13,10 @@ export interface Content {
   search?: Search | null;
   /** What the order of the tokens changes, if the encoder adds position vectors. */
   order?: Order | null;
+  /** The share of each token in outputs; absent where it was not measured. */
+  why?: Why;
+  /** The residual stream of outputs, if the model has one. */
+  stream?: Stream | null;
   /** A second trace, to be compared with this one. */
   second?: Content;
   comparison?: ComparisonFacts;
@@ -20,6 +24,45 @@ export interface Content {
   request?: TextRequest;
   /** What the page can ask for; absent in a file. */
   live?: LiveFacts;
+}
+
+/** The three ways to attribute an output to tokens. */
+export type Method = "integrated" | "gradient" | "erasure";
+
+export interface Why {
+  /** Of integrated gradients. */
+  steps: number;
+  outputs: WhyOutput[];
+}
+
+export interface WhyOutput extends Record<Method, Shares> {
+  position: number;
+  /** The log-probability of the output minus that of a text whose token vectors are 0. */
+  total: number;
+}
+
+/** Of each token, in nats; null for a text that the model does not have. */
+export interface Shares {
+  source: number[] | null;
+  target: number[] | null;
+}
+
+export interface Stream {
+  /** Names of the states: the embedding, each layer, and the final norm if there is one. */
+  states: string[];
+  /** What adds up to a logit: sublayers, heads of attentions, and "bias"; null if nothing does. */
+  parts: { path: string; head: number | null }[] | null;
+  outputs: StreamOutput[];
+}
+
+export interface StreamOutput {
+  position: number;
+  /** Of each state. */
+  norms: number[];
+  /** Of each state with the last. */
+  cosines: number[];
+  /** What each part adds. */
+  logits: number[] | null;
 }
 
 /** The states of each token in a text, and in another text of the same tokens. */

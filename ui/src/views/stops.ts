@@ -5,7 +5,7 @@ import type { Key } from "../text/en";
 export type StopId =
   | "map" | "tokens" | "vectors" | "projections" | "scores" | "scale" | "softmax" | "values"
   | "sublayer" | "feed_forward" | "heads" | "masks" | "alignment" | "words" | "next" | "gap" | "off" | "labels" | "lens"
-  | "compare" | "search" | "order" | "patch";
+  | "compare" | "search" | "order" | "patch" | "why" | "stream";
 
 /** A stop of the tour, in teaching order. */
 export interface Stop {
@@ -58,6 +58,8 @@ const STOPS: Stop[] = [
   { id: "gap", title: "stop_gap", has: (trace) => trace.prediction?.kind === "lm" && trace.target === null },
   { id: "labels", title: "stop_labels", has: (trace) => trace.prediction !== null && trace.prediction.kind !== "lm" },
   { id: "lens", title: "stop_lens", has: (trace) => trace.lens.length > 0 },
+  { id: "stream", title: "stop_stream", has: (trace) => trace.stream !== null },
+  { id: "why", title: "stop_why", has: (trace) => trace.why !== null },
   { id: "off", title: "stop_off", has: (trace) => trace.effects.length > 0 || canSwitch(trace) },
   { id: "patch", title: "stop_patch", has: (trace) => canSwitch(trace) && layerCounts(trace).length > 0 },
 ];

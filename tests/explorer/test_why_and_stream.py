@@ -1,0 +1,151 @@
+"""Why an output was chosen: shares of tokens, and what parts add to its logit.
+
+Authority: the attributions and contributions of one output by itself, from Python; algebra, for
+what adds up to the logit; Chromium and axe-core, for the page.
+"""
+
+import re
+
+import numpy as np
+import pytest
+
+import pellucid
+from explain.zoo import MODELS
+from explorer.browser import AXE, serious_violations
+from pellucid.errors import UsageError
+from pellucid.explain.attribution import Outputs, integrated_gradients, leave_one_out
+from pellucid.explain.rows import Writing, read_rows
+from pellucid.explorer.content import describe_trace
+from pellucid.explorer.respond import LiveModel, respond
+from pellucid.explorer.stream import BIAS, describe_stream
+from pellucid.explorer.why import STEPS, count_gradients, describe_why
+
+TEXT = "猫追狗"
+
+
+@pytest.fixture(scope="module")
+def model():
+    return pellucid.load("zh-en", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def rows(model):
+    return read_rows(model.bundle, TEXT, Writing())
+
+
+@pytest.fixture(scope="module")
+def why(model, rows):
+    done = []
+    described = describe_why(model.bundle, rows, None, progress=done.append)
+    assert sum(done) == count_gradients(model.bundle, rows, None)
+    return described
+
+
+@pytest.fixture(scope="module")
+def stream(model, rows):
+    return describe_stream(model.bundle, rows, None)
+
+
+def test_all_outputs_are_those_of_one(model, rows, why):
+    assert [each["position"] for each in why["outputs"]] == list(range(len(rows.target.tokens)))
+    for position in (0, 2):
+        alone = Outputs(model.bundle, rows, "lm", (position,))
+        for name, (expected,) in (
+            ("integrated", integrated_gradients(alone, STEPS)),
+            ("erasure", leave_one_out(alone)),
+        ):
+            shown = why["outputs"][position]
+            assert shown["total"] == pytest.approx(expected.total, abs=1e-4)
+            np.testing.assert_allclose(shown[name]["source"], expected.source, atol=2e-4)
+            np.testing.assert_allclose(shown[name]["target"], expected.target, atol=2e-4)
+
+
+def test_parts_add_up_to_the_logit(model, stream):
+    trace = model.trace(TEXT)
+    for output, position in zip(stream["outputs"], trace.prediction.positions, strict=True):
+        assert sum(output["logits"]) == pytest.approx(position.chosen.score, abs=1e-3)
+    names = [part["path"] for part in stream["parts"]]
+    assert names[0] == "decoder.embedding"
+    assert names.count("decoder.layers.1.cross") == 4  # heads
+    assert names.count(BIAS) == 1
+
+
+def test_norms_and_cosines_are_those_of_the_states(model, stream):
+    trace = model.trace(TEXT)
+    first, last = (trace[stream["states"][i]][1].astype(float) for i in (0, -1))
+    output = stream["outputs"][1]
+    assert output["norms"][0] == pytest.approx(np.sqrt((first**2).sum()), rel=1e-5)
+    cosine = first @ last / np.sqrt((first**2).sum() * (last**2).sum())
+    assert output["cosines"][0] == pytest.approx(cosine, rel=1e-4)
+    assert output["cosines"][-1] == pytest.approx(1)
+
+
+@pytest.mark.parametrize("name", ["bert, masked words", "bert, classes"])
+def test_a_head_that_is_not_linear_has_no_parts(name, tmp_path):
+    shown = MODELS[name](tmp_path)
+    bundle = pellucid.load(shown.directory, device="cpu").bundle
+    described = describe_stream(bundle, read_rows(bundle, shown.text, Writing()), None)
+    assert described["parts"] is None
+    assert described["outputs"][0]["logits"] is None
+    assert len(described["outputs"][0]["norms"]) == 3
+
+
+def test_one_output_is_asked_for(model, why, stream):
+    live = LiveModel(model.bundle, "zh-en")
+    about = {"text": {"text": TEXT}, "position": 2}
+    (asked,) = respond(live, {"ask": "why", **about})["outputs"]
+    assert asked["position"] == 2
+    assert asked["erasure"] == why["outputs"][2]["erasure"]
+    (asked,) = respond(live, {"ask": "stream", **about})["stream"]["outputs"]
+    assert asked == stream["outputs"][2]
+    for ask in ("why", "stream"):
+        with pytest.raises(UsageError, match="no position 99"):
+            respond(live, {"ask": ask, **about, "position": 99})
+
+
+def test_a_long_text_has_no_shares(model):
+    rows = read_rows(model.bundle, "狗" * 130, Writing(target="dog"))
+    assert count_gradients(model.bundle, rows, None) == 0
+    with pytest.raises(UsageError, match="more than 128 tokens"):
+        describe_why(model.bundle, rows, None)
+
+
+@pytest.fixture(scope="module")
+def content(model, why, stream):
+    described = describe_trace(model.bundle, model.trace(TEXT), "zh-en")
+    return {**described, "why": why, "stream": stream}
+
+
+def test_the_page_adds_up_and_says_so(show, content, model, stream):
+    page = show(content, fragment="#stop=stream&row=2", reduced_motion="reduce")
+    logit = model.trace(TEXT).prediction.positions[2].chosen.score
+    shown = re.findall(r"[\d.]+\d", page.locator(".check").inner_text())
+    assert float(shown[0]) == pytest.approx(sum(stream["outputs"][2]["logits"]), abs=1e-4)
+    assert float(shown[1]) == pytest.approx(logit, abs=1e-4)
+    bars = [float(x.replace("−", "-")) for x in page.locator("main li .value").all_inner_texts()]
+    assert sum(bars[:-1]) == pytest.approx(bars[-1], abs=0.01 * len(bars))
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    assert not serious_violations(page)
+    page.get_by_label("Output").get_by_role("button").first.click()
+    first = model.trace(TEXT).prediction.positions[0].chosen
+    assert f"“{first.text.strip()}”" in page.locator("h1").inner_text()
+
+
+def test_the_page_prints_the_gap(show, content, why):
+    page = show(content, "#stop=why&row=2", reduced_motion="reduce", color_scheme="dark")
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    for name, method in (
+        ("Integrated gradients", "integrated"),
+        ("Input × gradient", "gradient"),
+        ("Leave one out", "erasure"),
+    ):
+        page.get_by_role("button", name=name).click()
+        output = why["outputs"][2]
+        shares = [*output[method]["source"], *output[method]["target"]]
+        tokens = page.locator("main li .value").all_inner_texts()
+        assert [float(x.replace("−", "-")) for x in tokens] == pytest.approx(shares, abs=6e-3)
+        printed = [float(x.replace("−", "-")) for x in page.locator("dd").all_inner_texts()]
+        total = output["total"]
+        assert printed == pytest.approx([sum(shares), total, total - sum(shares)], abs=1e-3)
+        assert not serious_violations(page)
+    assert page.seen == []
