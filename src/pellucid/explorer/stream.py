@@ -39,13 +39,13 @@ def describe_stream(
         if not 0 <= position < len(prediction.positions):
             raise UsageError(f"there is no position {position}.")
         row = _find_row(bundle, trace, position)
-        found = None if row is None else _split(bundle, trace, position, row)
-        parts = None if found is None else list(found)
+        addends = None if row is None else _split(bundle, trace, position, row)
+        parts = None if addends is None else list(addends)
         outputs.append(
             {
                 "position": position,
                 **_measure_states(trace, names, position if row is None else row),
-                "logits": None if found is None else [_shorten(x) for x in found.values()],
+                "logits": None if addends is None else [_shorten(x) for x in addends.values()],
             }
         )
     described = parts and [{"path": path, "head": number} for path, number in parts]
