@@ -35,14 +35,14 @@ export interface Why {
   outputs: WhyOutput[];
 }
 
-export interface WhyOutput extends Record<Method, Shares> {
+export interface WhyOutput extends Record<Method, TokenShares> {
   position: number;
   /** The log-probability of the output minus that of a text whose token vectors are 0. */
   total: number;
 }
 
 /** Of each token, in nats; null for a text that the model does not have. */
-export interface Shares {
+export interface TokenShares {
   source: number[] | null;
   target: number[] | null;
 }
