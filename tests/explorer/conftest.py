@@ -1,9 +1,25 @@
 """A browser for all tests of the page."""
 
+import threading
+from contextlib import contextmanager
+
 import pytest
 
 from explorer.browser import open_browser
 from pellucid.explorer.page import TEMPLATE, render_page
+from pellucid.explorer.server import Site, open_server
+
+
+@contextmanager
+def serve(content, respond):
+    """Serve a live page to the browser of this machine."""
+    with open_server() as server:
+        server.site = Site(render_page(content, live=True), respond)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
 
 
 @pytest.fixture(scope="module")

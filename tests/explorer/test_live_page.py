@@ -6,22 +6,21 @@ axe-core, for accessibility (WCAG 2.2 AA).
 
 import math
 import re
-import threading
+from functools import partial
 
 import numpy as np
 import pytest
 
 import pellucid
 from explorer.browser import AXE, serious_violations
+from explorer.conftest import serve
 from pellucid.explain.ablation import Switch, measure_group, switched_off
 from pellucid.explain.attribution import Outputs, integrated_gradients
 from pellucid.explain.patching import patch_runs, read_second
 from pellucid.explain.rows import Writing, read_rows
 from pellucid.explain.switches import position_switches
 from pellucid.explorer.live import describe_live
-from pellucid.explorer.page import render_page
 from pellucid.explorer.respond import LiveModel, respond
-from pellucid.explorer.server import Site, open_server
 from pellucid.explorer.why import STEPS
 
 TEXT = "猫追狗。"
@@ -37,14 +36,8 @@ def server():
     """A server with a model of its own: parts that it switches off are not off in `loaded`."""
     bundle = pellucid.load("zh-en", device="cpu").bundle
     model = LiveModel(bundle, "zh-en")
-    page = render_page(describe_live(bundle, "zh-en"), live=True)
-    with open_server() as server:
-        server.site = Site(page, lambda record: respond(model, record))
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
+    with serve(describe_live(bundle, "zh-en"), partial(respond, model)) as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture

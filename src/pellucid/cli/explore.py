@@ -1,7 +1,9 @@
 """`pellucid explore`: a page that shows what a model computes for a text."""
 
 import sys
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +13,11 @@ from pellucid.cli.parse import positional
 from pellucid.errors import UsageError
 
 if TYPE_CHECKING:
+    from pellucid.explorer.compare import ComparedModels
+    from pellucid.explorer.request import TextRequest
     from pellucid.explorer.respond import LiveModel
 
+Respond = Callable[[object], dict[str, Any]]
 MAX_PAGE = 25_000_000
 """Bytes of the largest page that is written."""
 
@@ -97,8 +102,7 @@ def _write(options: Options) -> int:
     from pellucid.files import atomic_write, check_writable
 
     check_writable(Path(options.html))
-    content = _compare(options) if options.compares else _show(options)
-    page = render_page(content).encode()
+    page = render_page(_show(options)).encode()
     if len(page) > MAX_PAGE:
         raise UsageError(
             f"the page would have {len(page) / 1e6:.0f} MB, more than the {MAX_PAGE / 1e6:.0f} that"
@@ -111,56 +115,66 @@ def _write(options: Options) -> int:
 
 def _serve(options: Options) -> int:
     from pellucid.explorer.page import render_page
-    from pellucid.explorer.respond import respond
     from pellucid.explorer.server import Site, open_server
 
     # Opened first: a port in use is an error before the model is loaded.
     with open_server(options.port) as server:
-        model = None if options.compares else _open(options.model, options)
-        content = _compare(options) if model is None else _start(model, options)
+        content, respond = (_start_comparison if options.compares else _start)(options)
 
         def answer(record: object) -> dict[str, Any]:
-            if model is None:
-                raise UsageError("a page that compares answers no questions.")
             with convert_errors():
-                return respond(model, record)
+                return respond(record)
 
-        server.site = Site(render_page(content, live=model is not None), answer)
+        server.site = Site(render_page(content, live=True), answer)
         print(server.address, flush=True)
         print("Open this address in a browser. Ctrl-C ends.", file=sys.stderr)
         server.serve_forever()
     return 0
 
 
-def _start(model: "LiveModel", options: Options) -> dict[str, Any]:
-    """Return what a live page shows first."""
+def _start(options: Options) -> tuple[dict[str, Any], Respond]:
+    """Return what a live page shows first, and what answers its requests."""
     from pellucid.explorer.live import describe_live
+    from pellucid.explorer.respond import respond
 
+    model = _open(options.model, options)
     content = describe_live(model.bundle, model.name)
-    return content | (_describe(model, options, options.text) if options.text.strip() else {})
+    if options.text.strip():
+        content |= model.describe(_request(options, options.text))
+    return content, partial(respond, model)
+
+
+def _start_comparison(options: Options) -> tuple[dict[str, Any], Respond]:
+    """Return the same of a page that compares."""
+    from pellucid.explorer.compare import respond_compared
+
+    models = _open_two(options)
+    content = models.describe_live() | models.describe(*_two_requests(options))
+    return content, partial(respond_compared, models)
 
 
 def _show(options: Options) -> dict[str, Any]:
-    """Return what the page of one model and one text shows."""
-    return _describe(_open(options.model, options), options, options.text)
+    """Return what a page without a server shows of one model or of a comparison."""
+    from pellucid.cli.evaluate_translations import progress
+    from pellucid.explorer.respond import LiveModel
+
+    bar = None if options.no_ablation else progress
+    describe = partial(LiveModel.describe_all, bar=bar)
+    if options.compares:
+        return _open_two(options).describe(*_two_requests(options), describe)
+    return describe(_open(options.model, options), _request(options, options.text))
 
 
-def _compare(options: Options) -> dict[str, Any]:
-    """Return what the page of two models or of two texts shows."""
-    from pellucid.explorer.compare import describe_comparison, name_apart
+def _open_two(options: Options) -> "ComparedModels":
+    from pellucid.explorer.compare import ComparedModels, name_apart
 
     if not options.other:
-        model, texts = _open(options.model, options), (options.text, options.second_text)
-        contents = [_describe(model, options, text) for text in texts]
-        return describe_comparison(contents, (model.bundle, model.bundle), "texts")
-    models = [
-        _open(path, options, name)
-        for path, name in zip(
-            (options.model, options.other), name_apart(options.model, options.other), strict=True
-        )
-    ]
-    contents = [_describe(model, options, options.text) for model in models]
-    return describe_comparison(contents, [model.bundle for model in models], "models")
+        first = _open(options.model, options)
+        return ComparedModels(first, replace(first))
+    first, second = name_apart(options.model, options.other)
+    return ComparedModels(
+        _open(options.model, options, first), _open(options.other, options, second)
+    )
 
 
 def _open(path: str, options: Options, name: str = "") -> "LiveModel":
@@ -172,13 +186,12 @@ def _open(path: str, options: Options, name: str = "") -> "LiveModel":
     return LiveModel(bundle, name or Path(path).name, options.full)
 
 
-def _describe(model: "LiveModel", options: Options, text: str) -> dict[str, Any]:
-    """Return what the page shows of one text in one model."""
-    from pellucid.cli.evaluate_translations import progress
+def _two_requests(options: Options) -> tuple["TextRequest", "TextRequest"]:
+    return _request(options, options.text), _request(options, options.second_text or options.text)
+
+
+def _request(options: Options, text: str) -> "TextRequest":
     from pellucid.explorer.request import TextRequest
 
     names = ("target", "to", "source_language", "head", "max_new")
-    request = TextRequest(text=text, **{name: getattr(options, name) for name in names})
-    if not options.html:  # the live page asks for the rest when it is wanted
-        return model.describe(request)
-    return model.describe_all(request, None if options.no_ablation else progress)
+    return TextRequest(text=text, **{name: getattr(options, name) for name in names})

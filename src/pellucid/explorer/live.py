@@ -13,7 +13,8 @@ from pellucid.text.published.language import list_languages, template_language
 def describe_live(bundle: Bundle, name: str) -> dict[str, Any]:
     """Return the content of a page that has no text yet, as JSON values.
 
-    `live` says what the page can ask for: languages, heads, and whether the model writes.
+    `live` says what the page can ask for: languages, heads, and whether the model writes;
+    `compares`, what differs in a page that shows two traces.
     """
     writes = can_generate(bundle)
     heads = list(bundle.model.head_configs)
@@ -31,5 +32,6 @@ def describe_live(bundle: Bundle, name: str) -> dict[str, Any]:
             "writes": writes,
             "reads_pairs": bool(source.is_present and source.template.pair) and not writes,
             "continues": writes and bundle.model.encoder is None,
+            "compares": None,
         },
     }

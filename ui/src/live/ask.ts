@@ -1,5 +1,3 @@
-import type { TextRequest } from "../trace/types";
-
 /** The model, or its server, refused; the message is Python's. */
 export class Refusal extends Error {}
 
@@ -12,13 +10,13 @@ export function messageOf(error: unknown, gone: string): string {
 }
 
 /** Ask the page's own server; see Python's `explorer/respond.py`. */
-export async function ask<Reply>(kind: string, text: TextRequest, more: object = {}): Promise<Reply> {
+export async function ask<Reply>(kind: string, about: object): Promise<Reply> {
   let response: Response;
   try {
     response = await fetch("respond", {
       method: "POST",
       headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ ask: kind, text, ...more }),
+      body: JSON.stringify({ ask: kind, ...about }),
     });
   } catch {
     throw new NoServer();

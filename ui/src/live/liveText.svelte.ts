@@ -24,24 +24,32 @@ export class LiveText {
   /** The text whose states are put into the run of this one. */
   second = $state("");
 
+  /** model: of a page that compares, 0 or 1. writes: whether the model wrote what its decoder reads. */
   constructor(
     readonly request: TextRequest,
+    private readonly model: number | null,
     writes: boolean,
   ) {
     this.second = siblingOf(request.text);
-    this.switches = new Switches(request, writes);
+    this.switches = new Switches((kind, off) => this.ask(kind, { off }), writes && !request.target);
+  }
+
+  /** Ask something about this text; see Python's `explorer/respond.py`. */
+  ask<Reply>(kind: string, more: object = {}): Promise<Reply> {
+    const model = this.model === null ? {} : { model: this.model };
+    return ask<Reply>(kind, { text: this.request, ...model, ...more });
   }
 
   /** Measure what each head and sublayer does. */
   measureParts(): Promise<void> {
-    return this.effects.ask(async () => (await ask<{ effects: HeadEffect[] }>("effects", this.request)).effects);
+    return this.effects.ask(async () => (await this.ask<{ effects: HeadEffect[] }>("effects")).effects);
   }
 
   /** Search again; a beam of 0 is left to the model. */
   searchWith(change: Partial<SearchSettings>): Promise<void> {
     const settings = (this.settings = { ...this.settings, ...change });
     return this.search.ask(async () => {
-      const { search } = await ask<{ search: Search }>("search", this.request, { search: settings });
+      const { search } = await this.ask<{ search: Search }>("search", { search: settings });
       if (!search.forced) this.freeSearch = search;
       return search;
     });
@@ -50,11 +58,11 @@ export class LiveText {
   /** Compare a text with another one of the same tokens, or, without one, with itself backwards. */
   compareOrders(text: string, other: string): Promise<void> {
     const request = { ...this.request, text };
-    return this.order.ask(async () => (await ask<{ order: Order }>("order", request, { other })).order);
+    return this.order.ask(async () => (await this.ask<{ order: Order }>("order", { text: request, other })).order);
   }
 
   /** Put the states of the second text into the run of this one. */
   patchWith(): Promise<void> {
-    return this.patches.ask(() => ask<Patches>("patch", this.request, { other: this.second }));
+    return this.patches.ask(() => this.ask<Patches>("patch", { other: this.second }));
   }
 }

@@ -1,19 +1,19 @@
 import { PerOutput } from "../trace/perOutput.svelte";
 import type { Trace } from "../trace/trace";
 import { layerCounts } from "../trace/layers";
-import type { Stream, TextRequest, Why } from "../trace/types";
-import { ask } from "./ask";
+import type { Stream, Why } from "../trace/types";
+import type { LiveText } from "./liveText.svelte";
 
 /** As in Python's `explorer/why.py`. */
 const LONGEST = 128;
 
 /** Let a live page ask for shares and residual streams of the outputs that the reader looks at. */
-export function explainOutputs(trace: Trace, text: TextRequest): void {
+export function explainOutputs(trace: Trace, live: LiveText): void {
   const { prediction } = trace;
   if (!prediction) return;
   const isDistribution = prediction.kind !== "score" && ["single_label", "crf"].includes(prediction.reading);
   const isShort = (["source", "target"] as const).every((side) => trace.tokens(side).length <= LONGEST);
-  if (isDistribution && isShort) trace.why = new PerOutput<Why>(null, (position) => ask("why", text, { position }));
+  if (isDistribution && isShort) trace.why = new PerOutput<Why>(null, (position) => live.ask("why", { position }));
   if (layerCounts(trace).length)
-    trace.stream = new PerOutput<Stream>(null, async (position) => (await ask<{ stream: Stream }>("stream", text, { position })).stream);
+    trace.stream = new PerOutput<Stream>(null, async (position) => (await live.ask<{ stream: Stream }>("stream", { position })).stream);
 }

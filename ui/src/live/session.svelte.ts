@@ -17,6 +17,8 @@ class Session {
   trace = $state.raw<Trace | null>(null);
   /** What the reader is writing. */
   request = $state<TextRequest>({ text: "", target: "", to: "", source_language: "", head: "", max_new: 8 });
+  /** Of a page that compares two texts, the second one. */
+  secondText = $state("");
   loading = $state(false);
   error = $state("");
 
@@ -31,23 +33,40 @@ class Session {
 
   /** Ask for the trace of the reader's text and show it. */
   async show(): Promise<void> {
-    await this.wait(async () => this.open(await ask<Content>("trace", this.request)));
+    await this.wait(async () => this.open(await this.askForTraces()));
+  }
+
+  private askForTraces(): Promise<Content> {
+    if (!this.facts?.compares) return ask<Content>("trace", { text: this.request });
+    const text = this.facts.compares === "texts" ? this.secondText : this.request.text;
+    return ask<Content>("compare", { first: this.request, second: { ...this.request, text } });
   }
 
   private async open(content: Content): Promise<void> {
     const trace = await readTrace(content);
     await linkSecond(trace, content);
-    if (trace.comparison) place.stop = "compare";
-    if (content.request) {
-      this.request = { ...content.request };
-      trace.live = this.facts && new LiveText(content.request, this.facts.writes);
-      if (trace.live) explainOutputs(trace, content.request);
+    if (trace.comparison && !this.trace) place.stop = "compare";
+    if (content.request) this.request = { ...content.request };
+    if (content.second?.request) this.secondText = content.second.request.text;
+    this.connect(trace, content, trace.comparison ? 0 : null);
+    if (trace.comparison) this.connect(trace.comparison.second, content.second!, 1);
+    if (this.facts?.compares === "texts") {
+      trace.live!.second = this.secondText;
+      trace.comparison!.second.live!.second = this.request.text;
     }
     if (!trace.attentions.includes(place.attention)) place.attention = firstAttention(trace);
     place.row = firstRow(trace);
     place.col = 0;
     this.trace = trace;
     this.checkStop();
+  }
+
+  /** Let a trace ask the model for more; in a file it cannot. */
+  private connect(trace: Trace, content: Content, model: number | null): void {
+    if (!this.facts || !content.request) return;
+    const writes = trace.prediction?.kind === "lm" && trace.target !== null;
+    trace.live = new LiveText(content.request, model, writes);
+    explainOutputs(trace, trace.live);
   }
 
   /** Go to the first stop if the trace has none of the address. */

@@ -1,6 +1,9 @@
 import { t } from "../text/language.svelte";
-import type { OffPart, OffReply, TextRequest, TracedText } from "../trace/types";
-import { ask, messageOf } from "./ask";
+import type { OffPart, OffReply, TracedText } from "../trace/types";
+import { messageOf } from "./ask";
+
+/** Asks the model without some parts. */
+type Ask = <Reply>(kind: "off" | "rewrite", off: readonly OffPart[]) => Promise<Reply>;
 
 /** The parts of the model that are off, and what its output becomes without them. */
 export class Switches {
@@ -13,7 +16,7 @@ export class Switches {
   private asked = 0;
 
   constructor(
-    private readonly text: TextRequest,
+    private readonly ask: Ask,
     private readonly writes: boolean,
   ) {}
 
@@ -39,11 +42,11 @@ export class Switches {
     }
     this.loading = true;
     try {
-      const changed = await ask<OffReply>("off", this.text, { off: parts });
+      const changed = await this.ask<OffReply>("off", parts);
       if (number !== this.asked) return;
       this.changed = changed;
       if (this.canWriteAgain) {
-        const { target } = await ask<{ target: TracedText }>("rewrite", this.text, { off: parts });
+        const { target } = await this.ask<{ target: TracedText }>("rewrite", parts);
         if (number === this.asked) this.written = target;
       }
     } catch (error) {
@@ -59,6 +62,6 @@ export class Switches {
   /** An edge, or a token of the target, belongs to the text that is written already. */
   private get canWriteAgain(): boolean {
     const isBound = (part: OffPart) => part.kind === "edge" || (part.kind === "token" && part.side === "target");
-    return this.writes && !this.text.target && !this.parts.some(isBound);
+    return this.writes && !this.parts.some(isBound);
   }
 }

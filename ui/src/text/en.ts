@@ -536,6 +536,8 @@ export const en = {
 
   // The live page.
   live_field: "Text for the model",
+  live_field_first: "Text A for the model",
+  live_field_second: "Text B for the model",
   live_show: "Show",
   live_settings: "Settings",
   live_loading: "The model is reading …",

@@ -535,6 +535,8 @@ export const zh: Record<Key, string> = {
 
   // 现场提问
   live_field: "给模型读的文字",
+  live_field_first: "给模型读的文字 A",
+  live_field_second: "给模型读的文字 B",
   live_show: "展示",
   live_settings: "设置",
   live_loading: "模型正在读……",

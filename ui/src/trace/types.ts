@@ -156,6 +156,8 @@ export interface LiveFacts {
   /** Whether the model is a decoder alone, which continues its text. */
   continues: boolean;
   reads_pairs: boolean;
+  /** What differs in a page that shows two traces. */
+  compares: "models" | "texts" | null;
 }
 
 /** What changes without a head, without a whole sublayer, or without positions. */
