@@ -9,6 +9,8 @@ type Ask = <Reply>(kind: "off" | "rewrite", off: readonly OffPart[]) => Promise<
 export class Switches {
   parts = $state.raw<readonly OffPart[]>([]);
   changed = $state.raw<OffReply | null>(null);
+  /** The parts without which `changed` was measured: the last ones until the next answer is there. */
+  measured = $state.raw<readonly OffPart[]>([]);
   /** What the model writes without the parts; null if that is not known. */
   written = $state.raw<TracedText | null>(null);
   loading = $state(false);
@@ -45,6 +47,7 @@ export class Switches {
       const changed = await this.ask<OffReply>("off", parts);
       if (number !== this.asked) return;
       this.changed = changed;
+      this.measured = parts;
       if (this.canWriteAgain) {
         const { target } = await this.ask<{ target: TracedText }>("rewrite", parts);
         if (number === this.asked) this.written = target;
