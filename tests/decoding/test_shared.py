@@ -12,6 +12,7 @@ from decoding.toys import END, SPECIAL_IDS, random_model, random_transformer
 from nn.recurrent import random_translator
 from pellucid.config.decoding import DecodingConfig
 from pellucid.decoding.generate import Request, generate, stream
+from pellucid.decoding.session import Size
 from pellucid.decoding.shared import SharedDecoder
 from pellucid.errors import UsageError
 
@@ -27,9 +28,9 @@ CONFIGS = {
 SOURCES = [[2 + (7 * i + j) % 9 for j in range(1 + i * 5 % 7)] for i in range(5)]
 
 
-def decoding(model, max_rows: int = 256):
+def decoding(model, rows: int = 256, tokens: int = 1 << 20):
     """Run the steps of a decoder in a thread."""
-    return stepping(lambda wake: SharedDecoder(model, wake, max_rows))
+    return stepping(lambda wake: SharedDecoder(model, wake, Size(rows, tokens)))
 
 
 class Counting:
@@ -152,7 +153,18 @@ def test_a_fault_of_the_model_ends_the_calls_that_it_reads_but_no_others():
             decoder.session().generate(Request(SOURCES), SPECIAL_IDS, CONFIGS["beam"])
         texts = decoder.session().generate(Request(SOURCES), SPECIAL_IDS, CONFIGS["beam"])
     assert len(texts) == len(SOURCES)
-    assert decoder.n_rows == 0
+    assert decoder.size == Size(0, 0)
+
+
+def test_the_positions_of_open_texts_are_limited():
+    model = random_model(7, seed=1)
+    model.logits[:, END] = -1e4
+    counting = Counting(model, {})
+    config = DecodingConfig(beam=1, max_length=4)
+    with decoding(counting, tokens=15) as decoder:  # of 5 each: a source and 4 tokens
+        texts = decoder.session().generate(Request([(3,)] * 9), SPECIAL_IDS, config)
+    assert max(counting.rows_seen) == 3
+    assert texts == generate(model, Request([(3,)] * 9), SPECIAL_IDS, config)
 
 
 def test_no_call_waits_for_all_texts_of_an_earlier_one():
@@ -160,7 +172,7 @@ def test_no_call_waits_for_all_texts_of_an_earlier_one():
     model.logits[:, END] = -1e4
     config = DecodingConfig(beam=1, max_length=4)
     counting = Counting(model, {})
-    with decoding(counting, max_rows=2) as decoder, ThreadPoolExecutor(1) as threads:
+    with decoding(counting, rows=2) as decoder, ThreadPoolExecutor(1) as threads:
         many = start(decoder, threads, Request([(3,)] * 50), config)
         decoder.session().generate(Request([(4,)]), SPECIAL_IDS, config)
         assert not many.done()
@@ -171,7 +183,7 @@ def test_an_error_of_ours_ends_all_calls_and_is_raised():
     def fail() -> None:
         raise TypeError("a mistake")
 
-    decoder = SharedDecoder(Counting(random_transformer(0), {3: fail}), lambda: None, max_rows=3)
+    decoder = SharedDecoder(Counting(random_transformer(0), {3: fail}), lambda: None, Size(3, 99))
     with ThreadPoolExecutor(2) as threads:
         calls = [start(decoder, threads, Request(SOURCES), CONFIGS["beam"]) for _ in range(2)]
         decoder.step()  # the first two steps of the first call

@@ -6,12 +6,15 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Self
 
-from pellucid.decoding.session import Session
+from pellucid.decoding.session import Session, Size
 from pellucid.decoding.shared import SharedDecoder
 from pellucid.formats.bundle import Bundle
 from pellucid.nn.base import Model
 from pellucid.nn.kernels import PackedType
 from pellucid.nn.pack_model import pack_model
+
+MAX_ROWS = 256
+"""Texts that are decoded together: more do not make a step faster by the text."""
 
 
 class PackedModel:
@@ -27,12 +30,16 @@ class PackedModel:
         """The same with a model packed for inference, made when first used."""
         return replace(self.bundle, model=pack_model(self.model, self._dtype))
 
-    def shared_decoder(self, wake: Callable[[], None]) -> SharedDecoder:
+    def shared_decoder(self, wake: Callable[[], None], cache_bytes: int = 1 << 30) -> SharedDecoder:
         """Return a decoder whose steps calls of several threads share; see `in_session`.
 
-        wake: called when a call waits for its `step`.
+        wake: called when a call waits for its `step`. cache_bytes: keys and values of texts that
+        are open at a time.
         """
-        return SharedDecoder(self._packed.model, wake)
+        c = self.bundle.model_config
+        layers = max(c.n_encoder_layers, c.n_decoder_layers)
+        tokens = cache_bytes // (2 * layers * c.d_model * 4)  # keys and values in float32
+        return SharedDecoder(self._packed.model, wake, Size(MAX_ROWS, tokens))
 
     def in_session(self, session: Session) -> Self:
         """Return this model, with searches that a session takes to its shared decoder.

@@ -1,10 +1,10 @@
 """Calls to a decoder that runs in another thread, and what that thread replies."""
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, NamedTuple
 
 from pellucid.config.decoding import DecodingConfig
 from pellucid.decoding.generate import (
@@ -13,9 +13,27 @@ from pellucid.decoding.generate import (
     best_of_groups,
     check_request,
     check_single_text,
+    max_tokens,
 )
 from pellucid.decoding.search_state import Hypothesis, SpecialIds
 from pellucid.nn.cache import Decoder
+
+
+class Size(NamedTuple):
+    """A part of a cache."""
+
+    rows: int
+    """Texts."""
+    tokens: int
+    """Positions of all texts, with those of their sources."""
+
+
+def sum_sizes(sizes: Iterable[Size]) -> Size:
+    """Return the size of several parts together."""
+    rows, tokens = 0, 0
+    for size in sizes:
+        rows, tokens = rows + size.rows, tokens + size.tokens
+    return Size(rows, tokens)
 
 
 class Session:
@@ -90,10 +108,11 @@ class Call:
     def __post_init__(self) -> None:
         self.waiting = deque(range(len(self.request.sources)))
 
-    @property
-    def rows_per_source(self) -> int:
-        """The number of rows of a cache that a source needs."""
-        return self.config.width * self.config.copies
+    def size(self, source: int, copies: int) -> Size:
+        """Return what so many copies of a source need at most."""
+        rows = self.config.width * copies
+        n_positions = len(self.request.sources[source])
+        return Size(rows, rows * (n_positions + max_tokens(self.request, self.config, source)))
 
     def is_over(self) -> bool:
         """Return whether the call has failed or is cancelled, in which case it is told so."""

@@ -13,7 +13,7 @@ import torch
 from pellucid.decoding.generate import last_piece, start_cache
 from pellucid.decoding.search import Search, device_of, update_cache
 from pellucid.decoding.search_state import Hypothesis
-from pellucid.decoding.session import Call, Session
+from pellucid.decoding.session import Call, Session, Size, sum_sizes
 from pellucid.errors import PellucidError
 from pellucid.nn.cache import Cache, Decoder, KeyValueCache
 
@@ -30,9 +30,10 @@ class _Part:
         self.ended: dict[int, list[Hypothesis]] = {}  # by source of the search
 
     @property
-    def n_rows(self) -> int:
-        """The number of rows of the cache that its open texts have after the first step."""
-        return len(self.search.state.active) * self.call.config.width
+    def size(self) -> Size:
+        """What its open texts need of the cache after the first step."""
+        sources = self.search.state.active.tolist()
+        return sum_sizes(self.call.size(self.chosen[source], copies=1) for source in sources)
 
     def advance(self, logits: torch.Tensor) -> np.ndarray:
         """Continue the search, and send what changed. Return the rows (B, k) as the search does."""
@@ -109,9 +110,11 @@ class SharedDecoder:
     Calls come from any thread; `step` is called by one.
     """
 
-    def __init__(self, model: Decoder, wake: Callable[[], None], max_rows: int = 256) -> None:
-        """wake: called when there is work. max_rows: texts that are open at a time."""
-        self.model, self.max_rows, self._wake = model, max_rows, wake
+    def __init__(
+        self, model: Decoder, wake: Callable[[], None], most: Size
+    ) -> None:
+        """wake: called when there is work. most: size of all open texts at a time."""
+        self.model, self.most, self._wake = model, most, wake
         self._device = device_of(model)
         self._waiting: deque[Call] = deque()
         self._batches: list[_Batch] = []
@@ -121,9 +124,9 @@ class SharedDecoder:
         return Session(self.model, self._submit, self._wake)
 
     @property
-    def n_rows(self) -> int:
-        """The number of open texts."""
-        return sum(part.n_rows for batch in self._batches for part in batch.parts)
+    def size(self) -> Size:
+        """What the open texts need of the cache."""
+        return sum_sizes(part.size for batch in self._batches for part in batch.parts)
 
     @property
     def has_work(self) -> bool:
@@ -156,12 +159,16 @@ class SharedDecoder:
         """Start as many sources of a call as there is room for. Return whether there was any."""
         if call.is_over() or not call.waiting:
             return True
-        room = self.max_rows - self.n_rows
-        n = min(room // call.rows_per_source, call.config.batch_size, len(call.waiting))
-        if n < 1 and self._batches:
+        chosen, size = [], self.size
+        while call.waiting and len(chosen) < call.config.batch_size:
+            size = sum_sizes([size, call.size(call.waiting[0], call.config.copies)])
+            exceeds = size.rows > self.most.rows or size.tokens > self.most.tokens
+            if exceeds and (chosen or self._batches):  # a source that needs more than all is alone
+                break
+            chosen.append(call.waiting.popleft())
+        if not chosen:
             self._waiting.appendleft(call)
             return False
-        chosen = [call.waiting.popleft() for _ in range(max(1, n))]
         batch = self._start(call, [i for i in chosen for _ in range(call.config.copies)])
         if batch is not None and not any(other.join(batch) for other in self._batches):
             self._batches.append(batch)
