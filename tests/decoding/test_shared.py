@@ -193,3 +193,15 @@ def test_an_error_of_ours_ends_all_calls_and_is_raised():
             with pytest.raises(RuntimeError, match="the decoder failed"):
                 call.result()
     assert not decoder.has_work
+
+
+def test_closing_ends_the_calls_of_now_and_later():
+    decoder = SharedDecoder(random_transformer(0), lambda: None, Size(3, 99))
+    with ThreadPoolExecutor(3) as threads:
+        calls = [start(decoder, threads, Request(SOURCES), CONFIGS["beam"]) for _ in range(2)]
+        decoder.step()
+        decoder.close()
+        calls.append(start(decoder, threads, Request(SOURCES), CONFIGS["beam"]))
+        for call in calls:
+            with pytest.raises(RuntimeError, match="the decoder is closed"):
+                call.result()

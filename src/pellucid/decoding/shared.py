@@ -110,14 +110,13 @@ class SharedDecoder:
     Calls come from any thread; `step` is called by one.
     """
 
-    def __init__(
-        self, model: Decoder, wake: Callable[[], None], most: Size
-    ) -> None:
+    def __init__(self, model: Decoder, wake: Callable[[], None], most: Size) -> None:
         """wake: called when there is work. most: size of all open texts at a time."""
         self.model, self.most, self._wake = model, most, wake
         self._device = device_of(model)
         self._waiting: deque[Call] = deque()
         self._batches: list[_Batch] = []
+        self._is_closed = False
 
     def session(self) -> Session:
         """Return a session whose calls this decoder serves."""
@@ -147,13 +146,21 @@ class SharedDecoder:
             for batch in self._batches:
                 self._step(batch)
         except BaseException as error:
-            self._fail(error)
+            self._end_calls(RuntimeError(f"the decoder failed ({type(error).__name__})"))
             raise
         self._batches = [batch for batch in self._batches if batch.parts]
 
+    def close(self) -> None:
+        """End all calls, those that come later too. Called by the thread of `step`."""
+        self._is_closed = True
+        self._end_calls(RuntimeError("the decoder is closed"))
+
     def _submit(self, call: Call) -> None:
         self._waiting.append(call)
-        self._wake()
+        if self._is_closed:  # after the line above: one of both threads ends the call
+            call.fail(RuntimeError("the decoder is closed"))
+        else:
+            self._wake()
 
     def _admit(self, call: Call) -> bool:
         """Start as many sources of a call as there is room for. Return whether there was any."""
@@ -196,11 +203,9 @@ class SharedDecoder:
         except FAULTS as error:
             batch.fail(error)
 
-    def _fail(self, error: BaseException) -> None:
-        """End all calls after an error that is not expected."""
-        failure = RuntimeError(f"the decoder failed ({type(error).__name__})")
+    def _end_calls(self, error: Exception) -> None:
         for batch in self._batches:
-            batch.fail(failure)
-        while self._waiting:
-            self._waiting.popleft().fail(failure)
+            batch.fail(error)
         self._batches = []
+        while self._waiting:
+            self._waiting.popleft().fail(error)

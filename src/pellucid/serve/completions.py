@@ -13,11 +13,11 @@ from pydantic import BaseModel, Field
 from pellucid.errors import PellucidError, UsageError
 from pellucid.inference.methods import StreamEnd
 from pellucid.serve.bodies import SearchBody, as_list, check_search, check_strings, check_texts
-from pellucid.serve.engine import Work
 from pellucid.serve.errors import dump_error, status_of
 from pellucid.serve.limits import Limits
 from pellucid.serve.routing import ServedSite, make_router
 from pellucid.serve.served import ServedModel
+from pellucid.serve.worker import Work
 
 router = make_router()
 MAX_TOKENS = 16

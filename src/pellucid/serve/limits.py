@@ -11,6 +11,10 @@ class Limits:
 
     queue: int = 64
     """Requests that wait for a model; more are refused with status 429."""
+    running: int = 32
+    """Requests for generated text that a model works on at a time."""
+    cache_bytes: int = 128 << 20
+    """Keys and values of the texts that a model generates at a time."""
     timeout: float = 60.0
     """Seconds until a request is given up with status 504; a request may set less."""
     patience: float = 30.0
@@ -36,6 +40,16 @@ class Limits:
     """Stop strings or banned strings of a request, of at most 256 characters each."""
 
     def __post_init__(self) -> None:
-        check_at_least(1, self, "queue", "connections", "body_bytes", "texts", "characters")
+        check_at_least(
+            1,
+            self,
+            "queue",
+            "running",
+            "cache_bytes",
+            "connections",
+            "body_bytes",
+            "texts",
+            "characters",
+        )
         check_at_least(1, self, "input_tokens", "traced_characters", "beams", "tokens", "strings")
         check_at_least(0.01, self, "timeout", "patience")

@@ -12,9 +12,10 @@ from typing import Any
 
 from pellucid.api import Loaded
 from pellucid.errors import UsageError
-from pellucid.serve.engine import Engine, Work
+from pellucid.serve.engine import Engine
 from pellucid.serve.errors import RequestError
 from pellucid.serve.limits import Limits
+from pellucid.serve.worker import Work
 
 VERBS = (
     *("translate", "generate", "summarize", "classify", "tag", "answer", "similarity", "embed"),

@@ -1,0 +1,201 @@
+"""The threads that do a model's work.
+
+One thread computes. Verbs that search for texts run in threads of their own, which wait for it most
+of the time: it takes the decoding steps of all of them together (continuous batching). Between two
+steps it does other work: requests for the same verb that wait at the same time are one batch.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from threading import Event, Lock
+from typing import Any
+
+from pellucid.api import Loaded
+from pellucid.decoding.session import Session
+from pellucid.errors import UsageError
+from pellucid.explorer.respond import LiveModel, respond
+from pellucid.inference.methods import StreamEnd, can_generate
+from pellucid.serve.limits import Limits
+
+SEARCHES = ("translate", "generate", "summarize")
+"""Verbs that generate texts."""
+BATCH = 64
+"""Inputs that are computed at once."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a request asks of a model."""
+
+    verb: str
+    """A method of `Loaded`; or `explore`, whose inputs are requests of the explorer's page."""
+    inputs: Sequence[Any]
+    """Texts, or pairs of them."""
+    settings: Mapping[str, Any]
+    """Keyword arguments of the method."""
+    deadline: float | None = None
+    """On `time.monotonic()`; None: no limit."""
+
+
+@dataclass(eq=False)
+class Job:
+    """A piece of work that waits or runs."""
+
+    work: Work
+    start: float | None = None
+    """When it began; None: it waits."""
+    session: Session | None = None
+    """Its calls to the shared decoder."""
+    stopped: Event = field(default_factory=Event)
+    """Set when nobody waits for the result any more."""
+
+    def stop(self) -> None:
+        """Give the work up, before the next decoding step."""
+        if not self.stopped.is_set():
+            self.stopped.set()
+            if self.session is not None:
+                self.session.cancel(UsageError("the request is given up."))
+
+
+@dataclass(eq=False)
+class Group:
+    """Jobs with the same verb and settings, which are done as one."""
+
+    verb: str
+    settings: Mapping[str, Any]
+    jobs: list[Job] = field(default_factory=list)
+    inputs: list[Any] = field(default_factory=list)
+    is_open: bool = True
+    """Whether jobs may be added: the group has not begun."""
+    results: Future[list[Any] | None] = field(init=False)
+    """One result per input; None if the group failed, so that each job must be done alone."""
+
+    def add(self, job: Job) -> int:
+        """Add a job, and return the number of its first input."""
+        first = len(self.inputs)
+        self.jobs.append(job)
+        self.inputs += job.work.inputs
+        return first
+
+
+class Worker:
+    """The threads of a model, and the decoder that they share."""
+
+    def __init__(self, model: Loaded, name: str, limits: Limits) -> None:
+        self.model = model
+        self._live = LiveModel(model.bundle, name)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"model-{name}")
+        self._callers = ThreadPoolExecutor(limits.running, thread_name_prefix=f"call-{name}")
+        self._decoder = None
+        if can_generate(model.bundle):
+            self._decoder = model.shared_decoder(self._wake, limits.cache_bytes)
+        self._is_decoding = self._is_closed = False
+        self._group: Group | None = None  # the last one
+        self._lock = Lock()
+
+    def search(self, job: Job) -> Future[list[Any]]:
+        """Begin work that generates texts, one result per input."""
+        return self._callers.submit(self._search, job)
+
+    def stream(self, job: Job, put: Callable[[str | StreamEnd], None]) -> Future[None]:
+        """Begin the text of one prompt, whose pieces are put one by one, then how it ended."""
+        return self._callers.submit(self._stream, job, put)
+
+    def join(self, job: Job, *, alone: bool = False) -> tuple[Group, int]:
+        """Begin other work. Return the group that does it, and the number of its first input."""
+        work = job.work
+        with self._lock:
+            group = self._group
+            if (
+                group is None
+                or alone
+                or not group.is_open
+                or (group.verb, group.settings) != (work.verb, work.settings)
+                or len(group.inputs) + len(work.inputs) > BATCH
+            ):
+                group = self._group = Group(work.verb, work.settings)
+                first = group.add(job)
+                group.results = self._thread.submit(self._compute, group)
+                return group, first
+            return group, group.add(job)
+
+    def close(self) -> None:
+        """End the threads when what they compute is done. All jobs must be stopped."""
+        with self._lock:
+            was_closed, self._is_closed = self._is_closed, True
+        if was_closed:
+            return
+        self._callers.shutdown(wait=False, cancel_futures=True)
+        if self._decoder is not None:
+            self._thread.submit(self._decoder.close)  # or callers would wait for ever
+        self._thread.shutdown(wait=False)
+
+    def _enter(self, job: Job) -> Loaded:
+        """Return the model whose searches belong to the job."""
+        assert self._decoder is not None
+        job.start, job.session = time.monotonic(), self._decoder.session()
+        if job.stopped.is_set():  # before it had a session
+            job.session.error = UsageError("the request is given up.")
+        return self.model.in_session(job.session)
+
+    def _search(self, job: Job) -> list[Any]:
+        method = getattr(self._enter(job), job.work.verb)
+        return list(method(job.work.inputs, **job.work.settings))
+
+    def _stream(self, job: Job, put: Callable[[str | StreamEnd], None]) -> None:
+        (prompt,) = job.work.inputs
+        pieces = self._enter(job).stream(prompt, **job.work.settings)
+        while True:
+            try:
+                put(next(pieces))
+            except StopIteration as end:
+                put(end.value)
+                return
+
+    def _compute(self, group: Group) -> list[Any] | None:
+        """Do the work of a group, until nobody waits for it."""
+        with self._lock:
+            group.is_open = False
+        results: list[Any] = []
+        for job in group.jobs:
+            job.start = time.monotonic()
+        try:
+            for first in range(0, len(group.inputs), BATCH):
+                if all(job.stopped.is_set() for job in group.jobs):
+                    break
+                inputs = group.inputs[first : first + BATCH]
+                results += self._call(group.verb, inputs, group.settings)
+        except Exception:
+            if len(group.jobs) == 1:
+                raise
+            return None
+        return results
+
+    def _call(self, verb: str, inputs: Sequence[Any], settings: Mapping[str, Any]) -> list[Any]:
+        if verb == "explore":
+            return [respond(self._live, record) for record in inputs]
+        method = getattr(self.model, verb)
+        if verb == "trace":
+            return [method(text, **settings) for text in inputs]
+        return list(method(inputs, **settings))
+
+    def _wake(self) -> None:
+        """Let the thread decode."""
+        with self._lock:
+            if self._is_decoding or self._is_closed:
+                return
+            self._is_decoding = True
+        self._thread.submit(self._decode)
+
+    def _decode(self) -> None:
+        """Take a step, and again after the other work that waits."""
+        assert self._decoder is not None
+        try:
+            self._decoder.step()
+        finally:
+            with self._lock:
+                self._is_decoding = self._decoder.has_work and not self._is_closed
+            if self._is_decoding:
+                self._thread.submit(self._decode)

@@ -1,0 +1,153 @@
+"""Authority: the methods of the same model, one call after another."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Coroutine
+from typing import Any
+
+import pytest
+
+from pellucid.errors import UsageError
+from pellucid.serve.engine import Engine
+from pellucid.serve.errors import DeadlineExceededError, ShuttingDownError
+from pellucid.serve.limits import Limits
+from pellucid.serve.worker import Work
+
+TEXTS = ["The dog sleeps.", "A cat sees the red house.", "The child eats an apple.", ""]
+SEARCHES = [
+    {"beam": 4},
+    {"beam": 4, "n_best": 2},
+    {"beam": 1},
+    {"beam": 4, "max_length": 4},
+    {"method": "sample", "seed": 5},
+    {"method": "sample", "seed": 5, "n_best": 2, "top_p": 0.9},
+]
+
+
+def with_engine(model, use, **limits: Any):
+    """Return the result of a coroutine function that is given an engine, which is then closed."""
+
+    async def main() -> Any:
+        engine = Engine(model, "model", Limits(**limits))
+        try:
+            return await use(engine)
+        finally:
+            await engine.close(5)
+
+    return asyncio.run(main())
+
+
+async def gather(works: list[Coroutine]) -> list[Any]:
+    return await asyncio.gather(*works, return_exceptions=True)
+
+
+@pytest.mark.parametrize("cache_bytes", [1 << 27, 1 << 10], ids=["together", "in turn"])
+def test_texts_that_are_decoded_together_are_those_decoded_alone(loaded, cache_bytes):
+    model = loaded["en-de"]
+    jobs = [(TEXTS[i % 4 :], SEARCHES[i % 6] | {"alignment": False, "first": i}) for i in range(24)]
+
+    async def use(engine: Engine) -> list[Any]:
+        return await gather([engine.run(Work("translate", *job)) for job in jobs])
+
+    results = with_engine(model, use, cache_bytes=cache_bytes)
+    for (texts, settings), result in zip(jobs, results, strict=True):
+        assert texts_of(result) == texts_of(model.translate(texts, **settings))
+
+
+def texts_of(results: list[Any]) -> list[Any]:
+    return [texts_of(r) if isinstance(r, list) else (r.text, r.ids) for r in results]
+
+
+def test_streams_beside_other_calls(loaded):
+    model, prompts = loaded["gpt2"], ["a b", "c", "the"]
+    settings = {"method": "sample", "seed": 1, "max_length": 9}
+
+    async def collect(engine: Engine, prompt: str) -> str:
+        *pieces, _ = [p async for p in engine.stream(Work("generate", [prompt], settings))]
+        return "".join(pieces)
+
+    async def use(engine: Engine) -> list[Any]:
+        return await gather([collect(engine, prompt) for prompt in prompts])
+
+    expected = [model.generate([prompt], **settings)[0].text for prompt in prompts]
+    assert with_engine(model, use) == expected
+
+
+def test_requests_that_wait_together_are_one_batch(loaded, monkeypatch):
+    model = loaded["classifier"]
+    texts = [["good"], ["bad", "good bad"], ["a"], ["b"]]
+    expected = [model.classify(each) for each in texts]
+    sizes, is_begun, may_end = [], threading.Event(), threading.Event()
+    classify = model.classify
+
+    def count(inputs, **settings):
+        sizes.append(len(inputs))
+        is_begun.set()
+        may_end.wait()
+        return classify(inputs, **settings)
+
+    monkeypatch.setattr(model, "classify", count)
+
+    async def use(engine: Engine) -> list[Any]:
+        first = asyncio.create_task(engine.run(Work("classify", texts[0], {})))
+        while not is_begun.is_set():
+            await asyncio.sleep(0.001)
+        rest = [asyncio.create_task(engine.run(Work("classify", each, {}))) for each in texts[1:]]
+        await asyncio.sleep(0.01)
+        may_end.set()
+        return await gather([first, *rest])
+
+    results = with_engine(model, use)
+    assert sizes == [1, 4]
+    for result, each in zip(results, expected, strict=True):
+        assert [r.labels for r in result] == [e.labels for e in each]
+        assert [r.probability for r in result] == pytest.approx([e.probability for e in each])
+
+
+def test_a_bad_input_fails_alone(loaded):
+    model = loaded["bert"]
+    gap = "[MASK]"
+
+    async def use(engine: Engine) -> list[Any]:
+        texts = [f"a {gap}", "no gap", f"{gap} b"]
+        return await gather([engine.run(Work("fill", [text], {"top": 1})) for text in texts])
+
+    good, bad, other = with_engine(model, use)
+    assert isinstance(bad, UsageError)
+    assert good == model.fill([f"a {gap}"], top=1)
+    assert other == model.fill([f"{gap} b"], top=1)
+
+
+def test_work_that_nobody_waits_for_is_given_up(loaded):
+    settings = {"beam": 1, "min_length": 999, "max_length": 1000, "alignment": False}
+
+    async def use(engine: Engine) -> None:
+        work = Work("translate", ["The dog sleeps."], settings)
+        task = asyncio.create_task(engine.run(work))
+        while not engine.running:
+            await asyncio.sleep(0.001)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        late = Work("translate", ["The dog sleeps."], settings, time.monotonic() + 0.05)
+        with pytest.raises(DeadlineExceededError):
+            await engine.run(late)
+        decoder = engine._worker._decoder
+        end = time.monotonic() + 2
+        while decoder.has_work and time.monotonic() < end:
+            await asyncio.sleep(0.001)
+        assert not decoder.has_work
+        assert engine.outcomes == {"cancelled": 1, "late": 1}
+        task = asyncio.create_task(engine.run(work))
+        while not engine.running:
+            await asyncio.sleep(0.001)
+        await engine.close(0)
+        with pytest.raises(ShuttingDownError):
+            await task
+
+    with_engine(loaded["en-de"], use)
+    end = time.monotonic() + 5
+    while any(thread.name.endswith("-model_0") for thread in threading.enumerate()):
+        assert time.monotonic() < end, "its threads do not end"
+        time.sleep(0.01)
