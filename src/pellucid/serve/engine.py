@@ -5,6 +5,7 @@ import time
 from asyncio import FIRST_COMPLETED
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any
 
@@ -56,11 +57,12 @@ class Engine:
         with self._admit(work) as job, convert_errors():
             if work.verb in SEARCHES:
                 return await self._wait(job, asyncio.wrap_future(self._worker.search(job)))
-            results = await self._join(job)
-            if results is None:
-                results = await self._join(job, alone=True)
-            assert results is not None
-            return results
+            group, first = self._worker.join(job)
+            await self._wait(job, _settle(group.results))
+            if len(group.jobs) > 1 and group.results.exception() is not None:
+                group, first = self._worker.join(job, alone=True)
+                await self._wait(job, _settle(group.results))
+            return group.results.result()[first : first + len(work.inputs)]
 
     async def stream(self, work: Work) -> AsyncIterator[str | StreamEnd]:
         """Yield the text of one prompt piece by piece, then how it ended. Raises: as `run`."""
@@ -135,13 +137,6 @@ class Engine:
             job.stop()
             self._jobs[job].set_result(None)
 
-    async def _join(self, job: Job, *, alone: bool = False) -> list[Any] | None:
-        """Return the results of a job in a group; None if the group failed."""
-        group, first = self._worker.join(job, alone=alone)
-        # If nobody waits for this job any more, the others still wait for the group.
-        results = await self._wait(job, asyncio.shield(asyncio.wrap_future(group.results)))
-        return None if results is None else results[first : first + len(job.work.inputs)]
-
     async def _wait(self, job: Job, result: Awaitable[Any]) -> Any:
         """Return an awaitable's result.
 
@@ -161,3 +156,10 @@ class Engine:
             )
         finally:
             task.cancel()
+
+
+async def _settle(future: Future[Any]) -> None:
+    """Wait until a future is done, or has failed. Cancelling leaves it to others that wait."""
+    wrapped = asyncio.wrap_future(future)
+    wrapped.add_done_callback(lambda done: done.cancelled() or done.exception())  # seen, no warning
+    await asyncio.wait([wrapped])

@@ -69,8 +69,8 @@ class Group:
     inputs: list[Any] = field(default_factory=list)
     is_open: bool = True
     """Whether jobs may be added: the group has not begun."""
-    results: Future[list[Any] | None] = field(init=False)
-    """One result per input; None if the group failed, so that each job must be done alone."""
+    results: Future[list[Any]] = field(init=False)
+    """One result per input. If it fails with several jobs, any of them may be the reason."""
 
     def add(self, job: Job) -> int:
         """Add a job, and return the number of its first input."""
@@ -154,23 +154,18 @@ class Worker:
                 put(end.value)
                 return
 
-    def _compute(self, group: Group) -> list[Any] | None:
+    def _compute(self, group: Group) -> list[Any]:
         """Do the work of a group, until nobody waits for it."""
         with self._lock:
             group.is_open = False
         results: list[Any] = []
         for job in group.jobs:
             job.start = time.monotonic()
-        try:
-            for first in range(0, len(group.inputs), BATCH):
-                if all(job.stopped.is_set() for job in group.jobs):
-                    break
-                inputs = group.inputs[first : first + BATCH]
-                results += self._call(group.verb, inputs, group.settings)
-        except Exception:
-            if len(group.jobs) == 1:
-                raise
-            return None
+        for first in range(0, len(group.inputs), BATCH):
+            if all(job.stopped.is_set() for job in group.jobs):
+                break
+            inputs = group.inputs[first : first + BATCH]
+            results += self._call(group.verb, inputs, group.settings)
         return results
 
     def _call(self, verb: str, inputs: Sequence[Any], settings: Mapping[str, Any]) -> list[Any]:
