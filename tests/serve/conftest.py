@@ -76,17 +76,18 @@ def run_server(loaded: dict[str, Loaded], limits: Limits | None = None, key: str
         models = Models({name: ServedModel(m, name, limits) for name, m in loaded.items()})
         access = make_access("127.0.0.1", port, (), key)
         server = make_server(make_app(Site(models, limits, access)), models)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
+        thread = threading.Thread(target=server.run, args=([bound],), daemon=True)
         thread.start()
         while not server.started:
             time.sleep(0.005)
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        with httpx.Client(
-            base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=60, trust_env=False
-        ) as client:
-            yield Running(client, dict(models.by_name), port)
-        server.should_exit = True
-        thread.join(20)
+        base = f"http://127.0.0.1:{port}"
+        try:
+            with httpx.Client(base_url=base, headers=headers, timeout=60, trust_env=False) as c:
+                yield Running(c, dict(models.by_name), port)
+        finally:
+            server.should_exit = True
+            thread.join(20)
         assert not thread.is_alive()
 
 

@@ -73,8 +73,10 @@ def make_access(host: str, port: int, hosts: tuple[str, ...], key: str) -> Acces
     """Return the rules of a server that listens at an address.
 
     hosts: more names, such as that of a proxy before this server.
-    Raises: UsageError if other machines could use it without a key.
+    Raises: UsageError if other machines could use it without a key, or no header can hold the key.
     """
+    if not (key.isascii() and key.isprintable() and key == key.strip()):
+        raise UsageError("the API key must have ASCII characters, to be sent in a header.")
     is_local = host in ("127.0.0.1", "localhost", "::1")
     if not is_local and not key:
         raise UsageError(

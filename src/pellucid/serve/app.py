@@ -52,6 +52,9 @@ def make_app(site: Site) -> Guard:
         app.include_router(router)
     for kind in (PellucidError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, _report)
+    for path in app.openapi()["paths"].values():
+        for operation in path.values():
+            operation["responses"].pop("422", None)  # FastAPI's own status of a wrong request
     return Guard(app, site.access, site.limits, app.state.metrics.observe)
 
 

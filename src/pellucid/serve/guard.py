@@ -92,6 +92,8 @@ class Guard:
                 HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
                 f"the content type is {kind!r:.60}. Send {' or '.join(allowed)}.",
             )
+        if {"content-length", "transfer-encoding"} <= headers.keys():  # read differently by proxies
+            raise RequestError(HTTPStatus.BAD_REQUEST, "the request has two lengths. Send one.")
         length = headers.get("content-length", "0")
         if len(length) < 20 and length.isascii() and length.isdigit():
             self._check_size(int(length))

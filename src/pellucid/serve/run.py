@@ -18,6 +18,8 @@ from pellucid.serve.served import Models
 
 FINISH_SECONDS = 6.0
 """That work in progress may take after a signal to end."""
+PATIENCE_FACTOR = 1.5
+"""The guard answers a slow client first; then the connection is closed."""
 GRACE_SECONDS = 8
 """After which connections are closed."""
 
@@ -46,7 +48,7 @@ def make_server(app: Guard, models: Models) -> "Server":
     """Return a server; `run(sockets=[bound])` serves until a signal, or `should_exit` is set."""
     config = uvicorn.Config(
         app,
-        http=make_protocol(app.limits.patience, app.limits.connections),
+        http=make_protocol(PATIENCE_FACTOR * app.limits.patience, app.limits.connections),
         ws="none",
         loop="asyncio",
         lifespan="off",

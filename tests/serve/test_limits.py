@@ -1,0 +1,153 @@
+"""E2: hostile requests. Authority: the limits, and HTTP, by hand."""
+
+import json
+import socket
+import time
+
+import httpx
+import pytest
+
+from pellucid.serve.limits import Limits
+from serve.conftest import run_server
+
+JSON = {"Content-Type": "application/json"}
+NUMBERS = ("0", "-1", "2147483648", "9223372036854775808", "1e308", "1e999", "NaN", "-Infinity")
+NUMBERS += ('"5"', "true", "[]", "{}", "1" * 5000, "0.5")
+FINE = {("temperature", "0"), ("temperature", "0.5"), ("temperature", "1e308"), ("top_k", "0")}
+FINE |= {("timeout", value) for value in ("0.5", "1e308", "2147483648", "9223372036854775808")}
+FINE |= {("temperature", "2147483648"), ("temperature", "9223372036854775808"), ("seed", "0")}
+FINE |= {("top_k", "2147483648"), ("seed", "2147483648"), ("top_p", "0.5")}
+
+
+def test_numbers(server):
+    """A value is refused with a reason, or one of the few that have a meaning."""
+    wrong, slowest = [], 0.0
+    for name in ("n", "beam", "max_tokens", "temperature", "timeout", "top_k", "top_p", "seed"):
+        for value in NUMBERS:
+            rest = {"model": "gpt2", "prompt": "a", "max_tokens": 2}
+            rest.pop(name, None)
+            body = json.dumps(rest)[:-1] + f', "{name}": {value}}}'
+            response = server.client.post("/v1/completions", content=body, headers=JSON)
+            slowest = max(slowest, response.elapsed.total_seconds())
+            good = (200,) if (name, value) in FINE else (400,)
+            if response.status_code not in good or (good == (400,) and not reason(response)):
+                wrong.append((name, value[:20], response.status_code, response.text[:200]))
+    assert not wrong
+    assert slowest < 2  # usually 5 ms; the machine may be busy
+
+
+def reason(response):
+    return response.json()["error"]["message"]
+
+
+def endless():
+    for _ in range(1600):
+        yield b" " * (1 << 16)  # 100 MB
+
+
+def tiny():
+    body = json.dumps({"model": "en-de", "text": "A cat."}).encode()
+    for start in range(0, len(body), 6):
+        yield body[start : start + 6]
+
+
+BODIES = {
+    "deep": (b"[" * 1_000_000, {}, 400, "nests deeper"),
+    "deep and closed": (b"[" * 400 + b"]" * 400, {}, 400, "nests deeper"),
+    "100 MB": (endless, {}, 413, "more than 1,048,576 bytes"),
+    "6-byte chunks": (tiny, {}, 200, None),
+    "gzip": (b"\x1f\x8b", {"Content-Encoding": "gzip"}, 415, "compressed"),
+    "no JSON": (b"{", {}, 400, "the request is not JSON"),
+    "nothing": (b"", {}, 400, "the request"),
+    "no UTF-8": (b'{"text": "\xff"}', {}, 400, "the request is not JSON"),
+    "a key twice": (b'{"text": "a", "text": "b"}', {}, 400, "occurs twice"),
+    "half a pair": (b'{"model": "en-de", "text": "\\ud800"}', {}, 400, "not JSON"),
+    "not an object": (b"3", {}, 400, "the request: "),
+    "a form": (b"text=a", {"Content-Type": "application/x-www-form-urlencoded"}, 415, "Send app"),
+    "no type": (b"{}", {"Content-Type": ""}, 415, "content type"),
+    "text/plain": (b"{}", {"Content-Type": "text/plain"}, 415, "content type"),
+    "strings": (
+        json.dumps({"model": "en-de", "text": "a", "banned": ["b"] * 100_000}).encode(),
+        {},
+        400,
+        "banned has 100,000 strings",
+    ),
+    "texts": (json.dumps({"text": ["a"] * 200_000}).encode(), {}, 400, "text has 200,000 texts"),
+    "one long text": (json.dumps({"text": "a" * 900_000}).encode(), {}, 400, "900,000 characters"),
+}
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_bodies(server, name):
+    body, headers, status, message = BODIES[name]
+    content = body() if callable(body) else body
+    response = server.client.post("/v1/translate", content=content, headers=JSON | headers)
+    assert response.status_code == status, response.text
+    assert message is None or message in reason(response)
+    assert server.client.get("/health").elapsed.total_seconds() < 1
+
+
+def raw(server, request, seconds=20):
+    """The response to bytes."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=seconds) as connection:
+        connection.sendall(request)
+        parts = []
+        while part := connection.recv(1 << 16):
+            parts.append(part)
+    return b"".join(parts).decode()
+
+
+@pytest.mark.parametrize(
+    ("headers", "statuses"),
+    [
+        ("Content-Length: 99999999999\r\n", (413,)),
+        ("Content-Length: -1\r\n", (400,)),
+        ("Content-Length: 1e9\r\n", (400,)),
+        ("Content-Length: 3\r\nTransfer-Encoding: chunked\r\n", (400,)),
+        ("Transfer-Encoding: gzip\r\n", (400, 501)),
+        ("X: " + "a" * 100_000 + "\r\n", (400, 431)),
+        ("X-Request-ID: " + "a" * 500 + "\r\nContent-Length: 1048577\r\n", (413,)),
+    ],
+)
+def test_heads(server, headers, statuses):
+    head = f"POST /v1/translate HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nConnection: close\r\n"
+    request = head + "Content-Type: application/json\r\n" + headers + "\r\n"
+    response = raw(server, request.encode())
+    assert int(response.split()[1]) in statuses
+    assert "a" * 400 not in response
+
+
+def test_slow_clients_are_cut_off(loaded):
+    """Slowloris in the head, in the body, a silent client, and one that reads nothing."""
+    with run_server({"gpt2": loaded["gpt2"]}, Limits(patience=0.4)) as server:
+        host = f"Host: 127.0.0.1:{server.port}\r\n".encode()
+        head = b"POST /v1/completions HTTP/1.1\r\n" + host
+        body = head + b"Content-Type: application/json\r\nContent-Length: 900\r\n\r\n{"
+        begin = time.monotonic()
+        for request, answer in ((b"", ""), (head, ""), (body, "408")):
+            assert raw(server, request)[9:12] == answer
+            assert server.client.get("/health").status_code == 200
+        assert time.monotonic() - begin < 15
+        with socket.create_connection(("127.0.0.1", server.port)) as lazy:
+            lazy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            request = b"GET /openapi.json HTTP/1.1\r\n" + host + b"\r\n"
+            with pytest.raises(OSError):
+                send_and_read_nothing(lazy, request)
+
+
+def send_and_read_nothing(connection, request):
+    for _ in range(100):
+        connection.sendall(request * 20)
+        time.sleep(0.1)
+
+
+def test_too_many_connections_are_closed(loaded):
+    with run_server({"gpt2": loaded["gpt2"]}, Limits(connections=5)) as server:
+        idle = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(5)]
+        time.sleep(0.2)
+        with pytest.raises(httpx.TransportError):
+            httpx.get(f"http://127.0.0.1:{server.port}/health", trust_env=False)
+        for connection in idle:
+            connection.close()
+        time.sleep(0.2)
+        assert server.client.get("/health").status_code == 200
