@@ -179,14 +179,15 @@ def test_no_call_waits_for_all_texts_of_an_earlier_one():
         many.result()
 
 
-def test_an_error_of_ours_ends_all_calls_and_is_raised():
+@pytest.mark.parametrize("n", [2, 3])  # the first steps of sources, and one that follows
+def test_an_error_of_ours_ends_all_calls_and_is_raised(n):
     def fail() -> None:
         raise TypeError("a mistake")
 
-    decoder = SharedDecoder(Counting(random_transformer(0), {3: fail}), lambda: None, Size(3, 99))
+    model = Counting(random_transformer(0), {n - 1: fail})
+    decoder = SharedDecoder(model, lambda: None, Size(3, 99))
     with ThreadPoolExecutor(2) as threads:
         calls = [start(decoder, threads, Request(SOURCES), CONFIGS["beam"]) for _ in range(2)]
-        decoder.step()  # the first two steps of the first call
         with pytest.raises(TypeError, match="a mistake"):
             decoder.step()
         for call in calls:

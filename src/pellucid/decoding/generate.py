@@ -170,10 +170,15 @@ def start_cache(
 ) -> tuple[Cache, Limits]:
     """Return a cache filled with these sources, and the limits of their texts."""
     limits = build_limits(request, special_ids, config, chosen)
+    rows = limits.prompts if request.continued else [request.sources[i] for i in chosen]
+    return fill_cache(model, rows, request), limits
+
+
+def fill_cache(model: Decoder, rows: Sequence[Sequence[int]], request: Request) -> Cache:
+    """Return a cache filled with rows, sources or prompts as those of a request are."""
     if request.continued:
-        return prefill_prompts(model, limits.prompts, request.pad), limits
-    batch = [request.sources[i] for i in chosen]
-    return model.prefill(*pad_batch(batch, request.pad, device_of(model)), len(batch)), limits
+        return prefill_prompts(model, rows, request.pad)
+    return model.prefill(*pad_batch(rows, request.pad, device_of(model)), len(rows))
 
 
 def build_limits(

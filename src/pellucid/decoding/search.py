@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import groupby
 
 import numpy as np
 import torch
@@ -37,7 +38,7 @@ def search_steps(
     current = Search(special_ids, config, limits, device)
     while not current.is_done:
         logits = model.step(_tensor(current.tokens, device).view(-1, 1), cache).logits[:, -1]
-        k, rows = current.width, current.advance(logits)
+        k, rows = current.width, current.take(current.choose(logits, current.scores))
         yield current.state
         if not current.is_done:
             update_cache(cache, k, rows, device)
@@ -56,7 +57,8 @@ class Search:
         self.state = SearchState(config, special_ids.end, limits)
         self.tokens = np.array([[prompt[-1]] for prompt in limits.prompts])
         """(B, k), what the model reads next: the last token of each open text."""
-        self._scores = np.zeros((n_sources, 1), dtype=np.float32)  # (B, k)
+        self.scores = np.zeros((n_sources, 1), dtype=np.float32)
+        """(B, k), log-probability of each open text."""
         self._choose = build_selector(config, special_ids, limits, device)
         self._forced = forced_ids(special_ids, limits)
         self._special_ids, self._limits, self._device = special_ids, limits, device
@@ -71,15 +73,23 @@ class Search:
         """The number of open texts of each source: 1 before the first step."""
         return self.tokens.shape[1]
 
-    def advance(self, logits: Tensor) -> np.ndarray:
-        """Continue or end each open text, given the logits (B * k, V) that follow its last token.
+    def choose(self, logits: Tensor, scores: np.ndarray) -> Candidates:
+        """Return candidates to continue each source, given logits (B * k, V), scores (B, k)."""
+        return self._choose(logits, _tensor(scores, self._device), self.state)
+
+    @property
+    def shared_key(self) -> tuple | None:
+        """Equal for searches that choose the same, given logits and scores; None: they do not."""
+        return self._choose.shared_key(len(self.state.steps))
+
+    def take(self, candidates: Candidates) -> np.ndarray:
+        """Continue or end each open text.
 
         Return the rows (B, k) of the model's cache that the texts which stay open continue.
         """
-        candidates = self._choose(logits, _tensor(self._scores, self._device), self.state)
         self._force_tokens(candidates)
         k = self.width
-        stay, parents, self.tokens, self._scores = self.state.advance(candidates)
+        stay, parents, self.tokens, self.scores = self.state.advance(candidates)
         return stay[:, None] * k + parents
 
     def _force_tokens(self, candidates: Candidates) -> None:
@@ -94,9 +104,28 @@ class Search:
             token = forced_at(self._forced[source], special_ids, limit, n)
             if token is not None:
                 candidates.values[row] = -np.inf
-                candidates.values[row, :k] = self._scores[row]
+                candidates.values[row, :k] = self.scores[row]
                 candidates.parents[row, :k] = np.arange(k)
                 candidates.tokens[row] = token
+
+
+def choose_all(searches: Sequence[Search], logits: Tensor) -> list[Candidates]:
+    """Return the candidates of each search, given the logits of all, in their order.
+
+    Neighbors that choose alike do it in one call. They have the same number of open texts.
+    """
+    chosen, row = [], 0
+    for key, group in groupby(searches, lambda search: search.shared_key):
+        alike = list(group)
+        for part in [alike] if key is not None else [[search] for search in alike]:
+            sizes = [len(search.tokens) for search in part]
+            scores = np.concatenate([search.scores for search in part])
+            end = row + scores.size
+            candidates = part[0].choose(logits[row:end], scores)
+            splits = [np.split(x, np.cumsum(sizes)[:-1]) for x in candidates]
+            chosen += [Candidates(*each) for each in zip(*splits, strict=True)]
+            row = end
+    return chosen
 
 
 def device_of(model: object) -> torch.device:
@@ -125,7 +154,7 @@ def forced_at(
 def update_cache(cache: Cache, k: int, rows: np.ndarray, device: torch.device) -> None:
     """Reorder a cache of k rows for each source so that its rows are the open texts.
 
-    rows: as of `Search.advance`.
+    rows: as of `Search.take`.
     """
     width = rows.shape[1]
     # At the first step each source has one row, which all its texts continue.

@@ -6,19 +6,32 @@ Orca, section 4.1). Each is searched as in `generate`, so results do not depend 
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
-from pellucid.decoding.generate import last_piece, start_cache
-from pellucid.decoding.search import Search, device_of, update_cache
+from pellucid.decoding.generate import build_limits, fill_cache, last_piece
+from pellucid.decoding.search import Search, choose_all, device_of, update_cache
 from pellucid.decoding.search_state import Hypothesis
 from pellucid.decoding.session import Call, Session, Size, sum_sizes
+from pellucid.decoding.top_k import Candidates
 from pellucid.errors import PellucidError
 from pellucid.nn.cache import Cache, Decoder, KeyValueCache
 
 FAULTS = (PellucidError, RuntimeError, MemoryError)
 """Errors of a model: of its input, of torch (out of memory among them), of memory."""
+
+ADMISSION_STEPS = 4
+"""Steps after which waiting calls join: to read their sources and to join the caches takes as long
+as a step or two, for one call as for many."""
+
+
+class _Start(NamedTuple):
+    """Sources of a call that are to be read."""
+
+    call: Call
+    chosen: list[int]
 
 
 class _Part:
@@ -35,11 +48,11 @@ class _Part:
         sources = self.search.state.active.tolist()
         return sum_sizes(self.call.size(self.chosen[source], copies=1) for source in sources)
 
-    def advance(self, logits: torch.Tensor) -> np.ndarray:
+    def take(self, candidates: Candidates) -> np.ndarray:
         """Continue the search, and send what changed. Return the rows (B, k) as the search does."""
         state = self.search.state
         before = state.active.tolist()
-        rows = self.search.advance(logits)
+        rows = self.search.take(candidates)
         if self.call.in_pieces:
             for source in before:
                 piece = last_piece(state, source)
@@ -62,8 +75,8 @@ class _Part:
 class _Batch:
     """Parts whose texts take their steps together, as the rows of one cache."""
 
-    def __init__(self, cache: Cache, part: _Part) -> None:
-        self.cache, self.parts = cache, [part]
+    def __init__(self, cache: Cache, parts: list[_Part]) -> None:
+        self.cache, self.parts = cache, parts
 
     @property
     def width(self) -> int:
@@ -84,11 +97,12 @@ class _Batch:
         k, parts = self.width, self.parts
         tokens = [torch.from_numpy(part.search.tokens).reshape(-1, 1) for part in parts]
         logits = model.step(torch.cat(tokens).to(device), self.cache).logits[:, -1]
+        chosen = choose_all([part.search for part in parts], logits)
         kept, self.parts, start = [], [], 0
-        for part, ids in zip(parts, tokens, strict=True):
+        for part, ids, candidates in zip(parts, tokens, chosen, strict=True):
             if not part.call.is_over():
                 try:
-                    kept.append(start + part.advance(logits[start : start + len(ids)]))
+                    kept.append(start + part.take(candidates))
                     self.parts.append(part)
                 except PellucidError as error:
                     part.call.fail(error)
@@ -115,7 +129,9 @@ class SharedDecoder:
         self.model, self.most, self._wake = model, most, wake
         self._device = device_of(model)
         self._waiting: deque[Call] = deque()
+        self._starting: list[Call] = []
         self._batches: list[_Batch] = []
+        self._n_steps = 0  # since calls were admitted
         self._is_closed = False
 
     def session(self) -> Session:
@@ -140,9 +156,7 @@ class SharedDecoder:
         is raised.
         """
         try:
-            for _ in range(len(self._waiting)):
-                if not self._admit(self._waiting.popleft()):
-                    break
+            self._admit()
             for batch in self._batches:
                 self._step(batch)
         except BaseException as error:
@@ -162,40 +176,62 @@ class SharedDecoder:
         else:
             self._wake()
 
-    def _admit(self, call: Call) -> bool:
-        """Start as many sources of a call as there is room for. Return whether there was any."""
-        if call.is_over() or not call.waiting:
-            return True
-        chosen, size = [], self.size
+    def _admit(self) -> None:
+        """Start the sources of waiting calls that there is room for."""
+        self._n_steps += 1
+        if (self._batches and self._n_steps < ADMISSION_STEPS) or not self._waiting:
+            return
+        self._n_steps, size = 0, self.size
+        starting: dict[int, list[_Start]] = {}  # by the width of the search
+        while self._waiting:
+            call = self._waiting.popleft()
+            if call.is_over():
+                continue
+            chosen, size = self._choose_sources(call, size)
+            if not chosen:  # none that came later, and needs less, is preferred for ever
+                self._waiting.appendleft(call)
+                break
+            starting.setdefault(call.config.width, []).append(_Start(call, chosen))
+            self._starting.append(call)
+        self._waiting += [call for call in self._starting if call.waiting]  # after the others
+        for starts in starting.values():
+            for batch in self._start(starts):
+                if not any(other.join(batch) for other in self._batches):
+                    self._batches.append(batch)
+        self._starting = []
+
+    def _choose_sources(self, call: Call, size: Size) -> tuple[list[int], Size]:
+        """Take sources of a call for which there is room beside `size`. Return the new size too."""
+        chosen = []
         while call.waiting and len(chosen) < call.config.batch_size:
-            size = sum_sizes([size, call.size(call.waiting[0], call.config.copies)])
-            exceeds = size.rows > self.most.rows or size.tokens > self.most.tokens
-            if exceeds and (chosen or self._batches):  # a source that needs more than all is alone
+            larger = sum_sizes([size, call.size(call.waiting[0], call.config.copies)])
+            exceeds = larger.rows > self.most.rows or larger.tokens > self.most.tokens
+            if exceeds and size.rows:  # a source that needs more than there is has it alone
                 break
             chosen.append(call.waiting.popleft())
-        if not chosen:
-            self._waiting.appendleft(call)
-            return False
-        batch = self._start(call, [i for i in chosen for _ in range(call.config.copies)])
-        if batch is not None and not any(other.join(batch) for other in self._batches):
-            self._batches.append(batch)
-        if call.waiting:
-            self._waiting.append(call)  # after those that came later, so that none waits for all
-        return True
+            size = larger
+        return chosen, size
 
-    def _start(self, call: Call, chosen: list[int]) -> "_Batch | None":
-        """Return a batch of sources after their first step, or None if none is open."""
+    def _start(self, starts: Sequence[_Start]) -> list[_Batch]:
+        """Read the sources of some calls, and return them as batches after their first step."""
+        parts, rows = [], []
+        for call, chosen in starts:
+            copied = [i for i in chosen for _ in range(call.config.copies)]
+            limits = build_limits(call.request, call.special_ids, call.config, copied)
+            search = Search(call.special_ids, call.config, limits, self._device)
+            parts.append(_Part(call, copied, search))
+            sources = [call.request.sources[i] for i in copied]
+            rows += limits.prompts if call.request.continued else sources
         try:
-            cache, limits = start_cache(
-                self.model, call.request, call.special_ids, call.config, chosen
-            )
+            cache = fill_cache(self.model, rows, starts[0].call.request)
         except FAULTS as error:
-            call.fail(error)
-            return None
-        search = Search(call.special_ids, call.config, limits, self._device)
-        batch = _Batch(cache, _Part(call, chosen, search))
+            if len(starts) > 1:  # it may be the fault of one
+                return [batch for start in starts for batch in self._start([start])]
+            starts[0].call.fail(error)
+            return []
+        batch = _Batch(cache, parts)
         self._step(batch)
-        return batch if batch.parts else None
+        return [batch] if batch.parts else []
 
     def _step(self, batch: _Batch) -> None:
         try:
@@ -206,6 +242,8 @@ class SharedDecoder:
     def _end_calls(self, error: Exception) -> None:
         for batch in self._batches:
             batch.fail(error)
-        self._batches = []
+        for call in self._starting:
+            call.fail(error)
+        self._batches, self._starting = [], []
         while self._waiting:
             self._waiting.popleft().fail(error)

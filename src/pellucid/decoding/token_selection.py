@@ -1,7 +1,7 @@
 """Selection of the next tokens: beam search, diverse beam search, or sampling."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -12,8 +12,21 @@ from pellucid.decoding.processors import INF, build_cuts, build_penalties
 from pellucid.decoding.search_state import Limits, SearchState, SpecialIds
 from pellucid.decoding.top_k import Candidates, best_continuations, best_sums
 
-TokenSelector = Callable[[Tensor, Tensor, SearchState], Candidates]
-"""(logits (B*k, V), scores so far (B, k), search state) -> candidates for each source."""
+
+class TokenSelector(Protocol):
+    """The selection of the next tokens."""
+
+    def __call__(self, logits: Tensor, scores: Tensor, state: SearchState) -> Candidates:
+        """Return candidates for each source. logits: (B*k, V). scores: so far, (B, k)."""
+        ...
+
+    def shared_key(self, n: int) -> tuple | None:
+        """Return what selects tokens after n others without the state; None if that is needed.
+
+        Selectors with equal keys select the same from the same logits and scores.
+        """
+        ...
+
 
 ReadTexts = Callable[[], np.ndarray]
 """() -> the tokens read so far (B, k, T). Called only if a penalty needs them."""
@@ -76,6 +89,11 @@ class _BeamSearch:
         log_probs = self.rules.penalize(logits.log_softmax(-1), state.read_texts)  # (B*k, V)
         return best_sums(log_probs.index_fill_(1, excluded, -INF), scores, n)
 
+    def shared_key(self, n: int) -> tuple | None:
+        if self.rules.penalties:
+            return None
+        return self.beam, *self.rules.excluded(n).tolist()
+
 
 class _DiverseBeamSearch:
     """Diverse beam search: groups select in turn and avoid the tokens of earlier groups.
@@ -112,6 +130,9 @@ class _DiverseBeamSearch:
                 all_rows[rows] = group_rows
             self._count_tokens(counts, sources_t, selected, state.end)
         return candidates
+
+    def shared_key(self, n: int) -> None:
+        return None
 
     def _count_tokens(
         self, counts: Tensor, sources: Tensor, selected: Candidates, end: int
@@ -181,6 +202,9 @@ class _Sampling:
         values = scores.cpu() + log_probs.cpu().gather(1, tokens)
         values[probs.isnan().any(-1).cpu()] = -INF  # no token is possible
         return Candidates(values.numpy(), np.zeros_like(tokens.numpy()), tokens.numpy())
+
+    def shared_key(self, n: int) -> None:
+        return None
 
 
 def sample_tokens(probs: Tensor, numbers: Tensor) -> Tensor:
