@@ -25,7 +25,7 @@ def content_of(name, directory):
     model = LiveModel(pellucid.load(shown.directory, device="cpu").bundle, name)
     settings = dict(zip(shown.options[::2], shown.options[1::2], strict=True))
     named = {key.strip("-").replace("-", "_"): value for key, value in settings.items()}
-    return model.describe_all(TextRequest(text=shown.text, **named), lambda n: nullcontext())
+    return model.describe_all(TextRequest(text=shown.text, **named), lambda *_: nullcontext())
 
 
 def walk(page, language, check):
