@@ -67,13 +67,17 @@ export function meanWeights(trace: Trace, path: string): Matrix {
   return meanOf(Array.from({ length: weights.heads }, (_, head) => weights.matrix(head)));
 }
 
-/** The token that follows each position of the decoder; of one that reads, the token itself. */
+/**
+ * The token that follows each position of the decoder; after the last one, if nothing was chosen there, the most
+ * probable one. Of a decoder that reads, the token itself.
+ */
 export function nextNames(trace: Trace): string[] {
   const tokens = trace.tokens("target");
-  if (trace.prediction?.kind !== "lm") return namesOf(tokens);
+  const { prediction } = trace;
+  if (prediction?.kind !== "lm") return namesOf(tokens);
   return tokens.map((_, row) => {
-    const chosen = trace.prediction?.positions[row]?.chosen;
-    return chosen ? nameOfText(chosen.text) : nameOf(tokens[row + 1]);
+    const { chosen, candidates } = prediction.positions[row];
+    return chosen || row + 1 === tokens.length ? nameOfText((chosen ?? candidates[0]).text) : nameOf(tokens[row + 1]);
   });
 }
 
