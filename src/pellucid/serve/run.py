@@ -16,6 +16,8 @@ from pellucid.serve.guard import Guard
 from pellucid.serve.protocol import make_protocol
 from pellucid.serve.served import Models
 
+REFUSING_SECONDS = 0.3
+"""In which new requests still get an answer, that the server ends."""
 FINISH_SECONDS = 6.0
 """That work in progress may take after a signal to end."""
 PATIENCE_FACTOR = 1.5
@@ -74,6 +76,7 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         engines = [model.engine for model in self.models.by_name.values()]
         closing = [asyncio.ensure_future(engine.close(FINISH_SECONDS)) for engine in engines]
+        await asyncio.sleep(REFUSING_SECONDS)
         await super().shutdown(sockets)
         await asyncio.gather(*closing)
 

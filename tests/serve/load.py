@@ -1,0 +1,116 @@
+"""Many clients of a server process, and what the system says of it."""
+
+import asyncio
+import os
+import random
+import statistics
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import httpx
+
+WORDS = (
+    "The dog sleeps.",
+    "A cat sees the red house.",
+    "The child eats an apple.",
+    "The man sings.",
+)
+
+
+class Process(NamedTuple):
+    """A server in a process of its own."""
+
+    address: str
+    process: subprocess.Popen
+
+    def memory(self) -> float:
+        """MB of resident memory."""
+        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+    def handles(self) -> int:
+        """The number of open files and connections."""
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+    def threads(self) -> int:
+        return len(os.listdir(f"/proc/{self.process.pid}/task"))
+
+
+class Answer(NamedTuple):
+    """The answer to a request: status 0 if the connection broke."""
+
+    status: int
+    seconds: float
+    text: str = ""
+    retry_after: str = ""
+
+
+@contextmanager
+def serve_process(*args: str):
+    """Yield a server process; end it."""
+    command = [sys.executable, "-m", "pellucid", "serve", *args, "--port", "0"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **pipes) as process:
+        try:
+            yield Process(process.stdout.readline().strip(), process)
+        finally:
+            process.kill()
+
+
+def sentence(number: int) -> str:
+    """A text that differs from others: two sentences in an order of its own."""
+    rng = random.Random(number)
+    return " ".join(rng.choice(WORDS) for _ in range(1 + number % 3))
+
+
+async def translate(client: httpx.AsyncClient, text: str, **settings) -> Answer:
+    begin = time.monotonic()
+    body = {"model": "en-de", "text": text, **settings}
+    try:
+        response = await client.post("/v1/translate", json=body)
+    except httpx.TransportError:
+        return Answer(0, time.monotonic() - begin)
+    seconds = time.monotonic() - begin
+    if response.status_code == 200:
+        return Answer(200, seconds, response.json()["translations"][0]["text"])
+    return Answer(response.status_code, seconds, "", response.headers.get("retry-after", ""))
+
+
+def open_client(address: str) -> httpx.AsyncClient:
+    limits = httpx.Limits(max_connections=400, max_keepalive_connections=400)
+    return httpx.AsyncClient(base_url=address, timeout=60, limits=limits, trust_env=False)
+
+
+async def peak_rate(client: httpx.AsyncClient, seconds: float, n_clients: int = 16) -> float:
+    """Answers per second of clients that ask again at once."""
+    end, count = time.monotonic() + seconds, 0
+
+    async def ask() -> None:
+        nonlocal count
+        while time.monotonic() < end:
+            answer = await translate(client, sentence(count))
+            count += answer.status == 200
+
+    await asyncio.gather(*(ask() for _ in range(n_clients)))
+    return count / seconds
+
+
+async def open_loop(client: httpx.AsyncClient, rate: float, seconds: float) -> list[Answer]:
+    """Ask at a constant rate, however slow the answers are."""
+    tasks, begin = [], time.monotonic()
+    for number in range(int(rate * seconds)):
+        wait = begin + number / rate - time.monotonic()
+        if wait > 0:
+            await asyncio.sleep(wait)
+        elif number % 50 == 0:
+            await asyncio.sleep(0)
+        tasks.append(asyncio.ensure_future(translate(client, sentence(number))))
+    return await asyncio.gather(*tasks)
+
+
+def percentile(values: list[float], share: float) -> float:
+    return statistics.quantiles(values, n=1000)[int(share * 1000) - 1]
