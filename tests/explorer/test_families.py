@@ -17,6 +17,7 @@ from pellucid.explorer.respond import LiveModel
 
 NO_WORDS = re.compile(r"\b(NaN|undefined|Infinity|null)\b|\[object|“”")
 LANGUAGES = ("English", "中文")
+MESSAGES = AXE.parents[2] / "src" / "text" / "en.ts"
 WIDTH = 1280
 
 
@@ -100,10 +101,38 @@ def test_a_decoder_with_distances(show, tmp_path):
     assert page.seen == []
 
 
-@pytest.mark.parametrize("name", ["bert, masked words", "gpt-2"])
-def test_encoders_and_decoders_are_accessible(name, show, tmp_path):
+def missing_stops(page):
+    """What the page has no stop for, by title, with the reason."""
+    page.locator("nav.path summary").click()
+    reasons = {}
+    for row in page.locator("nav.path dl > div").all():
+        reason = row.locator("dd").inner_text()
+        reasons |= dict.fromkeys(row.locator("dt").inner_text().split(" · "), reason)
+    return reasons
+
+
+@pytest.mark.parametrize(
+    ("name", "reasons"),
+    [
+        (
+            "bert, masked words",
+            {
+                "Cross-attention": "no decoder",
+                "The search": "writes no text",
+                "The labels": "tokens",
+            },
+        ),
+        ("gpt-2", {"Cross-attention": "no encoder", "Fill the gap": "from left to right"}),
+    ],
+)
+def test_encoders_and_decoders_are_accessible(name, reasons, show, tmp_path):
     page = show(content_of(name, tmp_path), reduced_motion="reduce")
     page.evaluate(AXE.read_text(encoding="utf-8"))
+    missing = missing_stops(page)
+    shown = page.locator("nav.path a").all_inner_texts()
+    titles = re.findall(r'^  stop_(?!compare)\w+: "(.*)",$', MESSAGES.read_text("utf-8"), re.M)
+    assert sorted([*shown, *missing]) == sorted(titles)
+    assert all(words in missing[stop] for stop, words in reasons.items())
 
     def check(page):
         serious = serious_violations(page)

@@ -5,7 +5,7 @@ import type { Stream, Why } from "../trace/types";
 import type { LiveText } from "./liveText.svelte";
 
 /** As in Python's `explorer/why.py`. */
-const LONGEST = 128;
+export const LONGEST = 128;
 
 /** Let a live page ask for shares and residual streams of the outputs that the reader looks at. */
 export function explainOutputs(trace: Trace, live: LiveText): void {
