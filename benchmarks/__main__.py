@@ -30,6 +30,7 @@ def main() -> None:
         "startup": ["benchmarks.startup", arguments.run],
         "profile": ["benchmarks.profile"],
         "explorer": ["benchmarks.explorer"],
+        "serve": ["benchmarks.serve"],
     }
     unknown = set(arguments.names) - commands.keys()
     if unknown:

@@ -8,23 +8,21 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-import numpy as np
 import torch
 
-from pellucid.decoding.generate import build_limits, fill_cache, last_piece
-from pellucid.decoding.search import Search, choose_all, device_of, update_cache
-from pellucid.decoding.search_state import Hypothesis
+from pellucid.decoding.generate import build_limits, fill_cache
+from pellucid.decoding.search import Search, device_of
+from pellucid.decoding.search_batch import Part, SearchBatch
 from pellucid.decoding.session import Call, Session, Size, sum_sizes
-from pellucid.decoding.top_k import Candidates
 from pellucid.errors import PellucidError
-from pellucid.nn.cache import Cache, Decoder, KeyValueCache
+from pellucid.nn.cache import Decoder
 
 FAULTS = (PellucidError, RuntimeError, MemoryError)
 """Errors of a model: of its input, of torch (out of memory among them), of memory."""
 
-ADMISSION_STEPS = 4
-"""Steps after which waiting calls join: to read their sources and to join the caches takes as long
-as a step or two, for one call as for many."""
+ADMISSION_SHARE, ADMISSION_STEPS = 4, 8
+"""Waiting sources join when they are a quarter of the open ones, or after 8 steps. To read sources
+and to join the caches takes as long as a step or two, for one source as for many."""
 
 
 class _Start(NamedTuple):
@@ -32,90 +30,6 @@ class _Start(NamedTuple):
 
     call: Call
     chosen: list[int]
-
-
-class _Part:
-    """Sources of a call that are searched together."""
-
-    def __init__(self, call: Call, chosen: Sequence[int], search: Search) -> None:
-        """chosen: the number in the call of each source of the search."""
-        self.call, self.chosen, self.search = call, chosen, search
-        self.ended: dict[int, list[Hypothesis]] = {}  # by source of the search
-
-    @property
-    def size(self) -> Size:
-        """What its open texts need of the cache after the first step."""
-        sources = self.search.state.active.tolist()
-        return sum_sizes(self.call.size(self.chosen[source], copies=1) for source in sources)
-
-    def take(self, candidates: Candidates) -> np.ndarray:
-        """Continue the search, and send what changed. Return the rows (B, k) as the search does."""
-        state = self.search.state
-        before = state.active.tolist()
-        rows = self.search.take(candidates)
-        if self.call.in_pieces:
-            for source in before:
-                piece = last_piece(state, source)
-                self.call.replies.put(piece._replace(source=self.chosen[source]))
-        else:
-            for source in set(before) - set(state.active.tolist()):
-                self.ended[source] = state.best_hypotheses(source)
-                self._send_if_complete(source)
-        return rows
-
-    def _send_if_complete(self, source: int) -> None:
-        """Send the texts of a source if all its copies have ended."""
-        copies = self.call.config.copies
-        first = source - source % copies
-        if all(copy in self.ended for copy in range(first, first + copies)):
-            texts = [text for copy in range(first, first + copies) for text in self.ended.pop(copy)]
-            self.call.replies.put((self.chosen[first], texts))
-
-
-class _Batch:
-    """Parts whose texts take their steps together, as the rows of one cache."""
-
-    def __init__(self, cache: Cache, parts: list[_Part]) -> None:
-        self.cache, self.parts = cache, parts
-
-    @property
-    def width(self) -> int:
-        """The number of open texts of each source."""
-        return self.parts[0].search.width
-
-    def join(self, other: "_Batch") -> bool:
-        """Append the parts of another batch, if that is possible."""
-        caches = self.cache, other.cache
-        if self.width != other.width or not all(isinstance(c, KeyValueCache) for c in caches):
-            return False
-        self.cache.join(other.cache)  # pyright: ignore[reportAttributeAccessIssue]
-        self.parts += other.parts
-        return True
-
-    def step(self, model: Decoder, device: torch.device) -> None:
-        """Add a token to each text, and drop the parts that have ended."""
-        k, parts = self.width, self.parts
-        tokens = [torch.from_numpy(part.search.tokens).reshape(-1, 1) for part in parts]
-        logits = model.step(torch.cat(tokens).to(device), self.cache).logits[:, -1]
-        chosen = choose_all([part.search for part in parts], logits)
-        kept, self.parts, start = [], [], 0
-        for part, ids, candidates in zip(parts, tokens, chosen, strict=True):
-            if not part.call.is_over():
-                try:
-                    kept.append(start + part.take(candidates))
-                    self.parts.append(part)
-                except PellucidError as error:
-                    part.call.fail(error)
-            start += len(ids)
-        self.parts = [part for part in self.parts if not part.search.is_done]
-        if self.parts:
-            update_cache(self.cache, k, np.concatenate(kept), device)
-
-    def fail(self, error: Exception) -> None:
-        """End all calls with an error."""
-        for part in self.parts:
-            part.call.fail(error)
-        self.parts = []
 
 
 class SharedDecoder:
@@ -130,7 +44,7 @@ class SharedDecoder:
         self._device = device_of(model)
         self._waiting: deque[Call] = deque()
         self._starting: list[Call] = []
-        self._batches: list[_Batch] = []
+        self._batches: list[SearchBatch] = []
         self._n_steps = 0  # since calls were admitted
         self._is_closed = False
 
@@ -179,7 +93,9 @@ class SharedDecoder:
     def _admit(self) -> None:
         """Start the sources of waiting calls that there is room for."""
         self._n_steps += 1
-        if (self._batches and self._n_steps < ADMISSION_STEPS) or not self._waiting:
+        n_waiting = sum(len(call.waiting) for call in tuple(self._waiting))
+        n_open = sum(part.n_open for batch in self._batches for part in batch.parts)
+        if n_waiting * ADMISSION_SHARE < n_open and self._n_steps < ADMISSION_STEPS:
             return
         self._n_steps, size = 0, self.size
         starting: dict[int, list[_Start]] = {}  # by the width of the search
@@ -212,14 +128,14 @@ class SharedDecoder:
             size = larger
         return chosen, size
 
-    def _start(self, starts: Sequence[_Start]) -> list[_Batch]:
+    def _start(self, starts: Sequence[_Start]) -> list[SearchBatch]:
         """Read the sources of some calls, and return them as batches after their first step."""
         parts, rows = [], []
         for call, chosen in starts:
             copied = [i for i in chosen for _ in range(call.config.copies)]
             limits = build_limits(call.request, call.special_ids, call.config, copied)
             search = Search(call.special_ids, call.config, limits, self._device)
-            parts.append(_Part(call, copied, search))
+            parts.append(Part(call, copied, search))
             sources = [call.request.sources[i] for i in copied]
             rows += limits.prompts if call.request.continued else sources
         try:
@@ -229,11 +145,11 @@ class SharedDecoder:
                 return [batch for start in starts for batch in self._start([start])]
             starts[0].call.fail(error)
             return []
-        batch = _Batch(cache, parts)
+        batch = SearchBatch(cache, parts)
         self._step(batch)
         return [batch] if batch.parts else []
 
-    def _step(self, batch: _Batch) -> None:
+    def _step(self, batch: SearchBatch) -> None:
         try:
             batch.step(self.model, self._device)
         except FAULTS as error:

@@ -1,0 +1,103 @@
+"""Searches of several calls that take their steps in one cache."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from pellucid.decoding.generate import last_piece
+from pellucid.decoding.search import Search, choose_all, update_cache
+from pellucid.decoding.search_state import Hypothesis
+from pellucid.decoding.session import Call, Size, sum_sizes
+from pellucid.decoding.top_k import Candidates
+from pellucid.errors import PellucidError
+from pellucid.nn.cache import Cache, Decoder, KeyValueCache
+
+
+class Part:
+    """Sources of a call that are searched together."""
+
+    def __init__(self, call: Call, chosen: Sequence[int], search: Search) -> None:
+        """chosen: the number in the call of each source of the search."""
+        self.call, self.chosen, self.search = call, chosen, search
+        self.ended: dict[int, list[Hypothesis]] = {}  # by source of the search
+
+    @property
+    def n_open(self) -> int:
+        """The number of sources whose texts are open."""
+        return len(self.search.state.active)
+
+    @property
+    def size(self) -> Size:
+        """What its open texts need of the cache after the first step."""
+        sources = self.search.state.active.tolist()
+        return sum_sizes(self.call.size(self.chosen[source], copies=1) for source in sources)
+
+    def take(self, candidates: Candidates) -> np.ndarray:
+        """Continue the search, and send what changed. Return the rows (B, k) as the search does."""
+        state = self.search.state
+        before = state.active.tolist()
+        rows = self.search.take(candidates)
+        if self.call.in_pieces:
+            for source in before:
+                piece = last_piece(state, source)
+                self.call.replies.put(piece._replace(source=self.chosen[source]))
+        else:
+            for source in set(before) - set(state.active.tolist()):
+                self.ended[source] = state.best_hypotheses(source)
+                self._send_if_complete(source)
+        return rows
+
+    def _send_if_complete(self, source: int) -> None:
+        """Send the texts of a source if all its copies have ended."""
+        copies = self.call.config.copies
+        first = source - source % copies
+        if all(copy in self.ended for copy in range(first, first + copies)):
+            texts = [text for copy in range(first, first + copies) for text in self.ended.pop(copy)]
+            self.call.replies.put((self.chosen[first], texts))
+
+
+class SearchBatch:
+    """Parts whose texts take their steps together, as the rows of one cache."""
+
+    def __init__(self, cache: Cache, parts: list[Part]) -> None:
+        self.cache, self.parts = cache, parts
+
+    @property
+    def width(self) -> int:
+        """The number of open texts of each source."""
+        return self.parts[0].search.width
+
+    def join(self, other: "SearchBatch") -> bool:
+        """Append the parts of another batch, if that is possible."""
+        caches = self.cache, other.cache
+        if self.width != other.width or not all(isinstance(c, KeyValueCache) for c in caches):
+            return False
+        self.cache.join(other.cache)  # pyright: ignore[reportAttributeAccessIssue]
+        self.parts += other.parts
+        return True
+
+    def step(self, model: Decoder, device: torch.device) -> None:
+        """Add a token to each text, and drop the parts that have ended."""
+        k, parts = self.width, self.parts
+        tokens = [torch.from_numpy(part.search.tokens).reshape(-1, 1) for part in parts]
+        logits = model.step(torch.cat(tokens).to(device), self.cache).logits[:, -1]
+        chosen = choose_all([part.search for part in parts], logits)
+        kept, self.parts, start = [], [], 0
+        for part, ids, candidates in zip(parts, tokens, chosen, strict=True):
+            if not part.call.is_over():
+                try:
+                    kept.append(start + part.take(candidates))
+                    self.parts.append(part)
+                except PellucidError as error:
+                    part.call.fail(error)
+            start += len(ids)
+        self.parts = [part for part in self.parts if not part.search.is_done]
+        if self.parts:
+            update_cache(self.cache, k, np.concatenate(kept), device)
+
+    def fail(self, error: Exception) -> None:
+        """End all calls with an error."""
+        for part in self.parts:
+            part.call.fail(error)
+        self.parts = []
