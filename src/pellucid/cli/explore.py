@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from pellucid.explorer.respond import LiveModel
 
 Respond = Callable[[object], dict[str, Any]]
-MAX_PAGE = 25_000_000
-"""Bytes of the largest page that is written."""
 
 
 @dataclass(frozen=True)
@@ -98,16 +96,12 @@ def _check(options: Options) -> None:
 
 
 def _write(options: Options) -> int:
-    from pellucid.explorer.page import render_page
+    from pellucid.explorer.page import check_size, render_page
     from pellucid.files import atomic_write, check_writable
 
     check_writable(Path(options.html))
     page = render_page(_show(options)).encode()
-    if len(page) > MAX_PAGE:
-        raise UsageError(
-            f"the page would have {len(page) / 1e6:.0f} MB, more than the {MAX_PAGE / 1e6:.0f} that"
-            f" a browser opens with ease. Shorten the text{', or leave out --full' * options.full}."
-        )
+    check_size(len(page), full=options.full)
     atomic_write(Path(options.html), page)
     print(options.html)
     return 0

@@ -75,7 +75,8 @@ def predict(
     """
     config, text = bundle.model.head_configs[head], text or Text()
     reading = name_reading(head, config)
-    rows = logits.double()
+    # In float64 row by row: the logits of a long text are large.
+    rows = logits.float() if reading == "single_label" else logits.double()
     rows = rows[:, None] if config.kind == "score" else rows
     rows = rows[None] if config.kind == "sequence" else rows
     chosen = dict(enumerate(text.next_ids)) if config.kind == "lm" else {}
@@ -103,7 +104,7 @@ def _choose_labels(chain: LinearChain, emissions: Tensor, words: Sequence[int]) 
 
 
 _PROBABILITIES = {
-    "single_label": lambda row: row.softmax(-1),
+    "single_label": lambda row: row.double().softmax(-1),
     "multi_label": lambda row: row.sigmoid(),
     "regression": lambda row: row,
 }

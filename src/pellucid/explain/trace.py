@@ -5,7 +5,7 @@ over the finished text gives for each position of a decoder what the search comp
 step, so a decoder's rows are those of the text that was chosen in the end.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
@@ -51,6 +51,8 @@ class TraceSpec:
     """The head that predicts; may be left out where there is one."""
     top: int = 10
     """How many of the most probable tokens are named at each position."""
+    names: tuple[str, ...] = ()
+    """Names of single arrays, as in the trace; none means all that `parts` and `layers` leave."""
 
     def __post_init__(self) -> None:
         unknown = [part for part in self.parts if part not in PARTS]
@@ -61,6 +63,8 @@ class TraceSpec:
 
     def includes(self, path: str) -> bool:
         """Return whether the tap of a path is part of the trace."""
+        if self.names and name_array(path) not in self.names:
+            return False
         numbers = [int(word) for word in path.split(".") if word.isdigit()]
         if self.layers and "layers" in path.split(".") and numbers[0] not in self.layers:
             return False
@@ -157,6 +161,27 @@ def check_has_layers(bundle: Bundle) -> None:
             " whose results could be shown. Use its own verb (tag), or look into a model with"
             " layers, such as size bilstm."
         )
+
+
+@torch.inference_mode()
+def record_arrays(
+    bundle: Bundle, rows: Rows, names: Sequence[str], head: str | None = None
+) -> dict[str, np.ndarray]:
+    """Return single arrays of the trace of a text by their names, and keep no others.
+
+    Raises: UsageError naming an array that the trace does not have.
+    """
+    known = {name_array(path): path for path in taps(bundle.model)}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise UsageError(f"this trace has no array {unknown[0][:60]!r}.")
+    inputs = check_inputs(bundle, rows.inputs)
+    with record(bundle.model, lambda path: name_array(path) in names) as recorded:
+        if bundle.model.head_configs:
+            head_logits(bundle, inputs, choose_head(bundle, head))
+        else:
+            bundle.model(*inputs)
+    return {name_array(path): _to_array(path, calls) for path, calls in recorded.items()}
 
 
 def _check_parts(model: Model, spec: TraceSpec) -> None:

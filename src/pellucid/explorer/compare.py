@@ -32,7 +32,7 @@ class ComparedModels:
         self,
         first: TextRequest,
         second: TextRequest,
-        describe: Callable[[LiveModel, TextRequest], dict[str, Any]] = LiveModel.describe,
+        describe: Callable[[LiveModel, TextRequest], dict[str, Any]] = LiveModel.describe_whole,
     ) -> dict[str, Any]:
         """Return the content of a page that compares; describe: gives that of one model."""
         contents = describe(self.first, first), describe(self.second, second)

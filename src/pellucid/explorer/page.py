@@ -9,11 +9,13 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-from pellucid.errors import ResourceError
+from pellucid.errors import ResourceError, UsageError
 
 TEMPLATE = Path(__file__).parent / "static" / "app.html"
 CONTENT = '<script type="application/json" id="content">'
 POLICY = "<!--pellucid:policy-->"
+MAX_PAGE = 25_000_000
+"""Bytes of the largest page that is written."""
 # Everything that could end the element that holds the data, or a JavaScript string.
 ESCAPES = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
 
@@ -34,6 +36,16 @@ def render_page(
         raise ResourceError("the page is not one that pellucid built. Build it: make venv.")
     head = before.replace(POLICY, policy(template, live=live), 1)
     return head + marker + escape_json(content) + after
+
+
+def check_size(n_bytes: int, *, full: bool) -> None:
+    """Raises: UsageError if a page would be larger than a browser opens with ease."""
+    if n_bytes > MAX_PAGE:
+        raise UsageError(
+            f"the page would have {n_bytes / 1e6:.0f} MB, more than the {MAX_PAGE / 1e6:.0f} that"
+            f" a browser opens with ease. Shorten the text{', or leave out --full' * full}; a live"
+            " page (without --html) shows long texts."
+        )
 
 
 def escape_json(content: Mapping[str, Any]) -> str:

@@ -15,7 +15,9 @@ from pellucid.explorer.content import (
     describe_effects,
     describe_text,
 )
+from pellucid.explorer.long import ALL, describe_arrays, describe_long, is_long
 from pellucid.explorer.order import compare_orders, describe_order
+from pellucid.explorer.page import check_size
 from pellucid.explorer.parts_off import OffPart, find_switches, is_bound, list_parts, read_parts
 from pellucid.explorer.patching import describe_patches
 from pellucid.explorer.request import TextRequest
@@ -50,7 +52,15 @@ class LiveModel:
         return self.last[1]
 
     def describe(self, request: TextRequest) -> dict[str, Any]:
-        """Return the content of a page, see `describe_text`, with the request."""
+        """Return the content of a live page, see `describe_text` and `describe_long`."""
+        rows, head = self.read(request), request.chosen_head
+        if is_long(rows):
+            content = describe_long(self.bundle, rows, head, self.name)
+            return {**content, "request": asdict(request)}
+        return self.describe_whole(request)
+
+    def describe_whole(self, request: TextRequest) -> dict[str, Any]:
+        """Return the content of a page with all arrays, see `describe_text`, with the request."""
         rows = self.read(request)
         content = describe_text(self.bundle, rows, request.chosen_head, self.name, full=self.full)
         return {**content, "request": asdict(request)}
@@ -60,9 +70,13 @@ class LiveModel:
 
         bar: given what is measured and in how many steps, a context whose value is called with the
         number of steps that are done; None: without what parts change, and why each output.
+        Raises: UsageError if the page would be too large.
         """
-        content, rows = self.describe(request), self.read(request)
+        content, rows = self.describe_whole(request), self.read(request)
         bundle, head = self.bundle, request.chosen_head
+        # Before the parts are measured, which takes long for a long text.
+        n_bytes = sum(len(array["data"]) for array in content["trace"]["arrays"].values())
+        check_size(n_bytes, full=self.full)
         prediction = content["trace"]["prediction"]
         if bar is not None and prediction is not None and prediction["reading"] in DISTRIBUTIONS:
             with bar("switching parts off", len(list_parts(bundle.model))) as advance:
@@ -156,6 +170,23 @@ def _patch(model: LiveModel, record: Record) -> dict[str, Any]:
     return describe_patches(model.bundle, model.read(about.text), about.text, about.other)
 
 
+@dataclass(frozen=True)
+class AboutArrays:
+    """A request for arrays of the trace of a text."""
+
+    text: TextRequest
+    names: tuple[str, ...] = ()
+    number: int = ALL
+    """Of an attention head."""
+
+
+def _arrays(model: LiveModel, record: Record) -> dict[str, Any]:
+    """Return arrays of the trace; see `describe_arrays`."""
+    about = build(AboutArrays, record, WHERE)
+    rows, head = model.read(about.text), about.text.chosen_head
+    return {"arrays": describe_arrays(model.bundle, rows, head, about.names, about.number)}
+
+
 def _why(model: LiveModel, record: Record) -> dict[str, Any]:
     """Return the share of each token in an output."""
     about = build(AboutOutput, record, WHERE)
@@ -204,6 +235,7 @@ ASKS = {
     "order": _order,
     "search": _search,
     "patch": _patch,
+    "arrays": _arrays,
     "why": _why,
     "stream": _stream,
     "off": _off,

@@ -1,5 +1,6 @@
 import { interpolateLab, piecewise } from "d3-interpolate";
 import type { Theme } from "../state/theme.svelte";
+import type { Matrix } from "../trace/matrix";
 
 export type ScaleKind = "weights" | "signed";
 export type Role = "query" | "key" | "value" | "residual" | "source" | "target";
@@ -41,4 +42,33 @@ export function shadeOf(value: number, kind: ScaleKind, most: number): number {
 /** Whether a text on this shade must be light. */
 export function isStrong(shade: number, kind: ScaleKind): boolean {
   return kind === "weights" ? shade > SHADES * 0.52 : Math.abs(shade / SHADES - 0.5) > 0.27;
+}
+
+const palettes = new Map<string, Uint8ClampedArray>();
+
+/** The same colours as numbers: red, green and blue of each. */
+function palette(kind: ScaleKind, theme: Theme): Uint8ClampedArray {
+  const name = `${kind} ${theme}`;
+  let numbers = palettes.get(name);
+  if (!numbers) {
+    numbers = Uint8ClampedArray.from(shades(kind, theme).flatMap((colour) => colour.match(/\d+/g)!.slice(0, 3).map(Number)));
+    palettes.set(name, numbers);
+  }
+  return numbers;
+}
+
+/** Draw a matrix with a pixel for each number; a closed cell has no colour. */
+export function drawPixels(canvas: HTMLCanvasElement, matrix: Matrix, kind: ScaleKind, most: number, theme: Theme): void {
+  canvas.width = matrix.cols;
+  canvas.height = matrix.rows;
+  const g = canvas.getContext("2d")!;
+  const image = g.createImageData(matrix.cols, matrix.rows);
+  const colours = palette(kind, theme);
+  matrix.data.forEach((value, i) => {
+    if (value === -Infinity) return;
+    const shade = 3 * shadeOf(value, kind, most);
+    for (let channel = 0; channel < 3; channel++) image.data[4 * i + channel] = colours[shade + channel];
+    image.data[4 * i + 3] = 255;
+  });
+  g.putImageData(image, 0, 0);
 }

@@ -6,6 +6,7 @@ import type { Content, LiveFacts, TextRequest } from "../trace/types";
 import { t } from "../text/language.svelte";
 import { stopsOf } from "../views/stops";
 import { ask, messageOf } from "./ask";
+import { Loader } from "./loader.svelte";
 import { LiveText } from "./liveText.svelte";
 import { explainOutputs } from "./outputs";
 
@@ -67,6 +68,7 @@ class Session {
     const writes = trace.prediction?.kind === "lm" && trace.target !== null;
     trace.live = new LiveText(content.request, model, writes);
     explainOutputs(trace, trace.live);
+    if (content.trace!.sizes) trace.loader = new Loader(trace, trace.live);
   }
 
   /** Go to the first stop if the trace has none of the address. */

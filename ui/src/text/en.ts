@@ -11,12 +11,20 @@ export const en = {
   text_read: "The text that the model reads",
   model_facts: "{name} · {layers} layers · {width} wide · {size}",
   conditions:
-    "Measured with pellucid {version}, torch {torch}, on {device} in {dtype} with {threads} threads, dropout off. " +
-    "Numbers on this page are rounded by at most {error}.",
+    "Measured with pellucid {version}, torch {torch}, on {device} in {dtype} with {threads} threads, dropout off.",
+  rounding: "Numbers on this page are rounded by at most {errors}.",
+  rounding_weights: "{error} in weights",
+  rounding_scores: "{error} in scores",
+  rounding_logits: "{error} in logits",
+  rounding_vectors: "{error} in vectors",
   conditions_compact:
     "To keep the page small, vectors are stored in 21 steps and hidden units in 9, from minus to plus the largest of their row; scores to 1/512. " +
     "What enters an activation is left out, and so are logits below the 200 largest, which share the rest of the probability equally. " +
     "pellucid explore --full writes a file with everything.",
+  conditions_long:
+    "The text is long, so the page fetches the numbers of a stop when it is opened. Heads are shown for one attention at a time; " +
+    "shares of tokens and the best output after each layer only up to 128 tokens. Large matrices are shown through a window.",
+  long_title: "A long text: its numbers are on their way.",
   fault: "This page cannot be shown",
   fault_help: "Its data could not be read. Write the page again with pellucid explore.",
 
@@ -127,6 +135,9 @@ export const en = {
   // Figures.
   cell: "{row} → {col}: {value}",
   cursor_help: "Arrow keys move the cursor",
+  window_rows: "Rows {first} to {last} of {all}.",
+  window_cols: "Columns {first} to {last} of {all}.",
+  window_help: "Arrow keys in the figure, or the pointer on the small map, move the window.",
   as_table: "As a table",
   more_to_the_right: "{count} columns: scroll to the right",
   strip: "{label}: {count} numbers, root mean square {size}",
@@ -263,6 +274,7 @@ export const en = {
   heads_title: "Head {head} of “{where}” looks at the token before: {share} of its weight.",
   heads_title_cross: "{count} heads look at the text in as many ways.",
   heads_text: "Every square is one head: rows are the tokens that ask, columns those that answer, dark is a large weight. Choose one to open it.",
+  heads_long: "The text is long: the heads of one attention at a time.",
   heads_not_words: "Nobody told the heads what to do. Some found simple patterns: the token before, the first token, the token itself. Sort by one to find them.",
   sort_by: "Sort by",
   pattern_order: "layer",

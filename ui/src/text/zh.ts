@@ -12,10 +12,18 @@ export const zh: Record<Key, string> = {
   theme: "浅色或深色",
   text_read: "模型读到的文字",
   model_facts: "{name} · {layers} 层 · 宽 {width} · {size} 参数",
-  conditions: "测量条件：pellucid {version}，torch {torch}，{device}，{dtype}，{threads} 线程，关闭 dropout。本页数字的舍入误差不超过 {error}。",
+  conditions: "测量条件：pellucid {version}，torch {torch}，{device}，{dtype}，{threads} 线程，关闭 dropout。",
+  rounding: "本页数字的舍入误差：{errors}。",
+  rounding_weights: "权重不超过 {error}",
+  rounding_scores: "分数不超过 {error}",
+  rounding_logits: "logits 不超过 {error}",
+  rounding_vectors: "向量不超过 {error}",
   conditions_compact:
     "为了让页面小一些，向量存成 21 级、隐藏单元存成 9 级（从该行最大数的负值到正值），分数精确到 1/512；激活函数之前的数没有存，" +
     "logits 只存最大的 200 个，其余平分剩下的概率。pellucid explore --full 会把全部写进文件。",
+  conditions_long:
+    "文本较长，打开哪一站，本页才去取那一站的数。各头一次只显示一个注意力的；词元的份额和逐层的最佳输出只在 128 个词元以内给出。大矩阵用窗口显示。",
+  long_title: "文本较长，数字正在路上。",
   fault: "页面无法显示",
   fault_help: "读不出其中的数据。请用 pellucid explore 重新生成。",
 
@@ -126,6 +134,9 @@ export const zh: Record<Key, string> = {
   // 图
   cell: "{row} → {col}：{value}",
   cursor_help: "用方向键移动",
+  window_rows: "第 {first}–{last} 行，共 {all} 行。",
+  window_cols: "第 {first}–{last} 列，共 {all} 列。",
+  window_help: "在图中用方向键，或在小图上拖动，可以移动窗口。",
   as_table: "看表格",
   more_to_the_right: "共 {count} 列，向右滚动",
   strip: "{label}：{count} 个数，均方根 {size}",
@@ -262,6 +273,7 @@ export const zh: Record<Key, string> = {
   heads_title: "“{where}”的第 {head} 头专看前一个词元，占它权重的 {share}。",
   heads_title_cross: "{count} 个头，{count} 种看法。",
   heads_text: "一个方块是一个头：行是发问的词元，列是回答的词元，颜色深的权重大。点开看细节。",
+  heads_long: "文本较长，一次显示一个注意力的各头。",
   heads_not_words: "没有人教过它们。有些头自己学会了简单的花样：看前一个、看第一个、看自己。按花样排序就能找到。",
   sort_by: "排序",
   pattern_order: "层",

@@ -2,14 +2,17 @@ import { place } from "../state/place.svelte";
 import { headOf, type Head } from "./head";
 import type { Trace } from "./trace";
 
+/** The attention that the reader looks at. */
+export function attentionOf(trace: Trace): string {
+  const paths = trace.attentions;
+  return paths.includes(place.attention) ? place.attention : paths[0];
+}
+
 /** The head that the reader looks at, with a row and a column that it has. */
 export class ChosenHead {
   constructor(private readonly trace: Trace) {}
 
-  readonly path = $derived.by(() => {
-    const paths = this.trace.attentions;
-    return paths.includes(place.attention) ? place.attention : paths[0];
-  });
+  readonly path = $derived.by(() => attentionOf(this.trace));
   readonly number = $derived.by(() => Math.min(place.head, this.heads - 1));
   readonly head: Head = $derived.by(() => headOf(this.trace, this.path, this.number));
   readonly row = $derived.by(() => Math.min(place.row, this.head.queries.rows - 1));

@@ -2,7 +2,8 @@ import { Tensor } from "./matrix";
 import type { EncodedArray } from "./types";
 
 /** Return the numbers of an array of the trace. */
-export async function decodeArray(array: EncodedArray): Promise<Tensor> {
+export async function decodeArray(array: EncodedArray | { shape: number[] }): Promise<Tensor> {
+  if (!("data" in array)) return Tensor.stub(array.shape);
   return new Tensor(array.shape, await numbersOf(array), array.error);
 }
 

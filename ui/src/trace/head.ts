@@ -46,7 +46,7 @@ function biasOf(trace: Trace, path: string): Tensor | undefined {
 
 /** How many keys come before the text: the memory of earlier text, which Transformer-XL has. */
 export function memoryOf(trace: Trace, path: string): number {
-  return trace.array(`${path}.weights`)!.matrix().cols - trace.tokens(sidesOf(path).keys).length;
+  return trace.array(`${path}.weights`)!.cols - trace.tokens(sidesOf(path).keys).length;
 }
 
 /** The names of the columns; those of a memory are places before the text. */

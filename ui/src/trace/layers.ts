@@ -47,6 +47,8 @@ export function layerCounts(trace: Trace): number[] {
 
 /** The root of the mean square of an array, or of its row of a token. */
 export function sizeOf(trace: Trace, name: string, token?: number): number {
+  const sizes = trace.sizes[name];
+  if (sizes) return token === undefined ? rms(sizes) : sizes[Math.min(token, sizes.length - 1)];
   const matrix = trace.array(name)?.matrix();
   if (!matrix) return 0;
   return rms(token === undefined ? matrix.data : matrix.row(Math.min(token, matrix.rows - 1)));

@@ -9,6 +9,7 @@ import type { Trace } from "./trace";
  */
 export function distanceScores(trace: Trace, path: string, head: number): Matrix | undefined {
   const distances = trace.array(`${path}.distances`);
+  if (trace.loader && !(distances ?? trace.array(`${path}.scores`))?.has(head)) return undefined;
   if (distances) return distances.matrix(head);
   if (trace.model.settings.positions !== "buckets" || path.endsWith(".cross")) return undefined;
   const { queries, keys, scores, scale } = headOf(trace, path, head);

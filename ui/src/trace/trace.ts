@@ -1,7 +1,9 @@
+import { SvelteMap } from "svelte/reactivity";
 import type { Comparison } from "./comparison";
 import { decodeArray } from "./decode";
 import { weightedSum } from "../math/attention";
 import { Tensor } from "./matrix";
+import type { Loader } from "../live/loader.svelte";
 import type { LiveText } from "../live/liveText.svelte";
 import type { Content, Conditions, HeadEffect, ModelFacts, Order, Prediction, Search, Stream, Token, TracedText, Why } from "./types";
 import { PerOutput } from "./perOutput.svelte";
@@ -21,6 +23,15 @@ interface Stored {
   readonly order: Order | null;
 }
 
+const ROUNDED = ["weights", "scores", "logits", "vectors"] as const;
+type Rounded = (typeof ROUNDED)[number];
+
+function roundedKind(name: string): Rounded {
+  if (name.endsWith(".weights")) return "weights";
+  if (/\.(scores|distances|bias)$/.test(name)) return "scores";
+  return name.startsWith("heads.") ? "logits" : "vectors";
+}
+
 /** A text's way through a model: all that the page draws comes from here. */
 export class Trace {
   /** The two traces of a page that compares; this is one of them. */
@@ -32,6 +43,9 @@ export class Trace {
   stream: PerOutput<Stream> | null = null;
   /** Whether arrays have fewer bits, and those that follow from others are left out. */
   isCompact = false;
+  /** Of a long text: fetches arrays, of which `sizes` has the root mean square of each token. */
+  loader: Loader | null = null;
+  sizes: Readonly<Record<string, readonly number[]>> = {};
   private readonly contexts: Record<string, Tensor> = {};
 
   constructor(
@@ -41,7 +55,7 @@ export class Trace {
     readonly target: TracedText | null,
     readonly prediction: Prediction | null,
     readonly scales: Record<string, number>,
-    readonly arrays: ReadonlyMap<string, Tensor>,
+    readonly arrays: SvelteMap<string, Tensor>,
     readonly conditions: Conditions,
     private readonly stored: Stored,
     /** The prediction on the states of each layer, the embedding first. */
@@ -94,9 +108,14 @@ export class Trace {
     return this.effects.find((effect) => effect.path === path && effect.head === head);
   }
 
-  /** The largest rounding error of the numbers in the page. */
-  get roundingError(): number {
-    return Math.max(0, ...[...this.arrays.values()].map((array) => array.error));
+  /** The largest rounding error of the numbers in the page, by what they are; 0 for all that are exact. */
+  get roundingErrors(): { kind: Rounded; error: number }[] {
+    const errors = new Map<Rounded, number>();
+    for (const [name, { error }] of this.arrays) {
+      const kind = roundedKind(name);
+      errors.set(kind, Math.max(errors.get(kind) ?? 0, error));
+    }
+    return ROUNDED.filter((kind) => errors.get(kind)).map((kind) => ({ kind, error: errors.get(kind)! }));
   }
 }
 
@@ -141,11 +160,12 @@ export async function readTrace(content: Content): Promise<Trace> {
     trace.target,
     trace.prediction,
     trace.scales,
-    new Map(await Promise.all(named)),
+    new SvelteMap(await Promise.all(named)),
     content.conditions,
     { effects: content.effects ?? [], search: content.search ?? null, order: content.order ?? null },
     content.lens ?? [],
   );
+  read.sizes = trace.sizes ?? {};
   read.isCompact = trace.compact ?? false;
   read.why = content.why ? new PerOutput(content.why) : null;
   read.stream = content.stream ? new PerOutput(content.stream) : null;

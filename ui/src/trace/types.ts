@@ -201,7 +201,10 @@ export interface EncodedTrace {
   source: TracedText | null;
   target: TracedText | null;
   prediction: Prediction | null;
-  arrays: Record<string, EncodedArray>;
+  /** Of a long text, most have only a shape: the page asks for their numbers. */
+  arrays: Record<string, EncodedArray | { shape: number[] }>;
+  /** Of a long text: the root mean square of each token in arrays without heads. */
+  sizes?: Record<string, number[]>;
   /** What each attention multiplies its scores by. */
   scales: Record<string, number>;
   /** Whether arrays have fewer bits, and those that the page computes are left out. */
