@@ -22,7 +22,7 @@ def test_it_serves_until_a_signal(number, code):
         assert response.json()["translations"][0]["text"] == "Der Hund schläft."
         assert response.json()["model"] == "mine"
         process.send_signal(number)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (code, "", "Serving mine. Ctrl-C ends.\n")
 
 
