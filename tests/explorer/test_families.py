@@ -46,11 +46,22 @@ def check_words(page):
     assert page.evaluate("document.documentElement.scrollWidth") <= WIDTH
 
 
-def walk_everything(name, show, tmp_path):
+def check_access(page):
+    serious = serious_violations(page)
+    assert not serious, (page.url, serious)
+
+
+def check_everything(page):
+    check_words(page)
+    check_access(page)
+
+
+def walk_everything(name, show, tmp_path, check=check_words):
     """Walk all stops in both languages; return the titles in English, and the content."""
     content = content_of(name, tmp_path)
     page = show(content, viewport={"width": WIDTH, "height": 800}, reduced_motion="reduce")
-    english, chinese = (walk(page, language, check_words) for language in LANGUAGES)
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    english, chinese = (walk(page, language, check) for language in LANGUAGES)
     assert page.seen == []
     assert len(chinese) == len(english)
     assert all(re.search("[\u4e00-\u9fff]", title) for title in chinese.values())
@@ -133,13 +144,8 @@ def test_encoders_and_decoders_are_accessible(name, reasons, show, tmp_path):
     titles = re.findall(r'^  stop_(?!compare)\w+: "(.*)",$', MESSAGES.read_text("utf-8"), re.M)
     assert sorted([*shown, *missing]) == sorted(titles)
     assert all(words in missing[stop] for stop, words in reasons.items())
-
-    def check(page):
-        serious = serious_violations(page)
-        assert not serious, serious
-
     for language in LANGUAGES:
-        walk(page, language, check)
+        walk(page, language, check_access)
     assert page.seen == []
 
 
@@ -162,4 +168,4 @@ def test_the_keyboard_reaches_every_stop(show, tmp_path):
 @pytest.mark.campaign
 @pytest.mark.parametrize("name", MODELS)
 def test_every_family(name, show, tmp_path):
-    walk_everything(name, show, tmp_path)
+    walk_everything(name, show, tmp_path, check_everything)
