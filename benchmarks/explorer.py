@@ -27,6 +27,8 @@ from pellucid.explain.tokens import align_read
 from pellucid.explain.trace import TraceSpec, trace_rows
 from pellucid.explorer.content import describe_effects, describe_text
 from pellucid.explorer.page import render_page
+from pellucid.explorer.request import TextRequest
+from pellucid.explorer.respond import LiveModel, respond
 from pellucid.families import bart, bert, gpt2
 from pellucid.formats.bundle import Bundle
 from pellucid.inference.logits import Inputs
@@ -48,12 +50,11 @@ def main() -> None:
     parser.add_argument("--shapes", nargs="+", default=list(SHAPES), choices=list(SHAPES))
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--memory", action="store_true", help="only trace a long text, once")
+    parser.add_argument("--memory", action="store_true", help="only show a long text, once")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     if arguments.memory:
-        bundle = random_bundle(arguments.shapes[0])
-        trace_rows(bundle, random_rows(bundle, LONG), TraceSpec())
+        show_long_text(random_bundle(arguments.shapes[0]))
         return
     facts: dict[str, Any] = {"threads": arguments.threads}
     for name in arguments.shapes:
@@ -79,6 +80,17 @@ def measure(name: str, rounds: int) -> dict[str, float]:
     facts[f"peak MiB, {LONG} tokens"] = peak(name)
     facts["weights MiB"] = round(sum(p.numel() for p in bundle.model.parameters()) * 4 / MIB)
     return facts
+
+
+def show_long_text(bundle: Bundle) -> None:
+    """Answer what a live page asks for a long text: its trace, then the arrays of one head."""
+    model, text = LiveModel(bundle, "random"), {"text": TEXT}
+    model.last = TextRequest(TEXT), random_rows(bundle, LONG)
+    respond(model, {"ask": "trace", "text": text})
+    stack = "encoder" if bundle.model.decoder is None else "decoder"
+    path = f"{stack}.layers.0.attention"
+    names = [f"{path}.{name}" for name in ("queries", "keys", "scores", "weights", "values")]
+    respond(model, {"ask": "arrays", "text": text, "names": names, "number": 0})
 
 
 def random_bundle(name: str) -> Bundle:
@@ -131,7 +143,7 @@ def median_ms(call: Callable[[], object], rounds: int) -> float:
 
 
 def peak(name: str) -> int:
-    """Return the peak memory in MiB of a process that traces a long text, weights included."""
+    """Return the peak memory in MiB of a live page's process with a long text, weights included."""
     command = [sys.executable, "-m", "benchmarks.explorer", "--memory", "--shapes", name]
     _, status, usage = os.wait4(subprocess.Popen(command).pid, 0)
     if status:
