@@ -4,13 +4,14 @@ import asyncio
 import threading
 import time
 from collections.abc import Coroutine
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from pellucid.errors import UsageError
 from pellucid.serve.engine import Engine
-from pellucid.serve.errors import DeadlineExceededError, ShuttingDownError
+from pellucid.serve.errors import DeadlineExceededError, OverloadedError, ShuttingDownError
 from pellucid.serve.limits import Limits
 from pellucid.serve.worker import Work
 
@@ -151,3 +152,30 @@ def test_work_that_nobody_waits_for_is_given_up(loaded):
     while any(thread.name.endswith("-model_0") for thread in threading.enumerate()):
         assert time.monotonic() < end, "its threads do not end"
         time.sleep(0.01)
+
+
+def test_a_full_queue_refuses_and_waiting_work_has_its_deadline(loaded):
+    settings = {"beam": 1, "min_length": 999, "max_length": 1000, "alignment": False}
+
+    async def use(engine: Engine) -> None:
+        work = Work("translate", ["The dog sleeps."], settings)
+        running = asyncio.create_task(engine.run(work))
+        while not engine.running:
+            await asyncio.sleep(0.001)
+        late = replace(work, deadline=time.monotonic() + 0.05)
+        waiting = [asyncio.create_task(engine.run(each)) for each in (late, work)]
+        await asyncio.sleep(0)
+        assert engine.queued == 2
+        with pytest.raises(OverloadedError, match="2 requests wait") as refusal:
+            await engine.run(work)
+        assert refusal.value.retry_after >= 1
+        with pytest.raises(DeadlineExceededError):
+            await waiting[0]
+        assert engine.queued == 1
+        await engine.close(0)
+        for task in (running, waiting[1]):
+            with pytest.raises(ShuttingDownError):
+                await task
+        assert engine.outcomes == {"refused": 1, "late": 1, "failed": 2}
+
+    with_engine(loaded["en-de"], use, running=1, queue=2)

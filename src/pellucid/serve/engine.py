@@ -135,7 +135,8 @@ class Engine:
         """Give jobs up because the server ends."""
         for job in jobs:
             job.stop()
-            self._jobs[job].set_result(None)
+            if not self._jobs[job].done():
+                self._jobs[job].set_result(None)
 
     async def _wait(self, job: Job, result: Awaitable[Any]) -> Any:
         """Return an awaitable's result.
