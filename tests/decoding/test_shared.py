@@ -30,7 +30,7 @@ SOURCES = [[2 + (7 * i + j) % 9 for j in range(1 + i * 5 % 7)] for i in range(5)
 
 def decoding(model, rows: int = 256, tokens: int = 1 << 20):
     """Run the steps of a decoder in a thread."""
-    return stepping(lambda wake: SharedDecoder(model, wake, Size(rows, tokens)))
+    return stepping(lambda wake: SharedDecoder(model, wake, rows, tokens))
 
 
 class Counting:
@@ -156,15 +156,55 @@ def test_a_fault_of_the_model_ends_the_calls_that_it_reads_but_no_others():
     assert decoder.size == Size(0, 0)
 
 
-def test_the_positions_of_open_texts_are_limited():
+def test_the_positions_of_open_texts_are_limited_with_their_padding():
     model = random_model(7, seed=1)
     model.logits[:, END] = -1e4
-    counting = Counting(model, {})
     config = DecodingConfig(beam=1, max_length=4)
+    counting = Counting(model, {})
     with decoding(counting, tokens=15) as decoder:  # of 5 each: a source and 4 tokens
         texts = decoder.session().generate(Request([(3,)] * 9), SPECIAL_IDS, config)
-    assert max(counting.rows_seen) == 3
-    assert texts == generate(model, Request([(3,)] * 9), SPECIAL_IDS, config)
+        assert max(counting.rows_seen) == 3
+        assert texts == generate(model, Request([(3,)] * 9), SPECIAL_IDS, config)
+        counting.rows_seen.clear()
+        decoder.session().generate(Request([(3,) * 4, *[(3,)] * 8]), SPECIAL_IDS, config)
+        assert max(counting.rows_seen[:4]) == 1  # of 8: two would be 16
+
+
+def test_nothing_to_search_for():
+    with decoding(random_transformer(0)) as decoder:
+        assert decoder.session().generate(Request([]), SPECIAL_IDS, CONFIGS["beam"]) == []
+        texts = decoder.session().generate(Request(SOURCES), SPECIAL_IDS, CONFIGS["beam"])
+        assert len(texts) == len(SOURCES)
+    assert not decoder.has_work
+
+
+def test_a_stream_that_is_left_ends_for_the_decoder_too():
+    model = random_model(7, seed=1)
+    model.logits[:, END] = -1e4
+    decoder = SharedDecoder(model, lambda: None, 9, 99)
+    session = decoder.session()
+    with ThreadPoolExecutor(1) as threads:
+        config = DecodingConfig(beam=1, max_length=40)
+        pieces = session.stream(Request([(3,)]), SPECIAL_IDS, config)
+        first = threads.submit(next, pieces)
+        while not first.done():
+            decoder.step()
+        pieces.close()
+        decoder.step()
+    assert not decoder.has_work
+
+
+def test_a_mistake_in_what_one_call_brings_is_its_own():
+    def fails(ids) -> bool:
+        raise ValueError("stop")
+
+    model = random_transformer(0)
+    with decoding(model) as decoder, ThreadPoolExecutor(1) as threads:
+        good = start(decoder, threads, Request(SOURCES), CONFIGS["beam"])
+        bad = Request(SOURCES, is_stopped=fails)
+        with pytest.raises(ValueError, match="stop"):
+            decoder.session().generate(bad, SPECIAL_IDS, CONFIGS["beam"])
+        assert len(good.result()) == len(SOURCES)
 
 
 def test_no_call_waits_for_all_texts_of_an_earlier_one():
@@ -185,7 +225,7 @@ def test_an_error_of_ours_ends_all_calls_and_is_raised(n):
         raise TypeError("a mistake")
 
     model = Counting(random_transformer(0), {n - 1: fail})
-    decoder = SharedDecoder(model, lambda: None, Size(3, 99))
+    decoder = SharedDecoder(model, lambda: None, 3, 99)
     with ThreadPoolExecutor(2) as threads:
         calls = [start(decoder, threads, Request(SOURCES), CONFIGS["beam"]) for _ in range(2)]
         with pytest.raises(TypeError, match="a mistake"):
@@ -197,7 +237,7 @@ def test_an_error_of_ours_ends_all_calls_and_is_raised(n):
 
 
 def test_closing_ends_the_calls_of_now_and_later():
-    decoder = SharedDecoder(random_transformer(0), lambda: None, Size(3, 99))
+    decoder = SharedDecoder(random_transformer(0), lambda: None, 3, 99)
     with ThreadPoolExecutor(3) as threads:
         calls = [start(decoder, threads, Request(SOURCES), CONFIGS["beam"]) for _ in range(2)]
         decoder.step()

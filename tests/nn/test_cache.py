@@ -179,6 +179,10 @@ def test_texts_join_others_between_steps(name):  # as the requests to a server d
     running.step()
     running.keep_rows([4, 5])
     running.step(2)
+    running.join(Texts(SHAPES[name], (2,), 4).expanded(2))
+    if running.cache.cross is not None:
+        assert running.cache.cross[0].states.k.shape[2] == 4  # that of the sources too
+    running.step()
 
 
 def test_sources_leave_before_the_first_token():

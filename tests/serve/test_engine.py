@@ -120,6 +120,37 @@ def test_a_bad_input_fails_alone(loaded):
     assert other == model.fill([f"{gap} b"], top=1)
 
 
+def test_a_request_that_is_repeated_alone_is_joined_by_no_other(loaded, monkeypatch):
+    model, may_end = loaded["bert"], threading.Event()
+    fill = model.fill
+
+    def wait(texts, **settings):
+        may_end.wait()
+        return fill(texts, **settings)
+
+    monkeypatch.setattr(model, "fill", wait)
+
+    async def use(engine: Engine) -> list[Any]:
+        def ask(text: str) -> asyncio.Task:
+            return asyncio.create_task(engine.run(Work("fill", [text], {"top": 1})))
+
+        tasks = [ask("first [MASK]")]
+        await asyncio.sleep(0.01)
+        tasks += [ask("bad"), ask("good [MASK]")]  # one group, which fails
+        await asyncio.sleep(0.01)
+        may_end.set()
+        for _ in range(50):  # others come at any time while it is repeated
+            tasks.append(ask("bad too"))
+            await asyncio.sleep(0)
+        return await gather(tasks)
+
+    first, bad, good, *others = with_engine(model, use)
+    assert good == fill(["good [MASK]"], top=1)
+    assert len(first) == 1
+    assert "'bad'" in str(bad)
+    assert all("'bad too'" in str(each) for each in others)
+
+
 def test_work_that_nobody_waits_for_is_given_up(loaded):
     settings = {"beam": 1, "min_length": 999, "max_length": 1000, "alignment": False}
 

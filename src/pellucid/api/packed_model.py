@@ -6,7 +6,8 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Self
 
-from pellucid.decoding.session import Session, Size
+from pellucid.config.model import ModelConfig
+from pellucid.decoding.session import Session
 from pellucid.decoding.shared import SharedDecoder
 from pellucid.formats.bundle import Bundle
 from pellucid.nn.base import Model
@@ -37,9 +38,11 @@ class PackedModel:
         are open at a time.
         """
         c = self.bundle.model_config
+        width = c.n_heads * c.head_width if isinstance(c, ModelConfig) else c.d_model
         layers = max(c.n_encoder_layers, c.n_decoder_layers)
-        tokens = cache_bytes // (2 * layers * c.d_model * 4)  # keys and values in float32
-        return SharedDecoder(self._packed.model, wake, Size(MAX_ROWS, tokens))
+        # Keys and values in float32, and a second buffer of them to reorder rows into.
+        tokens = cache_bytes // (2 * 2 * layers * width * 4)
+        return SharedDecoder(self._packed.model, wake, MAX_ROWS, tokens)
 
     def in_session(self, session: Session) -> Self:
         """Return this model, with searches that a session takes to its shared decoder.

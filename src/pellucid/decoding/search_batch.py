@@ -8,10 +8,13 @@ import torch
 from pellucid.decoding.generate import last_piece
 from pellucid.decoding.search import Search, choose_all, update_cache
 from pellucid.decoding.search_state import Hypothesis
-from pellucid.decoding.session import Call, Size, sum_sizes
+from pellucid.decoding.session import Call, Size, join_sizes
 from pellucid.decoding.top_k import Candidates
 from pellucid.errors import PellucidError
 from pellucid.nn.cache import Cache, Decoder, KeyValueCache
+
+TEXT_ERRORS = (PellucidError, ValueError, LookupError, TypeError)
+"""Errors of the functions that a call brings, such as the one that looks for its stop strings."""
 
 
 class Part:
@@ -29,9 +32,9 @@ class Part:
 
     @property
     def size(self) -> Size:
-        """What its open texts need of the cache after the first step."""
+        """The size of a cache for its open texts."""
         sources = self.search.state.active.tolist()
-        return sum_sizes(self.call.size(self.chosen[source], copies=1) for source in sources)
+        return join_sizes(self.call.size(self.chosen[source], copies=1) for source in sources)
 
     def take(self, candidates: Candidates) -> np.ndarray:
         """Continue the search, and send what changed. Return the rows (B, k) as the search does."""
@@ -68,14 +71,15 @@ class SearchBatch:
         """The number of open texts of each source."""
         return self.parts[0].search.width
 
-    def join(self, other: "SearchBatch") -> bool:
-        """Append the parts of another batch, if that is possible."""
+    def can_join(self, other: "SearchBatch") -> bool:
+        """Return whether another batch can be appended: its sources have as many rows each."""
         caches = self.cache, other.cache
-        if self.width != other.width or not all(isinstance(c, KeyValueCache) for c in caches):
-            return False
+        return self.width == other.width and all(isinstance(c, KeyValueCache) for c in caches)
+
+    def join(self, other: "SearchBatch") -> None:
+        """Append the parts of another batch."""
         self.cache.join(other.cache)  # pyright: ignore[reportAttributeAccessIssue]
         self.parts += other.parts
-        return True
 
     def step(self, model: Decoder, device: torch.device) -> None:
         """Add a token to each text, and drop the parts that have ended."""
@@ -89,7 +93,7 @@ class SearchBatch:
                 try:
                     kept.append(start + part.take(candidates))
                     self.parts.append(part)
-                except PellucidError as error:
+                except TEXT_ERRORS as error:
                     part.call.fail(error)
             start += len(ids)
         self.parts = [part for part in self.parts if not part.search.is_done]

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import reduce
 from queue import SimpleQueue
 from typing import Any, NamedTuple
 
@@ -16,24 +17,31 @@ from pellucid.decoding.generate import (
     max_tokens,
 )
 from pellucid.decoding.search_state import Hypothesis, SpecialIds
+from pellucid.errors import UsageError
 from pellucid.nn.cache import Decoder
 
 
 class Size(NamedTuple):
-    """A part of a cache."""
+    """The size of a cache."""
 
     rows: int
-    """Texts."""
-    tokens: int
-    """Positions of all texts, with those of their sources."""
+    """The number of texts."""
+    length: int
+    """Positions of the longest text and its source."""
+
+    @property
+    def tokens(self) -> int:
+        """Positions of all rows, padding included."""
+        return self.rows * self.length
+
+    def joined_with(self, other: "Size") -> "Size":
+        """Return the size of one cache for the texts of both."""
+        return Size(self.rows + other.rows, max(self.length, other.length))
 
 
-def sum_sizes(sizes: Iterable[Size]) -> Size:
-    """Return the size of several parts together."""
-    rows, tokens = 0, 0
-    for size in sizes:
-        rows, tokens = rows + size.rows, tokens + size.tokens
-    return Size(rows, tokens)
+def join_sizes(sizes: Iterable[Size]) -> Size:
+    """Return the size of one cache for all texts."""
+    return reduce(Size.joined_with, sizes, Size(0, 0))
 
 
 class Session:
@@ -65,11 +73,12 @@ class Session:
         """
         call = self._submit(Call(self, request, special_ids, config))
         results: list[list[Hypothesis]] = [[] for _ in request.sources]
-        for _ in request.sources:
-            source, texts = call.receive()
-            results[source] = best_of_groups(texts, config)
-            if progress is not None:
-                progress(1)
+        with call:
+            for _ in request.sources:
+                source, texts = call.receive()
+                results[source] = best_of_groups(texts, config)
+                if progress is not None:
+                    progress(1)
         return results
 
     def stream(
@@ -79,10 +88,11 @@ class Session:
         check_single_text(config)
         call = self._submit(Call(self, request, special_ids, config, in_pieces=True))
         n_open = len(request.sources)
-        while n_open:
-            piece = call.receive()
-            n_open -= piece.ended
-            yield piece
+        with call:
+            while n_open:
+                piece = call.receive()
+                n_open -= piece.ended
+                yield piece
 
     def _submit(self, call: "Call") -> "Call":
         check_request(self.model, call.request, call.config)
@@ -110,12 +120,11 @@ class Call:
 
     def size(self, source: int, copies: int) -> Size:
         """Return what so many copies of a source need at most."""
-        rows = self.config.width * copies
-        n_positions = len(self.request.sources[source])
-        return Size(rows, rows * (n_positions + max_tokens(self.request, self.config, source)))
+        length = len(self.request.sources[source]) + max_tokens(self.request, self.config, source)
+        return Size(self.config.width * copies, length)
 
     def is_over(self) -> bool:
-        """Return whether the call has failed or is cancelled, in which case it is told so."""
+        """Return whether the call has failed or is cancelled. In this case it raises the error."""
         if self.error is None and self.session.error is not None:
             self.fail(self.session.error)
         return self.error is not None
@@ -125,6 +134,14 @@ class Call:
         self.error = error
         self.waiting.clear()
         self.replies.put(error)
+
+    def __enter__(self) -> "Call":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """End the call for the thread that decodes too, if it is left early."""
+        if self.error is None:
+            self.error = UsageError("the call has ended.")
 
     def receive(self) -> Any:
         """Return the next reply. Raises: the error that ended the call."""

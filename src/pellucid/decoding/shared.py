@@ -13,12 +13,12 @@ import torch
 from pellucid.decoding.generate import build_limits, fill_cache
 from pellucid.decoding.search import Search, device_of
 from pellucid.decoding.search_batch import Part, SearchBatch
-from pellucid.decoding.session import Call, Session, Size, sum_sizes
+from pellucid.decoding.session import Call, Session, Size, join_sizes
 from pellucid.errors import PellucidError
 from pellucid.nn.cache import Decoder
 
-FAULTS = (PellucidError, RuntimeError, MemoryError)
-"""Errors of a model: of its input, of torch (out of memory among them), of memory."""
+MODEL_ERRORS = (PellucidError, RuntimeError, MemoryError, IndexError)
+"""Errors that a model raises: of its input, of torch (out of memory among them), of memory."""
 
 ADMISSION_SHARE, ADMISSION_STEPS = 4, 8
 """Waiting sources join when they are a quarter of the open ones, or after 8 steps. To read sources
@@ -38,9 +38,15 @@ class SharedDecoder:
     Calls come from any thread; `step` is called by one.
     """
 
-    def __init__(self, model: Decoder, wake: Callable[[], None], most: Size) -> None:
-        """wake: called when there is work. most: size of all open texts at a time."""
-        self.model, self.most, self._wake = model, most, wake
+    def __init__(
+        self, model: Decoder, wake: Callable[[], None], max_rows: int, max_tokens: int
+    ) -> None:
+        """wake: called when there is work.
+
+        max_rows: texts that are open at a time. max_tokens: positions of their caches, padding
+        included. A source that needs more alone has the decoder alone.
+        """
+        self.model, self.max_rows, self.max_tokens, self._wake = model, max_rows, max_tokens, wake
         self._device = device_of(model)
         self._waiting: deque[Call] = deque()
         self._starting: list[Call] = []
@@ -55,7 +61,7 @@ class SharedDecoder:
     @property
     def size(self) -> Size:
         """What the open texts need of the cache."""
-        return sum_sizes(part.size for batch in self._batches for part in batch.parts)
+        return join_sizes(part.size for batch in self._batches for part in batch.parts)
 
     @property
     def has_work(self) -> bool:
@@ -66,15 +72,17 @@ class SharedDecoder:
     def step(self) -> None:
         """Let waiting texts join, then add a token to each open one.
 
-        Faults of the model end the calls that it was reading. Any other error ends all calls, and
-        is raised.
+        An error of the model ends the calls that it was reading. Any other error ends all calls,
+        and is raised.
         """
         try:
             self._admit()
             for batch in self._batches:
                 self._step(batch)
         except BaseException as error:
-            self._end_calls(RuntimeError(f"the decoder failed ({type(error).__name__})"))
+            failure = RuntimeError(f"the decoder failed ({type(error).__name__})")
+            failure.__cause__ = error
+            self._end_calls(failure)
             raise
         self._batches = [batch for batch in self._batches if batch.parts]
 
@@ -93,6 +101,10 @@ class SharedDecoder:
     def _admit(self) -> None:
         """Start the sources of waiting calls that there is room for."""
         self._n_steps += 1
+        for _ in range(len(self._waiting)):  # others are appended meanwhile
+            call = self._waiting.popleft()
+            if call.waiting and not call.is_over():
+                self._waiting.append(call)
         n_waiting = sum(len(call.waiting) for call in tuple(self._waiting))
         n_open = sum(part.n_open for batch in self._batches for part in batch.parts)
         if n_waiting * ADMISSION_SHARE < n_open and self._n_steps < ADMISSION_STEPS:
@@ -101,28 +113,36 @@ class SharedDecoder:
         starting: dict[int, list[_Start]] = {}  # by the width of the search
         while self._waiting:
             call = self._waiting.popleft()
-            if call.is_over():
-                continue
+            self._starting.append(call)
             chosen, size = self._choose_sources(call, size)
-            if not chosen:  # none that came later, and needs less, is preferred for ever
-                self._waiting.appendleft(call)
+            if not chosen:  # no call that came later and needs less may overtake it
+                self._waiting.appendleft(self._starting.pop())
                 break
             starting.setdefault(call.config.width, []).append(_Start(call, chosen))
-            self._starting.append(call)
         self._waiting += [call for call in self._starting if call.waiting]  # after the others
         for starts in starting.values():
             for batch in self._start(starts):
-                if not any(other.join(batch) for other in self._batches):
-                    self._batches.append(batch)
+                self._join(batch)
         self._starting = []
 
+    def _join(self, batch: SearchBatch) -> None:
+        """Append a batch to one that is open, if there is one of its kind."""
+        for other in self._batches:
+            if other.can_join(batch):
+                try:
+                    other.join(batch)
+                except MODEL_ERRORS as error:  # out of memory
+                    other.fail(error)
+                    batch.fail(error)
+                return
+        self._batches.append(batch)
+
     def _choose_sources(self, call: Call, size: Size) -> tuple[list[int], Size]:
-        """Take sources of a call for which there is room beside `size`. Return the new size too."""
+        """Take sources of a call for which there is room. size: of what is open. Return it too."""
         chosen = []
         while call.waiting and len(chosen) < call.config.batch_size:
-            larger = sum_sizes([size, call.size(call.waiting[0], call.config.copies)])
-            exceeds = larger.rows > self.most.rows or larger.tokens > self.most.tokens
-            if exceeds and size.rows:  # a source that needs more than there is has it alone
+            larger = size.joined_with(call.size(call.waiting[0], call.config.copies))
+            if size.rows and (larger.rows > self.max_rows or larger.tokens > self.max_tokens):
                 break
             chosen.append(call.waiting.popleft())
             size = larger
@@ -140,7 +160,7 @@ class SharedDecoder:
             rows += limits.prompts if call.request.continued else sources
         try:
             cache = fill_cache(self.model, rows, starts[0].call.request)
-        except FAULTS as error:
+        except MODEL_ERRORS as error:
             if len(starts) > 1:  # it may be the fault of one
                 return [batch for start in starts for batch in self._start([start])]
             starts[0].call.fail(error)
@@ -152,7 +172,7 @@ class SharedDecoder:
     def _step(self, batch: SearchBatch) -> None:
         try:
             batch.step(self.model, self._device)
-        except FAULTS as error:
+        except MODEL_ERRORS as error:
             batch.fail(error)
 
     def _end_calls(self, error: Exception) -> None:

@@ -172,8 +172,13 @@ class KeyValueCache:
             masks = self.cross_mask, other.cross_mask
             crosses = self._cross, other._cross
             keeps = [_source_keep(*pair) for pair in zip(crosses, masks, strict=True)]
-            self.cross_mask = Mask(keep=pad_and_join(keeps, -1))
-            self._cross = pad_and_join(crosses, -2)
+            ends = [int(keep.any(0).nonzero().max()) + 1 for keep in keeps]  # padding is cut
+            self.cross_mask = Mask(
+                keep=pad_and_join([k[:, :n] for k, n in zip(keeps, ends, strict=True)], -1)
+            )
+            self._cross = pad_and_join(
+                [x[..., :n, :] for x, n in zip(crosses, ends, strict=True)], -2
+            )
             self.cross = self._split_cross()
 
     def _texts(self) -> tuple[Tensor, Tensor]:

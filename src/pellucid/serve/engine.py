@@ -76,9 +76,12 @@ class Engine:
         with self._admit(work) as job, convert_errors():
             future = self._worker.stream(job, put)
             future.add_done_callback(lambda _: put(None))
-            while (piece := await self._wait(job, pieces.get())) is not None:
-                yield piece
-            future.result()
+            try:
+                while (piece := await self._wait(job, pieces.get())) is not None:
+                    yield piece
+                future.result()
+            finally:
+                future.cancel()
 
     async def close(self, patience: float) -> None:
         """Refuse new and waiting work, and finish within `patience` seconds what runs."""
@@ -95,7 +98,7 @@ class Engine:
         if self._is_closed:
             raise ShuttingDownError(CLOSED)
         if self.queued >= self._limits.queue:
-            seconds = max(1.0, self._seconds * len(self._jobs))
+            seconds = max(1.0, self._seconds * len(self._jobs) / max(1, self.running))
             raise OverloadedError(
                 f"{self.queued} requests wait for {self.name}, the most that may. Ask again in"
                 f" {seconds:.0f} seconds.",

@@ -21,8 +21,10 @@ from pellucid.serve.limits import Limits
 
 SEARCHES = ("translate", "generate", "summarize")
 """Verbs that generate texts."""
-BATCH = 64
-"""Inputs that are computed at once."""
+SLOW_VERBS = ("explore", "trace")
+"""Verbs whose inputs are computed one by one, and whose requests are no batch."""
+BATCH, CHUNK = 64, 16
+"""Inputs of a batch of requests, and those that are computed between two decoding steps."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,9 @@ class Job:
         """Give the work up, before the next decoding step."""
         if not self.stopped.is_set():
             self.stopped.set()
+            self.work = Work(
+                self.work.verb, (), {}
+            )  # what still waits for a thread needs no memory
             if self.session is not None:
                 self.session.cancel(UsageError("the request is given up."))
 
@@ -115,7 +120,10 @@ class Worker:
                 or (group.verb, group.settings) != (work.verb, work.settings)
                 or len(group.inputs) + len(work.inputs) > BATCH
             ):
-                group = self._group = Group(work.verb, work.settings)
+                group = Group(
+                    work.verb, work.settings, is_open=not (alone or work.verb in SLOW_VERBS)
+                )
+                self._group = group
                 first = group.add(job)
                 group.results = self._thread.submit(self._compute, group)
                 return group, first
@@ -161,11 +169,13 @@ class Worker:
         results: list[Any] = []
         for job in group.jobs:
             job.start = time.monotonic()
-        for first in range(0, len(group.inputs), BATCH):
+        for first in range(0, len(group.inputs), CHUNK):
             if all(job.stopped.is_set() for job in group.jobs):
                 break
-            inputs = group.inputs[first : first + BATCH]
+            inputs = group.inputs[first : first + CHUNK]
             results += self._call(group.verb, inputs, group.settings)
+            if self._decoder is not None and self._decoder.has_work:
+                self._decoder.step()
         return results
 
     def _call(self, verb: str, inputs: Sequence[Any], settings: Mapping[str, Any]) -> list[Any]:
@@ -191,6 +201,6 @@ class Worker:
             self._decoder.step()
         finally:
             with self._lock:
-                self._is_decoding = self._decoder.has_work and not self._is_closed
-            if self._is_decoding:
+                goes_on = self._is_decoding = self._decoder.has_work and not self._is_closed
+            if goes_on:
                 self._thread.submit(self._decode)

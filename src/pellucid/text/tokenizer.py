@@ -170,11 +170,11 @@ class Tokenizer:
 
     def to_json(self) -> str:
         """Return the contents of tokenizer.json: everything that affects the ids of a text."""
-        used = self._library.model
-        self._library.model = self._written_model
-        description = self._library.to_str(pretty=True)
-        self._library.model = used
-        return description
+        library = self._library
+        if isinstance(self._written_model, models.Unigram):
+            library = tokenizers.Tokenizer.from_str(library.to_str())  # threads may be encoding
+            library.model = self._written_model
+        return library.to_str(pretty=True)
 
     def save(self, directory: Path, name: str = "tokenizer") -> None:
         """Write NAME.json and NAME_config.json, which `transformers` opens too."""
