@@ -1,6 +1,6 @@
 """`pellucid serve` as a process. Authority: the operating system's exit codes, and HTTP."""
 
-import os
+import asyncio
 import signal
 import socket
 import subprocess
@@ -8,6 +8,9 @@ import sys
 
 import httpx
 import pytest
+
+from pellucid.cli.main import main
+from pellucid.serve.run import bind
 
 SERVE = [sys.executable, "-m", "pellucid", "serve"]
 PIPES = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "encoding": "utf-8"}
@@ -26,50 +29,64 @@ def test_it_serves_until_a_signal(number, code):
     assert (process.returncode, out, err) == (code, "", "Serving mine. Ctrl-C ends.\n")
 
 
-def fails(*args, **env):
-    env = {**os.environ, **env}
-    return subprocess.run([*SERVE, *args], capture_output=True, text=True, timeout=60, env=env)
+def test_responses_are_sent_at_once():  # authority: the option of a connection's socket
+    async def main() -> int:
+        option = asyncio.get_running_loop().create_future()
+
+        def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            sock = writer.get_extra_info("socket")
+            option.set_result(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            writer.close()
+
+        with bind("127.0.0.1", 0) as bound:
+            async with await asyncio.start_server(accept, sock=bound):
+                _, writer = await asyncio.open_connection(*bound.getsockname())
+                writer.close()
+                return await option
+
+    assert asyncio.run(main())
 
 
-def test_a_port_in_use_is_one_line():
+@pytest.fixture
+def fails(capsys, monkeypatch):
+    """Run `serve`, which must fail before it serves. Return its exit code and one-line message."""
+    monkeypatch.setenv("PELLUCID_API_KEY", "")
+
+    def run(*args: str) -> tuple[int, str]:
+        code = main(["serve", *args])
+        out, err = capsys.readouterr()
+        assert (out, err.count("\n")) == ("", 1)
+        return code, err
+
+    return run
+
+
+def test_a_port_in_use_is_one_line(fails):
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = str(other.getsockname()[1])
-        done = fails("en-de", "--port", port)
-    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (5, "", 1)
-    assert f"127.0.0.1:{port} is in use" in done.stderr
-
-
-def test_an_unknown_model_is_one_line():
-    done = fails("en-fr", "--port", "0")
-    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (3, "", 1)
-    assert "there is no model at 'en-fr'" in done.stderr
-
-
-def test_other_machines_need_a_key():
-    done = fails("en-de", "--port", "0", "--host", "0.0.0.0", PELLUCID_API_KEY="")
-    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
-    assert "PELLUCID_API_KEY" in done.stderr
-
-
-def test_a_missing_package_is_one_line(tmp_path):
-    code = (
-        "import sys; sys.modules['uvicorn'] = None\n"
-        "from pellucid.cli.main import main; sys.exit(main(['serve', 'en-de']))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
-    assert "pip install 'pellucid[serve]'" in done.stderr
+        code, message = fails("en-de", "--port", port)
+    assert code == 5
+    assert f"127.0.0.1:{port} is in use" in message
 
 
 @pytest.mark.parametrize(
-    ("models", "words"),
+    ("args", "code", "words"),
     [
-        (["a/en-de", "b/en-de"], "two models have the name 'en-de'"),
-        (["a b=en-de"], "'a b' cannot be the name of a model"),
-        (["..=en-de"], "'..' cannot be the name"),
+        (["en-fr"], 3, "there is no model at 'en-fr'"),
+        (["en-de", "--host", "0.0.0.0"], 2, "PELLUCID_API_KEY"),
+        (["a/en-de", "b/en-de"], 2, "two models have the name 'en-de'"),
+        (["a b=en-de"], 2, "'a b' cannot be the name of a model"),
+        (["..=en-de"], 2, "'..' cannot be the name"),
     ],
 )
-def test_names(models, words):
-    done = fails(*models, "--port", "0")
-    assert (done.returncode, done.stdout) == (2, "")
-    assert words in done.stderr
+def test_what_cannot_be_served_is_one_line(fails, args, code, words):
+    found, message = fails(*args, "--port", "0")
+    assert found == code
+    assert words in message
+
+
+def test_a_missing_package_is_one_line(fails, monkeypatch):
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    code, message = fails("en-de")
+    assert code == 2
+    assert "pip install 'pellucid[serve]'" in message

@@ -29,10 +29,14 @@ GRACE_SECONDS = 8
 def bind(host: str, port: int) -> socket.socket:
     """Return a socket bound to an address. Raises: UsageError, ResourceError if it cannot be."""
     try:
-        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM
+        )[0]
     except (OSError, UnicodeError) as error:
         raise UsageError(f"--host {host[:80]!r} is not an address of this machine.") from error
-    bound = socket.socket(family, kind)
+    # asyncio sends at once (TCP_NODELAY) only if the protocol is named: otherwise a response, which
+    # is two parts, waits 40 ms for the client to acknowledge the first.
+    bound = socket.socket(family, kind, protocol)
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(address)
