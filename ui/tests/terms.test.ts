@@ -14,6 +14,9 @@ describe("terms in a text", () => {
   test("in Chinese without spaces", () =>
     expect(termsOf("每个头看回头路，值得注意的值", "zh-CN")).toEqual([["头", "head"], ["值", "value"]]));
 
+  test("not where Chinese uses the word in another sense", () =>
+    expect(termsOf("输出头给出真实的值和平均值", "zh-CN")).toEqual([]));
+
   test("the pieces are the text", () => {
     const text = "Softmax of a dot product.";
     expect(findTerms(text, "en", () => true).map((piece) => piece.text).join("")).toBe(text);

@@ -13,8 +13,15 @@ export function number(value: number, digits = 3): string {
   return format.format(value).replace("-", "−");
 }
 
-/** Two decimals, for numbers in a column. */
+/** Two decimals; what is too small for them is below or above the least, not 0. */
 export function decimal(value: number, decimals = 2): string {
+  const least = 10 ** -decimals;
+  if (value === 0 || Math.abs(value) >= least / 2) return fixed(value, decimals);
+  return value > 0 ? `<${fixed(least, decimals)}` : `>${fixed(-least, decimals)}`;
+}
+
+/** Two decimals, for cells of a matrix. */
+export function fixed(value: number, decimals = 2): string {
   const format = new Intl.NumberFormat(language.current, {
     minimumFractionDigits: decimals,
     maximumFractionDigits: decimals,
