@@ -57,7 +57,7 @@ class Session {
     }
     if (!trace.attentions.includes(place.attention)) place.attention = firstAttention(trace);
     place.row = firstRow(trace);
-    place.col = 0;
+    place.col = -1;
     this.trace = trace;
     this.checkStop();
   }

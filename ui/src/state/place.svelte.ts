@@ -10,13 +10,13 @@ class Place {
   /** Path of an attention, such as `encoder.layers.0.attention`. */
   attention = $state("");
   head = $state(0);
-  /** Token of the queries, and of the keys. */
+  /** Token of the queries, and of the keys: -1 until one is chosen, for the one that is looked at most. */
   row = $state(0);
-  col = $state(0);
+  col = $state(-1);
 
   get address(): string {
     const { stop, attention, head, row, col, trace } = this;
-    const numbers = { head: `${head}`, row: `${row}`, col: `${col}`, ...(trace ? { trace: `${trace}` } : {}) };
+    const numbers = { head: `${head}`, row: `${row}`, ...(col < 0 ? {} : { col: `${col}` }), ...(trace ? { trace: `${trace}` } : {}) };
     return `#${new URLSearchParams({ stop, attention, ...numbers })}`;
   }
 

@@ -107,6 +107,10 @@ export const en = {
   group_encoder: "Self-attention of the encoder",
   group_decoder: "Self-attention of the decoder",
   group_cross: "Cross-attention: decoder to source",
+  head_encoder: "encoder, layer {layer}, head {head}",
+  head_decoder: "decoder, layer {layer}, head {head}",
+  head_cross: "cross-attention, layer {layer}, head {head}",
+  sublayer_name: "{layer}, {part}",
   short_encoder: "encoder",
   short_decoder: "decoder",
   short_cross: "cross",
@@ -138,6 +142,7 @@ export const en = {
   window_rows: "Rows {first} to {last} of {all}.",
   window_cols: "Columns {first} to {last} of {all}.",
   window_help: "Arrow keys in the figure, or the pointer on the small map, move the window.",
+  scroll_sideways: "Scroll sideways to see the rest.",
   as_table: "As a table",
   more_to_the_right: "{count} columns: scroll to the right",
   strip: "{label}: {count} numbers, root mean square {size}",
@@ -170,6 +175,18 @@ export const en = {
   term_divergence: "How far one distribution is from another; 0 if they are equal.",
   term_nat: "The unit of natural logarithms of probabilities: 1 nat is a factor of 2.72.",
   term_beam: "A search that keeps a fixed number of the most probable texts at each step.",
+
+  // The first lines of the page.
+  lead_translates: "This model translates {source} into {target}.",
+  lead_writes: "This model reads a text and writes another.",
+  lead_continues: "This model continues a text, token by token.",
+  lead_fills: "This model names the token at every place of a text, also where it is hidden.",
+  lead_judges: "This model reads a text and says something about it or its tokens.",
+  lead_encodes: "This model turns each token of a text into a vector.",
+  lead_looked: "For “{word}”, it looked most at “{token}”: {weight} of its attention.",
+  lead_sure: "It gives “{word}” the probability {probability}.",
+  lead_without: "Without {part}, the probability of “{word}” goes from {before} to {after}.",
+  lead_see: "See how",
 
   // The map.
   map_label: "Map of the model; each part opens its view",
@@ -483,7 +500,7 @@ export const en = {
   // Switching heads off.
   effect_here: "Without this head, the probability of “{word}” goes from {before} to {after}.",
   effect_most: "Without this head, “{word}” changes most: from {before} to {after}.",
-  off_note: "Each row is the model without one part, each column an output. Red: the output becomes less probable without the part; blue: more. Full colour from {most} nat of log-probability.",
+  off_note: "Choose another output above, or any cell. Each row is the model without one part, each column an output. Red: the output becomes less probable without the part; blue: more. Full colour from {most} nat of log-probability.",
   off_group_sublayers: "Whole sublayers, and positions",
   off_head: "head {head} of “{where}”",
   off_sublayer: "“{layer}, {part}”",

@@ -24,18 +24,18 @@ export function shortAttentionName(path: string): string {
   return `${t(`short_${kindOf(path)}`)} ${layerOf(path)}`;
 }
 
-/** "cross 2·3" of head 3 in the cross-attention of layer 2. */
+/** "cross-attention, layer 2, head 3" of a head. */
 export function headName({ path, head }: { path: string; head: number }): string {
-  return `${shortAttentionName(path)}·${head + 1}`;
+  return t(`head_${kindOf(path)}`, { layer: layerOf(path), head: head + 1 });
 }
 
-/** "cross 2·3" of a head that is off, "encoder 2 · Feed-forward" of a sublayer, and so on: for lists. */
+/** "decoder, layer 2, head 3" of a head that is off, "Encoder layer 2, Feed-forward" of a sublayer, and so on: for lists. */
 export function shortOffName(part: OffPart, trace: Trace): string {
   switch (part.kind) {
     case "head":
       return headName(part);
     case "sublayer":
-      return `${t(part.path.startsWith("encoder") ? "short_encoder" : "short_decoder")} ${partName(part.path)}`;
+      return t("sublayer_name", { layer: layerName(part.path), part: t(`part_${sublayerKind(part.path)}`) });
     case "layer":
       return layerName(part.path);
     case "token":

@@ -106,6 +106,10 @@ export const zh: Record<Key, string> = {
   group_encoder: "编码器的自注意力",
   group_decoder: "解码器的自注意力",
   group_cross: "交叉注意力：解码器看原文",
+  head_encoder: "编码器第 {layer} 层第 {head} 头",
+  head_decoder: "解码器第 {layer} 层第 {head} 头",
+  head_cross: "交叉注意力第 {layer} 层第 {head} 头",
+  sublayer_name: "{layer}的{part}",
   short_encoder: "编码",
   short_decoder: "解码",
   short_cross: "交叉",
@@ -137,6 +141,7 @@ export const zh: Record<Key, string> = {
   window_rows: "第 {first}–{last} 行，共 {all} 行。",
   window_cols: "第 {first}–{last} 列，共 {all} 列。",
   window_help: "在图中用方向键，或在小图上拖动，可以移动窗口。",
+  scroll_sideways: "向左右滚动，可以看到其余部分。",
   as_table: "看表格",
   more_to_the_right: "共 {count} 列，向右滚动",
   strip: "{label}：{count} 个数，均方根 {size}",
@@ -169,6 +174,18 @@ export const zh: Record<Key, string> = {
   term_divergence: "一个分布离另一个有多远，相同则为 0。",
   term_nat: "概率的自然对数的单位：1 奈特相当于 2.72 倍。",
   term_beam: "每一步只留固定几段最可能的文字的搜索。",
+
+  // 页首
+  lead_translates: "这个模型把{source}译成{target}。",
+  lead_writes: "这个模型读一段文字，写出另一段。",
+  lead_continues: "这个模型续写文字，一个词元接一个词元。",
+  lead_fills: "这个模型给每个位置报一个词元，遮住的位置也一样。",
+  lead_judges: "这个模型读一段文字，对全文或其中的词元作出判断。",
+  lead_encodes: "这个模型把文字里的每个词元变成一个向量。",
+  lead_looked: "选“{word}”时，它看得最多的是“{token}”，占注意力的 {weight}。",
+  lead_sure: "它选“{word}”的把握（概率）是 {probability}。",
+  lead_without: "去掉{part}，“{word}”的概率从 {before} 变为 {after}。",
+  lead_see: "看细节",
 
   // 全图
   map_label: "模型全图，每个部件都能打开",
@@ -482,7 +499,7 @@ export const zh: Record<Key, string> = {
   // 关掉一个头
   effect_here: "去掉这个头，“{word}”的概率从 {before} 变为 {after}。",
   effect_most: "去掉这个头，变化最大的是“{word}”：从 {before} 变为 {after}。",
-  off_note: "每行是去掉一个部件后的结果，每列是一个输出词元。红色：去掉这个部件，输出的概率变小；蓝色：变大。对数概率变化 {most} 奈特以上为满色。",
+  off_note: "在上面选另一个输出，或点任意一格。每行是去掉一个部件后的结果，每列是一个输出词元。红色：去掉这个部件，输出的概率变小；蓝色：变大。对数概率变化 {most} 奈特以上为满色。",
   off_group_sublayers: "整个子层，以及位置",
   off_head: "“{where}”的第 {head} 头",
   off_sublayer: "“{layer}的{part}”",

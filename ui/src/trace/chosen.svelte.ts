@@ -1,3 +1,4 @@
+import { indexOfMost } from "../math/attention";
 import { place } from "../state/place.svelte";
 import { headOf, type Head } from "./head";
 import type { Trace } from "./trace";
@@ -8,6 +9,11 @@ export function attentionOf(trace: Trace): string {
   return paths.includes(place.attention) ? place.attention : paths[0];
 }
 
+/** The reader's column among the weights of a row; until one is chosen, that of the largest. */
+export function columnOf(weights: Float32Array): number {
+  return place.col < 0 ? indexOfMost(weights) : Math.min(place.col, weights.length - 1);
+}
+
 /** The head that the reader looks at, with a row and a column that it has. */
 export class ChosenHead {
   constructor(private readonly trace: Trace) {}
@@ -16,7 +22,7 @@ export class ChosenHead {
   readonly number = $derived.by(() => Math.min(place.head, this.heads - 1));
   readonly head: Head = $derived.by(() => headOf(this.trace, this.path, this.number));
   readonly row = $derived.by(() => Math.min(place.row, this.head.queries.rows - 1));
-  readonly col = $derived.by(() => Math.min(place.col, this.head.keys.rows - 1));
+  readonly col = $derived.by(() => columnOf(this.head.weights.row(this.row)));
 
   get heads(): number {
     return this.trace.array(`${this.path}.weights`)!.heads;

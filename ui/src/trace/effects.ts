@@ -28,6 +28,13 @@ export function changeOf(trace: Trace, effect: { log_probs: number[] }, output: 
   return { before, after: before * Math.exp(effect.log_probs[output]) };
 }
 
+/** The head without which an output becomes least probable, or if no heads were measured the part. */
+export function strongestEffect(trace: Trace, output: number): HeadEffect | undefined {
+  const heads = trace.effects.filter((effect) => effect.head !== null);
+  const effects = heads.length ? heads : trace.effects;
+  return effects[indexOfMost(effects.map((effect) => -effect.log_probs[output]))];
+}
+
 /** The output that becomes least probable without a head. */
 export function strongestOutput(effect: HeadEffect): number {
   return indexOfMost(effect.log_probs.map((change) => -change));
