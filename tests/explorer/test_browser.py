@@ -138,14 +138,22 @@ def test_data_that_cannot_be_read_is_an_error_in_words(show, content):
     assert page.locator("h1").inner_text() == "This page cannot be shown"
 
 
-def test_a_head_switched_off_has_the_effect_of_the_model(show, content):
+def test_the_first_answers_are_those_of_the_model(show, content):
     trace = pellucid.load("zh-en", device="cpu").trace(TEXT)
     position = trace.prediction.positions[2]
     heads = [each for each in content["effects"] if each["head"] is not None]
     changes = {(each["path"], each["head"]): each["log_probs"][2] for each in heads}
     path, head = min(changes, key=changes.__getitem__)
-    page = show(content, fragment=f"#stop=off&attention={path}&head={head}&row=2")
+    page = show(content, fragment="#stop=map&row=2")
+    answers = page.locator("main section li")
+    looked, sure, without = answers.all_inner_texts()
+    weights = trace[f"{trace.attentions[-1]}.weights"][:, 2].mean(0)
+    assert trace.attentions[-1].endswith(".cross")
+    assert float(looked.split(": ")[1][:4]) == pytest.approx(weights.max(), abs=7e-3)
+    assert f"the probability {position.chosen.probability:.2f}" in sure
     after = position.chosen.probability * math.exp(changes[path, head])
+    assert f"from {position.chosen.probability:.2f} to {after:.2f}" in without
+    answers.last.get_by_role("link").click()
     title = page.locator("h1").inner_text()
     assert f"from {position.chosen.probability:.2f} to {after:.2f}" in title
     assert position.chosen.text.strip() in title

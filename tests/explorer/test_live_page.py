@@ -81,7 +81,8 @@ def test_a_text_of_the_reader(page, loaded):
     page.locator("nav.path a", has_text="Why this output").click()
     rows = read_rows(loaded.bundle, text, Writing())
     (why,) = integrated_gradients(Outputs(loaded.bundle, rows, "lm", (0,)), STEPS)
-    page.locator("h1", has_text=f"of {why.total:.3g} nats").wait_for()
+    shares = sum(map(float, (*why.source, *why.target)))
+    page.locator("h1", has_text=f"of the {shares:.3g} nats that all shares").wait_for()
     page.locator("nav.path a", has_text="What adds up").click()
     page.locator(".check", has_text=f"own logit: {position.chosen.score:.4f}").wait_for()
 
