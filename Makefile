@@ -39,9 +39,10 @@ venv: .venv/dev.stamp .venv/page.stamp
 	$(PIP) --no-build-isolation -e '.[export]'
 	@touch $@
 
-# One thread each: two processes with two threads on two cores would wait for each other.
+# One thread each: two processes with two threads on two cores would wait for each other. A process
+# that has done its tests takes some of the other's.
 test: .venv/dev.stamp
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
 campaign: .venv/dev.stamp .venv/page.stamp
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m campaign --timeout 7200 -s $(ARGS)

@@ -123,20 +123,26 @@ def missing_stops(page):
 
 
 @pytest.mark.parametrize(
-    ("name", "reasons"),
+    ("name", "language", "reasons"),
     [
         (
             "bert, masked words",
+            "中文",
             {
                 "Cross-attention": "no decoder",
                 "The search": "writes no text",
                 "The labels": "tokens",
             },
         ),
-        ("gpt-2", {"Cross-attention": "no encoder", "Fill the gap": "from left to right"}),
+        (
+            "gpt-2",
+            "English",
+            {"Cross-attention": "no encoder", "Fill the gap": "from left to right"},
+        ),
     ],
 )
-def test_encoders_and_decoders_are_accessible(name, reasons, show, tmp_path):
+def test_encoders_and_decoders_are_accessible(name, language, reasons, show, tmp_path):
+    """In one language each; the campaign has every family in both."""
     page = show(content_of(name, tmp_path), reduced_motion="reduce")
     page.evaluate(AXE.read_text(encoding="utf-8"))
     missing = missing_stops(page)
@@ -144,8 +150,7 @@ def test_encoders_and_decoders_are_accessible(name, reasons, show, tmp_path):
     titles = re.findall(r'^  stop_(?!compare)\w+: "(.*)",$', MESSAGES.read_text("utf-8"), re.M)
     assert sorted([*shown, *missing]) == sorted(titles)
     assert all(words in missing[stop] for stop, words in reasons.items())
-    for language in LANGUAGES:
-        walk(page, language, check_access)
+    walk(page, language, check_access)
     assert page.seen == []
 
 
