@@ -106,6 +106,7 @@ def test_a_decoder_with_distances(show, tmp_path):
     assert page.locator("h1").inner_text().endswith("numbers: its own vector.")
     page.locator('nav.path a[href="#stop=softmax"]').click()
     page.locator("figure summary").click()
+    page.locator("table thead th").first.wait_for()
     heads = page.locator("table thead th").all_inner_texts()
     names = [token["piece"] for token in content["trace"]["target"]["tokens"]]
     assert [name.strip() for name in heads if name.strip()][-len(names) :] == names
