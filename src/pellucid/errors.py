@@ -10,6 +10,11 @@ class PellucidError(Exception):
     exit_code = 1
 
 
+def is_rust_panic(error: BaseException) -> bool:
+    """Return whether a Rust library panicked: a BaseException whose class no module exports."""
+    return type(error).__name__ == "PanicException"
+
+
 class UsageError(PellucidError):
     """The command or call itself is wrong: an unknown name, a missing argument."""
 

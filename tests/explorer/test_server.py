@@ -12,6 +12,7 @@ import time
 
 import pytest
 
+from explorer.foreign import FOREIGN
 from pellucid.errors import PellucidError, ResourceError, UsageError
 from pellucid.explorer import server as server_module
 from pellucid.explorer.server import MAX_REQUEST, Site, open_server
@@ -64,20 +65,7 @@ def test_the_page_and_a_reply(server):
     assert ask(server, 1, Host=f"localhost:{server.server_port}")[0] == 200
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"Host": "evil.example"},
-        {"Host": "evil.example:{port}"},
-        {"Host": "127.0.0.1"},
-        {"Host": "127.0.0.1:{port}.evil.example"},
-        {"Origin": "http://evil.example"},
-        {"Origin": "https://127.0.0.1:{port}"},
-        {"Origin": "http://127.0.0.1:1"},
-        {"Origin": "null"},
-        {"Origin": "http://localhost:{port}"},  # another origin than the one that is asked
-    ],
-)
+@pytest.mark.parametrize("headers", [*FOREIGN, {"Origin": "https://127.0.0.1:{port}"}])
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_pages_of_other_sites_are_refused(server, headers, method):
     headers = {name: value.format(port=server.server_port) for name, value in headers.items()}

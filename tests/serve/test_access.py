@@ -7,6 +7,7 @@ from http import HTTPStatus
 
 import pytest
 
+from explorer.foreign import FOREIGN
 from pellucid.errors import UsageError
 from pellucid.serve.access import make_access
 from serve.conftest import run_server
@@ -14,19 +15,7 @@ from serve.conftest import run_server
 KEY = "a-secret_key"
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"Host": "evil.example"},
-        {"Host": "evil.example:{port}"},
-        {"Host": "127.0.0.1"},
-        {"Host": "127.0.0.1:{port}.evil.example"},
-        {"Origin": "http://evil.example"},
-        {"Origin": "http://127.0.0.1:1"},
-        {"Origin": "null"},
-        {"Origin": "http://localhost:{port}"},  # another origin than the one that is asked
-    ],
-)
+@pytest.mark.parametrize("headers", FOREIGN)
 @pytest.mark.parametrize(("method", "path"), [("GET", "/"), ("GET", "/v1/models"), ("POST", "/x")])
 def test_pages_of_other_sites_are_refused(server, headers, method, path):
     headers = {name: value.format(port=server.port) for name, value in headers.items()}

@@ -39,6 +39,21 @@ def with_engine(model, use, **limits: Any):
     return asyncio.run(main())
 
 
+LONG = Work(
+    "translate",
+    ["The dog sleeps."],
+    {"beam": 1, "min_length": 999, "max_length": 1000, "alignment": False},
+)
+
+
+async def start_long(engine: Engine) -> asyncio.Task:
+    """Start work that ends only if it is given up, and return when it runs."""
+    task = asyncio.create_task(engine.run(LONG))
+    while not engine.running:
+        await asyncio.sleep(0.001)
+    return task
+
+
 async def gather(works: list[Coroutine]) -> list[Any]:
     return await asyncio.gather(*works, return_exceptions=True)
 
@@ -152,28 +167,20 @@ def test_a_request_that_is_repeated_alone_is_joined_by_no_other(loaded, monkeypa
 
 
 def test_work_that_nobody_waits_for_is_given_up(loaded):
-    settings = {"beam": 1, "min_length": 999, "max_length": 1000, "alignment": False}
-
     async def use(engine: Engine) -> None:
-        work = Work("translate", ["The dog sleeps."], settings)
-        task = asyncio.create_task(engine.run(work))
-        while not engine.running:
-            await asyncio.sleep(0.001)
+        task = await start_long(engine)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        late = Work("translate", ["The dog sleeps."], settings, time.monotonic() + 0.05)
         with pytest.raises(DeadlineExceededError):
-            await engine.run(late)
+            await engine.run(replace(LONG, deadline=time.monotonic() + 0.05))
         decoder = engine._worker._decoder
         end = time.monotonic() + 2
         while decoder.has_work and time.monotonic() < end:
             await asyncio.sleep(0.001)
         assert not decoder.has_work
         assert engine.outcomes == {"cancelled": 1, "late": 1}
-        task = asyncio.create_task(engine.run(work))
-        while not engine.running:
-            await asyncio.sleep(0.001)
+        task = await start_long(engine)
         await engine.close(0)
         with pytest.raises(ShuttingDownError):
             await task
@@ -186,19 +193,14 @@ def test_work_that_nobody_waits_for_is_given_up(loaded):
 
 
 def test_a_full_queue_refuses_and_waiting_work_has_its_deadline(loaded):
-    settings = {"beam": 1, "min_length": 999, "max_length": 1000, "alignment": False}
-
     async def use(engine: Engine) -> None:
-        work = Work("translate", ["The dog sleeps."], settings)
-        running = asyncio.create_task(engine.run(work))
-        while not engine.running:
-            await asyncio.sleep(0.001)
-        late = replace(work, deadline=time.monotonic() + 0.05)
-        waiting = [asyncio.create_task(engine.run(each)) for each in (late, work)]
+        running = await start_long(engine)
+        late = replace(LONG, deadline=time.monotonic() + 0.05)
+        waiting = [asyncio.create_task(engine.run(each)) for each in (late, LONG)]
         await asyncio.sleep(0)
         assert engine.queued == 2
         with pytest.raises(OverloadedError, match="2 requests wait") as refusal:
-            await engine.run(work)
+            await engine.run(LONG)
         assert refusal.value.retry_after >= 1
         with pytest.raises(DeadlineExceededError):
             await waiting[0]

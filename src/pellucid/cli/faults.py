@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from pellucid.errors import DataError, PellucidError, ResourceError
+from pellucid.errors import DataError, PellucidError, ResourceError, is_rust_panic
 
 SIGINT_CODE, SIGPIPE_CODE = 130, 141
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.ENOMEM, errno.EMFILE)
@@ -37,7 +37,7 @@ def convert_errors() -> Iterator[None]:
     except Exception as error:
         raise _unexpected_error(error) from error
     except BaseException as error:
-        if type(error).__name__ != "PanicException":  # a Rust library's, whose class has no module
+        if not is_rust_panic(error):
             raise
         raise _unexpected_error(error) from error
 

@@ -170,12 +170,18 @@ def start_cache(
 ) -> tuple[Cache, Limits]:
     """Return a cache filled with these sources, and the limits of their texts."""
     limits = build_limits(request, special_ids, config, chosen)
-    rows = limits.prompts if request.continued else [request.sources[i] for i in chosen]
-    return fill_cache(model, rows, request), limits
+    return fill_cache(model, rows_to_read(request, limits, chosen), request), limits
+
+
+def rows_to_read(
+    request: Request, limits: Limits, chosen: Sequence[int]
+) -> Sequence[Sequence[int]]:
+    """Return what a model reads before it generates: these sources, or their prompts."""
+    return limits.prompts if request.continued else [request.sources[i] for i in chosen]
 
 
 def fill_cache(model: Decoder, rows: Sequence[Sequence[int]], request: Request) -> Cache:
-    """Return a cache filled with rows, sources or prompts as those of a request are."""
+    """Return a cache filled with rows, as `rows_to_read` returns for requests of this kind."""
     if request.continued:
         return prefill_prompts(model, rows, request.pad)
     return model.prefill(*pad_batch(rows, request.pad, device_of(model)), len(rows))

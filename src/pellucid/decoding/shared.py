@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import torch
 
-from pellucid.decoding.generate import build_limits, fill_cache
+from pellucid.decoding.generate import build_limits, fill_cache, rows_to_read
 from pellucid.decoding.search import Search, device_of
 from pellucid.decoding.search_batch import Part, SearchBatch
 from pellucid.decoding.session import Call, Session, Size, join_sizes
@@ -156,8 +156,7 @@ class SharedDecoder:
             limits = build_limits(call.request, call.special_ids, call.config, copied)
             search = Search(call.special_ids, call.config, limits, self._device)
             parts.append(Part(call, copied, search))
-            sources = [call.request.sources[i] for i in copied]
-            rows += limits.prompts if call.request.continued else sources
+            rows += rows_to_read(call.request, limits, copied)
         try:
             cache = fill_cache(self.model, rows, starts[0].call.request)
         except MODEL_ERRORS as error:

@@ -7,7 +7,7 @@ A page of another site can make a browser send requests here. So a request must 
 import errno
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -52,8 +52,7 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self, port: int) -> None:
         super().__init__((HOST, port), Handler)
-        port_name = "" if self.server_port == HTTP_PORT else f":{self.server_port}"
-        self.names = {name + port_name for name in (HOST, "localhost")}
+        self.names = names_with_port((HOST, "localhost"), self.server_port)
         self.one_at_a_time = Lock()
 
     @property
@@ -63,6 +62,11 @@ class Server(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Ignore a client that went away; every other error ends in `Handler`."""
+
+
+def names_with_port(names: Iterable[str], port: int) -> frozenset[str]:
+    """Return what `Host` is in requests to a port of hosts with these names."""
+    return frozenset(name if port == HTTP_PORT else f"{name}:{port}" for name in names)
 
 
 def open_server(port: int = 0) -> Server:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from pellucid.errors import UsageError
+from pellucid.explorer.server import names_with_port
 from pellucid.serve.errors import RequestError
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
-HTTP_PORT = 80  # which browsers leave out of `Host`
 OPEN_PATHS = ("/health", "/ready", "/languages", "/translate")
 """Paths that need no key. LibreTranslate's clients send it in the body, which is checked later."""
 
@@ -85,5 +85,4 @@ def make_access(host: str, port: int, hosts: tuple[str, ...], key: str) -> Acces
         )
     if not is_local and not hosts:
         return Access(None, key)
-    local = [name + ("" if port == HTTP_PORT else f":{port}") for name in LOOPBACK]
-    return Access(frozenset([*local, *hosts]), key)
+    return Access(names_with_port(LOOPBACK, port) | set(hosts), key)

@@ -1,7 +1,7 @@
 """What requests may hold: field by field, strictly."""
 
 from dataclasses import fields
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, TypeVar, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
@@ -10,6 +10,7 @@ from pellucid.config.docs import field_docs
 from pellucid.errors import UsageError
 from pellucid.serve.limits import Limits
 
+T = TypeVar("T")
 INTERNAL = ("batch_size", "alignment_layer")
 """Search settings that requests cannot change."""
 COUNTS = ("beam", "groups", "n_best", "samples")
@@ -100,6 +101,11 @@ def check_texts(name: str, texts: list[str], limits: Limits) -> list[str]:
 Texts = Annotated[str | list[str], Field(description="A text, or a list of texts.")]
 
 
-def as_list(texts: str | list[str]) -> list[str]:
-    """Return a list of texts also for one text."""
+def as_list(texts: str | list[T]) -> list[str] | list[T]:
+    """Return a list also for one text."""
     return [texts] if isinstance(texts, str) else texts
+
+
+def rank(result: Any) -> list[Any]:
+    """Return the texts of a result, best first. With `n_best` 1, a method returns one by itself."""
+    return result if isinstance(result, list) else [result]

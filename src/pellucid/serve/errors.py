@@ -9,7 +9,13 @@ from typing import Any
 
 from starlette.responses import Response
 
-from pellucid.errors import DataError, PellucidError, ResourceError, VerificationError
+from pellucid.errors import (
+    DataError,
+    PellucidError,
+    ResourceError,
+    VerificationError,
+    is_rust_panic,
+)
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -98,7 +104,7 @@ def convert_errors() -> Iterator[None]:
     except Exception as error:
         raise _failure(error) from error
     except BaseException as error:
-        if type(error).__name__ != "PanicException":  # a Rust library's, whose class has no module
+        if not is_rust_panic(error):
             raise
         raise _failure(error) from error
 

@@ -48,7 +48,7 @@ class Classifications(BaseModel):
 @router.post("/v1/classify")
 async def classify(body: ClassifyBody, site: ServedSite) -> Classifications:
     """Classify texts or pairs of texts."""
-    items = [body.text] if isinstance(body.text, str) else body.text
+    items = as_list(body.text)
     texts = _check_items("text", items, site.limits)
     model = site.models.choose(body.model, "classify")
     await model.check_lengths(texts)
@@ -90,7 +90,7 @@ class TaggedSentences(BaseModel):
 @router.post("/v1/tag")
 async def tag(body: TagBody, site: ServedSite) -> TaggedSentences:
     """Tag the words of sentences."""
-    items = [body.text] if isinstance(body.text, str) else body.text
+    items = as_list(body.text)
     _check_items("text", items, site.limits)
     model = site.models.choose(body.model, "tag")
     sentences = [list(split_words(each)) for each in items]

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pellucid.errors import UsageError
 from pellucid.formats.bundle import Bundle
 from pellucid.inference.languages import has_several_languages
-from pellucid.serve.bodies import as_list, check_texts
+from pellucid.serve.bodies import as_list, check_texts, rank
 from pellucid.serve.errors import FORM, describe_fields
 from pellucid.serve.routing import FlatError, ServedSite, make_router
 from pellucid.serve.served import Models, ServedModel
@@ -102,8 +102,8 @@ async def translate(request: Request, site: ServedSite) -> LibreTranslation:
         if not language_tags(direction.model.model.bundle.tokenizers.source):
             settings["source_language"] = direction.source
     results = await direction.model.run("translate", texts, settings, site.limits.timeout)
-    ranked = [each if isinstance(each, list) else [each] for each in results]
-    return _shape(body, [[each.text for each in best] for best in ranked], direction.source)
+    texts = [[each.text for each in rank(result)] for result in results]
+    return _shape(body, texts, direction.source)
 
 
 @router.get("/languages")

@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, Field
 
-from pellucid.serve.bodies import SearchBody, Texts, as_list, check_texts
+from pellucid.serve.bodies import SearchBody, Texts, as_list, check_texts, rank
 from pellucid.serve.routing import ServedSite, make_router
 
 router = make_router()
@@ -45,7 +45,6 @@ async def summarize(body: SummarizeBody, site: ServedSite) -> Summaries:
     model = site.models.choose(body.model, "summarize")
     await model.check_lengths(texts)
     results = await model.run("summarize", texts, settings, body.seconds(site.limits))
-    ranked = [each if isinstance(each, list) else [each] for each in results]
     return Summaries(
         model=model.name,
         summaries=[
@@ -56,8 +55,8 @@ async def summarize(body: SummarizeBody, site: ServedSite) -> Summaries:
                     finished=each.finished,
                     tokens_cut=each.source_cut,
                 )
-                for each in best
+                for each in rank(result)
             ]
-            for best in ranked
+            for result in results
         ],
     )

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from pellucid.serve.bodies import SearchBody, Texts, as_list, check_texts
+from pellucid.serve.bodies import SearchBody, Texts, as_list, check_texts, rank
 from pellucid.serve.routing import ServedSite, make_router
 
 router = make_router()
@@ -59,7 +59,7 @@ async def translate(body: TranslateBody, site: ServedSite) -> Translations:
 
 
 def _best_translation(result: Any) -> BestTranslation:
-    best, *others = result if isinstance(result, list) else [result]
+    best, *others = rank(result)
     names = ("text", "score", "finished")
     alternatives = [Hypothesis(**{name: getattr(h, name) for name in names}) for h in others]
     return BestTranslation(

@@ -57,11 +57,14 @@ class Job:
         """Give the work up, before the next decoding step."""
         if not self.stopped.is_set():
             self.stopped.set()
-            self.work = Work(
-                self.work.verb, (), {}
-            )  # what still waits for a thread needs no memory
-            if self.session is not None:
-                self.session.cancel(UsageError("the request is given up."))
+            # It may wait for a thread for long, and then needs no memory.
+            self.work = Work(self.work.verb, (), {})
+            self.cancel_calls()
+
+    def cancel_calls(self) -> None:
+        """Cancel the calls of a job that is stopped, if it has a session."""
+        if self.session is not None and self.stopped.is_set():
+            self.session.cancel(UsageError("the request is given up."))
 
 
 @dataclass(eq=False)
@@ -144,8 +147,7 @@ class Worker:
         """Return the model whose searches belong to the job."""
         assert self._decoder is not None
         job.start, job.session = time.monotonic(), self._decoder.session()
-        if job.stopped.is_set():  # before it had a session
-            job.session.error = UsageError("the request is given up.")
+        job.cancel_calls()  # if it was stopped before it had a session
         return self.model.in_session(job.session)
 
     def _search(self, job: Job) -> list[Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import tokenizers
 from tokenizers import models
 
-from pellucid.errors import VerificationError
+from pellucid.errors import VerificationError, is_rust_panic
 from pellucid.json_files import read_json
 
 MAX_FILE_BYTES = 1 << 26  # of a tokenizer.json; the largest published one has a third of this
@@ -42,7 +42,7 @@ def library_errors(path: Path) -> Iterator[None]:
         yield
     except BaseException as error:
         # The library raises bare Exceptions, and its Rust panics are no Exceptions at all.
-        if type(error) is Exception or type(error).__name__ == "PanicException":
+        if type(error) is Exception or is_rust_panic(error):
             raise VerificationError(
                 f"{path} is not a tokenizer that this version of `tokenizers` reads ({error})."
                 " Copy it again, or train it again."
