@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from nn.samples import max_difference
 from pellucid.nn import losses
-from pellucid.nn.losses import cross_entropy, divergence, perplexity
+from pellucid.nn.losses import cross_entropy, divergence, perplexity, symmetric_divergence
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.9])
@@ -64,3 +64,23 @@ def test_divergence_is_that_of_torch(monkeypatch):  # authority: torch.nn.functi
     (expected,) = torch.autograd.grad(expected_values * 2, logits)
     torch.testing.assert_close(gradient, expected, atol=1e-9, rtol=0)
     assert float(divergence(logits.detach(), logits.detach(), 2.0)) == pytest.approx(0.0, abs=1e-9)
+
+
+@pytest.mark.parametrize("chunk", [2 * 7, 100 * 7])  # two rows at once, and all
+def test_symmetric_divergence_is_that_of_torch(monkeypatch, chunk):
+    # authority: torch.nn.functional.kl_div and autograd in float64
+    monkeypatch.setattr(losses, "CHUNK", chunk)
+    torch.manual_seed(1)
+    first, second = torch.randn(2, 5, 7, dtype=torch.float64, requires_grad=True)
+    log_p, log_q = first.log_softmax(-1), second.log_softmax(-1)
+    expected_value = F.kl_div(log_q, log_p, reduction="sum", log_target=True) + F.kl_div(
+        log_p, log_q, reduction="sum", log_target=True
+    )
+    actual = symmetric_divergence(first, second)
+    torch.testing.assert_close(actual, expected_value, atol=1e-12, rtol=0)
+    expected = torch.autograd.grad(expected_value * 2, (first, second))
+    for gradient, other in zip(
+        torch.autograd.grad(actual * 2, (first, second)), expected, strict=True
+    ):
+        torch.testing.assert_close(gradient, other, atol=1e-12, rtol=0)
+    assert float(symmetric_divergence(first.detach(), first.detach())) == 0.0

@@ -16,6 +16,7 @@ from pellucid.formats.save_bundle import save_bundle
 from pellucid.inference.classify import classify
 from pellucid.tasks.classification import HEAD, ClassificationTask
 from pellucid.tasks.evaluation import build_task_inputs
+from pellucid.tasks.text_pairs import score_texts
 from tasks.small import by_heart, encoder_inputs, records_of, resumed_and_whole, validation_data_of
 
 ANIMALS = ["dog", "cat", "hen", "unmistakable lion"]
@@ -99,6 +100,27 @@ def test_balanced_weights_are_those_of_training_alone(several):  # authority: th
     assert task.validate(module, validation, device) == weighted.validate(
         module, validation, device
     )
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_r_drop(several):  # authority: its equation on two passes with the same dropout
+    task, records = make(several=several)
+    objective = replace(task.inputs.config.objective, r_drop=2.0)
+    task = ClassificationTask(
+        replace(task.inputs, config=replace(task.inputs.config, objective=objective))
+    )
+    module = task.build(1)
+    batch = task.collate([each.columns for each in task.encode(records[:4])], 0)
+    torch.manual_seed(5)
+    terms = task.loss(module, batch)
+    torch.manual_seed(5)
+    passes = [score_texts(module, batch.rows, HEAD).detach().double() for _ in range(2)]
+    p, q = (x.sigmoid() if several else x.softmax(-1) for x in passes)
+    divergence = (p - q) * (p / q).log()
+    if several:
+        divergence += (q - p) * ((1 - p) / (1 - q)).log()
+    assert float(terms["r_drop"].sum) == pytest.approx(float(divergence.sum()) / 2, rel=1e-4)
+    assert set(terms) == set(task.counts(batch))
 
 
 def test_what_cannot_be_learned_is_refused():

@@ -15,6 +15,7 @@ from pellucid.config.tasks.translation import TranslationConfig
 from pellucid.formats.bundle import Bundle
 from pellucid.inference.translate import translate
 from pellucid.nn.model import build
+from pellucid.tasks.encoder_decoder import compute_logits
 from pellucid.tasks.protocol import TaskInputs
 from pellucid.tasks.translation import TranslationTask
 from pellucid.text.train import train_tokenizers
@@ -91,6 +92,24 @@ def test_loss_is_the_smoothed_mean_over_real_tokens(
         logits.flatten(0, 1), labels, label_smoothing=0.1, ignore_index=-100
     )
     torch.testing.assert_close(actual, reference, atol=1e-6, rtol=0)
+
+
+def test_r_drop(task, validation):  # authority: its equation on two passes with the same dropout
+    model = replace(task.inputs.config.model, dropout=0.3)
+    objective = TranslationConfig(label_smoothing=0.1, r_drop=5.0)
+    config = replace(task.inputs.config, model=model, objective=objective)
+    task = TranslationTask(replace(task.inputs, config=config))
+    module, batch = task.build(3), task.collate([validation.examples[i] for i in range(9)], 0)
+    torch.manual_seed(5)
+    terms = task.loss(module, batch)
+    torch.manual_seed(5)
+    p, q = (compute_logits(module, batch).detach().double().log_softmax(-1) for _ in range(2))
+    divergence = ((p.exp() - q.exp()) * (p - q)).sum() / 2
+    smoothed = -0.9 * (p + q).gather(1, batch.labels[:, None]).sum() - 0.1 * (p + q).mean(-1).sum()
+    assert float(terms["r_drop"].sum) == pytest.approx(float(divergence), rel=1e-4)
+    assert float(terms[NAME].sum) == pytest.approx(float(smoothed) / 2, rel=1e-5)
+    assert terms["r_drop"].weight == 2.5
+    assert set(terms) == set(task.counts(batch))
 
 
 def test_padding_in_a_batch_changes_no_loss(task, validation):  # authority: singles

@@ -30,6 +30,14 @@ def divergence(logits: Tensor, teacher_logits: Tensor, temperature: float) -> Te
     return _Divergence.apply(logits, teacher_logits.detach(), temperature)  # type: ignore[return-value]
 
 
+def symmetric_divergence(first: Tensor, second: Tensor) -> Tensor:
+    """Return KL(p, q) + KL(q, p) of the distributions of two logits, summed over rows, in float32.
+
+    first, second: (N, V). Source: Liang et al. 2021, eq. 2, without its 1/2.
+    """
+    return _SymmetricDivergence.apply(first, second)  # type: ignore[return-value]
+
+
 def perplexity(loss_sum: float, count: int) -> float:
     """Return exp of the mean unsmoothed loss per token; inf if that overflows."""
     mean = loss_sum / max(count, 1)
@@ -44,6 +52,37 @@ class _KeepsGradient(torch.autograd.Function):
     def backward(ctx, grad_loss: Tensor):  # type: ignore[override]
         (grad,) = ctx.saved_tensors
         return grad * grad_loss, None, None
+
+
+class _SymmetricDivergence(torch.autograd.Function):
+    """Divergence in both directions; the gradients are computed in the forward pass.
+
+    With d = log p - log q: the loss is the sum of (p - q) d, and its gradient is
+    p (d - KL(p, q)) + (p - q) for the first logits, q (-d - KL(q, p)) + (q - p) for the second.
+    """
+
+    @staticmethod
+    def forward(ctx, first: Tensor, second: Tensor) -> Tensor:
+        logits = (first, second)
+        grads = [torch.empty_like(x) if ctx.needs_input_grad[0] else None for x in logits]
+        loss = torch.zeros((), dtype=_loss_dtype(first), device=first.device)
+        for part in _split_rows(first):
+            log_p, log_q = (x[part].log_softmax(-1, dtype=loss.dtype) for x in logits)  # (rows, V)
+            difference = log_p - log_q
+            p, q = log_p.exp_(), log_q.exp_()
+            forward, backward = p * difference, q * difference
+            loss += forward.sum() - backward.sum()
+            if grads[0] is not None and grads[1] is not None:
+                grads[0][part] = forward - p * forward.sum(-1, keepdim=True) + p - q
+                grads[1][part] = q * backward.sum(-1, keepdim=True) - backward + q - p
+        if ctx.needs_input_grad[0]:
+            ctx.save_for_backward(*grads)
+        return loss
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad_loss: Tensor):  # type: ignore[override]
+        return tuple(grad * grad_loss for grad in ctx.saved_tensors)
 
 
 class _CrossEntropy(_KeepsGradient):

@@ -30,6 +30,7 @@ from pellucid.tasks.encoder import (
     get_family_head,
 )
 from pellucid.tasks.protocol import Task, TaskInputs, Term
+from pellucid.tasks.r_drop import loss_terms, r_drop_count
 from pellucid.tasks.text_pairs import TextRows, encode_texts, pad_text_rows, score_texts
 
 NAME = ClassificationConfig.name
@@ -97,7 +98,8 @@ class ClassificationTask(Task):
 
     def counts(self, batch: LabelledBatch) -> dict[str, int]:
         """Texts; of several labels, all decisions whether a text has a label."""
-        return {NAME: batch.labels.numel()}
+        n = batch.labels.numel()
+        return {NAME: n, **r_drop_count(self._objective.r_drop, n)}
 
     def tokens(self, batch: LabelledBatch) -> int:
         """Tokens of the texts, special ones included."""
@@ -105,8 +107,14 @@ class ClassificationTask(Task):
 
     def loss(self, module: nn.Module, batch: LabelledBatch) -> dict[str, Term]:
         """Cross-entropy of the label; of several labels, of each decision."""
-        logits = score_texts(module, batch.rows, HEAD)
-        return {NAME: Term(self._loss(logits, batch.labels, self._weights))}
+
+        def loss(logits: Tensor) -> Tensor:
+            return self._loss(logits, batch.labels, self._weights)
+
+        def score() -> Tensor:
+            return score_texts(module, batch.rows, HEAD)
+
+        return loss_terms(NAME, score, loss, self._objective.r_drop, self._is_multi_label)
 
     def validate(
         self, module: nn.Module, validation: ValidationData, device: torch.device

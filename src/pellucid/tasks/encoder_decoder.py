@@ -25,6 +25,7 @@ from pellucid.tasks.encoder import find_first_token, get_family_head, is_encoder
 from pellucid.tasks.language_codes import set_language
 from pellucid.tasks.padding import pad_texts
 from pellucid.tasks.protocol import Task, TaskInputs, Term
+from pellucid.tasks.r_drop import loss_terms, r_drop_count
 from pellucid.tasks.starting_weights import copy_starting_weights
 
 HEAD = "lm"
@@ -127,7 +128,8 @@ class EncoderDecoderTask(Task):
 
     def counts(self, batch: PairBatch) -> dict[str, int]:
         """Return the number of target tokens, with special tokens."""
-        return {self.inputs.config.task: len(batch.labels)}
+        n = len(batch.labels)
+        return {self.inputs.config.task: n, **r_drop_count(self._objective.r_drop, n)}
 
     def tokens(self, batch: PairBatch) -> int:
         """Return the number of source and target tokens."""
@@ -136,12 +138,14 @@ class EncoderDecoderTask(Task):
 
     def loss(self, module: nn.Module, batch: PairBatch) -> dict[str, Term]:
         """Return the label-smoothed cross-entropy of the target tokens, without padding."""
-        objective = self.inputs.config.objective
-        assert isinstance(objective, EncoderDecoderConfig)
-        total = cross_entropy(
-            compute_logits(module, batch), batch.labels, objective.label_smoothing
+        c = self._objective
+
+        def loss(logits: Tensor) -> Tensor:
+            return cross_entropy(logits, batch.labels, c.label_smoothing)
+
+        return loss_terms(
+            self.inputs.config.task, lambda: compute_logits(module, batch), loss, c.r_drop
         )
-        return {self.inputs.config.task: Term(total)}
 
     def validate(
         self, module: nn.Module, validation: ValidationData, device: torch.device
@@ -190,6 +194,12 @@ class EncoderDecoderTask(Task):
             token_ids=self.inputs.token_ids,
         )
         return {"final": bundle}
+
+    @property
+    def _objective(self) -> EncoderDecoderConfig:
+        objective = self.inputs.config.objective
+        assert isinstance(objective, EncoderDecoderConfig)
+        return objective
 
     @property
     def _roles(self) -> Roles:

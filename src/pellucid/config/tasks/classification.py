@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from pellucid.config.baselines import BASELINES
+from pellucid.config.checks import check_at_least
 from pellucid.config.columns import Column
 from pellucid.config.embedding import EmbeddingConfig
 from pellucid.config.head import HeadConfig
@@ -51,8 +52,12 @@ class ClassificationConfig(TaskConfig):
     multi_label: bool = False
     """Predict any number of labels per text, each with its own probability. Column `labels` then
     holds labels separated by commas, or a JSON list."""
+    r_drop: float = 0.0
+    """Weight of R-Drop (Liang et al. 2021; alpha there, 0.1 to 1 for BERT): each batch is read
+    twice, with different dropout, and the divergence of both predictions is added to the loss."""
 
     def __post_init__(self) -> None:
+        check_at_least(0, self, "r_drop")
         if self.multi_label:  # another kind of column, but the same task
             labels = Column("labels", "labels", ("label", *LABEL_NAMES))
             object.__setattr__(self, "columns", (FIRST_TEXT, SECOND_TEXT, labels))

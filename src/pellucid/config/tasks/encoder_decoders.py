@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from pellucid.config.checks import check_fraction
+from pellucid.config.checks import check_at_least, check_fraction
 from pellucid.config.rnn import RNNConfig
 from pellucid.config.tasks.base import TaskConfig
 from pellucid.config.tasks.encoders import ADAMW
@@ -22,9 +22,13 @@ class EncoderDecoderConfig(TaskConfig):
 
     label_smoothing: float = 0.0
     """Fraction of the target's probability to distribute over the vocabulary."""
+    r_drop: float = 0.0
+    """Weight of R-Drop (Liang et al. 2021; alpha there, 5 for translation): each batch is read
+    twice, with different dropout, and the divergence of both predictions is added to the loss."""
 
     def __post_init__(self) -> None:
         check_fraction(self, "label_smoothing")
+        check_at_least(0, self, "r_drop")
 
     @classmethod
     def model_class(cls, size: str) -> type:
