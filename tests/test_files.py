@@ -329,6 +329,14 @@ def test_unwritable_places(tmp_path):
             atomic_write(disk / "file", b"")
 
 
+def test_a_models_directory_takes_no_other_file(tmp_path):  # authority: verify
+    put(tmp_path / "model", 1)
+    for name in ("page.html", "c.json"):
+        with pytest.raises(DataError, match=f"is a model's directory.*Write {name} elsewhere"):
+            check_writable(tmp_path / "model" / name)
+    verify(tmp_path / "model")
+
+
 def test_two_writers_of_one_place(tmp_path):
     final = tmp_path / "model"
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from pellucid.errors import DataError, ResourceError
 from pellucid.locks import hold_lock, is_free
+from pellucid.manifest import NAME as MANIFEST
 from pellucid.manifest import write_manifest
 
 FORBIDDEN = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST)
@@ -84,7 +85,16 @@ def user_cache() -> Path:
 
 
 def check_writable(path: Path) -> None:
-    """Raises: ResourceError if `atomic_write` could not write this file."""
+    """Check that `atomic_write` could write this file.
+
+    Raises: ResourceError if not; DataError if a model's directory would no longer be as its
+    manifest says.
+    """
+    if (path.parent / MANIFEST).is_file():
+        raise DataError(
+            f"{path.parent} is a model's directory, and its manifest lists all its files. Write"
+            f" {path.name} elsewhere."
+        )
     with convert_disk_errors(path):
         if path.exists() and not path.is_file():
             raise OSError(errno.EEXIST, "this is not a file")
