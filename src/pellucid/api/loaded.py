@@ -213,9 +213,9 @@ class Loaded(TextVerbs):
 
         text: two texts with a tab between them are a pair. target: what the decoder writes; None
         means what the model itself writes. to, source_language: as in `translate`. max_new:
-        tokens with which a decoder alone continues the text, at most. head: the head that predicts;
-        may be left out where there is one. parts: names of `PARTS`, layers: numbers from 0; none
-        means all. top: candidates at each position.
+        maximum number of tokens with which a decoder-only model continues the text. head: the head
+        that predicts; may be left out if there is only one. parts: names of `PARTS`, layers:
+        numbers from 0; none means all. top: candidates at each position.
         Raises: UsageError if the text is empty or too long, or the model lacks what is asked for.
         """
         spec = TraceSpec(tuple(parts), tuple(layers), head, top)

@@ -38,7 +38,7 @@ class Options(LineOptions):
     """Print an empty answer where the score of "no answer" is higher than that of the best answer
     by more than this, such as 0; for models that learned unanswerable questions."""
     jsonl: bool = False
-    """One JSON object per line, with the characters of the context that each answer is."""
+    """One JSON object per line, with the start and end of each answer in the context."""
 
 
 def run(options: Options) -> int:

@@ -10,7 +10,7 @@ from pellucid.errors import UsageError
 
 @dataclass(frozen=True)
 class Options:
-    """Write a model whose weights are the mean of checkpoints, of a stopped run too.
+    """Write a model whose weights are the mean of checkpoints, also of an unfinished run.
 
     pellucid average runs/en-de --out my-model
     """

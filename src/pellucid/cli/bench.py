@@ -17,7 +17,7 @@ class Options:
     """Translate some lines and print sentences and tokens per second, and peak memory."""
 
     model: str = positional()
-    """A model's directory, a finished run, or a shipped name."""
+    """A model's directory, a finished run, the name of a shipped model, or hf://owner/name."""
     data: str = ""
     """A text file of sources; without one, sentences of the built-in corpus (en, de, zh)."""
     lines: int = 200

@@ -31,7 +31,7 @@ class Options:
     documents: Literal["line", "blank_line", "file"] = DataConfig.documents
     """Where a document ends in plain text."""
     max_length: int = DataConfig.max_length
-    """Tokens of a text that training takes at most."""
+    """Maximum tokens of a text in training."""
     max_line_bytes: int = DataConfig.max_line_bytes
     """A longer line is a fault."""
 

@@ -21,7 +21,7 @@ class Options(LineOptions):
     """
 
     model: str = positional()
-    """A model's directory, of pellucid or downloaded, or hf://owner/name."""
+    """A model's directory, a finished run, the name of a shipped model, or hf://owner/name."""
     pooling: Literal["mean", "first", "max", "auto"] = "auto"
     """How the tokens' states become one vector; auto: as the directory says, otherwise the mean."""
     normalize: Literal["yes", "no", "auto"] = "auto"

@@ -26,17 +26,18 @@ class Options:
     """
 
     model: str = positional("")
-    """A model's directory, a finished run, or a shipped name; none with --hypotheses."""
+    """A model's directory, a finished run, the name of a shipped model, or hf://owner/name; none
+    with --hypotheses."""
     data: tuple[str, ...] = ()
     """Two aligned files (source, reference), or one .tsv or .jsonl; of models of other tasks,
     files as in data.valid."""
     task: str = ""
-    """Task by whose metrics to measure; empty means the one of the training, or else of the head.
+    """Task whose metrics to use; empty means that of the training, or else that of the head.
     """
     errors: str = ""
     """A file (.tsv or .jsonl) for every wrong example, most confident first."""
     picture: str = ""
-    """A file (.svg) for a picture: confusion matrix, scores of labels, or scatter plot."""
+    """A file (.svg) for a picture: confusion matrix, scores by label, or scatter plot."""
     stride: int = 0
     """Tokens from one window of a long text to the next; 0 means the default of the task."""
     columns: dict[str, str | int] = field(default_factory=dict)
@@ -48,7 +49,7 @@ class Options:
     against: str = ""
     """Another model, or a file of its translations, to compare with (paired bootstrap)."""
     tokenised: bool = False
-    """BLEU on text as it is tokenised, the protocol of old papers, instead of sacreBLEU's."""
+    """BLEU on text as it is tokenised, the protocol of older papers, instead of sacreBLEU's."""
     output: str = ""
     """A file for the translations."""
     to: str = ""

@@ -31,7 +31,7 @@ class Options:
     """
 
     model: str = positional()
-    """A model's directory, of pellucid or downloaded, or hf://owner/name."""
+    """A model's directory, a finished run, the name of a shipped model, or hf://owner/name."""
     other: str = positional("")
     """A second model, to compare with the first on the same text."""
     text: str = ""
@@ -53,7 +53,7 @@ class Options:
     head: str = ""
     """The head that predicts, of a model with several."""
     max_new: int = 8
-    """Tokens with which a decoder alone continues the text, at most."""
+    """Maximum number of tokens with which a decoder-only model continues the text."""
     no_ablation: bool = False
     """With --html: leave out what changes without each part, a forward pass for each, and the
     shares of tokens, 32 gradients for each output."""

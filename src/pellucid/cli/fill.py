@@ -28,7 +28,7 @@ class Options(LineOptions):
     """
 
     model: str = positional()
-    """A model's directory, of pellucid or downloaded, or hf://owner/name."""
+    """A model's directory, a finished run, the name of a shipped model, or hf://owner/name."""
     top: int = 0
     """Print this many words per mask token, with probabilities, instead of the filled line."""
     jsonl: bool = False

@@ -30,7 +30,7 @@ class Options(LineOptions):
     """
 
     model: str = positional()
-    """A model's directory, of pellucid or downloaded, or hf://owner/name."""
+    """A model's directory, a finished run, the name of a shipped model, or hf://owner/name."""
     search: dict[str, Any] = config_flags(DecodingConfig)
     stop_at: tuple[str, ...] = ()
     """Strings that end a text."""
@@ -43,7 +43,7 @@ class Options(LineOptions):
     stream: bool = False
     """Write each piece as soon as it is generated; greedy search or --method sample only."""
     draft: str = ""
-    """A smaller model with the same tokenizer whose guesses the model verifies, for speed."""
+    """A smaller model with the same tokenizer; it proposes tokens, which the model verifies."""
     ensemble: tuple[str, ...] = ()
     """More models with the same tokenizer; the mean of their probabilities decides."""
     jsonl: bool = False

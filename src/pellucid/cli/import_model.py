@@ -9,7 +9,7 @@ from pellucid.cli.parse import positional
 
 @dataclass(frozen=True)
 class Options:
-    """Check a downloaded model and write it with a manifest, so that later damage is noticed.
+    """Check a downloaded model and write it with a manifest, so that later damage is detected.
 
     A directory with safetensors opens without this too. Only hf:// names are downloaded.
     """

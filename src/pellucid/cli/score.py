@@ -18,7 +18,7 @@ class Options:
     """
 
     model: str = positional()
-    """A model's directory, a finished run, or a shipped name."""
+    """A model's directory, a finished run, the name of a shipped model, or hf://owner/name."""
     data: tuple[str, ...] = ()
     """Two aligned files (source, target), or one .tsv or .jsonl."""
     to: str = ""

@@ -19,7 +19,7 @@ CHUNK_LINES = 2000
 
 @dataclass(frozen=True)
 class Options(LineOptions):
-    """Tag each line of standard input: words separated by spaces in, as many tags out.
+    """Tag the words of each line of standard input; words and tags are separated by spaces.
 
     echo "Ada Lovelace lived in London ." | pellucid tag MODEL
     """

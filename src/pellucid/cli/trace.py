@@ -19,13 +19,13 @@ SHOWN = 3
 
 @dataclass(frozen=True)
 class Options:
-    """Show what a model reads, writes and predicts for one text; --json: every number of it.
+    """Show what a model reads, writes and predicts for one text; --json prints all its numbers.
 
     pellucid trace MODEL --text "The cat sleeps." --json > trace.json
     """
 
     model: str = positional()
-    """A model's directory, of pellucid or downloaded, or hf://owner/name."""
+    """A model's directory, a finished run, the name of a shipped model, or hf://owner/name."""
     text: str = ""
     """The text; two texts with a tab between them for a model that reads pairs."""
     target: str = ""

@@ -36,7 +36,7 @@ class Options(LineOptions):
     """
 
     model: str = positional()
-    """A model's directory, a finished run, or the name of a model that comes with pellucid."""
+    """A model's directory, a finished run, the name of a shipped model, or hf://owner/name."""
     search: dict[str, Any] = config_flags(DecodingConfig)
     to: str = ""
     """Target language of a model with several."""

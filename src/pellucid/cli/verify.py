@@ -14,7 +14,7 @@ class Options:
     """Check every byte of a model directory, a checkpoint, or a whole run against its manifests."""
 
     directory: str = positional()
-    """A model's directory, a checkpoint, a run, or a shipped name."""
+    """A model's directory, a checkpoint, a run, or the name of a shipped model."""
 
 
 def run(options: Options) -> int:

@@ -81,5 +81,5 @@ class Caches:
 
 def _shape(model: Model) -> tuple[int, int, str]:
     c = model.config
-    kind = "encoder-decoder" if c.n_encoder_layers else "decoder alone"
+    kind = "encoder-decoder" if c.n_encoder_layers else "decoder-only model"
     return c.vocab_size, c.target_vocab_size or c.vocab_size, kind

@@ -155,7 +155,7 @@ def check_request(model: Decoder, request: Request, config: DecodingConfig) -> N
         return
     if continues != request.continued:
         raise UsageError(
-            "this model is a decoder alone, which continues its source: pass continued=True."
+            "this model is decoder-only and continues its source: pass continued=True."
             if continues
             else "this model reads its source apart and continues none: leave out continued=True."
         )

@@ -26,7 +26,7 @@ class Hypothesis:
     ids: tuple[int, ...]
     """Generated ids, forced ones included."""
     score: float
-    """log_prob, length-normalised."""
+    """log_prob, normalized by length."""
     log_prob: float
     """Sum over tokens, the end token included; a forced token counts 0."""
     token_log_probs: tuple[float, ...]

@@ -44,7 +44,7 @@ class SharedDecoder:
         """wake: called when there is work.
 
         max_rows: texts that are open at a time. max_tokens: positions of their caches, padding
-        included. A source that needs more alone has the decoder alone.
+        included. A source that needs more than this by itself is decoded without others.
         """
         self.model, self.max_rows, self.max_tokens, self._wake = model, max_rows, max_tokens, wake
         self._device = device_of(model)

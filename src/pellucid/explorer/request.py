@@ -21,7 +21,7 @@ class TextRequest:
     head: str = ""
     """The head that predicts, of a model with several."""
     max_new: int = 8
-    """Tokens with which a decoder alone continues the text, at most."""
+    """Maximum number of tokens with which a decoder-only model continues the text."""
 
     @property
     def writing(self) -> Writing:

@@ -55,7 +55,7 @@ def search_again(
 ) -> dict[str, Any]:
     """Return the tree of a beam search with a reader's settings; see `describe_search`.
 
-    A decoder alone continues the text with at most `writing.max_new` tokens.
+    A decoder-only model continues the text with at most `writing.max_new` tokens.
     Raises: UsageError if the model does not write, or as `log_beams`.
     """
     if not can_generate(bundle):

@@ -36,7 +36,7 @@ from pellucid.tasks.text_pairs import TextRows, encode_texts, pad_text_rows, sco
 NAME = ClassificationConfig.name
 HEAD = "classifier"
 LIKELY = 0.0
-"""A label of several is predicted if its logit is above this, its probability above 1/2."""
+"""With several labels, a label is predicted if its logit is above this (probability 1/2)."""
 
 
 class LabelledBatch(NamedTuple):
@@ -65,7 +65,7 @@ class ClassificationTask(Task):
             )
 
     def encode(self, records: Iterable[Record]) -> Iterator[Encoded | LeftOutRecord]:
-        """Ids of the text or pair, and of its labels; a text that is too long is cut."""
+        """Yield the ids of the text or pair, and of its labels; a text that is too long is cut."""
         ids_of = {label: i for i, label in enumerate(self.labels)}
         for record, texts in encode_texts(records, self.inputs):
             if isinstance(texts, LeftOutRecord):
@@ -76,7 +76,7 @@ class ClassificationTask(Task):
             yield Encoded(columns, (texts.length,), record, texts.is_cut)
 
     def build(self, seed: int) -> nn.Module:
-        """An encoder with a head that scores labels."""
+        """Build an encoder with a head that scores labels."""
         head = replace(
             get_family_head(self.inputs.config.family, HEAD),
             outputs=len(self.labels),
@@ -86,7 +86,7 @@ class ClassificationTask(Task):
         return build_encoder(self.inputs, {HEAD: head}, seed)
 
     def collate(self, examples: Sequence[tuple[np.ndarray, ...]], seed: int) -> LabelledBatch:
-        """Texts to a batch; nothing here is random."""
+        """Return texts as a batch. Nothing is random."""
         labels = [each for *_, each in examples]
         if not self._is_multi_label:
             ids = torch.from_numpy(np.concatenate(labels)).long()
@@ -97,16 +97,16 @@ class ClassificationTask(Task):
         return LabelledBatch(pad_text_rows(examples, self.inputs), has)
 
     def counts(self, batch: LabelledBatch) -> dict[str, int]:
-        """Texts; of several labels, all decisions whether a text has a label."""
+        """Return the number of texts; with several labels, of all decisions (text, label)."""
         n = batch.labels.numel()
         return {NAME: n, **r_drop_count(self._objective.r_drop, n)}
 
     def tokens(self, batch: LabelledBatch) -> int:
-        """Tokens of the texts, special ones included."""
+        """Return the number of tokens of the texts, special ones included."""
         return batch.rows.count_tokens()
 
     def loss(self, module: nn.Module, batch: LabelledBatch) -> dict[str, Term]:
-        """Cross-entropy of the label; of several labels, of each decision."""
+        """Return the cross-entropy of the label; with several labels, of each decision."""
 
         def loss(logits: Tensor) -> Tensor:
             return self._loss(logits, batch.labels, self._weights)
@@ -119,7 +119,7 @@ class ClassificationTask(Task):
     def validate(
         self, module: nn.Module, validation: ValidationData, device: torch.device
     ) -> dict[str, float]:
-        """Loss per decision, accuracy, macro and micro F1, and Matthews' correlation."""
+        """Return loss per decision, accuracy, macro and micro F1, and Matthews' correlation."""
         total, count = 0.0, 0
         parts: list[Predictions] = []
         with torch.inference_mode():
@@ -134,7 +134,7 @@ class ClassificationTask(Task):
         return measure_predictions(predictions, self.labels, total / count, examples)
 
     def export(self, module: nn.Module) -> Mapping[str, Bundle]:
-        """The one model of this task."""
+        """Return the only model of this task."""
         assert isinstance(module, Model)
         return {"final": build_encoder_bundle(module, self.inputs)}
 

@@ -1,4 +1,4 @@
-"""The task by which a finished model is measured."""
+"""Choose the task whose metrics measure a finished model."""
 
 from pellucid.config.tasks.catalog import TASK_CONFIGS
 from pellucid.errors import UsageError

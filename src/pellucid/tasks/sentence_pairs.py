@@ -103,7 +103,7 @@ def _split_into_sentences(
 def _split_into_blocks(
     sentences: Sequence[np.ndarray], max_tokens: int
 ) -> Iterator[list[np.ndarray]]:
-    """Yield the sentences in blocks. A last one alone is put with the one before it."""
+    """Yield the sentences in blocks. A single last sentence joins the block before it."""
     parts = [s[i : i + max_tokens] for s in sentences for i in range(0, len(s), max_tokens)]
     block: list[np.ndarray] = []
     for part in parts:

@@ -1,4 +1,4 @@
-"""Similarity: a number for two texts, read together or each by itself."""
+"""Similarity: a number for two texts, read together or separately."""
 
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -166,7 +166,7 @@ class RegressionTask(SimilarityTask):
 
 
 class BiEncoderTask(SimilarityTask):
-    """Each text by itself; the cosine of the embeddings (Reimers and Gurevych 2019)."""
+    """Each text separately; the cosine of the embeddings (Reimers and Gurevych 2019)."""
 
     def check(self) -> None:
         """See `Task.check`."""

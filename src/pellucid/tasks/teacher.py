@@ -64,7 +64,7 @@ def check_teacher(inputs: TaskInputs, objective: DistillationConfig) -> None:
 
 
 def copy_teacher(teacher: Model, student: Model) -> None:
-    """Copy the teacher's embeddings, head and layers in equal distances into a student.
+    """Copy the teacher's embeddings, head and evenly spaced layers into a student.
 
     Of 12 layers, a student of 6 gets 0, 2, 4, 7, 9 and 11, as in the released recipe of DistilBERT.
     """
