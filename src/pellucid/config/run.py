@@ -40,8 +40,8 @@ class RunConfig:
     encoders: bert-tiny etc. For T5 and BART: t5-efficient-tiny, bart-tiny etc. Baselines:
     bag-of-words, text-cnn, bilstm, hmm. auto: chosen by data and machine."""
     start_from: str = ""
-    """A model to fine-tune (a directory, a run or a shipped name). Its architecture, weights and
-    tokenizer are used."""
+    """A model to fine-tune: a directory, a run, the name of a shipped model, or hf://owner/name.
+    Its architecture, weights and tokenizer are used."""
     family: str = ""
     """Model family; empty means that of `size` or `start_from`."""
     run_dir: str = ""

@@ -31,8 +31,8 @@ class DistillationConfig(MaskingConfig):
     gets its tokenizer. Without `size` and `start_from`, the student is the teacher with half of its
     layers."""
     initialize: Literal["teacher", "random"] = "teacher"
-    """teacher: begin with the teacher's embeddings and with its layers in equal distances, such as
-    one of two. random: begin with random weights. With `start_from`, neither."""
+    """teacher: start with the teacher's embeddings and with evenly spaced layers, such as every
+    second one. random: start with random weights. With `start_from`, neither."""
     temperature: float = 2.0
     """Both models' logits are divided by it before their distributions are compared."""
     soft_weight: float = 5.0

@@ -14,7 +14,7 @@ class ReplacedTokenConfig(MaskingConfig):
     """Replaced token detection (Clark et al. 2020; ELECTRA).
 
     A small generator fills in masked tokens, and the discriminator, which is the finished model,
-    tells for each token whether the generator has replaced it.
+    predicts for each token whether the generator has replaced it.
     """
 
     name = "replaced_token"

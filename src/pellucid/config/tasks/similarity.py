@@ -28,9 +28,9 @@ class SimilarityConfig(TaskConfig):
     sizes = (*ENCODER_SIZES, "electra-small")
 
     head: Literal["cosine", "regression"] = "cosine"
-    """cosine: encode each text by itself; the similarity is the cosine of the two embeddings
+    """cosine: encode each text separately; the similarity is the cosine of the two embeddings
     (Reimers and Gurevych 2019), so that texts can be searched. regression: read both texts
-    together and predict the score (Devlin et al. 2019); slower and often more exact."""
+    together and predict the score (Devlin et al. 2019); slower and often more accurate."""
     pooling: Pooling = "mean"
     """How the states of a text become its embedding (head: cosine)."""
 
