@@ -70,9 +70,9 @@ class KeyValueCache:
     """Keys and values of a decoder's own texts, and of the sources that it attends to.
 
     Self-attention: one buffer (rows, layers, 2, capacity, H, K), so that a reorder is one copy;
-    its capacity grows with the texts. Cross-attention: (B, layers, 2, H, S, K), computed once and
-    copied only when a source is dropped. For prompts that are padded on the left, the padding of
-    each row is stored.
+    its capacity grows with the texts, and rows that end leave room for others. Cross-attention:
+    (B, layers, 2, H, S, K), computed once and copied only when a source is dropped. For prompts
+    that are padded on the left, the padding of each row is stored.
     """
 
     def __init__(
@@ -92,9 +92,7 @@ class KeyValueCache:
         self._shape = (c.n_decoder_layers, 2, FIRST_CAPACITY, c.n_heads, c.head_width)
         self._buffer: Tensor | None = None  # allocated by the first append, in its dtype
         self._spare: Tensor | None = None  # the target of a reorder, so that steps do not allocate
-        self._cross: Tensor | None = None
-        if cross:
-            self._cross = torch.stack([torch.stack(kv, 1) for kv in cross], 1)
+        self._cross = torch.stack([torch.stack(kv, 1) for kv in cross], 1) if cross else None
         self.cross = self._split_cross()
 
     def slots(self, n: int) -> "list[LayerSlots]":
@@ -120,7 +118,7 @@ class KeyValueCache:
         if self.padding is not None:
             self.padding = self.padding.repeat_interleave(k, 0)
         if self._buffer is not None:
-            self._buffer = self._buffer.repeat_interleave(k, 0)
+            self._buffer = self._buffer[: self.rows // k].repeat_interleave(k, 0)
             self._spare = None
 
     def reorder(self, parents: Tensor) -> None:
@@ -130,9 +128,8 @@ class KeyValueCache:
             return
         if self._spare is None:
             self._spare = torch.empty_like(self._buffer)
-        spare = self._spare[: len(parents)]
-        torch.index_select(self._buffer, 0, parents, out=spare)
-        self._buffer, self._spare = spare, self._buffer
+        torch.index_select(self._buffer, 0, parents, out=self._spare[: len(parents)])
+        self._buffer, self._spare = self._spare, self._buffer
 
     def keep_rows(self, rows: Tensor) -> None:
         group = self.rows // self.sources
@@ -153,21 +150,16 @@ class KeyValueCache:
     def join(self, other: "KeyValueCache") -> None:
         """Append the rows of another cache of this model, with as many rows for each source.
 
-        All texts then have one length: shorter ones are padded on the left. Padding that all rows
-        have is removed.
+        All texts then have one length: shorter ones are padded on the left.
         """
-        parts = [cache._texts() for cache in (self, other)]
-        length = max(texts.shape[3] for texts, _ in parts)
-        self._shape = (*self._shape[:2], length + FIRST_CAPACITY, *self._shape[3:])
-        # Padding is multiplied by weights of 0, so it must be finite.
-        joined = parts[0][0].new_zeros(self.rows + other.rows, *self._shape)
-        halves = joined.split([self.rows, other.rows])
-        for rows, (texts, padding) in zip(halves, parts, strict=True):
-            rows[:, :, :, length - texts.shape[3] : length] = texts
-            padding += length - texts.shape[3]
-        self._buffer, self._spare, self.length = joined, None, length
-        self.padding = torch.cat([padding for _, padding in parts])
-        self.rows, self.sources = len(joined), self.sources + other.sources
+        new, new_padding = other._texts()  # (R, layers, 2, T, H, K)
+        buffer, padding = self._make_room(other.rows, new.shape[3])
+        start = self.length - new.shape[3]
+        rows = buffer[self.rows : self.rows + other.rows]
+        rows[:, :, :, :start] = 0  # padding is multiplied by weights of 0, so it must be finite
+        rows[:, :, :, start : self.length] = new
+        self.padding = torch.cat((padding, new_padding + start))
+        self.rows, self.sources = self.rows + other.rows, self.sources + other.sources
         if self._cross is not None and other._cross is not None:
             masks = self.cross_mask, other.cross_mask
             crosses = self._cross, other._cross
@@ -188,7 +180,25 @@ class KeyValueCache:
         if padding is None:
             padding = torch.zeros(self.rows, dtype=torch.int64, device=self._buffer.device)
         start = int(padding.min())
-        return self._buffer[:, :, :, start : self.length], padding - start
+        return self._buffer[: self.rows, :, :, start : self.length], padding - start
+
+    def _make_room(self, rows: int, length: int) -> tuple[Tensor, Tensor]:
+        """Return the buffer, with room for more rows of so many tokens, and the padding (R,).
+
+        Padding that all rows have is removed when there is much of it, because that copies all.
+        """
+        assert self._buffer is not None
+        texts, padding = self._texts()
+        common, need = self.length - texts.shape[3], self.rows + rows
+        if common < FIRST_CAPACITY and length <= self.length and need <= len(self._buffer):
+            return self._buffer, padding + common
+        self.length = max(self.length - common, length)
+        start = self.length - texts.shape[3]
+        self._shape = (*self._shape[:2], self.length + FIRST_CAPACITY, *self._shape[3:])
+        self._buffer, self._spare = texts.new_empty(need, *self._shape), None
+        self._buffer[: self.rows, :, :, :start] = 0
+        self._buffer[: self.rows, :, :, start : self.length] = texts
+        return self._buffer, padding + start
 
     def reserve(self, n: int, like: Tensor) -> Tensor:
         """Return the buffer, grown if n more tokens do not fit; dtype and device are `like`'s."""
@@ -200,9 +210,9 @@ class KeyValueCache:
             self._shape = (layers, two, capacity, *head)
             grown = like.new_empty(self.rows, *self._shape)
             if self._buffer is not None:
-                grown[:, :, :, : self.length] = self._buffer[:, :, :, : self.length]
+                grown[:, :, :, : self.length] = self._buffer[: self.rows, :, :, : self.length]
             self._buffer, self._spare = grown, None
-        return self._buffer
+        return self._buffer[: self.rows]
 
     def _split_cross(self) -> list[Memory] | None:
         if self._cross is None:
