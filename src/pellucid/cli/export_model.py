@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from pellucid.cli.parse import positional
+from pellucid.errors import UsageError
 
 
 @dataclass(frozen=True)
@@ -19,13 +20,17 @@ class Options:
     """A model's directory, a finished run, or a shipped name."""
     out: str = positional()
     """The directory to write."""
-    to: Literal["huggingface", "ctranslate2"] = "huggingface"
+    to: Literal["huggingface", "ctranslate2", "onnx"] = "huggingface"
     """huggingface: for `transformers`; translators trained here become a Marian or a PEGASUS.
-    ctranslate2: needs pip install pellucid[export]."""
+    ctranslate2 and onnx: need pip install pellucid[export]."""
+    dtype: Literal["fp32", "int8"] = "fp32"
+    """The weights that --to onnx writes."""
 
 
 def run(options: Options) -> int:
-    """Open the model and write it."""
+    """Open the model and write it. Raises: UsageError if a dtype is given to another format."""
+    if options.dtype != "fp32" and options.to != "onnx":
+        raise UsageError(f"--dtype {options.dtype} is for --to onnx only. Leave it out.")
     from pellucid.formats.locate import locate
     from pellucid.formats.open_model import open_model
 
@@ -34,6 +39,10 @@ def run(options: Options) -> int:
         from pellucid.formats.save_bundle import export_published
 
         notes = [f"not exported: {note}" for note in export_published(out, parts)]
+    elif options.to == "onnx":
+        from pellucid.formats.onnx_export import to_onnx
+
+        notes = to_onnx(out, parts, options.dtype)
     else:
         from pellucid.formats.ctranslate import to_ctranslate2
 

@@ -13,7 +13,8 @@ from pellucid.decoding.search import search_steps
 from pellucid.decoding.search_state import SearchState, length_norm
 from pellucid.errors import UsageError
 from pellucid.formats.bundle import Bundle
-from pellucid.inference.logits import Inputs, check_inputs, head_logits
+from pellucid.formats.head_logits import Inputs, head_logits
+from pellucid.inference.logits import check_inputs
 from pellucid.inference.options import NO_OPTIONS, max_positions
 
 Fate = Literal["kept", "ended", "pruned", "open"]

@@ -9,8 +9,9 @@ from pellucid.config.head import HeadConfig
 from pellucid.errors import UsageError
 from pellucid.explain.rows import Rows
 from pellucid.formats.bundle import Bundle
+from pellucid.formats.head_logits import Inputs, head_logits
 from pellucid.inference.answer import HEAD as SPAN
-from pellucid.inference.logits import Inputs, check_inputs, head_logits
+from pellucid.inference.logits import check_inputs
 from pellucid.nn.linear_chain import LinearChain
 from pellucid.nn.padding import MAX_LOGITS
 from pellucid.taps import edit

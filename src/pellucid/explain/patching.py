@@ -20,7 +20,8 @@ from pellucid.explain.names import Side, name_array
 from pellucid.explain.outputs import log_probabilities, run_once
 from pellucid.explain.rows import Rows, Writing, read_rows
 from pellucid.formats.bundle import Bundle
-from pellucid.inference.logits import Inputs, check_inputs, choose_head, head_logits
+from pellucid.formats.head_logits import Inputs, head_logits
+from pellucid.inference.logits import check_inputs, choose_head
 from pellucid.taps import edit, record, taps
 
 EMBEDDED = ".embedding.output"

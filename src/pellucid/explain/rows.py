@@ -9,10 +9,10 @@ import torch
 from pellucid.errors import UsageError
 from pellucid.explain.tokens import Token, align_read, align_written, special_token
 from pellucid.formats.bundle import Bundle
+from pellucid.formats.head_logits import Inputs, add_decoder_ids
 from pellucid.formats.special_ids import wrap_source, wrap_target
 from pellucid.inference.generate import generate
 from pellucid.inference.languages import choose_languages
-from pellucid.inference.logits import Inputs, add_decoder_ids
 from pellucid.inference.methods import can_generate
 from pellucid.inference.translate import translate
 from pellucid.text.guard import clean_text

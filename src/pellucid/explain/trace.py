@@ -20,7 +20,8 @@ from pellucid.explain.names import name_array
 from pellucid.explain.prediction import Prediction, Text, predict
 from pellucid.explain.rows import Rows, TracedText, Writing, read_rows
 from pellucid.formats.bundle import Bundle
-from pellucid.inference.logits import check_inputs, choose_head, head_logits
+from pellucid.formats.head_logits import head_logits
+from pellucid.inference.logits import check_inputs, choose_head
 from pellucid.nn.attention import Attention
 from pellucid.nn.base import Model
 from pellucid.taps import record, taps

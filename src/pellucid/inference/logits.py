@@ -1,23 +1,11 @@
 """Compute the output of a head, on which the verbs are built."""
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor
 
 from pellucid.errors import UsageError
 from pellucid.formats.bundle import Bundle
-from pellucid.formats.special_ids import find_token_id
-from pellucid.nn.heads import pool_states, shift_right
-
-
-class Inputs(NamedTuple):
-    """The input tensors of a model."""
-
-    ids: Tensor  # (B, T), integers
-    keep: Tensor | None = None  # (B, T), True = real token; None = all
-    target_ids: Tensor | None = None  # (B, U), decoder input of an encoder-decoder
-    segments: Tensor | None = None  # (B, T), index of the text of each token: 0 or 1
+from pellucid.formats.head_logits import Inputs, head_logits
 
 
 @torch.inference_mode()
@@ -30,19 +18,6 @@ def logits(bundle: Bundle, inputs: Inputs, head: str | None = None) -> Tensor:
     """
     name = choose_head(bundle, head)
     return head_logits(bundle, check_inputs(bundle, inputs), name)
-
-
-def head_logits(bundle: Bundle, checked: Inputs, name: str) -> Tensor:
-    """Return the output of a head as `logits` does, for inputs of `check_inputs`."""
-    config = bundle.model.head_configs[name]
-    if config.kind != "lm":
-        checked = add_decoder_ids(bundle, checked)
-    state = bundle.model(*checked)  # (B, T, D)
-    if config.kind == "sequence":
-        end = find_token_id(bundle, "eos")
-        is_end = None if end is None else checked.ids == end
-        state = pool_states(state, checked.keep, is_end, config.pool)
-    return bundle.model.heads[name](state).float()
 
 
 def choose_head(bundle: Bundle, head: str | None) -> str:
@@ -109,20 +84,3 @@ def _check_tensors(inputs: Inputs) -> None:
             raise UsageError(
                 f"{name} is {type(value).__name__}, but must be a tensor. Write torch.tensor(...)."
             )
-
-
-def add_decoder_ids(bundle: Bundle, inputs: Inputs) -> Inputs:
-    """Add decoder inputs for heads that read a text with an encoder-decoder: ids shifted right.
-
-    Raises: UsageError if the id that the decoder reads first is not known.
-    """
-    c = bundle.model_config
-    if not (c.n_encoder_layers and c.n_decoder_layers) or inputs.target_ids is not None:
-        return inputs
-    first = None
-    if bundle.roles.start != "last":
-        first = bundle.token_ids.get("decoder_start_token_id")
-        first = find_token_id(bundle, bundle.roles.start) if first is None else first
-        if first is None:
-            raise UsageError("the id that the decoder reads first is not known. Give target_ids.")
-    return inputs._replace(target_ids=shift_right(inputs.ids, inputs.keep, first))

@@ -168,5 +168,6 @@ class CrossAttention(Attention):
         """
         states, mask = memory
         k, v = states if isinstance(states, KeysValues) else self.read(states)
-        q = self.q(x).view(len(k), -1, self.n_heads, self.d_head).transpose(1, 2)  # (B, H, kT, K)
+        q = self.q(x).view(k.shape[0], -1, self.n_heads, self.d_head)  # (B, kT, H, K)
+        q = q.transpose(1, 2)  # (B, H, kT, K)
         return self.o(self.attend(q, k, v, mask)).view(x.shape)

@@ -81,14 +81,15 @@ def pool_states(state: Tensor, keep: Tensor | None, is_end: Tensor | None, pool:
         candidates = is_end if keep is None else is_end & keep
     else:
         candidates = state.new_ones(state.shape[:2], dtype=torch.bool) if keep is None else keep
-    if not bool(candidates.any(1).all()):
+    # A traced graph takes the first token instead.
+    if not torch.compiler.is_exporting() and not bool(candidates.any(1).all()):
         raise UsageError(
             f"a text without {'an end' if pool == 'end' else 'a real'} token has no state to"
             " classify. End each text with the end token."
         )
     positions = torch.arange(candidates.shape[1], device=state.device)
     last = (candidates * positions).argmax(1)  # (B,)
-    return state[torch.arange(len(state), device=state.device), last]
+    return state[torch.arange(state.shape[0], device=state.device), last]
 
 
 def shift_right(ids: Tensor, keep: Tensor | None, first: int | None) -> Tensor:

@@ -26,7 +26,7 @@ class Mask:
 
     def is_lower_triangular(self, n_queries: int, n_keys: int) -> bool:
         """Return whether this is a plain causal mask, which fused kernels have built in."""
-        return (
+        return bool(  # sizes are symbols where a graph is traced
             self.causal
             and self.keep is None
             and self.offset == 0

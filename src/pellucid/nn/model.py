@@ -15,7 +15,7 @@ from pellucid.nn.base import NO_DECODER, Model
 from pellucid.nn.cache import Cache, KeyValueCache, Step
 from pellucid.nn.heads import Head
 from pellucid.nn.init import initialize
-from pellucid.nn.masks import Mask, MaskTensors
+from pellucid.nn.masks import Mask
 from pellucid.nn.positions import positions_of
 from pellucid.nn.rnn import RecurrentTranslator
 from pellucid.nn.stack import Decoder, Encoder
@@ -60,7 +60,8 @@ class Transformer(Model):
             return memory
         if target_ids is None:
             raise UsageError("an encoder-decoder needs target_ids (B, T) with the source ids.")
-        return self.decoder(target_ids, Mask(causal=True), Memory(memory, MaskTensors(memory_mask)))
+        source = Memory(memory, self.decoder.mask_tensors(memory_mask))
+        return self.decoder(target_ids, Mask(causal=True), source)
 
     def prefill(self, source: Tensor | None, keep: Tensor | None, rows: int) -> Cache:
         """Return a cache for `rows` texts that holds source ids (rows, S).

@@ -17,6 +17,9 @@ from pellucid.taps import Tap
 class Stack(nn.Module):
     """Embedding, layers and, after pre-norm layers, a final norm: their sum is not normalised."""
 
+    mask_tensors: type[MaskTensors] = MaskTensors
+    """Replaced where a graph of any batch and length is traced."""
+
     def __init__(
         self, c: ModelConfig, vocab_size: int, layers: Sequence[nn.Module], is_bidirectional: bool
     ) -> None:
@@ -30,7 +33,8 @@ class Stack(nn.Module):
 
     def masks(self, mask: Mask) -> list[MaskTensors]:
         """Return each layer's mask; layers of the same window share one."""
-        by_window = {w: MaskTensors(mask.with_window(w) if w else mask) for w in set(self.windows)}
+        windows = set(self.windows)
+        by_window = {w: self.mask_tensors(mask.with_window(w) if w else mask) for w in windows}
         return [by_window[w] for w in self.windows]
 
     def bias(self, n_queries: int, offset: int) -> Tensor | None:
