@@ -145,8 +145,8 @@ def _list_token_ids(bundle: Bundle) -> dict[str, int]:
 
 def _list_omissions(bundle: Bundle, graphs: list[Graph]) -> list[str]:
     """Return notes on what the files cannot do that the model can."""
-    c, notes = bundle.model_config, []
-    if "logits" in graphs[-1].outputs and "past_key_values" in graphs[-1].inputs[-1].name:
+    c, notes = bundle.model.config, list[str]()
+    if graphs[-1].has_cache:
         omitted = [name for name in bundle.model.head_configs if name != "lm"]
         notes += [f"head {name} is not exported: it reads whole texts" for name in omitted]
     if c.positions.startswith("sinusoid"):

@@ -19,6 +19,7 @@ from pellucid.nn.model import Transformer
 from pellucid.nn.positions import positions_of
 
 STATES = ("key", "value")
+PAST = "past_key_values"
 Axis = str | int
 
 
@@ -43,14 +44,19 @@ class Graph:
     inputs: tuple[Input, ...]
     outputs: tuple[str, ...]
 
+    @property
+    def has_cache(self) -> bool:
+        """Whether it reads the keys and values of earlier tokens."""
+        return any(each.name.startswith(PAST) for each in self.inputs)
+
 
 def build_graphs(bundle: Bundle, model: Transformer) -> list[Graph]:
     """Return the graphs of a model that generates text, or else the one of its heads."""
-    bundle = replace(bundle, model=copy_for_tracing(model))
+    copied = copy_for_tracing(model)
     if model.decoder is None or "lm" not in model.head_configs:
-        return [_build_whole(bundle)]
-    step = _build_step(bundle)
-    return [step] if model.encoder is None else [_build_encoder(bundle), step]
+        return [_build_whole(replace(bundle, model=copied))]
+    step = _build_step(copied)
+    return [step] if model.encoder is None else [_build_encoder(copied), step]
 
 
 def name_outputs(bundle: Bundle) -> dict[str, str]:
@@ -156,8 +162,7 @@ def _build_whole(bundle: Bundle) -> Graph:
     return Graph("model", module, tuple(inputs), (*first, *name_outputs(bundle).values()))
 
 
-def _build_encoder(bundle: Bundle) -> Graph:
-    model = bundle.model
+def _build_encoder(model: Transformer) -> Graph:
     shape = ("batch", "source")
     ids = Input("input_ids", shape, model.config.vocab_size)
     names = _name_states(model.config.n_decoder_layers, "present", ("encoder.",))
@@ -165,14 +170,13 @@ def _build_encoder(bundle: Bundle) -> Graph:
     return Graph("encoder_model", module, (ids, Input("attention_mask", shape, 2)), tuple(names))
 
 
-def _build_step(bundle: Bundle) -> Graph:
-    model, c = bundle.model, bundle.model.config
-    both = model.encoder is not None
+def _build_step(model: Transformer) -> Graph:
+    c, both = model.config, model.encoder is not None
     mask = "encoder_attention_mask" if both else "attention_mask"
     sides = ("decoder.", "encoder.") if both else ("",)
     states = [
         Input(name, ("batch", c.n_heads, "source" if ".encoder." in name else "past", c.head_width))
-        for name in _name_states(c.n_decoder_layers, "past_key_values", sides)
+        for name in _name_states(c.n_decoder_layers, PAST, sides)
     ]
     inputs = (
         Input("input_ids", ("batch", "length"), c.target_vocab_size or c.vocab_size),
