@@ -26,13 +26,13 @@ mask = np.array([row.attention_mask for row in rows])  # (B, S), 1 = real token
 states = encoder.run(None, {"input_ids": ids, "attention_mask": mask})
 names = [x.name.replace("present", "past_key_values") for x in encoder.get_outputs()]
 feeds = {"encoder_attention_mask": mask} | dict(zip(names, states, strict=True))
-own = [x for x in decoder.get_inputs() if ".decoder." in x.name]  # (B, heads, past, width)
-feeds |= {x.name: np.zeros((len(ids), x.shape[1], 0, x.shape[3]), np.float32) for x in own}
+past = [x for x in decoder.get_inputs() if ".decoder." in x.name]  # (B, heads, past, width)
+feeds |= {x.name: np.zeros((len(ids), x.shape[1], 0, x.shape[3]), np.float32) for x in past}
 tokens = np.full((len(ids), 1), settings["decoder_start_token_id"])
 chosen, is_open = [[] for _ in texts], np.ones(len(texts), bool)
 while is_open.any():  # greedy: the most probable token, again and again
     logits, *present = decoder.run(None, feeds | {"input_ids": tokens})
-    feeds |= {x.name: state for x, state in zip(own, present, strict=True)}
+    feeds |= {x.name: state for x, state in zip(past, present, strict=True)}
     logits[:, -1, settings.get("suppress_tokens", [])] = -np.inf
     tokens = logits[:, -1:].argmax(-1)  # (B, 1)
     if "forced_bos_token_id" in settings and not any(chosen):

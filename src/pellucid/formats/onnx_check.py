@@ -126,10 +126,10 @@ def _steps(bundle: Bundle, files: Mapping[str, File]) -> Iterator[Pair]:
     yield Pair(logits, step(following, masks[1], *present)["logits"])
 
 
-def _interleave(own: Sequence[Tensor], of_source: Sequence[Tensor]) -> list[Tensor]:
-    """Return keys and values of each layer: its own, then those of the source if there is one."""
-    layers = range(0, len(own), 2)
-    return [x for i in layers for x in (*own[i : i + 2], *of_source[i : i + 2])]
+def _interleave(of_text: Sequence[Tensor], of_source: Sequence[Tensor]) -> list[Tensor]:
+    """Return keys and values of each layer: of the text, then of the source if there is one."""
+    layers = range(0, len(of_text), 2)
+    return [x for i in layers for x in (*of_text[i : i + 2], *of_source[i : i + 2])]
 
 
 def _random_texts(vocab_size: int) -> tuple[Tensor, Tensor]:
