@@ -2,21 +2,26 @@
 
 python -m benchmarks.explorer [--shapes base gpt2]
 
-A text has 40 tokens on each side. Beside GPT-2's shape: transformers with `output_attentions` and
-`output_hidden_states`, which returns a part of what a trace has.
+A text has 40 tokens on each side. A page holds all that `pellucid explore --html` writes, but for
+the tree of a search; it is usable when its first figure is drawn. Beside GPT-2's shape:
+transformers with `output_attentions` and `output_hidden_states`, a part of what a trace has.
 """
 
 import argparse
 import os
+import shutil
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
+from playwright.sync_api import sync_playwright
 
 import pellucid
 from benchmarks.report import save_results
@@ -29,6 +34,8 @@ from pellucid.explorer.content import describe_effects, describe_text
 from pellucid.explorer.page import render_page
 from pellucid.explorer.request import TextRequest
 from pellucid.explorer.respond import LiveModel, respond
+from pellucid.explorer.stream import describe_stream
+from pellucid.explorer.why import describe_why
 from pellucid.families import bart, bert, gpt2
 from pellucid.formats.bundle import Bundle
 from pellucid.inference.logits import Inputs
@@ -68,18 +75,58 @@ def measure(name: str, rounds: int) -> dict[str, float]:
     bundle = random_bundle(name)
     rows = random_rows(bundle, LENGTH)
     facts = {"trace p50 ms": median_ms(lambda: trace_rows(bundle, rows, TraceSpec()), rounds)}
-    start = time.perf_counter()
-    effects = describe_effects(bundle, rows, None)
-    facts["effects s"] = round(time.perf_counter() - start, 1)
-    for full in (False, True):
-        content = describe_text(bundle, rows, None, name, full=full)
-        page = render_page({**content, "effects": effects}).encode()
-        facts[f"page{' --full' * full} MB"] = round(len(page) / 1e6, 2)
     if name == "gpt2":
         facts["transformers p50 ms"] = median_ms(transformers_gpt2(bundle, rows), rounds)
+    measured, seconds = measure_all(bundle, rows)
+    facts |= seconds
+    for full in (False, True):
+        content = describe_text(bundle, rows, None, name, full=full)
+        page = render_page({**content, **measured}).encode()
+        facts[f"page{' --full' * full} MB"] = round(len(page) / 1e6, 2)
+        facts[f"page{' --full' * full} usable ms"] = usable_ms(page, rounds)
     facts[f"peak MiB, {LONG} tokens"] = peak(name)
     facts["weights MiB"] = round(sum(p.numel() for p in bundle.model.parameters()) * 4 / MIB)
     return facts
+
+
+def measure_all(bundle: Bundle, rows: Rows) -> tuple[dict[str, Any], dict[str, float]]:
+    """Return what a file holds beside a trace, and the seconds that it took.
+
+    The shares of tokens in one output stand for those in each: all of them take minutes.
+    """
+    parts: dict[str, Callable[[], Any]] = {
+        "effects": lambda: describe_effects(bundle, rows, None),
+        "why": lambda: describe_why(bundle, rows, None, [0]),
+        "stream": lambda: describe_stream(bundle, rows, None),
+    }
+    measured, seconds = {}, {}
+    for part, describe in parts.items():
+        start = time.perf_counter()
+        measured[part] = describe()
+        seconds[f"{part} s"] = round(time.perf_counter() - start, 1)
+    seconds["why s"] = round(seconds["why s"] * LENGTH)
+    measured["why"]["outputs"] *= LENGTH
+    return measured, seconds
+
+
+def usable_ms(page: bytes, rounds: int) -> float:
+    """Return the median time from opening a page in Chromium to its first figure, in ms."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        sys.exit("this benchmark opens pages: install chromium (Debian: apt install chromium)")
+    with TemporaryDirectory() as folder, sync_playwright() as p:
+        path = Path(folder) / "page.html"
+        path.write_bytes(page)
+        flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        with p.chromium.launch(executable_path=chromium, args=flags) as browser:
+            tab = browser.new_page()
+
+            def open_page() -> None:
+                tab.goto("about:blank")
+                tab.goto(path.as_uri())
+                tab.wait_for_selector("main svg, main canvas")
+
+            return median_ms(open_page, rounds)
 
 
 def show_long_text(bundle: Bundle) -> None:

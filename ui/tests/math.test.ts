@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { ACTIVATIONS } from "../src/math/activations";
 import { dotProducts, entropy, softmaxRows, weightedSum } from "../src/math/attention";
 import { cut } from "../src/math/sampling";
 import { half } from "../src/trace/decode";
@@ -35,6 +36,10 @@ describe("the page computes what torch computes", () => {
 
   test.each(vectors.cuts)("temperature $temperature, top-p $topP, top-k $topK", ({ kept, ...settings }) =>
     close(cut(vectors.logits, settings), kept),
+  );
+
+  test.each(Object.entries(vectors.activations))("%s", (name, outputs) =>
+    close(vectors.inputs.map(ACTIVATIONS[name]), outputs),
   );
 
   test("half precision", () => {

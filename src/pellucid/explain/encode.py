@@ -50,20 +50,25 @@ def decode(record: Mapping[str, Any]) -> Trace:
 
 def encode_array(array: np.ndarray, exact: bool = False) -> dict[str, Any]:
     """Return an array as JSON values; see `encode`."""
-    finite = np.where(np.isfinite(array), array, 0).astype(np.float32)
-    with np.errstate(over="ignore"):
-        narrow = finite.astype(np.float16)
-    if exact or not np.isfinite(narrow).all():
-        stored, error = array.astype("<f4"), 0.0
-    else:
-        stored = array.astype("<f2")
-        error = float(np.abs(narrow.astype(np.float32) - finite).max(initial=0.0))
+    half, error = (None, 0.0) if exact else to_half(array)
+    stored = array.astype("<f4") if half is None else half
     return {
         "dtype": stored.dtype.name,
         "shape": list(array.shape),
         "data": deflate(stored),
         "error": error,
     }
+
+
+def to_half(array: np.ndarray) -> tuple[np.ndarray | None, float]:
+    """Return an array in float16 and the largest error; None if a number is beyond its range."""
+    finite = np.where(np.isfinite(array), array, 0).astype(np.float32)
+    with np.errstate(over="ignore"):
+        narrow = finite.astype(np.float16)
+    if not np.isfinite(narrow).all():
+        return None, 0.0
+    error = float(np.abs(narrow.astype(np.float32) - finite).max(initial=0.0))
+    return array.astype("<f2"), error
 
 
 def deflate(array: np.ndarray, level: int = zlib.Z_DEFAULT_COMPRESSION) -> str:

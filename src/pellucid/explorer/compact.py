@@ -1,15 +1,19 @@
 """A trace in few bytes: what a page can compute again is left out, and numbers have fewer bits.
 
-Vectors are whole multiples of a scale for each row. Scores and weights are multiples of one small
-step, so that the softmax of the stored scores differs from the stored weights by less than 0.002.
+In full, numbers have 16 bits. Compact, vectors are whole multiples of a scale for each row. Scores
+and weights are multiples of one small step, so that the softmax of the stored scores differs from
+the stored weights by less than 0.002.
 """
 
+import base64
+import zlib
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from pellucid.explain.encode import deflate, encode, encode_array
+from pellucid.explain.encode import encode, encode_array, to_half
 from pellucid.explain.trace import Trace
 
 LIMIT = 2_000_000
@@ -29,25 +33,32 @@ STEPS = {"scores": 1 / 256, "weights": 1 / 1024}
 """Scores that are wrong by e, here half a step, change a weight by at most e / 2."""
 MOST = 2**15 - 1
 """The largest multiple of a step. One less than its negative stands for -inf."""
-LEFT_OUT = ("expanded", "gates")
+ENTERS_ACTIVATION = ("expanded", "gates")
 """What enters the activation of a feed-forward network."""
-SMALLEST = 9
-"""Level of deflate that gives the fewest bytes."""
-TOP = 200
+STRATEGIES = (zlib.Z_DEFAULT_STRATEGY, zlib.Z_FILTERED, zlib.Z_HUFFMAN_ONLY)
+"""Noise has no strings that come again, so looking for them may cost bytes."""
+TOP, TOP_IN_FULL = 200, 1000
 """Logits that are stored at each position, of a large vocabulary."""
+
+
+def encode_full(trace: Trace) -> dict[str, Any]:
+    """Return a trace as JSON values, as `encode` does, without what the page computes.
+
+    That is what heads mix, and what leaves an activation whose input is stored. An array of dtype
+    planes has float16 numbers: the low bytes of all, then the high ones, which deflates better.
+    """
+    return _encode_arrays(trace, _follows, _encode_exactly)
 
 
 def encode_compact(trace: Trace) -> dict[str, Any]:
     """Return a trace as JSON values, as `encode` does, in fewer bytes; `compact` is True.
 
-    An array of dtype int8 has `scales`, one for each row; one of dtype int16 a `step`. One of dtype
+    An array of dtype int8 has `scales`, one for each row; one of dtype int16, with its
+    bytes in planes too, a `step`. One of dtype
     top has the largest values of each row, their `ids`, and the value `fill` of all others that
     keeps the row's softmax. Others are as `encode` has them.
     """
-    record = encode(replace(trace, arrays={}))
-    stored = {name: array for name, array in trace.arrays.items() if _is_stored(name, trace)}
-    arrays = {name: _encode(name, array) for name, array in stored.items()}
-    return {**record, "arrays": arrays, "compact": True}
+    return {**_encode_arrays(trace, _is_not_compact, _encode), "compact": True}
 
 
 def is_large(trace: Trace) -> bool:
@@ -55,15 +66,54 @@ def is_large(trace: Trace) -> bool:
     return sum(array.size for array in trace.arrays.values()) * 2 * 4 / 3 > LIMIT
 
 
-def _is_stored(name: str, trace: Trace) -> bool:
+def _encode_arrays(
+    trace: Trace,
+    is_left_out: Callable[[str, Trace], bool],
+    encode_one: Callable[[str, np.ndarray], dict[str, Any]],
+) -> dict[str, Any]:
+    stored = {n: array for n, array in trace.arrays.items() if not is_left_out(n, trace)}
+    arrays = {name: encode_one(name, array) for name, array in stored.items()}
+    return {**encode(replace(trace, arrays={})), "arrays": arrays}
+
+
+def _follows(name: str, trace: Trace) -> bool:
     path, _, last = name.rpartition(".")
-    follows = last == "context" and f"{path}.values" in trace.arrays  # weights times values
-    return last not in LEFT_OUT and not follows
+    if last == "hidden":
+        return f"{path}.expanded" in trace.arrays and f"{path}.gates" not in trace.arrays
+    return _is_mixture(name, trace)
+
+
+def _is_not_compact(name: str, trace: Trace) -> bool:
+    return name.rpartition(".")[2] in ENTERS_ACTIVATION or _is_mixture(name, trace)
+
+
+def _is_mixture(name: str, trace: Trace) -> bool:
+    """Return whether an array is weights times values, both of which are in the trace."""
+    path, _, last = name.rpartition(".")
+    return last == "context" and f"{path}.values" in trace.arrays
+
+
+def _encode_exactly(name: str, array: np.ndarray) -> dict[str, Any]:
+    if _has_top(name, array, TOP_IN_FULL):
+        return encode_top(array, TOP_IN_FULL)
+    half, error = to_half(array)
+    if half is None:
+        return encode_array(array)
+    return {
+        "dtype": "planes",
+        "shape": list(array.shape),
+        "data": _deflate(_split_bytes(half)),
+        "error": error,
+    }
+
+
+def _has_top(name: str, array: np.ndarray, top: int) -> bool:
+    return name.endswith(".logits") and array.ndim == 2 and array.shape[1] > 2 * top
 
 
 def _encode(name: str, array: np.ndarray) -> dict[str, Any]:
     last = name.rpartition(".")[2]
-    if last == "logits" and array.ndim == 2 and array.shape[1] > 2 * TOP:
+    if _has_top(name, array, TOP):
         return encode_top(array)
     finite = np.where(np.isneginf(array), 0, array)
     if last in LEVELS and array.ndim > 1 and np.isfinite(array).all():
@@ -82,7 +132,7 @@ def _round(array: np.ndarray, step: float) -> dict[str, Any]:
     return {
         "dtype": "int16",
         "shape": list(array.shape),
-        "data": deflate(stored, SMALLEST),
+        "data": _deflate(_split_bytes(stored)),
         "step": step,
         "error": float(error),
     }
@@ -98,18 +148,18 @@ def _quantize(array: np.ndarray, levels: int) -> dict[str, Any]:
     return {
         "dtype": "int8",
         "shape": list(array.shape),
-        "data": deflate(multiples, SMALLEST),
-        "scales": deflate(scales.astype("<f4"), SMALLEST),
+        "data": _deflate(multiples),
+        "scales": _deflate(scales.astype("<f4")),
         "error": float(error),
     }
 
 
-def encode_top(logits: np.ndarray) -> dict[str, Any]:
+def encode_top(logits: np.ndarray, top: int = TOP) -> dict[str, Any]:
     """Return the largest of logits (T, V); the others of a row share what probability is left."""
-    ids = np.empty((len(logits), TOP), "<i4")
+    ids = np.empty((len(logits), top), "<i4")
     values, fill = np.empty(ids.shape, "<f4"), np.empty(len(logits), "<f4")
     for i, row in enumerate(logits.astype(np.float32, copy=False)):  # one by one: there may be many
-        ids[i] = np.argsort(-row, kind="stable")[:TOP]
+        ids[i] = np.argsort(-row, kind="stable")[:top]
         values[i] = row[ids[i]]
         others = np.delete(row, ids[i]).astype(np.float64)
         most = others.max()
@@ -117,8 +167,20 @@ def encode_top(logits: np.ndarray) -> dict[str, Any]:
     return {
         "dtype": "top",
         "shape": list(logits.shape),
-        "data": deflate(values, SMALLEST),
-        "ids": deflate(ids, SMALLEST),
-        "fill": deflate(fill, SMALLEST),
+        "data": _deflate(values),
+        "ids": _deflate(ids),
+        "fill": _deflate(fill),
         "error": 0.0,
     }
+
+
+def _split_bytes(array: np.ndarray) -> np.ndarray:
+    """Return the low bytes of an array of 16-bit numbers, then the high ones: (2, N)."""
+    return np.ascontiguousarray(array).reshape(-1).view("u1").reshape(-1, 2).T
+
+
+def _deflate(array: np.ndarray) -> str:
+    """Return the bytes of an array, deflated in the best of some ways, in base64."""
+    data = np.ascontiguousarray(array).tobytes()
+    ways = (zlib.compressobj(9, strategy=strategy) for strategy in STRATEGIES)
+    return base64.b64encode(min((z.compress(data) + z.flush() for z in ways), key=len)).decode()

@@ -8,11 +8,10 @@ import torch
 
 from pellucid import __version__
 from pellucid.explain.ablation import Effect, measure_effects
-from pellucid.explain.encode import encode
 from pellucid.explain.lens import logit_lens
 from pellucid.explain.rows import Rows
 from pellucid.explain.trace import Trace, TraceSpec, trace_rows
-from pellucid.explorer.compact import encode_compact, is_large
+from pellucid.explorer.compact import encode_compact, encode_full, is_large
 from pellucid.explorer.parts_off import list_parts
 from pellucid.formats.bundle import Bundle
 
@@ -29,7 +28,7 @@ def describe_text(
 ) -> dict[str, Any]:
     """Return the trace of a text and its prediction after each layer.
 
-    full: store all arrays in float16, however large they are.
+    full: store numbers in float16, however many there are; see `encode_full`.
     Raises: UsageError if the model has no such head.
     """
     trace = trace_rows(bundle, rows, TraceSpec(head=head))
@@ -46,7 +45,7 @@ def describe_trace(
 
     A large trace is compact unless `full`; see `explorer.compact`.
     """
-    encoded = encode_compact(trace) if is_large(trace) and not full else encode(trace)
+    encoded = (encode_compact if is_large(trace) and not full else encode_full)(trace)
     return {"name": name, "trace": encoded, "conditions": describe_conditions(bundle)}
 
 

@@ -12,7 +12,9 @@ async function numbersOf(array: EncodedArray): Promise<Float32Array> {
   const width = array.shape[array.shape.length - 1] ?? 1;
   switch (array.dtype) {
     case "float16":
-      return fromFloat16(bytes);
+      return Float32Array.from(new Uint16Array(bytes.buffer), (bits) => HALVES[bits]);
+    case "planes":
+      return fromPlanes(bytes, (bits) => HALVES[bits]);
     case "float32":
       return new Float32Array(bytes.buffer);
     case "int8": {
@@ -20,7 +22,7 @@ async function numbersOf(array: EncodedArray): Promise<Float32Array> {
       return Float32Array.from(new Int8Array(bytes.buffer), (value, i) => value * scales[Math.floor(i / width)]);
     }
     case "int16":
-      return Float32Array.from(new Int16Array(bytes.buffer), (value) => (value === -(2 ** 15) ? -Infinity : value * array.step!));
+      return fromPlanes(bytes, (bits) => (bits === 0x8000 ? -Infinity : ((bits << 16) >> 16) * array.step!));
     case "top": {
       const [ids, fill] = await Promise.all([unpack(array.ids!), unpack(array.fill!)]);
       return spread(new Float32Array(bytes.buffer), new Int32Array(ids.buffer), new Float32Array(fill.buffer), width);
@@ -56,14 +58,15 @@ async function inflate(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<Array
 /** The value of each of the 65,536 numbers in half precision. */
 const HALVES = Float32Array.from({ length: 2 ** 16 }, (_, bits) => half(bits));
 
-function fromFloat16(bytes: Uint8Array<ArrayBuffer>): Float32Array {
-  const numbers = new Float32Array(bytes.length / 2);
-  for (let i = 0; i < numbers.length; i++) numbers[i] = HALVES[bytes[2 * i] | (bytes[2 * i + 1] << 8)];
+/** The low bytes of all numbers come before the high ones. */
+function fromPlanes(bytes: Uint8Array, numberOf: (bits: number) => number): Float32Array {
+  const count = bytes.length / 2;
+  const numbers = new Float32Array(count);
+  for (let i = 0; i < count; i++) numbers[i] = numberOf(bytes[i] | (bytes[count + i] << 8));
   return numbers;
 }
 
 /** Half precision: 1 bit of sign, 5 of exponent, 10 of fraction. */
-
 export function half(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1;
   const exponent = (bits >> 10) & 31;

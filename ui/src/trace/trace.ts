@@ -1,6 +1,7 @@
 import { SvelteMap } from "svelte/reactivity";
 import type { Comparison } from "./comparison";
 import { decodeArray } from "./decode";
+import { ACTIVATIONS } from "../math/activations";
 import { weightedSum } from "../math/attention";
 import { Tensor } from "./matrix";
 import type { Loader } from "../live/loader.svelte";
@@ -46,7 +47,7 @@ export class Trace {
   /** Of a long text: fetches arrays, of which `sizes` has the root mean square of each token. */
   loader: Loader | null = null;
   sizes: Readonly<Record<string, readonly number[]>> = {};
-  private readonly contexts: Record<string, Tensor> = {};
+  private readonly computed: Record<string, Tensor> = {};
 
   constructor(
     readonly name: string,
@@ -63,15 +64,24 @@ export class Trace {
   ) {}
 
   array(name: string): Tensor | undefined {
-    return this.arrays.get(name) ?? this.contextOf(name);
+    return this.arrays.get(name) ?? this.contextOf(name) ?? this.hiddenOf(name);
   }
 
-  /** The outputs of heads that a compact page leaves out: weights times values. */
+  /** The outputs of heads that the page's data leaves out: weights times values. */
   private contextOf(name: string): Tensor | undefined {
     const path = name.replace(/\.context$/, "");
     const [weights, values] = [this.arrays.get(`${path}.weights`), this.arrays.get(`${path}.values`)];
     if (path === name || !weights || !values) return undefined;
-    return (this.contexts[path] ??= mixValues(weights, values));
+    return (this.computed[name] ??= mixValues(weights, values));
+  }
+
+  /** What leaves an activation, where the page's data has only what enters it. */
+  private hiddenOf(name: string): Tensor | undefined {
+    const path = name.replace(/\.hidden$/, "");
+    const expanded = this.arrays.get(`${path}.expanded`);
+    const activate = ACTIVATIONS[this.model.settings.activation ?? ""];
+    if (path === name || !expanded || !activate) return undefined;
+    return (this.computed[name] ??= new Tensor(expanded.shape, expanded.data.map(activate), expanded.error));
   }
 
   /** What changes without each head and sublayer; a live page measures it later. */

@@ -279,8 +279,11 @@ export interface Candidate {
 }
 
 export interface EncodedArray {
-  /** int8: multiples of the scale of each row. int16: of a step. top: the largest values of each row. */
-  dtype: "float16" | "float32" | "int8" | "int16" | "top";
+  /**
+   * planes: float16, the low bytes of all numbers before the high ones. int8: multiples of the scale of each row.
+   * int16: of a step, in planes too. top: the largest values of each row.
+   */
+  dtype: "float16" | "planes" | "float32" | "int8" | "int16" | "top";
   shape: number[];
   /** base64 of zlib-deflated little-endian values, row by row. */
   data: string;

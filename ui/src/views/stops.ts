@@ -121,6 +121,6 @@ export function embeddingsOf(trace: Trace): string[] {
 
 /** Paths such as `encoder.layers.0.feed_forward`. */
 export function feedForwardsOf(trace: Trace): string[] {
-  const end = ".feed_forward.hidden";
-  return [...trace.arrays.keys()].filter((name) => name.endsWith(end)).map((name) => name.slice(0, -".hidden".length));
+  const paths = [...trace.arrays.keys()].map((name) => /^(.*\.feed_forward)\.(expanded|hidden)$/.exec(name)?.[1]);
+  return [...new Set(paths.filter((path) => path !== undefined))];
 }
