@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
+from tests.serve.load import open_client, open_loop
 
 from benchmarks.report import save_results
 
@@ -160,29 +161,21 @@ class Load(NamedTuple):
 
 async def open_load(target: Target, texts: Sequence[str], rate: float, seconds: float) -> Load:
     """Send requests at a rate, whether or not earlier ones are answered."""
-    times: list[float] = []
-    statuses: list[int] = []
-    limits = httpx.Limits(max_connections=400)
+    begin = time.perf_counter()
+    async with open_client(target.url) as client:
 
-    async def ask(client: httpx.AsyncClient, text: str) -> None:
-        begin = time.perf_counter()
-        try:
-            response = await client.post(**target.request(text))
-            statuses.append(response.status_code)
-        except httpx.TransportError:
-            statuses.append(0)
-            return
-        if response.status_code == httpx.codes.OK:
-            times.append(time.perf_counter() - begin)
+        async def ask(number: int) -> tuple[int, float]:
+            begin = time.perf_counter()
+            try:
+                response = await client.post(**target.request(texts[number % len(texts)]))
+            except httpx.TransportError:
+                return 0, 0.0
+            return response.status_code, time.perf_counter() - begin
 
-    async with httpx.AsyncClient(timeout=60, trust_env=False, limits=limits) as client:
-        begin, tasks = time.perf_counter(), []
-        for i in range(int(rate * seconds)):
-            await asyncio.sleep(max(0.0, begin + i / rate - time.perf_counter()))
-            tasks.append(asyncio.create_task(ask(client, texts[i % len(texts)])))
-        await asyncio.gather(*tasks)
-        passed = time.perf_counter() - begin
-    times.sort()
+        answers = await open_loop(ask, rate, seconds)
+    passed = time.perf_counter() - begin
+    statuses = [status for status, _ in answers]
+    times = sorted(each for status, each in answers if status == httpx.codes.OK)
     return Load(
         len(times) / passed,
         statuses.count(429),

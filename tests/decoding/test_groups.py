@@ -7,7 +7,7 @@ import pytest
 from decoding.toys import END, SPECIAL_IDS, Found, log_probs, norm, plain_search, random_model
 from pellucid.config.decoding import DecodingConfig
 from pellucid.decoding.generate import Request, generate
-from pellucid.decoding.search_state import Limits
+from pellucid.decoding.search_state import TextLimits
 
 SOURCES = [(5, 3, 9), (1,), (2, 2, 4, 4)]
 
@@ -69,7 +69,7 @@ def test_the_first_group_is_a_plain_search():
     for source, actual in zip(
         SOURCES, generate(model, Request(SOURCES), SPECIAL_IDS, config), strict=True
     ):
-        ((ids, _, _),) = plain_search(model, source, greedy, Limits([6]))
+        ((ids, _, _),) = plain_search(model, source, greedy, TextLimits([6]))
         assert ids in [h.ids for h in actual]
         one, other = (h.ids for h in actual)
         # So costly a repetition never happens while both go on.

@@ -21,7 +21,7 @@ from decoding.toys import (
     random_model,
 )
 from pellucid.config.decoding import DecodingConfig
-from pellucid.decoding.search import Limits, SpecialIds, search
+from pellucid.decoding.search import SpecialIds, TextLimits, search
 from pellucid.errors import UsageError
 
 SOURCE = (5, 3, 9)
@@ -66,7 +66,7 @@ def test_a_beam_as_wide_as_all_texts(
         min_length=min(min_length, max_length - 1),
     )
     model = random_model(vocab_size, seed)
-    (actual,) = run(model, config, Limits([max_length]))
+    (actual,) = run(model, config, TextLimits([max_length]))
     expected = brute_force(model, SOURCE, config, max_length)[: config.n_best]
     check(actual, expected)
 
@@ -76,7 +76,7 @@ def test_five_tokens_six_steps(stop):  # the largest case of D8
     model = random_model(5, seed=6)
     config = DecodingConfig(beam=5**6, n_best=50, stop=stop)
     special_ids = replace(SPECIAL_IDS, banned=(3,))
-    (actual,) = run(model, config, Limits([6]), special_ids)
+    (actual,) = run(model, config, TextLimits([6]), special_ids)
     check(actual, brute_force(model, SOURCE, config, 6, banned=(3,))[:50])
 
 
@@ -108,7 +108,7 @@ def test_narrow_beams(
     banned = (START,) if vocab_size > 3 else ()
     first = vocab_size - 1 if first else None
     special_ids = SpecialIds(START, END, banned, forced_first=first, forced_last=last)
-    limits = Limits([max_length], [[min(2 * i, vocab_size - 1) for i in prefix]])
+    limits = TextLimits([max_length], [[min(2 * i, vocab_size - 1) for i in prefix]])
     model = random_model(vocab_size, seed)
     (actual,) = run(model, config, limits, special_ids)
     check(actual, plain_search(model, SOURCE, config, limits, special_ids))
@@ -122,8 +122,8 @@ def test_when_a_source_is_done(stop, length_norm):
     for seed in range(60):
         model = random_model(5, seed)
         config = DecodingConfig(beam=3, n_best=2, stop=stop, length_norm=length_norm, alpha=1.0)
-        (actual,) = run(model, config, Limits([12]))
-        check(actual, plain_search(model, SOURCE, config, Limits([12])))
+        (actual,) = run(model, config, TextLimits([12]))
+        check(actual, plain_search(model, SOURCE, config, TextLimits([12])))
 
 
 @pytest.mark.parametrize("beam", [1, 3, 4])
@@ -134,8 +134,8 @@ def test_ties_go_to_the_lower_beam_and_token(beam, vocab_size):
     model = RunningHash(torch.zeros(MODULUS, vocab_size))
     for alpha in (0.0, 1.0):
         config = DecodingConfig(beam=beam, n_best=beam, alpha=alpha)
-        (actual,) = run(model, config, Limits([4]))
-        check(actual, plain_search(model, SOURCE, config, Limits([4])))
+        (actual,) = run(model, config, TextLimits([4]))
+        check(actual, plain_search(model, SOURCE, config, TextLimits([4])))
 
 
 @given(
@@ -150,9 +150,9 @@ def test_a_batch_is_its_singles(seed, beam, stop, lengths):
     config = DecodingConfig(beam=beam, n_best=beam, stop=stop)
     sources = [tuple(range(i, i + n)) for i, n in enumerate(lengths)]
     prefixes = [(2, 3, 4)[: n % 4] for n in lengths]
-    together = run(model, config, Limits([n + 3 for n in lengths], prefixes), sources=sources)
+    together = run(model, config, TextLimits([n + 3 for n in lengths], prefixes), sources=sources)
     for source, n, prefix, actual in zip(sources, lengths, prefixes, together, strict=True):
-        assert [actual] == run(model, config, Limits([n + 3], [prefix]), sources=[source])
+        assert [actual] == run(model, config, TextLimits([n + 3], [prefix]), sources=[source])
 
 
 @given(seed=st.integers(0, 10_000), beam=st.sampled_from([1, 2, 5]))
@@ -160,7 +160,7 @@ def test_memory_equals_recomputing(seed, beam):
     # Authority: the same predictions from each text's first token (D3).
     model = random_model(7, seed)
     config = DecodingConfig(beam=beam, n_best=beam)
-    sources, limits = [(1, 2), (3, 4, 5), (6,)], Limits([9, 4, 12])
+    sources, limits = [(1, 2), (3, 4, 5), (6,)], TextLimits([9, 4, 12])
     cached = run(model, config, limits, sources=sources)
     assert cached == run(from_scratch(model), config, limits, sources=sources)
 
@@ -169,17 +169,17 @@ def test_finished_sources_leave_the_batch():
     # Authority: arithmetic. One row a source at first, then `beam`, and none once it is done.
     model = random_model(5, seed=1)
     model.logits[:, END] = -100.0
-    run(model, DecodingConfig(beam=3), Limits([2, 5, 3]), sources=[(1,), (2,), (3,)])
+    run(model, DecodingConfig(beam=3), TextLimits([2, 5, 3]), sources=[(1,), (2,), (3,)])
     assert model.rows_seen == [3, 9, 6, 3, 3]
     model.rows_seen.clear()
-    run(model, DecodingConfig(beam=1), Limits([1, 2, 4]), sources=[(1,), (2,), (3,)])
+    run(model, DecodingConfig(beam=1), TextLimits([1, 2, 4]), sources=[(1,), (2,), (3,)])
     assert model.rows_seen == [3, 2, 1, 1]
 
 
 def test_exact_stops_as_soon_as_nothing_can_win():
     model = random_model(5, seed=2)
     model.logits[:, END] = 8.0  # the empty text has almost all probability
-    (actual,) = run(model, DecodingConfig(beam=2, stop="exact", alpha=0.0), Limits([50]))
+    (actual,) = run(model, DecodingConfig(beam=2, stop="exact", alpha=0.0), TextLimits([50]))
     assert actual[0].ids == ()
     assert actual[0].finished
     assert len(model.rows_seen) == 1
@@ -190,7 +190,7 @@ def test_log_probs_are_the_models():
     model = random_model(6, seed=3)
     config = DecodingConfig(beam=4, n_best=4)
     for stop_at in (3, 30):
-        (actual,) = run(model, config, Limits([stop_at]), replace(SPECIAL_IDS, banned=(2, 4)))
+        (actual,) = run(model, config, TextLimits([stop_at]), replace(SPECIAL_IDS, banned=(2, 4)))
         for h in actual:
             text = (*h.ids, END) if h.finished else h.ids
             expected = [log_probs(model, SOURCE, text[:i])[y] for i, y in enumerate(text)]
@@ -207,7 +207,7 @@ def test_forced_tokens_come_first_and_cost_nothing():
     special_ids = replace(SPECIAL_IDS, banned=(5,), forced_first=5)  # forced wins over banned
     prefixes = [(), (6,), (7, 7, 7)]
     sources = [(1,), (2,), (3,)]
-    actual = run(model, DecodingConfig(beam=2), Limits([9] * 3, prefixes), special_ids, sources)
+    actual = run(model, DecodingConfig(beam=2), TextLimits([9] * 3, prefixes), special_ids, sources)
     for prefix, (best,) in zip(prefixes, actual, strict=True):
         forced = (5, *prefix)
         assert best.ids[: len(forced)] == forced
@@ -217,7 +217,7 @@ def test_forced_tokens_come_first_and_cost_nothing():
 
 def test_a_prefix_longer_than_the_text_may_be():
     model = random_model(8, seed=4)
-    ((best,),) = run(model, DecodingConfig(beam=2), Limits([2], [(4, 5, 6)]))
+    ((best,),) = run(model, DecodingConfig(beam=2), TextLimits([2], [(4, 5, 6)]))
     assert best.ids == (4, 5)
     assert not best.finished
 
@@ -227,7 +227,7 @@ def test_min_length_counts_tokens_before_the_end():
     model.logits[:, END] = 20.0
     for n in (0, 1, 4):
         config = DecodingConfig(beam=3, n_best=3, min_length=n)
-        (actual,) = run(model, config, Limits([9]))
+        (actual,) = run(model, config, TextLimits([9]))
         assert min(len(h.ids) for h in actual) == n
         assert len(actual[0].ids) == n
 
@@ -235,7 +235,7 @@ def test_min_length_counts_tokens_before_the_end():
 def test_no_text_is_possible():
     model = random_model(3, seed=0)
     with pytest.raises(UsageError, match="every token is banned"):
-        run(model, DecodingConfig(), Limits([3]), replace(SPECIAL_IDS, banned=(0, 1, 2)))
+        run(model, DecodingConfig(), TextLimits([3]), replace(SPECIAL_IDS, banned=(0, 1, 2)))
     model.logits.fill_(float("nan"))
     with pytest.raises(UsageError, match="NaN"):
-        run(model, DecodingConfig(), Limits([3]))
+        run(model, DecodingConfig(), TextLimits([3]))

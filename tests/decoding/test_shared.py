@@ -12,7 +12,7 @@ from decoding.toys import END, SPECIAL_IDS, random_model, random_transformer
 from nn.recurrent import random_translator
 from pellucid.config.decoding import DecodingConfig
 from pellucid.decoding.generate import Request, generate, stream
-from pellucid.decoding.session import Size
+from pellucid.decoding.session import CacheSize
 from pellucid.decoding.shared import SharedDecoder
 from pellucid.errors import UsageError
 
@@ -153,7 +153,7 @@ def test_a_fault_of_the_model_ends_the_calls_that_it_reads_but_no_others():
             decoder.session().generate(Request(SOURCES), SPECIAL_IDS, CONFIGS["beam"])
         texts = decoder.session().generate(Request(SOURCES), SPECIAL_IDS, CONFIGS["beam"])
     assert len(texts) == len(SOURCES)
-    assert decoder.size == Size(0, 0)
+    assert decoder.size == CacheSize(0, 0)
 
 
 def test_the_positions_of_open_texts_are_limited_with_their_padding():

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from pellucid.config.decoding import DecodingConfig
 from pellucid.config.model import ModelConfig
-from pellucid.decoding.search import Limits, SpecialIds
+from pellucid.decoding.search import SpecialIds, TextLimits
 from pellucid.errors import UsageError
 from pellucid.nn.cache import Cache, Step
 from pellucid.nn.model import Transformer, build
@@ -178,7 +178,7 @@ def plain_search(
     model: RunningHash,
     source: Sequence[int],
     config: DecodingConfig,
-    limits: Limits,
+    limits: TextLimits,
     special_ids: SpecialIds = SPECIAL_IDS,
 ) -> Found:
     """Beam search of one source as a textbook would write it: lists, one text at a time."""

@@ -7,12 +7,14 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Coroutine
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import httpx
 
+T = TypeVar("T")
 WORDS = (
     "The dog sleeps.",
     "A cat sees the red house.",
@@ -99,16 +101,14 @@ async def peak_rate(client: httpx.AsyncClient, seconds: float, n_clients: int = 
     return count / seconds
 
 
-async def open_loop(client: httpx.AsyncClient, rate: float, seconds: float) -> list[Answer]:
-    """Ask at a constant rate, however slow the answers are."""
+async def open_loop(
+    ask: Callable[[int], Coroutine[Any, Any, T]], rate: float, seconds: float
+) -> list[T]:
+    """Ask at a constant rate, however slow the answers are. ask: is given the request's number."""
     tasks, begin = [], time.monotonic()
     for number in range(int(rate * seconds)):
-        wait = begin + number / rate - time.monotonic()
-        if wait > 0:
-            await asyncio.sleep(wait)
-        elif number % 50 == 0:
-            await asyncio.sleep(0)
-        tasks.append(asyncio.ensure_future(translate(client, sentence(number))))
+        await asyncio.sleep(max(0.0, begin + number / rate - time.monotonic()))
+        tasks.append(asyncio.ensure_future(ask(number)))
     return await asyncio.gather(*tasks)
 
 

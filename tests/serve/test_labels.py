@@ -86,3 +86,14 @@ def test_trace(server, loaded):
 )
 def test_what_cannot_be_done_is_refused(server, path, body, message):
     assert message in server.refusal(f"/v1/{path}", 400, **body)
+
+
+def test_work_that_cannot_be_done_is_counted_apart(server):
+    """A text without a gap is the client's mistake, and no fault of the model."""
+    outcomes = server.models["bert"].engine.outcomes
+    before = dict(outcomes)
+    server.refusal("/v1/fill", 400, model="bert", text="no gap")
+    assert outcomes["invalid"] == before.get("invalid", 0) + 1
+    assert outcomes["failed"] == before.get("failed", 0)
+    metrics = server.client.get("/metrics").text
+    assert 'pellucid_work_total{model="bert",outcome="invalid"}' in metrics

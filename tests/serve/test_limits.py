@@ -151,3 +151,12 @@ def test_too_many_connections_are_closed(loaded):
             connection.close()
         time.sleep(0.2)
         assert server.client.get("/health").status_code == 200
+
+
+def test_settings_of_the_model_are_limited_too(loaded):
+    assert loaded["en-de"].decoding().beam > 2
+    with run_server({"en-de": loaded["en-de"]}, Limits(beams=2)) as server:
+        assert "--beams" in server.refusal("/v1/translate", 400, text="A cat.")
+        body = {"q": "A cat.", "source": "en", "target": "de"}
+        assert server.post("/translate", **body).status_code == 400
+        assert server.ask("/v1/translate", text="A cat.", beam=2)["translations"]

@@ -158,12 +158,17 @@ def test_overload_long():
     assert report["recovery"] <= 2
 
 
+def asking(client):
+    """A function that sends the text of a number."""
+    return lambda number: translate(client, sentence(number))
+
+
 async def overload(served, seconds):
     async with open_client(served.address) as client:
         await peak_rate(client, 2)
         peak = await peak_rate(client, min(10.0, seconds / 3))
         before = served.memory()
-        answers = await open_loop(client, 10 * peak, seconds)
+        answers = await open_loop(asking(client), 10 * peak, seconds)
         growth = served.memory() - before
         begin = time.monotonic()
         while (await translate(client, "A cat.")).status != 200:
@@ -204,9 +209,9 @@ async def soak(served, seconds):
     async with open_client(served.address) as client:
         await peak_rate(client, 2)
         peak = await peak_rate(client, min(10.0, seconds / 3))
-        first = await open_loop(client, 0.7 * peak, seconds / 2)
+        first = await open_loop(asking(client), 0.7 * peak, seconds / 2)
         memory, handles = served.memory(), served.handles()
-        second = await open_loop(client, 0.7 * peak, seconds / 2)
+        second = await open_loop(asking(client), 0.7 * peak, seconds / 2)
         growth = served.memory() - memory
         handles = served.handles() - handles
     report = {

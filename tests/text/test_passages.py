@@ -7,8 +7,8 @@ import pytest
 from transformers import AlbertTokenizer, BertTokenizer, RobertaTokenizer
 
 from pellucid.text.passages import (
-    Limits,
     Pieces,
+    WindowLimits,
     context_offset,
     encode_context,
     find_pieces,
@@ -56,7 +56,7 @@ def test_windows_are_those_of_transformers(tokenizers):
     for window, stride in ((60, 9), (64, 20), (1000, 128)):
         context = encode_context(actual, CONTEXT)
         question = actual.encode(QUESTION).ids
-        passage = split_passage(actual, question, context, Limits(window, stride, 30))
+        passage = split_passage(actual, question, context, WindowLimits(window, stride, 30))
         wrapped = [passage.wrap(actual.template, each).ids for each in passage.windows]
         room = window - (len(wrapped[0]) - len(passage.windows[0]))
         encoding = reference(
@@ -92,12 +92,12 @@ def test_long_questions_are_cut(tokenizers):  # authority: counts by hand
     actual, _ = tokenizers
     n_special = len(actual.template.wrap([], []).ids)
     context = Pieces(list(range(30)), [(i, i + 1) for i in range(30)])
-    passage = split_passage(actual, [7] * 50, context, Limits(20 + n_special, 100, 8))
+    passage = split_passage(actual, [7] * 50, context, WindowLimits(20 + n_special, 100, 8))
     assert passage.question == [7] * 8
     assert passage.windows == [range(0, 12), range(6, 18), range(12, 24), range(18, 30)]
-    passage = split_passage(actual, [7] * 50, context, Limits(20 + n_special, 100, 40))
+    passage = split_passage(actual, [7] * 50, context, WindowLimits(20 + n_special, 100, 40))
     assert len(passage.question) == len(passage.windows[0]) == 10
-    nothing = split_passage(actual, [7], Pieces([], []), Limits(20, 8, 8))
+    nothing = split_passage(actual, [7], Pieces([], []), WindowLimits(20, 8, 8))
     assert nothing.windows == [range(0)]
 
 

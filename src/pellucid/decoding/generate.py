@@ -9,7 +9,7 @@ import torch
 from pellucid.config.decoding import DecodingConfig
 from pellucid.decoding.ensemble import Ensemble
 from pellucid.decoding.search import device_of, search, search_steps
-from pellucid.decoding.search_state import Hypothesis, Limits, SearchState, SpecialIds
+from pellucid.decoding.search_state import Hypothesis, SearchState, SpecialIds, TextLimits
 from pellucid.errors import UsageError
 from pellucid.nn.base import Model
 from pellucid.nn.cache import Cache, Decoder
@@ -167,14 +167,14 @@ def start_cache(
     special_ids: SpecialIds,
     config: DecodingConfig,
     chosen: Sequence[int],
-) -> tuple[Cache, Limits]:
+) -> tuple[Cache, TextLimits]:
     """Return a cache filled with these sources, and the limits of their texts."""
     limits = build_limits(request, special_ids, config, chosen)
     return fill_cache(model, rows_to_read(request, limits, chosen), request), limits
 
 
 def rows_to_read(
-    request: Request, limits: Limits, chosen: Sequence[int]
+    request: Request, limits: TextLimits, chosen: Sequence[int]
 ) -> Sequence[Sequence[int]]:
     """Return what a model reads before it generates: these sources, or their prompts."""
     return limits.prompts if request.continued else [request.sources[i] for i in chosen]
@@ -189,10 +189,10 @@ def fill_cache(model: Decoder, rows: Sequence[Sequence[int]], request: Request) 
 
 def build_limits(
     request: Request, special_ids: SpecialIds, config: DecodingConfig, chosen: Sequence[int]
-) -> Limits:
+) -> TextLimits:
     """Return the limits of the texts of these sources."""
     batch = [request.sources[i] for i in chosen]
-    return Limits(
+    return TextLimits(
         max_lengths=[max_tokens(request, config, i) for i in chosen],
         prefixes=[request.prefixes[i] for i in chosen] if request.prefixes else (),
         prompts=[s or (special_ids.start,) for s in batch] if request.continued else (),

@@ -9,16 +9,20 @@ import torch
 from torch import Tensor, nn
 
 from pellucid.config.decoding import DecodingConfig
-from pellucid.decoding.search_state import Hypothesis, Limits, SearchState, SpecialIds
+from pellucid.decoding.search_state import Hypothesis, SearchState, SpecialIds, TextLimits
 from pellucid.decoding.token_selection import build_selector
 from pellucid.decoding.top_k import Candidates
 from pellucid.nn.cache import Cache, Decoder
 
-__all__ = ["Hypothesis", "Limits", "SpecialIds", "device_of", "search", "search_steps"]
+__all__ = ["Hypothesis", "SpecialIds", "TextLimits", "device_of", "search", "search_steps"]
 
 
 def search(
-    model: Decoder, cache: Cache, special_ids: SpecialIds, config: DecodingConfig, limits: Limits
+    model: Decoder,
+    cache: Cache,
+    special_ids: SpecialIds,
+    config: DecodingConfig,
+    limits: TextLimits,
 ) -> list[list[Hypothesis]]:
     """Return the n best texts of each source in the cache, best first.
 
@@ -31,7 +35,11 @@ def search(
 
 @torch.inference_mode()
 def search_steps(
-    model: Decoder, cache: Cache, special_ids: SpecialIds, config: DecodingConfig, limits: Limits
+    model: Decoder,
+    cache: Cache,
+    special_ids: SpecialIds,
+    config: DecodingConfig,
+    limits: TextLimits,
 ) -> Iterator[SearchState]:
     """Search as `search` does, but yield the state after each step."""
     device = device_of(model)
@@ -48,7 +56,11 @@ class Search:
     """The search for the texts of a batch of sources, given the logits of a model step by step."""
 
     def __init__(
-        self, special_ids: SpecialIds, config: DecodingConfig, limits: Limits, device: torch.device
+        self,
+        special_ids: SpecialIds,
+        config: DecodingConfig,
+        limits: TextLimits,
+        device: torch.device,
     ) -> None:
         """device: that of the logits."""
         n_sources = len(limits.max_lengths)
@@ -134,7 +146,7 @@ def device_of(model: object) -> torch.device:
     return next((p.device for p in parameters), torch.device("cpu"))
 
 
-def forced_ids(special_ids: SpecialIds, limits: Limits) -> list[tuple[int, ...]]:
+def forced_ids(special_ids: SpecialIds, limits: TextLimits) -> list[tuple[int, ...]]:
     """Return the ids that each text must begin with."""
     first = () if special_ids.forced_first is None else (special_ids.forced_first,)
     prefixes = limits.prefixes or [()] * len(limits.max_lengths)

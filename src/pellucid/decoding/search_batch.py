@@ -8,7 +8,7 @@ import torch
 from pellucid.decoding.generate import last_piece
 from pellucid.decoding.search import Search, choose_all, update_cache
 from pellucid.decoding.search_state import Hypothesis
-from pellucid.decoding.session import Call, Size, join_sizes
+from pellucid.decoding.session import CacheSize, Call, join_sizes
 from pellucid.decoding.top_k import Candidates
 from pellucid.errors import PellucidError
 from pellucid.nn.cache import Cache, Decoder, KeyValueCache
@@ -31,7 +31,7 @@ class Part:
         return len(self.search.state.active)
 
     @property
-    def size(self) -> Size:
+    def size(self) -> CacheSize:
         """The size of a cache for its open texts."""
         sources = self.search.state.active.tolist()
         return join_sizes(self.call.size(self.chosen[source], copies=1) for source in sources)

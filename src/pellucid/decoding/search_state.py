@@ -56,7 +56,7 @@ class SpecialIds:
 
 
 @dataclass(frozen=True)
-class Limits:
+class TextLimits:
     """Length limits and forced ids of the text of each source."""
 
     max_lengths: Sequence[int]
@@ -92,7 +92,7 @@ class _EndedText(NamedTuple):
 class SearchState:
     """The open and ended texts of a batch of sources."""
 
-    def __init__(self, config: DecodingConfig, end: int, limits: Limits) -> None:
+    def __init__(self, config: DecodingConfig, end: int, limits: TextLimits) -> None:
         self.config, self.end, self.is_stopped = config, end, limits.is_stopped
         self.max_lengths = np.asarray(limits.max_lengths)
         self.active = np.arange(len(self.max_lengths))  # indices of the unfinished sources

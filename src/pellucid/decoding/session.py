@@ -21,7 +21,7 @@ from pellucid.errors import UsageError
 from pellucid.nn.cache import Decoder
 
 
-class Size(NamedTuple):
+class CacheSize(NamedTuple):
     """The size of a cache."""
 
     rows: int
@@ -34,14 +34,14 @@ class Size(NamedTuple):
         """Positions of all rows, padding included."""
         return self.rows * self.length
 
-    def joined_with(self, other: "Size") -> "Size":
+    def joined_with(self, other: "CacheSize") -> "CacheSize":
         """Return the size of one cache for the texts of both."""
-        return Size(self.rows + other.rows, max(self.length, other.length))
+        return CacheSize(self.rows + other.rows, max(self.length, other.length))
 
 
-def join_sizes(sizes: Iterable[Size]) -> Size:
+def join_sizes(sizes: Iterable[CacheSize]) -> CacheSize:
     """Return the size of one cache for all texts."""
-    return reduce(Size.joined_with, sizes, Size(0, 0))
+    return reduce(CacheSize.joined_with, sizes, CacheSize(0, 0))
 
 
 class Session:
@@ -118,10 +118,10 @@ class Call:
     def __post_init__(self) -> None:
         self.waiting = deque(range(len(self.request.sources)))
 
-    def size(self, source: int, copies: int) -> Size:
+    def size(self, source: int, copies: int) -> CacheSize:
         """Return what so many copies of a source need at most."""
         length = len(self.request.sources[source]) + max_tokens(self.request, self.config, source)
-        return Size(self.config.width * copies, length)
+        return CacheSize(self.config.width * copies, length)
 
     def is_over(self) -> bool:
         """Return whether the call has failed or is cancelled. In this case it raises the error."""

@@ -13,7 +13,7 @@ import torch
 from pellucid.decoding.generate import build_limits, fill_cache, rows_to_read
 from pellucid.decoding.search import Search, device_of
 from pellucid.decoding.search_batch import Part, SearchBatch
-from pellucid.decoding.session import Call, Session, Size, join_sizes
+from pellucid.decoding.session import CacheSize, Call, Session, join_sizes
 from pellucid.errors import PellucidError
 from pellucid.nn.cache import Decoder
 
@@ -59,7 +59,7 @@ class SharedDecoder:
         return Session(self.model, self._submit, self._wake)
 
     @property
-    def size(self) -> Size:
+    def size(self) -> CacheSize:
         """What the open texts need of the cache."""
         return join_sizes(part.size for batch in self._batches for part in batch.parts)
 
@@ -137,7 +137,7 @@ class SharedDecoder:
                 return
         self._batches.append(batch)
 
-    def _choose_sources(self, call: Call, size: Size) -> tuple[list[int], Size]:
+    def _choose_sources(self, call: Call, size: CacheSize) -> tuple[list[int], CacheSize]:
         """Take sources of a call for which there is room. size: of what is open. Return it too."""
         chosen = []
         while call.waiting and len(chosen) < call.config.batch_size:

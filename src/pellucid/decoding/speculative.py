@@ -11,7 +11,7 @@ from torch import Tensor
 from pellucid.config.decoding import DecodingConfig
 from pellucid.decoding.generate import Request, check_request, check_single_text, start_cache
 from pellucid.decoding.search import device_of, forced_at, forced_ids
-from pellucid.decoding.search_state import Hypothesis, Limits, SpecialIds, length_norm
+from pellucid.decoding.search_state import Hypothesis, SpecialIds, TextLimits, length_norm
 from pellucid.decoding.token_selection import (
     Rules,
     TokenDistribution,
@@ -86,7 +86,7 @@ def speculate(
 class _Text:
     """The text so far; its ids begin with the last id before the text."""
 
-    def __init__(self, limits: Limits, special_ids: SpecialIds, config: DecodingConfig) -> None:
+    def __init__(self, limits: TextLimits, special_ids: SpecialIds, config: DecodingConfig) -> None:
         first = limits.prompts[0][-1] if limits.prompts else special_ids.start
         self.ids, self.log_probs = [first], list[float]()
         self.end, self.is_stopped = special_ids.end, limits.is_stopped

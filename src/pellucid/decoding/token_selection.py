@@ -9,7 +9,7 @@ from torch import Tensor
 
 from pellucid.config.decoding import DecodingConfig
 from pellucid.decoding.processors import INF, build_cuts, build_penalties
-from pellucid.decoding.search_state import Limits, SearchState, SpecialIds
+from pellucid.decoding.search_state import SearchState, SpecialIds, TextLimits
 from pellucid.decoding.top_k import Candidates, best_continuations, best_sums
 
 
@@ -33,7 +33,7 @@ ReadTexts = Callable[[], np.ndarray]
 
 
 def build_selector(
-    config: DecodingConfig, special_ids: SpecialIds, limits: Limits, device: torch.device
+    config: DecodingConfig, special_ids: SpecialIds, limits: TextLimits, device: torch.device
 ) -> TokenSelector:
     """Return the token selector that a config asks for."""
     rules = Rules(config, special_ids, device)
@@ -184,7 +184,7 @@ class _Sampling:
     """Sampling: one token per text. Scores add its log-probability before cuts."""
 
     def __init__(
-        self, distribution: TokenDistribution, config: DecodingConfig, limits: Limits
+        self, distribution: TokenDistribution, config: DecodingConfig, limits: TextLimits
     ) -> None:
         self.distribution = distribution
         keys = limits.keys or [(i,) for i in range(len(limits.max_lengths))]

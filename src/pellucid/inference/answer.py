@@ -20,8 +20,8 @@ from pellucid.inference.spans import WindowScores, merge_windows, null_score
 from pellucid.nn.padding import batches, pad_batch, pad_rows
 from pellucid.text.guard import clean_text
 from pellucid.text.passages import (
-    Limits,
     Passage,
+    WindowLimits,
     context_offset,
     encode_context,
     split_passage,
@@ -93,10 +93,12 @@ class Search(NamedTuple):
     null_threshold: float
 
 
-def window_limits(bundle: Bundle) -> Limits:
+def window_limits(bundle: Bundle) -> WindowLimits:
     """Return how much the model reads at once: as in training, or else 384 tokens."""
     window = bundle.longest_source or WINDOW
-    return Limits(min(window, bundle.model_config.max_positions or window), STRIDE, QUESTION_TOKENS)
+    return WindowLimits(
+        min(window, bundle.model_config.max_positions or window), STRIDE, QUESTION_TOKENS
+    )
 
 
 def _passages(bundle: Bundle, pairs: Sequence[Question]) -> Iterator[Passage]:

@@ -2,6 +2,7 @@
 
 import logging
 from http import HTTPStatus
+from importlib import import_module
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -9,47 +10,26 @@ from starlette.exceptions import HTTPException
 
 from pellucid import __version__
 from pellucid.errors import PellucidError, UsageError
-from pellucid.serve import (
-    completions,
-    embeddings,
-    labels,
-    libre,
-    metrics,
-    pages,
-    status,
-    summarize,
-    trace,
-    translate,
-)
 from pellucid.serve.errors import RequestError, describe_fields, error_response
 from pellucid.serve.guard import Guard
+from pellucid.serve.metrics import Metrics
 from pellucid.serve.routing import Site
 
 LOG = logging.getLogger("pellucid.serve")
-ROUTERS = tuple(
-    module.router
-    for module in (
-        completions,
-        embeddings,
-        labels,
-        libre,
-        metrics,
-        pages,
-        status,
-        summarize,
-        trace,
-        translate,
-    )
+ROUTED = (
+    *("completions", "embeddings", "labels", "libre", "metrics", "pages", "status", "summarize"),
+    *("trace", "translate"),
 )
+"""Modules with routes."""
 
 
 def make_app(site: Site) -> Guard:
     """Return the application of a server."""
     app = FastAPI(title="pellucid", version=__version__, docs_url=None, redoc_url=None)
     app.state.site = site
-    app.state.metrics = metrics.Metrics(site.models)
-    for router in ROUTERS:
-        app.include_router(router)
+    app.state.metrics = Metrics(site.models)
+    for name in ROUTED:
+        app.include_router(import_module(f"pellucid.serve.{name}").router)
     for kind in (PellucidError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, _report)
     for path in app.openapi()["paths"].values():

@@ -13,8 +13,6 @@ from pellucid.serve.limits import Limits
 T = TypeVar("T")
 INTERNAL = ("batch_size", "alignment_layer")
 """Search settings that requests cannot change."""
-COUNTS = ("beam", "groups", "n_best", "samples")
-LENGTHS = ("min_length", "max_length")
 MAX_STRING = 256
 """Characters of the longest stop string."""
 
@@ -58,21 +56,12 @@ class SearchBody(SearchFields):
     def search(self, limits: Limits) -> dict[str, Any]:
         """Return the search settings that are set, and banned strings.
 
-        Raises: UsageError if they exceed the server's limits.
+        Raises: UsageError if there are too many of these.
         """
         names = [each.name for each in fields(DecodingConfig) if each.name not in INTERNAL]
         chosen = {name: value for name in names if (value := getattr(self, name)) is not None}
-        check_search(chosen, limits)
         check_strings("banned", self.banned, limits)
         return chosen | {"banned": self.banned}
-
-
-def check_search(settings: dict[str, Any], limits: Limits) -> None:
-    """Raises: UsageError if a search would be larger than the server allows."""
-    for names, most in ((COUNTS, limits.beams), (LENGTHS, limits.tokens)):
-        for name in names:
-            if settings.get(name, 0) > most:
-                raise UsageError(f"{name}={settings[name]} is above {most}, this server's limit.")
 
 
 def check_strings(name: str, strings: list[str], limits: Limits) -> None:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 
 from pellucid.errors import PellucidError, UsageError
 from pellucid.inference.methods import StreamEnd
-from pellucid.serve.bodies import SearchBody, as_list, check_search, check_strings, check_texts
+from pellucid.serve.bodies import SearchBody, as_list, check_strings, check_texts
 from pellucid.serve.errors import dump_error, status_of
 from pellucid.serve.limits import Limits
 from pellucid.serve.routing import ServedSite, make_router
@@ -50,7 +50,6 @@ class CompletionBody(SearchBody):
             raise UsageError("completions have n and max_tokens for n_best and max_length.")
         chosen.pop("stop", None)  # of a search it is another setting
         chosen |= {"max_length": self.max_tokens, "n_best": self.n}
-        check_search(chosen, limits)
         if not {"method", "beam"} & chosen.keys():
             if self.temperature:
                 chosen["method"] = "sample"

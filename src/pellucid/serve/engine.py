@@ -7,15 +7,18 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import Any
 
 from pellucid.api import Loaded
+from pellucid.errors import PellucidError
 from pellucid.inference.methods import StreamEnd
 from pellucid.serve.errors import (
     DeadlineExceededError,
     OverloadedError,
     ShuttingDownError,
     convert_errors,
+    status_of,
 )
 from pellucid.serve.limits import Limits
 from pellucid.serve.worker import SEARCHES, Job, Work, Worker
@@ -30,7 +33,7 @@ class Engine:
         self.model = model
         self.name = name
         self.outcomes = Counter[str]()
-        """Finished work by outcome: done, refused, late, cancelled, failed."""
+        """Finished work by outcome: done, invalid, refused, late, cancelled, failed."""
         self._limits = limits
         self._worker = Worker(model, name, limits)
         self._jobs = dict[Job, asyncio.Future[None]]()  # done when the engine gives the job up
@@ -128,6 +131,10 @@ class Engine:
             raise
         except (asyncio.CancelledError, GeneratorExit):
             outcome = "cancelled"
+            raise
+        except PellucidError as error:
+            if status_of(error) == HTTPStatus.BAD_REQUEST:
+                outcome = "invalid"
             raise
         finally:
             self.outcomes[outcome] += 1

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 from pellucid.config.checks import check_at_least
+from pellucid.config.decoding import DecodingConfig
+from pellucid.errors import UsageError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +37,8 @@ class Limits:
     beams: int = 16
     """Largest beam size, and number of texts generated for one input."""
     tokens: int = 1024
-    """Most tokens of a generated text."""
+    """Most tokens that a text may be asked to have. Without max_length, it has at most twice those
+    of its source plus 20."""
     strings: int = 16
     """Stop strings or banned strings of a request, of at most 256 characters each."""
 
@@ -53,3 +56,18 @@ class Limits:
         )
         check_at_least(1, self, "input_tokens", "traced_characters", "beams", "tokens", "strings")
         check_at_least(0.01, self, "timeout", "patience")
+
+    def check_search(self, config: DecodingConfig) -> None:
+        """Raises: UsageError if a search would be larger than the server allows."""
+        of_method = {"beam": ("beam",), "mbr": ("samples",)}.get(config.method, ())
+        for flag, most, names in (
+            ("beams", self.beams, (*of_method, "n_best")),
+            ("tokens", self.tokens, ("min_length", "max_length")),
+        ):
+            for name in names:
+                value = getattr(config, name)
+                if value > most:
+                    raise UsageError(
+                        f"{name}={value} is above {most}, this server's limit (--{flag}). Ask for"
+                        f" less: {name}={most}."
+                    )

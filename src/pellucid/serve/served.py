@@ -4,24 +4,26 @@ import asyncio
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 from pellucid.api import Loaded
+from pellucid.config.decoding import DecodingConfig
 from pellucid.errors import UsageError
 from pellucid.serve.engine import Engine
 from pellucid.serve.errors import RequestError
 from pellucid.serve.limits import Limits
-from pellucid.serve.worker import Work
+from pellucid.serve.worker import SEARCHES, Work
 
 VERBS = (
     *("translate", "generate", "summarize", "classify", "tag", "answer", "similarity", "embed"),
     "fill",
 )
 """Methods of a loaded model that take a list."""
+SEARCH_SETTINGS = frozenset(each.name for each in fields(DecodingConfig))
 
 
 class ServedModel:
@@ -40,9 +42,12 @@ class ServedModel:
         return (*filter(self._can, VERBS), "trace")
 
     def check(self, verb: str, settings: Mapping[str, Any]) -> None:
-        """Raises: UsageError or ConfigError if the model or its settings do not allow this."""
+        """Raises: UsageError or ConfigError if the model, settings or limits do not allow this."""
+        if verb in SEARCHES:  # the model's own settings count where the request has none
+            searched = {name: settings[name] for name in SEARCH_SETTINGS & settings.keys()}
+            self.limits.check_search(self.model.decoding(**searched))
         if verb in VERBS:
-            getattr(self.model, verb)([], **settings)
+            self._try(verb, settings)
 
     async def count_tokens(self, texts: Sequence[str]) -> int:
         """Return the number of tokens that the model reads."""
@@ -73,10 +78,14 @@ class ServedModel:
 
     def _can(self, verb: str) -> bool:
         try:
-            self.check(verb, {})
+            self._try(verb, {})
         except UsageError:
             return False
         return True
+
+    def _try(self, verb: str, settings: Mapping[str, Any]) -> None:
+        """Do nothing with a verb. Raises: as its method."""
+        getattr(self.model, verb)([], **settings)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ class TranslateBody(SearchBody):
     prefix: str = Field("", description="Text that every translation starts with.")
 
 
-class Hypothesis(BaseModel):
+class TranslatedText(BaseModel):
     """A translation."""
 
     text: str
@@ -27,10 +27,10 @@ class Hypothesis(BaseModel):
     finished: bool = Field(description="False if the text was cut at its maximum length.")
 
 
-class BestTranslation(Hypothesis):
+class BestTranslation(TranslatedText):
     """The best translation of a text."""
 
-    alternatives: list[Hypothesis] = Field(description="The others, if `n_best` is above 1.")
+    alternatives: list[TranslatedText] = Field(description="The others, if `n_best` is above 1.")
 
 
 class Translations(BaseModel):
@@ -61,7 +61,7 @@ async def translate(body: TranslateBody, site: ServedSite) -> Translations:
 def _best_translation(result: Any) -> BestTranslation:
     best, *others = rank(result)
     names = ("text", "score", "finished")
-    alternatives = [Hypothesis(**{name: getattr(h, name) for name in names}) for h in others]
+    alternatives = [TranslatedText(**{name: getattr(h, name) for name in names}) for h in others]
     return BestTranslation(
         **{name: getattr(best, name) for name in names}, alternatives=alternatives
     )

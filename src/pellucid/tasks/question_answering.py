@@ -31,7 +31,7 @@ from pellucid.tasks.encoder import (
 from pellucid.tasks.protocol import Task, TaskInputs, Term
 from pellucid.tasks.question_windows import encode_questions
 from pellucid.tasks.text_pairs import TextRows, compute_states, pad_text_rows
-from pellucid.text.passages import Limits, context_offset, strip_span
+from pellucid.text.passages import WindowLimits, context_offset, strip_span
 
 NAME = QuestionAnsweringConfig.name
 NULL = 0
@@ -197,10 +197,10 @@ class QuestionAnsweringTask(Task):
         return PredictedAnswer(text, exp(best.score - total))
 
     @property
-    def _limits(self) -> Limits:
+    def _limits(self) -> WindowLimits:
         c, objective = self.inputs.config, self._objective
         window = min(c.data.max_length, c.model.max_positions or c.data.max_length)
-        return Limits(window, objective.stride, objective.question_tokens)
+        return WindowLimits(window, objective.stride, objective.question_tokens)
 
     @property
     def _objective(self) -> QuestionAnsweringConfig:

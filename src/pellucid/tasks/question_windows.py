@@ -8,12 +8,12 @@ import numpy as np
 from pellucid.data.examples import Encoded, split_into_chunks
 from pellucid.data.records import Record
 from pellucid.data.spans import Span
-from pellucid.text.passages import Limits, Passage, encode_context, find_pieces, split_passage
+from pellucid.text.passages import Passage, WindowLimits, encode_context, find_pieces, split_passage
 from pellucid.text.tokenizer import Tokenizer
 
 
 def encode_questions(
-    records: Iterable[Record], tokenizer: Tokenizer, limits: Limits
+    records: Iterable[Record], tokenizer: Tokenizer, limits: WindowLimits
 ) -> Iterator[Encoded]:
     """Yield the windows of each question.
 

@@ -17,7 +17,7 @@ class Pieces(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Limits:
+class WindowLimits:
     """Most pieces of what is read at once."""
 
     window: int
@@ -49,7 +49,7 @@ def encode_context(tokenizer: Tokenizer, context: str) -> Pieces:
 
 
 def split_passage(
-    tokenizer: Tokenizer, question: Sequence[int], context: Pieces, limits: Limits
+    tokenizer: Tokenizer, question: Sequence[int], context: Pieces, limits: WindowLimits
 ) -> Passage:
     """Return a question and its context in windows.
 
