@@ -67,6 +67,10 @@ BERT: dict[str, Any] = {"hidden_size": 16, "num_hidden_layers": 2, "num_attentio
 BERT |= {"intermediate_size": 24, "max_position_embeddings": 40, "vocab_size": SIZE}
 GPT: dict[str, Any] = {"n_embd": 16, "n_layer": 2, "n_head": 2, "n_positions": 40}
 GPT |= {"vocab_size": SIZE, "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0}
+# A window as wide as all positions is none.
+GPT_NEO: dict[str, Any] = {"hidden_size": 16, "num_layers": 2, "num_heads": 2, "window_size": 40}
+GPT_NEO |= {"attention_types": [[["global", "local"], 1]], "max_position_embeddings": 40}
+GPT_NEO |= {"vocab_size": SIZE, "bos_token_id": 1, "eos_token_id": 2}
 DISTIL: dict[str, Any] = {"dim": 16, "n_layers": 2, "n_heads": 2, "hidden_dim": 24}
 DISTIL |= {"vocab_size": SIZE, "max_position_embeddings": 40}
 PUBLISHED_FAMILIES: dict[str, tuple[str, str, dict[str, Any]]] = {
@@ -82,10 +86,13 @@ PUBLISHED_FAMILIES: dict[str, tuple[str, str, dict[str, Any]]] = {
         {**T5, "feed_forward_proj": "gated-gelu", "tie_word_embeddings": False, "d_kv": 6},
     ),
     "mt5": ("MT5ForConditionalGeneration", "MT5Config", T5),
+    "t5 encoder": ("T5EncoderModel", "T5Config", T5),
     "gpt2": ("GPT2LMHeadModel", "GPT2Config", GPT),
     "gpt": ("OpenAIGPTLMHeadModel", "OpenAIGPTConfig", GPT),
+    "gpt_neo": ("GPTNeoForCausalLM", "GPTNeoConfig", GPT_NEO),
     "ctrl": ("CTRLLMHeadModel", "CTRLConfig", {**GPT, "dff": 24}),
-    "bert": ("BertForMaskedLM", "BertConfig", BERT),
+    "bert": ("BertModel", "BertConfig", BERT),
+    "bert, words": ("BertForMaskedLM", "BertConfig", BERT),
     "distilbert": ("DistilBertForMaskedLM", "DistilBertConfig", DISTIL),
     "roberta": ("RobertaForMaskedLM", "RobertaConfig", {**BERT, "pad_token_id": 0}),
     "xlm-roberta": ("XLMRobertaModel", "XLMRobertaConfig", {**BERT, "pad_token_id": 0}),

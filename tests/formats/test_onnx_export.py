@@ -15,6 +15,7 @@ import transformers
 from formats.small_models import (
     BERT,
     GPT,
+    GPT_NEO,
     PUBLISHED_FAMILIES,
     SIZE,
     SMALL,
@@ -41,9 +42,6 @@ from pellucid.manifest import verify
 from pellucid.nn.model import build
 from pellucid.nn.rnn import RecurrentTranslator
 
-GPT_NEO: dict[str, Any] = {"hidden_size": 16, "num_layers": 2, "num_heads": 2, "window_size": 3}
-GPT_NEO |= {"attention_types": [[["global", "local"], 1]], "max_position_embeddings": 40}
-GPT_NEO |= {"vocab_size": SIZE, "bos_token_id": 1, "eos_token_id": 2}
 EXAMPLE = Path(__file__).parents[2] / "docs" / "onnx_translate.py"
 TEXTS = ["the quick", "a", "brown fox jumps over 1"]
 GREEDY = DecodingConfig(beam=1)
@@ -183,12 +181,11 @@ def test_refusals_say_why(tmp_path, monkeypatch):
 
 MORE_CLASSES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "two heads": ("BertForPreTraining", "BertConfig", BERT),
-    "no head": ("BertModel", "BertConfig", BERT),
     "spans": ("RobertaForQuestionAnswering", "RobertaConfig", {**BERT, "pad_token_id": 0}),
     "tags": ("ElectraForTokenClassification", "ElectraConfig", {**BERT, "embedding_size": 8}),
     "shared layers": ("AlbertForMaskedLM", "AlbertConfig", {**BERT, "embedding_size": 8}),
     "scores": ("ElectraForPreTraining", "ElectraConfig", {**BERT, "embedding_size": 8}),
-    "windows": ("GPTNeoForCausalLM", "GPTNeoConfig", GPT_NEO),
+    "windows": ("GPTNeoForCausalLM", "GPTNeoConfig", {**GPT_NEO, "window_size": 3}),
     "last token": ("GPT2ForSequenceClassification", "GPT2Config", GPT),
     "end token": ("BartForSequenceClassification", "BartConfig", SMALL),
     "states of a decoder": ("BartModel", "BartConfig", SMALL),

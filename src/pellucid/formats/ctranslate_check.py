@@ -9,6 +9,7 @@ from torch import Tensor
 
 from pellucid.errors import VerificationError
 from pellucid.formats.bundle import Bundle
+from pellucid.formats.ctranslate_spec import find_pooler
 from pellucid.nn.model import Transformer
 
 TOLERANCE = 1e-4
@@ -34,7 +35,7 @@ def check_outputs(directory: Path, bundle: Bundle, start: int, vocabularies: Voc
         for vocabulary, lengths in zip(vocabularies, (LENGTHS, LENGTHS[::-1]), strict=True)
     )
     if model.decoder is None:
-        expected = [model(torch.tensor([row]))[0] for row in sources]
+        expected = [_states(model, row) for row in sources]
     elif model.encoder is None:
         expected = [model.heads["lm"](model(torch.tensor([row])))[0] for row in sources]
     else:
@@ -52,6 +53,15 @@ def check_outputs(directory: Path, bundle: Bundle, start: int, vocabularies: Voc
             )
 
 
+def _states(model: Transformer, source: list[int]) -> Tensor:
+    """Return the states (S, D), and the output (D,) of the pooling layer as one more if any."""
+    states, pooler = model(torch.tensor([source]))[0], find_pooler(model)
+    if pooler is None:
+        return states
+    head: Any = model.heads[pooler]
+    return torch.cat([states, head.activation(head.transform(states[:1]))])
+
+
 def _log_probs(model: Transformer, source: list[int], target: list[int], start: int) -> Tensor:
     """Return the log-probabilities of a target's tokens: (T,)."""
     state = model(torch.tensor([source]), None, torch.tensor([[start, *target[:-1]]]))  # (1, T, D)
@@ -64,7 +74,7 @@ def _run_ctranslate2(
 ) -> Any:
     """Return the outputs of CTranslate2.
 
-    Log-probabilities of the targets (T,), logits (S, V) without an encoder, or states (S, D).
+    Log-probabilities of the targets (T,), logits (S, V) without an encoder, or as `_states`.
     """
     import ctranslate2
 
@@ -77,8 +87,16 @@ def _run_ctranslate2(
         return [torch.tensor(result.log_probs) for result in results]
     if model.decoder is not None:
         output = ctranslate2.Generator(str(directory), **options).forward_batch(sources)
-    else:
-        encoder = ctranslate2.Encoder(str(directory), **options)
-        output = encoder.forward_batch(sources).last_hidden_state
-    padded = torch.from_numpy(np.array(output))  # (B, S, V) or (B, S, D)
+        return _remove_padding(output, sources)
+    result = ctranslate2.Encoder(str(directory), **options).forward_batch(sources)
+    rows = _remove_padding(result.last_hidden_state, sources)
+    if find_pooler(model) is None:
+        return rows
+    pooled = torch.from_numpy(np.array(result.pooler_output))  # (B, D)
+    return [torch.cat([row, vector[None]]) for row, vector in zip(rows, pooled, strict=True)]
+
+
+def _remove_padding(output: Any, sources: Rows) -> list[Tensor]:
+    """Return the rows of an output (B, S, V or D), each with the length of its source."""
+    padded = torch.from_numpy(np.array(output))
     return [row[: len(source)] for row, source in zip(padded, sources, strict=True)]
