@@ -5,7 +5,7 @@ import torch
 
 from pellucid.config.decoding import DecodingConfig
 from pellucid.decoding.processors import (
-    build_cuts,
+    build_filters,
     build_penalties,
     no_repeat_ngram,
     no_sequences,
@@ -41,8 +41,8 @@ CUTS = [
 
 @pytest.mark.parametrize(("settings", "warper"), CUTS)
 def test_cuts_are_those_of_transformers(settings, warper):
-    (cut,) = build_cuts(DecodingConfig(method="sample", **settings))
-    actual, expected = cut(LOGITS), warper(TEXTS, LOGITS)
+    (apply,) = build_filters(DecodingConfig(method="sample", **settings))
+    actual, expected = apply(LOGITS), warper(TEXTS, LOGITS)
     assert torch.equal(actual.isinf(), expected.isinf())
     torch.testing.assert_close(actual.softmax(-1), expected.softmax(-1), atol=1e-6, rtol=0)
 
@@ -50,8 +50,8 @@ def test_cuts_are_those_of_transformers(settings, warper):
 def test_the_order_is_that_of_transformers():
     settings = {"temperature": 1.5, "top_k": 30, "top_p": 0.9, "min_p": 0.02, "typical_p": 0.8}
     expected = actual = LOGITS
-    for cut in build_cuts(DecodingConfig(method="sample", **settings)):
-        actual = cut(actual)
+    for apply in build_filters(DecodingConfig(method="sample", **settings)):
+        actual = apply(actual)
     for warper in (
         reference.TemperatureLogitsWarper(1.5),
         reference.TopKLogitsWarper(30),
@@ -90,13 +90,13 @@ def test_padding_is_no_token(n):  # authority: each text alone, without padding
 
 def test_without_settings_nothing_changes():
     assert build_penalties(DecodingConfig()) == ()
-    assert build_cuts(DecodingConfig(method="sample")) == ()
+    assert build_filters(DecodingConfig(method="sample")) == ()
 
 
 def test_logits_are_not_changed():
     before = LOGITS.clone()
     for settings, _ in CUTS:
-        build_cuts(DecodingConfig(method="sample", **settings))[0](LOGITS)
+        build_filters(DecodingConfig(method="sample", **settings))[0](LOGITS)
     repetition_penalty(LOGITS, TEXTS, 2.0)
     no_repeat_ngram(LOGITS, TEXTS, 2)
     assert torch.equal(LOGITS, before)

@@ -60,10 +60,10 @@ def toy(vocab_size: int, seed: int, spread: float = 2.0) -> Rewinding:
     return Rewinding(random_model(vocab_size, seed, spread).logits)
 
 
-@pytest.mark.parametrize("ahead", [1, 4])
+@pytest.mark.parametrize("n_proposed", [1, 4])
 @pytest.mark.parametrize("draft_seed", [8, 9])  # the model itself, and a stranger
-def test_texts_are_as_often_as_the_model_says(ahead, draft_seed):
-    model, draft = toy(3, seed=8), Draft(toy(3, draft_seed), ahead)
+def test_texts_are_as_often_as_the_model_says(n_proposed, draft_seed):
+    model, draft = toy(3, seed=8), Draft(toy(3, draft_seed), n_proposed)
     config = DecodingConfig(method="sample", max_length=4)
     counts: Counter[tuple[int, ...]] = Counter()
     accepted = proposed = 0
@@ -135,7 +135,7 @@ def test_the_model_is_asked_less_often():
     model = toy(6, seed=5)
     model.logits[:, END] = -1e4
     config = DecodingConfig(beam=1, max_length=20)
-    draft = Draft(Rewinding(model.logits), ahead=4)
+    draft = Draft(Rewinding(model.logits), n_proposed=4)
     actual = speculate(model, draft, Request([SOURCE]), SPECIAL_IDS, config)
     assert len(actual.hypothesis.ids) == 20
     assert (actual.proposed, actual.accepted) == (

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from pellucid.tasks.class_weights import (
+    binary_loss,
+    binary_weights,
     class_weights,
-    decision_loss,
-    decision_weights,
     label_loss,
 )
 
@@ -47,13 +47,13 @@ def test_the_loss_is_the_weighted_sum():  # authority: a loop
 
 def test_decisions_are_weighted_as_problems_of_two_classes():  # authority: `class_weights`
     counts = {"a": 10, "b": 100}
-    weights = decision_weights("balanced", LABELS, counts, 100)
+    weights = binary_weights("balanced", LABELS, counts, 100)
     assert weights is not None
     assert weights.T.tolist()[1:] == [[1, 1], [1, 1]]
     two = class_weights("balanced", ("no", "yes"), {"no": 90, "yes": 10})
     assert two is not None
     assert torch.allclose(weights[:, 0], two)
-    assert decision_weights("none", LABELS, counts, 100) is None
+    assert binary_weights("none", LABELS, counts, 100) is None
     torch.manual_seed(0)
     logits, labels = torch.randn(5, 3), (torch.randn(5, 3) > 0).float()
     by_hand = sum(
@@ -61,6 +61,6 @@ def test_decisions_are_weighted_as_problems_of_two_classes():  # authority: `cla
         for xs, ys in zip(logits, labels, strict=True)
         for c, (x, y) in enumerate(zip(xs, ys, strict=True))
     )
-    assert decision_loss(logits, labels, weights).item() == pytest.approx(by_hand.item(), abs=1e-5)
-    ones = decision_loss(logits, labels, torch.ones(2, 3))
-    assert ones.item() == pytest.approx(decision_loss(logits, labels).item(), abs=1e-5)
+    assert binary_loss(logits, labels, weights).item() == pytest.approx(by_hand.item(), abs=1e-5)
+    ones = binary_loss(logits, labels, torch.ones(2, 3))
+    assert ones.item() == pytest.approx(binary_loss(logits, labels).item(), abs=1e-5)

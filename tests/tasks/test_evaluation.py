@@ -18,8 +18,8 @@ from pellucid.families.catalog import PUBLISHED_FAMILIES
 from pellucid.families.sizes import SIZES
 from pellucid.formats.bundle import Bundle
 from pellucid.tasks.catalog import build_task
+from pellucid.tasks.choose_task import choose_task
 from pellucid.tasks.evaluation import EvaluationOptions, evaluate
-from pellucid.tasks.model_task import choose_task
 from tasks.small import encoder_inputs, records_of
 
 CPU = torch.device("cpu")

@@ -16,9 +16,9 @@ from pellucid.errors import ConfigError, UsageError
 from pellucid.formats.open_model import open_model
 from pellucid.formats.save_bundle import save_bundle
 from pellucid.tasks.documents import SEGMENT_LENGTH, split_into_segments
+from pellucid.tasks.initialization import copy_starting_weights
 from pellucid.tasks.masked_lm import HEAD, MaskedLMTask
 from pellucid.tasks.protocol import combine_terms
-from pellucid.tasks.starting_weights import copy_starting_weights
 from tasks.small import encoder_inputs, records_of, validation_data_of
 
 TEXTS = [(" ".join(pair),) for pair in garden.pairs(60, "en", "de")]

@@ -24,11 +24,11 @@ def expected_loss(logits, others, loss, probabilities):
     return (nll + WEIGHT * divergence) / 2
 
 
-@pytest.mark.parametrize("are_decisions", [False, True])
-def test_loss_and_gradients(are_decisions):
+@pytest.mark.parametrize("are_binary", [False, True])
+def test_loss_and_gradients(are_binary):
     torch.manual_seed(0)
     passes = list(torch.randn(2, N, V, dtype=torch.float64, requires_grad=True).unbind())
-    if are_decisions:
+    if are_binary:
         labels = torch.randint(2, (N, V)).double()
 
         def loss(x):
@@ -49,7 +49,7 @@ def test_loss_and_gradients(are_decisions):
 
         n = N
     scores = iter(passes)
-    terms = loss_terms("task", lambda: next(scores), loss, WEIGHT, are_decisions)
+    terms = loss_terms("task", lambda: next(scores), loss, WEIGHT, are_binary)
     actual = combine_terms(terms, {"task": n, **r_drop_count(WEIGHT, n)})
     expected = expected_loss(*passes, loss, probabilities) / n
     torch.testing.assert_close(actual, expected, atol=1e-12, rtol=0)

@@ -16,7 +16,7 @@ from pellucid.families.electra import ELECTRA
 from pellucid.formats.open_model import open_model
 from pellucid.formats.save_bundle import save_bundle
 from pellucid.tasks.evaluation import evaluate
-from pellucid.tasks.generator import generator_config, sample_tokens
+from pellucid.tasks.generator import generator_config, sample_replacements
 from pellucid.tasks.protocol import combine_terms
 from pellucid.tasks.replaced_token import ReplacedTokenTask, predict
 from tasks.small import encoder_inputs, records_of, validation_data_of
@@ -72,11 +72,11 @@ def test_samples_have_the_probabilities():  # authority: chi-squared test, scipy
     logits = torch.tensor([0.0, 1.0, 2.0, -3.0, 0.5])
     n = 20_000
     draws = torch.rand(n, generator=torch.Generator().manual_seed(0))
-    samples = sample_tokens(logits.expand(n, 5), draws)
+    samples = sample_replacements(logits.expand(n, 5), draws)
     expected = logits.softmax(-1).double()
     expected = (expected / expected.sum() * n).numpy()
     assert chisquare(torch.bincount(samples, minlength=5).numpy(), expected).pvalue > 0.01
-    assert sample_tokens(logits[None], torch.tensor([1.0])).tolist() == [4]
+    assert sample_replacements(logits[None], torch.tensor([1.0])).tolist() == [4]
 
 
 def test_all_chosen_tokens_are_masked(task, batch):  # authority: section 3.1

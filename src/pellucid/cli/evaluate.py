@@ -76,7 +76,7 @@ def run(options: Options) -> int:
         return 0
     model = load_model(options.model, options.device, options.dtype, decodes=False)
     from pellucid.nn import kernels
-    from pellucid.tasks.model_task import choose_task
+    from pellucid.tasks.choose_task import choose_task
 
     task = choose_task(model.bundle, options.task)
     if task in DECODING:

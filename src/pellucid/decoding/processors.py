@@ -1,6 +1,6 @@
-"""Logits processors: penalties, for every method, and cuts, for sampling only.
+"""Logits processors: penalties, for every method, and filters, for sampling only.
 
-A penalty depends on the tokens read so far. A cut is temperature, or keeps the likeliest tokens.
+A penalty depends on the tokens read so far. A filter is temperature, or keeps the likeliest tokens.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ from pellucid.decoding.search_state import NO_TOKEN
 INF = float("inf")
 Penalty = Callable[[Tensor, Tensor], Tensor]
 """(scores (R, V), texts (R, T) read so far) -> scores (R, V)."""
-Cut = Callable[[Tensor], Tensor]
+Filter = Callable[[Tensor], Tensor]
 """logits (R, V) -> logits (R, V)."""
 
 
@@ -36,9 +36,9 @@ def build_penalties(
     return tuple(chain)
 
 
-def build_cuts(config: DecodingConfig) -> tuple[Cut, ...]:
-    """Return the cuts that the config sets, in the order of their use."""
-    chain: list[Cut] = []
+def build_filters(config: DecodingConfig) -> tuple[Filter, ...]:
+    """Return the filters that the config sets, in the order of their use."""
+    chain: list[Filter] = []
     if config.temperature != 1:
         chain.append(partial(torch.div, other=config.temperature))
     if config.top_k:

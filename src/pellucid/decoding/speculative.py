@@ -29,11 +29,11 @@ class Draft:
 
     model: Decoder
     """It has the vocabulary of the model that verifies."""
-    ahead: int = 4
+    n_proposed: int = 4
     """Number of tokens that are proposed at a time."""
 
 
-class Speculated(NamedTuple):
+class SpeculativeResult(NamedTuple):
     """A text, and how many tokens were proposed and accepted."""
 
     hypothesis: Hypothesis
@@ -44,7 +44,7 @@ class Speculated(NamedTuple):
 @torch.inference_mode()
 def speculate(
     model: Decoder, draft: Draft, request: Request, special_ids: SpecialIds, config: DecodingConfig
-) -> Speculated:
+) -> SpeculativeResult:
     """Generate a text for one source from the distribution of the large model.
 
     Greedy search gives the same text as without a draft. Source: Leviathan et al. 2023, algorithm
@@ -54,20 +54,20 @@ def speculate(
     check_single_text(config)
     check_request(model, request, config)
     check_request(draft.model, request, config)
-    if len(request.sources) != 1 or draft.ahead < 1:
+    if len(request.sources) != 1 or draft.n_proposed < 1:
         raise UsageError(
-            f"{len(request.sources)} sources with {draft.ahead} proposed tokens: a draft proposes 1"
-            " token or more, for one source at a time. Call it for each source."
+            f"{len(request.sources)} sources with {draft.n_proposed} proposed tokens: a draft"
+            " proposes 1 token or more, for one source at a time. Call it for each source."
         )
-    target = _Reader(model, request, special_ids, config)
-    drafter = _Reader(draft.model, request, special_ids, config)
+    target = _CachedModel(model, request, special_ids, config)
+    drafter = _CachedModel(draft.model, request, special_ids, config)
     text = _Text(target.limits, special_ids, config)
     rng = np.random.default_rng((config.seed, *request.key(0)))
     proposed = accepted = 0
     while not text.ended:
         ids = list(text.ids)
         proposals: list[TokenProbs] = []
-        for _ in range(min(draft.ahead, text.room - 1)):
+        for _ in range(min(draft.n_proposed, text.room - 1)):
             (probs,) = drafter.read(ids, 1)
             if bool(probs.probs.isnan().any()):
                 break  # the draft has no possible token, but the model itself may have one
@@ -80,7 +80,7 @@ def speculate(
             text.add(token, probs)
         target.rewind(text)
         drafter.rewind(text)
-    return Speculated(text.hypothesis(config), proposed, accepted)
+    return SpeculativeResult(text.hypothesis(config), proposed, accepted)
 
 
 class _Text:
@@ -125,7 +125,7 @@ class _Text:
         )
 
 
-class _Reader:
+class _CachedModel:
     """One of the two models and its cache."""
 
     def __init__(

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from pellucid.config.decoding import DecodingConfig
-from pellucid.decoding.processors import INF, build_cuts, build_penalties
+from pellucid.decoding.processors import INF, build_filters, build_penalties
 from pellucid.decoding.search_state import SearchState, SpecialIds, TextLimits
 from pellucid.decoding.top_k import Candidates, best_continuations, best_sums
 
@@ -151,7 +151,7 @@ class TokenProbs(NamedTuple):
     """The probabilities of the next token (B, V)."""
 
     log_probs: Tensor  # after penalties
-    probs: Tensor  # after penalties, bans, temperature and cuts; NaN if no token is possible
+    probs: Tensor  # after penalties, bans, temperature and filters; NaN if no token is possible
 
 
 def forced_probs(token: int, logits: Tensor) -> TokenProbs:
@@ -165,7 +165,7 @@ class TokenDistribution:
     """The distribution that tokens are sampled from. For greedy search it has one token."""
 
     def __init__(self, rules: Rules, config: DecodingConfig) -> None:
-        self.rules, self.cuts = rules, build_cuts(config)
+        self.rules, self.filters = rules, build_filters(config)
         self.greedy = config.method == "beam"
 
     def __call__(self, logits: Tensor, read: ReadTexts, n: int) -> TokenProbs:
@@ -175,13 +175,13 @@ class TokenDistribution:
         if self.greedy:
             best = allowed.argmax(-1, keepdim=True)
             allowed = torch.full_like(allowed, -INF).scatter_(1, best, allowed.gather(1, best))
-        for cut in self.cuts:
-            allowed = cut(allowed)
+        for apply in self.filters:
+            allowed = apply(allowed)
         return TokenProbs(log_probs, allowed.softmax(-1))
 
 
 class _Sampling:
-    """Sampling: one token per text. Scores add its log-probability before cuts."""
+    """Sampling: one token per text. Scores add its log-probability before filters."""
 
     def __init__(
         self, distribution: TokenDistribution, config: DecodingConfig, limits: TextLimits

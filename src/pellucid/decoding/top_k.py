@@ -36,7 +36,7 @@ def best_sums(log_probs: Tensor, scores: Tensor, n: int, width: int = WIDTH) -> 
     """Return `best_continuations` of log_probs (B*k, V), which are modified."""
     sums = log_probs.view(*scores.shape, -1).add_(scores[:, :, None]).flatten(1)  # (B, k * V)
     # One candidate more than n shows whether the last one has an equal outside.
-    values, indices = top_k(sums, n + 1, width)
+    values, indices = greatest(sums, n + 1, width)
     n_missing = n + 1 - values.shape[1]
     if n_missing > 0:
         values = np.pad(values, ((0, 0), (0, n_missing)), constant_values=-np.inf)
@@ -48,7 +48,7 @@ def best_sums(log_probs: Tensor, scores: Tensor, n: int, width: int = WIDTH) -> 
     return Candidates(values[:, :n], parents, tokens)
 
 
-def top_k(sums: Tensor, n: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+def greatest(sums: Tensor, n: int, width: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the n greatest values (B, n) in each row of sums (B, N), sorted, and their indices.
 
     The order of equal values is arbitrary. Exact: a row is split into blocks of `width`; its n best

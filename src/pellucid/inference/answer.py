@@ -80,12 +80,12 @@ def answer(
     passages = list(_passages(bundle, pairs))
     scores = _scores(bundle, passages)
     return [
-        _rank(pair.context, passage, windows, Search(top, longest, null_threshold))
+        _rank(pair.context, passage, windows, AnswerLimits(top, longest, null_threshold))
         for pair, passage, windows in zip(pairs, passages, scores, strict=True)
     ]
 
 
-class Search(NamedTuple):
+class AnswerLimits(NamedTuple):
     """Which answers are returned; see `answer`."""
 
     top: int
@@ -132,20 +132,20 @@ def _scores(bundle: Bundle, passages: Sequence[Passage]) -> list[list[WindowScor
 
 
 def _rank(
-    context: str, passage: Passage, windows: Sequence[WindowScores], search: Search
+    context: str, passage: Passage, windows: Sequence[WindowScores], limits: AnswerLimits
 ) -> list[Answer]:
     """Return the best answers to one question."""
-    scores = merge_windows(windows, len(passage.context.ids), search.longest)  # (N, L)
-    null = null_score(windows) if search.null_threshold < inf else -inf
+    scores = merge_windows(windows, len(passage.context.ids), limits.longest)  # (N, L)
+    null = null_score(windows) if limits.null_threshold < inf else -inf
     total = float(torch.cat([scores.flatten(), scores.new_tensor([null])]).logsumexp(0))
-    ranked = _best_spans(context, passage, scores, search.top)
-    if search.null_threshold < inf:
-        position = sum(score >= null - search.null_threshold for score, _, _ in ranked)
+    ranked = _best_spans(context, passage, scores, limits.top)
+    if limits.null_threshold < inf:
+        position = sum(score >= null - limits.null_threshold for score, _, _ in ranked)
         ranked.insert(position, (null, 0, 0))
     answers = [
         Answer(context[begin:end], exp(score - total), begin, end) for score, begin, end in ranked
     ]
-    return answers[: search.top] or [NO_ANSWER]
+    return answers[: limits.top] or [NO_ANSWER]
 
 
 def _best_spans(

@@ -47,7 +47,7 @@ class BagOfWords(Baseline):
     """States are the token vectors, which the head's pooling averages."""
 
     def __init__(self, c: BagOfWordsConfig, heads: Mapping[str, HeadConfig] | None = None) -> None:
-        super().__init__(c, WordVectors(c), heads)
+        super().__init__(c, ContextFreeEncoder(c), heads)
 
 
 class BiLSTM(Baseline):
@@ -57,8 +57,8 @@ class BiLSTM(Baseline):
         super().__init__(c, RecurrentEncoder(c), heads)
 
 
-class WordVectors(nn.Module):
-    """An encoder that knows no context."""
+class ContextFreeEncoder(nn.Module):
+    """Embeddings of tokens, each for itself."""
 
     def __init__(self, c: BagOfWordsConfig) -> None:
         super().__init__()

@@ -27,7 +27,7 @@ def class_weights(
     return torch.tensor([mean / counts[label] if counts.get(label) else 1.0 for label in labels])
 
 
-def decision_weights(
+def binary_weights(
     kind: ClassWeights, labels: Sequence[str], counts: Mapping[str, int], n_records: int
 ) -> Tensor | None:
     """Return the weights of texts without and with each label, (2, C), or None if `kind` is none.
@@ -46,7 +46,7 @@ def decision_weights(
     return torch.tensor(rows, dtype=torch.float32).T
 
 
-def decision_loss(logits: Tensor, labels: Tensor, weights: Tensor | None = None) -> Tensor:
+def binary_loss(logits: Tensor, labels: Tensor, weights: Tensor | None = None) -> Tensor:
     """Return the binary cross-entropy of all decisions, weighted and summed: a scalar.
 
     logits, labels (N, C), 1 = the text has the label; weights (2, C).

@@ -17,12 +17,12 @@ from pellucid.errors import ConfigError, DataError
 from pellucid.formats.bundle import Bundle
 from pellucid.nn.base import Model
 from pellucid.tasks.class_weights import (
+    binary_loss,
+    binary_weights,
     class_weights,
-    decision_loss,
-    decision_weights,
     label_loss,
 )
-from pellucid.tasks.classified import Predictions, measure_predictions
+from pellucid.tasks.classification_metrics import Predictions, measure_predictions
 from pellucid.tasks.encoder import (
     build_encoder,
     build_encoder_bundle,
@@ -160,7 +160,7 @@ class ClassificationTask(Task):
         name = "labels" if self._is_multi_label else "label"
         counts = inputs.label_counts.get(name, {})
         if self._is_multi_label:
-            return decision_weights(objective.class_weights, self.labels, counts, inputs.n_records)
+            return binary_weights(objective.class_weights, self.labels, counts, inputs.n_records)
         return class_weights(objective.class_weights, self.labels, counts)
 
     def _predict(self, indices: Sequence[int], logits: Tensor, labels: Tensor) -> Predictions:
@@ -175,7 +175,7 @@ class ClassificationTask(Task):
 
     def _loss(self, logits: Tensor, labels: Tensor, weights: Tensor | None = None) -> Tensor:
         """Return the summed loss of logits (B, C)."""
-        loss = decision_loss if self._is_multi_label else label_loss
+        loss = binary_loss if self._is_multi_label else label_loss
         return loss(logits, labels, weights)
 
 

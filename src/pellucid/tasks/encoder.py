@@ -14,8 +14,8 @@ from pellucid.families.catalog import ALL_FAMILIES, LOCAL_FAMILIES, PUBLISHED_FA
 from pellucid.formats.bundle import Bundle
 from pellucid.nn.base import Model
 from pellucid.nn.model import materialize
+from pellucid.tasks.initialization import copy_starting_weights
 from pellucid.tasks.protocol import TaskInputs
-from pellucid.tasks.starting_weights import copy_starting_weights
 
 
 def get_family_head(family: str, name: str) -> HeadConfig:

@@ -22,11 +22,11 @@ from pellucid.nn.losses import cross_entropy, perplexity
 from pellucid.nn.masks import keep_from
 from pellucid.nn.model import materialize
 from pellucid.tasks.encoder import find_first_token, get_family_head, is_encoder_decoder
+from pellucid.tasks.initialization import copy_starting_weights
 from pellucid.tasks.language_codes import set_language
 from pellucid.tasks.padding import pad_texts
 from pellucid.tasks.protocol import Task, TaskInputs, Term
 from pellucid.tasks.r_drop import loss_terms, r_drop_count
-from pellucid.tasks.starting_weights import copy_starting_weights
 
 HEAD = "lm"
 Ids = tuple[np.ndarray, ...]

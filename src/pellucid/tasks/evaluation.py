@@ -21,7 +21,7 @@ from pellucid.errors import UsageError
 from pellucid.families.catalog import PUBLISHED_FAMILIES
 from pellucid.formats.bundle import Bundle
 from pellucid.tasks.catalog import build_task
-from pellucid.tasks.model_task import choose_task
+from pellucid.tasks.choose_task import choose_task
 from pellucid.tasks.protocol import TaskInputs
 from pellucid.text.published.language import list_languages
 

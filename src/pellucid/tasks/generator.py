@@ -52,7 +52,7 @@ def generator_config(c: ModelConfig, size: float) -> ModelConfig:
     return replace(c, n_heads=n_heads, d_model=width, d_ff=d_ff, d_embedding=d_embedding)
 
 
-def sample_tokens(logits: Tensor, draws: Tensor) -> Tensor:
+def sample_replacements(logits: Tensor, draws: Tensor) -> Tensor:
     """Return a sample of each distribution: logits (N, V), uniform draws (N,) -> ids (N,)."""
     sums = logits.float().softmax(-1).cumsum(-1)  # (N, V)
     thresholds = draws[:, None] * sums[:, -1:]

@@ -26,6 +26,7 @@ from pellucid.nn.losses import cross_entropy
 from pellucid.nn.model import materialize
 from pellucid.tasks.documents import tokenize_documents
 from pellucid.tasks.encoder import get_family_head
+from pellucid.tasks.initialization import copy_starting_weights
 from pellucid.tasks.next_token import (
     HEAD,
     TokenBatch,
@@ -35,7 +36,6 @@ from pellucid.tasks.next_token import (
     sum_loss,
 )
 from pellucid.tasks.protocol import Task, TaskInputs, Term
-from pellucid.tasks.starting_weights import copy_starting_weights
 from pellucid.text.control_codes import find_code_id
 from pellucid.text.tokenizer import Tokenizer
 

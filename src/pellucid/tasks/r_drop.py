@@ -21,11 +21,11 @@ def loss_terms(
     score: Callable[[], Tensor],
     loss: Callable[[Tensor], Tensor],
     weight: float,
-    are_decisions: bool = False,
+    are_binary: bool = False,
 ) -> dict[str, Term]:
     """Return the loss of the logits (N, V) that `score` computes, as term `name`.
 
-    are_decisions: each logit is that of a yes or no, not of one of V classes.
+    are_binary: each logit is that of a yes or no, not of one of V classes.
 
     With a weight, `score` runs twice: the loss is the mean of both passes, and the divergence of
     their predictions is a second term. Together they are half of eq. 3 and 4 of the paper, whose
@@ -35,7 +35,7 @@ def loss_terms(
     if not weight:
         return {name: Term(loss(logits))}
     others = score()
-    pair = (_as_classes(logits), _as_classes(others)) if are_decisions else (logits, others)
+    pair = (_as_classes(logits), _as_classes(others)) if are_binary else (logits, others)
     return {
         name: Term((loss(logits) + loss(others)) / 2),
         NAME: Term(symmetric_divergence(*pair) / 2, weight / 2),

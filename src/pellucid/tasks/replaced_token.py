@@ -27,7 +27,11 @@ from pellucid.tasks.encoder import (
     get_family_head,
     max_text_tokens,
 )
-from pellucid.tasks.generator import GeneratorAndDiscriminator, generator_config, sample_tokens
+from pellucid.tasks.generator import (
+    GeneratorAndDiscriminator,
+    generator_config,
+    sample_replacements,
+)
 from pellucid.tasks.masking import MaskedBatch, Masker
 from pellucid.tasks.padding import pad_wrapped
 from pellucid.tasks.protocol import Task, TaskInputs, Term
@@ -168,7 +172,7 @@ def predict(module: nn.Module, batch: ReplacedBatch) -> Outputs:
     logits = module.generator.heads[GENERATOR](state.index_select(0, masked.chosen))  # (N, V)
     filled = masked.ids.flatten()  # (B * T,)
     # No gradient crosses here: samples are ids.
-    samples = sample_tokens(logits.detach(), batch.draws)
+    samples = sample_replacements(logits.detach(), batch.draws)
     filled = filled.scatter(0, masked.chosen, samples)
     replaced = torch.zeros_like(filled, dtype=torch.float32)
     replaced[masked.chosen] = (samples != masked.labels).float()

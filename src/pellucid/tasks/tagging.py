@@ -30,7 +30,7 @@ from pellucid.tasks.encoder import (
 )
 from pellucid.tasks.padding import pad_texts
 from pellucid.tasks.protocol import Task, TaskInputs, Term
-from pellucid.tasks.tag_scores import PredictedTags, TagScores
+from pellucid.tasks.tagging_metrics import PredictedTags, TagScores
 from pellucid.text.words import WordPieces, encode_words
 
 NAME = TaggingConfig.name

@@ -23,7 +23,7 @@ from pellucid.tasks.protocol import Task, TaskInputs, Term
 NAME = WordVectorsConfig.name
 
 
-class PairBatch(NamedTuple):
+class SkipGramBatch(NamedTuple):
     """Pairs of words and contexts, and sampled contexts."""
 
     words: Tensor  # (N,)
@@ -31,8 +31,8 @@ class PairBatch(NamedTuple):
     noise: Tensor  # (N, K)
     n_tokens: Tensor  # scalar, words that were read
 
-    def to(self, device: torch.device) -> "PairBatch":
-        return PairBatch(*(x.to(device, non_blocking=True) for x in self))
+    def to(self, device: torch.device) -> "SkipGramBatch":
+        return SkipGramBatch(*(x.to(device, non_blocking=True) for x in self))
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class WordVectorsTask(Task):
         module.initialize(seed)
         return module
 
-    def collate(self, examples: Sequence[tuple[np.ndarray]], seed: int) -> PairBatch:
+    def collate(self, examples: Sequence[tuple[np.ndarray]], seed: int) -> SkipGramBatch:
         """Return the pairs of a batch. `seed` determines subsampling, windows and negatives."""
         assert self.word_counts is not None
         c, rng = self._objective, np.random.default_rng(seed)
@@ -92,17 +92,17 @@ class WordVectorsTask(Task):
         words, contexts = draw_pairs(kept if has_pairs else texts, c.window, rng)
         noise = draw_negatives((len(words), c.negatives), self.word_counts, c.power, rng)
         n_tokens = np.array(sum(map(len, texts)))
-        return PairBatch(*map(torch.from_numpy, (words, contexts, noise, n_tokens)))
+        return SkipGramBatch(*map(torch.from_numpy, (words, contexts, noise, n_tokens)))
 
-    def counts(self, batch: PairBatch) -> dict[str, int]:
+    def counts(self, batch: SkipGramBatch) -> dict[str, int]:
         """Return the number of pairs."""
         return {NAME: len(batch.words)}
 
-    def tokens(self, batch: PairBatch) -> int:
+    def tokens(self, batch: SkipGramBatch) -> int:
         """Return the number of words, before subsampling."""
         return int(batch.n_tokens)
 
-    def loss(self, module: nn.Module, batch: PairBatch) -> dict[str, Term]:
+    def loss(self, module: nn.Module, batch: SkipGramBatch) -> dict[str, Term]:
         """Return the negative sampling loss of the pairs."""
         return {NAME: Term(_loss(module, batch))}
 
@@ -144,7 +144,7 @@ class WordVectorsTask(Task):
         return self.inputs.model_config.vocab_size
 
 
-def _loss(module: nn.Module, batch: PairBatch) -> Tensor:
+def _loss(module: nn.Module, batch: SkipGramBatch) -> Tensor:
     """Return the loss, summed over pairs. A negative that is the context does not count."""
     scores = module(batch.words, batch.contexts, batch.noise)
     return skip_gram_loss(scores, batch.noise != batch.contexts[:, None])

@@ -16,7 +16,7 @@ from pellucid.nn.device import choose_device
 from pellucid.nn.kernel_choice import read_pinned_choices
 from pellucid.nn.kernels import use_kernels
 from pellucid.nn.lora import merge_lora
-from pellucid.tasks.starting_weights import describe_heads
+from pellucid.tasks.initialization import describe_heads
 from pellucid.training import checkpoints
 from pellucid.training.cards import CardFacts, model_card
 from pellucid.training.distribution import World, join_processes
