@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tokenizers
 import torch
 import transformers
 
@@ -27,6 +28,7 @@ from nn.recurrent import SMALL as RECURRENT
 from parity.peer import randomize, vary_weights
 from pellucid.cli.main import main
 from pellucid.config.decoding import DecodingConfig, Roles
+from pellucid.config.embedding import EmbeddingConfig
 from pellucid.config.head import HeadConfig
 from pellucid.decoding.generate import Request, generate
 from pellucid.errors import ConfigError, UsageError, VerificationError
@@ -36,9 +38,11 @@ from pellucid.formats.onnx_export import to_onnx
 from pellucid.formats.onnx_graphs import build_graphs
 from pellucid.formats.open_model import open_model
 from pellucid.formats.save_bundle import save_bundle
+from pellucid.inference.embed import embed
 from pellucid.inference.translate import translate
 from pellucid.json_files import read_json
 from pellucid.manifest import verify
+from pellucid.nn.dense import Dense
 from pellucid.nn.model import build
 from pellucid.nn.rnn import RecurrentTranslator
 
@@ -140,7 +144,7 @@ def test_a_classifier(dtype, tmp_path):
     else:
         difference = (torch.from_numpy(logits) - expected).norm() / expected.norm()
         assert 1e-4 < difference < 0.1
-        assert notes[0].startswith("int8 changes outputs by ")
+        assert notes[0].startswith("int8 changes the outputs by ")
         assert count_products(tmp_path / "out" / "model.onnx") == 0
     settings = read_json(tmp_path / "out" / "config.json")
     assert settings["id2label"] == {"0": "a", "1": "b", "2": "c"}
@@ -202,6 +206,28 @@ def test_published_families(name, tmp_path):
     parts = replace(open_model(tmp_path / "imported"), tokenizers=TOKENIZERS)
     to_onnx(tmp_path / "out", parts)
     verify(tmp_path / "out")
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("pooling", ["mean", "first", "max"])
+def test_vectors_of_texts(pooling, tmp_path):
+    """Those of `embed`, after a dense layer, divided by their norms."""
+    parts = directory_of(n_decoder_layers=0, positions="learned", norm_place="pre")
+    config = EmbeddingConfig(pooling=pooling, normalize=True)
+    dense = vary_weights(Dense(16, 12, True, torch.nn.Tanh()))
+    model = vary_weights(build(parts.model.config, seed=0))
+    parts = replace(parts, model=model, embedding=config, dense=(dense,))
+    to_onnx(tmp_path / "out", parts)
+    library = tokenizers.Tokenizer.from_file(str(tmp_path / "out" / "tokenizer.json"))
+    library.enable_padding(pad_id=0)
+    rows = library.encode_batch(TEXTS)
+    feeds = {
+        "input_ids": np.array([row.ids for row in rows]),
+        "attention_mask": np.array([row.attention_mask for row in rows]),
+    }
+    session = open_session(tmp_path / "out" / "model.onnx")
+    (vectors,) = session.run(["sentence_embedding"], feeds)
+    torch.testing.assert_close(torch.from_numpy(vectors), embed(parts, TEXTS), atol=1e-5, rtol=0)
 
 
 @pytest.mark.campaign

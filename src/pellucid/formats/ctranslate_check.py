@@ -35,7 +35,7 @@ def check_outputs(directory: Path, bundle: Bundle, start: int, vocabularies: Voc
         for vocabulary, lengths in zip(vocabularies, (LENGTHS, LENGTHS[::-1]), strict=True)
     )
     if model.decoder is None:
-        expected = [_states(model, row) for row in sources]
+        expected = [_compute_states(model, row) for row in sources]
     elif model.encoder is None:
         expected = [model.heads["lm"](model(torch.tensor([row])))[0] for row in sources]
     else:
@@ -53,7 +53,7 @@ def check_outputs(directory: Path, bundle: Bundle, start: int, vocabularies: Voc
             )
 
 
-def _states(model: Transformer, source: list[int]) -> Tensor:
+def _compute_states(model: Transformer, source: list[int]) -> Tensor:
     """Return the states (S, D), and the output (D,) of the pooling layer as one more if any."""
     states, pooler = model(torch.tensor([source]))[0], find_pooler(model)
     if pooler is None:
@@ -74,7 +74,8 @@ def _run_ctranslate2(
 ) -> Any:
     """Return the outputs of CTranslate2.
 
-    Log-probabilities of the targets (T,), logits (S, V) without an encoder, or as `_states`.
+    Log-probabilities of the targets (T,); without an encoder logits (S, V); without a decoder as
+    `_compute_states`.
     """
     import ctranslate2
 

@@ -1,7 +1,8 @@
-"""The output of a head for a model's input tensors."""
+"""The outputs of heads, and vectors of texts, from a model's states."""
 
 from typing import NamedTuple
 
+import torch.nn.functional as F
 from torch import Tensor
 
 from pellucid.errors import UsageError
@@ -34,6 +35,19 @@ def apply_head(bundle: Bundle, checked: Inputs, state: Tensor, name: str) -> Ten
         is_end = None if end is None else checked.ids == end
         state = pool_states(state, checked.keep, is_end, config.pool)
     return bundle.model.heads[name](state).float()
+
+
+def embed_states(bundle: Bundle, state: Tensor, keep: Tensor | None) -> Tensor:
+    """Return the vector (B, D) of each text from its states (B, T, D), prompts included."""
+    pooled = pool_states(state, keep, None, bundle.embedding.pooling)
+    return project_vectors(bundle, pooled, bundle.embedding.normalize)
+
+
+def project_vectors(bundle: Bundle, vectors: Tensor, normalize: bool) -> Tensor:
+    """Return pooled vectors (B, D) after the dense layers, each divided by its norm if asked."""
+    for dense in bundle.dense:
+        vectors = dense(vectors)  # (B, its width)
+    return F.normalize(vectors, dim=-1) if normalize else vectors
 
 
 def add_decoder_ids(bundle: Bundle, inputs: Inputs) -> Inputs:

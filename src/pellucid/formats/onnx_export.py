@@ -19,14 +19,14 @@ from pellucid.formats.generation_config import to_generation_config
 from pellucid.formats.huggingface import build_hf_config
 from pellucid.formats.label_settings import write_labels
 from pellucid.formats.onnx_check import check_outputs
-from pellucid.formats.onnx_graphs import Graph, build_graphs
+from pellucid.formats.onnx_graphs import VECTOR, Graph, build_graphs
 from pellucid.formats.special_ids import NO_END
 from pellucid.formats.to_published import to_published
 from pellucid.json_files import dump_json
 from pellucid.nn.model import Transformer
 
 Precision = Literal["fp32", "int8"]
-MISSING = "ONNX needs three packages that are not here: pip install 'pellucid[export]'."
+MISSING = "ONNX needs onnx, onnxscript and onnxruntime: pip install 'pellucid[export]'."
 MAX_FILE = 1 << 30
 """Bytes of weights in one file; more go to a second file, because protobuf ends at 2 GiB."""
 TRACED_SIZES = {"batch": 2, "length": 3, "past": 4, "source": 5, "total": 7}
@@ -49,6 +49,7 @@ def to_onnx(directory: Path, bundle: Bundle, dtype: Precision = "fp32") -> list[
     model = _check_supported(bundle)
     settings = _list_settings(bundle)
     with publish(directory) as temp, _no_messages():
+        bundle.tokenizers.save(temp)
         graphs = build_graphs(bundle, model)
         for graph in graphs:
             path = temp / f"{graph.name}.onnx"
@@ -57,7 +58,6 @@ def to_onnx(directory: Path, bundle: Bundle, dtype: Precision = "fp32") -> list[
                 _quantize(path)
         for name, content in settings.items():
             (temp / name).write_bytes(dump_json(content))
-        bundle.tokenizers.save(temp)
         return [*check_outputs(temp, bundle, graphs, dtype), *_list_omissions(bundle, graphs)]
 
 
@@ -146,6 +146,8 @@ def _list_token_ids(bundle: Bundle) -> dict[str, int]:
 def _list_omissions(bundle: Bundle, graphs: list[Graph]) -> list[str]:
     """Return notes on what the files cannot do that the model can."""
     c, notes = bundle.model.config, list[str]()
+    if VECTOR in graphs[-1].outputs and not bundle.embedding.pool_prompt:
+        notes.append(f"{VECTOR} includes the tokens of a prompt, which this model leaves out")
     if graphs[-1].has_cache:
         omitted = [name for name in bundle.model.head_configs if name != "lm"]
         notes += [f"head {name} is not exported: it reads whole texts" for name in omitted]

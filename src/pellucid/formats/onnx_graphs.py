@@ -11,15 +11,15 @@ import torch
 from torch import Tensor, nn
 
 from pellucid.formats.bundle import Bundle
-from pellucid.formats.head_logits import Inputs, add_decoder_ids, apply_head
+from pellucid.formats.head_logits import Inputs, add_decoder_ids, apply_head, embed_states
 from pellucid.formats.onnx_copy import FiniteMask, copy_for_tracing
 from pellucid.nn.attention import KeysValues, Memory
 from pellucid.nn.masks import Mask
 from pellucid.nn.model import Transformer
 from pellucid.nn.positions import positions_of
 
-STATES = ("key", "value")
-PAST = "past_key_values"
+STATES, VECTOR, PAST = "last_hidden_state", "sentence_embedding", "past_key_values"
+"""Names: states of all tokens, the vector of each text, and the states of the past."""
 Axis = str | int
 
 
@@ -60,10 +60,7 @@ def build_graphs(bundle: Bundle, model: Transformer) -> list[Graph]:
 
 
 def name_outputs(bundle: Bundle) -> dict[str, str]:
-    """Return the name of each head's output: "logits" if no other head predicts.
-
-    Without a head that predicts there is also the output "last_hidden_state".
-    """
+    """Return the name of each head's output: "logits" if no other head predicts."""
     configs = bundle.model.head_configs
     predicting = [name for name, config in configs.items() if config.predicts]
     return {name: "logits" if predicting == [name] else f"{name}_logits" for name in predicting} | {
@@ -72,12 +69,19 @@ def name_outputs(bundle: Bundle) -> dict[str, str]:
 
 
 class WholeModel(nn.Module):
-    """All stacks and heads: (ids, mask, segments if the model has them) -> one output per head."""
+    """(ids, mask, segments if the model has them) -> one output per head.
+
+    Without a head that predicts, the states come first, and an encoder's vector of each text.
+    """
 
     def __init__(self, bundle: Bundle) -> None:
         super().__init__()
         self.bundle, self.model = bundle, bundle.model
+        self.dense = nn.ModuleList(bundle.dense)
+        outputs = list(name_outputs(bundle).values())
         self.has_states = not any(h.predicts for h in bundle.model.head_configs.values())
+        self.has_vector = self.has_states and bundle.model.decoder is None
+        self.outputs = [STATES] * self.has_states + [VECTOR] * self.has_vector + outputs
 
     def forward(self, *tensors: Tensor) -> list[Tensor]:
         ids, mask, *segments = tensors
@@ -85,6 +89,8 @@ class WholeModel(nn.Module):
         inputs = add_decoder_ids(self.bundle, inputs)
         state = self.model(*inputs)  # (B, T, D)
         outputs = [state] if self.has_states else []
+        if self.has_vector:
+            outputs.append(embed_states(self.bundle, state, inputs.keep))
         heads = self.model.head_configs
         return outputs + [apply_head(self.bundle, inputs, state, name) for name in heads]
 
@@ -108,9 +114,9 @@ class SourceEncoder(nn.Module):
 class DecoderStep(nn.Module):
     """(ids, mask, keys and values of each layer) -> logits, and each layer's keys and values.
 
-    ids (B, T) follow the P tokens that the keys and values hold, P >= 0. Decoder alone: the mask
-    (B, P + T) is that of all tokens, padded on the left. With an encoder, it is that of the source,
-    and each layer has the source's keys and values too.
+    ids (B, T) follow the P tokens that the keys and values hold, P >= 0. With an encoder, each
+    layer has the source's keys and values too, and the mask is that of the source. Without, the
+    mask (B, P + T) is that of all tokens, padded on the left.
     """
 
     def __init__(self, model: Transformer) -> None:
@@ -158,8 +164,7 @@ def _build_whole(bundle: Bundle) -> Graph:
     if c.n_segments > 1:
         inputs.append(Input("token_type_ids", shape, c.n_segments))
     module = WholeModel(bundle)
-    first = ["last_hidden_state"] if module.has_states else []
-    return Graph("model", module, tuple(inputs), (*first, *name_outputs(bundle).values()))
+    return Graph("model", module, tuple(inputs), tuple(module.outputs))
 
 
 def _build_encoder(model: Transformer) -> Graph:
@@ -188,6 +193,5 @@ def _build_step(model: Transformer) -> Graph:
 
 
 def _name_states(n_layers: int, prefix: str, sides: Sequence[str]) -> list[str]:
-    return [
-        f"{prefix}.{i}.{side}{kind}" for i in range(n_layers) for side in sides for kind in STATES
-    ]
+    kinds = [f"{side}{kind}" for side in sides for kind in ("key", "value")]
+    return [f"{prefix}.{i}.{kind}" for i in range(n_layers) for kind in kinds]

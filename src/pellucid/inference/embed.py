@@ -3,11 +3,11 @@
 from collections.abc import Callable, Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from pellucid.config.embedding import EmbeddingConfig
 from pellucid.formats.bundle import Bundle
+from pellucid.formats.head_logits import project_vectors
 from pellucid.inference.ids import Row, text_rows
 from pellucid.nn.heads import pool_states
 from pellucid.nn.masks import Mask
@@ -38,9 +38,7 @@ def embed(
     for batch in batches([len(row) for row in rows], max_rows=config.batch_size):
         pooled = _pool(bundle, [rows[i] for i in batch], config, skipped)
         vectors[batch] = pooled.float().cpu()
-    for dense in bundle.dense:
-        vectors = dense(vectors)  # (N, its width)
-    return F.normalize(vectors, dim=-1) if config.normalize else vectors
+    return project_vectors(bundle, vectors, config.normalize)
 
 
 def _rows(bundle: Bundle, texts: Sequence[str], config: EmbeddingConfig) -> list[Row]:
