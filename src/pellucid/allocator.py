@@ -17,6 +17,21 @@ def prepare_for_steps() -> None:
     _keep_freed_memory()
 
 
+def prepare_for_serving() -> None:
+    """Return freed blocks of 8 MiB and more to the system at once, and let threads share a heap.
+
+    The caches of a server's searches grow to any size: each size that they outgrow would leave a
+    gap in the heap, and each thread would have a heap with gaps of its own. Call it after
+    `prepare_for_steps`.
+    """
+    libc = _glibc()
+    if libc is not None:
+        m_mmap_threshold, m_mmap_max, m_arena_max = -3, -4, -8
+        libc.mallopt(m_mmap_threshold, 8 << 20)
+        libc.mallopt(m_mmap_max, 1 << 16)
+        libc.mallopt(m_arena_max, 1)
+
+
 class FreedMemory:
     """Returns memory that steps have freed to the system, at intervals.
 

@@ -34,6 +34,11 @@ class Process(NamedTuple):
         pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
+    def peak_memory(self) -> float:
+        """MB of resident memory when it was most."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(status.split("VmHWM:")[1].split()[0]) / 1e3
+
     def handles(self) -> int:
         """The number of open files and connections."""
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))

@@ -90,8 +90,8 @@ def test_clients_that_go_away(server, stream):
     """E4: their work stops."""
     path, body = "/v1/translate", {"model": "en-de", "text": LONG, "beam": 16}
     if stream:
-        body = {"model": "en-de", "prompt": LONG[:400], "max_tokens": 1024, "temperature": 0}
-        path, body = "/v1/completions", body | {"stream": True, "min_length": 1000}
+        body = {"model": "en-de", "prompt": LONG[:400], "max_tokens": 512, "temperature": 0}
+        path, body = "/v1/completions", body | {"stream": True, "min_length": 500}
     before = server.models["en-de"].engine.outcomes["cancelled"]
     for wait in (0.0, 0.05, 0.2):
         send_and_leave(server, path, json.dumps(body).encode(), wait)

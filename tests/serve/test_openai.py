@@ -107,7 +107,7 @@ def test_models(client, loaded):
     ("settings", "message"),
     [
         ({"max_tokens": 0}, "max_tokens: Input should be greater than or equal to 1"),
-        ({"max_tokens": 1 << 31}, "max_length=2147483648 is above 1024"),
+        ({"max_tokens": 1 << 31}, "max_length=2147483648 is above 512"),
         ({"temperature": -1.0}, "temperature: Input should be greater than or equal to 0"),
         ({"n": 17}, "n_best=17 is above 16"),
         ({"stop": ["a"] * 17}, "stop has 17 strings"),

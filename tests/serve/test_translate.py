@@ -48,7 +48,7 @@ def test_samples_do_not_depend_on_the_chunks_of_the_engine(server, loaded):
         ({"beam": 2, "n_best": 3}, 400, "n_best=3 is more than beam=2"),
         ({"beam": 17}, 400, "beam=17 is above 16, this server's limit"),
         ({"method": "mbr"}, 400, "samples=32 is above 16"),
-        ({"max_length": 1025}, 400, "max_length=1025 is above 1024"),
+        ({"max_length": 513}, 400, "max_length=513 is above 512"),
         ({"timeout": 0}, 400, "timeout: Input should be greater than 0."),
         ({"text": 3}, 400, "text: Input should be a valid string; or: Input should be a valid"),
         ({"text": ["a"] * 129}, 400, "text has 129 texts, more than 128"),

@@ -43,6 +43,7 @@ class Options:
 def run(options: Options) -> int:
     """Serve until a signal."""
     _check_installed()
+    from pellucid.allocator import prepare_for_serving
     from pellucid.config.read import build
     from pellucid.serve.access import make_access
     from pellucid.serve.app import make_app
@@ -66,6 +67,7 @@ def run(options: Options) -> int:
                 for name, path in paths.items()
             }
         )
+        prepare_for_serving()
         print(f"http://{_in_address(options.host)}:{port}/", flush=True)
         print(f"Serving {', '.join(paths)}. Ctrl-C ends.", file=sys.stderr)
         server = make_server(make_app(Site(models, limits, access)), models)

@@ -195,7 +195,8 @@ class KeyValueCache:
         self.length = max(self.length - common, length)
         start = self.length - texts.shape[3]
         self._shape = (*self._shape[:2], self.length + FIRST_CAPACITY, *self._shape[3:])
-        self._buffer, self._spare = texts.new_empty(need, *self._shape), None
+        self._spare = None  # free before more is allocated
+        self._buffer = texts.new_empty(need, *self._shape)
         self._buffer[: self.rows, :, :, :start] = 0
         self._buffer[: self.rows, :, :, start : self.length] = texts
         return self._buffer, padding + start
@@ -207,11 +208,11 @@ class KeyValueCache:
         if self._buffer is None or need > self._buffer.shape[3]:
             while capacity < need:  # in small steps, because each reorder copies all of it
                 capacity += max(FIRST_CAPACITY, capacity // 4)
-            self._shape = (layers, two, capacity, *head)
+            self._shape, self._spare = (layers, two, capacity, *head), None
             grown = like.new_empty(self.rows, *self._shape)
             if self._buffer is not None:
                 grown[:, :, :, : self.length] = self._buffer[: self.rows, :, :, : self.length]
-            self._buffer, self._spare = grown, None
+            self._buffer = grown
         return self._buffer[: self.rows]
 
     def _split_cross(self) -> list[Memory] | None:

@@ -13,6 +13,7 @@ from pellucid.explorer.server import HEADERS
 from pellucid.serve.access import Access
 from pellucid.serve.errors import FORM, RequestError, error_response
 from pellucid.serve.limits import Limits
+from pellucid.serve.pending import PendingBytes
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -35,6 +36,7 @@ class Guard:
         self.access = access
         self.limits = limits
         self.observe = observe
+        self.pending = PendingBytes(limits.pending_bytes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -44,24 +46,31 @@ class Guard:
         begin, reply = time.monotonic(), _Reply(send, headers)
         status = DISCONNECTED
         try:
-            try:
-                self.access.check(scope["path"], headers)
-                body = (
-                    b""
-                    if scope["method"] in ("GET", "HEAD")
-                    else await self._read(scope, headers, receive)
-                )
-            except PellucidError as error:
-                await error_response(error, scope["path"])(scope, receive, reply.send)
-            else:
-                await self._respond(scope, body, receive, reply)
+            with self.pending.count_request() as count:
+                try:
+                    self.access.check(scope["path"], headers)
+                    body = (
+                        b""
+                        if scope["method"] in ("GET", "HEAD")
+                        else await self._read(scope, headers, receive, count)
+                    )
+                except PellucidError as error:
+                    await error_response(error, scope["path"])(scope, receive, reply.send)
+                else:
+                    await self._respond(scope, body, receive, reply)
             status = reply.status or DISCONNECTED
         finally:
             self.observe(scope, status, time.monotonic() - begin)
 
-    async def _read(self, scope: Scope, headers: dict[str, str], receive: Receive) -> bytes:
-        """Return the body. Raises: RequestError, before more than the largest body is read."""
-        self._check_headers(scope, headers)
+    async def _read(
+        self, scope: Scope, headers: dict[str, str], receive: Receive, count: Callable[[int], None]
+    ) -> bytes:
+        """Return the body. count: is given its bytes before they are read.
+
+        Raises: RequestError, OverloadedError, before more is read than the limits allow.
+        """
+        length = self._check_headers(scope, headers)
+        count(length)
         parts, size = [], 0
         try:
             async with asyncio.timeout(self.limits.patience):
@@ -72,6 +81,8 @@ class Guard:
                     parts.append(message.get("body", b""))
                     size += len(parts[-1])
                     self._check_size(size)
+                    if not length:
+                        count(len(parts[-1]))
                     if not message.get("more_body"):
                         return b"".join(parts)
         except TimeoutError:
@@ -80,7 +91,8 @@ class Guard:
                 f"the request did not arrive within {self.limits.patience:g} seconds.",
             ) from None
 
-    def _check_headers(self, scope: Scope, headers: dict[str, str]) -> None:
+    def _check_headers(self, scope: Scope, headers: dict[str, str]) -> int:
+        """Return the length of the body; 0 if it is not known before. Raises: RequestError."""
         if headers.get("content-encoding", "identity") != "identity":
             raise RequestError(
                 HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "compressed requests are not read. Send JSON."
@@ -97,8 +109,8 @@ class Guard:
         length = headers.get("content-length", "0")
         if len(length) < 20 and length.isascii() and length.isdigit():
             self._check_size(int(length))
-        else:
-            raise RequestError(HTTPStatus.BAD_REQUEST, "Content-Length is not a number of bytes.")
+            return int(length)
+        raise RequestError(HTTPStatus.BAD_REQUEST, "Content-Length is not a number of bytes.")
 
     def _check_size(self, size: int) -> None:
         if size > self.limits.body_bytes:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from pellucid.config.checks import check_at_least
 from pellucid.config.decoding import DecodingConfig
-from pellucid.errors import UsageError
+from pellucid.errors import ConfigError, UsageError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +25,9 @@ class Limits:
     """Open connections; more are closed."""
     body_bytes: int = 1 << 20
     """Bytes of the largest request."""
+    pending_bytes: int = 2 << 20
+    """Bytes of all requests in progress; more are refused with status 429. Each needs up to 30
+    times as much memory."""
     texts: int = 128
     """Texts per request."""
     characters: int = 20_000
@@ -36,7 +39,7 @@ class Limits:
     """Characters of a text whose inside is shown: its arrays grow with the square."""
     beams: int = 16
     """Largest beam size, and number of texts generated for one input."""
-    tokens: int = 1024
+    tokens: int = 512
     """Most tokens that a text may be asked to have. Without max_length, it has at most twice those
     of its source plus 20."""
     strings: int = 16
@@ -51,11 +54,17 @@ class Limits:
             "cache_bytes",
             "connections",
             "body_bytes",
+            "pending_bytes",
             "texts",
             "characters",
         )
         check_at_least(1, self, "input_tokens", "traced_characters", "beams", "tokens", "strings")
         check_at_least(0.01, self, "timeout", "patience")
+        if self.pending_bytes < self.body_bytes:
+            raise ConfigError(
+                f"pending_bytes={self.pending_bytes} is less than body_bytes={self.body_bytes}, so"
+                " the largest requests would be refused always. Raise one or lower the other."
+            )
 
     def check_search(self, config: DecodingConfig) -> None:
         """Raises: UsageError if a search would be larger than the server allows."""

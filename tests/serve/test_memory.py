@@ -1,0 +1,75 @@
+"""E2: memory of requests. Authority: the system's count of resident memory."""
+
+import asyncio
+import json
+import socket
+import time
+from collections import Counter
+
+import pytest
+
+from pellucid.errors import ConfigError
+from pellucid.serve.limits import Limits
+from serve.conftest import run_server
+from serve.load import open_client, serve_process, translate
+
+SENTENCE = "The dog sees the red house in the garden. "
+LONGEST = {"beam": 16, "n_best": 16, "min_length": 500, "max_length": 512, "timeout": 30}
+LARGE = [SENTENCE * 476 + "\U0001f600"] * 50
+"""50 texts of 20,000 characters: a megabyte of JSON. The last one makes each need 4 bytes."""
+
+
+def test_the_requests_in_progress_are_limited_together(loaded):
+    body = json.dumps({"text": "A cat."}).encode()
+    with run_server({"en-de": loaded["en-de"]}, Limits(body_bytes=90, pending_bytes=100)) as server:
+        head = f"POST /v1/translate HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n"
+        head += "Content-Type: application/json\r\nContent-Length: 90\r\n\r\n"
+        with socket.create_connection(("127.0.0.1", server.port)) as slow:
+            slow.sendall(head.encode() + b" " * 89)
+            end = time.monotonic() + 20
+            while (response := send(server, body)).status_code == 200:
+                assert time.monotonic() < end
+        assert (response.status_code, response.headers["retry-after"]) == (429, "1")
+        assert "and may have 100. Ask again" in response.json()["error"]["message"]
+        assert server.client.get("/health").status_code == 200
+        while send(server, body).status_code != 200:
+            assert time.monotonic() < end
+
+
+def send(server, body):
+    headers = {"Content-Type": "application/json"}
+    return server.client.post("/v1/translate", content=body, headers=headers)
+
+
+def test_one_request_may_be_as_large_as_all():
+    with pytest.raises(ConfigError, match="pending_bytes=99 is less than body_bytes=100"):
+        Limits(body_bytes=100, pending_bytes=99)
+
+
+@pytest.mark.campaign
+def test_memory_of_a_full_queue_long():
+    """The largest requests, and more of the longest searches than the queue takes."""
+    with serve_process("en-de") as served:
+        report = asyncio.run(fill(served))
+    print(json.dumps(report))
+    assert report["growth"] <= 200
+    assert set(report["large"]) | set(report["long"]) <= {"200", "429", "504"}
+    assert report["long"]["429"] > 0
+    assert report["large"]["504"] > 0  # two were read
+
+
+async def fill(served):
+    async with open_client(served.address) as client:
+        await translate(client, SENTENCE)
+        idle = served.memory()
+
+        async def ask(text: str | list[str]) -> str:
+            response = await client.post("/v1/translate", json={"text": text} | LONGEST)
+            return str(response.status_code)
+
+        large = [asyncio.ensure_future(ask(LARGE)) for _ in range(20)]
+        await asyncio.sleep(1)  # they are read
+        long = await asyncio.gather(*(ask(SENTENCE * 3) for _ in range(110)))
+        large = await asyncio.gather(*large)
+        growth = served.peak_memory() - idle
+        return {"idle": idle, "growth": growth, "large": Counter(large), "long": Counter(long)}
