@@ -12,6 +12,7 @@ import pytest
 
 import pellucid
 from explorer.browser import AXE, difference, serious_violations
+from pellucid.explain.ablation import Switch, measure_group
 from pellucid.explain.encode import encode
 from pellucid.explain.rows import Writing, read_rows
 from pellucid.explorer.compact import encode_compact
@@ -139,7 +140,8 @@ def test_data_that_cannot_be_read_is_an_error_in_words(show, content):
 
 
 def test_the_first_answers_are_those_of_the_model(show, content):
-    trace = pellucid.load("zh-en", device="cpu").trace(TEXT)
+    model = pellucid.load("zh-en", device="cpu")
+    trace = model.trace(TEXT)
     position = trace.prediction.positions[2]
     heads = [each for each in content["effects"] if each["head"] is not None]
     changes = {(each["path"], each["head"]): each["log_probs"][2] for each in heads}
@@ -157,3 +159,8 @@ def test_the_first_answers_are_those_of_the_model(show, content):
     title = page.locator("h1").inner_text()
     assert f"from {position.chosen.probability:.2f} to {after:.2f}" in title
     assert position.chosen.text.strip() in title
+    rows = read_rows(model.bundle, TEXT, Writing())
+    changed = measure_group(model.bundle, rows, [Switch(path, head)]).prediction.positions[2]
+    still = "still " if changed.candidates[0].id == position.candidates[0].id else "then "
+    reading = page.locator("aside.reading").inner_text()
+    assert f"Most probable here is {still}“{changed.candidates[0].text.strip()}”" in reading

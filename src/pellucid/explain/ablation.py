@@ -54,6 +54,8 @@ class Effect:
     """Change of the log-probability of the chosen token or label."""
     divergences: tuple[float, ...]
     """Kullback-Leibler divergence of the new distribution from the original one, in nats."""
+    instead: tuple[int | None, ...]
+    """The output that is most probable then; None where it is the same as with all parts."""
 
 
 class Changed(NamedTuple):
@@ -192,7 +194,13 @@ def _compare(original: Tensor, changed: Tensor, chosen: Tensor) -> list[Effect]:
     positions = torch.arange(len(chosen), device=chosen.device)
     differences = changed[:, positions, chosen] - original[positions, chosen]  # (N, T)
     divergences = (original.exp() * (original - changed)).nansum(-1)  # (N, T); 0 * inf is 0
+    best = original.argmax(-1)  # (T,)
+    then = changed.argmax(-1)  # (N, T)
     return [
-        Effect(tuple(difference), tuple(divergence))
-        for difference, divergence in zip(differences.tolist(), divergences.tolist(), strict=True)
+        Effect(
+            tuple(differences[i].tolist()),
+            tuple(divergences[i].tolist()),
+            tuple(None if new == old else new for new, old in zip(row, best.tolist(), strict=True)),
+        )
+        for i, row in enumerate(then.tolist())
     ]

@@ -9,11 +9,13 @@ import torch
 from pellucid import __version__
 from pellucid.explain.ablation import Effect, measure_effects
 from pellucid.explain.lens import logit_lens
+from pellucid.explain.prediction import name_output
 from pellucid.explain.rows import Rows
 from pellucid.explain.trace import Trace, TraceSpec, trace_rows
 from pellucid.explorer.compact import encode_compact, encode_full, is_large
 from pellucid.explorer.parts_off import list_parts
 from pellucid.formats.bundle import Bundle
+from pellucid.inference.logits import choose_head
 
 LENS_TOP = 3
 DECIMALS = 5
@@ -91,7 +93,8 @@ def describe_effects(
     """Return what changes when each part of `list_parts` is off, one at a time.
 
     `log_probs`: change of the log-probability of each position's chosen output. `divergences`: of
-    the new distribution of each position from the original one, in nats.
+    the new distribution of each position from the original one, in nats. `instead`: by position,
+    the output that is most probable then, where it is another one.
     progress: called with the number of newly measured parts.
     Raises: UsageError if the output head gives no distribution.
     """
@@ -99,13 +102,18 @@ def describe_effects(
     effects = measure_effects(bundle, rows, [switches for _, _, switches in parts], head)
     described = []
     for (path, number, _), effect in zip(parts, effects, strict=True):
-        described.append({"path": path, "head": number, **describe_effect(effect)})
+        described.append({"path": path, "head": number, **describe_effect(bundle, head, effect)})
         if progress is not None:
             progress(1)
     return described
 
 
-def describe_effect(effect: Effect) -> dict[str, list[float]]:
+def describe_effect(bundle: Bundle, head: str | None, effect: Effect) -> dict[str, Any]:
     """Return an effect as JSON values, rounded to what a page can show."""
-    values = asdict(effect)
-    return {name: [round(each, DECIMALS) for each in row] for name, row in values.items()}
+    config = bundle.model.head_configs[choose_head(bundle, head)]
+    changed = ((i, new) for i, new in enumerate(effect.instead) if new is not None)
+    return {
+        "log_probs": [round(each, DECIMALS) for each in effect.log_probs],
+        "divergences": [round(each, DECIMALS) for each in effect.divergences],
+        "instead": {str(i): name_output(bundle, config, new) for i, new in changed},
+    }

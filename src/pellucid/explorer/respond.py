@@ -206,9 +206,10 @@ def _off(model: LiveModel, record: Record) -> dict[str, Any]:
     about, parts = _read_off(record)
     rows = model.read(about.text)
     switches = find_switches(model.bundle.model, parts, rows)
-    changed = measure_group(model.bundle, rows, switches, about.text.chosen_head)
+    head = about.text.chosen_head
+    changed = measure_group(model.bundle, rows, switches, head)
     positions = [asdict(position) for position in changed.prediction.positions]
-    return {**describe_effect(changed.effect), "positions": positions}
+    return {**describe_effect(model.bundle, head, changed.effect), "positions": positions}
 
 
 def _rewrite(model: LiveModel, record: Record) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 import type { Matrix } from "../trace/matrix";
 import type { Theme } from "../state/theme.svelte";
-import { isStrong, shadeOf, shades, type ScaleKind } from "./colours";
+import { drawPixels, isStrong, shadeOf, shades, type ScaleKind } from "./colours";
 
 /** Where the cells of a heat map are, in CSS pixels. */
 export interface Geometry {
@@ -33,8 +33,26 @@ const ROOM_FOR_NUMBER = 36;
 const GAP_FROM = 10;
 
 export function drawCells(g: CanvasRenderingContext2D, matrix: Matrix, at: Geometry, style: HeatmapStyle): void {
-  const colours = shades(style.scale, style.theme);
   const gap = Math.min(at.cellWidth, at.cellHeight) >= GAP_FROM ? 1 : 0;
+  if (gap) drawApart(g, matrix, at, style, gap);
+  else drawTogether(g, matrix, at, style);
+}
+
+/** Tens of thousands of cells: one picture, a pixel for each, made larger. */
+function drawTogether(g: CanvasRenderingContext2D, matrix: Matrix, at: Geometry, style: HeatmapStyle): void {
+  const picture = document.createElement("canvas");
+  drawPixels(picture, matrix, style.scale, style.most, style.theme);
+  g.imageSmoothingEnabled = false;
+  g.drawImage(picture, at.left, at.top, at.cellWidth * matrix.cols, at.cellHeight * matrix.rows);
+  matrix.data.forEach((value, i) => {
+    if (value !== -Infinity) return;
+    const [row, col] = [Math.floor(i / matrix.cols), i % matrix.cols];
+    drawClosed(g, at.left + col * at.cellWidth, at.top + row * at.cellHeight, at.cellWidth, at.cellHeight, style.faint);
+  });
+}
+
+function drawApart(g: CanvasRenderingContext2D, matrix: Matrix, at: Geometry, style: HeatmapStyle, gap: number): void {
+  const colours = shades(style.scale, style.theme);
   const hasNumbers = at.cellWidth >= ROOM_FOR_NUMBER;
   g.textAlign = "center";
   g.textBaseline = "middle";

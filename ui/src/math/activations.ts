@@ -2,7 +2,8 @@
 export const ACTIVATIONS: Record<string, (x: number) => number> = {
   relu: (x) => Math.max(0, x),
   gelu: (x) => (x * (1 + erf(x / Math.SQRT2))) / 2,
-  "gelu-tanh": (x) => (x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)))) / 2,
+  // x (1 + tanh u) / 2 = x / (1 + exp(-2u))
+  "gelu-tanh": (x) => x / (1 + Math.exp(-2 * Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3))),
   swish: (x) => x / (1 + Math.exp(-x)),
   tanh: Math.tanh,
 };

@@ -11,6 +11,7 @@ export interface SamplingSettings {
 /** The probabilities from which a token is drawn: what is cut has none, the rest is scaled to 1. */
 export function cut(logits: ArrayLike<number>, settings: SamplingSettings): Float64Array {
   const probabilities = softmax(Float64Array.from(logits, (logit) => logit / settings.temperature));
+  if (settings.topP >= 1 && !settings.topK) return probabilities;
   const order = Array.from(probabilities.keys()).sort((a, b) => probabilities[b] - probabilities[a]);
   const kept = new Float64Array(probabilities.length);
   const limit = settings.topK || order.length;

@@ -14,9 +14,12 @@ export const language = new CurrentLanguage();
 
 /** The message of a key in the current language, with `{name}` replaced by values. */
 export function t(key: Key, values: Values = {}): string {
-  return message(key).replace(/\{(\w+)\}/g, (_, name: string) => String(values[name] ?? ""));
+  return message(key, values).replace(/\{(\w+)\}/g, (_, name: string) => String(values[name] ?? ""));
 }
 
-export function message(key: Key): string {
-  return CATALOGUES[language.current][key];
+/** A message whose `{name:one|many}` became a word for that number. */
+export function message(key: Key, values: Record<string, unknown> = {}): string {
+  return CATALOGUES[language.current][key].replace(/\{(\w+):(.*?)\|(.*?)\}/g, (_, name: string, one: string, many: string) =>
+    String(values[name]) === "1" ? one : many,
+  );
 }

@@ -160,16 +160,22 @@ export interface LiveFacts {
   compares: "models" | "texts" | null;
 }
 
-/** What changes without a head, without a whole sublayer, or without positions. */
-export interface HeadEffect {
-  /** Of a sublayer; "positions" for the positions. */
-  path: string;
-  /** Null for all that the path names. */
-  head: number | null;
+/** What changes without some parts. */
+export interface Effect {
   /** Change of the log-probability of each position's chosen output. */
   log_probs: number[];
   /** Of the new distribution of each position from the original one, in nats. */
   divergences: number[];
+  /** By position, the output that is most probable then, where it is another one. */
+  instead: Record<string, string>;
+}
+
+/** What changes without a head, without a whole sublayer, or without positions. */
+export interface HeadEffect extends Effect {
+  /** Of a sublayer; "positions" for the positions. */
+  path: string;
+  /** Null for all that the path names. */
+  head: number | null;
 }
 
 /** A part of the model that a reader switches off, as Python's `explorer/parts_off.py` has it. */
@@ -181,9 +187,7 @@ export type OffPart =
   | { kind: "positions" };
 
 /** What changes without the parts that are off. */
-export interface OffReply {
-  log_probs: number[];
-  divergences: number[];
+export interface OffReply extends Effect {
   positions: PositionPrediction[];
 }
 
