@@ -12,6 +12,7 @@ from pellucid.formats.bundle import Bundle
 from pellucid.inference.languages import has_several_languages
 from pellucid.serve.bodies import as_list, check_texts, rank
 from pellucid.serve.errors import FORM, describe_fields
+from pellucid.serve.markup import Markup, read_markup
 from pellucid.serve.routing import FlatError, ServedSite, make_router
 from pellucid.serve.served import Models, ServedModel
 from pellucid.text.language_tags import language_tags
@@ -36,7 +37,9 @@ class LibreBody(BaseModel):
     q: str | list[str] = Field(description="A text, or several.")
     source: str = Field(description='Language of the texts; "auto" if only one is possible.')
     target: str = Field(description="Language of the translations.")
-    format: Literal["text", "html"] = Field("text", description="html only without markup.")
+    format: Literal["text", "html"] = Field(
+        "text", description="html: the texts between tags are translated, each by itself."
+    )
     alternatives: int = Field(0, ge=0, description="Other translations of each text.")
     api_key: str = ""
 
@@ -87,8 +90,10 @@ async def translate(request: Request, site: ServedSite) -> LibreTranslation:
     body = await _read(request)
     site.access.check_key(request.headers, body.api_key)
     texts = check_texts("q", as_list(body.q), site.limits)
-    if body.format == "html" and any("<" in text or "&" in text for text in texts):
-        raise UsageError("markup is not translated. Send text with format: text.")
+    markups = [read_markup(text) for text in texts] if body.format == "html" else []
+    if markups:
+        inside = [text for markup in markups for text in markup.texts]
+        texts = check_texts("q: the texts between tags", inside, site.limits)
     if body.alternatives >= site.limits.beams:
         raise UsageError(f"alternatives={body.alternatives} must be below {site.limits.beams}.")
     direction = _choose(site.models, body.source, body.target)
@@ -102,8 +107,10 @@ async def translate(request: Request, site: ServedSite) -> LibreTranslation:
         if not language_tags(direction.model.model.bundle.tokenizers.source):
             settings["source_language"] = direction.source
     results = await direction.model.run("translate", texts, settings, site.limits.timeout)
-    texts = [[each.text for each in rank(result)] for result in results]
-    return _shape(body, texts, direction.source)
+    ranked = [[each.text for each in rank(result)] for result in results]
+    if markups:
+        ranked = _put_into(markups, ranked, body.alternatives + 1)
+    return _shape(body, ranked, direction.source)
 
 
 @router.get("/languages")
@@ -188,6 +195,16 @@ def _choose(models: Models, source: str, target: str) -> Direction:
             f" source: {', '.join(sources)}."
         )
     return fitting[0]
+
+
+def _put_into(markups: list[Markup], ranked: list[list[str]], n_best: int) -> list[list[str]]:
+    """Return HTML with the best of all texts, with the second best, and so on. ranked: of each."""
+    each = iter(ranked)
+    results = []
+    for markup in markups:
+        inside = [next(each) for _ in markup.texts]
+        results.append([markup.replace([texts[i] for texts in inside]) for i in range(n_best)])
+    return results
 
 
 def _shape(body: LibreBody, ranked: list[list[str]], source: str) -> LibreTranslation:
