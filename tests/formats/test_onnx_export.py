@@ -27,6 +27,7 @@ from formats.test_transformer_export import sentences
 from nn.recurrent import SMALL as RECURRENT
 from parity.peer import randomize, vary_weights
 from pellucid.cli.main import main
+from pellucid.config.baselines import BagOfWordsConfig, TextCNNConfig
 from pellucid.config.decoding import DecodingConfig, Roles
 from pellucid.config.embedding import EmbeddingConfig
 from pellucid.config.head import HeadConfig
@@ -42,6 +43,8 @@ from pellucid.inference.embed import embed
 from pellucid.inference.translate import translate
 from pellucid.json_files import read_json
 from pellucid.manifest import verify
+from pellucid.nn.baseline import BagOfWords
+from pellucid.nn.cnn import TextCNN
 from pellucid.nn.dense import Dense
 from pellucid.nn.model import build
 from pellucid.nn.rnn import RecurrentTranslator
@@ -206,6 +209,21 @@ def test_published_families(name, tmp_path):
     parts = replace(open_model(tmp_path / "imported"), tokenizers=TOKENIZERS)
     to_onnx(tmp_path / "out", parts)
     verify(tmp_path / "out")
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize(
+    ("module", "config", "pool"),
+    [(TextCNN, TextCNNConfig, "max"), (BagOfWords, BagOfWordsConfig, "mean")],
+)
+def test_baselines(module, config, pool, tmp_path):
+    """Written only if ONNX Runtime computes the same as our model."""
+    c = config(vocab_size=SIZE)
+    heads = {"classifier": HeadConfig(kind="sequence", outputs=3, pool=pool)}
+    model = vary_weights(module(c, heads))
+    parts = replace(directory_of(), model=model, model_config=c, family=module.__name__)
+    assert to_onnx(tmp_path / "out", parts) == []
+    assert (tmp_path / "out" / "model.onnx").is_file()
 
 
 @pytest.mark.campaign

@@ -14,13 +14,12 @@ from pellucid.formats.bundle import Bundle
 from pellucid.formats.head_logits import Inputs, add_decoder_ids, embed_states, head_logits
 from pellucid.formats.onnx_graphs import STATES, VECTOR, Graph, name_outputs
 from pellucid.formats.special_ids import find_token_id
-from pellucid.nn.masks import keep_from
 
 TOLERANCES = {"fp32": 1e-4, "int8": 0.3}
 """fp32: largest difference, absolute, and relative to the largest output if that is above 1. int8:
 root mean square of the differences relative to the standard deviation of the outputs."""
-LENGTHS = torch.tensor([7, 1, 4])
-"""Real tokens of each text: padding, and other sizes than those that were traced."""
+BATCHES = ((7, 1, 4), (1,))
+"""Real tokens of each text of a batch: padding, other sizes than those that were traced, and 1."""
 
 
 class Pair(NamedTuple):
@@ -40,7 +39,8 @@ def check_outputs(
     """
     files = {graph.name: File(directory, graph) for graph in graphs}
     compare = _compare_steps if graphs[-1].has_cache else _compare_heads
-    difference, bound = _measure(list(compare(bundle, files)), dtype)
+    pairs = [pair for lengths in BATCHES for pair in compare(bundle, files, lengths)]
+    difference, bound = _measure(pairs, dtype)
     if not difference <= bound:
         fix = "Export it in fp32." if dtype == "int8" else "Try another version of its packages."
         raise VerificationError(
@@ -78,13 +78,15 @@ class File:
         return dict(zip(self.graph.outputs, map(torch.from_numpy, outputs), strict=True))
 
 
-def _compare_heads(bundle: Bundle, files: Mapping[str, File]) -> Iterator[Pair]:
+def _compare_heads(
+    bundle: Bundle, files: Mapping[str, File], lengths: Sequence[int]
+) -> Iterator[Pair]:
     """Yield the outputs of all heads, or the states and the vectors of texts."""
     file = files["model"]
-    ids, keep = _random_texts(bundle.model_config.vocab_size)  # (B, T)
+    ids, keep = _random_texts(lengths, bundle.model_config.vocab_size)  # (B, T)
     end = find_token_id(bundle, "eos")
     if end is not None:  # a head may read its state
-        ids[torch.arange(len(LENGTHS)), LENGTHS - 1] = end
+        ids[torch.arange(len(ids)), keep.sum(1) - 1] = end
     segments = [(ids + keep.cumsum(1)) % each.n_ids for each in file.graph.inputs[2:]]
     inputs = add_decoder_ids(bundle, Inputs(ids, keep, None, *segments))
     outputs = file(ids, keep.long(), *segments)
@@ -99,16 +101,18 @@ def _compare_heads(bundle: Bundle, files: Mapping[str, File]) -> Iterator[Pair]:
         yield Pair(head_logits(bundle, inputs, name)[chosen], outputs[output][chosen])
 
 
-def _compare_steps(bundle: Bundle, files: Mapping[str, File]) -> Iterator[Pair]:
+def _compare_steps(
+    bundle: Bundle, files: Mapping[str, File], lengths: Sequence[int]
+) -> Iterator[Pair]:
     """Yield the logits of a first call on several tokens, and of a second one on one token."""
     model, c = bundle.model, bundle.model.config
     has_source = model.encoder is not None
     step = files["decoder_model" if has_source else "model"]
-    ids, keep = _random_texts(c.target_vocab_size or c.vocab_size)  # (B, T)
+    ids, keep = _random_texts(lengths, c.target_vocab_size or c.vocab_size)  # (B, T)
     following = ids[:, :1]
-    empty = torch.zeros(len(LENGTHS), c.n_heads, 0, c.head_width)
+    empty = torch.zeros(len(ids), c.n_heads, 0, c.head_width)
     if has_source:
-        source, source_keep = _random_texts(c.vocab_size)
+        source, source_keep = _random_texts(lengths, c.vocab_size)
         of_source = list(files["encoder_model"](source, source_keep.long()).values())
         cache = model.prefill(source, source_keep, len(source))
         expected = model.step(ids, cache).logits
@@ -132,10 +136,8 @@ def _interleave(of_text: Sequence[Tensor], of_source: Sequence[Tensor]) -> list[
     return [x for i in layers for x in (*of_text[i : i + 2], *of_source[i : i + 2])]
 
 
-def _random_texts(vocab_size: int) -> tuple[Tensor, Tensor]:
+def _random_texts(lengths: Sequence[int], vocab_size: int) -> tuple[Tensor, Tensor]:
     """Return ids (B, T) and keep (B, T), padded on the right."""
     rng = torch.Generator().manual_seed(0)
-    shape = (len(LENGTHS), int(LENGTHS.max()))
-    keep = keep_from(LENGTHS, shape[1])
-    assert keep is not None
-    return torch.randint(vocab_size, shape, generator=rng), keep
+    ids = torch.randint(vocab_size, (len(lengths), max(lengths)), generator=rng)
+    return ids, torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]

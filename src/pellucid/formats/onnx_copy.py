@@ -2,15 +2,16 @@
 
 import copy
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from pellucid.nn.attention import CrossAttention, SelfAttention
+from pellucid.nn.base import Model
 from pellucid.nn.embedding import Embedding
 from pellucid.nn.linear import Linear, concatenate
 from pellucid.nn.masks import Mask, MaskTensors
-from pellucid.nn.model import Transformer
 from pellucid.nn.positions import LearnedPositions, SinusoidalPositions
 from pellucid.nn.stack import Stack
 
@@ -46,7 +47,7 @@ class PositionTable(nn.Module):
         return self.table[index]
 
 
-def copy_for_tracing(model: Transformer) -> Transformer:
+def copy_for_tracing(model: Model) -> Model:
     """Return a copy in float32 on the CPU, with joined projections and tables of positions.
 
     int8 needs a weight that is a constant of the file, and a concatenation is none.
@@ -60,13 +61,13 @@ def copy_for_tracing(model: Transformer) -> Transformer:
         elif isinstance(module, CrossAttention):
             module.kv = _join((module.k, module.v))
         elif isinstance(module, Embedding):
-            module.positions = _to_table(module.positions, model.config.max_length)
+            module.positions = _to_table(module.positions, model.config)
     return copied
 
 
-def _to_table(positions: nn.Module, n_positions: int) -> nn.Module:
+def _to_table(positions: nn.Module, c: Any) -> nn.Module:
     if isinstance(positions, SinusoidalPositions):
-        return PositionTable(positions.compute(n_positions))
+        return PositionTable(positions.compute(c.max_length))
     if isinstance(positions, LearnedPositions):
         return PositionTable(positions.weight[positions.first :])
     return positions

@@ -23,10 +23,14 @@ from pellucid.formats.onnx_graphs import VECTOR, Graph, build_graphs
 from pellucid.formats.special_ids import NO_END
 from pellucid.formats.to_published import to_published
 from pellucid.json_files import dump_json
+from pellucid.nn.base import Model
+from pellucid.nn.baseline import BagOfWords
+from pellucid.nn.cnn import TextCNN
 from pellucid.nn.model import Transformer
 
 Precision = Literal["fp32", "int8"]
 MISSING = "ONNX needs onnx, onnxscript and onnxruntime: pip install 'pellucid[export]'."
+SUPPORTED = (Transformer, TextCNN, BagOfWords)
 MAX_FILE = 1 << 30
 """Bytes of weights in one file; more go to a second file, because protobuf ends at 2 GiB."""
 TRACED_SIZES = {"batch": 2, "length": 3, "past": 4, "source": 5, "total": 7}
@@ -61,13 +65,13 @@ def to_onnx(directory: Path, bundle: Bundle, dtype: Precision = "fp32") -> list[
         return [*check_outputs(temp, bundle, graphs, dtype), *_list_omissions(bundle, graphs)]
 
 
-def _check_supported(bundle: Bundle) -> Transformer:
+def _check_supported(bundle: Bundle) -> Model:
     """Raises: ConfigError naming what has no form in ONNX."""
     model = bundle.model
-    if type(model) is not Transformer:
+    if type(model) not in SUPPORTED:
         raise ConfigError(
-            f"a model of family {bundle.family!r} has no export to ONNX: only attention over all"
-            " tokens has, without recurrence, convolutions, or a memory of earlier segments."
+            f"a model of family {bundle.family!r} has no export to ONNX: a recurrence over tokens,"
+            " or a memory of earlier segments, is no graph of tensors of any length."
         )
     for name, head in model.head_configs.items():
         if head.crf:
@@ -151,7 +155,7 @@ def _list_omissions(bundle: Bundle, graphs: list[Graph]) -> list[str]:
     if graphs[-1].has_cache:
         omitted = [name for name in bundle.model.head_configs if name != "lm"]
         notes += [f"head {name} is not exported: it reads whole texts" for name in omitted]
-    if c.positions.startswith("sinusoid"):
+    if isinstance(bundle.model, Transformer) and c.positions.startswith("sinusoid"):
         notes.append(f"texts of at most {c.max_length} tokens")
     return notes
 

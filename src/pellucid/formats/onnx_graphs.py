@@ -14,6 +14,7 @@ from pellucid.formats.bundle import Bundle
 from pellucid.formats.head_logits import Inputs, add_decoder_ids, apply_head, embed_states
 from pellucid.formats.onnx_copy import FiniteMask, copy_for_tracing
 from pellucid.nn.attention import KeysValues, Memory
+from pellucid.nn.base import Model
 from pellucid.nn.masks import Mask
 from pellucid.nn.model import Transformer
 from pellucid.nn.positions import positions_of
@@ -50,10 +51,11 @@ class Graph:
         return any(each.name.startswith(PAST) for each in self.inputs)
 
 
-def build_graphs(bundle: Bundle, model: Transformer) -> list[Graph]:
+def build_graphs(bundle: Bundle, model: Model) -> list[Graph]:
     """Return the graphs of a model that generates text, or else the one of its heads."""
     copied = copy_for_tracing(model)
-    if model.decoder is None or "lm" not in model.head_configs:
+    generates = model.decoder is not None and "lm" in model.head_configs
+    if not generates or not isinstance(copied, Transformer):
         return [_build_whole(replace(bundle, model=copied))]
     step = _build_step(copied)
     return [step] if model.encoder is None else [_build_encoder(copied), step]
