@@ -17,6 +17,7 @@ from pellucid.explain.encode import encode
 from pellucid.explain.rows import Writing, read_rows
 from pellucid.explorer.compact import encode_compact
 from pellucid.explorer.content import describe_effects, describe_layers, describe_trace
+from pellucid.explorer.stream import describe_stream
 
 TEXT = "我喜欢这个美丽花园"
 LANGUAGES = ("English", "中文")
@@ -32,6 +33,7 @@ def content():
         **described,
         "effects": describe_effects(model.bundle, rows, None),
         "lens": describe_layers(model.bundle, model.trace(TEXT), None),
+        "stream": describe_stream(model.bundle, rows, None),
     }
 
 

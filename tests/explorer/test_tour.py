@@ -107,7 +107,7 @@ def facts_of_tokens(trace, bundle, rows):
 
 def facts_of_a_head(trace):
     path = "encoder.layers.0.attention"
-    q, k = trace[f"{path}.queries"][0, TIRED], trace[f"{path}.keys"][0, 0]
+    q, k = trace[f"{path}.queries"][0, TIRED], trace[f"{path}.keys"][0, END]
     n, width = len(trace.source.tokens), len(q)
     score, row = float(q @ k), trace[f"{path}.weights"][0, TIRED].astype(np.float64)
     shares = [row[END], row[DOT], row[TIRED], row[TOO], row[0]]
