@@ -34,7 +34,7 @@ class CompletionBody(SearchBody):
     """Prompts to continue. Without `method` and `beam`, texts are sampled as OpenAI's."""
 
     prompt: str | list[str]
-    max_tokens: int = Field(MAX_TOKENS, ge=1, description="Most tokens of a text.")
+    max_tokens: int = Field(MAX_TOKENS, ge=1, description="Maximum number of tokens of a text.")
     n: int = Field(1, ge=1, description="Texts for each prompt.")
     temperature: float = Field(1.0, ge=0, description="0: the most probable token each time.")
     stop: str | list[str] | None = Field(None, description="Strings that end a text.")

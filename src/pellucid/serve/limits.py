@@ -36,12 +36,12 @@ class Limits:
     """Tokens of a text that a model reads at once. Texts to translate are split, and have no such
     limit; a model with fewer positions cuts."""
     traced_characters: int = 400
-    """Characters of a text whose inside is shown: its arrays grow with the square."""
+    """Characters of a text to trace: its arrays grow quadratically."""
     beams: int = 16
     """Largest beam size, and number of texts generated for one input."""
     tokens: int = 512
-    """Most tokens that a text may be asked to have. Without max_length, it has at most twice those
-    of its source plus 20."""
+    """Largest number of tokens that a request may ask for. Without a number, a text has at most
+    twice the tokens of its source plus 20."""
     strings: int = 16
     """Stop strings or banned strings of a request, of at most 256 characters each."""
 
