@@ -27,6 +27,8 @@ from tests.serve.load import open_client, open_loop
 from benchmarks.report import save_results
 
 MODEL, BEAM = "en-de", 5
+LOADS = (0.5, 1.0, 10.0)
+"""Requests per second, as a multiple of the greatest rate."""
 
 
 class Target(NamedTuple):
@@ -196,7 +198,7 @@ async def measure_load(
             (await client.post(**target.request(text))).raise_for_status()
             single.append(time.perf_counter() - begin)
     rate = medians["pellucid"]
-    loads = {n: await open_load(target, texts, n * rate, seconds) for n in (0.5, 1.0, 10.0)}
+    loads = {n: await open_load(target, texts, n * rate, seconds) for n in LOADS}
     return {"single": statistics.median(single)} | {str(n): x._asdict() for n, x in loads.items()}
 
 

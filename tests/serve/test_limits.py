@@ -1,12 +1,17 @@
 """E2: hostile requests. Authority: the limits, and HTTP, by hand."""
 
+import asyncio
 import json
 import socket
 import time
+from contextlib import suppress
 
 import httpx
 import pytest
 
+from pellucid.serve.access import Access
+from pellucid.serve.errors import OverloadedError
+from pellucid.serve.guard import Guard
 from pellucid.serve.limits import Limits
 from serve.conftest import run_server
 
@@ -160,3 +165,38 @@ def test_settings_of_the_model_are_limited_too(loaded):
         body = {"q": "A cat.", "source": "en", "target": "de"}
         assert server.post("/translate", **body).status_code == 400
         assert server.ask("/v1/translate", text="A cat.", beam=2)["translations"]
+
+
+def test_an_endless_head(server):
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\n")
+        with suppress(ConnectionError):  # closed while more is sent
+            for _ in range(2000):
+                connection.sendall(b"X: " + b"a" * 1000 + b"\r\n")
+        with suppress(ConnectionError):
+            assert connection.recv(1 << 16).startswith(b"HTTP/1.1 400")
+
+
+def test_a_full_server_reads_no_request():
+    """Authority: the ASGI messages."""
+    sent = []
+
+    def refuse():
+        raise OverloadedError("full", retry_after=3.0)
+
+    async def unexpected(*_):
+        pytest.fail("the request was read")
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": "/v1/translate", "headers": []}
+    observed = []
+    guard = Guard(unexpected, Access(None), Limits(), lambda *each: observed.append(each), refuse)
+    asyncio.run(guard(scope, unexpected, send))
+    assert (sent[0]["status"], observed[0][1]) == (429, 429)
+    assert (b"retry-after", b"3") in sent[0]["headers"]
+    scope["method"], read = "GET", []
+    guard.app = lambda *_: asyncio.sleep(0, read.append("the page"))
+    asyncio.run(guard(scope, lambda: asyncio.sleep(60), send))
+    assert read == ["the page"]

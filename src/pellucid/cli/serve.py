@@ -48,7 +48,7 @@ def run(options: Options) -> int:
     from pellucid.serve.access import make_access
     from pellucid.serve.app import make_app
     from pellucid.serve.routing import Site
-    from pellucid.serve.run import bind, make_server
+    from pellucid.serve.run import SWITCH_SECONDS, bind, make_server
     from pellucid.serve.served import Models, ServedModel, name_models
 
     if not 0 <= options.port < 1 << 16:
@@ -68,6 +68,7 @@ def run(options: Options) -> int:
             }
         )
         prepare_for_serving()
+        sys.setswitchinterval(SWITCH_SECONDS)
         print(f"http://{_in_address(options.host)}:{port}/", flush=True)
         print(f"Serving {', '.join(paths)}. Ctrl-C ends.", file=sys.stderr)
         server = make_server(make_app(Site(models, limits, access)), models)
@@ -85,7 +86,8 @@ def _check_installed() -> None:
     """Raises: UsageError if a package of the extra is missing."""
     from importlib.util import find_spec
 
-    missing = [name for name in ("fastapi", "uvicorn", "prometheus_client") if not find_spec(name)]
+    packages = ("fastapi", "uvicorn", "httptools", "prometheus_client")
+    missing = [name for name in packages if not find_spec(name)]
     if missing:
         raise UsageError(
             f"serving needs {', '.join(missing)}. Install it: pip install 'pellucid[serve]'."

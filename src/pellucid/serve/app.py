@@ -27,15 +27,17 @@ def make_app(site: Site) -> Guard:
     """Return the application of a server."""
     app = FastAPI(title="pellucid", version=__version__, docs_url=None, redoc_url=None)
     app.state.site = site
-    app.state.metrics = Metrics(site.models)
     for name in ROUTED:
         app.include_router(import_module(f"pellucid.serve.{name}").router)
+    schema = app.openapi()["paths"]
+    app.state.metrics = Metrics(site.models, schema)
     for kind in (PellucidError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, _report)
-    for path in app.openapi()["paths"].values():
+    for path in schema.values():
         for operation in path.values():
             operation["responses"].pop("422", None)  # FastAPI's own status of a wrong request
-    return Guard(app, site.access, site.limits, app.state.metrics.observe)
+    observe, check_open = app.state.metrics.observe, site.models.check_open
+    return Guard(app, site.access, site.limits, observe, check_open)
 
 
 async def _report(request: Request, error: Exception) -> Response:

@@ -50,6 +50,11 @@ class Engine:
         """Pieces of work that are being done."""
         return sum(job.start is not None for job in tuple(self._jobs))
 
+    @property
+    def is_full(self) -> bool:
+        """Whether no more work may wait."""
+        return self.queued >= self._limits.queue
+
     async def run(self, work: Work) -> list[Any]:
         """Return one result per input, as the method returns them.
 
@@ -100,7 +105,7 @@ class Engine:
         """Raises: OverloadedError, ShuttingDownError if work would be refused now."""
         if self._is_closed:
             raise ShuttingDownError(CLOSED)
-        if self.queued >= self._limits.queue:
+        if self.is_full:
             seconds = max(1.0, self._seconds * len(self._jobs) / max(1, self.running))
             raise OverloadedError(
                 f"{self.queued} requests wait for {self.name}, the most that may. Ask again in"

@@ -31,9 +31,22 @@ DISCONNECTED = 499
 class Guard:
     """Checks requests before the application sees them; it gets the whole body at once."""
 
-    def __init__(self, app: Application, access: Access, limits: Limits, observe: Observer) -> None:
+    def __init__(
+        self,
+        app: Application,
+        access: Access,
+        limits: Limits,
+        observe: Observer,
+        check_open: Callable[[], None],
+    ) -> None:
+        """check_open: raises an error if no work can be taken now.
+
+        A server that is asked for far more than it can do must refuse at little cost: before it
+        reads a request.
+        """
         self.app = app
         self.access = access
+        self.check_open = check_open
         self.limits = limits
         self.observe = observe
         self.pending = PendingBytes(limits.pending_bytes)
@@ -49,6 +62,8 @@ class Guard:
             with self.pending.count_request() as count:
                 try:
                     self.access.check(scope["path"], headers)
+                    if scope["method"] == "POST":
+                        self.check_open()
                     body = (
                         b""
                         if scope["method"] in ("GET", "HEAD")

@@ -1,6 +1,6 @@
 """`/metrics`: counts and times for Prometheus."""
 
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Collection, Iterator, MutableMapping
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -18,7 +18,9 @@ router = APIRouter(include_in_schema=False)
 class Metrics:
     """What a server counts."""
 
-    def __init__(self, models: Models) -> None:
+    def __init__(self, models: Models, paths: Collection[str]) -> None:
+        """paths: those with a route."""
+        self.paths = paths
         self.registry = CollectorRegistry()
         self.requests = Counter(
             "pellucid_requests",
@@ -37,7 +39,8 @@ class Metrics:
 
     def observe(self, scope: MutableMapping[str, Any], status: int, seconds: float) -> None:
         """Count a request. Paths without a route are one: others could fill the memory."""
-        path = getattr(scope.get("route"), "path", "other")
+        path = scope["path"] if scope["path"] in self.paths else "other"
+        path = getattr(scope.get("route"), "path", path)  # not set if the request was refused
         self.requests.labels(path, status).inc()
         self.seconds.labels(path).observe(seconds)
 

@@ -3,18 +3,20 @@
 import asyncio
 from typing import Any
 
-import h11
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 PATIENCE = 30.0
 CONNECTIONS = 512
+HEAD_BYTES = 1 << 16
+"""Of the request line and the headers, at most."""
 
 
-class BoundedProtocol(H11Protocol):
-    """A connection that is closed when its client takes too long. uvicorn itself waits for ever.
+class BoundedProtocol(HttpToolsProtocol):
+    """A connection that is closed when its client takes too long, or sends too long a head.
 
-    The time for a request is counted from its first byte, or from the start of the connection, to
-    the end of its body; the time for reading, while the operating system takes no more bytes.
+    uvicorn itself waits for ever, and has no limit. The time for a request is counted from its
+    first byte, or from the start of the connection, to the end of its body; the time for reading,
+    while the operating system takes no more bytes.
     """
 
     patience = PATIENCE
@@ -24,6 +26,7 @@ class BoundedProtocol(H11Protocol):
         super().__init__(*args, **kwargs)
         self._reading: asyncio.TimerHandle | None = None
         self._writing: asyncio.TimerHandle | None = None
+        self._head_bytes: int | None = None  # None outside a head
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -39,10 +42,23 @@ class BoundedProtocol(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if self.conn.their_state in (h11.IDLE, h11.SEND_BODY):
-            self._reading = self._reading or self._start_timer()
-        else:
-            self._reading = _cancel(self._reading)
+        if self._head_bytes is not None:
+            self._head_bytes += len(data)
+            if self._head_bytes > HEAD_BYTES:
+                self.send_400_response("The head of the request is too long.")
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._head_bytes = 0
+        self._reading = self._reading or self._start_timer()
+
+    def on_headers_complete(self) -> None:
+        self._head_bytes = None
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self._reading = _cancel(self._reading)
 
     def on_response_complete(self) -> None:
         super().on_response_complete()

@@ -109,6 +109,14 @@ class Models:
             raise UsageError(f"several models can {verb}. Choose one with model: {names}.")
         return able[0]
 
+    def check_open(self) -> None:
+        """Raises: OverloadedError if the queues of all models are full."""
+        engines = [model.engine for model in self.by_name.values()]
+        if all(engine.is_full for engine in engines):
+            for engine in engines:
+                engine.outcomes["refused"] += 1
+            engines[0].check_open()
+
     def find(self, name: str) -> ServedModel:
         """Return the model of a name. Raises: RequestError, status 404."""
         if name not in self.by_name:
