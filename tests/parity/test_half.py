@@ -17,6 +17,7 @@ import pellucid
 from parity.peer import IDS, KEEP, assert_close, randomize
 from pellucid.cli.main import VERBS, main
 from pellucid.errors import ConfigError, UsageError
+from pellucid.formats.onnx_export import Precision
 from pellucid.nn.kernels import PackedType
 from pellucid.nn.pack_model import pack_model
 from pellucid.nn.weights import read_tensors
@@ -111,7 +112,8 @@ def test_every_verb_refuses(capsys):
     for verb in verbs:
         assert main([*verb.split(), "m", "--dtype", "fp16"]) == 2, verb
         message = capsys.readouterr().err
-        assert all(kind in message for kind in ("dtype", *get_args(PackedType))), message
+        kinds = get_args(Precision if verb == "export" else PackedType)
+        assert all(kind in message for kind in ("dtype", *kinds)), message
 
 
 def test_training_refuses(tmp_path):
