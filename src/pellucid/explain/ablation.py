@@ -194,13 +194,13 @@ def _compare(original: Tensor, changed: Tensor, chosen: Tensor) -> list[Effect]:
     positions = torch.arange(len(chosen), device=chosen.device)
     differences = changed[:, positions, chosen] - original[positions, chosen]  # (N, T)
     divergences = (original.exp() * (original - changed)).nansum(-1)  # (N, T); 0 * inf is 0
-    best = original.argmax(-1)  # (T,)
-    then = changed.argmax(-1)  # (N, T)
+    best = original.argmax(-1).tolist()
+    columns = (differences.tolist(), divergences.tolist(), changed.argmax(-1).tolist())
     return [
         Effect(
-            tuple(differences[i].tolist()),
-            tuple(divergences[i].tolist()),
-            tuple(None if new == old else new for new, old in zip(row, best.tolist(), strict=True)),
+            tuple(difference),
+            tuple(divergence),
+            tuple(None if new == old else new for new, old in zip(then, best, strict=True)),
         )
-        for i, row in enumerate(then.tolist())
+        for difference, divergence, then in zip(*columns, strict=True)
     ]

@@ -71,9 +71,15 @@ def to_half(array: np.ndarray) -> tuple[np.ndarray | None, float]:
     return array.astype("<f2"), error
 
 
-def deflate(array: np.ndarray, level: int = zlib.Z_DEFAULT_COMPRESSION) -> str:
+def deflate(
+    array: np.ndarray,
+    level: int = zlib.Z_DEFAULT_COMPRESSION,
+    strategy: int = zlib.Z_DEFAULT_STRATEGY,
+) -> str:
     """Return the bytes of an array, deflated, in base64."""
-    return base64.b64encode(zlib.compress(np.ascontiguousarray(array).tobytes(), level)).decode()
+    deflater = zlib.compressobj(level, strategy=strategy)
+    data = deflater.compress(np.ascontiguousarray(array).tobytes()) + deflater.flush()
+    return base64.b64encode(data).decode()
 
 
 def decode_array(record: Mapping[str, Any]) -> np.ndarray:

@@ -5,7 +5,6 @@ and weights are multiples of one small step, so that the softmax of the stored s
 the stored weights by less than 0.002.
 """
 
-import base64
 import zlib
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.explain.encode import encode, encode_array, to_half
+from pellucid.explain.encode import deflate, encode, encode_array, to_half
 from pellucid.explain.trace import Trace
 
 LIMIT = 2_000_000
@@ -53,10 +52,9 @@ def encode_full(trace: Trace) -> dict[str, Any]:
 def encode_compact(trace: Trace) -> dict[str, Any]:
     """Return a trace as JSON values, as `encode` does, in fewer bytes; `compact` is True.
 
-    An array of dtype int8 has `scales`, one for each row; one of dtype int16, with its
-    bytes in planes too, a `step`. One of dtype
-    top has the largest values of each row, their `ids`, and the value `fill` of all others that
-    keeps the row's softmax. Others are as `encode` has them.
+    An array of dtype int8 has `scales`, one for each row; one of dtype int16, with its bytes in
+    planes too, a `step`. One of dtype top has the largest values of each row, their `ids`, and the
+    value `fill` of all others that keeps the row's softmax. Others are as `encode` has them.
     """
     return {**_encode_arrays(trace, _is_not_compact, _encode), "compact": True}
 
@@ -181,6 +179,4 @@ def _split_bytes(array: np.ndarray) -> np.ndarray:
 
 def _deflate(array: np.ndarray) -> str:
     """Return the bytes of an array, deflated in the best of some ways, in base64."""
-    data = np.ascontiguousarray(array).tobytes()
-    ways = (zlib.compressobj(9, strategy=strategy) for strategy in STRATEGIES)
-    return base64.b64encode(min((z.compress(data) + z.flush() for z in ways), key=len)).decode()
+    return min((deflate(array, 9, strategy) for strategy in STRATEGIES), key=len)

@@ -45,16 +45,16 @@ def perplexity(loss_sum: float, count: int) -> float:
 
 
 class _KeepsGradient(torch.autograd.Function):
-    """A loss whose forward pass computes the gradient and keeps it for the backward pass."""
+    """A loss whose forward pass keeps the gradients by its first inputs for the backward pass."""
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad_loss: Tensor):  # type: ignore[override]
-        (grad,) = ctx.saved_tensors
-        return grad * grad_loss, None, None
+        grads = [grad * grad_loss for grad in ctx.saved_tensors]
+        return (*grads, *[None] * (len(ctx.needs_input_grad) - len(grads)))
 
 
-class _SymmetricDivergence(torch.autograd.Function):
+class _SymmetricDivergence(_KeepsGradient):
     """Divergence in both directions; the gradients are computed in the forward pass.
 
     With d = log p - log q: the loss is the sum of (p - q) d, and its gradient is
@@ -64,7 +64,7 @@ class _SymmetricDivergence(torch.autograd.Function):
     @staticmethod
     def forward(ctx, first: Tensor, second: Tensor) -> Tensor:
         logits = (first, second)
-        grads = [torch.empty_like(x) if ctx.needs_input_grad[0] else None for x in logits]
+        grads = [torch.empty_like(x) for x in logits] if any(ctx.needs_input_grad) else []
         loss = torch.zeros((), dtype=_loss_dtype(first), device=first.device)
         for part in _split_rows(first):
             log_p, log_q = (x[part].log_softmax(-1, dtype=loss.dtype) for x in logits)  # (rows, V)
@@ -72,17 +72,11 @@ class _SymmetricDivergence(torch.autograd.Function):
             p, q = log_p.exp_(), log_q.exp_()
             forward, backward = p * difference, q * difference
             loss += forward.sum() - backward.sum()
-            if grads[0] is not None and grads[1] is not None:
+            if grads:
                 grads[0][part] = forward - p * forward.sum(-1, keepdim=True) + p - q
                 grads[1][part] = q * backward.sum(-1, keepdim=True) - backward + q - p
-        if ctx.needs_input_grad[0]:
-            ctx.save_for_backward(*grads)
+        ctx.save_for_backward(*grads)
         return loss
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, grad_loss: Tensor):  # type: ignore[override]
-        return tuple(grad * grad_loss for grad in ctx.saved_tensors)
 
 
 class _CrossEntropy(_KeepsGradient):
