@@ -139,10 +139,11 @@ class SelfAttention(Attention):
     ) -> Tensor:
         """x (B, T, D) -> (B, T, D); with `slots`, x follows the tokens that they hold."""
         qkv = project(x, (self.q, self.k, self.v)) if self.qkv is None else self.qkv(x)
-        qkv = qkv.view(*x.shape[:2], 3, self.n_heads, self.d_head)
         if slots is None:
-            q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind()  # (B, H, T, K) each
+            heads = *x.shape[:2], self.n_heads, self.d_head
+            q, k, v = (y.view(heads).transpose(1, 2) for y in qkv.chunk(3, -1))  # (B, H, T, K)
         else:
+            qkv = qkv.view(*x.shape[:2], 3, self.n_heads, self.d_head)
             q = qkv.select(2, 0).transpose(1, 2)  # (B, H, T, K)
             k, v = slots.append(qkv.narrow(2, 1, 2))
         return self.o(self.attend(q, k, v, mask, distances))

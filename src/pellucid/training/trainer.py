@@ -77,6 +77,7 @@ class Trainer:
             run.rewind_metrics(self.progress.metrics_size)
         if self.config.compile:
             self.module.compile(dynamic=True)
+        self.parameters = list(self.module.parameters())
         self.loss_module = self.world.wrap(LossModule(self.module, task))
 
     @property
@@ -158,7 +159,7 @@ class Trainer:
 
     def _norm(self) -> torch.Tensor:
         """Clip the gradient if `clip_norm` is set; return its norm before clipping."""
-        parameters = [p for p in self.module.parameters() if p.grad is not None]
+        parameters = [p for p in self.parameters if p.grad is not None]
         norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
         if self.config.clip_norm and norm > self.config.clip_norm:
             torch.nn.utils.clip_grads_with_norm_(parameters, self.config.clip_norm, norm)
