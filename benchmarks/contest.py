@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
+from benchmarks.memory import process_mib
+
 QUIET = 0.15
 """Cores that other processes may use in a round that counts as undisturbed."""
 
@@ -101,14 +103,8 @@ def _serve(pipe: Connection, threads: int, make: Callable, args: tuple) -> None:
     while pipe.recv() == "run":
         before = time.process_time()
         work = run()
-        pipe.send((work, time.process_time() - before, _peak_mib()))
+        pipe.send((work, time.process_time() - before, process_mib("VmHWM")))
     pipe.send(extra)
-
-
-def _peak_mib() -> float:
-    """Return the peak memory of this process; getrusage would count its parent's before exec."""
-    with open("/proc/self/status") as status:
-        return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1024
 
 
 def _cpu_seconds() -> float:

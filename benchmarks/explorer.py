@@ -8,7 +8,6 @@ transformers with `output_attentions` and `output_hidden_states`, a part of what
 """
 
 import argparse
-import os
 import shutil
 import statistics
 import subprocess
@@ -23,6 +22,7 @@ from typing import Any
 import torch
 
 import pellucid
+from benchmarks.memory import process_mib
 from benchmarks.report import save_results
 from pellucid.config.head import LANGUAGE_MODEL
 from pellucid.config.model import ModelConfig
@@ -56,11 +56,16 @@ def main() -> None:
     parser.add_argument("--shapes", nargs="+", default=list(SHAPES), choices=list(SHAPES))
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--memory", action="store_true", help="only show a long text, once")
+    parser.add_argument(
+        "--memory", action="store_true", help="only print the peak with a long text"
+    )
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     if arguments.memory:
-        show_long_text(random_bundle(arguments.shapes[0]))
+        bundle = random_bundle(arguments.shapes[0])
+        Path("/proc/self/clear_refs").write_text("5")  # the peak begins here, with the weights
+        show_long_text(bundle)
+        print(round(process_mib("VmHWM")))
         return
     facts: dict[str, Any] = {"threads": arguments.threads}
     for name in arguments.shapes:
@@ -193,10 +198,7 @@ def median_ms(call: Callable[[], object], rounds: int) -> float:
 def peak(name: str) -> int:
     """Return the peak memory in MiB of a live page's process with a long text, weights included."""
     command = [sys.executable, "-m", "benchmarks.explorer", "--memory", "--shapes", name]
-    _, status, usage = os.wait4(subprocess.Popen(command).pid, 0)
-    if status:
-        sys.exit(f"{' '.join(command)} failed")
-    return round(usage.ru_maxrss / 1024)
+    return int(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.commands import run
+from benchmarks.memory import process_mib
 from benchmarks.report import save_results
 
 AIM = 1.2
@@ -81,14 +82,14 @@ def compare(title: str, directory: Path, rounds: int) -> dict[str, Any]:
 def measure_one(load: Callable[[Path], Any], directory: Path) -> dict[str, float]:
     """Return seconds and memory of one load, imports excluded."""
     load(directory.parent / SMALL)  # imports every module that the large one needs
-    before = _status("VmRSS")
+    before = process_mib("VmRSS")
     start = time.perf_counter()
     loaded = load(directory)
     seconds = time.perf_counter() - start
     sizes = [tensor.nbytes / 2**20 for tensor in loaded]
     return {
         "seconds": seconds,
-        "peak_mib": _status("VmHWM") - before,
+        "peak_mib": process_mib("VmHWM") - before,
         "size_mib": sum(sizes),
         "largest_mib": max(sizes),
     }
@@ -112,12 +113,6 @@ def load_model(directory: Path) -> Any:
 
 
 LOADERS = {"bytes": read_bytes, "pellucid": load_model}
-
-
-def _status(field: str) -> float:
-    """Return a memory figure of this process in MiB."""
-    with open("/proc/self/status") as status:
-        return next(int(line.split()[1]) for line in status if line.startswith(field)) / 1024
 
 
 if __name__ == "__main__":

@@ -122,7 +122,7 @@ class _Reader:
     def read(self, row: Tensor, probabilities: Tensor, chosen: int | None) -> PositionPrediction:
         """Return what logits (C,) and probabilities (C,) say, and about the chosen output."""
         n = min(self.top, len(row))
-        order = probabilities.argsort(descending=True, stable=True)[:n].tolist()
+        order = find_largest(probabilities, n)
 
         def candidate(i: int) -> Candidate:
             name = name_output(self.bundle, self.config, i)
@@ -138,6 +138,17 @@ class _Reader:
             chosen=None if chosen is None else candidate(chosen),
             rank=None if chosen is None else int((strength > strength[chosen]).sum()),
         )
+
+
+def find_largest(values: Tensor, n: int) -> list[int]:
+    """Return the indices of the n largest of values (C,), the first of equal ones first.
+
+    Only those that reach the n-th are sorted: a vocabulary is large.
+    """
+    least = values.topk(n).values[-1]
+    reached = (~(values < least)).nonzero()[:, 0]  # in their order; NaN is among them
+    order = values[reached].argsort(descending=True, stable=True)[:n]
+    return reached[order].tolist()
 
 
 def name_output(bundle: Bundle, config: HeadConfig, i: int) -> str:

@@ -11,8 +11,10 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import torch
 
 from pellucid.explain.encode import deflate, encode, encode_array, to_half
+from pellucid.explain.prediction import find_largest
 from pellucid.explain.trace import Trace
 
 LIMIT = 2_000_000
@@ -157,7 +159,7 @@ def encode_top(logits: np.ndarray, top: int = TOP) -> dict[str, Any]:
     ids = np.empty((len(logits), top), "<i4")
     values, fill = np.empty(ids.shape, "<f4"), np.empty(len(logits), "<f4")
     for i, row in enumerate(logits.astype(np.float32, copy=False)):  # one by one: there may be many
-        ids[i] = np.argsort(-row, kind="stable")[:top]
+        ids[i] = find_largest(torch.from_numpy(row), top)
         values[i] = row[ids[i]]
         others = np.delete(row, ids[i]).astype(np.float64)
         most = others.max()
