@@ -17,8 +17,8 @@ from pellucid.serve.routing import Site
 
 LOG = logging.getLogger("pellucid.serve")
 ROUTED = (
-    *("completions", "embeddings", "labels", "libre", "metrics", "pages", "status", "summarize"),
-    *("trace", "translate"),
+    *("completions", "embeddings", "labels", "libretranslate", "metrics", "pages", "status"),
+    *("summarize", "trace", "translate"),
 )
 """Modules with routes."""
 
