@@ -11,8 +11,8 @@ import pytest
 
 from pellucid.serve.access import Access
 from pellucid.serve.errors import OverloadedError
-from pellucid.serve.guard import Guard
 from pellucid.serve.limits import Limits
+from pellucid.serve.middleware import RequestMiddleware
 from serve.conftest import run_server
 
 JSON = {"Content-Type": "application/json"}
@@ -192,11 +192,13 @@ def test_a_full_server_reads_no_request():
 
     scope = {"type": "http", "method": "POST", "path": "/v1/translate", "headers": []}
     observed = []
-    guard = Guard(unexpected, Access(None), Limits(), lambda *each: observed.append(each), refuse)
-    asyncio.run(guard(scope, unexpected, send))
+    middleware = RequestMiddleware(
+        unexpected, Access(None), Limits(), lambda *each: observed.append(each), refuse
+    )
+    asyncio.run(middleware(scope, unexpected, send))
     assert (sent[0]["status"], observed[0][1]) == (429, 429)
     assert (b"retry-after", b"3") in sent[0]["headers"]
     scope["method"], read = "GET", []
-    guard.app = lambda *_: asyncio.sleep(0, read.append("the page"))
-    asyncio.run(guard(scope, lambda: asyncio.sleep(60), send))
+    middleware.app = lambda *_: asyncio.sleep(0, read.append("the page"))
+    asyncio.run(middleware(scope, lambda: asyncio.sleep(60), send))
     assert read == ["the page"]

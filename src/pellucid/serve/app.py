@@ -1,4 +1,4 @@
-"""The application: all routes over some models, behind the guard."""
+"""The application: all routes over some models, behind the request middleware."""
 
 import logging
 from http import HTTPStatus
@@ -11,8 +11,8 @@ from starlette.exceptions import HTTPException
 from pellucid import __version__
 from pellucid.errors import PellucidError, UsageError
 from pellucid.serve.errors import RequestError, describe_fields, error_response
-from pellucid.serve.guard import Guard
 from pellucid.serve.metrics import Metrics
+from pellucid.serve.middleware import RequestMiddleware
 from pellucid.serve.routing import Site
 
 LOG = logging.getLogger("pellucid.serve")
@@ -23,7 +23,7 @@ ROUTED = (
 """Modules with routes."""
 
 
-def make_app(site: Site) -> Guard:
+def make_app(site: Site) -> RequestMiddleware:
     """Return the application of a server."""
     app = FastAPI(title="pellucid", version=__version__, docs_url=None, redoc_url=None)
     app.state.site = site
@@ -37,7 +37,7 @@ def make_app(site: Site) -> Guard:
         for operation in path.values():
             operation["responses"].pop("422", None)  # FastAPI's own status of a wrong request
     observe, check_open = app.state.metrics.observe, site.models.check_open
-    return Guard(app, site.access, site.limits, observe, check_open)
+    return RequestMiddleware(app, site.access, site.limits, observe, check_open)
 
 
 async def _report(request: Request, error: Exception) -> Response:

@@ -12,7 +12,7 @@ from types import FrameType
 import uvicorn
 
 from pellucid.errors import ResourceError, UsageError
-from pellucid.serve.guard import Guard
+from pellucid.serve.middleware import RequestMiddleware
 from pellucid.serve.protocol import make_protocol
 from pellucid.serve.served import Models
 
@@ -21,7 +21,7 @@ REFUSING_SECONDS = 0.3
 FINISH_SECONDS = 6.0
 """That work in progress may take after a signal to end."""
 PATIENCE_FACTOR = 1.5
-"""The guard answers a slow client first; then the connection is closed."""
+"""The middleware answers a slow client first; then the connection is closed."""
 GRACE_SECONDS = 8
 """After which connections are closed."""
 SWITCH_SECONDS = 0.0002
@@ -53,7 +53,7 @@ def bind(host: str, port: int) -> socket.socket:
     return bound
 
 
-def make_server(app: Guard, models: Models) -> "Server":
+def make_server(app: RequestMiddleware, models: Models) -> "Server":
     """Return a server; `run(sockets=[bound])` serves until a signal, or `should_exit` is set."""
     config = uvicorn.Config(
         app,

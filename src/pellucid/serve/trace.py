@@ -28,7 +28,7 @@ class TraceBody(Body):
     top: int = Field(10, ge=1, le=MAX_TOP, description="Tokens that are named at each position.")
 
 
-class Traced(BaseModel):
+class TraceResponse(BaseModel):
     """A trace."""
 
     model: str
@@ -36,7 +36,7 @@ class Traced(BaseModel):
 
 
 @router.post("/v1/trace")
-async def trace(body: TraceBody, site: ServedSite) -> Traced:
+async def trace(body: TraceBody, site: ServedSite) -> TraceResponse:
     """Return every intermediate result of a text."""
     check_traced(site.limits, text=body.text, target=body.target or "")
     if body.max_new > site.limits.traced_characters:
@@ -45,7 +45,7 @@ async def trace(body: TraceBody, site: ServedSite) -> Traced:
     settings = {name: getattr(body, name) for name in names}
     model = site.models.choose(body.model, "trace")
     (result,) = await model.run("trace", [body.text], settings, body.seconds(site.limits))
-    return Traced(model=model.name, trace=encode(result))
+    return TraceResponse(model=model.name, trace=encode(result))
 
 
 def check_traced(limits: Limits, **texts: str) -> None:

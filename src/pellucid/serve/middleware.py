@@ -1,4 +1,4 @@
-"""The outermost layer of the server: who may ask, how much is read, and who is still there."""
+"""ASGI middleware: checks access and size of requests; cancels work of clients that went away."""
 
 import asyncio
 import re
@@ -28,8 +28,8 @@ DISCONNECTED = 499
 """The status in the metrics of a client that went away."""
 
 
-class Guard:
-    """Checks requests before the application sees them; it gets the whole body at once."""
+class RequestMiddleware:
+    """Checks requests before the application sees them, and passes on the whole body at once."""
 
     def __init__(
         self,
