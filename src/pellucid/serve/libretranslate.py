@@ -29,7 +29,7 @@ NAMES = {
 router = make_router(FlatError)
 
 
-class LibreBody(BaseModel):
+class LibreTranslateBody(BaseModel):
     """Texts to translate."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -78,7 +78,7 @@ class Direction(NamedTuple):
 BODY = {
     "required": True,
     "content": {
-        kind: {"schema": {"$ref": "#/components/schemas/LibreBody"}}
+        kind: {"schema": {"$ref": "#/components/schemas/LibreTranslateBody"}}
         for kind in ("application/json", FORM)
     },
 }
@@ -127,14 +127,14 @@ async def list_known_languages(site: ServedSite) -> list[Language]:
     ]
 
 
-async def _read(request: Request) -> LibreBody:
+async def _read(request: Request) -> LibreTranslateBody:
     """Return the body, JSON or a form. Raises: UsageError."""
     if request.headers.get("content-type", "").lower().startswith(FORM):
         record = _read_form(await request.body())
     else:
         record = await request.json()
     try:
-        return LibreBody.model_validate(record)
+        return LibreTranslateBody.model_validate(record)
     except ValidationError as error:
         raise UsageError(describe_fields(error.errors())) from None
 
@@ -207,7 +207,7 @@ def _put_into(markups: list[Markup], ranked: list[list[str]], n_best: int) -> li
     return results
 
 
-def _shape(body: LibreBody, ranked: list[list[str]], source: str) -> LibreTranslation:
+def _shape(body: LibreTranslateBody, ranked: list[list[str]], source: str) -> LibreTranslation:
     """Return one translation, or lists if the request had a list."""
     best, others = [texts[0] for texts in ranked], [texts[1:] for texts in ranked]
     detected = [DetectedLanguage(language=source) for _ in ranked]
