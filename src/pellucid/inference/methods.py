@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pellucid.config.decoding import DecodingConfig
 from pellucid.decoding.ensemble import Ensemble
 from pellucid.decoding.generate import Request, check_single_text, generate, stream
-from pellucid.decoding.minimum_risk import minimum_risk
+from pellucid.decoding.minimum_bayes_risk import rank_by_utility
 from pellucid.decoding.search import Hypothesis, SpecialIds, device_of
 from pellucid.decoding.session import Session
 from pellucid.decoding.speculative import Draft, speculate
@@ -84,7 +84,7 @@ def search(
     else:
         texts = generate(models.model, request, models.special_ids, config, progress)
     if config.method == "mbr":
-        return [_minimum_risk(models, samples, config) for samples in texts]
+        return [_rank_samples(models, samples, config) for samples in texts]
     return texts
 
 
@@ -156,7 +156,7 @@ def _speculate(models: CombinedModels, request: Request, config: DecodingConfig)
     return speculate(models.model, models.draft, request, models.special_ids, config).hypothesis
 
 
-def _minimum_risk(
+def _rank_samples(
     models: CombinedModels, samples: Sequence[Hypothesis], config: DecodingConfig
 ) -> list[Hypothesis]:
     """Return the distinct texts that are most similar to all samples, best first."""
@@ -166,7 +166,7 @@ def _minimum_risk(
         distinct.setdefault(text, h)
     hypotheses = list(distinct.values())
     similarity = sentence_similarity(config.utility, models.language)
-    ranked = minimum_risk(list(distinct), similarity, texts)
+    ranked = rank_by_utility(list(distinct), similarity, texts)
     return [replace(hypotheses[r.candidate], utility=r.utility) for r in ranked[: config.n_best]]
 
 

@@ -15,7 +15,7 @@ class Ranked(NamedTuple):
     utility: float
 
 
-def minimum_risk(
+def rank_by_utility(
     candidates: Sequence[Text],
     utility: Callable[[Text, Text], float],
     references: Sequence[Text] | None = None,
