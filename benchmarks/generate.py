@@ -105,7 +105,7 @@ def run_pellucid(job: Job, name: str) -> tuple[Run, Any]:
     model: Any = pack_model(pellucid.load(Path(job.folder) / "gpt2").model, dtype)
     special_ids = SpecialIds(start=END, end=END)
     config = DecodingConfig(beam=1, batch_size=job.batch, min_length=NEW - 1, max_length=NEW)
-    request = Request(prompts(job.batch).tolist(), continued=True)
+    request = Request(prompts(job.batch).tolist(), continues_source=True)
 
     def write() -> list[list[int]]:
         return [list(best.ids) for best, *_ in generate(model, request, special_ids, config)]

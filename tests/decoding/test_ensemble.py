@@ -46,13 +46,13 @@ def test_one_model_twice_is_that_model():
 def test_decoders_alone():
     shape = {"n_encoder_layers": 0}
     pair = Ensemble([random_transformer(0, **shape), random_transformer(1, **shape)])
-    with pytest.raises(UsageError, match="continued=True"):
+    with pytest.raises(UsageError, match="continues_source=True"):
         generate(pair, Request([[3, 4]]), SPECIAL_IDS, DecodingConfig())
     prompts = random_sources()
     config = DecodingConfig(beam=2, max_length=9)
-    together = generate(pair, Request(prompts, continued=True), SPECIAL_IDS, config)
+    together = generate(pair, Request(prompts, continues_source=True), SPECIAL_IDS, config)
     for prompt, (result,) in zip(prompts, together, strict=True):
-        request = Request([prompt], continued=True)
+        request = Request([prompt], continues_source=True)
         ((alone,),) = generate(pair, request, SPECIAL_IDS, config)
         assert result.ids == alone.ids
 

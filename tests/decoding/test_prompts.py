@@ -86,7 +86,7 @@ def test_greedy_is_that_of_transformers(models, prompts, actual, settings):
     reference, model = models
     expected = generated(reference, prompts, num_beams=1, **settings)
     config = DecodingConfig(beam=1, max_length=20, batch_size=20, **actual)
-    result = generate(model, Request(prompts, pad=5, continued=True), SPECIAL_IDS, config)
+    result = generate(model, Request(prompts, pad=5, continues_source=True), SPECIAL_IDS, config)
     texts = [[*h.ids, *[END] * h.finished] for (h,) in result]
     assert texts == [ids for ids, _ in expected]
     assert len({len(ids) for ids in texts}) > 4, "texts of one length prove little"
@@ -105,7 +105,7 @@ def test_beams_are_those_of_transformers(models, prompts, actual, settings):
         **settings,
     )
     config = DecodingConfig(beam=4, n_best=4, max_length=20, batch_size=20, **actual)
-    result = generate(model, Request(prompts, pad=5, continued=True), SPECIAL_IDS, config)
+    result = generate(model, Request(prompts, pad=5, continues_source=True), SPECIAL_IDS, config)
     flat = [h for hypotheses in result for h in hypotheses]
     texts = [[*h.ids, *[END] * h.finished] for h in flat]
     assert texts == [ids for ids, _ in expected]
@@ -124,7 +124,7 @@ def test_beams_are_those_of_transformers(models, prompts, actual, settings):
 def test_in_batches_and_alone(models, prompts, settings):
     _, model = models
     config = DecodingConfig(max_length=12, batch_size=16, **settings)
-    request = Request(prompts, pad=7, continued=True)
+    request = Request(prompts, pad=7, continues_source=True)
     together = generate(model, request, SPECIAL_IDS, config)
     one = DecodingConfig(max_length=12, batch_size=1, **settings)
     alone = generate(model, request, SPECIAL_IDS, one)
@@ -138,7 +138,7 @@ def test_cached_and_uncached(models, prompts):
     # Authority: the model computes the whole text again for every token.
     _, model = models
     config = DecodingConfig(beam=1, max_length=9)
-    result = generate(model, Request(prompts[:8], continued=True), SPECIAL_IDS, config)
+    result = generate(model, Request(prompts[:8], continues_source=True), SPECIAL_IDS, config)
     for prompt, (h,) in zip(prompts, result, strict=False):
         text = [*prompt]
         for token in (*h.ids, *[END] * h.finished):
@@ -152,7 +152,7 @@ def test_cached_and_uncached(models, prompts):
 def test_an_empty_prompt_is_the_start_token(models):
     _, model = models
     config = DecodingConfig(beam=2, max_length=6)
-    empty, start = generate(model, Request([[], [END]], continued=True), SPECIAL_IDS, config)
+    empty, start = generate(model, Request([[], [END]], continues_source=True), SPECIAL_IDS, config)
     assert empty == start
 
 
@@ -160,15 +160,15 @@ def test_a_prompt_may_be_followed_by_forced_tokens(models, prompts):
     _, model = models
     config = DecodingConfig(beam=2, max_length=6)
     forced = generate(
-        model, Request([prompts[0]], [prompts[1][:3]], continued=True), SPECIAL_IDS, config
+        model, Request([prompts[0]], [prompts[1][:3]], continues_source=True), SPECIAL_IDS, config
     )
     assert list(forced[0][0].ids[:3]) == prompts[1][:3]
-    joined = Request([[*prompts[0], *prompts[1][:3]]], continued=True)
+    joined = Request([[*prompts[0], *prompts[1][:3]]], continues_source=True)
     result = generate(model, joined, SPECIAL_IDS, DecodingConfig(beam=2, max_length=3, alpha=0))
     assert forced[0][0].ids[3:] == result[0][0].ids
 
 
 def test_a_source_for_a_model_that_reads_none(models):
     _, model = models
-    with pytest.raises(UsageError, match="pass continued=True"):
+    with pytest.raises(UsageError, match="pass continues_source=True"):
         generate(model, Request([[3, 4]]), SPECIAL_IDS, DecodingConfig())

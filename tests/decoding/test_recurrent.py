@@ -76,8 +76,8 @@ def test_search_with_a_cache_is_search_without(cell, attention, feeding):
 
 def test_it_reads_its_source_apart():
     model = model_of(*SHAPES[0])
-    with pytest.raises(UsageError, match="leave out continued"):
-        generate(model, Request(SOURCES, continued=True), SPECIAL_IDS, DecodingConfig())
+    with pytest.raises(UsageError, match="leave out continues_source"):
+        generate(model, Request(SOURCES, continues_source=True), SPECIAL_IDS, DecodingConfig())
 
 
 def test_an_ensemble_may_hold_one():  # authority: two of the same are the one

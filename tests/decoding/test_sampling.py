@@ -106,9 +106,11 @@ def test_samples_depend_on_the_key_of_a_source():  # authority: each alone
     model = random_model(9, seed=2)
     config = DecodingConfig(method="sample", n_best=3, seed=4, min_length=9)
     keys = [(i // 2, i % 2) for i in range(6)]
-    actual = generate(model, Request([SOURCE] * 6, keys=keys), SPECIAL_IDS, config)
+    actual = generate(model, Request([SOURCE] * 6, seed_keys=keys), SPECIAL_IDS, config)
     for key, hypotheses in zip(keys, actual, strict=True):
-        assert generate(model, Request([SOURCE], keys=[key]), SPECIAL_IDS, config) == [hypotheses]
+        assert generate(model, Request([SOURCE], seed_keys=[key]), SPECIAL_IDS, config) == [
+            hypotheses
+        ]
     assert len({h.ids for hypotheses in actual for h in hypotheses}) == 18
 
 

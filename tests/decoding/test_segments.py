@@ -66,7 +66,7 @@ def prompts():
     ],
 )
 def test_in_batches_and_alone(model, prompts, settings):  # authority: each text alone
-    request = Request(prompts, pad=7, continued=True)
+    request = Request(prompts, pad=7, continues_source=True)
     together, alone = (
         generate(
             model, request, SPECIAL_IDS, DecodingConfig(max_length=12, batch_size=n, **settings)
@@ -86,7 +86,7 @@ def test_greedy_search_is_the_recurrence(model, prompts):
     # Authority: segments of one token each, whose memory is handed on by hand.
     actual = generate(
         model,
-        Request(prompts[:8], continued=True),
+        Request(prompts[:8], continues_source=True),
         SPECIAL_IDS,
         DecodingConfig(beam=1, max_length=9),
     )
@@ -101,6 +101,7 @@ def test_greedy_search_is_the_recurrence(model, prompts):
 
 
 def test_caches_that_cannot_be_truncated_are_refused(model, prompts):
-    request, config = Request(prompts[:1], continued=True), DecodingConfig(beam=1, max_length=8)
+    request = Request(prompts[:1], continues_source=True)
+    config = DecodingConfig(beam=1, max_length=8)
     with pytest.raises(UsageError, match="the memory of a Transformer-XL cannot be truncated"):
         speculate(model, Draft(model), request, SPECIAL_IDS, config)

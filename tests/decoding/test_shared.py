@@ -62,7 +62,7 @@ def start(decoder: SharedDecoder, threads: Executor, request: Request, config) -
 @pytest.mark.parametrize("build", [random_transformer, random_translator])
 def test_calls_that_come_while_others_are_decoded(build, max_rows):
     requests = [
-        Request(SOURCES[i % 4 :], keys=[(i, j) for j in range(5 - i % 4)]) for i in range(7)
+        Request(SOURCES[i % 4 :], seed_keys=[(i, j) for j in range(5 - i % 4)]) for i in range(7)
     ]
     pairs = list(zip(requests, CONFIGS.values(), strict=True))
     results: dict[int, Future] = {}
@@ -86,7 +86,7 @@ def test_calls_that_come_while_others_are_decoded(build, max_rows):
 
 def test_prompts_of_different_lengths():
     model = random_transformer(1, n_encoder_layers=0)
-    requests = [Request([list(range(2, 3 + n))], continued=True) for n in (0, 11, 4, 23)]
+    requests = [Request([list(range(2, 3 + n))], continues_source=True) for n in (0, 11, 4, 23)]
     configs = [DecodingConfig(beam=2, max_length=8 + i) for i in range(4)]
     results: list[Future] = []
 

@@ -108,7 +108,7 @@ def test_greedy_is_greedy(settings, n_encoder_layers):
     special_ids = SpecialIds(start=1, end=2, banned=(0, 1), forced_first=7)
     config = DecodingConfig(beam=1, max_length=17, **settings)
     for source in random_sources():
-        request = Request([source], [source[:2]], continued=not n_encoder_layers)
+        request = Request([source], [source[:2]], continues_source=not n_encoder_layers)
         ((expected,),) = generate(model, request, special_ids, config)
         for draft in (Draft(other, 3), Draft(model, 5), Draft(Ensemble([other, model]), 1)):
             actual = speculate(model, draft, request, special_ids, config)

@@ -158,7 +158,7 @@ def test_prompts_and_sources_of_all_lengths_give_what_each_gives_alone(name):
     config = DecodingConfig(beam=1, max_length=8)
 
     def written(some: list[list[int]]) -> list[tuple[int, ...]]:
-        request = Request(some, continued=continued)
+        request = Request(some, continues_source=continued)
         return [tuple(best.ids) for best, *_ in generate(model, request, special_ids, config)]
 
     actual = written(texts)

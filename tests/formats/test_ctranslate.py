@@ -210,7 +210,7 @@ def test_equal_outputs_of_200_texts(name, tmp_path):
             near(states, [parts.model(torch.tensor([row])) for row in rows])
         return
     has_source = parts.model.encoder is not None
-    request = Request(rows, continued=not has_source)
+    request = Request(rows, continues_source=not has_source)
     texts = generate(parts.model, request, special, DecodingConfig(beam=1, max_length=20))
     banned = [LETTERS.pieces([i]) for i in special.banned] or None
     expected = write_texts(

@@ -172,7 +172,7 @@ def test_a_decoder_alone(tmp_path):
     result = open_model(tmp_path)
     rows, _, _ = sources()
     actual = generate(
-        result.model, Request(rows, continued=True), result.special_ids, result.decoding
+        result.model, Request(rows, continues_source=True), result.special_ids, result.decoding
     )
     for row, (best, *_) in zip(rows, actual, strict=True):
         expected = reference.generate(torch.tensor([row]))[0, len(row) :].tolist()
@@ -258,7 +258,7 @@ def test_families_without_an_end_token_may_be_given_one(kind, file, tmp_path):
     assert (len({len(row) for row in expected}) > 1) == bool(file)
     bundle = open_model(tmp_path)
     assert not bundle.notes
-    request = Request(prompts.tolist(), continued=True)
+    request = Request(prompts.tolist(), continues_source=True)
     greedy = replace(bundle.decoding, beam=1, max_length=12)
     result = generate(bundle.model, request, bundle.special_ids, greedy)
     assert [list(best.ids) for best, *_ in result] == expected

@@ -100,7 +100,7 @@ def test_a_language_model(tmp_path):
     special = parts.special_ids
     to_onnx(tmp_path / "out", parts)
     prompts = [[5, 9, 7, 30, 11, 8, 21], [8, 4], [17]]
-    request = Request(prompts, continued=True)
+    request = Request(prompts, continues_source=True)
     config = DecodingConfig(beam=1, max_length=20, batch_size=1)
     expected = [list(best.ids) for best, *_ in generate(parts.model, request, special, config)]
     session = open_session(tmp_path / "out" / "model.onnx")

@@ -28,7 +28,7 @@ class Ensemble(nn.Module):
                 " Use models that were trained with the same tokenizer."
             )
         self.models = nn.ModuleList(models)
-        self.continues = models[0].encoder is None
+        self.continues_source = models[0].encoder is None
 
     def prefill(self, source: Tensor | None, keep: Tensor | None, rows: int) -> "Caches":
         """Return one cache for each model."""

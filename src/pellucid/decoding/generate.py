@@ -29,20 +29,20 @@ class Request:
     """Ids that each text begins with; one for each source, or none."""
     pad: int = 0
     """The id that pads short rows; it is masked."""
-    continued: bool = False
+    continues_source: bool = False
     """Whether sources are prompts that the texts continue (decoder-only models). An empty prompt is
     replaced by the start token."""
     is_stopped: Callable[[Sequence[int]], bool] | None = None
     """Whether generated ids end a text without an end token (see `stop_strings`)."""
-    keys: Sequence[tuple[int, int]] = ()
-    """For each source, the number of its text and of its part of that text. They seed its samples.
+    seed_keys: Sequence[tuple[int, int]] = ()
+    """For each source, the number of its text and of its part of that text, which seed its samples.
     Empty: each source is a text."""
-    bound: int = 0
+    max_positions: int = 0
     """Number of positions of the model, which limits the length of texts. 0: no limit."""
 
-    def key(self, i: int) -> tuple[int, int]:
+    def seed_key(self, i: int) -> tuple[int, int]:
         """Return the numbers that seed the samples of a source, in addition to `config.seed`."""
-        return self.keys[i] if self.keys else (i, 0)
+        return self.seed_keys[i] if self.seed_keys else (i, 0)
 
 
 class Piece(NamedTuple):
@@ -144,20 +144,20 @@ def check_request(model: Decoder, request: Request, config: DecodingConfig) -> N
         if prefix and len(prefix) >= max_tokens(request, config, i):
             raise UsageError(
                 f"a prefix of {len(prefix)} tokens leaves no room in a text of at most"
-                f" {max_tokens(request, config, i)}. Shorten it, or raise max_length if that is"
-                " what bounds it, and not the model's places."
+                f" {max_tokens(request, config, i)}. Shorten it, or raise max_length if the model"
+                " has more positions."
             )
     if isinstance(model, Ensemble):
-        continues = model.continues
+        continues_source = model.continues_source
     elif isinstance(model, Model):
-        continues = model.encoder is None
+        continues_source = model.encoder is None
     else:
         return
-    if continues != request.continued:
+    if continues_source != request.continues_source:
         raise UsageError(
-            "this model is decoder-only and continues its source: pass continued=True."
-            if continues
-            else "this model reads its source apart and continues none: leave out continued=True."
+            "this model is decoder-only and continues its source: pass continues_source=True."
+            if continues_source
+            else "this model reads its source with an encoder: leave out continues_source=True."
         )
 
 
@@ -177,12 +177,12 @@ def rows_to_read(
     request: Request, limits: TextLimits, chosen: Sequence[int]
 ) -> Sequence[Sequence[int]]:
     """Return what a model reads before it generates: these sources, or their prompts."""
-    return limits.prompts if request.continued else [request.sources[i] for i in chosen]
+    return limits.prompts if request.continues_source else [request.sources[i] for i in chosen]
 
 
 def fill_cache(model: Decoder, rows: Sequence[Sequence[int]], request: Request) -> Cache:
     """Return a cache filled with rows, as `rows_to_read` returns for requests of this kind."""
-    if request.continued:
+    if request.continues_source:
         return prefill_prompts(model, rows, request.pad)
     return model.prefill(*pad_batch(rows, request.pad, device_of(model)), len(rows))
 
@@ -195,11 +195,11 @@ def build_limits(
     return TextLimits(
         max_lengths=[max_tokens(request, config, i) for i in chosen],
         prefixes=[request.prefixes[i] for i in chosen] if request.prefixes else (),
-        prompts=[s or (special_ids.start,) for s in batch] if request.continued else (),
+        prompts=[s or (special_ids.start,) for s in batch] if request.continues_source else (),
         is_stopped=request.is_stopped,
-        keys=[
+        seed_keys=[
             (n, part * config.copies + index % config.copies)
-            for index, (n, part) in enumerate(map(request.key, chosen))
+            for index, (n, part) in enumerate(map(request.seed_key, chosen))
         ],
     )
 
@@ -208,11 +208,11 @@ def max_tokens(request: Request, config: DecodingConfig, i: int) -> int:
     """Return the maximum number of tokens of source i's text, at most the model's positions."""
     n, prefix = len(request.sources[i]), len(request.prefixes[i]) if request.prefixes else 0
     configured = config.max_length or 2 * n + SLACK + prefix
-    if not request.bound:
+    if not request.max_positions:
         return configured
-    before = n if request.continued and n else 1  # the start token replaces an empty prompt
+    before = n if request.continues_source and n else 1  # the start token replaces an empty prompt
     # The last token is never read. transformers gives it a position unless max_length is set.
-    return max(1, min(configured, request.bound - before + bool(config.max_length)))
+    return max(1, min(configured, request.max_positions - before + bool(config.max_length)))
 
 
 def best_of_groups(texts: list[Hypothesis], config: DecodingConfig) -> list[Hypothesis]:

@@ -67,7 +67,7 @@ class TextLimits:
     """Ids read before each text; all but the last are in the cache. Default: the start token."""
     is_stopped: Callable[[Sequence[int]], bool] | None = None
     """Whether generated ids end a text without an end token."""
-    keys: Sequence[tuple[int, ...]] = ()
+    seed_keys: Sequence[tuple[int, ...]] = ()
     """Seeds of the random numbers of each text. Default: its index."""
 
 

@@ -62,7 +62,7 @@ def speculate(
     target = _CachedModel(model, request, special_ids, config)
     drafter = _CachedModel(draft.model, request, special_ids, config)
     text = _Text(target.limits, special_ids, config)
-    rng = np.random.default_rng((config.seed, *request.key(0)))
+    rng = np.random.default_rng((config.seed, *request.seed_key(0)))
     proposed = accepted = 0
     while not text.ended:
         ids = list(text.ids)

@@ -187,7 +187,7 @@ class _Sampling:
         self, distribution: TokenDistribution, config: DecodingConfig, limits: TextLimits
     ) -> None:
         self.distribution = distribution
-        keys = limits.keys or [(i,) for i in range(len(limits.max_lengths))]
+        keys = limits.seed_keys or [(i,) for i in range(len(limits.max_lengths))]
         # Each text has its own random numbers, so they do not depend on the batch.
         self.numbers = [
             np.random.default_rng((config.seed, *key)).random(n)

@@ -63,8 +63,8 @@ def log_beams(
         [source],
         [prefix] if prefix else (),
         pad=bundle.tokenizers.source.roles.get("pad", 0),
-        continued=bundle.model.encoder is None,
-        bound=max_positions(bundle, NO_OPTIONS),
+        continues_source=bundle.model.encoder is None,
+        max_positions=max_positions(bundle, NO_OPTIONS),
     )
     model, special_ids = bundle.model, bundle.special_ids
     check_request(model, request, config)

@@ -121,10 +121,10 @@ def _request(bundle: Bundle, rows: Sequence[Row], call: CallOptions) -> Request:
         [row.ids if continued else row.ids or [bundle.special_ids.start] for row in rows],
         prefix_rows(bundle, call, len(rows)),
         pad=source.roles.get("pad", 0),
-        continued=continued,
+        continues_source=continued,
         is_stopped=stop_strings(target.decode_output, call.stop_at) if call.stop_at else None,
-        keys=[(n, 0) for n, _ in enumerate(rows, call.first)],
-        bound=max_positions(bundle, call),
+        seed_keys=[(n, 0) for n, _ in enumerate(rows, call.first)],
+        max_positions=max_positions(bundle, call),
     )
 
 

@@ -146,7 +146,7 @@ def _split_request(request: Request, progress: Callable[[int], None] | None) -> 
     """Yield a request per source, for methods that take one source at a time."""
     for i, source in enumerate(request.sources):
         prefixes = request.prefixes[i : i + 1]
-        yield replace(request, sources=[source], prefixes=prefixes, keys=[request.key(i)])
+        yield replace(request, sources=[source], prefixes=prefixes, seed_keys=[request.seed_key(i)])
         if progress is not None:
             progress(1)
 

@@ -66,8 +66,8 @@ def translate(
         [ids for parts in sources for ids in parts],
         [[] if part else prefixes[n - call.first] for n, part in keys] if prefixes else [],
         pad=bundle.tokenizers.source.id("pad"),
-        keys=keys,
-        bound=limit,
+        seed_keys=keys,
+        max_positions=limit,
     )
     results = iter(search(combine_models(bundle, call), request, config, call.progress))
     language, n_best = bundle.languages[1], config.n_best
