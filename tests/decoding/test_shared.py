@@ -103,14 +103,14 @@ def test_prompts_of_different_lengths():
         assert [h.ids for h in texts[0]] == [h.ids for h in alone[0]]
 
 
-def test_pieces_of_a_stream_come_beside_other_calls():
+def test_steps_of_a_stream_come_beside_other_calls():
     model, request = random_transformer(2), Request(SOURCES)
     config = DecodingConfig(beam=1, max_length=9)
     with decoding(model) as decoder, ThreadPoolExecutor(1) as threads:
         other = start(decoder, threads, Request(SOURCES[:2]), CONFIGS["beam"])
-        pieces = list(decoder.session().stream(request, SPECIAL_IDS, config))
+        steps = list(decoder.session().stream(request, SPECIAL_IDS, config))
         other.result()
-    by_source = [[p for p in pieces if p.source == i] for i in range(len(SOURCES))]
+    by_source = [[p for p in steps if p.source == i] for i in range(len(SOURCES))]
     alone = list(stream(model, request, SPECIAL_IDS, config))
     assert by_source == [[p for p in alone if p.source == i] for i in range(len(SOURCES))]
 
@@ -185,11 +185,11 @@ def test_a_stream_that_is_left_ends_for_the_decoder_too():
     session = decoder.session()
     with ThreadPoolExecutor(1) as threads:
         config = DecodingConfig(beam=1, max_length=40)
-        pieces = session.stream(Request([(3,)]), SPECIAL_IDS, config)
-        first = threads.submit(next, pieces)
+        steps = session.stream(Request([(3,)]), SPECIAL_IDS, config)
+        first = threads.submit(next, steps)
         while not first.done():
             decoder.step()
-        pieces.close()
+        steps.close()
         decoder.step()
     assert not decoder.has_work
 

@@ -1,4 +1,4 @@
-"""Authorities: `generate`, whose texts the pieces must make up; stop strings by hand."""
+"""Authorities: `generate`, whose texts the steps must make up; stop strings by hand."""
 
 import pytest
 
@@ -16,44 +16,44 @@ SINGLE = [
 
 
 @pytest.mark.parametrize("config", SINGLE)
-def test_pieces_make_up_the_texts(config):
+def test_steps_make_up_the_texts(config):
     model = random_model(7, seed=1)
     request = Request(SOURCES, [(2, 3)[: i % 3] for i in range(len(SOURCES))])
     texts: dict[int, tuple[int, ...]] = {}
     ended = []
-    for piece in stream(model, request, SPECIAL_IDS, config):
-        assert piece.source not in ended
-        assert len(piece.ids) == 1 or piece.ended
-        texts[piece.source] = (*texts.get(piece.source, ()), *piece.ids)
-        if piece.ended:
-            ended.append(piece.source)
+    for new in stream(model, request, SPECIAL_IDS, config):
+        assert new.source not in ended
+        assert len(new.ids) == 1 or new.ended
+        texts[new.source] = (*texts.get(new.source, ()), *new.ids)
+        if new.ended:
+            ended.append(new.source)
     expected = generate(model, request, SPECIAL_IDS, config)
     assert [texts[i] for i in range(len(SOURCES))] == [h.ids for (h,) in expected]
     assert sorted(ended) == list(range(len(SOURCES)))
 
 
-def test_pieces_come_as_they_are_made():
+def test_steps_come_as_they_are_made():
     model = random_model(7, seed=1)
     model.logits[:, END] = -1e4
-    pieces = stream(model, Request([(3,)]), SPECIAL_IDS, DecodingConfig(beam=1))
+    steps = stream(model, Request([(3,)]), SPECIAL_IDS, DecodingConfig(beam=1))
     for n in range(1, 6):
-        next(pieces)
+        next(steps)
         assert len(model.rows_seen) == n
 
 
 @pytest.mark.parametrize("settings", [{"beam": 2}, {"method": "sample", "n_best": 2}])
 def test_one_open_text_alone_can_be_streamed(settings):
-    pieces = stream(random_model(5, 0), Request([(3,)]), SPECIAL_IDS, DecodingConfig(**settings))
+    steps = stream(random_model(5, 0), Request([(3,)]), SPECIAL_IDS, DecodingConfig(**settings))
     with pytest.raises(UsageError, match="keeps 2"):
-        next(pieces)
+        next(steps)
 
 
 def test_no_text_is_possible():
     model = random_model(5, seed=0)
     model.logits.fill_(float("nan"))
-    pieces = stream(model, Request([(3,)]), SPECIAL_IDS, DecodingConfig(beam=1))
+    steps = stream(model, Request([(3,)]), SPECIAL_IDS, DecodingConfig(beam=1))
     with pytest.raises(UsageError, match="NaN"):
-        next(pieces)
+        next(steps)
 
 
 def letters(ids):
@@ -89,13 +89,13 @@ def test_a_stopped_text_is_the_free_one_cut(config):
     free = generate(model, Request(SOURCES), SPECIAL_IDS, config)
     stopped = stop_strings(letters, ["cd", "e"])
     actual = generate(model, Request(SOURCES, is_stopped=stopped), SPECIAL_IDS, config)
-    pieces: list[tuple[int, ...]] = [()] * len(SOURCES)
-    for piece in stream(model, Request(SOURCES, is_stopped=stopped), SPECIAL_IDS, config):
-        pieces[piece.source] += piece.ids
-    for (one,), (other,), piece in zip(free, actual, pieces, strict=True):
+    steps: list[tuple[int, ...]] = [()] * len(SOURCES)
+    for new in stream(model, Request(SOURCES, is_stopped=stopped), SPECIAL_IDS, config):
+        steps[new.source] += new.ids
+    for (one,), (other,), new in zip(free, actual, steps, strict=True):
         ends = [n for n in range(1, len(one.ids) + 1) if stopped(one.ids[:n])]
         assert other.ids == (one.ids[: ends[0]] if ends else one.ids)
-        assert piece == other.ids
+        assert new == other.ids
 
 
 def test_an_empty_stop_string():

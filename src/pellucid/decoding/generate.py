@@ -45,7 +45,7 @@ class Request:
         return self.seed_keys[i] if self.seed_keys else (i, 0)
 
 
-class Piece(NamedTuple):
+class NewIds(NamedTuple):
     """The ids that a step added to a text."""
 
     source: int
@@ -84,8 +84,8 @@ def generate(
 @torch.inference_mode()
 def stream(
     model: Decoder, request: Request, special_ids: SpecialIds, config: DecodingConfig
-) -> Iterator[Piece]:
-    """Yield what `generate` returns piece by piece: greedy search, or one sample per source.
+) -> Iterator[NewIds]:
+    """Yield what `generate` returns step by step: greedy search, or one sample per source.
 
     Raises: UsageError if the config keeps more than one text open, or as `generate`.
     """
@@ -96,7 +96,7 @@ def stream(
         open_texts = range(len(chosen))
         for state in search_steps(model, cache, special_ids, config, limits):
             for source in open_texts:
-                yield last_piece(state, source)._replace(source=chosen[source])
+                yield read_new_ids(state, source)._replace(source=chosen[source])
             open_texts = state.active.tolist()
 
 
@@ -223,14 +223,14 @@ def best_of_groups(texts: list[Hypothesis], config: DecodingConfig) -> list[Hypo
     return sorted(texts, key=lambda h: -h.score)[: config.n_best] if config.groups > 1 else texts
 
 
-def last_piece(state: SearchState, source: int) -> Piece:
+def read_new_ids(state: SearchState, source: int) -> NewIds:
     """Return what the last step added to the only text of a source."""
     ended = state.ended[source]
     if ended:
         ids = () if ended[0].token == state.end else (ended[0].token,)
-        return Piece(source, ids, True)
+        return NewIds(source, ids, True)
     active, kept = state.steps[-1]
     if source not in active:
         state.best_hypotheses(source)  # raises an error: the source has no text
     index = active.searchsorted(source)
-    return Piece(source, (int(kept.tokens[index, 0]),), False)
+    return NewIds(source, (int(kept.tokens[index, 0]),), False)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from pellucid.decoding.generate import last_piece
+from pellucid.decoding.generate import read_new_ids
 from pellucid.decoding.search import Search, choose_all, update_cache
 from pellucid.decoding.search_state import Hypothesis
 from pellucid.decoding.session import CacheSize, Call, join_sizes
@@ -17,8 +17,8 @@ TEXT_ERRORS = (PellucidError, ValueError, LookupError, TypeError)
 """Errors of the functions that a call brings, such as the one that looks for its stop strings."""
 
 
-class Part:
-    """Sources of a call that are searched together."""
+class CallPart:
+    """Part of a call: sources that are searched together."""
 
     def __init__(self, call: Call, chosen: Sequence[int], search: Search) -> None:
         """chosen: the number in the call of each source of the search."""
@@ -41,10 +41,10 @@ class Part:
         state = self.search.state
         before = state.active.tolist()
         rows = self.search.take(candidates)
-        if self.call.in_pieces:
+        if self.call.is_streamed:
             for source in before:
-                piece = last_piece(state, source)
-                self.call.replies.put(piece._replace(source=self.chosen[source]))
+                new = read_new_ids(state, source)
+                self.call.replies.put(new._replace(source=self.chosen[source]))
         else:
             for source in set(before) - set(state.active.tolist()):
                 self.ended[source] = state.best_hypotheses(source)
@@ -61,9 +61,9 @@ class Part:
 
 
 class SearchBatch:
-    """Parts whose texts take their steps together, as the rows of one cache."""
+    """Parts of calls whose texts take their steps together, as the rows of one cache."""
 
-    def __init__(self, cache: Cache, parts: list[Part]) -> None:
+    def __init__(self, cache: Cache, parts: list[CallPart]) -> None:
         self.cache, self.parts = cache, parts
 
     @property

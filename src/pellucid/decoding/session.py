@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from pellucid.config.decoding import DecodingConfig
 from pellucid.decoding.generate import (
-    Piece,
+    NewIds,
     Request,
     best_of_groups,
     check_request,
@@ -83,16 +83,16 @@ class Session:
 
     def stream(
         self, request: Request, special_ids: SpecialIds, config: DecodingConfig
-    ) -> Iterator[Piece]:
+    ) -> Iterator[NewIds]:
         """Yield what `pellucid.decoding.stream` yields. Raises: as `generate`."""
         check_single_text(config)
-        call = self._submit(Call(self, request, special_ids, config, in_pieces=True))
+        call = self._submit(Call(self, request, special_ids, config, is_streamed=True))
         n_open = len(request.sources)
         with call:
             while n_open:
-                piece = call.receive()
-                n_open -= piece.ended
-                yield piece
+                new = call.receive()
+                n_open -= new.ended
+                yield new
 
     def _submit(self, call: "Call") -> "Call":
         check_request(self.model, call.request, call.config)
@@ -108,7 +108,8 @@ class Call:
     request: Request
     special_ids: SpecialIds
     config: DecodingConfig
-    in_pieces: bool = False
+    is_streamed: bool = False
+    """Whether the ids of each step are sent, instead of complete texts."""
     waiting: deque[int] = field(init=False)
     """Sources that have not begun."""
     replies: SimpleQueue = field(default_factory=SimpleQueue)

@@ -12,7 +12,7 @@ import torch
 
 from pellucid.decoding.generate import build_limits, fill_cache, rows_to_read
 from pellucid.decoding.search import Search, device_of
-from pellucid.decoding.search_batch import Part, SearchBatch
+from pellucid.decoding.search_batch import CallPart, SearchBatch
 from pellucid.decoding.session import CacheSize, Call, Session, join_sizes
 from pellucid.errors import PellucidError
 from pellucid.nn.cache import Decoder
@@ -155,7 +155,7 @@ class SharedDecoder:
             copied = [i for i in chosen for _ in range(call.config.copies)]
             limits = build_limits(call.request, call.special_ids, call.config, copied)
             search = Search(call.special_ids, call.config, limits, self._device)
-            parts.append(Part(call, copied, search))
+            parts.append(CallPart(call, copied, search))
             rows += rows_to_read(call.request, limits, copied)
         try:
             cache = fill_cache(self.model, rows, starts[0].call.request)

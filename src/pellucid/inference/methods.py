@@ -107,21 +107,21 @@ def stream_text(
     ids: list[int] = []
     sent, finished = "", False
     if models.session is not None:
-        pieces = models.session.stream(request, models.special_ids, config)
+        steps = models.session.stream(request, models.special_ids, config)
     else:
-        pieces = stream(models.model, request, models.special_ids, config)
-    for piece in pieces:
-        ids += piece.ids
+        steps = stream(models.model, request, models.special_ids, config)
+    for new in steps:
+        ids += new.ids
         text = models.decode(ids)
-        if not piece.ended:
+        if not new.ended:
             text = text.rstrip("\ufffd")
             text = text[: len(text) - _count_withheld(text, stop_at)]
         if text.startswith(sent) and text != sent:
             yield text[len(sent) :]
             sent = text
         is_stopped = request.is_stopped
-        finished = piece.ended and (
-            not piece.ids or (is_stopped is not None and is_stopped(ids))  # no id: an end token
+        finished = new.ended and (
+            not new.ids or (is_stopped is not None and is_stopped(ids))  # no id: an end token
         )
     return StreamEnd(len(ids), finished)
 
