@@ -29,12 +29,12 @@ from pellucid.config.model import ModelConfig
 from pellucid.explain.rows import Rows, TracedText
 from pellucid.explain.tokens import align_read
 from pellucid.explain.trace import TraceSpec, trace_rows
+from pellucid.explorer.attribution import describe_attribution
 from pellucid.explorer.content import describe_effects, describe_text
 from pellucid.explorer.page import render_page
 from pellucid.explorer.request import TextRequest
 from pellucid.explorer.respond import LiveModel, respond
 from pellucid.explorer.stream import describe_stream
-from pellucid.explorer.why import describe_why
 from pellucid.families import bart, bert, gpt2
 from pellucid.formats.bundle import Bundle
 from pellucid.inference.logits import Inputs
@@ -100,7 +100,7 @@ def measure_all(bundle: Bundle, rows: Rows) -> tuple[dict[str, Any], dict[str, f
     """
     parts: dict[str, Callable[[], Any]] = {
         "effects": lambda: describe_effects(bundle, rows, None),
-        "why": lambda: describe_why(bundle, rows, None, [0]),
+        "attribution": lambda: describe_attribution(bundle, rows, None, [0]),
         "stream": lambda: describe_stream(bundle, rows, None),
     }
     measured, seconds = {}, {}
@@ -108,8 +108,8 @@ def measure_all(bundle: Bundle, rows: Rows) -> tuple[dict[str, Any], dict[str, f
         start = time.perf_counter()
         measured[part] = describe()
         seconds[f"{part} s"] = round(time.perf_counter() - start, 1)
-    seconds["why s"] = round(seconds["why s"] * LENGTH)
-    measured["why"]["outputs"] *= LENGTH
+    seconds["attribution s"] = round(seconds["attribution s"] * LENGTH)
+    measured["attribution"]["outputs"] *= LENGTH
     return measured, seconds
 
 

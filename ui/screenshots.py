@@ -49,7 +49,7 @@ PICTURES = (
 TOUR = (
     *("map", "tokens", "vectors", "order", "projections", "scores", "scale", "softmax", "values"),
     *("heads", "sublayer", "feed_forward", "masks", "alignment", "next", "words", "search", "lens"),
-    *("stream", "why", "off"),
+    *("stream", "attribution", "off"),
 )
 LANGUAGES = {"en": "en-US", "zh": "zh-CN"}
 

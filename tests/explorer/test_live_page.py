@@ -19,9 +19,9 @@ from pellucid.explain.attribution import Outputs, integrated_gradients
 from pellucid.explain.patching import patch_runs, read_second
 from pellucid.explain.rows import Writing, read_rows
 from pellucid.explain.switches import position_switches
+from pellucid.explorer.attribution import STEPS
 from pellucid.explorer.live import describe_live
 from pellucid.explorer.respond import LiveModel, respond
-from pellucid.explorer.why import STEPS
 
 TEXT = "猫追狗。"
 
@@ -80,8 +80,8 @@ def test_a_text_of_the_reader(page, loaded):
     assert not violations(page)
     page.locator("nav.path a", has_text="Why this output").click()
     rows = read_rows(loaded.bundle, text, Writing())
-    (why,) = integrated_gradients(Outputs(loaded.bundle, rows, "lm", (0,)), STEPS)
-    shares = sum(map(float, (*why.source, *why.target)))
+    (attribution,) = integrated_gradients(Outputs(loaded.bundle, rows, "lm", (0,)), STEPS)
+    shares = sum(map(float, (*attribution.source, *attribution.target)))
     page.locator("h1", has_text=f"of the {shares:.3g} nats that all shares").wait_for()
     page.locator("nav.path a", has_text="What adds up").click()
     page.locator(".check", has_text=f"own logit: {position.chosen.score:.4f}").wait_for()

@@ -178,7 +178,7 @@ def facts_of_parts(trace, bundle, rows):
     after = [chosen.probability * np.exp(effect.log_probs[ZU]) for effect in effects]
     return {
         "stream": [sum(each.logit for each in contributions), sum(cross), cross[0]],
-        "why": [shares.total, shares.source[TIRED], shares.target[ZU]],
+        "attribution": [shares.total, shares.source[TIRED], shares.target[ZU]],
         "off": [chosen.probability, *after],
     }
 

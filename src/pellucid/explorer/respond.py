@@ -9,6 +9,7 @@ from pellucid.config.read import build
 from pellucid.errors import UsageError
 from pellucid.explain.ablation import measure_group, switched_off
 from pellucid.explain.rows import Rows, read_rows
+from pellucid.explorer.attribution import count_gradients, describe_attribution
 from pellucid.explorer.content import (
     DISTRIBUTIONS,
     describe_effect,
@@ -23,7 +24,6 @@ from pellucid.explorer.patching import describe_patches
 from pellucid.explorer.request import TextRequest
 from pellucid.explorer.search import SearchSettings, describe_search, search_again
 from pellucid.explorer.stream import describe_stream
-from pellucid.explorer.why import count_gradients, describe_why
 from pellucid.formats.bundle import Bundle
 
 WHERE = "the request"
@@ -69,7 +69,7 @@ class LiveModel:
         """Return the content of a page that cannot ask for more.
 
         bar: given what is measured and in how many steps, a context whose value is called with the
-        number of steps that are done; None: without what parts change, and why each output.
+        number of steps that are done; None: without the effects of parts and attributions.
         Raises: UsageError if the page would be too large.
         """
         content, rows = self.describe_whole(request), self.read(request)
@@ -83,7 +83,9 @@ class LiveModel:
                 content["effects"] = describe_effects(bundle, rows, head, advance)
             if n_gradients := count_gradients(bundle, rows, head):
                 with bar("following gradients", n_gradients) as advance:
-                    content["why"] = describe_why(bundle, rows, head, progress=advance)
+                    content["attribution"] = describe_attribution(
+                        bundle, rows, head, progress=advance
+                    )
         content["stream"] = None if prediction is None else describe_stream(bundle, rows, head)
         content["order"] = describe_order(self.bundle, rows)
         content["search"] = describe_search(self.bundle, rows, request.writing)
@@ -187,11 +189,11 @@ def _arrays(model: LiveModel, record: Record) -> dict[str, Any]:
     return {"arrays": describe_arrays(model.bundle, rows, head, about.names, about.number)}
 
 
-def _why(model: LiveModel, record: Record) -> dict[str, Any]:
+def _attribution(model: LiveModel, record: Record) -> dict[str, Any]:
     """Return the share of each token in an output."""
     about = build(AboutOutput, record, WHERE)
     rows, head = model.read(about.text), about.text.chosen_head
-    return describe_why(model.bundle, rows, head, [about.position])
+    return describe_attribution(model.bundle, rows, head, [about.position])
 
 
 def _stream(model: LiveModel, record: Record) -> dict[str, Any]:
@@ -237,7 +239,7 @@ ASKS = {
     "search": _search,
     "patch": _patch,
     "arrays": _arrays,
-    "why": _why,
+    "attribution": _attribution,
     "stream": _stream,
     "off": _off,
     "rewrite": _rewrite,

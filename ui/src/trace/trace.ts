@@ -6,7 +6,7 @@ import { weightedSum } from "../math/attention";
 import { Tensor } from "./matrix";
 import type { Loader } from "../live/loader.svelte";
 import type { LiveText } from "../live/liveText.svelte";
-import type { Content, Conditions, HeadEffect, ModelFacts, Order, Prediction, Search, Stream, Token, TracedText, Why } from "./types";
+import type { Attribution, Content, Conditions, HeadEffect, ModelFacts, Order, Prediction, Search, Stream, Token, TracedText } from "./types";
 import { PerOutput } from "./perOutput.svelte";
 
 export type Side = "source" | "target";
@@ -40,7 +40,7 @@ export class Trace {
   /** What can be asked of the model about this text; null in a file. */
   live: LiveText | null = null;
   /** Shares of tokens in each output, and its residual stream; null where the trace has none. */
-  why: PerOutput<Why> | null = null;
+  attribution: PerOutput<Attribution> | null = null;
   stream: PerOutput<Stream> | null = null;
   /** Whether arrays have fewer bits, and those that follow from others are left out. */
   isCompact = false;
@@ -177,7 +177,7 @@ export async function readTrace(content: Content): Promise<Trace> {
   );
   read.sizes = trace.sizes ?? {};
   read.isCompact = trace.compact ?? false;
-  read.why = content.why ? new PerOutput(content.why) : null;
+  read.attribution = content.attribution ? new PerOutput(content.attribution) : null;
   read.stream = content.stream ? new PerOutput(content.stream) : null;
   return read;
 }

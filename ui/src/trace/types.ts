@@ -14,7 +14,7 @@ export interface Content {
   /** What the order of the tokens changes, if the encoder adds position vectors. */
   order?: Order | null;
   /** The share of each token in outputs; absent where it was not measured. */
-  why?: Why;
+  attribution?: Attribution;
   /** The residual stream of outputs, if the model has one. */
   stream?: Stream | null;
   /** A second trace, to be compared with this one. */
@@ -29,13 +29,13 @@ export interface Content {
 /** The three ways to attribute an output to tokens. */
 export type Method = "integrated" | "gradient" | "erasure";
 
-export interface Why {
+export interface Attribution {
   /** Of integrated gradients. */
   steps: number;
-  outputs: WhyOutput[];
+  outputs: AttributionOutput[];
 }
 
-export interface WhyOutput extends Record<Method, TokenShares> {
+export interface AttributionOutput extends Record<Method, TokenShares> {
   position: number;
   /** The log-probability of the output minus that of a text whose token vectors are 0. */
   total: number;

@@ -86,5 +86,5 @@ const REASONS: Partial<Record<StopId, (trace: Trace) => Key | undefined>> = {
   sublayer: ofLayers, feed_forward: ofLayers, masks: ofLayers,
   heads: (trace) => ofLayers(trace) ?? "missing_heads",
   order: ofOrder, alignment: ofCross, next: ofWriting, words: ofWriting, search: ofSearch, gap: ofGap, labels: ofLabels,
-  lens: ofLens, stream: ofStream, why: ofShares, off: ofChanges, patch: ofPatches,
+  lens: ofLens, stream: ofStream, attribution: ofShares, off: ofChanges, patch: ofPatches,
 };

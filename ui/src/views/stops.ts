@@ -5,7 +5,7 @@ import type { Key } from "../text/en";
 export type StopId =
   | "map" | "tokens" | "vectors" | "projections" | "scores" | "scale" | "softmax" | "values"
   | "sublayer" | "feed_forward" | "heads" | "masks" | "alignment" | "words" | "next" | "gap" | "off" | "labels" | "lens"
-  | "compare" | "search" | "order" | "patch" | "why" | "stream";
+  | "compare" | "search" | "order" | "patch" | "attribution" | "stream";
 
 /** A stop of the tour, in teaching order. */
 export interface Stop {
@@ -93,7 +93,7 @@ const GROUPS: StopGroup[] = [
     stops: [
       { id: "lens", title: "stop_lens", has: (trace) => trace.lens.length > 0 },
       { id: "stream", title: "stop_stream", has: (trace) => trace.stream !== null },
-      { id: "why", title: "stop_why", has: (trace) => trace.why !== null },
+      { id: "attribution", title: "stop_attribution", has: (trace) => trace.attribution !== null },
       { id: "off", title: "stop_off", has: (trace) => trace.effects.length > 0 || canSwitch(trace) },
       { id: "patch", title: "stop_patch", has: (trace) => canSwitch(trace) && layerCounts(trace).length > 0 },
     ],

@@ -24,11 +24,11 @@ DECIMALS = 4
 
 
 def count_gradients(bundle: Bundle, rows: Rows, head: str | None) -> int:
-    """Return how many gradients `describe_why` computes for all outputs, 0 for a long text."""
+    """Return how many gradients `describe_attribution` computes for all outputs; 0: a long text."""
     return 0 if _is_long(rows) else STEPS * _count_outputs(bundle, rows, head)
 
 
-def describe_why(
+def describe_attribution(
     bundle: Bundle,
     rows: Rows,
     head: str | None,

@@ -15,10 +15,10 @@ from explorer.browser import AXE, serious_violations
 from pellucid.errors import UsageError
 from pellucid.explain.attribution import Outputs, integrated_gradients, leave_one_out
 from pellucid.explain.rows import Writing, read_rows
+from pellucid.explorer.attribution import STEPS, count_gradients, describe_attribution
 from pellucid.explorer.content import describe_trace
 from pellucid.explorer.respond import LiveModel, respond
 from pellucid.explorer.stream import BIAS, describe_stream
-from pellucid.explorer.why import STEPS, count_gradients, describe_why
 
 TEXT = "猫追狗"
 
@@ -34,9 +34,9 @@ def rows(model):
 
 
 @pytest.fixture(scope="module")
-def why(model, rows):
+def attribution(model, rows):
     done = []
-    described = describe_why(model.bundle, rows, None, progress=done.append)
+    described = describe_attribution(model.bundle, rows, None, progress=done.append)
     assert sum(done) == count_gradients(model.bundle, rows, None)
     return described
 
@@ -46,15 +46,17 @@ def stream(model, rows):
     return describe_stream(model.bundle, rows, None)
 
 
-def test_all_outputs_are_those_of_one(model, rows, why):
-    assert [each["position"] for each in why["outputs"]] == list(range(len(rows.target.tokens)))
+def test_all_outputs_are_those_of_one(model, rows, attribution):
+    assert [each["position"] for each in attribution["outputs"]] == list(
+        range(len(rows.target.tokens))
+    )
     for position in (0, 2):
         alone = Outputs(model.bundle, rows, "lm", (position,))
         for name, (expected,) in (
             ("integrated", integrated_gradients(alone, STEPS)),
             ("erasure", leave_one_out(alone)),
         ):
-            shown = why["outputs"][position]
+            shown = attribution["outputs"][position]
             assert shown["total"] == pytest.approx(expected.total, abs=1e-4)
             np.testing.assert_allclose(shown[name]["source"], expected.source, atol=2e-4)
             np.testing.assert_allclose(shown[name]["target"], expected.target, atol=2e-4)
@@ -90,15 +92,15 @@ def test_a_head_that_is_not_linear_has_no_parts(name, tmp_path):
     assert len(described["outputs"][0]["norms"]) == 3
 
 
-def test_one_output_is_asked_for(model, why, stream):
+def test_one_output_is_asked_for(model, attribution, stream):
     live = LiveModel(model.bundle, "zh-en")
     about = {"text": {"text": TEXT}, "position": 2}
-    (asked,) = respond(live, {"ask": "why", **about})["outputs"]
+    (asked,) = respond(live, {"ask": "attribution", **about})["outputs"]
     assert asked["position"] == 2
-    assert asked["erasure"] == why["outputs"][2]["erasure"]
+    assert asked["erasure"] == attribution["outputs"][2]["erasure"]
     (asked,) = respond(live, {"ask": "stream", **about})["stream"]["outputs"]
     assert asked == stream["outputs"][2]
-    for ask in ("why", "stream"):
+    for ask in ("attribution", "stream"):
         with pytest.raises(UsageError, match="no position 99"):
             respond(live, {"ask": ask, **about, "position": 99})
 
@@ -107,13 +109,13 @@ def test_a_long_text_has_no_shares(model):
     rows = read_rows(model.bundle, "狗" * 130, Writing(target="dog"))
     assert count_gradients(model.bundle, rows, None) == 0
     with pytest.raises(UsageError, match="more than 128 tokens"):
-        describe_why(model.bundle, rows, None)
+        describe_attribution(model.bundle, rows, None)
 
 
 @pytest.fixture(scope="module")
-def content(model, why, stream):
+def content(model, attribution, stream):
     described = describe_trace(model.bundle, model.trace(TEXT), "zh-en")
-    return {**described, "why": why, "stream": stream}
+    return {**described, "attribution": attribution, "stream": stream}
 
 
 def test_the_page_adds_up_and_says_so(show, content, model, stream):
@@ -136,8 +138,8 @@ def read(text):
     return 0.0 if text[0] in "<>" else float(text.replace("−", "-"))
 
 
-def test_the_page_prints_the_gap(show, content, why):
-    page = show(content, "#stop=why&row=2", reduced_motion="reduce", color_scheme="dark")
+def test_the_page_prints_the_gap(show, content, attribution):
+    page = show(content, "#stop=attribution&row=2", reduced_motion="reduce", color_scheme="dark")
     page.evaluate(AXE.read_text(encoding="utf-8"))
     for name, method in (
         ("Integrated gradients", "integrated"),
@@ -145,7 +147,7 @@ def test_the_page_prints_the_gap(show, content, why):
         ("Leave one out", "erasure"),
     ):
         page.get_by_role("button", name=name).click()
-        output = why["outputs"][2]
+        output = attribution["outputs"][2]
         shares = [*output[method]["source"], *output[method]["target"]]
         tokens = page.locator("main li .value").all_inner_texts()
         assert [read(x) for x in tokens] == pytest.approx(shares, abs=6e-3)
