@@ -12,8 +12,8 @@ from pellucid.explain.lens import logit_lens
 from pellucid.explain.prediction import name_output
 from pellucid.explain.rows import Rows
 from pellucid.explain.trace import Trace, TraceSpec, trace_rows
+from pellucid.explorer.ablated_parts import list_parts
 from pellucid.explorer.compact import encode_compact, encode_full, is_large
-from pellucid.explorer.parts_off import list_parts
 from pellucid.formats.bundle import Bundle
 from pellucid.inference.logits import choose_head
 

@@ -9,6 +9,7 @@ from pellucid.config.read import build
 from pellucid.errors import UsageError
 from pellucid.explain.ablation import measure_group, switched_off
 from pellucid.explain.rows import Rows, read_rows
+from pellucid.explorer.ablated_parts import AblatedPart, find_switches, list_parts, read_parts
 from pellucid.explorer.attribution import count_gradients, describe_attribution
 from pellucid.explorer.content import (
     DISTRIBUTIONS,
@@ -19,7 +20,6 @@ from pellucid.explorer.content import (
 from pellucid.explorer.long import ALL, describe_arrays, describe_long, is_long
 from pellucid.explorer.order import compare_orders, describe_order
 from pellucid.explorer.page import check_size
-from pellucid.explorer.parts_off import OffPart, find_switches, is_bound, list_parts, read_parts
 from pellucid.explorer.patching import describe_patches
 from pellucid.explorer.request import TextRequest
 from pellucid.explorer.search import SearchSettings, describe_search, search_again
@@ -96,7 +96,7 @@ def respond(model: LiveModel, record: object) -> dict[str, Any]:
     """Return the reply to a request: `{"ask": "trace", "text": {"text": "The cat sleeps."}}`.
 
     `ask` is one of `ASKS`, `text` the fields of a `TextRequest`; some need `off`, the parts of the
-    model that are off, each the fields of an `OffPart`.
+    model that are off, each the fields of an `AblatedPart`.
     Raises: UsageError or ConfigError saying what the model or the request lacks.
     """
     if not isinstance(record, Mapping):
@@ -217,7 +217,7 @@ def _off(model: LiveModel, record: Record) -> dict[str, Any]:
 def _rewrite(model: LiveModel, record: Record) -> dict[str, Any]:
     """Return what the model writes without the parts of `off`."""
     about, parts = _read_off(record)
-    if about.text.target or any(map(is_bound, parts)):
+    if about.text.target or any(part.is_bound for part in parts):
         raise UsageError(
             "edges and tokens of a written text belong to it: no other can be written."
         )
@@ -227,7 +227,7 @@ def _rewrite(model: LiveModel, record: Record) -> dict[str, Any]:
     return {"target": None if rows.target is None else asdict(rows.target)}
 
 
-def _read_off(record: Record) -> tuple[AboutText, list[OffPart]]:
+def _read_off(record: Record) -> tuple[AboutText, list[AblatedPart]]:
     about = build(AboutText, {k: v for k, v in record.items() if k != "off"}, WHERE)
     return about, read_parts(record.get("off"))
 

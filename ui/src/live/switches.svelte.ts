@@ -1,16 +1,16 @@
 import { t } from "../text/language.svelte";
-import type { OffPart, OffReply, TracedText } from "../trace/types";
+import type { AblatedPart, OffReply, TracedText } from "../trace/types";
 import { messageOf } from "./ask";
 
 /** Asks the model without some parts. */
-type Ask = <Reply>(kind: "off" | "rewrite", off: readonly OffPart[]) => Promise<Reply>;
+type Ask = <Reply>(kind: "off" | "rewrite", off: readonly AblatedPart[]) => Promise<Reply>;
 
 /** The parts of the model that are off, and what its output becomes without them. */
 export class Switches {
-  parts = $state.raw<readonly OffPart[]>([]);
+  parts = $state.raw<readonly AblatedPart[]>([]);
   changed = $state.raw<OffReply | null>(null);
   /** The parts without which `changed` was measured: the last ones until the next answer is there. */
-  measured = $state.raw<readonly OffPart[]>([]);
+  measured = $state.raw<readonly AblatedPart[]>([]);
   /** What the model writes without the parts; null if that is not known. */
   written = $state.raw<TracedText | null>(null);
   loading = $state(false);
@@ -22,17 +22,17 @@ export class Switches {
     private readonly writes: boolean,
   ) {}
 
-  add(part: OffPart): void {
-    const same = (each: OffPart) => JSON.stringify(each) === JSON.stringify(part);
+  add(part: AblatedPart): void {
+    const same = (each: AblatedPart) => JSON.stringify(each) === JSON.stringify(part);
     if (!this.parts.some(same)) void this.set([...this.parts, part]);
   }
 
-  remove(part: OffPart): void {
+  remove(part: AblatedPart): void {
     void this.set(this.parts.filter((each) => each !== part));
   }
 
   /** Ask for the output without these parts; an answer that comes too late is dropped. */
-  async set(parts: readonly OffPart[]): Promise<void> {
+  async set(parts: readonly AblatedPart[]): Promise<void> {
     const number = ++this.asked;
     this.parts = parts;
     this.error = "";
@@ -64,7 +64,7 @@ export class Switches {
 
   /** An edge, or a token of the target, belongs to the text that is written already. */
   private get canWriteAgain(): boolean {
-    const isBound = (part: OffPart) => part.kind === "edge" || (part.kind === "token" && part.side === "target");
+    const isBound = (part: AblatedPart) => part.kind === "edge" || (part.kind === "token" && part.side === "target");
     return this.writes && !this.parts.some(isBound);
   }
 }

@@ -1,5 +1,5 @@
 import { layerOf, kindOf, sidesOf, type Side, type Trace } from "../trace/trace";
-import type { OffPart } from "../trace/types";
+import type { AblatedPart } from "../trace/types";
 import { t } from "./language.svelte";
 import { nameOf } from "./tokens";
 
@@ -30,7 +30,7 @@ export function headName({ path, head }: { path: string; head: number }): string
 }
 
 /** "decoder, layer 2, head 3" of a head that is off, "Encoder layer 2, Feed-forward" of a sublayer, and so on: for lists. */
-export function shortOffName(part: OffPart, trace: Trace): string {
+export function shortOffName(part: AblatedPart, trace: Trace): string {
   switch (part.kind) {
     case "head":
       return headName(part);
@@ -51,7 +51,7 @@ export function shortOffName(part: OffPart, trace: Trace): string {
 }
 
 /** The same in a sentence: "head 3 of “Decoder layer 2, cross-attention”". */
-export function offName(part: OffPart, trace: Trace): string {
+export function offName(part: AblatedPart, trace: Trace): string {
   if (part.kind === "head") return t("off_head", { head: part.head + 1, where: attentionName(part.path) });
   if (part.kind === "sublayer") return t("off_sublayer", { layer: layerName(part.path), part: t(`part_${sublayerKind(part.path)}`) });
   return shortOffName(part, trace);

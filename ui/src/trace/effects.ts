@@ -2,13 +2,13 @@ import { indexOfMost } from "../math/attention";
 import { namesOf, nameOfText } from "../text/tokens";
 import { nextNames } from "./head";
 import type { Trace } from "./trace";
-import type { HeadEffect, OffPart } from "./types";
+import type { AblatedPart, HeadEffect } from "./types";
 
 /** In nats, where colours are strongest: a single strong effect does not hide the others. */
 export const MOST = 1;
 
 /** What was off when an effect was measured. */
-export function partOf({ path, head }: HeadEffect): OffPart {
+export function partOf({ path, head }: HeadEffect): AblatedPart {
   if (path === "positions") return { kind: "positions" };
   return head === null ? { kind: "sublayer", path } : { kind: "head", path, head };
 }

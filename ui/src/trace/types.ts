@@ -178,8 +178,8 @@ export interface HeadEffect extends Effect {
   head: number | null;
 }
 
-/** A part of the model that a reader switches off, as Python's `explorer/parts_off.py` has it. */
-export type OffPart =
+/** A part of the model that a reader switches off, as Python's `explorer/ablated_parts.py` has it. */
+export type AblatedPart =
   | { kind: "head"; path: string; head: number }
   | { kind: "sublayer" | "layer"; path: string }
   | { kind: "token"; side: "source" | "target"; key: number }

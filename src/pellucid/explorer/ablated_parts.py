@@ -1,4 +1,4 @@
-"""Parts of a model that a reader switches off, as switches of `explain.ablation`."""
+"""Parts of a model that a reader switches off (ablates), as switches of `explain.ablation`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ MAX_PARTS = 200
 
 
 @dataclass(frozen=True)
-class OffPart:
+class AblatedPart:
     """A part of a model that is off."""
 
     kind: Literal["head", "sublayer", "layer", "token", "edge", "positions"]
@@ -36,21 +36,26 @@ class OffPart:
     key: int = 0
     """Positions of tokens, from 0."""
 
+    @property
+    def is_bound(self) -> bool:
+        """Whether it belongs to the text that is written already."""
+        return self.kind == "edge" or (self.kind == "token" and self.side == "target")
 
-def read_parts(records: object) -> list[OffPart]:
+
+def read_parts(records: object) -> list[AblatedPart]:
     """Return the parts of a request. Raises: UsageError, ConfigError."""
     if not isinstance(records, Sequence) or isinstance(records, str) or len(records) > MAX_PARTS:
         raise UsageError(f"`off` must be a list of at most {MAX_PARTS} parts of the model.")
     return [_read_part(record, f"the request: off[{i}]") for i, record in enumerate(records)]
 
 
-def _read_part(record: object, where: str) -> OffPart:
+def _read_part(record: object, where: str) -> AblatedPart:
     if not isinstance(record, Mapping):
         raise UsageError(f"{where} is not a JSON object.")
-    return build(OffPart, record, where)
+    return build(AblatedPart, record, where)
 
 
-def find_switches(model: nn.Module, parts: Sequence[OffPart], rows: Rows) -> list[Switch]:
+def find_switches(model: nn.Module, parts: Sequence[AblatedPart], rows: Rows) -> list[Switch]:
     """Return the switches of parts. Raises: UsageError naming what the model or text lacks."""
     return [switch for part in parts for switch in _FIND[part.kind](model, part, rows)]
 
@@ -66,12 +71,7 @@ def list_parts(model: nn.Module) -> list[tuple[str, int | None, list[Switch]]]:
     return [*heads, *sublayers, *([("positions", None, positions)] if positions else [])]
 
 
-def is_bound(part: OffPart) -> bool:
-    """Return whether a part belongs to the text that is written already."""
-    return part.kind == "edge" or (part.kind == "token" and part.side == "target")
-
-
-def _head(model: nn.Module, part: OffPart, rows: Rows) -> list[Switch]:
+def _head(model: nn.Module, part: AblatedPart, rows: Rows) -> list[Switch]:
     known = list_heads(model)
     switch = Switch(part.path, part.head)
     if switch not in known:
@@ -83,7 +83,7 @@ def _head(model: nn.Module, part: OffPart, rows: Rows) -> list[Switch]:
     return [switch]
 
 
-def _sublayer(model: nn.Module, part: OffPart, rows: Rows) -> list[Switch]:
+def _sublayer(model: nn.Module, part: AblatedPart, rows: Rows) -> list[Switch]:
     switch, known = Switch(part.path), list_sublayers(model)
     if switch not in known:
         paths = ", ".join(each.path for each in known)
@@ -91,16 +91,16 @@ def _sublayer(model: nn.Module, part: OffPart, rows: Rows) -> list[Switch]:
     return [switch]
 
 
-def _layer(model: nn.Module, part: OffPart, rows: Rows) -> list[Switch]:
+def _layer(model: nn.Module, part: AblatedPart, rows: Rows) -> list[Switch]:
     return layer_switches(model, part.path)
 
 
-def _token(model: nn.Module, part: OffPart, rows: Rows) -> list[Switch]:
+def _token(model: nn.Module, part: AblatedPart, rows: Rows) -> list[Switch]:
     _check_token(rows, part.side, part.key)
     return token_switches(model, part.side, part.key)
 
 
-def _edge(model: nn.Module, part: OffPart, rows: Rows) -> list[Switch]:
+def _edge(model: nn.Module, part: AblatedPart, rows: Rows) -> list[Switch]:
     queries, keys = attention_sides(part.path)
     _check_token(rows, queries, part.query)
     _check_token(rows, keys, part.key)
@@ -110,7 +110,7 @@ def _edge(model: nn.Module, part: OffPart, rows: Rows) -> list[Switch]:
     return [Switch(part.path, head, part.query, part.key)]
 
 
-def _positions(model: nn.Module, part: OffPart, rows: Rows) -> list[Switch]:
+def _positions(model: nn.Module, part: AblatedPart, rows: Rows) -> list[Switch]:
     switches = position_switches(model)
     if not switches:
         raise UsageError("this model has no position vectors or biases: it reads in order.")
