@@ -35,7 +35,7 @@ def test_the_best_texts_are_those_of_the_search(model, nodes):
     (expected,) = model.translate([TEXT], **settings)
     end = model.bundle.special_ids.end
     ended = sorted(
-        (i for i, node in enumerate(nodes) if node.fate == "ended"), key=lambda i: -nodes[i].score
+        (i for i, node in enumerate(nodes) if node.status == "ended"), key=lambda i: -nodes[i].score
     )
     for i, translation in zip(ended, expected, strict=False):
         assert ids_of(nodes, i) == (*translation.ids, end)
@@ -47,16 +47,16 @@ def test_the_best_texts_are_those_of_the_search(model, nodes):
 def test_each_step_keeps_a_beam_of_the_candidates(nodes):
     last = nodes[-1].step
     for step in range(last + 1):
-        fates = [node.fate for node in nodes if node.step == step]
-        assert fates.count("kept") <= BEAM
+        statuses = [node.status for node in nodes if node.step == step]
+        assert statuses.count("kept") <= BEAM
         if step < last:
-            assert fates.count("kept") == BEAM
-            assert len(fates) == 2 * BEAM
-            assert "open" not in fates
-        kept = [n.log_prob for n in nodes if n.step == step and n.fate == "kept"]
-        pruned = [n.log_prob for n in nodes if n.step == step and n.fate == "pruned"]
+            assert statuses.count("kept") == BEAM
+            assert len(statuses) == 2 * BEAM
+            assert "open" not in statuses
+        kept = [n.log_prob for n in nodes if n.step == step and n.status == "kept"]
+        pruned = [n.log_prob for n in nodes if n.step == step and n.status == "pruned"]
         assert not kept or not pruned or min(kept) >= max(pruned)
-    assert all(nodes[node.parent].fate == "kept" for node in nodes if node.parent >= 0)
+    assert all(nodes[node.parent].status == "kept" for node in nodes if node.parent >= 0)
 
 
 def test_log_probabilities_are_those_of_forced_decoding(model, nodes):
@@ -75,13 +75,13 @@ def force_decode(model, ids):
 @pytest.mark.parametrize("step", [0, 2])
 def test_a_text_that_begins_as_a_reader_chose(model, nodes, step):
     """A dropped text is continued; the search's own texts are those of `prefix` of `translate`."""
-    dropped = next(i for i, n in enumerate(nodes) if (n.step, n.fate) == (step, "pruned"))
+    dropped = next(i for i, n in enumerate(nodes) if (n.step, n.status) == (step, "pruned"))
     prefix = ids_of(nodes, dropped)
     forced = log_beams(model.bundle, model.ids(TEXT), DecodingConfig(beam=BEAM), prefix)
     assert tuple(node.token for node in forced[: step + 1]) == prefix
     assert forced[step].log_prob == pytest.approx(nodes[dropped].log_prob, abs=1e-5)
     assert all(node.step > step for node in forced[step + 1 :])
-    ended = {ids_of(forced, i): node for i, node in enumerate(forced) if node.fate == "ended"}
+    ended = {ids_of(forced, i): node for i, node in enumerate(forced) if node.status == "ended"}
     text = model.bundle.tokenizers.target.decode_output(prefix)
     settings = {**vars(DecodingConfig(beam=BEAM)), "n_best": BEAM}
     (expected,) = model.translate([TEXT], **settings, prefix=text)

@@ -95,7 +95,7 @@ def test_a_search_with_the_settings_of_a_reader(model, loaded):
     assert best_text(free) == loaded.translate([TEXT])[0].text
     greedy = respond(model, {**ask, "search": {"beam": 1}})["search"]
     assert best_text(greedy) == loaded.translate([TEXT], beam=1)[0].text
-    dropped = next(node for node in free["nodes"] if node["fate"] == "pruned")
+    dropped = next(node for node in free["nodes"] if node["status"] == "pruned")
     forced = respond(model, {**ask, "search": {"prefix": [dropped["id"]]}})["search"]
     nodes = log_beams(loaded.bundle, loaded.ids(TEXT), None, [dropped["id"]])
     assert [node["log_prob"] for node in forced["nodes"]] == [node.log_prob for node in nodes]

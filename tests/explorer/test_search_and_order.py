@@ -46,9 +46,9 @@ def test_the_tree_shows_what_the_search_logged(show, content, model):
     assert page.evaluate("document.activeElement.ariaPressed") == "true"
     assert buttons.nth(nodes[best].parent).get_attribute("aria-pressed") == "true"
     # The most probable of those that were dropped at the first step.
-    dropped = next(i for i, node in enumerate(nodes) if node.fate == "pruned")
+    dropped = next(i for i, node in enumerate(nodes) if node.status == "pruned")
     buttons.nth(dropped).click()
-    worst = min(n.log_prob for n in nodes if n.fate == "kept" and n.step == 0)
+    worst = min(n.log_prob for n in nodes if n.status == "kept" and n.step == 0)
     gap = worst - nodes[dropped].log_prob
     assert "was dropped" in page.locator("h1").inner_text()
     assert f"{gap:.3g} nats behind" in page.locator("aside").inner_text()

@@ -17,7 +17,7 @@ from pellucid.formats.head_logits import Inputs, head_logits
 from pellucid.inference.logits import check_inputs
 from pellucid.inference.options import NO_OPTIONS, max_positions
 
-Fate = Literal["kept", "ended", "pruned", "open"]
+NodeStatus = Literal["kept", "ended", "pruned", "open"]
 NO_NODE = -1
 
 
@@ -35,7 +35,7 @@ class BeamNode:
     """Sum over the tokens so far."""
     score: float
     """The same, normalized by length, by which finished texts are ranked."""
-    fate: Fate
+    status: NodeStatus
     """kept: it was continued. ended: it is a finished text. pruned: better ones filled the beam.
     open: it was not continued, because no text could become better than the finished ones."""
     is_best: bool = False
@@ -128,9 +128,9 @@ def _list_candidates(
         if not np.isfinite(value):
             continue
         key = (int(parent), int(token))
-        fate: Fate = "ended" if key in ended else "kept" if key in continued else "pruned"
-        if fate == "pruned" and not len(active) and len(nodes) < config.width:
-            fate = "open"
+        status: NodeStatus = "ended" if key in ended else "kept" if key in continued else "pruned"
+        if status == "pruned" and not len(active) and len(nodes) < config.width:
+            status = "open"
         nodes.append(
             BeamNode(
                 step=step,
@@ -139,7 +139,7 @@ def _list_candidates(
                 text=bundle.tokenizers.target.output_pieces([key[1]])[0],
                 log_prob=float(value) + extra,
                 score=(float(value) + extra) / norm,
-                fate=fate,
+                status=status,
             )
         )
     return nodes
@@ -147,7 +147,7 @@ def _list_candidates(
 
 def _mark_best(nodes: list[BeamNode]) -> list[BeamNode]:
     """Return the nodes with those of the best finished text marked."""
-    ended = [i for i, node in enumerate(nodes) if node.fate == "ended"]
+    ended = [i for i, node in enumerate(nodes) if node.status == "ended"]
     i = max(ended, key=lambda i: nodes[i].score)
     marked = list(nodes)
     while i >= 0:

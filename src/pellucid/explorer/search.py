@@ -104,6 +104,6 @@ def _describe_node(tokenizer: Tokenizer, nodes: Sequence[BeamNode], i: int) -> d
         "text": tokenizer.decode_output(ids[::-1]),
         "log_prob": node.log_prob,
         "score": node.score,
-        "fate": node.fate,
+        "status": node.status,
         "is_best": node.is_best,
     }

@@ -124,7 +124,7 @@ export interface SearchNode {
   log_prob: number;
   /** The same, normalized by length. */
   score: number;
-  fate: "kept" | "ended" | "pruned" | "open";
+  status: "kept" | "ended" | "pruned" | "open";
   is_best: boolean;
 }
 
