@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from threading import Event, Lock
 from typing import Any
 
+from pellucid.allocator import FreedMemory
 from pellucid.api import Loaded
 from pellucid.decoding.session import Session
 from pellucid.errors import UsageError
@@ -23,6 +24,8 @@ SEARCHES = ("translate", "generate", "summarize")
 """Verbs that generate texts."""
 SLOW_VERBS = ("explore", "trace")
 """Verbs whose inputs are computed one by one, and whose requests are no batch."""
+FREE_SECONDS = 5.0
+"""Until memory that steps have freed is returned to the system again."""
 BATCH, CHUNK = 64, 16
 """Inputs of a batch of requests, and those that are computed between two decoding steps."""
 
@@ -102,6 +105,7 @@ class Worker:
         self._is_decoding = self._is_closed = False
         self._group: Group | None = None  # the last one
         self._lock = Lock()
+        self._freed = FreedMemory(FREE_SECONDS)
 
     def search(self, job: Job) -> Future[list[Any]]:
         """Begin work that generates texts, one result per input."""
@@ -201,6 +205,7 @@ class Worker:
         assert self._decoder is not None
         try:
             self._decoder.step()
+            self._freed.release()
         finally:
             with self._lock:
                 goes_on = self._is_decoding = self._decoder.has_work and not self._is_closed
