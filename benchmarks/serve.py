@@ -155,7 +155,7 @@ async def closed(target: Target, texts: Sequence[str], clients: int) -> list[str
 class Load(NamedTuple):
     """Responses to requests that came at a fixed rate."""
 
-    goodput: float  # good responses per second
+    goodput: float  # good responses per second, while requests came
     refused: int
     failed: int
     p50: float
@@ -189,20 +189,21 @@ async def open_load(target: Target, texts: Sequence[str], rate: float, seconds: 
     """Send requests at a rate, whether or not earlier ones are answered."""
     begin, connections = time.perf_counter(), Connections(target)
 
-    async def ask(number: int) -> tuple[int, float]:
-        begin = time.perf_counter()
+    async def ask(number: int) -> tuple[int, float, float]:
+        sent = time.perf_counter()
         try:
             status = await connections.post(target.request(texts[number % len(texts)])["json"])
         except (OSError, EOFError):
-            return 0, 0.0
-        return status, time.perf_counter() - begin
+            status = 0
+        end = time.perf_counter()
+        return status, end - sent, end - begin
 
     answers = await open_loop(ask, rate, seconds)
-    passed = time.perf_counter() - begin
-    statuses = [status for status, _ in answers]
-    times = sorted(each for status, each in answers if status == httpx.codes.OK)
+    statuses = [status for status, *_ in answers]
+    good = [(took, end) for status, took, end in answers if status == httpx.codes.OK]
+    times = sorted(took for took, _ in good)
     return Load(
-        len(times) / passed,
+        sum(end <= seconds for _, end in good) / seconds,
         statuses.count(429),
         sum(status not in (200, 429) for status in statuses),
         times[len(times) // 2],
