@@ -166,3 +166,26 @@ def test_the_first_answers_are_those_of_the_model(show, content):
     still = "still " if changed.candidates[0].id == position.candidates[0].id else "then "
     reading = page.locator("aside.reading").inner_text()
     assert f"Most probable here is {still}“{changed.candidates[0].text.strip()}”" in reading
+
+
+def test_the_answers_are_those_of_the_word_that_is_chosen(show, content):
+    """The words stand in the first window, and choosing one moves nothing below the answers."""
+    page = show(content, viewport={"width": 1280, "height": 900})
+    section = page.locator("main section")
+    words = section.get_by_role("group", name="Target text").get_by_role("button")
+    positions = content["trace"]["prediction"]["positions"]
+    assert words.count() == len(positions)
+    tops = set()
+    for i, position in enumerate(positions):
+        assert words.nth(i).bounding_box()["y"] < 300
+        words.nth(i).click()
+        probability = f"the probability {position['chosen']['probability']:.2f}"
+        assert probability in section.get_by_role("listitem").nth(1).inner_text()
+        tops.add(page.locator("main svg").first.bounding_box()["y"])
+    assert len(tops) == 1
+    effects = [each for each in content["effects"] if each["head"] is not None]
+    last = [each for each in effects if each["path"] == "decoder.layers.1.cross"]
+    head = min(last, key=lambda each: each["log_probs"][-1])["head"]
+    section.get_by_role("link", name="See how").first.click()
+    page.get_by_label("mean of all heads").uncheck()
+    assert page.get_by_role("button", name=f"Head {head + 1}", pressed=True).count() == 1

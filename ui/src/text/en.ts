@@ -183,9 +183,13 @@ export const en = {
   lead_fills: "This model names the token at every place of a text, also where it is hidden.",
   lead_judges: "This model reads a text and says something about it or its tokens.",
   lead_encodes: "This model turns each token of a text into a vector.",
+  lead_choose_translation: "Choose a word of the translation: the answers below change.",
+  lead_choose_text: "Choose a word of the text: the answers below change.",
   lead_looked: "For “{word}”, it looked most at “{token}”: {weight} of its attention.",
+  lead_looked_mean: "For “{word}”, it looked most at “{token}”: {weight} of its attention, as the mean of the {heads} heads of its last layer.",
   lead_sure: "It gives “{word}” the probability {probability}.",
   lead_without: "Without {part}, the probability of “{word}” goes from {before} to {after}.",
+  lead_depends: "Of all {heads} heads, “{word}” depends most on {part}: without it, the probability goes from {before} to {after}.",
   lead_see: "See how",
 
   // The map.

@@ -29,10 +29,10 @@ export function changeOf(trace: Trace, effect: { log_probs: number[] }, output: 
 }
 
 /** The head without which an output becomes least probable, or if no heads were measured the part. */
-export function strongestEffect(trace: Trace, output: number): HeadEffect | undefined {
-  const heads = trace.effects.filter((effect) => effect.head !== null);
-  const effects = heads.length ? heads : trace.effects;
-  return effects[indexOfMost(effects.map((effect) => -effect.log_probs[output]))];
+export function strongestEffect(effects: readonly HeadEffect[], output: number): HeadEffect | undefined {
+  const heads = effects.filter((effect) => effect.head !== null);
+  const compared = heads.length ? heads : effects;
+  return compared[indexOfMost(compared.map((effect) => -effect.log_probs[output]))];
 }
 
 /** The output that becomes least probable without a head. */
