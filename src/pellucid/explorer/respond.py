@@ -22,7 +22,7 @@ from pellucid.explorer.order import compare_orders, describe_order
 from pellucid.explorer.page import check_size
 from pellucid.explorer.patching import describe_patches
 from pellucid.explorer.request import TextRequest
-from pellucid.explorer.search import SearchSettings, describe_search, search_again
+from pellucid.explorer.search import SearchRequest, describe_search, search_again
 from pellucid.explorer.stream import describe_stream
 from pellucid.formats.bundle import Bundle
 
@@ -147,7 +147,7 @@ class AboutTexts(AboutText):
 class AboutSearch(AboutText):
     """A request for a search."""
 
-    search: SearchSettings = field(default_factory=SearchSettings)
+    search: SearchRequest = field(default_factory=SearchRequest)
 
 
 def _order(model: LiveModel, record: Record) -> dict[str, Any]:

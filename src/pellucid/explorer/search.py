@@ -20,7 +20,7 @@ USUAL_BEAM = 4
 
 
 @dataclass(frozen=True)
-class SearchSettings:
+class SearchRequest:
     """What a reader chooses of a search."""
 
     beam: int = 0
@@ -51,7 +51,7 @@ def describe_search(bundle: Bundle, rows: Rows, writing: Writing) -> dict[str, A
 
 
 def search_again(
-    bundle: Bundle, text: str, writing: Writing, settings: SearchSettings
+    bundle: Bundle, text: str, writing: Writing, settings: SearchRequest
 ) -> dict[str, Any]:
     """Return the tree of a beam search with a reader's settings; see `describe_search`.
 

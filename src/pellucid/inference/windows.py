@@ -6,7 +6,7 @@ from math import inf
 from typing import NamedTuple
 
 
-class Window(NamedTuple):
+class WordWindow(NamedTuple):
     """A part of a sentence that is read at once."""
 
     pieces: range
@@ -17,7 +17,7 @@ class Window(NamedTuple):
 
 def word_windows(
     first: Sequence[int], n_pieces: int, room: int, causal: bool = False
-) -> list[Window]:
+) -> list[WordWindow]:
     """Return windows of at most `room` pieces (0: any number) that share the words of a sentence.
 
     first: for each word, the index of its first piece. Each window begins at a word, and
@@ -26,7 +26,7 @@ def word_windows(
     count, and with `causal` only the pieces before it count.
     """
     if not room or n_pieces <= room:
-        return [Window(range(n_pieces), range(len(first)))]
+        return [WordWindow(range(n_pieces), range(len(first)))]
     starts = [0]
     while starts[-1] + room < n_pieces:
         piece = min(starts[-1] + max(1, room // 2), n_pieces - room)
@@ -50,6 +50,6 @@ def word_windows(
             at += 1
         owners.append(at)
     return [
-        Window(span, range(bisect_left(owners, i), bisect_left(owners, i + 1)))
+        WordWindow(span, range(bisect_left(owners, i), bisect_left(owners, i + 1)))
         for i, span in enumerate(spans)
     ]

@@ -33,7 +33,7 @@ from pellucid.tasks.protocol import Task, TaskInputs, Term
 from pellucid.tasks.teacher import HEAD, check_teacher, copy_teacher, get_teacher
 
 
-class Outputs(NamedTuple):
+class TokenOutputs(NamedTuple):
     """States and logits of the R real tokens of a batch, by one model."""
 
     states: Tensor  # (R, D)
@@ -130,14 +130,16 @@ class DistillationTask(Task):
         bundle = build_encoder_bundle(module, self.inputs)
         return {"final": replace(bundle, task=MaskedLMConfig.name)}
 
-    def _predict(self, module: Model, batch: MaskedBatch) -> tuple[Outputs, Outputs]:
+    def _predict(self, module: Model, batch: MaskedBatch) -> tuple[TokenOutputs, TokenOutputs]:
         """Return what the student and the teacher predict; only the student gets a gradient."""
         teacher = get_teacher(self.inputs).model.to(batch.ids.device).eval()
         with torch.no_grad():
             target = _compute_outputs(teacher, batch)
         return _compute_outputs(module, batch), target
 
-    def _loss(self, name: str, student: Outputs, teacher: Outputs, batch: MaskedBatch) -> Tensor:
+    def _loss(
+        self, name: str, student: TokenOutputs, teacher: TokenOutputs, batch: MaskedBatch
+    ) -> Tensor:
         """Return the sum of a loss over its tokens."""
         if name == "soft_targets":
             return divergence(student.logits, teacher.logits, self._objective.temperature)
@@ -173,8 +175,8 @@ def find_hidden(batch: MaskedBatch) -> Tensor:
     return (batch.keep.flatten().cumsum(0) - 1)[batch.chosen]
 
 
-def _compute_outputs(model: Model, batch: MaskedBatch) -> Outputs:
+def _compute_outputs(model: Model, batch: MaskedBatch) -> TokenOutputs:
     states = model(batch.ids, batch.keep).flatten(0, 1)  # (B * T, D)
     if batch.keep is not None:
         states = states[batch.keep.flatten()]
-    return Outputs(states, model.heads[HEAD](states))
+    return TokenOutputs(states, model.heads[HEAD](states))

@@ -50,7 +50,7 @@ class QuestionBatch(NamedTuple):
         return QuestionBatch(self.rows.to(device), *rest)
 
 
-class Prediction(NamedTuple):
+class BestSpan(NamedTuple):
     """The best span of the windows of a question, and the score of "no answer"."""
 
     score: float = -inf
@@ -118,7 +118,7 @@ class QuestionAnsweringTask(Task):
 
         The scorer is that of the data: see `choose_scorer`.
         """
-        total, predictions = 0.0, dict[str, Prediction]()
+        total, predictions = 0.0, dict[str, BestSpan]()
         with torch.inference_mode():
             for indices in evaluation_batches(validation.examples.lengths):
                 examples = [validation.examples[i] for i in indices]
@@ -129,7 +129,7 @@ class QuestionAnsweringTask(Task):
                     indices, examples, scores.cpu(), batch.context.tolist(), strict=True
                 ):
                     origin = validation.examples.origin(i)
-                    before = predictions.get(origin, Prediction())
+                    before = predictions.get(origin, BestSpan())
                     predictions[origin] = self._predict(each, context, spans, before)
         loss = total / max(len(validation.examples), 1)
         return self._measure(loss, predictions, validation)
@@ -141,8 +141,8 @@ class QuestionAnsweringTask(Task):
         return {"final": replace(bundle, longest_source=self._limits.window)}
 
     def _predict(
-        self, scores: Tensor, context: Sequence[int], spans: np.ndarray, before: Prediction
-    ) -> Prediction:
+        self, scores: Tensor, context: Sequence[int], spans: np.ndarray, before: BestSpan
+    ) -> BestSpan:
         """Return the better of a window's best span and that of the windows before it.
 
         scores: (T, 2). spans: the characters of the window's pieces, see `encode_questions`.
@@ -161,10 +161,10 @@ class QuestionAnsweringTask(Task):
         characters = spans.reshape(-1, 2)
         stop = characters[begin + n_more][1]
         total = float(flat.logsumexp(0))
-        return Prediction(float(best), int(characters[begin][0]), int(stop), null, total)
+        return BestSpan(float(best), int(characters[begin][0]), int(stop), null, total)
 
     def _measure(
-        self, loss: float, predictions: Mapping[str, Prediction], validation: ValidationData
+        self, loss: float, predictions: Mapping[str, BestSpan], validation: ValidationData
     ) -> Metrics:
         """Return the metrics of the best spans of all questions, and their details."""
         records, language = validation.records, self.inputs.config.data.source_language
@@ -189,7 +189,7 @@ class QuestionAnsweringTask(Task):
             {"loss": loss, **_means(rows)}, lambda: _intervals(rows), Details(wrong=listed)
         )
 
-    def _answer(self, context: str, best: Prediction, may_be_null: bool) -> PredictedAnswer:
+    def _answer(self, context: str, best: BestSpan, may_be_null: bool) -> PredictedAnswer:
         total = np.logaddexp(best.total, best.null) if may_be_null else best.total
         if may_be_null and best.null - best.score > self._objective.null_threshold:
             return PredictedAnswer("", exp(best.null - total))

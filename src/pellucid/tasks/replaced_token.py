@@ -50,7 +50,7 @@ class ReplacedBatch(NamedTuple):
         return ReplacedBatch(self.masked.to(device), self.draws.to(device, non_blocking=True))
 
 
-class Outputs(NamedTuple):
+class ReplacedOutputs(NamedTuple):
     """What both models predict for a batch."""
 
     generator: Tensor  # (N, V), logits of the masked tokens
@@ -164,7 +164,7 @@ class ReplacedTokenTask(Task):
         return Masker.of(self.inputs)
 
 
-def predict(module: nn.Module, batch: ReplacedBatch) -> Outputs:
+def predict(module: nn.Module, batch: ReplacedBatch) -> ReplacedOutputs:
     """Fill masked tokens with samples of the generator, and classify all tokens."""
     assert isinstance(module, GeneratorAndDiscriminator)
     masked = batch.masked
@@ -179,17 +179,17 @@ def predict(module: nn.Module, batch: ReplacedBatch) -> Outputs:
     state = module.discriminator(filled.view_as(masked.ids), masked.keep)  # (B, T, D)
     scores = module.discriminator.heads[DISCRIMINATOR](state).flatten()  # (B * T,)
     if masked.keep is None:
-        return Outputs(logits, scores, replaced)
+        return ReplacedOutputs(logits, scores, replaced)
     real = masked.keep.flatten()
-    return Outputs(logits, scores[real], replaced[real])
+    return ReplacedOutputs(logits, scores[real], replaced[real])
 
 
-def _discriminator_loss(outputs: Outputs) -> Tensor:
+def _discriminator_loss(outputs: ReplacedOutputs) -> Tensor:
     scores = outputs.discriminator.float()
     return F.binary_cross_entropy_with_logits(scores, outputs.replaced, reduction="sum")
 
 
-def _count(outputs: Outputs, batch: ReplacedBatch) -> dict[str, float]:
+def _count(outputs: ReplacedOutputs, batch: ReplacedBatch) -> dict[str, float]:
     """Return the sums from which metrics are computed."""
     labels, marked, replaced = batch.masked.labels, outputs.discriminator > 0, outputs.replaced > 0
     return {
