@@ -100,7 +100,7 @@ def test_the_command(tmp_path, capsys):
         main(["export", str(tmp_path / "run"), str(tmp_path / "out"), "--to", "ctranslate2"]) == 0
     )
     message = capsys.readouterr()
-    assert "as ctranslate2 has it" in message.out
+    assert message.out.endswith("/out, a model directory for CTranslate2.\n")
     assert "suppress_sequences=[['<pad>'], ['<s>'], ['<unk>']]" in message.err
     assert "target_prefix=[['<unk>']]" in message.err
     assert (

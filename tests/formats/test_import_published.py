@@ -52,12 +52,13 @@ def check_logits(directory: Path, reference: Any) -> None:
 
 
 def test_import_and_export_keep_the_numbers(
-    published, reference, tmp_path
+    published, reference, tmp_path, capsys
 ):  # authority: transformers
     assert main(["import", str(published), str(tmp_path / "imported")]) == 0
     verify(tmp_path / "imported")
     check_logits(tmp_path / "imported", reference)
     assert main(["export", str(tmp_path / "imported"), str(tmp_path / "back")]) == 0
+    assert capsys.readouterr().out.endswith("/back, a model directory for transformers.\n")
     kind: Any = transformers.GPT2LMHeadModel
     again, info = kind.from_pretrained(tmp_path / "back", output_loading_info=True)
     assert not any(info[key] for key in ("missing_keys", "unexpected_keys", "mismatched_keys"))

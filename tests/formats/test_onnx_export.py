@@ -83,7 +83,8 @@ def test_a_translator(tmp_path, capsys):
     command = ["export", str(tmp_path / "run"), str(tmp_path / "out"), "--to", "onnx"]
     assert main(command) == 0
     message = capsys.readouterr()
-    assert "as onnx has it" in message.out
+    files = "for ONNX Runtime in fp32: decoder_model.onnx, encoder_model.onnx."
+    assert message.out == f"Wrote {command[1]} to {command[2]}, {files}\n"
     assert message.err == "texts of at most 100 tokens\n"
     verify(tmp_path / "out")
     assert main(command) == 3

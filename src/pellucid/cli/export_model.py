@@ -48,7 +48,17 @@ def run(options: Options) -> int:
 
         start = 0 if parts.model.decoder is None else parts.special_ids.start
         notes = [f"to search as here, give {note}" for note in to_ctranslate2(out, parts, start)]
-    print(f"{options.model} is in {out}, as {options.to} has it.")
+    print(f"Wrote {options.model} to {out}, {_describe(options, out)}.")
     for note in notes:
         print(note, file=sys.stderr)
     return 0
+
+
+def _describe(options: Options, out: Path) -> str:
+    """Return what the directory holds."""
+    if options.to == "huggingface":
+        return "a model directory for transformers"
+    if options.to == "ctranslate2":
+        return "a model directory for CTranslate2"
+    files = ", ".join(sorted(path.name for path in out.glob("*.onnx")))
+    return f"for ONNX Runtime in {options.dtype}: {files}"
