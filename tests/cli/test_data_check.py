@@ -62,3 +62,11 @@ def test_any_number_of_labels(tmp_path, capsys):  # authority: the rules of trai
     assert "a list, but a text has one label. For several, set" in capsys.readouterr().out
     with pytest.raises(UsageError, match="--multi-label is for --task classification"):
         check(file, "--task", "masked_lm", "--multi-label")
+
+
+def test_languages_are_for_denoising(tmp_path, capsys):  # authority: the rules of training
+    (tmp_path / "news.en").write_text("one text\nanother\n")
+    assert check(tmp_path / "news.en", "--task", "denoising", "--languages", "en") == 0
+    assert "2 examples" in capsys.readouterr().out
+    with pytest.raises(UsageError, match="--languages is for --task denoising"):
+        check(tmp_path / "news.en", "--task", "masked_lm", "--languages", "en")

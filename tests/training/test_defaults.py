@@ -205,3 +205,28 @@ def test_settings_of_another_task_are_refused(task):
         complete_settings({"task": task, "objective": {setting: 0.1}}, RunContext(100, True))
     with pytest.raises(ConfigError, match="task='juggling' is not known"):
         complete_settings({"task": "juggling"}, RunContext(100, True))
+
+
+UNUSED = (
+    {},
+    {"task": "masked_lm"},
+    {"task": "classification"},
+    {"task": "span_corruption"},
+    {"data": {"directions": ["en-de", "de-en"]}},
+    {"size": "mbart-tiny", "tokenizer": {"path": "codes"}},
+)
+USED = ({"task": "denoising"}, {"size": "mbart-tiny"}, {"data": {"train": ["garden"]}})
+
+
+@pytest.mark.parametrize("settings", UNUSED)
+def test_languages_without_effect_are_an_error(settings):  # authority: who reads the setting
+    data = {"train": ["news.en", "news.de"], "languages": ["en", "de"]} | settings.get("data", {})
+    with pytest.raises(ConfigError, match=r"run\.yaml: data\.languages=en de has no effect here"):
+        complete_settings({**settings, "data": data}, RunContext(500, True), "run.yaml")
+
+
+@pytest.mark.parametrize("settings", USED)
+def test_languages_with_an_effect_are_kept(settings):  # authority: as above
+    data = {"train": ["news.en", "news.de"], "languages": ["en", "de"]} | settings.get("data", {})
+    config, _ = complete_settings({**settings, "data": data}, RunContext(500, True))
+    assert config.data.languages == ("en", "de")

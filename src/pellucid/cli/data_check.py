@@ -47,6 +47,8 @@ def run(options: Options) -> int:
         if not isinstance(task, ClassificationConfig):
             raise UsageError("--multi-label is for --task classification. Leave it out.")
         task = ClassificationConfig(multi_label=True)
+    if options.languages and not task.uses_languages:
+        raise UsageError("--languages is for --task denoising. Leave it out.")
     config = DataConfig(
         columns=options.columns,
         directions=options.directions,

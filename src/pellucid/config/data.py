@@ -45,7 +45,8 @@ class DataConfig:
     languages: tuple[str, ...] = ()
     """Languages of one denoising model for several (mBART), such as en de zh. The language of a
     text is that of its column `language`, else the one in its file's name, as in news.de.gz or
-    news.de.jsonl. Empty means that texts are not marked with a language."""
+    news.de.jsonl. Empty means that texts are not marked with a language. An error where it would
+    have no effect."""
     max_length: int = 256
     """Maximum tokens of an example. Translation leaves out pairs with more on either side and
     counts them. Other tasks count special tokens: classification and similarity cut longer texts

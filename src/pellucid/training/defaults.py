@@ -5,7 +5,7 @@ from dataclasses import asdict
 from math import ceil
 from typing import Any, NamedTuple
 
-from pellucid.config.data import TokenizerConfig
+from pellucid.config.data import GARDEN, TokenizerConfig
 from pellucid.config.pairs import zero_partners
 from pellucid.config.read import check, merge
 from pellucid.config.run import RunConfig
@@ -14,7 +14,7 @@ from pellucid.config.tasks.catalog import task_config
 from pellucid.config.tasks.fine_tuning import WARMUP_SHARE, fine_tuning
 from pellucid.config.training import TrainingConfig
 from pellucid.errors import ConfigError
-from pellucid.families.catalog import LOCAL_FAMILIES, PUBLISHED_FAMILIES
+from pellucid.families.catalog import ALL_FAMILIES, LOCAL_FAMILIES, PUBLISHED_FAMILIES
 from pellucid.families.run_config import build_run, section_classes
 from pellucid.families.sizes import SIZES
 from pellucid.formats.bundle import Bundle
@@ -65,7 +65,9 @@ def complete_settings(
     published = PUBLISHED_FAMILIES.get(model["family"])
     objective = published.objectives.get(task.name, {}) if published else {}
     chosen = merge(chosen, {"objective": objective})
-    return build_run(merge(merge(chosen, settings), {"size": model["size"]}), where), notes
+    config = build_run(merge(merge(chosen, settings), {"size": model["size"]}), where)
+    _check_languages(config, where)
+    return config, notes
 
 
 def _choose_updates(
@@ -110,6 +112,22 @@ def _check_size(size: object, task: type[TaskConfig], where: str) -> None:
         raise ConfigError(
             f"{where}: size={size!r} is not a size for {task.name}. Use auto,"
             f" {', '.join(task.sizes)}."
+        )
+
+
+def _check_languages(config: RunConfig, where: str) -> None:
+    """Raises: ConfigError if `data.languages` is set and has no effect."""
+    data, special = config.data, ALL_FAMILIES[config.family].special_tokens
+    is_used = (
+        config.objective.uses_languages
+        or data.train == (GARDEN,)  # it has sentences in each language
+        or (special.has_languages and not (config.start_from or config.tokenizer.path))
+    )
+    if data.languages and not is_used:
+        raise ConfigError(
+            f"{where}: data.languages={' '.join(data.languages)} has no effect here: it is for"
+            " --task denoising, and for a new mBART. Leave it out. The languages of a translation"
+            " are data.source_language and data.target_language, or data.directions."
         )
 
 

@@ -45,6 +45,8 @@ class TaskConfig(ABC):
     """Names of training files in messages and the config template."""
     sizes: ClassVar[tuple[str, ...]]
     """Model sizes that the task supports."""
+    uses_languages: ClassVar[bool] = False
+    """Whether `data.languages` are those of its texts."""
     has_errors: ClassVar[bool] = False
     """Whether an evaluation can list wrong examples."""
     has_picture: ClassVar[bool] = False

@@ -29,6 +29,7 @@ class DenoisingConfig(EncoderDecoderConfig):
     metrics = {**LOSS, "perplexity": "lower"}  # noqa: RUF012 (never changed)
     example_files = ("my.txt",)
     sizes = (*BART_SIZES, *MBART_SIZES)
+    uses_languages = True
 
     permute_sentences: bool = True
     """Put the sentences of a document into random order. A sentence ends with a token that ends
