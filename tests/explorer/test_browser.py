@@ -189,3 +189,10 @@ def test_the_answers_are_those_of_the_word_that_is_chosen(show, content):
     section.get_by_role("link", name="See how").first.click()
     page.get_by_label("mean of all heads").uncheck()
     assert page.get_by_role("button", name=f"Head {head + 1}", pressed=True).count() == 1
+    page.locator("nav.path a", has_text="The next word").click()
+    for i, position in enumerate(positions):
+        word = position["chosen"]["text"].strip()
+        chip = page.get_by_role("list", name="Output").get_by_role("button").nth(i)
+        assert chip.inner_text() == word
+        chip.click()
+        assert f"“{word}”" in page.locator("h1").inner_text()

@@ -73,7 +73,7 @@ def test_a_text_of_the_reader(page, loaded):
         read(page, text)
         page.locator("nav.path a", has_text="The next word").click()
         position = loaded.trace(text).prediction.positions[0]
-        page.get_by_label("Token").get_by_role("button").first.click()
+        page.get_by_role("list", name="Output").get_by_role("button").first.click()
         title = page.locator("h1").inner_text()
         assert f"“{position.chosen.text.strip()}”" in title
         assert f"{position.chosen.probability:.2f}" in title
