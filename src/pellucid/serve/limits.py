@@ -26,8 +26,8 @@ class Limits:
     body_bytes: int = 1 << 20
     """Bytes of the largest request."""
     pending_bytes: int = 2 << 20
-    """Bytes of all requests in progress; more are refused with status 429. Each needs up to 30
-    times as much memory."""
+    """Bytes of all requests that are worked on; more are refused with status 429. Each needs up to
+    30 times as much memory."""
     texts: int = 128
     """Texts per request."""
     characters: int = 20_000

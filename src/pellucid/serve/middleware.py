@@ -13,7 +13,7 @@ from pellucid.explorer.server import HEADERS
 from pellucid.serve.access import Access
 from pellucid.serve.errors import FORM, RequestError, error_response
 from pellucid.serve.limits import Limits
-from pellucid.serve.pending import PendingBytes
+from pellucid.serve.pending import PendingBytes, PendingRequest
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -59,7 +59,7 @@ class RequestMiddleware:
         begin, reply = time.monotonic(), _Reply(send, headers)
         status = DISCONNECTED
         try:
-            with self.pending.count_request() as count:
+            with self.pending.request() as pending:
                 try:
                     self.access.check(scope["path"], headers)
                     if scope["method"] == "POST":
@@ -67,7 +67,7 @@ class RequestMiddleware:
                     body = (
                         b""
                         if scope["method"] in ("GET", "HEAD")
-                        else await self._read(scope, headers, receive, count)
+                        else await self._read(scope, headers, receive, pending)
                     )
                 except PellucidError as error:
                     await error_response(error, scope["path"])(scope, receive, reply.send)
@@ -78,14 +78,13 @@ class RequestMiddleware:
             self.observe(scope, status, time.monotonic() - begin)
 
     async def _read(
-        self, scope: Scope, headers: dict[str, str], receive: Receive, count: Callable[[int], None]
+        self, scope: Scope, headers: dict[str, str], receive: Receive, pending: PendingRequest
     ) -> bytes:
-        """Return the body. count: is given its bytes before they are read.
+        """Return the body.
 
         Raises: RequestError, OverloadedError, before more is read than the limits allow.
         """
-        length = self._check_headers(scope, headers)
-        count(length)
+        pending.expect(self._check_headers(scope, headers))
         parts, size = [], 0
         try:
             async with asyncio.timeout(self.limits.patience):
@@ -96,9 +95,9 @@ class RequestMiddleware:
                     parts.append(message.get("body", b""))
                     size += len(parts[-1])
                     self._check_size(size)
-                    if not length:
-                        count(len(parts[-1]))
+                    pending.read(len(parts[-1]))
                     if not message.get("more_body"):
+                        pending.begin()
                         return b"".join(parts)
         except TimeoutError:
             raise RequestError(

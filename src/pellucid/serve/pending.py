@@ -1,38 +1,64 @@
 """How many bytes the requests in progress may have together: texts and their ids need memory."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pellucid.serve.errors import OverloadedError
 
+MEMORY = 30
+"""Bytes of memory that a byte of a request needs, at most, while it is worked on. Before, one: so
+clients that are slow to send hardly take room from others."""
+
 
 class PendingBytes:
-    """Counts the bytes of the requests in progress."""
+    """Counts what the requests in progress need."""
 
     def __init__(self, most: int) -> None:
+        """most: bytes of requests that are worked on at a time."""
         self.most = most
-        self.count = 0
+        self.memory = 0
 
     @contextmanager
-    def count_request(self) -> Iterator[Callable[[int], None]]:
-        """Yield a function that adds bytes of a request, until its end.
-
-        The function raises OverloadedError if there are too many.
-        """
-        size = 0
-
-        def add(n: int) -> None:
-            nonlocal size
-            if self.count + n > self.most:
-                raise OverloadedError(
-                    f"the requests in progress have {self.count:,} bytes, and may have"
-                    f" {self.most:,}. Ask again in a second.",
-                    retry_after=1.0,
-                )
-            size += n
-            self.count += n
-
+    def request(self) -> Iterator["PendingRequest"]:
+        """Yield the count of a request, which is in progress until the block ends."""
+        request = PendingRequest(self)
         try:
-            yield add
+            yield request
         finally:
-            self.count -= size
+            self.memory -= request.memory
+
+    def check(self, memory: int) -> None:
+        """Raises: OverloadedError if there is no room for so much more."""
+        if self.memory + memory > self.most * MEMORY:
+            raise OverloadedError(
+                f"with this request, those in progress would have more than {self.most:,} bytes."
+                " Ask again in a second.",
+                retry_after=1.0,
+            )
+
+
+class PendingRequest:
+    """Counts what a request needs. Its methods raise OverloadedError if there is no room."""
+
+    def __init__(self, all_requests: PendingBytes) -> None:
+        self._all = all_requests
+        self._size = 0
+        self.memory = 0
+
+    def expect(self, n: int) -> None:
+        """Check that there is room now to work on n bytes, before they are read."""
+        self._all.check(n * MEMORY)
+
+    def read(self, n: int) -> None:
+        """Count n bytes that have arrived."""
+        self._size += n
+        self._add(n)
+
+    def begin(self) -> None:
+        """Count what the work needs, when all bytes have arrived."""
+        self._add(self._size * (MEMORY - 1))
+
+    def _add(self, memory: int) -> None:
+        self._all.check(memory)
+        self.memory += memory
+        self._all.memory += memory
