@@ -194,7 +194,7 @@ export const en = {
 
   // The map.
   map_label: "Map of the model; each part opens its view",
-  map_note: "The grey stream is what every token carries upwards; its width is its size. Parts read from it and add to it. Click one to open it; point at a token to see its own stream.",
+  map_note: "The grey band is the residual stream: the vector that every token carries upwards. Its width is its size. Parts read from it and add to it. Click one to open it; point at a token to see its own stream.",
   map_title_pair: "To choose “{word}”, the decoder looked most at “{token}”. It gave “{word}” probability {probability}.",
   map_title_decoder: "After “{token}”, the model gave “{word}” a probability of {probability}.",
   map_title_encoder: "{count} tokens pass {layers} {layers:layer|layers}; in each, every token looks at all the others.",
