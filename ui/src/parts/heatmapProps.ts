@@ -7,6 +7,8 @@ export interface HeatmapProps {
   /** What the figure shows, for those who hear it. */
   label: string;
   rowLabels: string[];
+  /** Names that must have room beside the rows, where figures below each other share their columns. */
+  rowRoom?: string[];
   /** Empty where columns have no names, as the numbers of a vector. */
   colLabels: string[];
   rowRole?: Role;

@@ -20,7 +20,7 @@ export function decimal(value: number, decimals = 2): string {
   return value > 0 ? `<${fixed(least, decimals)}` : `>${fixed(-least, decimals)}`;
 }
 
-/** Two decimals, for cells of a matrix. */
+/** A fixed number of decimals, where small numbers are compared. */
 export function fixed(value: number, decimals = 2): string {
   const format = new Intl.NumberFormat(language.current, {
     minimumFractionDigits: decimals,

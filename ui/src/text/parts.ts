@@ -19,23 +19,23 @@ export function layerName(path: string): string {
   return t(path.startsWith("encoder") ? "layer_encoder" : "layer_decoder", { layer: layerOf(path) });
 }
 
-/** "cross 2" of the cross-attention of layer 2. */
-export function shortAttentionName(path: string): string {
-  return `${t(`short_${kindOf(path)}`)} ${layerOf(path)}`;
-}
-
-/** "cross-attention, layer 2, head 3" of a head. */
+/** "Decoder layer 2, cross-attention, head 3" of a head. */
 export function headName({ path, head }: { path: string; head: number }): string {
-  return t(`head_${kindOf(path)}`, { layer: layerOf(path), head: head + 1 });
+  return t("head_name", { where: attentionName(path), head: head + 1 });
 }
 
-/** "decoder, layer 2, head 3" of a head that is off, "Encoder layer 2, Feed-forward" of a sublayer, and so on: for lists. */
-export function shortOffName(part: AblatedPart, trace: Trace): string {
+/** "Decoder layer 2, feed-forward" of an attention's or a feed-forward network's path. */
+export function sublayerName(path: string): string {
+  return path.endsWith("feed_forward") ? t("feed_forward_name", { layer: layerName(path) }) : attentionName(path);
+}
+
+/** The name of what is off: that of a head, a sublayer, a layer, a token and so on. */
+export function offName(part: AblatedPart, trace: Trace): string {
   switch (part.kind) {
     case "head":
       return headName(part);
     case "sublayer":
-      return t("sublayer_name", { layer: layerName(part.path), part: t(`part_${sublayerKind(part.path)}`) });
+      return sublayerName(part.path);
     case "layer":
       return layerName(part.path);
     case "token":
@@ -50,21 +50,21 @@ export function shortOffName(part: AblatedPart, trace: Trace): string {
   }
 }
 
-/** The same in a sentence: "head 3 of “Decoder layer 2, cross-attention”". */
-export function offName(part: AblatedPart, trace: Trace): string {
-  if (part.kind === "head") return t("off_head", { head: part.head + 1, where: attentionName(part.path) });
-  if (part.kind === "sublayer") return t("off_sublayer", { layer: layerName(part.path), part: t(`part_${sublayerKind(part.path)}`) });
-  return shortOffName(part, trace);
+/** The same within a sentence. */
+export function quotedOffName(part: AblatedPart, trace: Trace): string {
+  const isName = part.kind === "head" || part.kind === "sublayer" || part.kind === "layer";
+  return isName ? t("off_quoted", { part: offName(part, trace) }) : offName(part, trace);
 }
 
-function sublayerKind(path: string): "attention" | "cross" | "feed_forward" {
-  return /(attention|cross|feed_forward)$/.exec(path)![1] as "attention" | "cross" | "feed_forward";
-}
-
-/** "2 cross-attention" of a sublayer's path, and the embedding's name. */
+/** "Layer 2, cross-attention" of a sublayer's path where the stack is known, and the embedding's name. */
 export function partName(path: string): string {
   const kind = /(attention|cross|feed_forward|embedding)$/.exec(path)![1] as "attention" | "cross" | "feed_forward" | "embedding";
-  return kind === "embedding" ? t("part_embedding") : `${layerOf(path)} ${t(`part_${kind}`)}`;
+  return kind === "embedding" ? t("part_embedding") : t(`in_layer_${kind}`, { layer: layerOf(path) });
+}
+
+/** "Layer 2, head 3" of a head where the attention is known. */
+export function headInLayer({ path, head }: { path: string; head: number }): string {
+  return t("head_in_layer", { layer: layerOf(path), head: head + 1 });
 }
 
 /** "Layer 2" of the states after it, the embedding's name, or "after the last norm". */
