@@ -71,7 +71,7 @@ function drawApart(g: CanvasRenderingContext2D, matrix: Matrix, at: Geometry, st
       g.fillRect(x, y, at.cellWidth - gap, at.cellHeight - gap);
       if (!hasNumbers) continue;
       g.fillStyle = isStrong(shade, style.scale) ? style.paper : style.ink;
-      g.fillText(style.format(value), x + at.cellWidth / 2, y + at.cellHeight / 2 + 0.5, at.cellWidth - 3);
+      g.fillText(style.format(value), x + at.cellWidth / 2, y + at.cellHeight / 2 + 0.5, at.cellWidth - 5);
     }
 }
 

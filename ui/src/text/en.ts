@@ -194,8 +194,8 @@ export const en = {
   // The map.
   map_label: "Map of the model; each part opens its view",
   map_note: "The grey band is the residual stream: the vector that every token carries upwards. Its width is its size. Parts read from it and add to it. Click one to open it; point at a token to see its own stream.",
-  map_note_memory: "The green lines carry the encoder's memory to each cross-attention: the thicker, the more it adds.",
-  map_note_sizes: "The last number in a box counts its parameters (k: thousands, M: millions).",
+  map_note_memory: "Green lines carry the encoder's memory to each cross-attention: the thicker, the more it adds.",
+  map_note_sizes: "k and M count the parameters of a part, in thousands and millions.",
   map_title_pair: "To choose “{word}”, the decoder looked most at “{token}”. It gave “{word}” probability {probability}.",
   map_title_decoder: "After “{token}”, the model gave “{word}” a probability of {probability}.",
   map_title_encoder: "{count} tokens pass {layers} {layers:layer|layers}; in each, every token looks at all the others.",

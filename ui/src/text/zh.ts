@@ -194,7 +194,7 @@ export const zh: Record<Key, string> = {
   map_label: "模型全图，每个部件都能打开",
   map_note: "灰色的带子是残差流：每个词元一路带上去的向量，带宽就是它的大小。各部件从中读取，再把结果加回去。点部件看细节，指向词元看它自己的残差流。",
   map_note_memory: "绿色的线把编码器的记忆送到每个交叉注意力，越粗，加上的就越多。",
-  map_note_sizes: "框里最后的数是参数个数（k 是千，M 是百万）。",
+  map_note_sizes: "带 k、M 的数是部件的参数个数，以千、百万计。",
   map_title_pair: "选出“{word}”时，解码器看得最多的是“{token}”；它给出“{word}”的概率是 {probability}。",
   map_title_decoder: "在“{token}”之后，模型给“{word}”的概率是 {probability}。",
   map_title_encoder: "{count} 个词元穿过 {layers} 层，每一层里都互相看一遍。",
