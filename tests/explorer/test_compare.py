@@ -73,7 +73,7 @@ def test_states_of_paired_tokens(show, content, traces):
     assert shown == pytest.approx((1 - cosines).tolist(), abs=ROUNDING)
     sizes = [np.sqrt(np.mean(trace["decoder.layers.1.cross.added"] ** 2)) for trace in traces]
     bars = page.get_by_role("table", name="What each part of the decoder adds")
-    cells = bars.get_by_role("row", name="2 Cross-attention").locator("td").all_inner_texts()
+    cells = bars.get_by_role("row", name="Layer 2, cross-attention").locator("td").all_inner_texts()
     assert cells[1:3] == [f"{size:.2f}" for size in sizes]
 
 
