@@ -6,11 +6,13 @@ import socket
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
 import pytest
 
 from pellucid.errors import ConfigError
 from pellucid.serve.limits import Limits
+from pellucid.serve.served import ServedModel
 from serve.conftest import run_server
 from serve.load import open_client, serve_process, translate
 
@@ -50,6 +52,29 @@ def test_a_request_that_does_not_arrive_takes_little_room(loaded):
             time.sleep(0.2)  # the other request has ended for the server too
             slow.sendall(b" ")
             assert slow.recv(20).startswith(b"HTTP/1.1 400")  # it is read to the end
+
+
+def test_a_client_that_leaves_counts_until_its_texts_are_let_go(loaded):
+    """Tokenization cannot be stopped in the middle."""
+    model, go_on, begun = ServedModel(loaded["en-de"], "en-de", Limits()), Event(), Event()
+
+    def count(texts):
+        begun.set()
+        assert go_on.wait(20)
+        return [1] * len(texts)
+
+    async def leave():
+        task = asyncio.ensure_future(model.count_tokens(["A cat."]))
+        await asyncio.to_thread(begun.wait, 20)
+        task.cancel()
+        await asyncio.sleep(0.1)
+        assert not task.done()
+        go_on.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    model._count = count
+    asyncio.run(leave())
 
 
 def send(server, body):

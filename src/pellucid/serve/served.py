@@ -3,12 +3,12 @@
 import asyncio
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pellucid.api import Loaded
 from pellucid.config.decoding import DecodingConfig
@@ -18,6 +18,8 @@ from pellucid.serve.errors import RequestError
 from pellucid.serve.limits import Limits
 from pellucid.serve.worker import SEARCHES, Work
 
+T = TypeVar("T")
+R = TypeVar("R")
 VERBS = (
     *("translate", "generate", "summarize", "classify", "tag", "answer", "similarity", "embed"),
     "fill",
@@ -51,14 +53,14 @@ class ServedModel:
 
     async def count_tokens(self, texts: Sequence[str]) -> int:
         """Return the number of tokens that the model reads."""
-        return sum(await asyncio.to_thread(self._count, texts))
+        return sum(await _in_thread(self._count, texts))
 
     async def check_lengths(self, texts: Sequence[str]) -> None:
         """Raises: UsageError if a text has more tokens than the server lets a model read."""
         limit, positions = self.limits.input_tokens, self.model.config.max_positions
         if 0 < positions <= limit:
             return
-        for number, count in enumerate(await asyncio.to_thread(self._count, texts)):
+        for number, count in enumerate(await _in_thread(self._count, texts)):
             if count > limit:
                 raise UsageError(
                     f"text {number} has {count:,} tokens, more than {limit:,}, this server's limit."
@@ -86,6 +88,16 @@ class ServedModel:
     def _try(self, verb: str, settings: Mapping[str, Any]) -> None:
         """Do nothing with a verb. Raises: as its method."""
         getattr(self.model, verb)([], **settings)
+
+
+async def _in_thread(function: Callable[[T], R], argument: T) -> R:
+    """Return a function's result from a thread, whose memory the request counts until it ends."""
+    task = asyncio.ensure_future(asyncio.to_thread(function, argument))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise
 
 
 @dataclass(frozen=True)
