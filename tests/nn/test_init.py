@@ -120,3 +120,11 @@ def test_a_t5_starts_as_its_released_code():
         q, k = (weights[f"{name}.inner.{part}.weight"].std() for part in "qk")
         assert float(k) == pytest.approx(deviation, rel=0.05)
         assert float(q) == pytest.approx(deviation * 32**-0.5, rel=0.05)
+
+
+@pytest.mark.parametrize("is_near", [True, False])
+def test_heads_start_at_neighbors_if_asked(is_near):  # authority: the settings' meaning
+    c = small(n_heads=4, positions="buckets", neighbor_heads=is_near)
+    bias = build(c, seed=0).encoder.distances(9, 0)[0]  # (H, T, S)
+    assert (bias[:, 4].argmax(1) - 4).tolist() == [-1, 1, -2, 2] or not is_near
+    assert (float(bias.detach().abs().amax()) < 0.1) is not is_near

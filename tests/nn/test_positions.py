@@ -5,6 +5,7 @@ from nn.reference import sinusoid
 from nn.samples import max_difference, small
 from pellucid.errors import UsageError
 from pellucid.nn.positions import (
+    DistanceBias,
     LearnedPositions,
     NoPositions,
     SinusoidalPositions,
@@ -94,3 +95,23 @@ def test_one_past_the_learned_table_is_an_error(index):  # authority: D6
 def test_no_positions_add_nothing():
     x = torch.randn(2, 3, 16)
     assert torch.equal(x + NoPositions(small())(slice(0, 3), x), x)
+
+
+@pytest.mark.parametrize(("is_encoder", "neighbors"), [(True, (-1, 1, -2, 2)), (False, (-1, -2))])
+def test_neighbor_heads(is_encoder, neighbors):  # authority: the formula, number by number
+    c = small(positions="buckets", d_model=64, n_heads=len(neighbors), neighbor_heads=True)
+    distances = DistanceBias(c, is_encoder)
+    distances.start_at_neighbors()
+    bias = distances(200, 0)[0].detach()  # (H, T, S), farther than max_distance
+    for head, neighbor in enumerate(neighbors):
+        for query, key in ((150, key) for key in range(200 if is_encoder else 151)):
+            expected = max(-6, -2 * abs(key - query - neighbor))
+            assert float(bias[head, query, key]) == expected
+
+
+def test_more_heads_than_neighbors_share_them():
+    c = small(positions="buckets", d_model=64, n_heads=16, n_buckets=4, neighbor_heads=True)
+    distances = DistanceBias(c, is_bidirectional=True)
+    distances.start_at_neighbors()
+    assert torch.equal(distances.weight[:, :8], distances.weight[:, 8:])
+    assert distances.weight.amax(0).tolist() == [0] * 16  # the bucket that holds the neighbor

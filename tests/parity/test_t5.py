@@ -1,6 +1,7 @@
 """T5 and mT5 against transformers.  Authority: its classes with the same random weights."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from parity.peer import (
     export_and_open,
     randomize,
 )
+from pellucid.families.t5 import T5
 from pellucid.formats.huggingface import PublishedModel, open_published
 from pellucid.nn.heads import pool_states
 
@@ -126,3 +128,8 @@ def test_the_encoder_alone(family, tmp_path):
     config = getattr(transformers, f"{family}Config")(**CONFIG, **IDS_OF)
     reference = getattr(transformers, f"{family}EncoderModel")(config)
     check_states(reference, "transformer.", tmp_path)
+
+
+def test_initial_weights_are_no_part_of_a_config():  # authority: the weights have it
+    started = replace(T5.preset, neighbor_heads=True)
+    assert T5.write_config(started, {}) == T5.write_config(T5.preset, {})

@@ -75,6 +75,8 @@ class ModelConfig:
     n_buckets: int = 32
     max_distance: int = 128
     """Distances of at least this many tokens share the last bucket."""
+    neighbor_heads: bool = False
+    """With positions=buckets: each head starts at one neighbor of the query, not at all tokens."""
     windows: tuple[int, ...] = ()
     """Number of latest keys to which a query attends, by layer, repeated; 0 means all."""
     norm: Literal["layer", "rms"] = "layer"
@@ -178,6 +180,11 @@ class ModelConfig:
             )
         if any(window < 0 for window in self.windows):
             raise ConfigError(f"windows={self.windows} has a negative value. Use 0 for no limit.")
+        if self.neighbor_heads and self.positions != "buckets":
+            raise ConfigError(
+                f"neighbor_heads=true sets the biases of positions=buckets, but positions="
+                f"{self.positions}. Use positions=buckets, or leave neighbor_heads out."
+            )
         if self.positions == "buckets":
             check_at_least(4, self, "n_buckets")
             if self.n_buckets % 4 or self.max_distance <= self.n_buckets // 2:

@@ -200,6 +200,7 @@ class Family:
             == (c.target_vocab_size or c.vocab_size),
             "windows": all(read.window(i) == c.window(i) for i in range(layers)),
             "tie_embeddings": True,  # the tensors in the file decide it
+            "neighbor_heads": True,  # it decides initial weights only
         }
         lost = [
             f"{name}={getattr(c, name)!r} (not {getattr(read, name)!r})"

@@ -21,7 +21,7 @@ def initialize(model: nn.Module, seed: int) -> None:
     Where the output scales the states down instead, embeddings are as much larger, and where scores
     are not divided by sqrt(K), queries are as much smaller (Raffel et al. 2020, released code).
     Learned positions, segments and distances: normal with deviation 0.02 (Devlin et al. 2019,
-    released code).
+    released code); with `neighbor_heads`, distances as `DistanceBias.start_at_neighbors`.
     Biases 0, norm gains 1: each layer starts as its residual.
     Recurrent layers, gate by gate: input weights as other matrices; state weights orthogonal, so
     that states neither grow nor vanish (Saxe et al. 2014); biases 0, but an LSTM's forget gate 1,
@@ -35,6 +35,8 @@ def initialize(model: nn.Module, seed: int) -> None:
                 nn.init.normal_(module.segments, std=0.02, generator=rng)
         elif isinstance(module, LearnedPositions | DistanceBias):
             nn.init.normal_(module.weight, std=0.02, generator=rng)
+            if isinstance(module, DistanceBias) and module.has_neighbor_heads:
+                module.start_at_neighbors()
         elif isinstance(module, BlockDiagonalLinear):
             for block in module.weight.chunk(module.n_heads):
                 nn.init.xavier_uniform_(block, generator=rng)
