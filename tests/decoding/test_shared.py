@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import replace
+from itertools import pairwise
 from threading import Event
 
 import pytest
@@ -82,6 +83,22 @@ def test_calls_that_come_while_others_are_decoded(build, max_rows):
             assert [h.score for h in each] == pytest.approx([h.score for h in expected], abs=1e-5)
     most = 12 if max_rows == 1 else max_rows  # a source with its 3 copies or 4 beams takes its turn
     assert max(counting.rows_seen) <= most
+
+
+def test_sources_wait_until_there_is_room_for_several():
+    model, request = random_transformer(0), Request(SOURCES * 12)
+    counting, begun = Counting(model, {}), []
+
+    def prefill(ids, *args):
+        begun.append((counting.n_steps, len(ids)))
+        return model.prefill(ids, *args)
+
+    counting.prefill = prefill
+    with decoding(counting, rows=8) as decoder, ThreadPoolExecutor(1) as threads:
+        start(decoder, threads, request, CONFIGS["greedy"]).result()
+    assert sum(n for _, n in begun) == len(request.sources) > 5 * len(begun) / 2
+    for (before, _), (now, n) in pairwise(begun[:-1]):
+        assert n >= 2 or now - before > 8  # a quarter of the 8 open ones
 
 
 def test_prompts_of_different_lengths():

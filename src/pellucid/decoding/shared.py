@@ -21,8 +21,8 @@ MODEL_ERRORS = (PellucidError, RuntimeError, MemoryError, IndexError)
 """Errors that a model raises: of its input, of torch (out of memory among them), of memory."""
 
 ADMISSION_SHARE, ADMISSION_STEPS = 4, 8
-"""Waiting sources join when they are a quarter of the open ones, or after 8 steps. To read sources
-and to join the caches takes as long as a step or two, for one source as for many."""
+"""Waiting sources join when those that fit are a quarter of the open ones, or after 8 steps. To
+read sources and to join the caches takes as long as a step or two, for one source as for many."""
 
 
 class _Start(NamedTuple):
@@ -105,11 +105,12 @@ class SharedDecoder:
             call = self._waiting.popleft()
             if call.waiting and not call.is_over():
                 self._waiting.append(call)
-        n_waiting = sum(len(call.waiting) for call in tuple(self._waiting))
+        size = self.size
         n_open = sum(part.n_open for batch in self._batches for part in batch.parts)
-        if n_waiting * ADMISSION_SHARE < n_open and self._n_steps < ADMISSION_STEPS:
+        enough = -(-n_open // ADMISSION_SHARE)
+        if self._n_steps < ADMISSION_STEPS and self._count_fitting(size, enough) < enough:
             return
-        self._n_steps, size = 0, self.size
+        self._n_steps = 0
         starting: dict[int, list[_Start]] = {}  # by the width of the search
         while self._waiting:
             call = self._waiting.popleft()
@@ -137,12 +138,29 @@ class SharedDecoder:
                 return
         self._batches.append(batch)
 
+    def _count_fitting(self, size: CacheSize, enough: int) -> int:
+        """Return how many waiting sources there is room for, at most `enough`.
+
+        size: of what is open.
+        """
+        n = 0
+        for call in tuple(self._waiting):
+            for source in tuple(call.waiting):
+                size = size.joined_with(call.size(source, call.config.copies))
+                if n == enough or not self._fits(size):
+                    return n
+                n += 1
+        return n
+
+    def _fits(self, size: CacheSize) -> bool:
+        return size.rows <= self.max_rows and size.tokens <= self.max_tokens
+
     def _choose_sources(self, call: Call, size: CacheSize) -> tuple[list[int], CacheSize]:
         """Take sources of a call for which there is room. size: of what is open. Return it too."""
         chosen = []
         while call.waiting and len(chosen) < call.config.batch_size:
             larger = size.joined_with(call.size(call.waiting[0], call.config.copies))
-            if size.rows and (larger.rows > self.max_rows or larger.tokens > self.max_tokens):
+            if size.rows and not self._fits(larger):
                 break
             chosen.append(call.waiting.popleft())
             size = larger
