@@ -86,7 +86,8 @@ def test_calls_that_come_while_others_are_decoded(build, max_rows):
 
 
 def test_sources_wait_until_there_is_room_for_several():
-    model, request = random_transformer(0), Request(SOURCES * 12)
+    model, request = random_transformer(0), Request(SOURCES * 3)
+    configs = [replace(CONFIGS["greedy"], max_length=n, batch_size=2) for n in (3, 5, 7, 11, 13)]
     counting, begun = Counting(model, {}), []
 
     def prefill(ids, *args):
@@ -94,9 +95,10 @@ def test_sources_wait_until_there_is_room_for_several():
         return model.prefill(ids, *args)
 
     counting.prefill = prefill
-    with decoding(counting, rows=8) as decoder, ThreadPoolExecutor(1) as threads:
-        start(decoder, threads, request, CONFIGS["greedy"]).result()
-    assert sum(n for _, n in begun) == len(request.sources) > 5 * len(begun) / 2
+    with decoding(counting, rows=8) as decoder, ThreadPoolExecutor(5) as threads:
+        for result in [start(decoder, threads, request, config) for config in configs]:
+            result.result()
+    assert sum(n for _, n in begun) == 5 * len(request.sources)
     for (before, _), (now, n) in pairwise(begun[:-1]):
         assert n >= 2 or now - before > 8  # a quarter of the 8 open ones
 
