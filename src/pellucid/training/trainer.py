@@ -77,8 +77,8 @@ class Trainer:
             run.rewind_metrics(self.progress.metrics_size)
         if self.config.compile:
             self.module.compile(dynamic=True)
-        self.parameters = list(self.module.parameters())
         self.loss_module = self.world.wrap(LossModule(self.module, task))
+        self.parameters = list(self.module.parameters())
 
     @property
     def progress(self) -> Progress:
