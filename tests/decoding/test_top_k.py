@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from pellucid.decoding.top_k import WIDTH, best_continuations
+from pellucid.decoding.top_k import WIDTH, best_continuations, find_largest
 
 INF = float("inf")
 
@@ -90,3 +90,10 @@ def test_result_is_on_the_host():
     actual = best_continuations(torch.randn(2, 50), torch.zeros(1, 2), none, 4)
     assert all(isinstance(x, np.ndarray) for x in actual)
     assert actual.values.dtype == np.float32
+
+
+@pytest.mark.parametrize("n", [1, 3, 7, 12])
+def test_the_largest_values_are_those_of_a_stable_sort(n):
+    generator = torch.Generator().manual_seed(n)
+    values = torch.randint(4, (12,), generator=generator).double()  # many are equal
+    assert find_largest(values, n).tolist() == sorted(range(12), key=lambda i: -values[i])[:n]

@@ -15,7 +15,6 @@ from explain.zoo import MODELS
 from pellucid.errors import UsageError
 from pellucid.explain.ablation import list_heads, measure_effects
 from pellucid.explain.outputs import log_probabilities
-from pellucid.explain.prediction import find_largest
 from pellucid.explain.rows import Writing, read_rows
 from pellucid.text.words import encode_words, split_words
 
@@ -98,10 +97,3 @@ def test_a_decoder_that_tags_expects_no_next_token(tmp_path):
     rows = read_rows(model.bundle, shown.text, Writing())
     (effect,) = measure_effects(model.bundle, rows, [[list_heads(model.model)[0]]])
     assert any(effect.log_probs)
-
-
-@pytest.mark.parametrize("n", [1, 3, 7, 12])
-def test_the_largest_values_are_those_of_a_stable_sort(n):
-    generator = torch.Generator().manual_seed(n)
-    values = torch.randint(4, (12,), generator=generator).double()  # many are equal
-    assert find_largest(values, n) == sorted(range(12), key=lambda i: -values[i])[:n]

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 
+import pellucid
 from explorer.browser import open_browser
 from pellucid.explorer.page import TEMPLATE, render_page
 from pellucid.explorer.server import Site, open_server
@@ -28,6 +29,11 @@ def browser():
         pytest.skip("the explorer's page is not built: make venv")
     with open_browser() as browser:
         yield browser
+
+
+@pytest.fixture(scope="module")
+def zh_en():
+    return pellucid.load("zh-en", device="cpu")
 
 
 @pytest.fixture

@@ -24,34 +24,29 @@ TEXT = "猫追狗"
 
 
 @pytest.fixture(scope="module")
-def model():
-    return pellucid.load("zh-en", device="cpu")
+def rows(zh_en):
+    return read_rows(zh_en.bundle, TEXT, Writing())
 
 
 @pytest.fixture(scope="module")
-def rows(model):
-    return read_rows(model.bundle, TEXT, Writing())
-
-
-@pytest.fixture(scope="module")
-def attribution(model, rows):
+def attribution(zh_en, rows):
     done = []
-    described = describe_attribution(model.bundle, rows, None, progress=done.append)
-    assert sum(done) == count_gradients(model.bundle, rows, None)
+    described = describe_attribution(zh_en.bundle, rows, None, progress=done.append)
+    assert sum(done) == count_gradients(zh_en.bundle, rows, None)
     return described
 
 
 @pytest.fixture(scope="module")
-def stream(model, rows):
-    return describe_stream(model.bundle, rows, None)
+def stream(zh_en, rows):
+    return describe_stream(zh_en.bundle, rows, None)
 
 
-def test_all_outputs_are_those_of_one(model, rows, attribution):
+def test_all_outputs_are_those_of_one(zh_en, rows, attribution):
     assert [each["position"] for each in attribution["outputs"]] == list(
         range(len(rows.target.tokens))
     )
     for position in (0, 2):
-        alone = Outputs(model.bundle, rows, "lm", (position,))
+        alone = Outputs(zh_en.bundle, rows, "lm", (position,))
         for name, (expected,) in (
             ("integrated", integrated_gradients(alone, STEPS)),
             ("erasure", leave_one_out(alone)),
@@ -62,8 +57,8 @@ def test_all_outputs_are_those_of_one(model, rows, attribution):
             np.testing.assert_allclose(shown[name]["target"], expected.target, atol=2e-4)
 
 
-def test_parts_add_up_to_the_logit(model, stream):
-    trace = model.trace(TEXT)
+def test_parts_add_up_to_the_logit(zh_en, stream):
+    trace = zh_en.trace(TEXT)
     for output, position in zip(stream["outputs"], trace.prediction.positions, strict=True):
         assert sum(output["logits"]) == pytest.approx(position.chosen.score, abs=1e-3)
     names = [part["path"] for part in stream["parts"]]
@@ -72,8 +67,8 @@ def test_parts_add_up_to_the_logit(model, stream):
     assert names.count(BIAS) == 1
 
 
-def test_norms_and_cosines_are_those_of_the_states(model, stream):
-    trace = model.trace(TEXT)
+def test_norms_and_cosines_are_those_of_the_states(zh_en, stream):
+    trace = zh_en.trace(TEXT)
     first, last = (trace[stream["states"][i]][1].astype(float) for i in (0, -1))
     output = stream["outputs"][1]
     assert output["norms"][0] == pytest.approx(np.sqrt((first**2).sum()), rel=1e-5)
@@ -92,8 +87,8 @@ def test_a_head_that_is_not_linear_has_no_parts(name, tmp_path):
     assert len(described["outputs"][0]["norms"]) == 3
 
 
-def test_one_output_is_asked_for(model, attribution, stream):
-    live = LiveModel(model.bundle, "zh-en")
+def test_one_output_is_asked_for(zh_en, attribution, stream):
+    live = LiveModel(zh_en.bundle, "zh-en")
     about = {"text": {"text": TEXT}, "position": 2}
     (asked,) = respond(live, {"ask": "attribution", **about})["outputs"]
     assert asked["position"] == 2
@@ -105,22 +100,22 @@ def test_one_output_is_asked_for(model, attribution, stream):
             respond(live, {"ask": ask, **about, "position": 99})
 
 
-def test_a_long_text_has_no_shares(model):
-    rows = read_rows(model.bundle, "狗" * 130, Writing(target="dog"))
-    assert count_gradients(model.bundle, rows, None) == 0
+def test_a_long_text_has_no_shares(zh_en):
+    rows = read_rows(zh_en.bundle, "狗" * 130, Writing(target="dog"))
+    assert count_gradients(zh_en.bundle, rows, None) == 0
     with pytest.raises(UsageError, match="more than 128 tokens"):
-        describe_attribution(model.bundle, rows, None)
+        describe_attribution(zh_en.bundle, rows, None)
 
 
 @pytest.fixture(scope="module")
-def content(model, attribution, stream):
-    described = describe_trace(model.bundle, model.trace(TEXT), "zh-en")
+def content(zh_en, attribution, stream):
+    described = describe_trace(zh_en.bundle, zh_en.trace(TEXT), "zh-en")
     return {**described, "attribution": attribution, "stream": stream}
 
 
-def test_the_page_adds_up_and_says_so(show, content, model, stream):
+def test_the_page_adds_up_and_says_so(show, content, zh_en, stream):
     page = show(content, fragment="#stop=stream&row=2", reduced_motion="reduce")
-    logit = model.trace(TEXT).prediction.positions[2].chosen.score
+    logit = zh_en.trace(TEXT).prediction.positions[2].chosen.score
     shown = re.findall(r"[\d.]+\d", page.locator(".check").inner_text())
     assert float(shown[0]) == pytest.approx(sum(stream["outputs"][2]["logits"]), abs=1e-4)
     assert float(shown[1]) == pytest.approx(logit, abs=1e-4)
@@ -129,7 +124,7 @@ def test_the_page_adds_up_and_says_so(show, content, model, stream):
     page.evaluate(AXE.read_text(encoding="utf-8"))
     assert not serious_violations(page)
     page.get_by_label("Output").get_by_role("button").first.click()
-    first = model.trace(TEXT).prediction.positions[0].chosen
+    first = zh_en.trace(TEXT).prediction.positions[0].chosen
     assert f"“{first.text.strip()}”" in page.locator("h1").inner_text()
 
 

@@ -6,7 +6,6 @@ Authority: the search's own log and NumPy, for the numbers; the keyboard of Chro
 import numpy as np
 import pytest
 
-import pellucid
 from explorer.browser import AXE, serious_violations
 from pellucid.explain.beams import log_beams
 from pellucid.explain.rows import Writing, read_rows
@@ -18,27 +17,22 @@ TEXT = "猫追狗"
 
 
 @pytest.fixture(scope="module")
-def model():
-    return pellucid.load("zh-en", device="cpu")
-
-
-@pytest.fixture(scope="module")
-def content(model):
-    rows = read_rows(model.bundle, TEXT, Writing())
+def content(zh_en):
+    rows = read_rows(zh_en.bundle, TEXT, Writing())
     return {
-        **describe_trace(model.bundle, model.trace(TEXT), "zh-en"),
-        "search": describe_search(model.bundle, rows, Writing()),
-        "order": describe_order(model.bundle, rows),
+        **describe_trace(zh_en.bundle, zh_en.trace(TEXT), "zh-en"),
+        "search": describe_search(zh_en.bundle, rows, Writing()),
+        "order": describe_order(zh_en.bundle, rows),
     }
 
 
-def test_the_tree_shows_what_the_search_logged(show, content, model):
-    nodes = log_beams(model.bundle, model.ids(TEXT))
+def test_the_tree_shows_what_the_search_logged(show, content, zh_en):
+    nodes = log_beams(zh_en.bundle, zh_en.ids(TEXT))
     page = show(content, fragment="#stop=search", reduced_motion="reduce")
     buttons = page.locator(".tree button")
     assert buttons.count() == len(nodes)
     best = max(i for i, node in enumerate(nodes) if node.is_best)
-    text = model.translate([TEXT])[0].text
+    text = zh_en.translate([TEXT])[0].text
     assert page.locator("h1").inner_text().startswith(f"“{text}” has the best score of all: −0")
     assert page.locator("button[tabindex='0'][aria-pressed]").count() == 1
     buttons.nth(best).focus()
@@ -61,10 +55,10 @@ def test_the_tree_shows_what_the_search_logged(show, content, model):
     assert not serious_violations(page)
 
 
-def test_a_forced_text_has_no_search(model):
+def test_a_forced_text_has_no_search(zh_en):
     writing = Writing(target="The dog sleeps.")
-    rows = read_rows(model.bundle, TEXT, writing)
-    assert describe_search(model.bundle, rows, writing) is None
+    rows = read_rows(zh_en.bundle, TEXT, writing)
+    assert describe_search(zh_en.bundle, rows, writing) is None
 
 
 def test_positions_on_and_off(show, content):
@@ -80,9 +74,9 @@ def test_positions_on_and_off(show, content):
     assert not serious_violations(page)
 
 
-def test_products_of_position_vectors(show, content, model):
+def test_products_of_position_vectors(show, content, zh_en):
     page = show(content, fragment="#stop=vectors")
-    vectors = model.trace(TEXT)["encoder.embedding.position_vectors"]
+    vectors = zh_en.trace(TEXT)["encoder.embedding.position_vectors"]
     page.locator("figure summary").last.click()
     row = page.locator("tbody tr").nth(1)
     row.wait_for()

@@ -105,6 +105,8 @@ class SharedDecoder:
             call = self._waiting.popleft()
             if call.waiting and not call.is_over():
                 self._waiting.append(call)
+        if not self._waiting:
+            return
         size = self.size
         n_open = sum(part.n_open for batch in self._batches for part in batch.parts)
         enough = -(-n_open // ADMISSION_SHARE)

@@ -72,15 +72,24 @@ def greatest(sums: Tensor, n: int, width: int) -> tuple[np.ndarray, np.ndarray]:
     return values.cpu().numpy(), indices.cpu().numpy() + moved * width
 
 
+def find_largest(values: Tensor, n: int) -> Tensor:
+    """Return the indices (n,) of the n largest of values (N,), sorted, the first of equals first.
+
+    Only those that reach the n-th are sorted: a vocabulary is large.
+    """
+    least = values.topk(n).values[-1]
+    reached = (~(values < least)).nonzero()[:, 0]  # NaN is among them
+    return reached[values[reached].argsort(descending=True, stable=True)[:n]]
+
+
 def _break_ties(sums: Tensor, values: np.ndarray, indices: np.ndarray) -> None:
     """Order equal values by index; if the n-th equals the next one, compare all equal values."""
     n = values.shape[1] - 1
     for source in np.flatnonzero((values[:, -1] == values[:, -2]) & (values[:, -1] > -np.inf)):
         row = sums[source]  # (k * V,)
-        equal_or_better = (row >= float(values[source, -1])).nonzero().flatten()
-        sorted_values, order = row[equal_or_better].sort(descending=True, stable=True)
-        values[source, :n] = sorted_values[:n].cpu().numpy()
-        indices[source, :n] = equal_or_better[order[:n]].cpu().numpy()
+        best = find_largest(row, n)
+        values[source, :n] = row[best].cpu().numpy()
+        indices[source, :n] = best.cpu().numpy()
         values[source, n] = -np.inf  # it may already be among the n
     order = np.lexsort((indices, -values))
     values[:] = np.take_along_axis(values, order, 1)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from pellucid.config.head import HeadConfig
+from pellucid.decoding.top_k import find_largest
 from pellucid.explain.outputs import chain_log_probs, chain_of, name_reading
 from pellucid.formats.bundle import Bundle
 from pellucid.nn.linear_chain import LinearChain
@@ -122,7 +123,7 @@ class _Reader:
     def read(self, row: Tensor, probabilities: Tensor, chosen: int | None) -> PositionPrediction:
         """Return what logits (C,) and probabilities (C,) say, and about the chosen output."""
         n = min(self.top, len(row))
-        order = find_largest(probabilities, n)
+        order = find_largest(probabilities, n).tolist()
 
         def candidate(i: int) -> Candidate:
             name = name_output(self.bundle, self.config, i)
@@ -138,17 +139,6 @@ class _Reader:
             chosen=None if chosen is None else candidate(chosen),
             rank=None if chosen is None else int((strength > strength[chosen]).sum()),
         )
-
-
-def find_largest(values: Tensor, n: int) -> list[int]:
-    """Return the indices of the n largest of values (C,), the first of equal ones first.
-
-    Only those that reach the n-th are sorted: a vocabulary is large.
-    """
-    least = values.topk(n).values[-1]
-    reached = (~(values < least)).nonzero()[:, 0]  # in their order; NaN is among them
-    order = values[reached].argsort(descending=True, stable=True)[:n]
-    return reached[order].tolist()
 
 
 def name_output(bundle: Bundle, config: HeadConfig, i: int) -> str:

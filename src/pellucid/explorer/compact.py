@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from pellucid.decoding.top_k import find_largest
 from pellucid.explain.encode import deflate, encode, encode_array, to_half
-from pellucid.explain.prediction import find_largest
 from pellucid.explain.trace import Trace
 
 LIMIT = 2_000_000
