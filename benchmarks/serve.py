@@ -1,6 +1,6 @@
 """Translations per second over HTTP, beside plain servers of transformers and CTranslate2.
 
-python -m benchmarks.serve [--sentences 320] [--clients 16] [--rounds 3]
+python -m benchmarks.serve [--sentences 320] [--clients 16] [--rounds 3] [--workers 2]
 
 Servers of the shipped en-de translator (beam 5, fp32) take turns; each client sends one text after
 another. `offline` is `translate` of all sentences at once. Then the server alone: one client,
@@ -48,12 +48,17 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--workers", type=int, default=0, help="of `pellucid serve`")
     parser.add_argument("--seconds", type=float, default=10.0, help="of each open-loop load")
     arguments = parser.parse_args()
     texts = sentences(arguments.sentences)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        targets = {n: start(stack, n, folder, arguments.threads) for n in COMMANDS}
+        commands = COMMANDS | {"pellucid": [*COMMANDS["pellucid"], str(arguments.workers)]}
+        targets = {
+            n: start(stack, n, command, folder, arguments.threads)
+            for n, command in commands.items()
+        }
         offline = make_offline(arguments.threads)
         rates: dict[str, list[float]] = {name: [] for name in (*targets, "offline")}
         answers: dict[str, list[str]] = {}
@@ -96,13 +101,15 @@ def make_offline(threads: int) -> Any:
 
 
 COMMANDS = {
-    "pellucid": ["-m", "pellucid", "serve", MODEL, "--port", "PORT", "--queue", "64"],
+    "pellucid": ["-m", "pellucid", "serve", MODEL, "--port", "PORT", "--workers"],
     "transformers": ["-m", "benchmarks.peer_servers", "transformers", "DIR", "PORT"],
     "ctranslate2": ["-m", "benchmarks.peer_servers", "ctranslate2", "DIR", "PORT"],
 }
 
 
-def start(stack: ExitStack, name: str, folder: Path, threads: int) -> Target:
+def start(
+    stack: ExitStack, name: str, command: Sequence[str], folder: Path, threads: int
+) -> Target:
     """Start a server in a process of its own, and wait until it answers."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -110,10 +117,10 @@ def start(stack: ExitStack, name: str, folder: Path, threads: int) -> Target:
     directory = folder / name
     if name != "pellucid":
         to = ["--to", "ctranslate2"] if name == "ctranslate2" else []
-        command = [sys.executable, "-m", "pellucid", "export", MODEL, str(directory), *to]
-        subprocess.run(command, check=True, capture_output=True)
+        export = [sys.executable, "-m", "pellucid", "export", MODEL, str(directory), *to]
+        subprocess.run(export, check=True, capture_output=True)
     values = {"PORT": str(port), "DIR": str(directory)}
-    command = [sys.executable, *(values.get(each, each) for each in COMMANDS[name])]
+    command = [sys.executable, *(values.get(each, each) for each in command)]
     environment = {"OMP_NUM_THREADS": str(threads)}
     if name != "pellucid":
         command += ["--threads", str(threads)]
@@ -234,7 +241,10 @@ def report(
     load: dict[str, Any],
 ) -> None:
     """Print the figures, and save them."""
-    print(f"\n{arguments.clients} clients, {arguments.threads} threads, beam {BEAM}")
+    print(
+        f"\n{arguments.clients} clients, {arguments.threads} threads, {arguments.workers} workers,"
+        f" beam {BEAM}"
+    )
     for name, median in medians.items():
         equal = sum(a == b for a, b in zip(answers[name], answers["offline"], strict=True))
         print(

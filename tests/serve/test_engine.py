@@ -12,8 +12,8 @@ import pytest
 from pellucid.errors import UsageError
 from pellucid.serve.engine import Engine
 from pellucid.serve.errors import DeadlineExceededError, OverloadedError, ShuttingDownError
+from pellucid.serve.job import Work
 from pellucid.serve.limits import Limits
-from pellucid.serve.worker import Work
 
 TEXTS = ["The dog sleeps.", "A cat sees the red house.", "The child eats an apple.", ""]
 SEARCHES = [
@@ -26,11 +26,11 @@ SEARCHES = [
 ]
 
 
-def with_engine(model, use, **limits: Any):
+def with_engine(model, use, n_processes: int = 0, **limits: Any):
     """Return the result of a coroutine function that is given an engine, which is then closed."""
 
     async def main() -> Any:
-        engine = Engine(model, "model", Limits(**limits))
+        engine = Engine(model, "model", Limits(**limits), n_processes)
         try:
             return await use(engine)
         finally:
@@ -58,15 +58,21 @@ async def gather(works: list[Coroutine]) -> list[Any]:
     return await asyncio.gather(*works, return_exceptions=True)
 
 
+@pytest.fixture(params=[0, 2], ids=["a thread", "two processes"])
+def n_processes(request) -> int:
+    """Where texts are generated."""
+    return request.param
+
+
 @pytest.mark.parametrize("cache_bytes", [1 << 27, 1 << 10], ids=["together", "in turn"])
-def test_texts_that_are_decoded_together_are_those_decoded_alone(loaded, cache_bytes):
+def test_texts_that_are_decoded_together_are_those_decoded_alone(loaded, n_processes, cache_bytes):
     model = loaded["en-de"]
     jobs = [(TEXTS[i % 4 :], SEARCHES[i % 6] | {"alignment": False, "first": i}) for i in range(24)]
 
     async def use(engine: Engine) -> list[Any]:
         return await gather([engine.run(Work("translate", *job)) for job in jobs])
 
-    results = with_engine(model, use, cache_bytes=cache_bytes)
+    results = with_engine(model, use, n_processes, cache_bytes=cache_bytes)
     for (texts, settings), result in zip(jobs, results, strict=True):
         assert texts_of(result) == texts_of(model.translate(texts, **settings))
 
@@ -75,7 +81,7 @@ def texts_of(results: list[Any]) -> list[Any]:
     return [texts_of(r) if isinstance(r, list) else (r.text, r.ids) for r in results]
 
 
-def test_streams_beside_other_calls(loaded):
+def test_streams_beside_other_calls(loaded, n_processes):
     model, prompts = loaded["gpt2"], ["a b", "c", "the"]
     settings = {"method": "sample", "seed": 1, "max_length": 9}
 
@@ -87,7 +93,7 @@ def test_streams_beside_other_calls(loaded):
         return await gather([collect(engine, prompt) for prompt in prompts])
 
     expected = [model.generate([prompt], **settings)[0].text for prompt in prompts]
-    assert with_engine(model, use) == expected
+    assert with_engine(model, use, n_processes) == expected
 
 
 def test_requests_that_wait_together_are_one_batch(loaded, monkeypatch):
@@ -192,7 +198,7 @@ def test_work_that_nobody_waits_for_is_given_up(loaded):
         time.sleep(0.01)
 
 
-def test_a_full_queue_refuses_and_waiting_work_has_its_deadline(loaded):
+def test_a_full_queue_refuses_and_waiting_work_has_its_deadline(loaded, n_processes):
     async def use(engine: Engine) -> None:
         running = await start_long(engine)
         late = replace(LONG, deadline=time.monotonic() + 0.05)
@@ -211,4 +217,4 @@ def test_a_full_queue_refuses_and_waiting_work_has_its_deadline(loaded):
                 await task
         assert engine.outcomes == {"refused": 1, "late": 1, "failed": 2}
 
-    with_engine(loaded["en-de"], use, running=1, queue=2)
+    with_engine(loaded["en-de"], use, n_processes, running=1, queue=2)

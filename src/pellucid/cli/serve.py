@@ -3,13 +3,18 @@
 import gc
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pellucid.cli.models import load_model
 from pellucid.cli.parse import config_flags, positional
-from pellucid.errors import UsageError
+from pellucid.cli.workers import check_workers
+from pellucid.errors import ResourceError, UsageError
 from pellucid.serve.limits import Limits
+
+if TYPE_CHECKING:
+    from pellucid.serve.served import Models
 
 KEY = "PELLUCID_API_KEY"
 
@@ -38,22 +43,25 @@ class Options:
     """cpu, cuda, mps, or auto."""
     dtype: Literal["fp32", "bf16", "int8"] = "fp32"
     """Compute dtype. int8 is CPU-only."""
+    workers: int = 0
+    """Processes that generate texts, for each model that can, each on one thread; one per core is
+    fastest. CPU only. 0: the server's own process does, on one thread."""
     limits: dict[str, Any] = config_flags(Limits)
 
 
 def run(options: Options) -> int:
     """Serve until a signal."""
     _check_installed()
-    from pellucid.allocator import prepare_for_serving
     from pellucid.config.read import build
     from pellucid.serve.access import make_access
     from pellucid.serve.app import make_app
     from pellucid.serve.routing import Site
-    from pellucid.serve.run import SWITCH_SECONDS, bind, make_server
-    from pellucid.serve.served import Models, ServedModel, name_models
+    from pellucid.serve.run import bind, make_server
+    from pellucid.serve.served import name_models
 
     if not 0 <= options.port < 1 << 16:
         raise UsageError(f"--port {options.port}: ports are 1 to 65535, or 0 for a free one.")
+    check_workers(options.workers, options.device)
     limits = build(Limits, options.limits, "serve")
     paths = name_models(options.models)
     key = options.api_key or os.environ.get(KEY, "")
@@ -62,14 +70,7 @@ def run(options: Options) -> int:
     with bind(options.host, options.port) as bound:
         port = bound.getsockname()[1]
         access = make_access(options.host, port, options.hosts, key)
-        models = Models(
-            {
-                name: ServedModel(load_model(path, options.device, options.dtype), name, limits)
-                for name, path in paths.items()
-            }
-        )
-        prepare_for_serving()
-        sys.setswitchinterval(SWITCH_SECONDS)
+        models = _load_models(options, paths, limits)
         print(f"http://{_in_address(options.host)}:{port}/", flush=True)
         print(f"Serving {', '.join(paths)}. Ctrl-C ends.", file=sys.stderr)
         server = make_server(make_app(Site(models, limits, access)), models)
@@ -78,9 +79,29 @@ def run(options: Options) -> int:
         gc.collect()
         gc.freeze()
         server.run(sockets=[bound])
+    if server.broken:
+        raise ResourceError(
+            f"a worker process of {', '.join(server.broken)} died: it was killed, most likely"
+            " because memory ran out. Use fewer --workers or a smaller --cache-bytes."
+        )
     if server.is_interrupted:
         raise KeyboardInterrupt
     return 0
+
+
+def _load_models(options: Options, paths: Mapping[str, str], limits: Limits) -> "Models":
+    """Return the models, after all that must be set before processes are forked."""
+    from pellucid.allocator import prepare_for_serving
+    from pellucid.serve.run import SWITCH_SECONDS
+    from pellucid.serve.served import Models, ServedModel
+
+    device = "cpu" if options.workers else options.device  # a GPU cannot be forked
+    loaded = {name: load_model(path, device, options.dtype) for name, path in paths.items()}
+    prepare_for_serving()
+    sys.setswitchinterval(SWITCH_SECONDS)
+    return Models(
+        {name: ServedModel(model, name, limits, options.workers) for name, model in loaded.items()}
+    )
 
 
 def _in_address(host: str) -> str:

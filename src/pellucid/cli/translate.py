@@ -1,6 +1,5 @@
 """`pellucid translate`: one line of output per line of input, in order."""
 
-import os
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from pellucid.cli.process_input import (
 )
 from pellucid.cli.render import Format, render
 from pellucid.cli.stream import Chunk, poll_chunks
+from pellucid.cli.workers import check_workers, in_order
 from pellucid.config.decoding import DecodingConfig
 from pellucid.errors import UsageError
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from pellucid.api import Loaded
 
 CHUNK_LINES = 2000
-MAX_WORKERS = 64
 WORKER_LINES = 256  # few, so that all workers have a chunk until shortly before the end
 
 
@@ -58,14 +57,12 @@ class Options(LineOptions):
 
 def run(options: Options) -> int:
     """Translate until standard input ends."""
-    n_workers = _n_workers(options)
+    check_workers(options.workers, options.device, fewest=1)
     process = translator(options)
-    if n_workers > 1:
-        from pellucid.cli.workers import in_order
-
+    if options.workers > 1:
         lines = poll_chunks(WORKER_LINES, options.max_line_bytes)
         n_split = write_outputs(
-            in_order(n_workers, lambda chunk: process_chunk(process, chunk), lines)
+            in_order(options.workers, lambda chunk: process_chunk(process, chunk), lines)
         )
     else:
         n_split = process_input(process, CHUNK_LINES, options.max_line_bytes)
@@ -110,14 +107,3 @@ def translate_chunk(
     ranked = [result if isinstance(result, list) else [result] for result in results]
     n_split = sum(best.parts > 1 for best, *_ in ranked)
     return ChunkOutput(render(model, chunk.first, ranked, output), n_split)
-
-
-def _n_workers(options: Options) -> int:
-    """Raises: UsageError if this machine and device cannot run that many workers."""
-    if not 1 <= options.workers <= MAX_WORKERS:
-        raise UsageError(f"--workers {options.workers}: give a number from 1 to {MAX_WORKERS}.")
-    if options.workers > 1 and not hasattr(os, "fork"):
-        raise UsageError("--workers needs fork(), which this system lacks. Leave it out.")
-    if options.workers > 1 and options.device not in ("auto", "cpu"):
-        raise UsageError("--workers is for the CPU: leave it out, or set --device cpu.")
-    return options.workers

@@ -8,12 +8,13 @@ from multiprocessing.connection import Connection, wait
 from typing import Any, NamedTuple, TypeVar
 
 from pellucid.cli.faults import convert_errors
-from pellucid.errors import PellucidError, ResourceError
+from pellucid.errors import PellucidError, ResourceError, UsageError
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 PAUSE = 0.02  # seconds between checks of the input while workers are busy
 AHEAD = 8  # finished jobs per worker that may wait for an earlier one
+MAX_WORKERS = 64
 NO_MORE = object()
 
 
@@ -22,6 +23,16 @@ class Outcome(NamedTuple):
 
     result: Any = None
     error: PellucidError | None = None
+
+
+def check_workers(n: int, device: str, fewest: int = 0) -> None:
+    """Raises: UsageError if this machine and device cannot run that many workers."""
+    if not fewest <= n <= MAX_WORKERS:
+        raise UsageError(f"--workers {n}: give a number from {fewest} to {MAX_WORKERS}.")
+    if n > fewest and not hasattr(os, "fork"):
+        raise UsageError("--workers needs fork(), which this system lacks. Leave it out.")
+    if n > fewest and device not in ("auto", "cpu"):
+        raise UsageError("--workers is for the CPU: leave it out, or set --device cpu.")
 
 
 def in_order(n: int, work: Callable[[Job], Result], jobs: Iterable[Job | None]) -> Iterator[Result]:

@@ -14,10 +14,10 @@ from pellucid.errors import PellucidError, UsageError
 from pellucid.inference.methods import StreamEnd
 from pellucid.serve.bodies import SearchBody, as_list, check_strings, check_texts
 from pellucid.serve.errors import dump_error, status_of
+from pellucid.serve.job import Work
 from pellucid.serve.limits import Limits
 from pellucid.serve.routing import ServedSite, make_router
 from pellucid.serve.served import ServedModel
-from pellucid.serve.worker import Work
 
 router = make_router()
 MAX_TOKENS = 16

@@ -20,8 +20,9 @@ from pellucid.serve.errors import (
     convert_errors,
     status_of,
 )
+from pellucid.serve.job import Job, Work
 from pellucid.serve.limits import Limits
-from pellucid.serve.worker import SEARCHES, Job, Work, Worker
+from pellucid.serve.worker import SEARCHES, Worker
 
 CLOSED = "the server shuts down. Ask again later."
 
@@ -29,13 +30,16 @@ CLOSED = "the server shuts down. Ask again later."
 class Engine:
     """A model, the queue of its work, and the threads that do it."""
 
-    def __init__(self, model: Loaded, name: str, limits: Limits) -> None:
+    def __init__(self, model: Loaded, name: str, limits: Limits, n_processes: int = 0) -> None:
+        """n_processes: processes that generate texts; 0: this one does."""
         self.model = model
         self.name = name
         self.outcomes = Counter[str]()
         """Finished work by outcome: done, invalid, refused, late, cancelled, failed."""
         self._limits = limits
-        self._worker = Worker(model, name, limits)
+        self.is_broken = False
+        """Whether one of the processes has died."""
+        self._worker = Worker(model, name, limits, n_processes, self._note_death)
         self._jobs = dict[Job, asyncio.Future[None]]()  # done when the engine gives the job up
         self._seconds = 0.0  # per piece of work, a moving average
         self._is_closed = False
@@ -145,6 +149,9 @@ class Engine:
             self.outcomes[outcome] += 1
             job.stop()
             del self._jobs[job]
+
+    def _note_death(self) -> None:
+        self.is_broken = True
 
     def _stop(self, jobs: Sequence[Job]) -> None:
         """Give jobs up because the server ends."""

@@ -13,10 +13,10 @@ from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from pellucid.errors import UsageError
 from pellucid.explorer.live import describe_live
 from pellucid.explorer.page import POLICY, policy, render_page
+from pellucid.serve.job import Work
 from pellucid.serve.routing import ServedSite, StrictRoute
 from pellucid.serve.served import ServedModel
 from pellucid.serve.trace import check_traced
-from pellucid.serve.worker import Work
 
 PAGE = Path(__file__).with_name("page.html")
 router = APIRouter(route_class=StrictRoute, include_in_schema=False)

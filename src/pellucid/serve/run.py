@@ -87,6 +87,14 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
         await asyncio.gather(*closing)
 
+    @property
+    def broken(self) -> list[str]:
+        """Models whose processes have died: the server then ends."""
+        return [name for name, model in self.models.by_name.items() if model.engine.is_broken]
+
+    async def on_tick(self, counter: int) -> bool:
+        return bool(self.broken) or await super().on_tick(counter)
+
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
         """End the server at a signal; uvicorn would then raise the signal again."""

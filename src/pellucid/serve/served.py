@@ -15,8 +15,9 @@ from pellucid.config.decoding import DecodingConfig
 from pellucid.errors import UsageError
 from pellucid.serve.engine import Engine
 from pellucid.serve.errors import RequestError
+from pellucid.serve.job import Work
 from pellucid.serve.limits import Limits
-from pellucid.serve.worker import SEARCHES, Work
+from pellucid.serve.worker import SEARCHES
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -31,12 +32,13 @@ SEARCH_SETTINGS = frozenset(each.name for each in fields(DecodingConfig))
 class ServedModel:
     """A model with its name, and what it can do."""
 
-    def __init__(self, model: Loaded, name: str, limits: Limits) -> None:
+    def __init__(self, model: Loaded, name: str, limits: Limits, n_processes: int = 0) -> None:
+        """n_processes: as of `Engine`."""
         self.model = model
         self.name = name
         self.limits = limits
         self.created = int(time.time())
-        self.engine = Engine(model, name, limits)
+        self.engine = Engine(model, name, limits, n_processes)
 
     @cached_property
     def verbs(self) -> tuple[str, ...]:

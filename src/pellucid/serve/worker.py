@@ -8,17 +8,17 @@ steps it does other work: requests for the same verb that wait at the same time 
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
-from threading import Event, Lock
+from dataclasses import dataclass, field, replace
+from threading import Lock
 from typing import Any
 
 from pellucid.allocator import FreedMemory
 from pellucid.api import Loaded
-from pellucid.decoding.session import Session
-from pellucid.errors import UsageError
 from pellucid.explorer.respond import LiveModel, respond
 from pellucid.inference.methods import StreamEnd, can_generate
+from pellucid.serve.job import Job
 from pellucid.serve.limits import Limits
+from pellucid.serve.processes import GeneratorProcess
 
 SEARCHES = ("translate", "generate", "summarize")
 """Verbs that generate texts."""
@@ -28,46 +28,6 @@ FREE_SECONDS = 5.0
 """Until memory that steps have freed is returned to the system again."""
 BATCH, CHUNK = 64, 16
 """Inputs of a batch of requests, and those that are computed between two decoding steps."""
-
-
-@dataclass(frozen=True)
-class Work:
-    """What a request asks of a model."""
-
-    verb: str
-    """A method of `Loaded`; or `explore`, whose inputs are requests of the explorer's page."""
-    inputs: Sequence[Any]
-    """Texts, or pairs of them."""
-    settings: Mapping[str, Any]
-    """Keyword arguments of the method."""
-    deadline: float | None = None
-    """On `time.monotonic()`; None: no limit."""
-
-
-@dataclass(eq=False)
-class Job:
-    """A piece of work that waits or runs."""
-
-    work: Work
-    start: float | None = None
-    """When it began; None: it waits."""
-    session: Session | None = None
-    """Its calls to the shared decoder."""
-    stopped: Event = field(default_factory=Event)
-    """Set when nobody waits for the result any more."""
-
-    def stop(self) -> None:
-        """Give the work up, before the next decoding step."""
-        if not self.stopped.is_set():
-            self.stopped.set()
-            # It may wait for a thread for long, and then needs no memory.
-            self.work = Work(self.work.verb, (), {})
-            self.cancel_calls()
-
-    def cancel_calls(self) -> None:
-        """Cancel the calls of a job that is stopped, if it has a session."""
-        if self.session is not None and self.stopped.is_set():
-            self.session.cancel(UsageError("the request is given up."))
 
 
 @dataclass(eq=False)
@@ -92,9 +52,20 @@ class Group:
 
 
 class Worker:
-    """The threads of a model, and the decoder that they share."""
+    """The threads of a model, and the decoder that they share, or the processes that generate."""
 
-    def __init__(self, model: Loaded, name: str, limits: Limits) -> None:
+    def __init__(
+        self,
+        model: Loaded,
+        name: str,
+        limits: Limits,
+        n_processes: int = 0,
+        died: Callable[[], None] = lambda: None,
+    ) -> None:
+        """n_processes: processes that generate texts; 0: a thread of this one does.
+
+        died: called when one of them ends before `close`.
+        """
         self.model = model
         self._live = LiveModel(model.bundle, name)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"model-{name}")
@@ -102,6 +73,12 @@ class Worker:
         self._decoder = None
         if can_generate(model.bundle):
             self._decoder = model.shared_decoder(self._wake, limits.cache_bytes)
+        else:
+            n_processes = 0
+        part = replace(limits, cache_bytes=max(1, limits.cache_bytes // max(1, n_processes)))
+        self._processes = [
+            GeneratorProcess(lambda: Worker(model, name, part), died) for _ in range(n_processes)
+        ]
         self._is_decoding = self._is_closed = False
         self._group: Group | None = None  # the last one
         self._lock = Lock()
@@ -143,6 +120,8 @@ class Worker:
         if was_closed:
             return
         self._callers.shutdown(wait=False, cancel_futures=True)
+        for process in self._processes:
+            process.close()
         if self._decoder is not None:
             self._thread.submit(self._decoder.close)  # or callers would wait for ever
         self._thread.shutdown(wait=False)
@@ -150,15 +129,24 @@ class Worker:
     def _enter(self, job: Job) -> Loaded:
         """Return the model whose searches belong to the job."""
         assert self._decoder is not None
-        job.start, job.session = time.monotonic(), self._decoder.session()
+        job.session = self._decoder.session()
         job.cancel_calls()  # if it was stopped before it had a session
         return self.model.in_session(job.session)
 
+    def _choose_process(self) -> GeneratorProcess:
+        return min(self._processes, key=lambda process: process.n_open)
+
     def _search(self, job: Job) -> list[Any]:
+        job.start = time.monotonic()
+        if self._processes:
+            return self._choose_process().search(job)
         method = getattr(self._enter(job), job.work.verb)
         return list(method(job.work.inputs, **job.work.settings))
 
     def _stream(self, job: Job, put: Callable[[str | StreamEnd], None]) -> None:
+        job.start = time.monotonic()
+        if self._processes:
+            return self._choose_process().stream(job, put)
         (prompt,) = job.work.inputs
         pieces = self._enter(job).stream(prompt, **job.work.settings)
         while True:
@@ -166,7 +154,7 @@ class Worker:
                 put(next(pieces))
             except StopIteration as end:
                 put(end.value)
-                return
+                return None
 
     def _compute(self, group: Group) -> list[Any]:
         """Do the work of a group, until nobody waits for it."""

@@ -1,0 +1,128 @@
+"""Texts that processes generate. Authority: the operating system, and the same methods here.
+
+That the texts are equal, and that work is given up, is in `test_engine`, for threads too.
+"""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import pytest
+
+from pellucid.errors import UsageError
+from pellucid.serve.engine import Engine
+from pellucid.serve.errors import ModelFailedError
+from pellucid.serve.job import Work
+from serve.test_engine import LONG, start_long, with_engine
+
+SERVE = [sys.executable, "-m", "pellucid", "serve", "en-de", "--port", "0", "--workers"]
+PIPES = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "encoding": "utf-8"}
+ENDLESS = replace(LONG, settings=LONG.settings | {"min_length": 999_999, "max_length": 1_000_000})
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has started."""
+    return [*map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
+
+
+def has_ended(pid: int, seconds: float = 10.0) -> bool:
+    """Whether a process ends in time. It may be a zombie that nobody has asked about."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            if "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text():
+                return True
+        except FileNotFoundError:
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def test_a_process_gives_up_work_that_nobody_waits_for(loaded):
+    async def use(engine: Engine) -> None:
+        for _ in range(3):
+            task = asyncio.create_task(engine.run(ENDLESS))
+            await asyncio.sleep(0.05)
+            task.cancel()
+            # The process has one thread for calls: this waits until the other one has ended.
+            work = Work("translate", ["The dog sleeps."], {"alignment": False})
+            [result] = await asyncio.wait_for(engine.run(work), 30)
+            assert result.text == "Der Hund schläft."
+
+    with_engine(loaded["en-de"], use, n_processes=1, running=1)
+
+
+def test_errors_of_a_model_come_back(loaded, monkeypatch):
+    model = loaded["en-de"]
+
+    def fail(session):
+        raise ZeroDivisionError
+
+    async def use(engine: Engine) -> None:
+        work = Work("translate", ["The dog sleeps."], {"prefix": "a b c d", "max_length": 3})
+        with pytest.raises(UsageError, match="leaves no room"):
+            await engine.run(work)
+
+    async def use_broken(engine: Engine) -> None:
+        with pytest.raises(ModelFailedError, match="ZeroDivisionError"):
+            await engine.run(LONG)
+        assert not engine.is_broken
+
+    with_engine(model, use, n_processes=1)
+    monkeypatch.setattr(model, "in_session", fail)
+    with_engine(model, use_broken, n_processes=1)
+
+
+def test_a_process_that_dies_fails_its_work_and_breaks_the_engine(loaded):
+    async def use(engine: Engine) -> None:
+        task = await start_long(engine)
+        before = children(os.getpid())
+        assert before
+        for pid in before:
+            os.kill(pid, signal.SIGKILL)
+        for again in (task, engine.run(LONG)):
+            with pytest.raises(ModelFailedError, match="has ended"):
+                await again
+        assert engine.is_broken
+
+    with_engine(loaded["en-de"], use, n_processes=1)
+
+
+@pytest.fixture
+def server():
+    """A server with two worker processes, its address, and those processes."""
+    with subprocess.Popen([*SERVE, "2"], **PIPES) as process:
+        address = process.stdout.readline().strip()
+        yield process, address, children(process.pid)
+        process.kill()
+
+
+def translate(address: str) -> str:
+    body = {"text": "The dog sleeps."}
+    response = httpx.post(f"{address}v1/translate", json=body, timeout=60, trust_env=False)
+    return response.json()["translations"][0]["text"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_processes_end_with_their_server(server, number):
+    process, address, workers = server
+    assert len(workers) == 2
+    assert translate(address) == "Der Hund schläft."
+    process.send_signal(number)
+    assert process.wait(30) == (0 if number == signal.SIGTERM else -number)
+    assert all(map(has_ended, workers))
+
+
+def test_a_server_ends_when_one_of_its_processes_dies(server):
+    process, address, workers = server
+    assert translate(address) == "Der Hund schläft."  # the processes are watched from now on
+    os.kill(workers[0], signal.SIGKILL)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 5
+    assert "a worker process of en-de died" in err
