@@ -15,7 +15,11 @@ def test_paths_become_absolute_and_names_stay(tmp_path, monkeypatch):
         "start_from": "hf://owner/name",
         "data": {"train": ["a.en", "/b/b.de"], "valid": ("texts/*.txt",), "max_length": 9},
         "tokenizer": {"path": "tok"},
-        "objective": {"source_vectors": "no-such-file", "target_vectors": "vectors.txt"},
+        "objective": {
+            "source_vectors": "no-such-file",
+            "target_vectors": "vectors.txt",
+            "vectors": "vectors.txt",
+        },
     }
     assert with_absolute_paths(settings) == {
         **settings,
@@ -28,6 +32,7 @@ def test_paths_become_absolute_and_names_stay(tmp_path, monkeypatch):
         "objective": {
             "source_vectors": "no-such-file",
             "target_vectors": str(tmp_path / "vectors.txt"),
+            "vectors": str(tmp_path / "vectors.txt"),
         },
     }
     assert with_absolute_paths({"data": {"train": ["garden"]}}) == {"data": {"train": ("garden",)}}

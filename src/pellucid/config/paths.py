@@ -7,7 +7,11 @@ from typing import Any
 from pellucid.config.data import GARDEN
 
 DATA = ("data.train", "data.valid")
-NAMES = ("tokenizer.path", "objective.source_vectors", "objective.target_vectors", "start_from")
+NAMES = (
+    "tokenizer.path",
+    "start_from",
+    *(f"objective.{name}" for name in ("vectors", "source_vectors", "target_vectors")),
+)
 NOT_FILES = (GARDEN, "-")
 
 

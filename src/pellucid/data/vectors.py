@@ -29,16 +29,17 @@ class _File(NamedTuple):
     lines: Iterator[tuple[int, str]]  # number and text, a word each
 
 
-def check_width(path: str, width: int) -> None:
+def check_width(path: str, width: int, setting: str = "model.d_model") -> None:
     """Check that the vectors have `width` numbers, by the first line of the file.
 
+    setting: the name of the setting that is the width.
     Raises: DataError if not, or if it is not a file of vectors.
     """
     actual = _open(path).width
     if actual != width:
         raise DataError(
             f"{path}:1: its vectors have {actual} numbers, the embedding {width}. Use vectors of"
-            f" {width}, or a model of that width: model.d_model={actual}."
+            f" {width}, or a model of that width: {setting}={actual}."
         )
 
 

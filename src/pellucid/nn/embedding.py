@@ -66,7 +66,10 @@ class Embedding(nn.Module):
 def set_rows(embedding: Embedding, rows: Tensor, vectors: Tensor) -> None:
     """Set the embeddings of the tokens `rows` (N,) to `vectors` (N, E); ties stay ties.
 
-    If the embedding scales its rows, the vectors are stored divided by the scale, so that the
-    layers see them with their original norm.
+    All vectors are multiplied by one factor, so that their mean square is that of the rows that
+    they replace: layers are initialized for embeddings of that size.
     """
-    embedding.weight[rows] = vectors.to(embedding.weight) / embedding.scale
+    vectors = vectors.to(embedding.weight)
+    old, new = (x.square().mean().sqrt() for x in (embedding.weight[rows], vectors))
+    if new > 0:
+        embedding.weight[rows] = vectors * (old / new)

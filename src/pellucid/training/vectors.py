@@ -1,15 +1,27 @@
 """Word vectors to initialize embeddings with."""
 
+from pellucid.config.baselines import HMMConfig
 from pellucid.config.run import RunConfig
 from pellucid.data.vectors import Vectors, check_width, read_vectors
+from pellucid.errors import ConfigError
 from pellucid.text.pair import Tokenizers
 from pellucid.training.reporter import Reporter
 
 
 def check_files(config: RunConfig) -> None:
-    """Check the width of word vectors by the first lines of each file. Raises: DataError."""
+    """Check the width of word vectors by the first lines of each file.
+
+    Raises: DataError; ConfigError if the model has no embedding.
+    """
+    c = config.model
+    setting = "model.d_embedding" if getattr(c, "d_embedding", 0) else "model.d_model"
     for path in config.objective.vector_files.values():
-        check_width(path, config.model.embedding_width)
+        if isinstance(c, HMMConfig):
+            raise ConfigError(
+                f"{path}: a hidden Markov model has tables of words, and no embedding to begin with"
+                " vectors. Leave objective.vectors out, or use another size."
+            )
+        check_width(path, c.embedding_width, setting)
 
 
 def load_vectors(

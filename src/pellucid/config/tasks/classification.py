@@ -10,11 +10,12 @@ from pellucid.config.columns import Column
 from pellucid.config.embedding import EmbeddingConfig
 from pellucid.config.head import HeadConfig
 from pellucid.config.model import ModelConfig
-from pellucid.config.tasks.base import LOSS, ClassWeights, Defaults, TaskConfig
+from pellucid.config.tasks.base import LOSS, ClassWeights, Defaults
 from pellucid.config.tasks.encoders import (
     ENCODER_SIZES,
     FIRST_TEXT,
     SECOND_TEXT,
+    LabelingConfig,
     labeled_defaults,
 )
 
@@ -22,7 +23,7 @@ LABEL_NAMES = ("class", "category", "sentiment", "intent", "gold_label")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClassificationConfig(TaskConfig):
+class ClassificationConfig(LabelingConfig):
     """Classification: predict the label, or any number of labels, of a text or of a pair of texts.
 
     Labels are predicted from the state of the first token (Devlin et al. 2019, section 4.1).

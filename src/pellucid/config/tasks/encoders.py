@@ -1,9 +1,11 @@
 """What tasks on encoders have in common."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from pellucid.config.columns import Column
-from pellucid.config.tasks.base import Defaults
+from pellucid.config.tasks.base import Defaults, TaskConfig
 
 FIRST_TEXT = Column(
     "text", "text", ("sentence", "sentence1", "text1", "premise", "question1"), tokenizer="source"
@@ -32,6 +34,19 @@ ADAMW: dict[str, Any] = {
     "average": 1,
 }
 """The optimizer of BERT (Devlin et al. 2019, appendix A.2), with a rate for small encoders."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelingConfig(TaskConfig):
+    """Settings of the tasks that label texts or words."""
+
+    vectors: str = ""
+    """Word vectors to initialize the embedding with: a text file in word2vec or GloVe format, also
+    gzipped."""
+
+    @property
+    def vector_files(self) -> Mapping[str, str]:
+        return {"encoder": self.vectors} if self.vectors else {}
 
 
 def labeled_defaults(n_examples: int) -> Defaults:

@@ -7,13 +7,13 @@ from pellucid.config.baselines import BASELINES
 from pellucid.config.checks import check_fraction
 from pellucid.config.columns import Column
 from pellucid.config.model import ModelConfig
-from pellucid.config.tasks.base import LOSS, ClassWeights, Defaults, TaskConfig
-from pellucid.config.tasks.encoders import ENCODER_SIZES, labeled_defaults
+from pellucid.config.tasks.base import LOSS, ClassWeights, Defaults
+from pellucid.config.tasks.encoders import ENCODER_SIZES, LabelingConfig, labeled_defaults
 from pellucid.errors import ConfigError
 
 
 @dataclass(frozen=True, kw_only=True)
-class TaggingConfig(TaskConfig):
+class TaggingConfig(LabelingConfig):
     """Tagging: predict a label for each word, such as a named entity or part of speech.
 
     The label of a word is predicted at its first token (Devlin et al. 2019, section 5.3).

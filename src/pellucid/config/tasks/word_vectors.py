@@ -47,7 +47,8 @@ class WordVectorsConfig(TaskConfig):
         return (
             "python -c 'import pellucid, sys; print(pellucid.load_vectors(sys.argv[1])"
             ".nearest(sys.argv[2]))' {run} WORD",
-            "pellucid train --objective.source-vectors {run}/final/vectors.txt --data.train ...",
+            "pellucid train --task classification --objective.vectors {run}/final/vectors.txt"
+            " --data.train ...",
         )
 
     @classmethod
