@@ -19,6 +19,7 @@ def test_paths_become_absolute_and_names_stay(tmp_path, monkeypatch):
             "source_vectors": "no-such-file",
             "target_vectors": "vectors.txt",
             "vectors": "vectors.txt",
+            "teachers": ["tok", "hf://owner/name"],
         },
     }
     assert with_absolute_paths(settings) == {
@@ -33,6 +34,7 @@ def test_paths_become_absolute_and_names_stay(tmp_path, monkeypatch):
             "source_vectors": "no-such-file",
             "target_vectors": str(tmp_path / "vectors.txt"),
             "vectors": str(tmp_path / "vectors.txt"),
+            "teachers": (str(tmp_path / "tok"), "hf://owner/name"),
         },
     }
     assert with_absolute_paths({"data": {"train": ["garden"]}}) == {"data": {"train": ("garden",)}}

@@ -249,3 +249,25 @@ def test_the_pooler_of_a_published_model_is_used(kind, tmp_path):
     module = ClassificationTask(inputs).build(1)
     pooler = module.get_parameter(f"heads.{HEAD}.transform.weight")
     assert torch.equal(pooler, peer.bert.pooler.dense.weight)
+
+
+@pytest.mark.parametrize("pool", ["first", "mean", "max"])
+def test_pool_chooses_the_state_that_is_classified(pool, tmp_path):
+    """Authority: the states of each text alone, reduced by NumPy; then the saved directory."""
+    task, records = make()
+    objective = replace(task.inputs.config.objective, pool=pool)
+    inputs = replace(task.inputs, config=replace(task.inputs.config, objective=objective))
+    task = ClassificationTask(inputs)
+    module = task.build(3).eval()
+    batch = task.collate([each.columns for each in task.encode(records[:4])], 0)
+    with torch.no_grad():
+        actual = score_texts(module, batch.rows, HEAD)
+        for ids, keep, logits in zip(batch.rows.ids, batch.rows.keep, actual, strict=True):
+            states = module(ids[keep][None])[0].numpy()  # (T, D)
+            state = {"first": states[0], "mean": states.mean(0), "max": states.max(0)}[pool]
+            expected = module.heads[HEAD](torch.from_numpy(state))
+            torch.testing.assert_close(logits, expected, atol=1e-5, rtol=0)
+    bundle = task.export(module)["final"]
+    save_bundle(tmp_path / "m", replace(bundle, card="card"))
+    texts = [record.values[0] for record in records[:4]]
+    assert classify(open_model(tmp_path / "m"), texts) == classify(bundle, texts)

@@ -40,7 +40,7 @@ def task_of(teacher, size="distilbert-base", **settings):
     inputs = encoder_inputs("distillation", RECORDS, size, **settings)
     vocab_size = teacher.model_config.vocab_size
     config = replace(inputs.config, model=replace(inputs.config.model, vocab_size=vocab_size))
-    return DistillationTask(replace(inputs, config=config, teacher=teacher))
+    return DistillationTask(replace(inputs, config=config, teachers=(teacher,)))
 
 
 def batch_of(task, n=12):
@@ -153,7 +153,7 @@ def test_a_teacher_of_another_tokenizer_is_refused(teacher):
 def test_what_does_not_fit_is_refused_before_training(teacher):
     task_of(teacher).check()
     with pytest.raises(UsageError, match="there is no teacher"):
-        DistillationTask(replace(task_of(teacher).inputs, teacher=None)).check()
+        DistillationTask(replace(task_of(teacher).inputs, teachers=())).check()
     wide = task_of(teacher)
     model = replace(wide.inputs.config.model, d_model=64, d_ff=128)
     wide = DistillationTask(replace(wide.inputs, config=replace(wide.inputs.config, model=model)))

@@ -10,7 +10,7 @@ DATA = ("data.train", "data.valid")
 NAMES = (
     "tokenizer.path",
     "start_from",
-    *(f"objective.{name}" for name in ("vectors", "source_vectors", "target_vectors")),
+    *(f"objective.{name}" for name in ("vectors", "source_vectors", "target_vectors", "teachers")),
 )
 NOT_FILES = (GARDEN, "-")
 
@@ -27,9 +27,15 @@ def with_absolute_paths(settings: Mapping[str, Any], path: str = "") -> dict[str
             absolute[key] = with_absolute_paths(value, f"{name}.")
         elif name in DATA and isinstance(value, (list, tuple)):  # anything else is refused later
             absolute[key] = tuple(map(_absolute, value))
-        elif name in NAMES and isinstance(value, str) and os.path.exists(value):
-            absolute[key] = os.path.abspath(value)
+        elif name in NAMES and isinstance(value, (list, tuple)):
+            absolute[key] = tuple(map(_absolute_if_exists, value))
+        elif name in NAMES:
+            absolute[key] = _absolute_if_exists(value)
     return absolute
+
+
+def _absolute_if_exists(name: Any) -> Any:
+    return os.path.abspath(name) if isinstance(name, str) and os.path.exists(name) else name
 
 
 def _absolute(name: Any) -> Any:

@@ -62,10 +62,10 @@ class DistillationTask(Task):
         family = self.inputs.config.family
         head = self.inputs.heads.get(HEAD) or get_family_head(family, HEAD)
         student = build_encoder(self.inputs, {HEAD: head}, seed)
-        teacher = self.inputs.teacher
+        teachers = self.inputs.teachers
         starts = self.inputs.config.start_from or self._objective.initialize == "random"
-        if teacher is not None and not starts:
-            copy_teacher(teacher.model, student)
+        if teachers and not starts:
+            copy_teacher(teachers[0].model, student)
         return student
 
     def collate(self, examples: Sequence[tuple[np.ndarray]], seed: int) -> MaskedBatch:

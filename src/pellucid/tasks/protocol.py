@@ -62,8 +62,8 @@ class TaskInputs:
     """The heads of the model that training started from, also if `start` is None."""
     token_ids: Mapping[str, int] = field(default_factory=dict)
     """The token ids in that model's configs."""
-    teacher: Bundle | None = None
-    """The model whose predictions are learned, while training."""
+    teachers: tuple[Bundle, ...] = ()
+    """The models whose predictions are learned, while training."""
     vectors: Mapping[str, Vectors] = field(default_factory=dict)
     """Word vectors to initialize rows of embeddings with, by stack (encoder, decoder)."""
 

@@ -18,12 +18,12 @@ SHAPE = ("d_model", "n_heads", "d_ff", "d_embedding", "positions", "max_length")
 
 def get_teacher(inputs: TaskInputs) -> Bundle:
     """Return the teacher. Raises: UsageError if there is none."""
-    if inputs.teacher is None:
+    if not inputs.teachers:
         raise UsageError(
             "there is no teacher to learn from. Set objective.teacher to the directory of a masked"
             " language model."
         )
-    return inputs.teacher
+    return inputs.teachers[0]
 
 
 def check_teacher(inputs: TaskInputs, objective: DistillationConfig) -> None:

@@ -81,7 +81,8 @@ def pad_text_rows(texts: Sequence[Sequence[np.ndarray]], inputs: TaskInputs) -> 
     ]
     ids = torch.from_numpy(pad_rows([row.ids for row in rows], tokenizer.roles.get("pad", 0)))
     segments = None
-    if inputs.model_config.n_segments > 1:
+    models = (inputs.model_config, *(teacher.model_config for teacher in inputs.teachers))
+    if any(model.n_segments > 1 for model in models):
         segments = torch.from_numpy(pad_rows([row.segments for row in rows], 0))
     lengths = torch.tensor([len(row.ids) for row in rows])
     keep = keep_from(lengths, ids.shape[1])
@@ -99,6 +100,8 @@ def compute_states(module: nn.Module, rows: TextRows) -> Tensor:
 def score_texts(module: nn.Module, rows: TextRows, head: str) -> Tensor:
     """Return the outputs (B, C) of a head of kind sequence, in float32."""
     assert isinstance(module, Model)
+    if module.config.n_segments < 2:  # a teacher may distinguish segments, and its student not
+        rows = rows._replace(segments=None)
     state = compute_states(module, rows)
     pooled = pool_states(state, rows.keep, rows.is_end, module.head_configs[head].pool)  # (B, D)
     return module.heads[head](pooled).float()

@@ -32,8 +32,8 @@ class RunContext(NamedTuple):
     on_cpu: bool
     start: Bundle | None = None
     """The model that training starts from."""
-    teacher: Bundle | None = None
-    """The model whose predictions are learned."""
+    teachers: tuple[Bundle, ...] = ()
+    """The models whose predictions are learned."""
 
 
 def complete_settings(
@@ -150,9 +150,9 @@ def _model(
         tokenizer = task.defaults(context.n_examples, context.on_cpu).settings
         _check_no_tokenizer_settings(settings, tokenizer.get("tokenizer", {}), where)
         return model, [f"starting from {settings['start_from']}: family {start.family}"]
-    if context.teacher is not None:
+    if context.teachers and task.follows_teacher:
         _check_no_tokenizer_settings(settings, {}, where)
-        return _choose_student(size, context.teacher)
+        return _choose_student(size, context.teachers[0])
     notes = []
     if size == "auto":
         chosen = task.defaults(context.n_examples, context.on_cpu).size

@@ -76,8 +76,8 @@ def prepare_run(
     on_cpu = choose_device(settings.get("device") or "auto").type == "cpu"
     resumes = checkpoints.latest_checkpoint(run.path).path is not None
     start = _open_start(settings, resumes, where)
-    corpus, teacher = _open_corpus_and_teacher(settings, where)
-    context = RunContext(corpus.training.examples, on_cpu, start, teacher)
+    corpus, teachers = _open_corpus_and_teachers(settings, where)
+    context = RunContext(corpus.training.examples, on_cpu, start, teachers)
     config, notes = complete_settings(settings, context, where)
     config = replace(config, run_dir=str(run.path))
     world.assign_micro_batches(config.training.accumulate)
@@ -90,13 +90,13 @@ def prepare_run(
             reporter.log(note)
     else:
         world.wait()
-    tokenizers = make_tokenizers(config, corpus, run, start or teacher, reporter)
+    leader = teachers[0] if teachers and config.objective.follows_teacher else None
+    tokenizers = make_tokenizers(config, corpus, run, start or leader, reporter)
     if config.start_from and start is None:  # a resumed run uses its own copies
         inputs = replace(read_inputs(run), config=config)
     else:
         inputs = new_inputs(config, tokenizers, corpus, start)
-    inputs = replace(inputs, teacher=teacher)
-    task = build_task(inputs)
+    task = build_task(replace(inputs, teachers=teachers))
     _check_task(task, world)
     train, validation = _encode(task, inputs, corpus, run, reporter)
     if world.is_main:
@@ -105,7 +105,7 @@ def prepare_run(
     data = TrainingData(task.sample(train), ValidationData(validation, corpus.valid))
     longest = tuple(int(n) for n in train.lengths.max(axis=0))
     vectors = {} if resumes else load_vectors(config, tokenizers, reporter)
-    inputs = replace(inputs, longest=longest, vectors=vectors)
+    inputs = replace(inputs, longest=longest, vectors=vectors, teachers=teachers)
     if world.is_main:
         run.record_facts(dump_facts(inputs))
         _remove_other_stores(run, train, validation)
@@ -114,14 +114,14 @@ def prepare_run(
     return PreparedRun(config, build_task(inputs).with_statistics(train), data, start)
 
 
-def _open_corpus_and_teacher(
+def _open_corpus_and_teachers(
     settings: Mapping[str, Any], where: str
-) -> tuple[Corpus, Bundle | None]:
-    """Read the data files for the columns of the task, and open its teacher if it has one."""
+) -> tuple[Corpus, tuple[Bundle, ...]]:
+    """Read the data files for the columns of the task, and open its teachers if it has some."""
     task = task_config(settings.get("task", "translation"), where)
     objective = build(task, settings.get("objective") or {}, where)
-    teacher = _open_with_tokenizer(objective.teacher_model) if objective.teacher_model else None
-    return Corpus(build(DataConfig, settings["data"], where), objective), teacher
+    teachers = tuple(map(_open_with_tokenizer, objective.teacher_models))
+    return Corpus(build(DataConfig, settings["data"], where), objective), teachers
 
 
 def _open_start(settings: Mapping[str, Any], resumes: bool, where: str) -> Bundle | None:

@@ -63,6 +63,8 @@ class TaskConfig(ABC):
         """Return the columns to read with these data settings."""
         return self.columns
 
+    follows_teacher: ClassVar[bool] = False
+    """Whether the model has its teacher's tokenizer and, without `size`, half of its layers."""
     has_model: ClassVar[bool] = True
     """Whether the result is a model that `load` opens; otherwise it is word vectors."""
 
@@ -72,9 +74,9 @@ class TaskConfig(ABC):
         return self.metrics
 
     @property
-    def teacher_model(self) -> str:
-        """The name of a finished model whose predictions are learned, or an empty string."""
-        return ""
+    def teacher_models(self) -> tuple[str, ...]:
+        """The names of finished models whose predictions are learned."""
+        return ()
 
     @property
     def vector_files(self) -> Mapping[str, str]:

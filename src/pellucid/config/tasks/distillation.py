@@ -25,6 +25,7 @@ class DistillationConfig(MaskingConfig):
         "agreement": "higher",
     }
     sizes = ENCODER_SIZES
+    follows_teacher = True
 
     teacher: str = ""
     """The masked language model to learn from: a directory, a run or hf://owner/name. The student
@@ -51,8 +52,8 @@ class DistillationConfig(MaskingConfig):
             raise ConfigError(f"temperature={self.temperature} must be above 0. Usual is 2.")
 
     @property
-    def teacher_model(self) -> str:
-        return self.teacher
+    def teacher_models(self) -> tuple[str, ...]:
+        return (self.teacher,) if self.teacher else ()
 
     def uses(self, source_language: str, target_language: str) -> tuple[str, ...]:
         return (
