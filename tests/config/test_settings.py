@@ -19,6 +19,7 @@ from pellucid.errors import ConfigError
 REFUSED = [
     (ModelConfig, {"d_model": 100, "n_heads": 12}, "Use d_model=108", {"d_model": 108}),
     (ModelConfig, {"d_model": 7, "n_heads": 7}, "is odd", {"positions": "learned"}),
+    (ModelConfig, {"character_ngrams": 3}, "n_decoder_layers=0", {"n_decoder_layers": 0}),
     (ModelConfig, {"neighbor_heads": True}, "positions=buckets", {"positions": "buckets"}),
     (
         ModelConfig,

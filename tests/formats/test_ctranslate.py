@@ -272,6 +272,7 @@ REFUSED: dict[str, dict[str, Any]] = {
     "windows": {"windows": (0, 4)},
     "positions": {"positions": "none"},
     "d_embedding": {"d_embedding": 8, "n_decoder_layers": 0},
+    "character_ngrams": {"character_ngrams": 3, "n_decoder_layers": 0},
 }
 
 

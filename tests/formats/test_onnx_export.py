@@ -179,6 +179,9 @@ def test_refusals_say_why(tmp_path, monkeypatch):
     tagger = replace(parts, model=build(parts.model.config, seed=0, heads={"tagger": head}))
     with pytest.raises(ConfigError, match="head tagger has a CRF"):
         to_onnx(out, tagger)
+    c = replace(parts.model.config, n_decoder_layers=0, character_ngrams=3)
+    with pytest.raises(ConfigError, match="character_ngrams: the number of n-grams depends"):
+        to_onnx(out, replace(parts, model=build(c, seed=0, heads={})))
     save_bundle(tmp_path / "run", parts)
     assert main(["export", str(tmp_path / "run"), str(out), "--dtype", "int8"]) == 2
     monkeypatch.setitem(sys.modules, "onnxscript", None)

@@ -11,6 +11,7 @@ from transformers import AutoModelForTokenClassification
 from pellucid.config.data import DataConfig
 from pellucid.data.records import Record
 from pellucid.errors import ConfigError, DataError
+from pellucid.families.sizes import SIZES
 from pellucid.formats.open_model import open_model
 from pellucid.formats.save_bundle import save_bundle
 from pellucid.inference.tag import tag
@@ -157,3 +158,43 @@ def test_a_family_without_a_tagger_is_refused():
     inputs = replace(inputs, config=replace(inputs.config, family="transformer"))
     with pytest.raises(ConfigError, match="family transformer has no head 'tagger'"):
         TaggingTask(inputs).build(1)
+
+
+@pytest.fixture(scope="module", params=["bert-tiny", "bilstm"])
+def task_with_ngrams(request):
+    inputs = encoder_inputs("tagging", RECORDS, labels={"tags": TAGS}, head="crf")
+    model = replace(SIZES[request.param][1], d_model=32, character_ngrams=3, ngram_rows=999)
+    config = replace(inputs.config, model=model, family=SIZES[request.param][0])
+    return TaggingTask(replace(inputs, config=config))
+
+
+def test_n_grams_are_of_the_words_of_the_vocabulary(task_with_ngrams):
+    """Authority: encode_words, for each word alone."""
+    module, tokenizer = task_with_ngrams.build(3), task_with_ngrams.inputs.tokenizers.source
+    ngrams = module.encoder.embedding.ngrams
+    assert ngrams.weight.std().item() == pytest.approx(32**-0.5, rel=0.05)
+    words = ("Berlina", "San", "unalike")
+    (pieces,) = encode_words(tokenizer, [words])
+    vectors = ngrams(torch.tensor([pieces.ids]))[0]
+    assert len(pieces.ids) > len(words)
+    ends = [*pieces.first[1:], len(pieces.ids)]
+    for word, begin, end in zip(words, pieces.first, ends, strict=True):
+        (alone,) = encode_words(tokenizer, [[word]])
+        expected = ngrams(torch.tensor([alone.ids]))[0, 0]
+        assert expected.any()
+        for vector in vectors[begin:end]:
+            torch.testing.assert_close(vector, expected, atol=1e-6, rtol=0)
+
+
+def test_n_grams_are_trained_and_saved(task_with_ngrams, tmp_path):  # authority: the tags before
+    whole, resumed = resumed_and_whole(task_with_ngrams, RECORDS, tmp_path)
+    for name, tensor in whole.items():
+        assert torch.equal(tensor, resumed[name]), name
+    module = task_with_ngrams.build(3).eval()
+    before = module.encoder.embedding.ngrams.weight
+    assert not torch.equal(before, whole["encoder.embedding.ngrams.weight"])
+    module.load_state_dict(whole)
+    bundle = task_with_ngrams.export(module)["final"]
+    save_bundle(tmp_path / "m", replace(bundle, card="card"))
+    words = [record.values[0] for record in RECORDS]
+    assert tag(open_model(tmp_path / "m"), words) == tag(bundle, words)

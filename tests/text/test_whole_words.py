@@ -7,7 +7,7 @@ from transformers import BertTokenizerFast
 from pellucid.config.data import TokenizerConfig
 from pellucid.text.special_tokens import BERT_TOKENS
 from pellucid.text.train import train_tokenizer
-from pellucid.text.whole_words import find_word_boundaries
+from pellucid.text.whole_words import find_characters, find_word_boundaries
 
 TEXTS = [
     "The unmistakable walrus isn't here.",
@@ -95,3 +95,18 @@ def test_words_are_those_of_transformers(tmp_path):  # authority: BertTokenizerF
         encoding = peer(text, add_special_tokens=False)
         ids = np.array([encoding["input_ids"]])
         assert boundaries.number_words(ids)[0].tolist() == encoding.word_ids()
+
+
+@pytest.mark.parametrize(
+    ("kind", "size"),
+    [("wordpiece", 100), ("bpe", 120), ("byte-bpe", 290), ("unigram", 50), ("word", 60)],
+)
+def test_the_characters_of_pieces_spell_the_text(kind, size):
+    tokenizer = learned(kind, TEXTS, size)
+    codes = find_characters(tokenizer, 20)
+    assert not codes[[*tokenizer.roles.values()]].any()
+    for text in TEXTS:
+        points = [p for i in tokenizer.encode(text).ids for p in codes[i] if p]
+        data = "".join(map(chr, points)).encode("utf-8", "surrogateescape")
+        assert data.decode() == text.replace(" ", "")
+    assert find_characters(tokenizer, 2)[:, :2].tolist() == codes[:, :2].tolist()

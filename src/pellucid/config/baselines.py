@@ -102,6 +102,11 @@ class BiLSTMConfig(BaselineShape):
     """Width of the token vectors; 0 means d_model."""
     n_encoder_layers: int = 1
     """Number of bidirectional layers."""
+    character_ngrams: int = 0
+    """Add the mean vector of the word's character n-grams, from 1 to this length, to those of its
+    tokens; 0 means none."""
+    ngram_rows: int = 32_768
+    """Number of vectors of n-grams, which share them by hash."""
     dropout: float = 0.3
     """Dropout on token vectors and between layers; the head has its own."""
 
@@ -109,8 +114,8 @@ class BiLSTMConfig(BaselineShape):
     cell = "lstm"
 
     def __post_init__(self) -> None:
-        check_at_least(0, self, "d_embedding")
-        check_at_least(1, self, "n_encoder_layers")
+        check_at_least(0, self, "d_embedding", "character_ngrams")
+        check_at_least(1, self, "n_encoder_layers", "ngram_rows")
         if self.n_encoder_layers > MAX_LAYERS or self.d_model % 2:
             raise ConfigError(
                 f"n_encoder_layers={self.n_encoder_layers} must be at most {MAX_LAYERS}, and"

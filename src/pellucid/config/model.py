@@ -23,6 +23,8 @@ MAX_SIZES = {
     "d_head": 65_536,
     "n_segments": 65_536,
     "n_buckets": 65_536,
+    "character_ngrams": 100,
+    "ngram_rows": 10_000_000,
 }
 MAX_LAYERS = 1024
 
@@ -56,6 +58,12 @@ class ModelConfig:
     d_ff: int = 2048
     max_length: int = 1024
     """Rows of a learned position embedding; sinusoids are extended on demand."""
+    character_ngrams: int = 0
+    """Add to each token's vector that of its word: the mean of the vectors of the word's character
+    n-grams, from 1 to this length. Words that training never saw then resemble others. 0
+    means none. For encoders."""
+    ngram_rows: int = 32_768
+    """Number of vectors of n-grams, which share them by hash."""
     positions: Literal[
         "sinusoid",
         "sinusoid-halves",
@@ -112,7 +120,8 @@ class ModelConfig:
         check_at_least(
             0, self, "d_embedding", "n_segments", "layer_groups", "d_head", "first_position"
         )
-        check_at_least(1, self, "d_model", "n_heads", "d_ff", "max_length")
+        check_at_least(0, self, "character_ngrams")
+        check_at_least(1, self, "d_model", "n_heads", "d_ff", "max_length", "ngram_rows")
         check_fraction(self, "dropout", "attention_dropout", "activation_dropout")
         check_at_most(MAX_SIZES, self)
         if max(self.n_encoder_layers, self.n_decoder_layers) > MAX_LAYERS:
@@ -184,6 +193,11 @@ class ModelConfig:
             raise ConfigError(
                 f"neighbor_heads=true sets the biases of positions=buckets, but positions="
                 f"{self.positions}. Use positions=buckets, or leave neighbor_heads out."
+            )
+        if self.character_ngrams and self.n_decoder_layers:
+            raise ConfigError(
+                f"character_ngrams={self.character_ngrams} reads whole words, but a decoder writes"
+                " them token by token. Use it for an encoder alone: n_decoder_layers=0."
             )
         if self.positions == "buckets":
             check_at_least(4, self, "n_buckets")

@@ -19,6 +19,7 @@ from pellucid.text.tokenizer import Tokenizer
 
 UNSUPPORTED: Mapping[str, Callable[[ModelConfig], bool]] = {
     "d_embedding": lambda c: bool(c.d_embedding),
+    "character_ngrams": lambda c: bool(c.character_ngrams),
     # Its windows cut the cache between calls, so that a long prompt is read without one.
     "windows": lambda c: any(0 < window < (c.max_positions or math.inf) for window in c.windows),
     "positions": lambda c: c.positions == "none",

@@ -73,6 +73,11 @@ def _check_supported(bundle: Bundle) -> Model:
             f"a model of family {bundle.family!r} has no export to ONNX: a recurrence over tokens,"
             " or a memory of earlier segments, is no graph of tensors of any length."
         )
+    if getattr(model.config, "character_ngrams", 0):
+        raise ConfigError(
+            "character_ngrams: the number of n-grams depends on the words of a text, but the sizes"
+            " in an ONNX graph depend on batch and length alone. Train with character_ngrams=0."
+        )
     for name, head in model.head_configs.items():
         if head.crf:
             raise ConfigError(

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from pellucid.config.model import ModelConfig
 from pellucid.errors import UsageError
+from pellucid.nn.character_ngrams import CharacterNgrams
 from pellucid.nn.dropout import dropout
 from pellucid.nn.linear import Linear
 from pellucid.nn.norms import build_norm
@@ -18,7 +19,8 @@ from pellucid.taps import Tap
 class Embedding(nn.Module):
     """Token vector, scaled, plus position, with dropout on the sum (Vaswani et al. 2017, 3.4).
 
-    If the config has them: plus segment vector, then a norm; after dropout, a wider projection.
+    If the config has them: the token vector includes the n-grams of its word; plus segment vector,
+    then a norm; after dropout, a wider projection.
     """
 
     def __init__(self, c: ModelConfig, vocab_size: int) -> None:
@@ -27,6 +29,7 @@ class Embedding(nn.Module):
         self.weight = nn.Parameter(torch.empty(vocab_size, width))
         self.positions = POSITIONS[c.positions](c)
         self.segments = nn.Parameter(torch.empty(c.n_segments, width)) if c.n_segments else None
+        self.ngrams = CharacterNgrams(c, vocab_size) if c.character_ngrams else None
         self.norm = build_norm(c, width) if c.embedding_norm else None
         self.widen = Linear(width, c.d_model) if c.d_embedding else None
         self.scale = math.sqrt(c.d_model) if c.scale_embeddings else 1.0
@@ -49,6 +52,8 @@ class Embedding(nn.Module):
         tokens = F.embedding(ids, self.weight)  # (B, T, E)
         if self.scale != 1.0:
             tokens = tokens * self.scale
+        if self.ngrams is not None:
+            tokens = tokens + self.ngrams(ids)
         tokens = self.tokens(tokens)
         index = slice(offset, offset + ids.shape[1]) if positions is None else positions
         x = tokens + self.position_vectors(self.positions(index, tokens))  # (B, T, E)

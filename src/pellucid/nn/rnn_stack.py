@@ -1,5 +1,6 @@
 """Recurrent layers, encoder and decoder."""
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import torch
@@ -76,7 +77,11 @@ class RecurrentEncoder(nn.Module):
 
     def __init__(self, c: RNNConfig | BiLSTMConfig) -> None:
         super().__init__()
-        self.embedding = Embedding(shared_config(c, c.embedding_width), c.vocab_size)
+        shared = shared_config(c, c.embedding_width)
+        if isinstance(c, BiLSTMConfig):
+            ngrams, rows = c.character_ngrams, c.ngram_rows
+            shared = replace(shared, n_decoder_layers=0, character_ngrams=ngrams, ngram_rows=rows)
+        self.embedding = Embedding(shared, c.vocab_size)
         inputs = [c.embedding_width, *[c.d_model] * (c.n_encoder_layers - 1)]
         self.layers = nn.ModuleList([BidirectionalLayer(c, d_input) for d_input in inputs])
         self.p = c.dropout

@@ -13,9 +13,12 @@ from pellucid.errors import ConfigError
 from pellucid.families.catalog import ALL_FAMILIES, LOCAL_FAMILIES, PUBLISHED_FAMILIES
 from pellucid.formats.bundle import Bundle
 from pellucid.nn.base import Model
+from pellucid.nn.character_ngrams import MAX_CHARACTERS, CharacterNgrams
 from pellucid.nn.model import materialize
 from pellucid.tasks.initialization import copy_starting_weights
 from pellucid.tasks.protocol import TaskInputs
+from pellucid.text.tokenizer import Tokenizer
+from pellucid.text.whole_words import find_characters, find_word_boundaries
 
 
 def get_family_head(family: str, name: str) -> HeadConfig:
@@ -59,6 +62,7 @@ def build_encoder(inputs: TaskInputs, heads: Mapping[str, HeadConfig], seed: int
     with torch.device("meta"):
         module = ALL_FAMILIES[inputs.config.family].module(inputs.model_config, heads)
     model = materialize(module, seed)
+    _set_characters(model, inputs.tokenizers.source)
     copy_starting_weights(model, inputs)
     return model
 
@@ -111,3 +115,15 @@ def max_text_tokens(inputs: TaskInputs, pair: bool = False) -> int:
             f" {n_special} special tokens. Use more."
         )
     return bound - n_special
+
+
+def _set_characters(model: Model, tokenizer: Tokenizer) -> None:
+    """Give n-grams of characters the characters and word boundaries of the vocabulary."""
+    for module in model.modules():
+        if isinstance(module, CharacterNgrams):
+            words = find_word_boundaries(tokenizer)
+            module.set_vocabulary(
+                torch.from_numpy(find_characters(tokenizer, MAX_CHARACTERS)),
+                torch.from_numpy(words.begins),
+                torch.from_numpy(words.ends),
+            )

@@ -48,6 +48,23 @@ def find_word_boundaries(tokenizer: Tokenizer) -> WordBoundaries:
     return WordBoundaries(begins, ends)
 
 
+def find_characters(tokenizer: Tokenizer, limit: int) -> np.ndarray:
+    """Return the code points of the first characters of each piece, (V, limit), filled up with 0.
+
+    Marks of word boundaries are no characters, and special tokens have none. Of byte-level BPE, a
+    byte of an incomplete character is a surrogate.
+    """
+    codes = np.zeros((tokenizer.vocab_size, limit), np.int32)
+    special = {*tokenizer.roles.values(), *tokenizer.extra.values()}
+    for i, piece in tokenizer.pieces_by_id.items():
+        if i not in special:
+            kind = tokenizer.kind
+            text = _characters(piece) if kind == "byte-bpe" else display(piece, kind)
+            points = [ord(c) for c in text.strip(" ")[:limit]]
+            codes[i, : len(points)] = points
+    return codes
+
+
 def _edges(piece: str, kind: str) -> tuple[bool, bool]:
     """Return whether a piece begins a word, and whether it ends one."""
     if kind == "wordpiece":
