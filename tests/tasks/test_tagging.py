@@ -15,7 +15,8 @@ from pellucid.families.sizes import SIZES
 from pellucid.formats.open_model import open_model
 from pellucid.formats.save_bundle import save_bundle
 from pellucid.inference.tag import tag
-from pellucid.tasks.tagging import HEAD, TaggingTask, split_into_windows
+from pellucid.tasks.tagging import HEAD, TaggingTask
+from pellucid.tasks.word_windows import split_into_windows
 from pellucid.text.words import WordPieces, encode_words
 from tasks.small import by_heart, encoder_inputs, records_of, resumed_and_whole, validation_data_of
 

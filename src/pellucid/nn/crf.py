@@ -23,6 +23,12 @@ class CRF(LinearChain):
         for parameter in self.parameters():
             nn.init.zeros_(parameter)
 
+    @torch.no_grad()
+    def set_scores(self, scores: ChainScores) -> None:
+        """Set the scores of neighboring labels, and of the first and the last one."""
+        for parameter, score in zip(self.scores(), scores, strict=True):
+            parameter.copy_(score)
+
     def scores(self) -> ChainScores:
         return ChainScores(self.start, self.transitions, self.end)
 

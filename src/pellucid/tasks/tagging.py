@@ -11,12 +11,20 @@ from torch import Tensor, nn
 
 from pellucid.config.tasks.tagging import TaggingConfig
 from pellucid.data.batching import evaluation_batches
-from pellucid.data.examples import Encoded, LeftOutRecord, ValidationData, split_into_chunks
+from pellucid.data.examples import (
+    Encoded,
+    Examples,
+    LeftOutRecord,
+    ValidationData,
+    split_into_chunks,
+)
 from pellucid.data.records import Record
 from pellucid.errors import DataError
 from pellucid.formats.bundle import Bundle
 from pellucid.formats.special_ids import template_ids
 from pellucid.nn.base import Model
+from pellucid.nn.crf import CRF
+from pellucid.nn.linear_chain import ChainScores
 from pellucid.nn.masks import keep_from
 from pellucid.nn.padding import pad_rows
 from pellucid.tasks.class_weights import class_weights, label_loss
@@ -28,10 +36,12 @@ from pellucid.tasks.encoder import (
     get_family_head,
     max_text_tokens,
 )
+from pellucid.tasks.label_transitions import score_transitions
 from pellucid.tasks.padding import pad_texts
 from pellucid.tasks.protocol import Task, TaskInputs, Term
 from pellucid.tasks.tagging_metrics import PredictedTags, TagScores
-from pellucid.text.words import WordPieces, encode_words
+from pellucid.tasks.word_windows import split_into_windows, token_span
+from pellucid.text.words import encode_words
 
 NAME = TaggingConfig.name
 HEAD = "tagger"
@@ -59,6 +69,8 @@ class TaggingTask(Task):
     """The task of one run."""
 
     inputs: TaskInputs
+    transitions: ChainScores | None = None
+    """First scores of a CRF, from the training data; None means 0."""
 
     def check(self) -> None:
         """See `Task.check`."""
@@ -77,12 +89,16 @@ class TaggingTask(Task):
                 if not len(labels):
                     yield LeftOutRecord("blank")
                 for words in split_into_windows(pieces, max_tokens):
-                    begin, end = _token_span(pieces, words)
+                    begin, end = token_span(pieces, words)
                     ids = np.array(pieces.ids[begin:end], np.int32)
                     first = np.array(pieces.first[words], np.int32) - begin
                     columns = (ids[:max_tokens], first, labels[words])
                     length = len(columns[0]) + n_special
                     yield Encoded(columns, (length,), record, len(ids) > max_tokens)
+
+    def with_statistics(self, train: Examples) -> "TaggingTask":
+        """Return the task with the first scores of its CRF."""
+        return replace(self, transitions=score_transitions(train, len(self.labels), column=2))
 
     def build(self, seed: int) -> nn.Module:
         """Build an encoder with a head that scores labels."""
@@ -95,7 +111,14 @@ class TaggingTask(Task):
             crf=head.crf or self._objective.head == "crf",
             dropout=self._objective.dropout,
         )
-        return build_encoder(self.inputs, {HEAD: head}, seed)
+        model = build_encoder(self.inputs, {HEAD: head}, seed)
+        start = self.inputs.heads.get(HEAD)
+        is_new = start is None or not start.crf or start.labels != self.labels
+        if head.crf and is_new and self.transitions is not None:
+            crf = model.get_submodule(f"heads.{HEAD}.crf")
+            assert isinstance(crf, CRF)
+            crf.set_scores(self.transitions)
+        return model
 
     def collate(self, examples: Sequence[tuple[np.ndarray, ...]], seed: int) -> TaggedBatch:
         """Return sentences as a batch. `seed` is not used."""
@@ -166,27 +189,6 @@ class TaggingTask(Task):
         """The weight of each label in training, (C,)."""
         counts = self.inputs.label_counts.get("tags", {})
         return class_weights(self._objective.class_weights, self.labels, counts)
-
-
-def split_into_windows(pieces: WordPieces, max_tokens: int) -> Iterator[slice]:
-    """Yield slices of words whose tokens together are at most `max_tokens`.
-
-    A word with more tokens than that is a window of its own.
-    """
-    begin, n_words = 0, len(pieces.first)
-    ends = [*pieces.first[1:], len(pieces.ids)]
-    while begin < n_words:
-        end = begin + 1
-        while end < n_words and ends[end] - pieces.first[begin] <= max_tokens:
-            end += 1
-        yield slice(begin, end)
-        begin = end
-
-
-def _token_span(pieces: WordPieces, words: slice) -> tuple[int, int]:
-    """Return the start and end of the tokens of these words."""
-    after = pieces.first[words.stop] if words.stop < len(pieces.first) else len(pieces.ids)
-    return pieces.first[words.start], after
 
 
 def _label_ids(record: Record, ids_of: Mapping[str, int]) -> list[int]:
