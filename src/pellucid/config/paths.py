@@ -10,7 +10,8 @@ DATA = ("data.train", "data.valid")
 NAMES = (
     "tokenizer.path",
     "start_from",
-    *(f"objective.{name}" for name in ("vectors", "source_vectors", "target_vectors", "teachers")),
+    *(f"objective.{name}" for name in ("vectors", "source_vectors", "target_vectors")),
+    *("objective.teacher", "objective.teachers"),
 )
 NOT_FILES = (GARDEN, "-")
 

@@ -75,7 +75,8 @@ def _describe_misfit(
     if difference:
         return (
             f"has another tokenizer than the student: {difference}. Train both on the same texts"
-            " with the same tokenizer settings, or set tokenizer.path to the teacher's directory."
+            " with the same tokenizer settings, or set tokenizer.path to the"
+            " directory of the teacher's model."
         )
     if 0 < teacher.model_config.max_positions < inputs.config.data.max_length:
         return (
