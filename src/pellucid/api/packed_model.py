@@ -39,9 +39,8 @@ class PackedModel:
         """
         c = self.bundle.model_config
         width = c.n_heads * c.head_width if isinstance(c, ModelConfig) else c.d_model
-        layers = max(c.n_encoder_layers, c.n_decoder_layers)
         # Keys and values in float32, and a second buffer of them to reorder rows into.
-        tokens = cache_bytes // (2 * 2 * layers * width * 4)
+        tokens = cache_bytes // (2 * 2 * c.n_decoder_layers * width * 4)
         return SharedDecoder(self._packed.model, wake, MAX_ROWS, tokens)
 
     def in_session(self, session: Session) -> Self:
