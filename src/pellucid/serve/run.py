@@ -22,6 +22,9 @@ FINISH_SECONDS = 6.0
 """That work in progress may take after a signal to end."""
 PATIENCE_FACTOR = 1.5
 """The middleware answers a slow client first; then the connection is closed."""
+IDLE_SECONDS = 75
+"""After which an idle connection is closed: more than clients and proxies keep theirs (5 to 60), or
+one could be closed just when it is used again."""
 GRACE_SECONDS = 8
 """After which connections are closed."""
 SWITCH_SECONDS = 0.0002
@@ -66,6 +69,7 @@ def make_server(app: RequestMiddleware, models: Models) -> "Server":
         access_log=False,
         server_header=False,
         backlog=app.limits.connections,
+        timeout_keep_alive=IDLE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     return Server(config, models)
