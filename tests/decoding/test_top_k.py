@@ -97,3 +97,11 @@ def test_the_largest_values_are_those_of_a_stable_sort(n):
     generator = torch.Generator().manual_seed(n)
     values = torch.randint(4, (12,), generator=generator).double()  # many are equal
     assert find_largest(values, n).tolist() == sorted(range(12), key=lambda i: -values[i])[:n]
+
+
+@pytest.mark.parametrize("special", [float("nan"), float("inf"), -float("inf")])
+def test_the_largest_of_values_that_differ(special):
+    values = torch.tensor([3.0, special, 5.0, 4.0, special, -1.0])
+    key = np.nan_to_num(values.numpy(), nan=np.inf)  # NaN counts as the largest
+    assert find_largest(values, 4).tolist() == sorted(range(6), key=lambda i: -key[i])[:4]
+    assert find_largest(torch.arange(9.0), 9).tolist() == [*range(8, -1, -1)]

@@ -14,7 +14,9 @@ import pellucid
 from explain.zoo import MODELS
 from pellucid.errors import UsageError
 from pellucid.explain.ablation import list_heads, measure_effects
+from pellucid.explain.names import name_array
 from pellucid.explain.outputs import log_probabilities
+from pellucid.explain.prediction import predict
 from pellucid.explain.rows import Writing, read_rows
 from pellucid.text.words import encode_words, split_words
 
@@ -31,6 +33,36 @@ def test_words_begin_where_they_begin_alone(tmp_path):
     (words,) = encode_words(model.tokenizer.source, [split_words(text)])
     assert model.trace(text).prediction.words == tuple(1 + first for first in words.first)
     assert len(words.first) < len(words.ids)
+
+
+def test_a_distribution_in_numbers(tmp_path):
+    """Authority: NumPy in float64. Logits are far apart, and some tokens are impossible."""
+    model, _ = open_zoo("bert, classes", tmp_path)
+    n = len(model.heads["classifier"].labels)
+    for scale in (0.1, 10.0, 300.0):
+        logits = scale * torch.randn(n, generator=torch.Generator().manual_seed(n))
+        logits[1] = -torch.inf
+        (position,) = predict(model.bundle, "classifier", logits, n).positions
+        x = np.exp(logits.double().numpy() - float(logits.max()))
+        p = x / x.sum()
+        expected = -sum(each * np.log(each) for each in p if each)
+        assert position.entropy == pytest.approx(expected, abs=1e-9)
+        order = np.argsort(-p, kind="stable")
+        assert [c.id for c in position.candidates] == order.tolist()
+        np.testing.assert_allclose([c.probability for c in position.candidates], p[order])
+
+
+@pytest.mark.parametrize("name", ["albert", "bart", "rnn", "transformer, crf"])
+def test_parameters_of_each_part(name, tmp_path):
+    """Authority: the parameters of each module. Some modules share them, in two ways."""
+    model, shown = open_zoo(name, tmp_path)
+    sizes = model.trace(shown.text).model["sizes"]
+    expected = {}
+    for path, module in model.model.named_modules():
+        size = sum(p.numel() for p in module.parameters())
+        if path and size:
+            expected.setdefault(name_array(path), size)
+    assert sizes == expected
 
 
 @torch.no_grad()

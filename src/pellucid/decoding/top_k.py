@@ -77,7 +77,10 @@ def find_largest(values: Tensor, n: int) -> Tensor:
 
     Only those that reach the n-th are sorted: a vocabulary is large.
     """
-    least = values.topk(n).values[-1]
+    largest, indices = values.topk(min(n + 1, len(values)))
+    if bool((largest[1:] < largest[:-1]).all()):  # none are equal, and none is NaN
+        return indices[:n]
+    least = largest[n - 1]
     reached = (~(values < least)).nonzero()[:, 0]  # NaN is among them
     return reached[values[reached].argsort(descending=True, stable=True)[:n]]
 

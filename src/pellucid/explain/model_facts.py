@@ -28,10 +28,15 @@ def count_parameters(model: Model) -> dict[str, int]:
 
     A parameter that parts share counts in each.
     """
+    parts: dict[str, dict[int, int]] = {}  # by path, the size of each parameter
+    for path, module in model.named_modules(remove_duplicate=False):
+        direct = {id(p): p.numel() for p in module.parameters(recurse=False)}
+        names = path.split(".")
+        for n in range(len(names) if direct else 0):
+            parts.setdefault(".".join(names[: n + 1]), {}).update(direct)
     sizes = dict[str, int]()
-    for path, module in model.named_modules():
-        size = sum(p.numel() for p in module.parameters())
+    for path, _ in model.named_modules():
         name = name_array(path)
-        if path and size and name not in sizes:  # an outer module comes before its `inner`
-            sizes[name] = size
+        if path in parts and name not in sizes:  # an outer module comes before its `inner`
+            sizes[name] = sum(parts[path].values())
     return sizes

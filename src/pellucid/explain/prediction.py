@@ -123,22 +123,36 @@ class _Reader:
     def read(self, row: Tensor, probabilities: Tensor, chosen: int | None) -> PositionPrediction:
         """Return what logits (C,) and probabilities (C,) say, and about the chosen output."""
         n = min(self.top, len(row))
-        order = find_largest(probabilities, n).tolist()
-
-        def candidate(i: int) -> Candidate:
-            name = name_output(self.bundle, self.config, i)
-            return Candidate(i, name, float(row[i]), float(probabilities[i]))
-
+        order = find_largest(probabilities, n)
         is_softmax = self.reading in ("single_label", "crf")
         strength = probabilities if self.reading == "crf" else row
         rest = 1.0 - float(probabilities[order].sum()) if is_softmax and n < len(row) else 0.0
         return PositionPrediction(
-            candidates=tuple(map(candidate, order)),
+            candidates=self._candidates(row, probabilities, order),
             rest=max(0.0, rest),
-            entropy=float(torch.special.entr(probabilities).sum()) if is_softmax else 0.0,
-            chosen=None if chosen is None else candidate(chosen),
-            rank=None if chosen is None else int((strength > strength[chosen]).sum()),
+            entropy=self._entropy(row, probabilities, order[0]) if is_softmax else 0.0,
+            chosen=None
+            if chosen is None
+            else self._candidates(row, probabilities, torch.tensor([chosen]))[0],
+            rank=None if chosen is None else int((strength > strength[chosen]).count_nonzero()),
         )
+
+    def _candidates(self, row: Tensor, probabilities: Tensor, ids: Tensor) -> tuple[Candidate, ...]:
+        columns = ids.tolist(), row[ids].tolist(), probabilities[ids].tolist()
+        return tuple(
+            Candidate(i, name_output(self.bundle, self.config, i), score, probability)
+            for i, score, probability in zip(*columns, strict=True)
+        )
+
+    def _entropy(self, row: Tensor, probabilities: Tensor, best: Tensor) -> float:
+        """Return the entropy, in nats, of probabilities (C,). row: logits (C,) if they are a
+        softmax. best: the index of the greatest."""
+        if self.reading == "crf":
+            return float(torch.special.entr(probabilities).sum())
+        # -sum p log p = log Z - sum p x: one logarithm, not one for each token of a vocabulary.
+        log_z = row[best].double() - probabilities[best].log()
+        finite = row.double().clamp(min=torch.finfo(torch.float32).min)  # -inf has p = 0
+        return float(log_z - probabilities @ finite)
 
 
 def name_output(bundle: Bundle, config: HeadConfig, i: int) -> str:
