@@ -33,6 +33,7 @@ from pellucid.config.embedding import EmbeddingConfig
 from pellucid.config.head import HeadConfig
 from pellucid.decoding.generate import Request, generate
 from pellucid.errors import ConfigError, UsageError, VerificationError
+from pellucid.formats import onnx_export
 from pellucid.formats.locate import locate
 from pellucid.formats.onnx_check import check_outputs
 from pellucid.formats.onnx_export import to_onnx
@@ -125,14 +126,30 @@ def test_a_language_model(tmp_path):
     assert settings["suppress_tokens"] == sorted(special.banned)
 
 
-@pytest.mark.parametrize("dtype", ["fp32", "int8"])
-def test_a_classifier(dtype, tmp_path):
-    """More and longer texts than those that were traced, some padded, with segments."""
+@pytest.mark.parametrize(
+    ("dtype", "limit", "files"),
+    [
+        ("fp32", 1 << 30, {"model.onnx"}),
+        ("int8", 1 << 30, {"model.onnx"}),
+        ("fp32", 12_000, {"model.onnx", "model.onnx.data"}),
+        ("int8", 12_000, {"model.onnx"}),
+        ("int8", 0, {"model.onnx", "model.onnx.data"}),
+    ],
+)
+def test_a_classifier(dtype, limit, files, tmp_path, monkeypatch):
+    """More and longer texts than those that were traced, some padded, with segments.
+
+    limit: bytes of weights in one file.
+    """
+    monkeypatch.setattr(onnx_export, "MAX_FILE", limit)
     config = transformers.BertConfig(**BERT, num_labels=3, id2label={0: "a", 1: "b", 2: "c"})
     reference = vary_weights(transformers.BertForSequenceClassification(config))
     reference.save_pretrained(tmp_path / "imported")
     parts = replace(open_model(tmp_path / "imported"), tokenizers=TOKENIZERS)
+    n_bytes = 4 * sum(p.numel() for p in parts.model.parameters())
+    assert 12_000 < n_bytes < 4 * 12_000
     notes = to_onnx(tmp_path / "out", parts, dtype)
+    assert {path.name for path in (tmp_path / "out").glob("*.onnx*")} == files
     session = open_session(tmp_path / "out" / "model.onnx")
     rng = torch.Generator().manual_seed(1)
     ids = torch.randint(SIZE, (9, 31), generator=rng)

@@ -57,9 +57,10 @@ def to_onnx(directory: Path, bundle: Bundle, dtype: Precision = "fp32") -> list[
         graphs = build_graphs(bundle, model)
         for graph in graphs:
             path = temp / f"{graph.name}.onnx"
-            _write_graph(graph, path)
+            n_bytes = sum(p.numel() * p.element_size() for p in graph.module.parameters())
+            _write_graph(graph, path, separate=n_bytes > MAX_FILE)
             if dtype == "int8":
-                _quantize(path)
+                _quantize(path, separate=n_bytes // 4 > MAX_FILE)
         for name, content in settings.items():
             (temp / name).write_bytes(dump_json(content))
         return [*check_outputs(temp, bundle, graphs, dtype), *_list_omissions(bundle, graphs)]
@@ -87,8 +88,11 @@ def _check_supported(bundle: Bundle) -> Model:
     return model
 
 
-def _write_graph(graph: Graph, path: Path) -> None:
-    """Trace a graph with symbols for the sizes that differ between calls, and write it."""
+def _write_graph(graph: Graph, path: Path, *, separate: bool) -> None:
+    """Trace a graph with symbols for the sizes that differ between calls, and write it.
+
+    separate: whether the weights go to a second file, with `.data` after its name.
+    """
     tensors = tuple(
         torch.ones(shape, dtype=torch.int64) if each.n_ids else torch.zeros(shape)
         for each in graph.inputs
@@ -106,17 +110,26 @@ def _write_graph(graph: Graph, path: Path) -> None:
         dynamo=True,
         verbose=False,
     )
-    n_bytes = sum(p.numel() * p.element_size() for p in graph.module.parameters())
-    program.save(path, external_data=n_bytes > MAX_FILE)
+    program.save(path, external_data=separate)
 
 
-def _quantize(path: Path) -> None:
-    """Replace a file by one with 8-bit weights; activations are quantized at each call."""
+def _quantize(path: Path, *, separate: bool) -> None:
+    """Replace a file by one with 8-bit weights; activations are quantized at each call.
+
+    separate: as of `_write_graph`.
+    """
     quantization: Any = import_module("onnxruntime.quantization")
     graph: Any = import_module("onnx").load(path)
+    path.with_name(f"{path.name}.data").unlink(missing_ok=True)  # it is in memory
     del graph.graph.value_info[:]  # the exporter's shapes of weights before it transposed them
     weight_type = quantization.QuantType.QUInt8  # 8-bit products that no CPU saturates
-    quantization.quantize_dynamic(graph, path, weight_type=weight_type, per_channel=True)
+    quantization.quantize_dynamic(
+        graph,
+        path,
+        weight_type=weight_type,
+        per_channel=True,
+        use_external_data_format=separate,
+    )
 
 
 def _list_settings(bundle: Bundle) -> dict[str, dict[str, Any]]:
