@@ -30,7 +30,7 @@ STANDARD_FILES = 3
 """Standard input, output and error."""
 
 
-class Request(NamedTuple):
+class Message(NamedTuple):
     """What a process is asked to do."""
 
     number: int
@@ -48,7 +48,7 @@ class Reply(NamedTuple):
     is_last: bool = True
 
 
-class Generator(Protocol):
+class TextGenerator(Protocol):
     """What works in the process: see `pellucid.serve.worker.Worker`."""
 
     def search(self, job: Job) -> Future[list[Any]]: ...
@@ -72,7 +72,7 @@ class RemoteCalls:
 class GeneratorProcess:
     """A process that generates texts, and the jobs that wait for it."""
 
-    def __init__(self, make: Callable[[], Generator], died: Callable[[], None]) -> None:
+    def __init__(self, make: Callable[[], TextGenerator], died: Callable[[], None]) -> None:
         """make: called in the new process. died: called when it ends without `close`."""
         context = multiprocessing.get_context("fork")
         self._end, end = context.Pipe()
@@ -130,19 +130,19 @@ class GeneratorProcess:
         work = job.work  # whole, if the job is not stopped afterwards
         with self._lock:  # or it could be stopped, and the process be told so, before it begins
             if not job.stopped.is_set():
-                self._put(Request(number, work, is_streamed))
+                self._put(Message(number, work, is_streamed))
 
     def _stop(self, number: int) -> None:
         with self._lock:
-            self._put(Request(number, None))
+            self._put(Message(number, None))
 
-    def _put(self, request: Request) -> None:
+    def _put(self, message: Message) -> None:
         try:
-            self._end.send(request)
+            self._end.send(message)
         except OSError:  # it has ended
-            replies = self._replies.get(request.number)
+            replies = self._replies.get(message.number)
             if replies is not None:
-                replies.put(Reply(request.number, error=_died_error()))
+                replies.put(Reply(message.number, error=_died_error()))
 
     def _receive(self) -> None:
         """Give each reply to the job that waits for it, until the process ends."""
@@ -170,7 +170,7 @@ def _died_error() -> ModelFailedError:
     return ModelFailedError("the process that generates text has ended. Ask again.")
 
 
-def _serve(end: Connection, make: Callable[[], Generator]) -> None:
+def _serve(end: Connection, make: Callable[[], TextGenerator]) -> None:
     """Do the work of a process, until the server ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the server decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -189,7 +189,7 @@ def _serve(end: Connection, make: Callable[[], Generator]) -> None:
 class _Child:
     """The jobs of a process."""
 
-    def __init__(self, end: Connection, generator: Generator) -> None:
+    def __init__(self, end: Connection, generator: TextGenerator) -> None:
         self.end, self.generator = end, generator
         self.jobs: dict[int, Job] = {}
         self.lock = Lock()
@@ -197,13 +197,13 @@ class _Child:
     def run(self) -> None:
         """Begin what is asked for. Raises: EOFError when the server has ended."""
         while True:
-            request: Request = self.end.recv()
-            if request.work is None:
-                job = self.jobs.get(request.number)
+            message: Message = self.end.recv()
+            if message.work is None:
+                job = self.jobs.get(message.number)
                 if job is not None:
                     job.stop()
             else:
-                self.begin(request.number, Job(request.work), request.is_streamed)
+                self.begin(message.number, Job(message.work), message.is_streamed)
 
     def begin(self, number: int, job: Job, is_streamed: bool) -> None:
         """Begin a job."""
