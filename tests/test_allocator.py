@@ -11,7 +11,7 @@ import sys
 
 import torch
 
-from pellucid.allocator import prepare_for_steps
+from pellucid.allocator import limit_compiled_operators
 from pellucid.nn.kernels import onednn_linear
 
 
@@ -21,7 +21,7 @@ def memory():
 
 
 if sys.argv[1] == "limited":
-    prepare_for_steps()
+    limit_compiled_operators()
 torch.set_num_threads(1)
 weight = torch.randn(256, 256)
 with torch.inference_mode():

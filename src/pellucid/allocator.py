@@ -8,14 +8,13 @@ from typing import Any
 
 
 def prepare_for_steps() -> None:
-    """Allocate in large pages, keep freed blocks for the next step, and few compiled operators.
+    """Allocate in large pages, and keep freed blocks for the next training or decoding step.
 
     Only our command-line processes call this, before they compute: importing a library must not
     change the allocator of its process.
     """
     _use_huge_pages()
     _keep_freed_memory()
-    _limit_compiled_operators()
 
 
 def prepare_for_serving() -> None:
@@ -33,6 +32,18 @@ def prepare_for_serving() -> None:
         libc.mallopt(m_mmap_threshold, 8 << 20)
         libc.mallopt(m_mmap_max, 1 << 16)
         libc.mallopt(m_arena_max, 1)
+
+
+def limit_compiled_operators() -> None:
+    """Keep at most 128 of the operators that oneDNN compiles, one for each shape of its inputs.
+
+    By default it keeps 1,024, of up to 0.7 MB each, and a server meets a shape for each number of
+    open texts and each length. To compile one again takes little time; in training, whose shapes
+    return, it costs 4 to 7 % of the speed. Both oneDNN and ideep, between it and torch, read their
+    variable once, at the first operator.
+    """
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")
+    os.environ.setdefault("LRU_CACHE_CAPACITY", "32")
 
 
 class FreedMemory:
@@ -77,18 +88,6 @@ def _use_huge_pages() -> None:
     at its first allocation.
     """
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
-
-
-def _limit_compiled_operators() -> None:
-    """Keep at most 128 of the operators that oneDNN compiles, one for each shape of its inputs.
-
-    By default it keeps 1,024, of up to 0.7 MB each: batches of varying shapes then take more and
-    more memory, 1.3 GB after 120 updates of the Multi30k recipe. To compile one again takes little
-    time. Both oneDNN and ideep, between it and torch, read their variable once, at the first
-    operator.
-    """
-    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")
-    os.environ.setdefault("LRU_CACHE_CAPACITY", "32")
 
 
 def _glibc() -> Any:

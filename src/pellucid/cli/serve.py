@@ -91,10 +91,11 @@ def run(options: Options) -> int:
 
 def _load_models(options: Options, paths: Mapping[str, str], limits: Limits) -> "Models":
     """Return the models, after all that must be set before processes are forked."""
-    from pellucid.allocator import prepare_for_serving
+    from pellucid.allocator import limit_compiled_operators, prepare_for_serving
     from pellucid.serve.run import SWITCH_SECONDS
     from pellucid.serve.served import Models, ServedModel
 
+    limit_compiled_operators()
     device = "cpu" if options.workers else options.device  # a GPU cannot be forked
     loaded = {name: load_model(path, device, options.dtype) for name, path in paths.items()}
     prepare_for_serving()
