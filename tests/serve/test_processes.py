@@ -21,6 +21,7 @@ from pellucid.serve.errors import ModelFailedError
 from pellucid.serve.job import Work
 from serve.test_engine import LONG, start_long, with_engine
 
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 SERVE = [sys.executable, "-m", "pellucid", "serve", "en-de", "--port", "0", "--workers"]
 PIPES = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "encoding": "utf-8"}
 ENDLESS = replace(LONG, settings=LONG.settings | {"min_length": 999_999, "max_length": 1_000_000})
