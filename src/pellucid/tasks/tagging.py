@@ -116,8 +116,8 @@ class TaggingTask(Task):
         is_new = start is None or not start.crf or start.labels != self.labels
         if head.crf and is_new and self.transitions is not None:
             crf = model.get_submodule(f"heads.{HEAD}.crf")
-            assert isinstance(crf, CRF)
-            crf.set_scores(self.transitions)
+            if isinstance(crf, CRF):  # an HMM has tables of probabilities instead
+                crf.set_scores(self.transitions)
         return model
 
     def collate(self, examples: Sequence[tuple[np.ndarray, ...]], seed: int) -> TaggedBatch:
