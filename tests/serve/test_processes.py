@@ -6,7 +6,6 @@ That the texts are equal, and that work is given up, is in `test_engine`, for th
 import asyncio
 import os
 import signal
-import subprocess
 import sys
 import time
 from dataclasses import replace
@@ -19,11 +18,10 @@ from pellucid.errors import UsageError
 from pellucid.serve.engine import Engine
 from pellucid.serve.errors import ModelFailedError
 from pellucid.serve.job import Work
+from serve.load import serve_process
 from serve.test_engine import LONG, start_long, with_engine
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-SERVE = [sys.executable, "-m", "pellucid", "serve", "en-de", "--port", "0", "--workers"]
-PIPES = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "encoding": "utf-8"}
 ENDLESS = replace(LONG, settings=LONG.settings | {"min_length": 999_999, "max_length": 1_000_000})
 
 
@@ -98,10 +96,8 @@ def test_a_process_that_dies_fails_its_work_and_breaks_the_engine(loaded):
 @pytest.fixture
 def server():
     """A server with two worker processes, its address, and those processes."""
-    with subprocess.Popen([*SERVE, "2"], **PIPES) as process:
-        address = process.stdout.readline().strip()
+    with serve_process("en-de", "--workers", "2") as (address, process):
         yield process, address, children(process.pid)
-        process.kill()
 
 
 def translate(address: str) -> str:

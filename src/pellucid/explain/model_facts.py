@@ -37,6 +37,6 @@ def count_parameters(model: Model) -> dict[str, int]:
     sizes = dict[str, int]()
     for path, _ in model.named_modules():
         name = name_array(path)
-        if path in parts and name not in sizes:  # an outer module comes before its `inner`
+        if path and path in parts and name not in sizes:  # an outer module comes before its `inner`
             sizes[name] = sum(parts[path].values())
     return sizes
