@@ -1,6 +1,7 @@
 """What every test may ask for, and what none may do: reach out of this machine."""
 
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,10 @@ settings.load_profile("pellucid")
 
 # The same kernels on every machine and in every process that a test starts; another pin is kept.
 os.environ.setdefault("PELLUCID_KERNELS", "fp32")
+
+# A shell starts what runs in its background with SIGINT ignored, and programs leave it so; here
+# some must end by it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Each test process keeps its own list of attempts; the processes it starts add to it.
 _folder = tempfile.TemporaryDirectory(prefix="pellucid-tests-")
