@@ -64,10 +64,10 @@ def ratios(measured: Mapping[str, Measured], against: Mapping[str, float]) -> di
 
 
 def save_results(name: str, facts: Mapping[str, Any]) -> None:
-    """Write results/NAME.json: results, command and machine."""
-    RESULTS.mkdir(exist_ok=True)
+    """Write results/CPU/NAME.json: results, command and machine."""
     about = {"command": command(), "date": str(datetime.date.today()), "machine": machine()}
-    path = RESULTS / f"{name}.json"
+    path = RESULTS / kind_of_cpu(_cpu()) / f"{name}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(about | dict(facts), indent=1) + "\n", encoding="utf-8")
     print(f"\nsaved in {path.relative_to(REPOSITORY)}; rerun: {command()}")
 
@@ -80,19 +80,39 @@ def command() -> str:
 
 def machine() -> dict[str, Any]:
     """Processor, cores and versions."""
-    lines = Path("/proc/cpuinfo").read_text().split("\n\n")[0].split("\n")
-    fields = {
-        key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)
-    }
-    flags = fields.get("flags", "").split()
+    cpu = _cpu()
+    flags = cpu.get("flags", "").split()
     return {
-        "cpu": fields.get("model name") or platform.machine(),
+        "cpu": cpu.get("model name") or platform.machine(),
+        "kind": kind_of_cpu(cpu),
         "cpu flags": [flag for flag in CPU_FLAGS if flag in flags],
         "oneDNN limited to": os.environ.get("ONEDNN_MAX_CPU_ISA", ""),
         "cores": os.cpu_count(),
         "python": platform.python_version(),
         **{name: _version(name) for name in PACKAGES},
     }
+
+
+def kind_of_cpu(cpu: Mapping[str, str]) -> str:
+    """Return a name for processors of about equal speed per core: "amd-zen4", "intel-amx".
+
+    cpu: fields of /proc/cpuinfo. AMD's families 23, 25 and 26 are Zen 1 and 2, 3 and 4, and 5;
+    Zen 4 has AVX-512, Zen 3 has not. Intel's are told apart by their widest products.
+    """
+    flags, family = cpu.get("flags", "").split(), cpu.get("cpu family")
+    if cpu.get("vendor_id") == "AuthenticAMD":
+        zen = {"23": "2", "25": "4" if "avx512f" in flags else "3", "26": "5"}.get(str(family), "")
+        return f"amd-zen{zen}"
+    if cpu.get("vendor_id") == "GenuineIntel":
+        isas = {"amx_bf16": "amx", "avx512_bf16": "avx512-bf16", "avx512f": "avx512"}
+        return "intel-" + next((name for flag, name in isas.items() if flag in flags), "avx2")
+    return platform.machine()
+
+
+def _cpu() -> dict[str, str]:
+    """Return the fields of the first processor."""
+    lines = Path("/proc/cpuinfo").read_text().split("\n\n")[0].split("\n")
+    return {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
 
 
 def _shown(argument: str) -> str:

@@ -268,7 +268,9 @@ def report(
     }
     for name, value in found.items():
         print(f"  {name:38s} {value:.2f}")
-    save_results("serve", {"medians": medians, "rates": rates, "load": load, "ratios": found})
+    workers = f"-workers{arguments.workers}" if arguments.workers else ""
+    facts = {"medians": medians, "rates": rates, "load": load, "ratios": found}
+    save_results(f"serve{workers}", facts)
 
 
 if __name__ == "__main__":

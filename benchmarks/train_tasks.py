@@ -95,7 +95,8 @@ def main() -> None:
         "per second of CPU time": per_cpu_second,
         "ratio in CPU time": in_cpu_time,
     }
-    save_results(f"train-{a.task}{a.name and '-'}{a.name}", facts)
+    precision = "" if a.precision == "auto" else a.precision
+    save_results("-".join(filter(None, ("train", a.task, precision, a.name))), facts)
 
 
 def sst2(a: argparse.Namespace, folder: Path) -> tuple[dict[str, Any], Callable, tuple]:
