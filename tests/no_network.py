@@ -3,6 +3,8 @@
 import os
 import socket
 import sys
+import threading
+import traceback
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -28,7 +30,9 @@ def _watch(event: str, args: tuple) -> None:
         return  # an address without a host is a path: AF_UNIX
     if not _is_here(host):
         with Path(os.environ[LOG]).open("a", encoding="utf-8") as log:
-            log.write(f"{event} {host}\n")
+            frames = traceback.extract_stack()[:-1]
+            calls = " > ".join(f"{each.filename}:{each.lineno}" for each in frames[-12:])
+            log.write(f"{event} {host} in {threading.current_thread().name}: {calls}\n")
         raise OSError(f"the tests use no network, but something asked for {host!r}")
 
 

@@ -37,9 +37,7 @@ class Engine:
         self.outcomes = Counter[str]()
         """Finished work by outcome: done, invalid, refused, late, cancelled, failed."""
         self._limits = limits
-        self.is_broken = False
-        """Whether one of the processes has died."""
-        self._worker = Worker(model, name, limits, n_processes, self._note_death)
+        self._worker = Worker(model, name, limits, n_processes)
         self._jobs = dict[Job, asyncio.Future[None]]()  # done when the engine gives the job up
         self._seconds = 0.0  # per piece of work, a moving average
         self._is_closed = False
@@ -53,6 +51,11 @@ class Engine:
     def running(self) -> int:
         """Pieces of work that are being done."""
         return sum(job.start is not None for job in tuple(self._jobs))
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether one of the processes has died."""
+        return self._worker.is_broken
 
     @property
     def is_full(self) -> bool:
@@ -149,9 +152,6 @@ class Engine:
             self.outcomes[outcome] += 1
             job.stop()
             del self._jobs[job]
-
-    def _note_death(self) -> None:
-        self.is_broken = True
 
     def _stop(self, jobs: Sequence[Job]) -> None:
         """Give jobs up because the server ends."""

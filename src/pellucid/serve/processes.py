@@ -72,20 +72,23 @@ class RemoteCalls:
 class GeneratorProcess:
     """A process that generates texts, and the jobs that wait for it."""
 
-    def __init__(self, make: Callable[[], TextGenerator], died: Callable[[], None]) -> None:
-        """make: called in the new process. died: called when it ends without `close`."""
+    def __init__(self, make: Callable[[], TextGenerator]) -> None:
+        """make: called in the new process."""
         context = multiprocessing.get_context("fork")
         self._end, end = context.Pipe()
         self._process = context.Process(target=_serve, args=(end, make), daemon=True)
         self._process.start()
         end.close()
-        self._died = died
         self._lock = Lock()
         self._numbers = count(1)
         self._replies: dict[int, SimpleQueue[Reply]] = {}
         self._receiver: Thread | None = None
         """Started by the first job: processes are forked from one without threads."""
-        self._is_closed = False
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it has not ended. Ask in the thread that made it."""
+        return self._process.is_alive()
 
     @property
     def n_open(self) -> int:
@@ -105,7 +108,6 @@ class GeneratorProcess:
 
     def close(self) -> None:
         """End the process. All jobs must be stopped."""
-        self._is_closed = True
         self._process.terminate()
 
     @contextmanager
@@ -156,8 +158,6 @@ class GeneratorProcess:
             with self._lock:
                 for number, replies in self._replies.items():
                     replies.put(Reply(number, error=_died_error()))
-        if not self._is_closed:
-            self._died()
 
 
 def _read(reply: Reply) -> Reply:

@@ -83,6 +83,8 @@ class Server(uvicorn.Server):
         self.models = models
         self.is_interrupted = False
         """Whether SIGINT ended it."""
+        self.broken: list[str] = []
+        """Models whose processes have died, which ends the server."""
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         engines = [model.engine for model in self.models.by_name.values()]
@@ -91,12 +93,9 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
         await asyncio.gather(*closing)
 
-    @property
-    def broken(self) -> list[str]:
-        """Models whose processes have died: the server then ends."""
-        return [name for name, model in self.models.by_name.items() if model.engine.is_broken]
-
     async def on_tick(self, counter: int) -> bool:
+        models = self.models.by_name.items()
+        self.broken = [name for name, model in models if model.engine.is_broken]
         return bool(self.broken) or await super().on_tick(counter)
 
     @contextmanager

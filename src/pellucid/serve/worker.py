@@ -54,18 +54,8 @@ class Group:
 class Worker:
     """The threads of a model, and the decoder that they share, or the processes that generate."""
 
-    def __init__(
-        self,
-        model: Loaded,
-        name: str,
-        limits: Limits,
-        n_processes: int = 0,
-        died: Callable[[], None] = lambda: None,
-    ) -> None:
-        """n_processes: processes that generate texts; 0: a thread of this one does.
-
-        died: called when one of them ends before `close`.
-        """
+    def __init__(self, model: Loaded, name: str, limits: Limits, n_processes: int = 0) -> None:
+        """n_processes: processes that generate texts; 0: a thread of this one does."""
         self.model = model
         self._live = LiveModel(model.bundle, name)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"model-{name}")
@@ -77,12 +67,17 @@ class Worker:
             n_processes = 0
         part = replace(limits, cache_bytes=max(1, limits.cache_bytes // max(1, n_processes)))
         self._processes = [
-            GeneratorProcess(lambda: Worker(model, name, part), died) for _ in range(n_processes)
+            GeneratorProcess(lambda: Worker(model, name, part)) for _ in range(n_processes)
         ]
         self._is_decoding = self._is_closed = False
         self._group: Group | None = None  # the last one
         self._lock = Lock()
         self._freed = FreedMemory(FREE_SECONDS)
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether one of the processes has ended before `close`."""
+        return not self._is_closed and not all(process.is_alive for process in self._processes)
 
     def search(self, job: Job) -> Future[list[Any]]:
         """Begin work that generates texts, one result per input."""
