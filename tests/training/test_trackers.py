@@ -1,5 +1,8 @@
 """Weights & Biases, offline. Authority: the package itself."""
 
+import os
+import subprocess
+import sys
 import time
 
 import pytest
@@ -65,3 +68,21 @@ def test_an_offline_run_is_on_disk(monkeypatch, tmp_path):
         time.sleep(0.1)
     assert b"valid_f1" in stored  # protocol buffers, not compressed
     assert b"0.123456789" in stored
+
+
+def test_nothing_is_sent_when_the_process_ends(tmp_path):  # authority: the guard of all tests
+    """wandb would send how it was used then, in a run that is offline too."""
+    pytest.importorskip("wandb")
+    script = f"""
+from pathlib import Path
+from pellucid.config.run import RunConfig
+from pellucid.config.training import TrainingConfig
+from pellucid.training.reporter import Quiet
+from pellucid.training.trackers import add_trackers
+config = RunConfig(training=TrainingConfig(wandb=True))
+with add_trackers(Quiet(), config, Path({str(tmp_path)!r})) as reporter:
+    reporter.log_metrics({{"step": 5, "valid_f1": 0.5}})
+"""
+    unset = ("WANDB_MODE", "WANDB_ERROR_REPORTING")
+    environment = {name: value for name, value in os.environ.items() if name not in unset}
+    subprocess.run([sys.executable, "-c", script], env=environment, check=True, timeout=100)

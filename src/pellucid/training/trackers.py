@@ -41,6 +41,9 @@ class WeightsAndBiases(Quiet):
 
     def __init__(self, run_dir: Path, config: RunConfig) -> None:
         """Raises: ResourceError if wandb is not installed."""
+        mode = os.environ.get("WANDB_MODE", "offline")
+        if mode == "offline":  # otherwise wandb sends how it is used, every minute and at the end
+            os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
         try:
             import wandb
         except ImportError:
@@ -51,7 +54,7 @@ class WeightsAndBiases(Quiet):
             name=run_dir.name,
             group=run_dir.name,
             config=asdict(config),
-            mode=os.environ.get("WANDB_MODE", "offline"),  # type: ignore[arg-type]
+            mode=mode,  # type: ignore[arg-type]
             settings=wandb.Settings(console="off", silent=True),
         )
 
