@@ -133,7 +133,7 @@ def test_a_batch_of_switches_is_each_by_itself(bundle, rows):
 def test_an_edge_that_is_off_changes_no_earlier_position(bundle, rows):
     edge = Switch("decoder.layers.0.attention", None, 3, 1)
     (effect,) = measure_effects(bundle, rows, [[edge]])
-    assert max(map(abs, effect.log_probs[:3])) < 1e-6 < abs(effect.log_probs[3])
+    assert max(map(abs, effect.log_probs[:3])) < 1e-5 < abs(effect.log_probs[3])
 
 
 def test_every_head_is_listed(bundle):

@@ -7,7 +7,8 @@ from transformers.models.mbart.modeling_mbart import shift_tokens_right as shift
 from nn.samples import DECODER, max_difference, randomize, small
 from pellucid.config.head import LANGUAGE_MODEL, HeadConfig
 from pellucid.errors import ConfigError, UsageError
-from pellucid.nn.heads import Head, pool_states, shift_right
+from pellucid.nn import losses
+from pellucid.nn.heads import Head, pool_states, shift_right, sum_cross_entropy
 from pellucid.taps import record
 
 
@@ -31,6 +32,28 @@ def test_the_parts_stand_in_their_order():  # authority: torch's own operators i
     inner = F.gelu(F.linear(x, head.transform.weight, head.transform.bias))
     inner = F.layer_norm(inner, (16,), head.norm.weight, head.norm.bias, 0.1) * 0.5
     assert max_difference(head(x), F.linear(inner, head.output.weight, head.output.bias)) <= 1e-12
+
+
+def test_the_loss_without_all_logits(monkeypatch):  # authority: torch's own operators
+    head = Head(small(), HeadConfig(kind="lm", activation="gelu", norm=True, scale=0.5, bias=True))
+    randomize(head)
+    states, targets = torch.randn(9, 16, requires_grad=True), torch.randint(13, (9,))
+    inputs = [states, *head.parameters()]
+    expected = F.cross_entropy(head(states), targets, reduction="sum", label_smoothing=0.1)
+    expected_gradients = torch.autograd.grad(expected, inputs)
+    for chunk in (10**6, 30):  # all at once, and two rows
+        monkeypatch.setattr(losses, "FUSED_CHUNK", chunk)
+        loss = sum_cross_entropy(head, states, targets, 0.1)
+        torch.testing.assert_close(loss, expected, atol=1e-5, rtol=0)
+        gradients = torch.autograd.grad(loss, inputs)
+        torch.testing.assert_close(gradients, expected_gradients, atol=1e-5, rtol=0)
+        with record(head) as seen:  # a tap that somebody listens to sees the logits
+            sum_cross_entropy(head, states, targets)
+        assert seen["logits"][0].shape == (9, 13)
+    monkeypatch.setattr(losses, "cross_entropy", None)  # not used, but without gradients
+    sum_cross_entropy(head, states, targets)
+    with torch.no_grad(), pytest.raises(TypeError):
+        sum_cross_entropy(head, states, targets)
 
 
 def test_a_score_is_a_number_a_token():  # authority: a tagger of one label, without its axis

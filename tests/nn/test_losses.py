@@ -6,7 +6,13 @@ import torch.nn.functional as F
 
 from nn.samples import max_difference
 from pellucid.nn import losses
-from pellucid.nn.losses import cross_entropy, divergence, perplexity, symmetric_divergence
+from pellucid.nn.losses import (
+    cross_entropy,
+    divergence,
+    linear_cross_entropy,
+    perplexity,
+    symmetric_divergence,
+)
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.9])
@@ -35,6 +41,50 @@ def test_gradients(monkeypatch, chunk):  # authority: the formula; of a sum, add
     (grad,) = torch.autograd.grad(whole, logits)
     exact = logits.detach().softmax(-1) - 0.9 * torch.eye(5)[targets] - 0.1 / 5
     assert max_difference(grad, exact) <= 1e-6
+
+
+@pytest.mark.parametrize("has_bias", [False, True])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("chunk", [14, 30, 1000])  # two rows at once, 4 or 5, all
+def test_linear_cross_entropy_is_that_of_torch(monkeypatch, has_bias, smoothing, chunk):
+    """Authority: torch.nn.functional in float64."""
+    monkeypatch.setattr(losses, "FUSED_CHUNK", chunk)
+    torch.manual_seed(2)
+    x, weight, bias = torch.randn(9, 4), torch.randn(7, 4), torch.randn(7)
+    inputs = [each.double().requires_grad_() for each in (x, weight, bias)[: 2 + has_bias]]
+    targets = torch.randint(7, (9,))
+    expected = F.cross_entropy(
+        F.linear(*inputs), targets, reduction="sum", label_smoothing=smoothing
+    )
+    loss = linear_cross_entropy(
+        inputs[0], inputs[1], inputs[2] if has_bias else None, targets, smoothing
+    )
+    torch.testing.assert_close(loss, expected, atol=1e-9, rtol=0)
+    gradients = torch.autograd.grad(loss * 3, inputs)
+    expected_gradients = torch.autograd.grad(expected * 3, inputs)
+    torch.testing.assert_close(gradients, expected_gradients, atol=1e-9, rtol=0)
+    frozen = [each.detach() for each in inputs[1:]] + [None] * (not has_bias)
+    loss = linear_cross_entropy(inputs[0], *frozen, targets, smoothing)
+    (gradient,) = torch.autograd.grad(loss * 3, inputs[0])
+    assert torch.equal(gradient, gradients[0])
+
+
+def test_linear_cross_entropy_in_bfloat16(monkeypatch):
+    """Authority: the same in float32; products of bfloat16 have three digits."""
+    monkeypatch.setattr(losses, "FUSED_CHUNK", 1000)
+    torch.manual_seed(3)
+    x = torch.randn(64, 32, requires_grad=True)
+    weight = (torch.randn(50, 32) / 8).requires_grad_()
+    targets = torch.randint(50, (64,))
+    exact = F.cross_entropy(F.linear(x, weight), targets, reduction="sum")
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = linear_cross_entropy(x, weight, None, targets)
+    assert loss.dtype == torch.float32
+    assert float(loss) == pytest.approx(float(exact), rel=1e-3)
+    exact_gradients = torch.autograd.grad(exact, (x, weight))
+    for grad, expected in zip(torch.autograd.grad(loss, (x, weight)), exact_gradients, strict=True):
+        assert grad.dtype == torch.float32
+        assert max_difference(grad, expected) <= 0.02 * float(expected.abs().max())
 
 
 def test_half_precision_is_summed_in_float32():

@@ -194,7 +194,8 @@ def test_pairs_and_words_by_transformers(pairs, size, tmp_path):  # authority: l
             labels=labels.view_as(batch.ids),
             **{name: batch.pair_labels},
         )
-        logits, pair_logits = task._logits(module, batch)
+        hidden, pair_logits = task._read(module, batch)
+        logits = module.heads["mlm"](hidden)
         loss = combine_terms(task.loss(module, batch), task.counts(batch))
     flat = peer_output.prediction_logits.flatten(0, 1)[batch.chosen]
     torch.testing.assert_close(logits, flat, atol=1e-4, rtol=0)
@@ -245,7 +246,7 @@ def test_validation_scores_pairs(pairs, size):  # authority: brute force over th
             one = batch._replace(
                 **{n: t[row : row + 1] for n, t in batch._asdict().items() if t.dim() == 2}
             )
-            logits = task._logits(module, one._replace(chosen=torch.tensor([0])))[1]
+            logits = task._read(module, one._replace(chosen=torch.tensor([0])))[1]
             right += int(logits.argmax()) == label
     assert scores["pair_accuracy"] == pytest.approx(right / len(validation.examples))
 

@@ -1,11 +1,14 @@
 """Heads: the layers that map hidden states to predictions."""
 
+from typing import TypeGuard
+
 import torch
 from torch import Tensor, nn
 
 from pellucid.config.head import HeadConfig
 from pellucid.config.model import ModelConfig
 from pellucid.errors import ConfigError, UsageError
+from pellucid.nn import losses
 from pellucid.nn.crf import CRF
 from pellucid.nn.dropout import dropout
 from pellucid.nn.feed_forward import ACTIVATIONS
@@ -45,6 +48,15 @@ class Head(nn.Module):
 
     def forward(self, state: Tensor) -> Tensor:
         """(..., D) -> (..., outputs); for kind score, (...). With a CRF: its emissions."""
+        x = self.transform_state(state)
+        if self.output is not None:
+            x = self.output(x)
+        if self.config.kind == "score":
+            x = x[..., 0]
+        return self.logits(x)
+
+    def transform_state(self, state: Tensor) -> Tensor:
+        """Return what the output layer reads."""
         x = dropout(state, self.input_dropout, self.training)
         if self.transform is not None:
             x = self.activation(self.transform(x))
@@ -52,11 +64,34 @@ class Head(nn.Module):
             x = self.norm(x)
         if self.scale != 1.0:
             x = x * self.scale
-        if self.output is not None:
-            x = self.output(dropout(x, self.dropout, self.training))
-        if self.config.kind == "score":
-            x = x[..., 0]
-        return self.logits(x)
+        return x if self.output is None else dropout(x, self.dropout, self.training)
+
+
+def sum_cross_entropy(
+    head: nn.Module, state: Tensor, targets: Tensor, smoothing: float = 0.0
+) -> Tensor:
+    """Return `losses.cross_entropy` of a head's logits for states (N, D), and targets (N,).
+
+    In training on a CPU, many logits are never held at once. Then no tap sees them.
+    """
+    if not _fuses(head, len(targets)):
+        return losses.cross_entropy(head(state), targets, smoothing)
+    x, output = head.transform_state(state), head.output
+    assert output is not None
+    return losses.linear_cross_entropy(x, output.weight, output.bias, targets, smoothing)
+
+
+def _fuses(head: nn.Module, n: int) -> TypeGuard[Head]:
+    """Return whether the loss of n rows is computed without holding all logits."""
+    return (
+        torch.is_grad_enabled()
+        and isinstance(head, Head)
+        and head.output is not None
+        and head.output.weight.device.type == "cpu"
+        and not torch.compiler.is_compiling()
+        and head.logits.listener is None
+        and n * len(head.output.weight) > losses.FUSED_CHUNK
+    )
 
 
 def pool_states(state: Tensor, keep: Tensor | None, is_end: Tensor | None, pool: str) -> Tensor:

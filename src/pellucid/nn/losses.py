@@ -2,13 +2,18 @@
 
 import math
 from collections.abc import Iterator
+from itertools import pairwise
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from pellucid.nn.kernels import product
+
 CHUNK = 2_560_000
 """Probabilities that are computed at once on a CPU: 10 MB fit its cache."""
+FUSED_CHUNK = 5_000_000
+"""Logits that exist at once in `linear_cross_entropy`."""
 
 
 def cross_entropy(logits: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
@@ -18,6 +23,16 @@ def cross_entropy(logits: Tensor, targets: Tensor, smoothing: float = 0.0) -> Te
     over the vocabulary (Szegedy et al. 2016, section 7; Vaswani et al. 2017, section 5.4).
     """
     return _CrossEntropy.apply(logits, targets, smoothing)  # type: ignore[return-value]
+
+
+def linear_cross_entropy(
+    x: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, smoothing: float = 0.0
+) -> Tensor:
+    """Return `cross_entropy(x W^T + b, targets, smoothing)` without ever holding all logits.
+
+    x (N, D), weight (V, D), bias (V,), targets (N,). In autocast, products have its dtype.
+    """
+    return _LinearCrossEntropy.apply(x, weight, bias, targets, smoothing)  # type: ignore[return-value]
 
 
 def divergence(logits: Tensor, teacher_logits: Tensor, temperature: float) -> Tensor:
@@ -50,7 +65,7 @@ class _KeepsGradient(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, grad_loss: Tensor):  # type: ignore[override]
-        grads = [grad * grad_loss for grad in ctx.saved_tensors]
+        grads = [None if grad is None else grad * grad_loss for grad in ctx.saved_tensors]
         return (*grads, *[None] * (len(ctx.needs_input_grad) - len(grads)))
 
 
@@ -93,18 +108,45 @@ class _CrossEntropy(_KeepsGradient):
         loss = torch.zeros((), dtype=_loss_dtype(logits), device=logits.device)
         for part in _split_rows(logits):
             log_probs = logits[part].log_softmax(-1, dtype=loss.dtype)  # (rows, V)
-            target = targets[part, None]  # (rows, 1)
-            loss += log_probs.gather(1, target).sum() * (smoothing - 1)
-            if smoothing:
-                loss -= log_probs.sum() * (smoothing / logits.shape[1])
+            loss += _sum_losses(log_probs, targets[part], smoothing)
             if grad is not None:
-                probs = log_probs.exp_()
-                if smoothing:
-                    probs -= smoothing / logits.shape[1]
-                probs.scatter_add_(1, target, probs.new_full(target.shape, smoothing - 1))
-                grad[part] = probs
+                grad[part] = _differentiate_(log_probs, targets[part], smoothing)
         if grad is not None:
             ctx.save_for_backward(grad)
+        return loss
+
+
+class _LinearCrossEntropy(_KeepsGradient):
+    """A linear layer and the cross-entropy of its outputs; the gradients come from the same pass.
+
+    The logits (N, V) of a small model are far larger than its weights, and operators of their own
+    read and write them six times. Here some rows at a time, which fit the processor's cache, go
+    through the product, the loss and both products of the backward pass.
+    """
+
+    @staticmethod
+    def forward(ctx, x, weight, bias, targets, smoothing) -> Tensor:  # type: ignore[override]
+        device = x.device.type
+        is_cast = torch.is_autocast_enabled(device)
+        dtype = torch.get_autocast_dtype(device) if is_cast else x.dtype
+        states, rows_of_weight = x.to(dtype), weight.to(dtype)
+        grad_x = torch.empty_like(x)
+        grad_weight = torch.zeros_like(weight) if ctx.needs_input_grad[1] else None
+        grad_bias = torch.zeros_like(bias) if ctx.needs_input_grad[2] else None
+        loss = torch.zeros((), dtype=_loss_dtype(x), device=x.device)
+        for part in _split_evenly(len(x), len(weight)):
+            logits = product(states[part], rows_of_weight)  # (rows, V)
+            if bias is not None:
+                logits += bias
+            log_probs = logits.log_softmax(-1, dtype=loss.dtype)
+            loss += _sum_losses(log_probs, targets[part], smoothing)
+            grad = _differentiate_(log_probs, targets[part], smoothing).to(dtype)
+            grad_x[part] = product(grad, rows_of_weight.t())
+            if grad_weight is not None:
+                grad_weight += product(grad.t(), states[part].t())
+            if grad_bias is not None:
+                grad_bias += grad.sum(0)
+        ctx.save_for_backward(grad_x, grad_weight, grad_bias)
         return loss
 
 
@@ -131,6 +173,28 @@ class _Divergence(_KeepsGradient):
         if grad is not None:
             ctx.save_for_backward(grad)
         return loss
+
+
+def _sum_losses(log_probs: Tensor, targets: Tensor, smoothing: float) -> Tensor:
+    """Return the summed cross-entropy of log-probabilities (rows, V)."""
+    loss = log_probs.gather(1, targets[:, None]).sum() * (smoothing - 1)
+    return loss - log_probs.sum() * (smoothing / log_probs.shape[1]) if smoothing else loss
+
+
+def _differentiate_(log_probs: Tensor, targets: Tensor, smoothing: float) -> Tensor:
+    """Return the gradient of `_sum_losses` by the logits, in the memory of log_probs (rows, V)."""
+    grad = log_probs.exp_()
+    if smoothing:
+        grad -= smoothing / grad.shape[1]
+    target = targets[:, None]  # (rows, 1)
+    return grad.scatter_add_(1, target, grad.new_full(target.shape, smoothing - 1))
+
+
+def _split_evenly(n: int, vocab_size: int) -> Iterator[slice]:
+    """Yield n rows in parts of almost equal size, each with at most `FUSED_CHUNK` logits."""
+    parts = max(1, -(-n * vocab_size // FUSED_CHUNK))
+    bounds = [n * i // parts for i in range(parts + 1)]
+    return (slice(*pair) for pair in pairwise(bounds))
 
 
 def _split_rows(logits: Tensor) -> Iterator[slice]:

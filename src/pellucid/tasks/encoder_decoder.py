@@ -18,6 +18,7 @@ from pellucid.errors import ConfigError
 from pellucid.families.catalog import ALL_FAMILIES, PUBLISHED_FAMILIES
 from pellucid.formats.bundle import Bundle
 from pellucid.nn.base import Model
+from pellucid.nn.heads import sum_cross_entropy
 from pellucid.nn.losses import cross_entropy, perplexity
 from pellucid.nn.masks import keep_from
 from pellucid.nn.model import materialize
@@ -138,13 +139,17 @@ class EncoderDecoderTask(Task):
 
     def loss(self, module: nn.Module, batch: PairBatch) -> dict[str, Term]:
         """Return the label-smoothed cross-entropy of the target tokens, without padding."""
-        c = self._objective
-
-        def loss(logits: Tensor) -> Tensor:
-            return cross_entropy(logits, batch.labels, c.label_smoothing)
-
+        assert isinstance(module, Model)
+        c, name = self._objective, self.inputs.config.task
+        if not c.r_drop:
+            state = compute_states(module, batch)
+            loss = sum_cross_entropy(module.heads[HEAD], state, batch.labels, c.label_smoothing)
+            return {name: Term(loss)}
         return loss_terms(
-            self.inputs.config.task, lambda: compute_logits(module, batch), loss, c.r_drop
+            name,
+            lambda: compute_logits(module, batch),
+            lambda logits: cross_entropy(logits, batch.labels, c.label_smoothing),
+            c.r_drop,
         )
 
     def validate(
@@ -214,8 +219,13 @@ class EncoderDecoderTask(Task):
 def compute_logits(module: nn.Module, batch: PairBatch) -> Tensor:
     """Return logits (N, V) of the real target positions."""
     assert isinstance(module, Model)
-    state = module(batch.source, batch.keep, batch.target)  # (B, T, D)
-    return module.heads[HEAD](state.flatten(0, 1).index_select(0, batch.real))
+    return module.heads[HEAD](compute_states(module, batch))
+
+
+def compute_states(model: Model, batch: PairBatch) -> Tensor:
+    """Return states (N, D) of the real target positions."""
+    state = model(batch.source, batch.keep, batch.target)  # (B, T, D)
+    return state.flatten(0, 1).index_select(0, batch.real)
 
 
 def _choose_heads(inputs: TaskInputs) -> dict[str, HeadConfig] | None:

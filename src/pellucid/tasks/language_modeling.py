@@ -22,7 +22,7 @@ from pellucid.families.catalog import PUBLISHED_FAMILIES
 from pellucid.families.sizes import SIZES
 from pellucid.formats.bundle import Bundle
 from pellucid.nn.base import Model
-from pellucid.nn.losses import cross_entropy
+from pellucid.nn.heads import sum_cross_entropy
 from pellucid.nn.model import materialize
 from pellucid.tasks.documents import tokenize_documents
 from pellucid.tasks.encoder import get_family_head
@@ -112,8 +112,8 @@ class LanguageModelingTask(Task):
     def loss(self, module: nn.Module, batch: TokenBatch) -> dict[str, Term]:
         """Return the cross-entropy of the next tokens."""
         assert isinstance(module, Model)
-        logits = module.heads[HEAD](select_scored(module(batch.ids), batch))  # (N, V)
-        return {NAME: Term(cross_entropy(logits, batch.labels))}
+        state = select_scored(module(batch.ids), batch)  # (N, D)
+        return {NAME: Term(sum_cross_entropy(module.heads[HEAD], state, batch.labels))}
 
     def validate(
         self, module: nn.Module, validation: ValidationData, device: torch.device

@@ -15,7 +15,7 @@ from pellucid.data.examples import Encoded, Examples, LeftOutRecord, ValidationD
 from pellucid.data.records import Record
 from pellucid.formats.bundle import Bundle
 from pellucid.nn.base import Model
-from pellucid.nn.heads import pool_states
+from pellucid.nn.heads import pool_states, sum_cross_entropy
 from pellucid.nn.losses import cross_entropy, perplexity
 from pellucid.tasks.documents import encode_documents
 from pellucid.tasks.encoder import (
@@ -91,8 +91,9 @@ class MaskedLMTask(Task):
 
         No logits of other tokens are computed.
         """
-        logits, pair_logits = self._logits(module, batch)
-        terms = {NAME: Term(cross_entropy(logits, batch.labels))}
+        assert isinstance(module, Model)
+        hidden, pair_logits = self._read(module, batch)
+        terms = {NAME: Term(sum_cross_entropy(module.heads[HEAD], hidden, batch.labels))}
         if pair_logits is not None and batch.pair_labels is not None:
             terms[self._pairs] = Term(cross_entropy(pair_logits, batch.pair_labels))
         return terms
@@ -104,14 +105,17 @@ class MaskedLMTask(Task):
 
         Every validation hides the same tokens and draws the same pairs.
         """
+        assert isinstance(module, Model)
         loss, right, count = np.zeros(2), np.zeros(2), np.zeros(2)  # of tokens, of pairs
         examples = validation.examples
         with torch.inference_mode():
             for number, indices in enumerate(evaluation_batches(examples.lengths)):
                 drawn = [self.example(examples, i, seed=i) for i in indices]
                 batch = self.collate(drawn, seed=number).to(device)
-                outputs = zip(
-                    self._logits(module, batch), (batch.labels, batch.pair_labels), strict=True
+                hidden, pair_logits = self._read(module, batch)
+                outputs = (
+                    (module.heads[HEAD](hidden), batch.labels),
+                    (pair_logits, batch.pair_labels),
                 )
                 for i, (logits, labels) in enumerate(outputs):
                     if logits is not None and labels is not None:
@@ -131,15 +135,14 @@ class MaskedLMTask(Task):
         assert isinstance(module, Model)
         return {"final": build_encoder_bundle(module, self.inputs)}
 
-    def _logits(self, module: nn.Module, batch: MaskedBatch) -> tuple[Tensor, Tensor | None]:
-        """Return logits (N, V) of the hidden tokens, and (B, 2) of the pairs, if there are any."""
-        assert isinstance(module, Model)
-        state = module(batch.ids, batch.keep, segments=batch.segments)  # (B, T, D)
-        logits = module.heads[HEAD](state.flatten(0, 1).index_select(0, batch.chosen))
+    def _read(self, model: Model, batch: MaskedBatch) -> tuple[Tensor, Tensor | None]:
+        """Return states (N, D) of the hidden tokens, and logits (B, 2) of the pairs, if any."""
+        state = model(batch.ids, batch.keep, segments=batch.segments)  # (B, T, D)
+        hidden = state.flatten(0, 1).index_select(0, batch.chosen)
         if not self._pairs:
-            return logits, None
+            return hidden, None
         first = pool_states(state, batch.keep, None, "first")  # (B, D)
-        return logits, module.heads[PAIR_HEADS[self._pairs]](first)
+        return hidden, model.heads[PAIR_HEADS[self._pairs]](first)
 
     @property
     def _pairs(self) -> str:

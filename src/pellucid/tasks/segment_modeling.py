@@ -11,7 +11,7 @@ from pellucid.config.transformer_xl import TransformerXLConfig
 from pellucid.data.examples import Examples, ValidationData
 from pellucid.errors import ConfigError
 from pellucid.families.transformer_xl.model import TransformerXL
-from pellucid.nn.losses import cross_entropy
+from pellucid.nn.heads import sum_cross_entropy
 from pellucid.tasks.language_modeling import NAME, LanguageModelingTask
 from pellucid.tasks.next_token import (
     HEAD,
@@ -109,7 +109,8 @@ class SegmentModelingTask(LanguageModelingTask):
         """Return the cross-entropy of the next tokens, and update the memory."""
         assert isinstance(module, CarriedMemory)
         state = select_scored(module(batch.tokens.ids, batch.starts), batch.tokens)
-        return {NAME: Term(cross_entropy(module.model.heads[HEAD](state), batch.tokens.labels))}
+        loss = sum_cross_entropy(module.model.heads[HEAD], state, batch.tokens.labels)
+        return {NAME: Term(loss)}
 
     def validate(
         self, module: nn.Module, validation: ValidationData, device: torch.device
