@@ -20,7 +20,7 @@ export interface HeatmapStyle {
   ink: string;
   paper: string;
   faint: string;
-  /** Formats the number of a cell, where there is room. */
+  /** The text of a cell, where there is room; may be empty. */
   format: (value: number) => string;
 }
 
@@ -29,10 +29,8 @@ export interface Cell {
   col: number;
 }
 
-const ROOM_FOR_NUMBER = 36;
+const ROOM_FOR_NUMBER = 30;
 const GAP_FROM = 10;
-/** As a share of the strongest: a grid full of "<0.01" would hide the numbers that matter. */
-const SMALLEST_NUMBER = 0.01;
 
 export function drawCells(g: CanvasRenderingContext2D, matrix: Matrix, at: Geometry, style: HeatmapStyle): void {
   const gap = Math.min(at.cellWidth, at.cellHeight) >= GAP_FROM ? 1 : 0;
@@ -71,7 +69,7 @@ function drawApart(g: CanvasRenderingContext2D, matrix: Matrix, at: Geometry, st
       const shade = shadeOf(value, style.scale, style.most);
       g.fillStyle = colours[shade];
       g.fillRect(x, y, at.cellWidth - gap, at.cellHeight - gap);
-      if (!hasNumbers || Math.abs(value) < SMALLEST_NUMBER * style.most) continue;
+      if (!hasNumbers) continue;
       g.fillStyle = isStrong(shade, style.scale) ? style.paper : style.ink;
       g.fillText(style.format(value), x + at.cellWidth / 2, y + at.cellHeight / 2 + 0.5, at.cellWidth - 5);
     }
