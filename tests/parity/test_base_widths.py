@@ -5,6 +5,7 @@ Vocabularies of 1,000 words; layers as the base has them, or 4 where those would
 """
 
 import gc
+import math
 from typing import Any, NamedTuple
 
 import pytest
@@ -13,6 +14,7 @@ import transformers
 from torch import Tensor, nn
 
 from parity.peer import assert_close, save_and_open
+from pellucid.nn import kernels
 
 pytestmark = [pytest.mark.campaign, pytest.mark.timeout(1800)]
 
@@ -110,7 +112,9 @@ def texts(length: int) -> tuple[Tensor, Tensor]:
 
 @pytest.mark.parametrize("name", BASES)
 @torch.no_grad()
-def test_base_widths(name, tmp_path):
+def test_base_widths(name, tmp_path, monkeypatch):
+    # oneDNN rounds elsewhere: its error against float64 is 1.2 to 1.6 times that of transformers.
+    monkeypatch.setattr(kernels, "SMALL_PRODUCT", math.inf)
     base = BASES[name]
     config = getattr(transformers, f"{base.config}Config")(
         **{"vocab_size": WORDS, "pad_token_id": PAD, "decoder_start_token_id": 2, **base.settings}
