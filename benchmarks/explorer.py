@@ -33,7 +33,8 @@ from pellucid.explorer.attribution import describe_attribution
 from pellucid.explorer.content import describe_effects, describe_text
 from pellucid.explorer.page import render_page
 from pellucid.explorer.request import TextRequest
-from pellucid.explorer.respond import LiveModel, respond
+from pellucid.explorer.live_model import LiveModel
+from pellucid.explorer.respond import respond
 from pellucid.explorer.stream import describe_stream
 from pellucid.families import bart, bert, gpt2
 from pellucid.formats.bundle import Bundle

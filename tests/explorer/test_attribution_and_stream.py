@@ -17,7 +17,8 @@ from pellucid.explain.attribution import Outputs, integrated_gradients, leave_on
 from pellucid.explain.rows import Writing, read_rows
 from pellucid.explorer.attribution import STEPS, count_gradients, describe_attribution
 from pellucid.explorer.content import describe_trace
-from pellucid.explorer.respond import LiveModel, respond
+from pellucid.explorer.live_model import LiveModel
+from pellucid.explorer.respond import respond
 from pellucid.explorer.stream import BIAS, describe_stream
 
 TEXT = "猫追狗"

@@ -13,7 +13,7 @@ import pellucid
 from explain.zoo import MODELS
 from explorer.browser import AXE, difference, serious_violations
 from pellucid.explorer.request import TextRequest
-from pellucid.explorer.respond import LiveModel
+from pellucid.explorer.live_model import LiveModel
 
 NO_WORDS = re.compile(r"\b(NaN|undefined|Infinity|null)\b|\[object|“”")
 LANGUAGES = ("English", "中文")

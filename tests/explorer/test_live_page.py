@@ -21,7 +21,8 @@ from pellucid.explain.rows import Writing, read_rows
 from pellucid.explain.switches import position_switches
 from pellucid.explorer.attribution import STEPS
 from pellucid.explorer.live import describe_live
-from pellucid.explorer.respond import LiveModel, respond
+from pellucid.explorer.live_model import LiveModel
+from pellucid.explorer.respond import respond
 
 TEXT = "猫追狗。"
 

@@ -16,7 +16,8 @@ from pellucid.explain.trace import TraceSpec, trace_rows
 from pellucid.explorer.long import ALL, describe_arrays, is_long
 from pellucid.explorer.page import render_page
 from pellucid.explorer.request import TextRequest
-from pellucid.explorer.respond import LiveModel, respond
+from pellucid.explorer.live_model import LiveModel
+from pellucid.explorer.respond import respond
 from pellucid.explorer.server import Site, open_server
 
 REQUEST = TextRequest("狗" * 135, target="The dog sleeps.")

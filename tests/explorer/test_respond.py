@@ -19,7 +19,8 @@ from pellucid.explain.switches import layer_switches, position_switches
 from pellucid.explain.trace import TraceSpec, trace_rows
 from pellucid.explorer.live import describe_live
 from pellucid.explorer.request import TextRequest
-from pellucid.explorer.respond import LiveModel, respond
+from pellucid.explorer.live_model import LiveModel
+from pellucid.explorer.respond import respond
 from pellucid.inference.translate import translate
 
 TEXT = "猫追狗。"
@@ -61,7 +62,7 @@ def test_settings_reach_the_model(model, loaded):
 
 def test_the_last_text_is_written_once(model, monkeypatch):
     first = model.read(TextRequest(TEXT))
-    monkeypatch.setattr("pellucid.explorer.respond.read_rows", None)
+    monkeypatch.setattr("pellucid.explorer.live_model.read_rows", None)
     assert model.read(TextRequest(TEXT)) is first
     with pytest.raises(TypeError):
         model.read(TextRequest("狗追猫。"))

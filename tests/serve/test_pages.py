@@ -7,7 +7,8 @@ import pytest
 
 from explorer.browser import open_browser
 from pellucid.explorer.page import TEMPLATE
-from pellucid.explorer.respond import LiveModel, respond
+from pellucid.explorer.live_model import LiveModel
+from pellucid.explorer.respond import respond
 
 MARKUP = "<img src=x onerror=document.title=1>"
 

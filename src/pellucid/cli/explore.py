@@ -15,7 +15,7 @@ from pellucid.errors import UsageError
 if TYPE_CHECKING:
     from pellucid.explorer.compare import ComparedModels
     from pellucid.explorer.request import TextRequest
-    from pellucid.explorer.respond import LiveModel
+    from pellucid.explorer.live_model import LiveModel
 
 Respond = Callable[[object], dict[str, Any]]
 
@@ -150,7 +150,7 @@ def _start_comparison(options: Options) -> tuple[dict[str, Any], Respond]:
 def _show(options: Options) -> dict[str, Any]:
     """Return what a page without a server shows of one model or of a comparison."""
     from pellucid.cli.evaluate_translations import progress
-    from pellucid.explorer.respond import LiveModel
+    from pellucid.explorer.live_model import LiveModel
 
     bar = None if options.no_ablation else progress
     describe = partial(LiveModel.describe_all, bar=bar)
@@ -173,7 +173,7 @@ def _open_two(options: Options) -> "ComparedModels":
 
 def _open(path: str, options: Options, name: str = "") -> "LiveModel":
     from pellucid.explain.trace import check_has_layers
-    from pellucid.explorer.respond import LiveModel
+    from pellucid.explorer.live_model import LiveModel
 
     bundle = load_model(path, options.device, decodes=False).bundle
     check_has_layers(bundle)

@@ -9,7 +9,8 @@ from pellucid.config.read import build
 from pellucid.errors import UsageError
 from pellucid.explorer.live import describe_live
 from pellucid.explorer.request import TextRequest
-from pellucid.explorer.respond import WHERE, LiveModel, respond
+from pellucid.explorer.live_model import LiveModel
+from pellucid.explorer.respond import WHERE, respond
 from pellucid.formats.bundle import Bundle
 
 Differs = Literal["models", "texts"]

@@ -14,7 +14,8 @@ from typing import Any
 
 from pellucid.allocator import FreedMemory
 from pellucid.api import Loaded
-from pellucid.explorer.respond import LiveModel, respond
+from pellucid.explorer.live_model import LiveModel
+from pellucid.explorer.respond import respond
 from pellucid.inference.methods import StreamEnd, can_generate
 from pellucid.serve.job import Job
 from pellucid.serve.limits import Limits
