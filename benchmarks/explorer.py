@@ -31,9 +31,9 @@ from pellucid.explain.tokens import align_read
 from pellucid.explain.trace import TraceSpec, trace_rows
 from pellucid.explorer.attribution import describe_attribution
 from pellucid.explorer.content import describe_effects, describe_text
+from pellucid.explorer.live_model import LiveModel
 from pellucid.explorer.page import render_page
 from pellucid.explorer.request import TextRequest
-from pellucid.explorer.live_model import LiveModel
 from pellucid.explorer.respond import respond
 from pellucid.explorer.stream import describe_stream
 from pellucid.families import bart, bert, gpt2

@@ -1,4 +1,4 @@
-"""Statistics, rollout, lens, ablation, attribution and contributions.
+"""Statistics, rollout, ablation, attribution and contributions.
 
 Authority: algebra (what must add up, what must not change), loops in NumPy, and models that were
 changed by hand instead of through taps.
@@ -20,7 +20,6 @@ from pellucid.explain.attribution import (
     leave_one_out,
 )
 from pellucid.explain.flow import attention_rollout, find_attention, value_norms
-from pellucid.explain.lens import logit_lens
 from pellucid.explain.outputs import log_probabilities
 from pellucid.explain.residual import logit_contributions
 from pellucid.explain.statistics import head_statistics
@@ -83,18 +82,6 @@ def test_value_norms_of_one_head_by_loops(traced, bundle):
             assert norms[h, t, s] == pytest.approx(
                 weights[t, s] * np.linalg.norm(mapped), rel=1e-4, abs=1e-6
             )
-
-
-def test_the_last_layer_of_the_lens_is_the_prediction(bundle, traced):
-    lens = logit_lens(bundle, traced)
-    assert len(lens) == 1 + len(bundle.model.decoder.layers)
-    assert traced.prediction is not None
-    for position, real in zip(lens[-1].positions, traced.prediction.positions, strict=True):
-        assert [c.id for c in position.candidates] == [c.id for c in real.candidates]
-        assert position.candidates[0].probability == pytest.approx(
-            real.candidates[0].probability, abs=1e-6
-        )
-    assert lens[0].positions[0].candidates[0].id != lens[-1].positions[0].candidates[0].id
 
 
 def test_a_head_that_is_off_is_one_without_output_weights(bundle, rows):

@@ -12,8 +12,8 @@ import pytest
 import pellucid
 from explain.zoo import MODELS
 from explorer.browser import AXE, difference, serious_violations
-from pellucid.explorer.request import TextRequest
 from pellucid.explorer.live_model import LiveModel
+from pellucid.explorer.request import TextRequest
 
 NO_WORDS = re.compile(r"\b(NaN|undefined|Infinity|null)\b|\[object|“”")
 LANGUAGES = ("English", "中文")

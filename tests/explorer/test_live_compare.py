@@ -9,8 +9,8 @@ import pellucid
 from explorer.conftest import serve
 from pellucid.errors import ConfigError, UsageError
 from pellucid.explorer.compare import ComparedModels, respond_compared
-from pellucid.explorer.request import TextRequest
 from pellucid.explorer.live_model import LiveModel
+from pellucid.explorer.request import TextRequest
 from pellucid.explorer.respond import respond
 
 TEXTS = ("猫追狗。", "狗追猫。")

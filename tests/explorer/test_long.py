@@ -13,10 +13,10 @@ import pellucid
 from pellucid.errors import UsageError
 from pellucid.explain.encode import decode_array
 from pellucid.explain.trace import TraceSpec, trace_rows
+from pellucid.explorer.live_model import LiveModel
 from pellucid.explorer.long import ALL, describe_arrays, is_long
 from pellucid.explorer.page import render_page
 from pellucid.explorer.request import TextRequest
-from pellucid.explorer.live_model import LiveModel
 from pellucid.explorer.respond import respond
 from pellucid.explorer.server import Site, open_server
 

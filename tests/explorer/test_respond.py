@@ -18,8 +18,8 @@ from pellucid.explain.encode import decode
 from pellucid.explain.switches import layer_switches, position_switches
 from pellucid.explain.trace import TraceSpec, trace_rows
 from pellucid.explorer.live import describe_live
-from pellucid.explorer.request import TextRequest
 from pellucid.explorer.live_model import LiveModel
+from pellucid.explorer.request import TextRequest
 from pellucid.explorer.respond import respond
 from pellucid.inference.translate import translate
 

@@ -6,8 +6,8 @@ import re
 import pytest
 
 from explorer.browser import open_browser
-from pellucid.explorer.page import TEMPLATE
 from pellucid.explorer.live_model import LiveModel
+from pellucid.explorer.page import TEMPLATE
 from pellucid.explorer.respond import respond
 
 MARKUP = "<img src=x onerror=document.title=1>"

@@ -13,9 +13,9 @@ from pathlib import Path
 from pellucid.errors import UsageError
 from pellucid.explain.rows import Writing
 from pellucid.explain.trace import Trace, TraceSpec, trace
+from pellucid.explorer.live_model import LiveModel
 from pellucid.explorer.page import render_page
 from pellucid.explorer.request import TextRequest
-from pellucid.explorer.live_model import LiveModel
 from pellucid.files import atomic_write
 from pellucid.formats.bundle import Bundle
 

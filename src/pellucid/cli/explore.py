@@ -14,8 +14,8 @@ from pellucid.errors import UsageError
 
 if TYPE_CHECKING:
     from pellucid.explorer.compare import ComparedModels
-    from pellucid.explorer.request import TextRequest
     from pellucid.explorer.live_model import LiveModel
+    from pellucid.explorer.request import TextRequest
 
 Respond = Callable[[object], dict[str, Any]]
 

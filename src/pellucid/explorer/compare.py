@@ -8,8 +8,8 @@ from typing import Any, Literal
 from pellucid.config.read import build
 from pellucid.errors import UsageError
 from pellucid.explorer.live import describe_live
-from pellucid.explorer.request import TextRequest
 from pellucid.explorer.live_model import LiveModel
+from pellucid.explorer.request import TextRequest
 from pellucid.explorer.respond import WHERE, respond
 from pellucid.formats.bundle import Bundle
 

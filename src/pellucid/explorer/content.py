@@ -1,6 +1,6 @@
 """What the page shows, as JSON values."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from typing import Any
 
@@ -8,8 +8,9 @@ import torch
 
 from pellucid import __version__
 from pellucid.explain.ablation import Effect, measure_effects
-from pellucid.explain.lens import logit_lens
-from pellucid.explain.prediction import name_output
+from pellucid.explain.lens import logit_lens, state_names
+from pellucid.explain.outputs import name_reading
+from pellucid.explain.prediction import Prediction, name_output
 from pellucid.explain.rows import Rows
 from pellucid.explain.trace import Trace, TraceSpec, trace_rows
 from pellucid.explorer.ablated_parts import list_parts
@@ -69,17 +70,26 @@ def describe_layers(bundle: Bundle, trace: Trace, head: str | None) -> list[dict
     A model without a residual stream, as the recurrent one, has none; nor has a head whose outputs
     are not ranked.
     """
-    prediction = trace.prediction
-    is_ranked = (
-        prediction is not None and prediction.kind != "score" and prediction.reading in RANKED
-    )
-    if not (is_ranked and any(name.endswith(".added") for name in trace.arrays)):
+    if not ranks_outputs(bundle, head) or not state_names(bundle.model, trace.arrays):
         return []
-    return [_shorten(asdict(each)) for each in logit_lens(bundle, trace, head, LENS_TOP)]
+    return shorten_layers(logit_lens(bundle, trace, head, LENS_TOP))
+
+
+def ranks_outputs(bundle: Bundle, head: str | None) -> bool:
+    """Return whether one output of a head is the most probable of several."""
+    if not bundle.model.head_configs:
+        return False
+    name = choose_head(bundle, head)
+    config = bundle.model.head_configs[name]
+    return config.predicts and config.kind != "score" and name_reading(name, config) in RANKED
+
+
+def shorten_layers(lens: Iterable[Prediction]) -> list[dict[str, Any]]:
+    """Return predictions as JSON values whose numbers have the digits that a page can show."""
+    return [_shorten(asdict(each)) for each in lens]
 
 
 def _shorten(value: Any) -> Any:
-    """Return JSON values whose numbers have the digits that a page can show."""
     if isinstance(value, float):
         return float(f"{value:.{DIGITS}g}")
     if isinstance(value, dict):

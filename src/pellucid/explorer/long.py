@@ -14,11 +14,12 @@ from torch import Tensor
 
 from pellucid.errors import UsageError
 from pellucid.explain.encode import encode_array
+from pellucid.explain.lens import predict_states, state_names
 from pellucid.explain.names import attention_sides, name_array
 from pellucid.explain.rows import Rows
 from pellucid.explain.trace import TraceSpec, record_arrays, trace_rows
 from pellucid.explorer.compact import TOP, encode_top
-from pellucid.explorer.content import describe_trace
+from pellucid.explorer.content import LENS_TOP, describe_trace, ranks_outputs, shorten_layers
 from pellucid.formats.bundle import Bundle
 from pellucid.taps import edit, taps
 
@@ -66,6 +67,20 @@ def describe_arrays(
         raise UsageError(f"{len(names)} arrays are more than {MAX_ARRAYS} at once.")
     arrays = record_arrays(bundle, rows, names, head)
     return {name: _encode(name, arrays[name], number) for name in names}
+
+
+def describe_long_layers(bundle: Bundle, rows: Rows, head: str | None) -> list[dict[str, Any]]:
+    """Return the prediction on the states of each layer, as `describe_layers` does.
+
+    Only these states are kept, and the logits of a part of the positions.
+    Raises: UsageError if there are no such states, or the head does not rank its outputs.
+    """
+    names = state_names(bundle.model, [name_array(path) for path in taps(bundle.model)])
+    if not names or not ranks_outputs(bundle, head):
+        raise UsageError("this model has no layers after which outputs could be ranked.")
+    arrays = record_arrays(bundle, rows, names, head)
+    states = (arrays.pop(name) for name in names)
+    return shorten_layers(predict_states(bundle, rows, states, head, LENS_TOP))
 
 
 def _encode(name: str, array: np.ndarray, number: int) -> dict[str, Any]:

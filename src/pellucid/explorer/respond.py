@@ -12,7 +12,7 @@ from pellucid.explorer.ablated_parts import AblatedPart, find_switches, read_par
 from pellucid.explorer.attribution import describe_attribution
 from pellucid.explorer.content import describe_effect, describe_effects
 from pellucid.explorer.live_model import LiveModel
-from pellucid.explorer.long import ALL, describe_arrays
+from pellucid.explorer.long import ALL, describe_arrays, describe_long_layers
 from pellucid.explorer.order import compare_orders
 from pellucid.explorer.patching import describe_patches
 from pellucid.explorer.request import TextRequest
@@ -120,6 +120,13 @@ def _arrays(model: LiveModel, record: Record) -> dict[str, Any]:
     return {"arrays": describe_arrays(model.bundle, rows, head, about.names, about.number)}
 
 
+def _lens(model: LiveModel, record: Record) -> dict[str, Any]:
+    """Return the prediction after each layer of a long text; the content of others has it."""
+    about = build(AboutText, record, WHERE)
+    rows, head = model.read(about.text), about.text.chosen_head
+    return {"lens": describe_long_layers(model.bundle, rows, head)}
+
+
 def _attribution(model: LiveModel, record: Record) -> dict[str, Any]:
     """Return the share of each token in an output."""
     about = build(AboutOutput, record, WHERE)
@@ -170,6 +177,7 @@ ASKS = {
     "search": _search,
     "patch": _patch,
     "arrays": _arrays,
+    "lens": _lens,
     "attribution": _attribution,
     "stream": _stream,
     "off": _off,

@@ -54,7 +54,7 @@ def describe_stream(
 
 def _list_states(bundle: Bundle, trace: Trace) -> list[str]:
     """Return the names of the states after the embedding and each layer, and the final norm."""
-    names = state_names(bundle.model, trace)
+    names = state_names(bundle.model, trace.arrays)
     side = "encoder" if bundle.model.decoder is None else "decoder"
     has_norm = not isinstance(getattr(getattr(bundle.model, side), "norm", Identity()), Identity)
     return [*names, f"{side}.output"] if names and has_norm else names

@@ -1,4 +1,4 @@
-import type { HeadEffect, Order, Patches, Search, TextRequest } from "../trace/types";
+import type { HeadEffect, Order, Patches, Prediction, Search, TextRequest } from "../trace/types";
 import { ask } from "./ask";
 import { siblingOf } from "./examples";
 import { Later } from "./later.svelte";
@@ -15,6 +15,7 @@ export class LiveText {
   readonly effects = new Later<readonly HeadEffect[]>();
   readonly search = new Later<Search>();
   readonly order = new Later<Order>();
+  readonly lens = new Later<readonly Prediction[]>();
   readonly patches = new Later<Patches>();
   readonly switches: Switches;
   settings = $state.raw<SearchSettings>({ beam: 0, prefix: [] });
@@ -43,6 +44,12 @@ export class LiveText {
   /** Measure what each head and sublayer does. */
   measureParts(): Promise<void> {
     return this.effects.ask(async () => (await this.ask<{ effects: HeadEffect[] }>("effects")).effects);
+  }
+
+  /** Read what the model would predict after each layer, if it is not known yet. */
+  async readLayers(): Promise<void> {
+    if (this.lens.value || this.lens.loading) return;
+    await this.lens.ask(async () => (await this.ask<{ lens: Prediction[] }>("lens")).lens);
   }
 
   /** Search again; a beam of 0 is left to the model. */

@@ -24,7 +24,7 @@ export const en = {
     "pellucid explore --full writes a file with everything.",
   conditions_long:
     "The text is long, so the page fetches the numbers of a stop when it is opened. Heads are shown for one attention at a time; " +
-    "shares of tokens and the best output after each layer only up to 128 tokens. Large matrices are shown through a window.",
+    "shares of tokens only up to 128 tokens. Large matrices are shown through a window.",
   long_title: "A long text: its numbers are on their way.",
   fault: "This page cannot be shown",
   fault_help: "Its data could not be read. Write the page again with pellucid explore.",

@@ -22,6 +22,7 @@ interface Stored {
   readonly effects: readonly HeadEffect[];
   readonly search: Search | null;
   readonly order: Order | null;
+  readonly lens: readonly Prediction[];
 }
 
 const ROUNDED = ["weights", "scores", "logits", "vectors"] as const;
@@ -59,8 +60,6 @@ export class Trace {
     readonly arrays: SvelteMap<string, Tensor>,
     readonly conditions: Conditions,
     private readonly stored: Stored,
-    /** The prediction on the states of each layer, the embedding first. */
-    readonly lens: readonly Prediction[],
   ) {}
 
   array(name: string): Tensor | undefined {
@@ -97,6 +96,11 @@ export class Trace {
   /** What the order of the tokens changes; a live page can compare other texts. */
   get order(): Order | null {
     return this.live?.order.value ?? this.stored.order;
+  }
+
+  /** The prediction on the states of each layer, the embedding first; of a long text a live page asks for it. */
+  get lens(): readonly Prediction[] {
+    return this.live?.lens.value ?? this.stored.lens;
   }
 
   tokens(side: Side): Token[] {
@@ -172,8 +176,7 @@ export async function readTrace(content: Content): Promise<Trace> {
     trace.scales,
     new SvelteMap(await Promise.all(named)),
     content.conditions,
-    { effects: content.effects ?? [], search: content.search ?? null, order: content.order ?? null },
-    content.lens ?? [],
+    { effects: content.effects ?? [], search: content.search ?? null, order: content.order ?? null, lens: content.lens ?? [] },
   );
   read.sizes = trace.sizes ?? {};
   read.isCompact = trace.compact ?? false;

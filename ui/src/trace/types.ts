@@ -7,7 +7,7 @@ export interface Content {
   conditions: Conditions;
   /** What changes without each head; absent where it was not measured. */
   effects?: HeadEffect[];
-  /** The prediction on the states of each layer, the embedding first. */
+  /** The prediction on the states of each layer, the embedding first; absent of a long text. */
   lens?: Prediction[];
   /** The beam search that wrote the text, if one did. */
   search?: Search | null;

@@ -1,4 +1,4 @@
-import { layerCounts } from "../trace/layers";
+import { layerCounts, layersOf } from "../trace/layers";
 import { kindOf, type Trace } from "../trace/trace";
 import type { Key } from "../text/en";
 
@@ -27,6 +27,13 @@ const countHeads = (trace: Trace) =>
 /** Whether the reader can switch parts of the model off and see what its output becomes. */
 function canSwitch(trace: Trace): boolean {
   return trace.live !== null && (trace.prediction?.reading === "single_label" || trace.prediction?.reading === "crf");
+}
+
+/** Whether the reader of a long text can ask what the model would predict after each layer. */
+function canReadLayers(trace: Trace): boolean {
+  if (!trace.loader || !trace.prediction || trace.prediction.kind === "score") return false;
+  const isRanked = ["single_label", "crf", "multi_label"].includes(trace.prediction.reading);
+  return isRanked && layersOf(trace, trace.target ? "decoder" : "encoder").length > 0;
 }
 
 /** Whether the model says a text token by token. */
@@ -91,7 +98,7 @@ const GROUPS: StopGroup[] = [
   {
     title: "group_causes",
     stops: [
-      { id: "lens", title: "stop_lens", has: (trace) => trace.lens.length > 0 },
+      { id: "lens", title: "stop_lens", has: (trace) => trace.lens.length > 0 || canReadLayers(trace) },
       { id: "stream", title: "stop_stream", has: (trace) => trace.stream !== null },
       { id: "attribution", title: "stop_attribution", has: (trace) => trace.attribution !== null },
       { id: "off", title: "stop_off", has: (trace) => trace.effects.length > 0 || canSwitch(trace) },
