@@ -21,6 +21,7 @@ def main() -> None:
     commands = {
         "train": ["benchmarks.train"],
         "train-masked-lm": ["benchmarks.train_tasks", "masked_lm"],
+        "output-loss": ["benchmarks.output_loss"],
         "decode-tiny": ["benchmarks.decode", arguments.run],
         "decode-base": ["benchmarks.decode", "base"],
         "encode": ["benchmarks.encode"],
