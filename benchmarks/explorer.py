@@ -30,6 +30,7 @@ from pellucid.explain.rows import Rows, TracedText
 from pellucid.explain.tokens import align_read
 from pellucid.explain.trace import TraceSpec, trace_rows
 from pellucid.explorer.attribution import describe_attribution
+from pellucid.explorer.compare import ComparedModels, respond_compared
 from pellucid.explorer.content import describe_effects, describe_text
 from pellucid.explorer.live_model import LiveModel
 from pellucid.explorer.page import render_page
@@ -42,6 +43,8 @@ from pellucid.inference.logits import Inputs
 from pellucid.nn.model import build
 
 LENGTH, LONG = 40, 512
+STATES = 16
+"""Arrays that the page asks for at once."""
 TEXT = "The old dog sleeps in the garden because it was too tired to run after the cat. "
 MIB = 1 << 20
 SHAPES = {
@@ -60,12 +63,13 @@ def main() -> None:
     parser.add_argument(
         "--memory", action="store_true", help="only print the peak with a long text"
     )
+    parser.add_argument("--texts", type=int, default=1, choices=[1, 2], help="2 are compared")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     if arguments.memory:
         bundle = random_bundle(arguments.shapes[0])
         Path("/proc/self/clear_refs").write_text("5")  # the peak begins here, with the weights
-        show_long_text(bundle)
+        (show_long_text if arguments.texts == 1 else compare_long_texts)(bundle)
         print(round(process_mib("VmHWM")))
         return
     facts: dict[str, Any] = {"threads": arguments.threads}
@@ -90,6 +94,7 @@ def measure(name: str, rounds: int) -> dict[str, float]:
         facts[f"page{' --full' * full} MB"] = round(len(page) / 1e6, 2)
         facts[f"page{' --full' * full} usable ms"] = usable_ms(page, rounds)
     facts[f"peak MiB, {LONG} tokens"] = peak(name)
+    facts[f"peak MiB, two texts of {LONG} tokens"] = peak(name, 2)
     facts["weights MiB"] = round(sum(p.numel() for p in bundle.model.parameters()) * 4 / MIB)
     return facts
 
@@ -147,6 +152,24 @@ def show_long_text(bundle: Bundle) -> None:
     respond(model, {"ask": "arrays", "text": text, "names": names, "number": 0})
 
 
+def compare_long_texts(bundle: Bundle) -> None:
+    """Answer what a live page asks for two long texts: both traces, then what its tabs show."""
+    models = ComparedModels(LiveModel(bundle, "random"), LiveModel(bundle, "random"))
+    asked = {"first": {"text": TEXT}, "second": {"text": TEXT * 2}}
+    for seed, model in enumerate((models.first, models.second)):
+        text = tuple(asked.values())[seed]["text"]
+        model.last = TextRequest(text), random_rows(bundle, LONG, seed)
+    content = respond_compared(models, {"ask": "compare", **asked})
+    names = list(content["trace"]["arrays"])
+    attentions = [name for name in names if name.endswith(".weights")]
+    states = [name for name in names if name.endswith(".output")]
+    parts = (states[i : i + STATES] for i in range(0, len(states), STATES))
+    for chosen in (["heads.lm.logits"], attentions[-1:], *parts):
+        for number, text in enumerate(asked.values()):
+            record = {"ask": "arrays", "model": number, "text": text, "names": chosen}
+            respond_compared(models, record)
+
+
 def random_bundle(name: str) -> Bundle:
     """Return a model of a shape with random weights, and a tokenizer of a smaller vocabulary."""
     model = build(SHAPES[name], 0, {"lm": LANGUAGE_MODEL}).eval().requires_grad_(False)
@@ -155,11 +178,11 @@ def random_bundle(name: str) -> Bundle:
     )
 
 
-def random_rows(bundle: Bundle, n: int) -> Rows:
+def random_rows(bundle: Bundle, n: int, seed: int = 0) -> Rows:
     """Return n tokens for each stack of a model, with random ids and the texts of other tokens."""
     tokens = tuple(align_read(bundle.tokenizers.source, TEXT * n)[:n])
     text = TracedText((TEXT,), (TEXT,), tokens)
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(seed)
     ids = torch.randint(bundle.model_config.vocab_size, (1, n), generator=generator)
     model = bundle.model
     reads, writes = model.encoder is not None, model.decoder is not None
@@ -196,9 +219,13 @@ def median_ms(call: Callable[[], object], rounds: int) -> float:
     return round(statistics.median(times) * 1e3, 1)
 
 
-def peak(name: str) -> int:
-    """Return the peak memory in MiB of a live page's process with a long text, weights included."""
+def peak(name: str, n_texts: int = 1) -> int:
+    """Return the peak memory in MiB of a live page's process with a long text, weights included.
+
+    n_texts: 2 are compared.
+    """
     command = [sys.executable, "-m", "benchmarks.explorer", "--memory", "--shapes", name]
+    command += ["--texts", str(n_texts)]
     return int(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
 
 

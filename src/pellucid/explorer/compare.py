@@ -33,9 +33,12 @@ class ComparedModels:
         self,
         first: TextRequest,
         second: TextRequest,
-        describe: Callable[[LiveModel, TextRequest], dict[str, Any]] = LiveModel.describe_whole,
+        describe: Callable[[LiveModel, TextRequest], dict[str, Any]] = LiveModel.describe,
     ) -> dict[str, Any]:
-        """Return the content of a page that compares; describe: gives that of one model."""
+        """Return the content of a page that compares; describe: gives that of one model.
+
+        By default that of a live page, which asks for the arrays of a long text.
+        """
         contents = describe(self.first, first), describe(self.second, second)
         return describe_comparison(contents, (self.first.bundle, self.second.bundle), self.differs)
 

@@ -24,6 +24,12 @@ export class Comparison {
     return this.first.attentions.filter((path) => others.has(path));
   }
 
+  /** An attention that both have: this one, or else the last. */
+  attentionAt(path: string): string {
+    const paths = this.attentions;
+    return paths.includes(path) ? path : paths[paths.length - 1];
+  }
+
   /** The number of heads that both have in an attention. */
   heads(path: string): number {
     return Math.min(...[this.first, this.second].map((trace) => trace.array(`${path}.weights`)!.heads));
@@ -56,8 +62,9 @@ export class Comparison {
 
   /** Kullback-Leibler divergence of the second distribution from the first, in nats. */
   divergence([i, j]: Pair): number | undefined {
+    if (!this.hasOneOutput) return undefined;
     const [p, q] = [distribution(this.first, i), distribution(this.second, j)];
-    if (!this.hasOneOutput || !p || !q || p.length !== q.length) return undefined;
+    if (!p || !q || p.length !== q.length) return undefined;
     return p.reduce((sum, each, k) => (each > 0 ? sum + each * Math.log(each / q[k]) : sum), 0);
   }
 }
@@ -71,8 +78,9 @@ export interface Difference {
 /** The probabilities of all outputs at a position, where the trace has them. */
 export function distribution(trace: Trace, position: number): Float64Array | undefined {
   const { head, reading } = trace.prediction!;
+  if (reading !== "single_label") return undefined;
   const logits = trace.array(`heads.${head}.logits`)?.matrix();
-  return logits && reading === "single_label" && position < logits.rows ? softmax(logits.row(position)) : undefined;
+  return logits && position < logits.rows ? softmax(logits.row(position)) : undefined;
 }
 
 /** Read the second trace of a page's content, if it has one, and give both their comparison. */

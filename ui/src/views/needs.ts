@@ -1,7 +1,9 @@
 import type { Missing } from "../live/loader.svelte";
 import { place } from "../state/place.svelte";
 import { attentionOf } from "../trace/chosen.svelte";
+import type { Comparison } from "../trace/comparison";
 import { inputOf } from "../trace/layers";
+import { comparedStates } from "../trace/states";
 import { kindOf, type Trace } from "../trace/trace";
 import { feedForwardsOf, type StopId } from "./stops";
 
@@ -53,8 +55,31 @@ function needsOf(trace: Trace, stop: StopId): Missing {
 
 /** What a stop needs and the page does not have; null if there is nothing, as always in a file. */
 export function missingIn(trace: Trace, stop: StopId): Missing | null {
-  if (!trace.loader) return null;
-  const { names, head } = needsOf(trace, stop);
+  return trace.loader && without(trace, needsOf(trace, stop));
+}
+
+export type CompareTab = "words" | "attention" | "states";
+
+/** What a tab of a comparison needs of one of its traces, and the page does not have. */
+export function missingInTab(comparison: Comparison, trace: Trace, tab: CompareTab): Missing | null {
+  return trace.loader && without(trace, { names: needsOfTab(comparison, trace, tab) });
+}
+
+function needsOfTab(comparison: Comparison, trace: Trace, tab: CompareTab): string[] {
+  switch (tab) {
+    case "words": {
+      const { head, reading } = trace.prediction!;
+      return comparison.hasOneOutput && reading === "single_label" ? [`heads.${head}.logits`] : [];
+    }
+    case "attention":
+      return [`${comparison.attentionAt(place.attention)}.weights`];
+    case "states":
+      return (["encoder", "decoder"] as const).flatMap((stack) => comparedStates(comparison, stack).map((part) => `${part}.output`));
+  }
+}
+
+/** Those arrays of a trace whose numbers are not there; null if there are none. */
+function without(trace: Trace, { names, head }: Missing): Missing | null {
   const missing = names.filter((name) => {
     const array = trace.arrays.get(name);
     return array && !array.has(array.heads === 1 ? undefined : head);
