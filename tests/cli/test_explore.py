@@ -1,9 +1,12 @@
 """`pellucid explore` as a process. Authority: the operating system's exit codes, and HTTP."""
 
+import http.client
+import json
 import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 
 import pytest
@@ -34,6 +37,21 @@ def test_the_live_page_until_ctrl_c():
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (130, "")
+    assert err == "Open this address in a browser. Ctrl-C ends.\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_end_while_something_is_computed(number):
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen([*EXPLORE, "--device", "cpu"], text=True, **pipes) as process:
+        address = process.stdout.readline().strip()
+        body = json.dumps({"ask": "effects", "text": {"text": "猫追狗。" * 30}}).encode()
+        client = http.client.HTTPConnection(address.split("/")[2], timeout=60)
+        client.request("POST", "/respond", body)
+        time.sleep(1)  # it takes some seconds
+        process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (128 + number, "")
     assert err == "Open this address in a browser. Ctrl-C ends.\n"
 
 

@@ -21,6 +21,8 @@ def serve(content, respond):
         yield server
         server.shutdown()
         thread.join()
+        with server.one_at_a_time:  # or Python could end while torch still computes
+            pass
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """`pellucid explore`: a page that shows what a model computes for a text."""
 
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -7,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pellucid.cli.faults import convert_errors
+from pellucid.cli.faults import SIGINT_CODE, Stopped, convert_errors
 from pellucid.cli.models import load_model
 from pellucid.cli.parse import positional
 from pellucid.errors import UsageError
@@ -122,7 +123,13 @@ def _serve(options: Options) -> int:
         server.site = Site(render_page(content, live=True), answer)
         print(server.address, flush=True)
         print("Open this address in a browser. Ctrl-C ends.", file=sys.stderr)
-        server.serve_forever()
+        try:
+            server.serve_forever()
+        except (KeyboardInterrupt, Stopped) as end:
+            if server.one_at_a_time.locked():
+                # What is computed cannot be stopped, and torch would crash while Python ends.
+                os._exit(end.code if isinstance(end, Stopped) else SIGINT_CODE)
+            raise
     return 0
 
 
