@@ -29,6 +29,12 @@ def content_of(name, directory):
     return model.describe_all(TextRequest(text=shown.text, **named), lambda *_: nullcontext())
 
 
+def test_a_decoder_that_writes_no_text_has_no_search(tmp_path):
+    content = content_of("bart, classes", tmp_path)
+    assert content["trace"]["target"] is not None
+    assert content["search"] is None
+
+
 def walk(page, language, check):
     """Visit all stops in a language; return the titles by stop."""
     page.get_by_role("button", name=language).click()

@@ -41,7 +41,9 @@ def describe_search(bundle: Bundle, rows: Rows, writing: Writing) -> dict[str, A
     """
     config = bundle.decoding
     is_tree = config.method == "beam" and config.beam > 1 and config.groups == 1
-    if rows.source is None or rows.target is None or rows.inputs.ids is None or not is_tree:
+    if not (can_generate(bundle) and is_tree):
+        return None
+    if rows.source is None or rows.target is None or rows.inputs.ids is None:
         return None
     bundle = choose_languages(bundle, writing.to, writing.source_language)
     nodes = log_beams(bundle, rows.inputs.ids[0].tolist())
