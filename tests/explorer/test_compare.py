@@ -61,16 +61,25 @@ def test_difference_of_the_weights(show, content, traces):
     assert f"{first[at]:.2f} of its attention in A, and {second[at]:.2f} in B" in title
 
 
-def test_states_of_paired_tokens(show, content, traces):
-    page = show(content)
-    choose(page, "Parts and states")
-    x, y = (trace["encoder.layers.0.attention.output"].astype(np.float64) for trace in traces)
-    cosines = (x * y).sum(1) / np.linalg.norm(x, axis=1) / np.linalg.norm(y, axis=1)
+def distances(first, second):
+    """1 - cosine of each token's states after the first sublayer, in float64."""
+    name = "encoder.layers.0.attention.output"
+    x, y = first[name].astype(np.float64), second[name].astype(np.float64)
+    return 1 - (x * y).sum(1) / np.linalg.norm(x, axis=1) / np.linalg.norm(y, axis=1)
+
+
+def read_distances(page):
+    """What the tab of states shows for that sublayer."""
     page.locator("figure summary").first.click()
     row = page.locator("figure table").first.locator("tbody tr").nth(-2)  # above the embedding
     row.wait_for()
-    shown = [float(x) for x in row.locator("td").all_inner_texts()]
-    assert shown == pytest.approx((1 - cosines).tolist(), abs=ROUNDING)
+    return [float(each) for each in row.locator("td").all_inner_texts()]
+
+
+def test_states_of_paired_tokens(show, content, traces):
+    page = show(content)
+    choose(page, "Parts and states")
+    assert read_distances(page) == pytest.approx(distances(*traces).tolist(), abs=ROUNDING)
     sizes = [np.sqrt(np.mean(trace["decoder.layers.1.cross.added"] ** 2)) for trace in traces]
     bars = page.get_by_role("table", name="What each part of the decoder adds")
     cells = bars.get_by_role("row", name="Layer 2, cross-attention").locator("td").all_inner_texts()

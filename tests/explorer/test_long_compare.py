@@ -12,6 +12,7 @@ import pytest
 import pellucid
 from explorer.browser import AXE, serious_violations
 from explorer.conftest import serve
+from explorer.test_compare import distances, read_distances
 from pellucid.explain.encode import decode_array
 from pellucid.explain.trace import TraceSpec, trace_rows
 from pellucid.explorer.compare import ComparedModels, respond_compared
@@ -108,15 +109,11 @@ def test_the_states(page, traces):
     page.goto(page.address)
     page.get_by_role("button", name="Parts and states").click()
     page.locator(".map canvas").first.wait_for()
-    x, y = (trace["encoder.layers.0.attention.output"].astype(np.float64) for trace in traces)
-    cosines = (x * y).sum(1) / np.linalg.norm(x, axis=1) / np.linalg.norm(y, axis=1)
-    page.locator("figure summary").first.click()
-    row = page.locator("figure table").first.locator("tbody tr").nth(-2)  # above the embedding
-    row.wait_for()
-    shown = [float(each) for each in row.locator("td").all_inner_texts()]
+    shown = read_distances(page)
     column = int(page.locator(".map .note").first.inner_text().split("Columns ")[1].split()[0]) - 1
     assert len(shown) == 40
-    assert shown == pytest.approx((1 - cosines)[column : column + 40].tolist(), abs=ROUNDING)
+    expected = distances(*traces)[column : column + 40]
+    assert shown == pytest.approx(expected.tolist(), abs=ROUNDING)
     check_access(page)
 
 

@@ -45,7 +45,7 @@ def test_gradients(monkeypatch, chunk):  # authority: the formula; of a sum, add
 
 @pytest.mark.parametrize("has_bias", [False, True])
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
-@pytest.mark.parametrize("chunk", [14, 30, 1000])  # two rows at once, 4 or 5, all
+@pytest.mark.parametrize("chunk", [14, 30, 1000])  # two rows at once, four, all
 def test_linear_cross_entropy_is_that_of_torch(monkeypatch, has_bias, smoothing, chunk):
     """Authority: torch.nn.functional in float64."""
     monkeypatch.setattr(losses, "FUSED_CHUNK", chunk)

@@ -73,7 +73,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 def product(a: Tensor, b: Tensor) -> Tensor:
     """a b^T by the kernel of training, not differentiable: (n, k), (m, k) -> (n, m)."""
     if active_choices().onednn and _suits_onednn(a, b):
-        return torch.ops.mkldnn._linear_pointwise(a, b, None, "none", [], "")
+        return _multiply(a, b)
     return F.linear(a, b)
 
 
@@ -129,6 +129,11 @@ def can_pack(dtype: PackedType) -> bool:
     return dtype == "fp32" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
+def _multiply(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """x W^T + b by oneDNN, not differentiable: (..., in) -> (..., out)."""
+    return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+
+
 def _suits_onednn(x: Tensor, weight: Tensor) -> bool:
     """Return whether oneDNN has this product, and its cost per call does not matter."""
     return (
@@ -177,20 +182,19 @@ class _OneDNNLinear(torch.autograd.Function):
     def forward(ctx, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.has_bias = bias is not None
-        return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+        return _multiply(x, weight, bias)
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad: Tensor):  # type: ignore[override]
         x, weight = ctx.saved_tensors
-        product = torch.ops.mkldnn._linear_pointwise
         rows = grad.reshape(-1, grad.shape[-1])  # (N, out)
         grad_x = grad_weight = grad_bias = None
         if ctx.needs_input_grad[0]:
-            grad_x = product(rows, weight.t(), None, "none", [], "").view(x.shape)
+            grad_x = _multiply(rows, weight.t()).view(x.shape)
         if ctx.needs_input_grad[1]:
             flat = x.reshape(-1, x.shape[-1])  # (N, in)
-            grad_weight = product(rows.t(), flat.t(), None, "none", [], "")
+            grad_weight = _multiply(rows.t(), flat.t())
         if ctx.has_bias:
             grad_bias = rows.sum(0)
         return grad_x, grad_weight, grad_bias
