@@ -12,6 +12,7 @@ import torch
 import pellucid
 from explain.zoo import MODELS
 from pellucid.errors import UsageError
+from pellucid.explain.cancellation import CancelledError, cancel_if
 from pellucid.explain.outputs import log_probabilities
 from pellucid.explain.patching import pair_tokens, patch_runs, read_second
 from pellucid.explain.rows import Writing, read_rows
@@ -148,3 +149,17 @@ def test_runs_that_cannot_be_patched(name, text, message, tmp_path):
     rows = read_rows(bundle, shown.text, Writing())
     with pytest.raises(UsageError, match=message):
         patch_runs(bundle, rows, read_second(bundle, rows, (shown.text, text), Writing()))
+
+
+def test_patches_that_nobody_waits_for_are_cancelled(bundle, runs):
+    passes = 0
+
+    def is_cancelled() -> bool:
+        nonlocal passes
+        passes += 1
+        return passes == 5
+
+    with cancel_if(is_cancelled), pytest.raises(CancelledError):
+        patch_runs(bundle, *runs)
+    assert passes == 5
+    assert patch_runs(bundle, *runs).states  # nothing is cancelled afterwards

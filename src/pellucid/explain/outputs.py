@@ -7,6 +7,7 @@ from torch import Tensor
 
 from pellucid.config.head import HeadConfig
 from pellucid.errors import UsageError
+from pellucid.explain.cancellation import check_cancelled
 from pellucid.explain.rows import Rows
 from pellucid.formats.bundle import Bundle
 from pellucid.formats.head_logits import Inputs, head_logits
@@ -76,8 +77,9 @@ def compute_logits(bundle: Bundle, rows: Rows, n: int, head: str) -> Tensor:
     """Return the logits (n, T, V) in float64 of n copies of a text.
 
     A head that classifies whole texts has one position. Copies differ where taps are edited.
-    Raises: UsageError if the head gives no distribution.
+    Raises: UsageError if the head gives no distribution; CancelledError as `check_cancelled`.
     """
+    check_cancelled()
     config = bundle.model.head_configs[head]
     reading = name_reading(head, config)
     if not config.predicts or reading not in ("single_label", "crf"):

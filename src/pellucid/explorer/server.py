@@ -7,6 +7,8 @@ A page of another site can make a browser send requests here. So a request must 
 import errno
 import json
 import os
+import select
+import socket
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -15,6 +17,7 @@ from threading import Lock
 from typing import Any
 
 from pellucid.errors import PellucidError, ResourceError
+from pellucid.explain.cancellation import CancelledError, cancel_if, check_cancelled
 
 HOST = "127.0.0.1"
 DEFAULT_PORT = 7864
@@ -111,8 +114,11 @@ class Handler(BaseHTTPRequestHandler):
             self._refuse(HTTPStatus.BAD_REQUEST, "the request is not JSON.")
             return
         try:
-            with self.server.one_at_a_time:
+            with self.server.one_at_a_time, cancel_if(self._is_disconnected):
+                check_cancelled()  # it may have waited for long
                 reply = self.server.site.respond(record)
+        except CancelledError:
+            self.close_connection = True
         except PellucidError as error:
             is_bug = type(error) is PellucidError
             status = HTTPStatus.INTERNAL_SERVER_ERROR if is_bug else HTTPStatus.BAD_REQUEST
@@ -122,6 +128,14 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """Log nothing: an address may hold a reader's text."""
+
+    def _is_disconnected(self) -> bool:
+        """Return whether the client has closed the connection."""
+        try:
+            readable, _, _ = select.select([self.connection], [], [], 0)
+            return bool(readable) and self.connection.recv(1, socket.MSG_PEEK) == b""
+        except OSError:
+            return True
 
     def _is_from_here(self) -> bool:
         """Return whether the request is meant for this server, and refuse it if not."""

@@ -14,6 +14,7 @@ from typing import Any
 
 from pellucid.allocator import FreedMemory
 from pellucid.api import Loaded
+from pellucid.explain.cancellation import cancel_if
 from pellucid.explorer.live_model import LiveModel
 from pellucid.explorer.respond import respond
 from pellucid.inference.methods import StreamEnd, can_generate
@@ -50,6 +51,10 @@ class Group:
         self.jobs.append(job)
         self.inputs += job.work.inputs
         return first
+
+    def is_cancelled(self) -> bool:
+        """Return whether nobody waits for the results."""
+        return all(job.stopped.is_set() for job in self.jobs)
 
 
 class Worker:
@@ -160,10 +165,11 @@ class Worker:
         for job in group.jobs:
             job.start = time.monotonic()
         for first in range(0, len(group.inputs), CHUNK):
-            if all(job.stopped.is_set() for job in group.jobs):
+            if group.is_cancelled():
                 break
             inputs = group.inputs[first : first + CHUNK]
-            results += self._call(group.verb, inputs, group.settings)
+            with cancel_if(group.is_cancelled):
+                results += self._call(group.verb, inputs, group.settings)
             if self._decoder is not None and self._decoder.has_work:
                 self._decoder.step()
         return results

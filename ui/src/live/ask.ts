@@ -10,13 +10,14 @@ export function messageOf(error: unknown, gone: string): string {
 }
 
 /** Ask the page's own server; see Python's `explorer/respond.py`. */
-export async function ask<Reply>(kind: string, about: object): Promise<Reply> {
+export async function ask<Reply>(kind: string, about: object, signal?: AbortSignal): Promise<Reply> {
   let response: Response;
   try {
     response = await fetch("respond", {
       method: "POST",
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify({ ask: kind, ...about }),
+      signal,
     });
   } catch {
     throw new NoServer();

@@ -7,20 +7,28 @@ export class Later<Value> {
   loading = $state(false);
   /** What went wrong with the last question. */
   error = $state("");
-  private asked = 0;
+  private pending: AbortController | null = null;
 
-  /** Ask; the old value stays until the new one is there, and an answer that comes too late is dropped. */
-  async ask(work: () => Promise<Value>): Promise<void> {
-    const number = ++this.asked;
+  /** Ask; the old value stays until the new one is there. An earlier question that is not answered yet is given up. */
+  async ask(work: (signal: AbortSignal) => Promise<Value>): Promise<void> {
+    this.giveUp();
+    const pending = (this.pending = new AbortController());
     this.loading = true;
     this.error = "";
     try {
-      const value = await work();
-      if (number === this.asked) this.value = value;
+      const value = await work(pending.signal);
+      if (this.pending === pending) this.value = value;
     } catch (error) {
-      if (number === this.asked) this.error = messageOf(error, t("live_gone"));
+      if (this.pending === pending) this.error = messageOf(error, t("live_gone"));
     } finally {
-      if (number === this.asked) this.loading = false;
+      if (this.pending === pending) this.giveUp();
     }
+  }
+
+  /** Wait for no answer any more; the server then stops computing it. */
+  giveUp(): void {
+    this.pending?.abort();
+    this.pending = null;
+    this.loading = false;
   }
 }

@@ -36,27 +36,27 @@ export class LiveText {
   }
 
   /** Ask something about this text; see Python's `explorer/respond.py`. */
-  ask<Reply>(kind: string, more: object = {}): Promise<Reply> {
+  ask<Reply>(kind: string, more: object = {}, signal?: AbortSignal): Promise<Reply> {
     const model = this.model === null ? {} : { model: this.model };
-    return ask<Reply>(kind, { text: this.request, ...model, ...more });
+    return ask<Reply>(kind, { text: this.request, ...model, ...more }, signal);
   }
 
   /** Measure what each head and sublayer does. */
   measureParts(): Promise<void> {
-    return this.effects.ask(async () => (await this.ask<{ effects: HeadEffect[] }>("effects")).effects);
+    return this.effects.ask(async (signal) => (await this.ask<{ effects: HeadEffect[] }>("effects", {}, signal)).effects);
   }
 
   /** Read what the model would predict after each layer, if it is not known yet. */
   async readLayers(): Promise<void> {
     if (this.lens.value || this.lens.loading) return;
-    await this.lens.ask(async () => (await this.ask<{ lens: Prediction[] }>("lens")).lens);
+    await this.lens.ask(async (signal) => (await this.ask<{ lens: Prediction[] }>("lens", {}, signal)).lens);
   }
 
   /** Search again; a beam of 0 is left to the model. */
   searchWith(change: Partial<SearchSettings>): Promise<void> {
     const settings = (this.settings = { ...this.settings, ...change });
-    return this.search.ask(async () => {
-      const { search } = await this.ask<{ search: Search }>("search", { search: settings });
+    return this.search.ask(async (signal) => {
+      const { search } = await this.ask<{ search: Search }>("search", { search: settings }, signal);
       if (!search.forced) this.freeSearch = search;
       return search;
     });
@@ -65,11 +65,16 @@ export class LiveText {
   /** Compare a text with another one of the same tokens, or, without one, with itself backwards. */
   compareOrders(text: string, other: string): Promise<void> {
     const request = { ...this.request, text };
-    return this.order.ask(async () => (await this.ask<{ order: Order }>("order", { text: request, other })).order);
+    return this.order.ask(async (signal) => (await this.ask<{ order: Order }>("order", { text: request, other }, signal)).order);
   }
 
   /** Put the states of the second text into the run of this one. */
   patchWith(): Promise<void> {
-    return this.patches.ask(() => this.ask<Patches>("patch", { other: this.second }));
+    return this.patches.ask((signal) => this.ask<Patches>("patch", { other: this.second }, signal));
+  }
+
+  /** Wait for none of these answers any more, because another text is asked for. */
+  giveUp(): void {
+    for (const later of [this.effects, this.search, this.order, this.lens, this.patches]) later.giveUp();
   }
 }

@@ -34,6 +34,8 @@ class Session {
 
   /** Ask for the trace of the reader's text and show it. */
   async show(): Promise<void> {
+    this.trace?.live?.giveUp();
+    this.trace?.comparison?.second.live?.giveUp();
     await this.wait(async () => this.open(await this.askForTraces()));
   }
 
