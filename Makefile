@@ -5,7 +5,8 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; 
 	&& echo $$p && break; done)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt
-JOBS ?= 2
+# One more than CI has cores: some tests wait for other processes.
+JOBS ?= 3
 PAGE_SOURCES := hatch_build.py $(wildcard ui/*.json ui/*.ts ui/app.html) $(shell find ui/src -type f)
 
 .PHONY: venv test lint format demo bench campaign page page-check screenshots

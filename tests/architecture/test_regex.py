@@ -93,7 +93,9 @@ def slow_on(pattern):
     for length in LENGTHS:
         for unit, tail in HOSTILE:
             text = unit * (length // len(unit)) + tail
-            took = min(seconds(pattern, text) for _ in range(2))
+            took = seconds(pattern, text)
+            if took > SLOWEST:  # or the machine was busy
+                took = min(took, seconds(pattern, text))
             if took > SLOWEST:
                 return [f"{pattern.pattern!r}: {took:.2f} s on {length} of {unit!r}"]
     return []
