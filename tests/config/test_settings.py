@@ -64,6 +64,7 @@ REFUSED = [
         {"max_length": 5},
     ),
     (DecodingConfig, {"alpha": float("inf")}, "alpha=inf", {"alpha": 2.0}),
+    (DecodingConfig, {"alpha": 31.0}, "alpha=31", {"alpha": 30.0}),
     (TrainingConfig, {"workers": 3000}, "workers=3000 is above 64", {"workers": 64}),
     (TrainingConfig, {"threads": 5000}, "threads=5000 is above 1024", {"threads": 1024}),
     (TrainingConfig, {"accumulate": 10**9}, "is above 65536", {"accumulate": 65_536}),

@@ -13,6 +13,7 @@ from decoding.toys import END, SPECIAL_IDS, random_model, random_transformer
 from nn.recurrent import random_translator
 from pellucid.config.decoding import DecodingConfig
 from pellucid.decoding.generate import Request, generate, stream
+from pellucid.decoding.search_batch import CallPart
 from pellucid.decoding.session import CacheSize
 from pellucid.decoding.shared import SharedDecoder
 from pellucid.errors import UsageError
@@ -252,6 +253,28 @@ def test_an_error_of_ours_ends_all_calls_and_is_raised(n):
         for call in calls:
             with pytest.raises(RuntimeError, match="the decoder failed"):
                 call.result()
+    assert not decoder.has_work
+
+
+def test_an_error_of_ours_in_one_search_ends_the_calls_beside_it_too(monkeypatch):
+    take, n_taken = CallPart.take, 0
+
+    def fail(part: CallPart, candidates):
+        nonlocal n_taken
+        n_taken += 1
+        if n_taken == 4:  # of two calls, the second step of the second one
+            raise OverflowError("a mistake")
+        return take(part, candidates)
+
+    monkeypatch.setattr(CallPart, "take", fail)
+    decoder = SharedDecoder(random_transformer(0), lambda: None, 256, 1 << 20)
+    with ThreadPoolExecutor(2) as threads:
+        calls = [start(decoder, threads, Request(SOURCES), CONFIGS["beam"]) for _ in range(2)]
+        with pytest.raises(OverflowError, match="a mistake"):
+            decoder.step()
+        for call in calls:
+            with pytest.raises(RuntimeError, match="the decoder failed"):
+                call.result(10)
     assert not decoder.has_work
 
 

@@ -15,7 +15,7 @@ def check_at_least(minimum: float, config: Any, *names: str) -> None:
             raise ConfigError(f"{name}={value} must be at least {minimum}.")
 
 
-def check_at_most(limits: Mapping[str, int], config: Any) -> None:
+def check_at_most(limits: Mapping[str, float], config: Any) -> None:
     """Raises: ConfigError if a field is above its limit."""
     for name, limit in limits.items():
         value = getattr(config, name, 0)

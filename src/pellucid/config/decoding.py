@@ -10,6 +10,9 @@ from pellucid.errors import ConfigError
 MINIMUM = 1e-6
 """Minimum of settings that must be above 0. Any temperature below it samples greedily anyway."""
 
+MOST = {"alpha": 30, "diversity": 1e6, "repetition_penalty": 1e6, "temperature": 1e6}
+"""Limited because scores must be finite numbers."""
+
 MAX_SAMPLES = {"n_best": 65_536, "samples": 512}
 """Limited because the samples of a source are one batch, and mbr compares all pairs of them."""
 
@@ -115,6 +118,7 @@ class DecodingConfig:
         for name in ("top_p", "min_p", "typical_p"):
             if getattr(self, name) > 1:
                 raise ConfigError(f"{name}={getattr(self, name)} is a probability. Use 1 or less.")
+        check_at_most(MOST, self)
         if self.method in ("sample", "mbr"):
             check_at_most(MAX_SAMPLES, self)
         self._check_method()

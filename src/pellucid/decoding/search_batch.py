@@ -87,16 +87,17 @@ class SearchBatch:
         tokens = [torch.from_numpy(part.search.tokens).reshape(-1, 1) for part in parts]
         logits = model.step(torch.cat(tokens).to(device), self.cache).logits[:, -1]
         chosen = choose_all([part.search for part in parts], logits)
-        kept, self.parts, start = [], [], 0
+        kept, open_parts, start = [], [], 0
         for part, ids, candidates in zip(parts, tokens, chosen, strict=True):
             if not part.call.is_over():
                 try:
                     kept.append(start + part.take(candidates))
-                    self.parts.append(part)
+                    open_parts.append(part)
                 except TEXT_ERRORS as error:
                     part.call.fail(error)
             start += len(ids)
-        self.parts = [part for part in self.parts if not part.search.is_done]
+        # Not before: `fail` must reach all parts after an error that is not caught here.
+        self.parts = [part for part in open_parts if not part.search.is_done]
         if self.parts:
             update_cache(self.cache, k, np.concatenate(kept), device)
 
