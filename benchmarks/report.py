@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.contest import Measured
+from pellucid.nn.cpu import cpu_facts
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 RESULTS = Path(__file__).parent / "results"
@@ -66,7 +67,7 @@ def ratios(measured: Mapping[str, Measured], against: Mapping[str, float]) -> di
 def save_results(name: str, facts: Mapping[str, Any]) -> None:
     """Write results/CPU/NAME.json: results, command and machine."""
     about = {"command": command(), "date": str(datetime.date.today()), "machine": machine()}
-    path = RESULTS / kind_of_cpu(_cpu()) / f"{name}.json"
+    path = RESULTS / kind_of_cpu(cpu_facts()) / f"{name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(about | dict(facts), indent=1) + "\n", encoding="utf-8")
     print(f"\nsaved in {path.relative_to(REPOSITORY)}; rerun: {command()}")
@@ -80,7 +81,7 @@ def command() -> str:
 
 def machine() -> dict[str, Any]:
     """Processor, cores and versions."""
-    cpu = _cpu()
+    cpu = cpu_facts()
     flags = cpu.get("flags", "").split()
     return {
         "cpu": cpu.get("model name") or platform.machine(),
@@ -96,7 +97,7 @@ def machine() -> dict[str, Any]:
 def kind_of_cpu(cpu: Mapping[str, str]) -> str:
     """Return a name for processors of about equal speed per core: "amd-zen4", "intel-amx".
 
-    cpu: fields of /proc/cpuinfo. AMD's families 23, 25 and 26 are Zen 1 and 2, 3 and 4, and 5;
+    cpu: see `cpu_facts`. AMD's families 23, 25 and 26 are Zen 1 and 2, 3 and 4, and 5;
     Zen 4 has AVX-512, Zen 3 has not. Intel's are told apart by their widest products.
     """
     flags, family = cpu.get("flags", "").split(), cpu.get("cpu family")
@@ -107,12 +108,6 @@ def kind_of_cpu(cpu: Mapping[str, str]) -> str:
         isas = {"amx_bf16": "amx", "avx512_bf16": "avx512-bf16", "avx512f": "avx512"}
         return "intel-" + next((name for flag, name in isas.items() if flag in flags), "avx2")
     return platform.machine()
-
-
-def _cpu() -> dict[str, str]:
-    """Return the fields of the first processor."""
-    lines = Path("/proc/cpuinfo").read_text().split("\n\n")[0].split("\n")
-    return {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
 
 
 def _shown(argument: str) -> str:

@@ -12,6 +12,7 @@ import torch
 from pellucid.errors import DataError, PellucidError, ResourceError
 from pellucid.files import atomic_write, user_cache
 from pellucid.json_files import dump_json, read_json
+from pellucid.nn.cpu import cpu_facts
 from pellucid.nn.kernel_choice import (
     FUSED,
     MATMUL,
@@ -75,12 +76,9 @@ def cpu_name() -> str:
 
     The name is not enough: virtual machines give different CPUs the same name.
     """
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:  # not Linux
+    fields = cpu_facts()
+    if not fields:
         return f"{platform.processor() or platform.machine()}"
-    pairs = (line.split(":", 1) for line in text.split("\n\n")[0].split("\n") if ":" in line)
-    fields = {key.strip(): value.strip() for key, value in pairs}
     flags = fields.get("flags") or fields.get("Features") or ""
     name = fields.get("model name") or platform.machine()
     return f"{name} ({hashlib.sha256(flags.encode()).hexdigest()[:8]})"
