@@ -30,21 +30,22 @@ class Process(NamedTuple):
     process: subprocess.Popen
 
     def memory(self) -> float:
-        """MB of resident memory."""
-        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+        """MB of memory of all its processes; pages that they share count once."""
+        sizes = (Path(f"/proc/{pid}/smaps_rollup").read_text() for pid in self.pids())
+        return sum(int(size.split("\nPss:")[1].split()[0]) for size in sizes) / 1e3
 
-    def peak_memory(self) -> float:
-        """MB of resident memory when it was most."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(status.split("VmHWM:")[1].split()[0]) / 1e3
+    def pids(self) -> list[int]:
+        """The processes: its own, and those that generate texts."""
+        pid = self.process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return [pid, *map(int, children)]
 
     def handles(self) -> int:
         """The number of open files and connections."""
-        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+        return sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in self.pids())
 
     def threads(self) -> int:
-        return len(os.listdir(f"/proc/{self.process.pid}/task"))
+        return sum(len(os.listdir(f"/proc/{pid}/task")) for pid in self.pids())
 
 
 class Answer(NamedTuple):

@@ -102,15 +102,22 @@ def test_memory_of_a_full_queue_long():
 async def fill(served):
     async with open_client(served.address) as client:
         await translate(client, SENTENCE)
-        idle = served.memory()
+        sizes = [idle := served.memory()]
+
+        async def sample() -> None:
+            while True:
+                sizes.append(served.memory())
+                await asyncio.sleep(0.1)
 
         async def ask(text: str | list[str]) -> str:
             response = await client.post("/v1/translate", json={"text": text} | LONGEST)
             return str(response.status_code)
 
+        sampling = asyncio.ensure_future(sample())
         large = [asyncio.ensure_future(ask(LARGE)) for _ in range(20)]
         await asyncio.sleep(1)  # they are read
         long = await asyncio.gather(*(ask(SENTENCE * 3) for _ in range(110)))
         large = await asyncio.gather(*large)
-        growth = served.peak_memory() - idle
+        sampling.cancel()
+        growth = max(sizes) - idle
         return {"idle": idle, "growth": growth, "large": Counter(large), "long": Counter(long)}

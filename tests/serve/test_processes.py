@@ -13,7 +13,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+import torch
 
+from pellucid.cli import serve
 from pellucid.errors import UsageError
 from pellucid.serve.engine import Engine
 from pellucid.serve.errors import ModelFailedError
@@ -99,6 +101,21 @@ def server():
     """A server with two worker processes, its address, and those processes."""
     with serve_process("en-de", "--workers", "2") as (address, process):
         yield process, address, children(process.pid)
+
+
+@pytest.mark.parametrize(
+    ("system", "device", "n"),
+    [
+        ("linux", "cpu", 1),
+        ("linux", "cuda", 0),
+        ("darwin", "cpu", 0),
+    ],
+)
+def test_without_a_number_one_process_generates_on_a_cpu(system, device, n, monkeypatch):
+    monkeypatch.setattr("pellucid.nn.device.choose_device", lambda _: torch.device(device))
+    monkeypatch.setattr(serve.sys, "platform", system)
+    assert serve.count_workers(serve.Options(("en-de",))) == n
+    assert serve.count_workers(serve.Options(("en-de",), workers=2)) == 2
 
 
 def translate(address: str) -> str:

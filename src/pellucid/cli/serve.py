@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pellucid.serve.served import Models
 
 KEY = "PELLUCID_API_KEY"
+CHOSEN_HERE = -1
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,10 @@ class Options:
     """cpu, cuda, mps, or auto."""
     dtype: Literal["fp32", "bf16", "int8"] = "fp32"
     """Compute dtype. int8 is CPU-only."""
-    workers: int = 0
+    workers: int = -1
     """Processes that generate texts, for each model that can, each on one thread; one per core is
-    fastest. CPU only. 0: the server's own process does, on one thread."""
+    fastest. CPU only. 0: the server's own process does, on one thread. -1: 1 on a CPU under Linux,
+    0 elsewhere."""
     limits: dict[str, Any] = config_flags(Limits)
 
 
@@ -61,7 +63,7 @@ def run(options: Options) -> int:
 
     if not 0 <= options.port < 1 << 16:
         raise UsageError(f"--port {options.port}: ports are 1 to 65535, or 0 for a free one.")
-    check_workers(options.workers, options.device)
+    n_workers = count_workers(options)
     limits = build(Limits, options.limits, "serve")
     paths = name_models(options.models)
     key = options.api_key or os.environ.get(KEY, "")
@@ -70,7 +72,7 @@ def run(options: Options) -> int:
     with bind(options.host, options.port) as bound:
         port = bound.getsockname()[1]
         access = make_access(options.host, port, options.hosts, key)
-        models = _load_models(options, paths, limits)
+        models = _load_models(options, paths, limits, n_workers)
         print(f"http://{_in_address(options.host)}:{port}/", flush=True)
         print(f"Serving {', '.join(paths)}. Ctrl-C ends.", file=sys.stderr)
         server = make_server(make_app(Site(models, limits, access)), models)
@@ -89,19 +91,32 @@ def run(options: Options) -> int:
     return 0
 
 
-def _load_models(options: Options, paths: Mapping[str, str], limits: Limits) -> "Models":
+def count_workers(options: Options) -> int:
+    """Return the number of processes for each model. Raises: UsageError as `check_workers`."""
+    if options.workers != CHOSEN_HERE:
+        check_workers(options.workers, options.device)
+        return options.workers
+    from pellucid.nn.device import choose_device
+
+    on_cpu = choose_device(options.device).type == "cpu"
+    return 1 if on_cpu and sys.platform == "linux" else 0
+
+
+def _load_models(
+    options: Options, paths: Mapping[str, str], limits: Limits, n_workers: int
+) -> "Models":
     """Return the models, after all that must be set before processes are forked."""
     from pellucid.allocator import limit_compiled_operators, prepare_for_serving
     from pellucid.serve.run import SWITCH_SECONDS
     from pellucid.serve.served import Models, ServedModel
 
     limit_compiled_operators()
-    device = "cpu" if options.workers else options.device  # a GPU cannot be forked
+    device = "cpu" if n_workers else options.device  # a GPU cannot be forked
     loaded = {name: load_model(path, device, options.dtype) for name, path in paths.items()}
     prepare_for_serving()
     sys.setswitchinterval(SWITCH_SECONDS)
     return Models(
-        {name: ServedModel(model, name, limits, options.workers) for name, model in loaded.items()}
+        {name: ServedModel(model, name, limits, n_workers) for name, model in loaded.items()}
     )
 
 
