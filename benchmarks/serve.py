@@ -48,7 +48,7 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--workers", type=int, default=0, help="of `pellucid serve`")
+    parser.add_argument("--workers", type=int, default=1, help="of `pellucid serve`")
     parser.add_argument("--seconds", type=float, default=10.0, help="of each open-loop load")
     arguments = parser.parse_args()
     texts = sentences(arguments.sentences)
@@ -268,9 +268,8 @@ def report(
     }
     for name, value in found.items():
         print(f"  {name:38s} {value:.2f}")
-    workers = f"-workers{arguments.workers}" if arguments.workers else ""
     facts = {"medians": medians, "rates": rates, "load": load, "ratios": found}
-    save_results(f"serve{workers}", facts)
+    save_results(f"serve-workers{arguments.workers}", facts)
 
 
 if __name__ == "__main__":
