@@ -9,7 +9,6 @@ requests at half its greatest rate, and at ten times that rate.
 
 import argparse
 import asyncio
-import json
 import os
 import socket
 import statistics
@@ -23,7 +22,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
-from tests.serve.load import open_loop
+from tests.serve.load import Connections, open_loop
 
 from benchmarks.report import save_results
 
@@ -169,32 +168,9 @@ class Load(NamedTuple):
     p99: float
 
 
-class Connections:
-    """A client that needs little of the cores, which the server needs."""
-
-    def __init__(self, target: Target) -> None:
-        self.url = httpx.URL(target.url)
-        self.idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
-
-    async def post(self, record: dict[str, Any]) -> int:
-        """Send JSON on an idle connection or a new one, and return the status."""
-        host, port = self.url.host, self.url.port
-        connection = self.idle.pop() if self.idle else await asyncio.open_connection(host, port)
-        reader, writer = connection
-        body = json.dumps(record).encode()
-        head = f"POST {self.url.path} HTTP/1.1\r\nHost: {host}:{port}\r\n"
-        head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-        writer.write(head.encode() + body)
-        status, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().lower().splitlines()
-        headers = dict(line.split(": ", 1) for line in lines if line)
-        await reader.readexactly(int(headers["content-length"]))
-        self.idle.append(connection)
-        return int(status.split()[1])
-
-
 async def open_load(target: Target, texts: Sequence[str], rate: float, seconds: float) -> Load:
     """Send requests at a rate, whether or not earlier ones are answered."""
-    begin, connections = time.perf_counter(), Connections(target)
+    begin, connections = time.perf_counter(), Connections(target.url)
 
     async def ask(number: int) -> tuple[int, float, float]:
         sent = time.perf_counter()

@@ -1,6 +1,7 @@
 """Many clients of a server process, and what the system says of it."""
 
 import asyncio
+import json
 import os
 import random
 import statistics
@@ -73,6 +74,32 @@ def sentence(number: int) -> str:
     """A text that differs from others: two sentences in an order of its own."""
     rng = random.Random(number)
     return " ".join(rng.choice(WORDS) for _ in range(1 + number % 3))
+
+
+class Connections:
+    """A client of one address that needs little of the cores, which the server needs."""
+
+    def __init__(self, url: str) -> None:
+        self.url = httpx.URL(url)
+        self.idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+
+    async def post(self, record: dict[str, Any]) -> int:
+        """Send JSON on an idle connection or a new one, and return the status.
+
+        Raises: OSError, EOFError if the connection breaks.
+        """
+        host, port = self.url.host, self.url.port
+        connection = self.idle.pop() if self.idle else await asyncio.open_connection(host, port)
+        reader, writer = connection
+        body = json.dumps(record).encode()
+        head = f"POST {self.url.path} HTTP/1.1\r\nHost: {host}:{port}\r\n"
+        head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        writer.write(head.encode() + body)
+        status, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().lower().splitlines()
+        headers = dict(line.split(": ", 1) for line in lines if line)
+        await reader.readexactly(int(headers["content-length"]))
+        self.idle.append(connection)
+        return int(status.split()[1])
 
 
 async def translate(client: httpx.AsyncClient, text: str, **settings) -> Answer:
