@@ -16,6 +16,8 @@ from typing import Any, NamedTuple, TypeVar
 import httpx
 
 T = TypeVar("T")
+MOST_CONNECTIONS = 400
+"""Of a client: a server closes those above 512 by default."""
 WORDS = (
     "The dog sleeps.",
     "A cat sees the red house.",
@@ -82,12 +84,17 @@ class Connections:
     def __init__(self, url: str) -> None:
         self.url = httpx.URL(url)
         self.idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+        self.room = asyncio.Semaphore(MOST_CONNECTIONS)
 
     async def post(self, record: dict[str, Any]) -> int:
         """Send JSON on an idle connection or a new one, and return the status.
 
         Raises: OSError, EOFError if the connection breaks.
         """
+        async with self.room:
+            return await self._post(record)
+
+    async def _post(self, record: dict[str, Any]) -> int:
         host, port = self.url.host, self.url.port
         connection = self.idle.pop() if self.idle else await asyncio.open_connection(host, port)
         reader, writer = connection
@@ -116,7 +123,8 @@ async def translate(client: httpx.AsyncClient, text: str, **settings) -> Answer:
 
 
 def open_client(address: str) -> httpx.AsyncClient:
-    limits = httpx.Limits(max_connections=400, max_keepalive_connections=400)
+    most = MOST_CONNECTIONS
+    limits = httpx.Limits(max_connections=most, max_keepalive_connections=most)
     return httpx.AsyncClient(base_url=address, timeout=60, limits=limits, trust_env=False)
 
 
