@@ -13,7 +13,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -83,9 +83,10 @@ def measure(name: str, rounds: int) -> dict[str, float]:
     """Return times in ms, sizes in MB and memory in MiB of one shape."""
     bundle = random_bundle(name)
     rows = random_rows(bundle, LENGTH)
-    facts = {"trace p50 ms": median_ms(lambda: trace_rows(bundle, rows, TraceSpec()), rounds)}
+    runs = {"trace p50 ms": lambda: trace_rows(bundle, rows, TraceSpec())}
     if name == "gpt2":
-        facts["transformers p50 ms"] = median_ms(transformers_gpt2(bundle, rows), rounds)
+        runs["transformers p50 ms"] = transformers_gpt2(bundle, rows)
+    facts = median_ms(runs, rounds)
     measured, seconds = measure_all(bundle, rows)
     facts |= seconds
     for full in (False, True):
@@ -138,7 +139,7 @@ def usable_ms(page: bytes, rounds: int) -> float:
                 tab.goto(path.as_uri())
                 tab.wait_for_selector("main svg, main canvas")
 
-            return median_ms(open_page, rounds)
+            return median_ms({"page": open_page}, rounds)["page"]
 
 
 def show_long_text(bundle: Bundle) -> None:
@@ -208,15 +209,15 @@ def transformers_gpt2(bundle: Bundle, rows: Rows) -> Callable[[], object]:
     return run
 
 
-def median_ms(call: Callable[[], object], rounds: int) -> float:
-    """Return the median time of a call after a first one, in ms."""
-    call()
-    times = []
-    for _ in range(rounds):
-        start = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - start)
-    return round(statistics.median(times) * 1e3, 1)
+def median_ms(calls: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+    """Return the median time of each call after a first one, in ms. The calls take turns."""
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(rounds + 1):
+        for name, call in calls.items():
+            start = time.perf_counter()
+            call()
+            times[name].append(time.perf_counter() - start)
+    return {name: round(statistics.median(each[1:]) * 1e3, 1) for name, each in times.items()}
 
 
 def peak(name: str, n_texts: int = 1) -> int:
