@@ -1,6 +1,7 @@
 """Copies of models for inference, with linear layers packed for this CPU."""
 
 import copy
+from functools import partial
 from typing import TypeVar, get_args
 
 from torch import Tensor, nn
@@ -10,7 +11,7 @@ from pellucid.nn import kernels
 from pellucid.nn.attention import CrossAttention, SelfAttention
 from pellucid.nn.embedding import Embedding
 from pellucid.nn.feed_forward import ACTIVATIONS, FeedForward
-from pellucid.nn.kernels import LinearFunction, PackedType, pack
+from pellucid.nn.kernels import LinearFunction, PackedType
 from pellucid.nn.layer import PostNorm
 from pellucid.nn.linear import Linear, concatenate
 from pellucid.nn.norms import LayerNorm, RMSNorm
@@ -18,6 +19,8 @@ from pellucid.nn.norms import LayerNorm, RMSNorm
 Model = TypeVar("Model", bound=nn.Module)
 FUSED = {ACTIVATIONS["relu"]: "relu"}
 """Activations that a packed linear layer computes too."""
+CACHE_BYTES = 64 << 20
+"""Weights of larger models are read from memory at each step."""
 
 
 def pack_model(model: Model, dtype: PackedType = "fp32") -> Model:
@@ -33,22 +36,24 @@ def pack_model(model: Model, dtype: PackedType = "fp32") -> Model:
         raise UsageError("dtype int8 needs an x86 CPU. Use dtype fp32 or bf16.")
     if not on_cpu or not kernels.can_pack(dtype):
         return packed.to(kernels.TORCH_TYPES[dtype])
+    n_bytes = sum(p.numel() for p in model.parameters()) * kernels.TORCH_TYPES[dtype].itemsize
+    pack = partial(kernels.pack, dtype=dtype, is_in_cache=n_bytes <= CACHE_BYTES)
     for module in list(packed.modules()):
         if isinstance(module, SelfAttention):
-            module.qkv = _pack_joined(module, ("q", "k", "v"), dtype)
+            module.qkv = pack(*_join(module, ("q", "k", "v")))
         elif isinstance(module, CrossAttention):
-            module.kv = _pack_joined(module, ("k", "v"), dtype)
+            module.kv = pack(*_join(module, ("k", "v")))
         elif isinstance(module, Embedding):
             module.weight = nn.Parameter(module.weight * module.scale, requires_grad=False)
             module.scale = 1.0
         elif isinstance(module, FeedForward) and module.activation in FUSED and not module.gate:
-            fused = pack(module.up.weight, module.up.bias, dtype, FUSED[module.activation])
+            fused = pack(module.up.weight, module.up.bias, activation=FUSED[module.activation])
             _replace(module, "up", fused)
             module.activation = _identity
     for module in list(packed.modules()):
         for name, child in list(module.named_children()):
             if isinstance(child, Linear):
-                _replace(module, name, pack(child.matrix(), child.bias, dtype))
+                _replace(module, name, pack(child.matrix(), child.bias))
     packed.to(kernels.TORCH_TYPES[dtype])
     for module in packed.modules():
         _shorten_lookups(module)
@@ -66,12 +71,12 @@ def check_dtype(dtype: str) -> PackedType:
     )
 
 
-def _pack_joined(attention: nn.Module, names: tuple[str, ...], dtype: PackedType) -> LinearFunction:
-    """Remove several linear layers that share an input; return one packed function of them."""
+def _join(attention: nn.Module, names: tuple[str, ...]) -> tuple[Tensor, Tensor | None]:
+    """Remove several linear layers that share an input; return their weights and biases as one."""
     linears = [getattr(attention, name) for name in names]
     for name in names:
         delattr(attention, name)
-    return pack(*concatenate(linears), dtype)
+    return concatenate(linears)
 
 
 def _replace(module: nn.Module, name: str, function: LinearFunction) -> None:
