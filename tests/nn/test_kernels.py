@@ -153,7 +153,8 @@ def test_dropout_keeps_the_dtype(dtype):
 @pytest.mark.parametrize("is_in_cache", [True, False])
 @pytest.mark.parametrize("activation", ["none", "relu"])
 @pytest.mark.parametrize(("dtype", "bound"), [("fp32", 1e-5), ("bf16", 0.05), ("int8", 0.1)])
-def test_packed_products(dtype, bound, activation, is_in_cache, monkeypatch):  # authority: F.linear in float64
+def test_packed_products(dtype, bound, activation, is_in_cache, monkeypatch):
+    """Authority: F.linear in float64."""
     if not kernels.can_pack(dtype):
         pytest.skip(f"no {dtype} products on this machine")
     x, weight, bias = torch.randn(2, 70, 64), torch.randn(48, 64) / 8, torch.randn(48)
