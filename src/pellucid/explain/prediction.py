@@ -1,6 +1,6 @@
 """What a head says at each position, in words and probabilities."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -12,6 +12,9 @@ from pellucid.decoding.top_k import find_largest
 from pellucid.explain.outputs import chain_log_probs, chain_of, name_reading
 from pellucid.formats.bundle import Bundle
 from pellucid.nn.linear_chain import LinearChain
+
+MAX_DOUBLES = 1 << 19
+"""Of logits in float64 at a time: those of a long text are large."""
 
 
 @dataclass(frozen=True)
@@ -76,22 +79,21 @@ def predict(
     """
     config, text = bundle.model.head_configs[head], text or Text()
     reading = name_reading(head, config)
-    # In float64 row by row: the logits of a long text are large.
     rows = logits.float() if reading == "single_label" else logits.double()
     rows = rows[:, None] if config.kind == "score" else rows
     rows = rows[None] if config.kind == "sequence" else rows
     chosen = dict(enumerate(text.next_ids)) if config.kind == "lm" else {}
-    probabilities: Iterable[Tensor]
-    if reading == "crf":
+    outputs: Iterable[_Softmax | _Probabilities]
+    if reading == "single_label":
+        outputs = _softmaxes(rows)
+    elif reading == "crf":
         chain = chain_of(bundle, head)
-        probabilities = chain_log_probs(chain, rows[None], text.words)[0].exp()
+        outputs = map(_Probabilities, chain_log_probs(chain, rows[None], text.words)[0].exp())
         chosen = _choose_labels(chain, rows, text.words)
-    elif reading == "span":
-        probabilities = rows.softmax(0)
     else:
-        probabilities = map(_PROBABILITIES[reading], rows)
+        outputs = map(_Probabilities, _PROBABILITIES[reading](rows))
     reader = _Reader(bundle, config, reading, top)
-    positions = tuple(map(reader.read, rows, probabilities, map(chosen.get, range(len(rows)))))
+    positions = tuple(map(reader.read, rows, outputs, map(chosen.get, range(len(rows)))))
     is_tagger = config.kind == "token" and reading != "span"
     return Prediction(head, config.kind, reading, positions, tuple(text.words) if is_tagger else ())
 
@@ -105,10 +107,54 @@ def _choose_labels(chain: LinearChain, emissions: Tensor, words: Sequence[int]) 
 
 
 _PROBABILITIES = {
-    "single_label": lambda row: row.double().softmax(-1),
-    "multi_label": lambda row: row.sigmoid(),
-    "regression": lambda row: row,
+    "multi_label": lambda rows: rows.sigmoid(),
+    "regression": lambda rows: rows,
+    "span": lambda rows: rows.softmax(0),
 }
+
+
+@dataclass(frozen=True)
+class _Probabilities:
+    """The probabilities (C,) of the outputs at a position."""
+
+    strength: Tensor
+    """Greater for more probable outputs."""
+
+    def of(self, ids: Tensor) -> Tensor:
+        return self.strength[ids]
+
+    @property
+    def entropy(self) -> float:
+        return float(torch.special.entr(self.strength).sum())
+
+
+class _Softmax(NamedTuple):
+    """A softmax over a vocabulary, of which only the probabilities that are shown are computed."""
+
+    strength: Tensor  # (V,), the logits
+    log_z: float
+    mean: float
+    """The expected logit."""
+
+    def of(self, ids: Tensor) -> Tensor:
+        return (self.strength[ids].double() - self.log_z).exp()
+
+    @property
+    def entropy(self) -> float:
+        return self.log_z - self.mean  # -sum p log p, with log p = logit - log Z
+
+
+def _softmaxes(rows: Tensor) -> Iterator[_Softmax]:
+    """Yield the softmax of each row of logits (T, V), computed in float64 for some at a time."""
+    for logits in rows.split(max(1, MAX_DOUBLES // rows.shape[1])):
+        x = logits.double()
+        most = x.amax(-1, keepdim=True)
+        weights = (x - most).exp_()
+        z = weights.sum(-1)
+        # -inf has a weight of 0, and 0 times it would be NaN.
+        means = weights.mul_(x.clamp_(min=torch.finfo(torch.float32).min)).sum(-1) / z
+        log_z = most[:, 0] + z.log()
+        yield from map(_Softmax, logits, log_z.tolist(), means.tolist())
 
 
 @dataclass(frozen=True)
@@ -120,39 +166,32 @@ class _Reader:
     reading: str
     top: int
 
-    def read(self, row: Tensor, probabilities: Tensor, chosen: int | None) -> PositionPrediction:
-        """Return what logits (C,) and probabilities (C,) say, and about the chosen output."""
-        n = min(self.top, len(row))
-        order = find_largest(probabilities, n)
-        is_softmax = self.reading in ("single_label", "crf")
-        strength = probabilities if self.reading == "crf" else row
-        rest = 1.0 - float(probabilities[order].sum()) if is_softmax and n < len(row) else 0.0
+    def read(
+        self, row: Tensor, outputs: _Softmax | _Probabilities, chosen: int | None
+    ) -> PositionPrediction:
+        """Return what the outputs with logits (C,) say, and about the chosen one."""
+        n, strength = min(self.top, len(row)), outputs.strength
+        order = find_largest(strength, n)
+        is_distribution = self.reading in ("single_label", "crf")
+        hides = is_distribution and n < len(row)
         return PositionPrediction(
-            candidates=self._candidates(row, probabilities, order),
-            rest=max(0.0, rest),
-            entropy=self._entropy(row, probabilities, order[0]) if is_softmax else 0.0,
+            candidates=self._candidates(row, outputs, order),
+            rest=max(0.0, 1.0 - float(outputs.of(order).sum())) if hides else 0.0,
+            entropy=outputs.entropy if is_distribution else 0.0,
             chosen=None
             if chosen is None
-            else self._candidates(row, probabilities, torch.tensor([chosen]))[0],
+            else self._candidates(row, outputs, torch.tensor([chosen]))[0],
             rank=None if chosen is None else int((strength > strength[chosen]).count_nonzero()),
         )
 
-    def _candidates(self, row: Tensor, probabilities: Tensor, ids: Tensor) -> tuple[Candidate, ...]:
-        columns = ids.tolist(), row[ids].tolist(), probabilities[ids].tolist()
+    def _candidates(
+        self, row: Tensor, outputs: _Softmax | _Probabilities, ids: Tensor
+    ) -> tuple[Candidate, ...]:
+        columns = ids.tolist(), row[ids].tolist(), outputs.of(ids).tolist()
         return tuple(
             Candidate(i, name_output(self.bundle, self.config, i), score, probability)
             for i, score, probability in zip(*columns, strict=True)
         )
-
-    def _entropy(self, row: Tensor, probabilities: Tensor, best: Tensor) -> float:
-        """Return the entropy, in nats, of probabilities (C,). row: logits (C,) if they are a
-        softmax. best: the index of the greatest."""
-        if self.reading == "crf":
-            return float(torch.special.entr(probabilities).sum())
-        # -sum p log p = log Z - sum p x: one logarithm, not one for each token of a vocabulary.
-        log_z = row[best].double() - probabilities[best].log()
-        finite = row.double().clamp(min=torch.finfo(torch.float32).min)  # -inf has p = 0
-        return float(log_z - probabilities @ finite)
 
 
 def name_output(bundle: Bundle, config: HeadConfig, i: int) -> str:
