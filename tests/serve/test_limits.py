@@ -18,9 +18,8 @@ from serve.conftest import run_server
 JSON = {"Content-Type": "application/json"}
 NUMBERS = ("0", "-1", "2147483648", "9223372036854775808", "1e308", "1e999", "NaN", "-Infinity")
 NUMBERS += ('"5"', "true", "[]", "{}", "1" * 5000, "0.5")
-FINE = {("temperature", "0"), ("temperature", "0.5"), ("temperature", "1e308"), ("top_k", "0")}
+FINE = {("temperature", "0"), ("temperature", "0.5"), ("top_k", "0"), ("seed", "0")}
 FINE |= {("timeout", value) for value in ("0.5", "1e308", "2147483648", "9223372036854775808")}
-FINE |= {("temperature", "2147483648"), ("temperature", "9223372036854775808"), ("seed", "0")}
 FINE |= {("top_k", "2147483648"), ("seed", "2147483648"), ("top_p", "0.5")}
 
 
