@@ -91,7 +91,7 @@ def predict(
         outputs = map(_Probabilities, chain_log_probs(chain, rows[None], text.words)[0].exp())
         chosen = _choose_labels(chain, rows, text.words)
     else:
-        outputs = map(_Probabilities, _PROBABILITIES[reading](rows))
+        outputs = map(_Probabilities, _TO_PROBABILITIES[reading](rows))
     reader = _Reader(bundle, config, reading, top)
     positions = tuple(map(reader.read, rows, outputs, map(chosen.get, range(len(rows)))))
     is_tagger = config.kind == "token" and reading != "span"
@@ -106,7 +106,7 @@ def _choose_labels(chain: LinearChain, emissions: Tensor, words: Sequence[int]) 
     return dict(zip(words, best.tolist(), strict=True))
 
 
-_PROBABILITIES = {
+_TO_PROBABILITIES = {
     "multi_label": lambda rows: rows.sigmoid(),
     "regression": lambda rows: rows,
     "span": lambda rows: rows.softmax(0),
