@@ -239,6 +239,18 @@ def test_no_call_waits_for_all_texts_of_an_earlier_one():
         many.result()
 
 
+def check_all_calls_fail(decoder: SharedDecoder, error: type[Exception]) -> None:
+    """A step of two calls raises an error of ours, which both learn of."""
+    with ThreadPoolExecutor(2) as threads:
+        calls = [start(decoder, threads, Request(SOURCES), CONFIGS["beam"]) for _ in range(2)]
+        with pytest.raises(error, match="a mistake"):
+            decoder.step()
+        for call in calls:
+            with pytest.raises(RuntimeError, match="the decoder failed"):
+                call.result(10)
+    assert not decoder.has_work
+
+
 @pytest.mark.parametrize("n", [2, 3])  # the first steps of sources, and one that follows
 def test_an_error_of_ours_ends_all_calls_and_is_raised(n):
     def fail() -> None:
@@ -246,14 +258,7 @@ def test_an_error_of_ours_ends_all_calls_and_is_raised(n):
 
     model = Counting(random_transformer(0), {n - 1: fail})
     decoder = SharedDecoder(model, lambda: None, 3, 99)
-    with ThreadPoolExecutor(2) as threads:
-        calls = [start(decoder, threads, Request(SOURCES), CONFIGS["beam"]) for _ in range(2)]
-        with pytest.raises(TypeError, match="a mistake"):
-            decoder.step()
-        for call in calls:
-            with pytest.raises(RuntimeError, match="the decoder failed"):
-                call.result()
-    assert not decoder.has_work
+    check_all_calls_fail(decoder, TypeError)
 
 
 def test_an_error_of_ours_in_one_search_ends_the_calls_beside_it_too(monkeypatch):
@@ -268,14 +273,7 @@ def test_an_error_of_ours_in_one_search_ends_the_calls_beside_it_too(monkeypatch
 
     monkeypatch.setattr(CallPart, "take", fail)
     decoder = SharedDecoder(random_transformer(0), lambda: None, 256, 1 << 20)
-    with ThreadPoolExecutor(2) as threads:
-        calls = [start(decoder, threads, Request(SOURCES), CONFIGS["beam"]) for _ in range(2)]
-        with pytest.raises(OverflowError, match="a mistake"):
-            decoder.step()
-        for call in calls:
-            with pytest.raises(RuntimeError, match="the decoder failed"):
-                call.result(10)
-    assert not decoder.has_work
+    check_all_calls_fail(decoder, OverflowError)
 
 
 def test_closing_ends_the_calls_of_now_and_later():

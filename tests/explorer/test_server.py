@@ -12,9 +12,10 @@ import time
 
 import pytest
 
+from cancellable import CancellableWork
 from explorer.foreign import FOREIGN
 from pellucid.errors import PellucidError, ResourceError, UsageError
-from pellucid.explain.cancellation import CancelledError, check_cancelled
+from pellucid.explain.cancellation import check_cancelled
 from pellucid.explorer import server as server_module
 from pellucid.explorer.server import MAX_REQUEST, Site, open_server
 
@@ -130,30 +131,23 @@ def test_one_request_at_a_time(server):
 
 
 def test_work_ends_when_its_page_is_closed(server):
-    begun, cancelled = threading.Event(), threading.Event()
+    work = CancellableWork()
 
-    def work(record):
+    def respond(record):
         if record == "short":
             check_cancelled()
-            return {}
-        begun.set()
-        end = time.monotonic() + 60
-        try:
-            while time.monotonic() < end:
-                check_cancelled()
-        except CancelledError:
-            cancelled.set()
-            raise
+        else:
+            work.run()
         return {}
 
-    server.site = Site(PAGE, work)
+    server.site = Site(PAGE, respond)
     connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=10)
     connection.request("POST", "/respond", '"long"', JSON)
-    assert begun.wait(10)
-    assert not cancelled.wait(0.2)
+    assert work.begun.wait(10)
+    assert not work.cancelled.wait(0.2)
     connection.close()
     assert ask(server, "short") == (200, {})  # it waited until the other was cancelled
-    assert cancelled.is_set()
+    assert work.cancelled.is_set()
 
 
 def test_a_silent_client_blocks_nobody(server, monkeypatch):

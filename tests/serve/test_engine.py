@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from cancellable import CancellableWork
 from pellucid.errors import UsageError
-from pellucid.explain.cancellation import CancelledError, check_cancelled
 from pellucid.serve import worker
 from pellucid.serve.engine import Engine
 from pellucid.serve.errors import DeadlineExceededError, OverloadedError, ShuttingDownError
@@ -201,29 +201,17 @@ def test_work_that_nobody_waits_for_is_given_up(loaded):
 
 
 def test_a_computation_that_nobody_waits_for_is_cancelled(loaded, monkeypatch):
-    is_begun, cancelled = threading.Event(), threading.Event()
-
-    def respond(_, record: dict) -> dict:
-        is_begun.set()
-        end = time.monotonic() + 60
-        try:
-            while time.monotonic() < end:
-                check_cancelled()
-        except CancelledError:
-            cancelled.set()
-            raise
-        return record
-
-    monkeypatch.setattr(worker, "respond", respond)
+    work = CancellableWork()
+    monkeypatch.setattr(worker, "respond", lambda model, record: work.run())
 
     async def use(engine: Engine) -> Any:
         task = asyncio.create_task(engine.run(Work("explore", [{}], {})))
-        await asyncio.to_thread(is_begun.wait, 10)
+        await asyncio.to_thread(work.begun.wait, 10)
         task.cancel()
         return await engine.run(Work("classify", ["good"], {}))
 
     assert len(with_engine(loaded["classifier"], use)) == 1
-    assert cancelled.is_set()
+    assert work.cancelled.is_set()
 
 
 def test_a_full_queue_refuses_and_waiting_work_has_its_deadline(loaded, n_processes):
