@@ -126,10 +126,9 @@ def _serve(options: Options) -> int:
         try:
             server.serve_forever()
         except (KeyboardInterrupt, Stopped) as end:
-            if server.one_at_a_time.locked():
-                # What is computed cannot be stopped, and torch would crash while Python ends.
-                os._exit(end.code if isinstance(end, Stopped) else SIGINT_CODE)
-            raise
+            # Threads of requests may still run. Those cannot be stopped, and Python or torch can
+            # abort when it ends before them.
+            os._exit(end.code if isinstance(end, Stopped) else SIGINT_CODE)
     return 0
 
 
