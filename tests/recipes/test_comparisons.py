@@ -1,9 +1,6 @@
 """What the recipes of docs/comparisons.md change in a model and measure, by algebra."""
 
-import importlib
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
@@ -14,20 +11,10 @@ from pellucid.nn.masks import Mask, MaskTensors
 from pellucid.nn.model import Transformer, build
 from pellucid.taps import record
 
-RECIPES = Path(__file__).parents[2] / "recipes"
 CONFIG = ModelConfig(
     vocab_size=20, d_model=16, n_heads=2, d_ff=32, n_encoder_layers=0, n_decoder_layers=2, dropout=0
 )
 IDS = torch.tensor([[3, 1, 4, 15, 9, 2, 6]])
-
-
-@pytest.fixture
-def load(monkeypatch):
-    """Return a function that imports a recipe as `python recipes/NAME.py` would."""
-    monkeypatch.syspath_prepend(str(RECIPES))
-    yield importlib.import_module
-    for path in RECIPES.glob("*.py"):
-        sys.modules.pop(path.stem, None)
 
 
 @pytest.mark.parametrize("place", ["pre", "post"])
