@@ -215,6 +215,70 @@ def test_similarities(evaluate, writers, tmp_path):
     assert len(list(circles)) == 40
 
 
+def test_two_classifiers(pellucid, tmp_path):  # authority: scikit-learn
+    models = [write_classifier(tmp_path / f"m{seed}", seed=seed) for seed in (3, 4)]
+    texts, gold = sentences(60), random.Random(1).choices(CLASSES, k=60)
+    data = tmp_path / "d.tsv"
+    data.write_text("".join(f"{t}\t{g}\n" for t, g in zip(texts, gold, strict=True)))
+    both = ["evaluate", models[1], "--data", data, "--against", models[0]]
+    record = json.loads(pellucid(*both, "--json").out)
+    assert set(record) == KEYS | {"comparison"}
+    accuracies = [
+        sklearn.metrics.accuracy_score(
+            gold, [r.labels[0] for r in package.load(model, device="cpu").classify(texts)]
+        )
+        for model in models
+    ]
+    found = record["comparison"]["accuracy"]
+    assert [found["before"], found["after"]] == pytest.approx(accuracies)
+    assert found["delta"] == pytest.approx(accuracies[1] - accuracies[0])
+    assert found["low"] <= found["delta"] <= found["high"]
+    assert set(record["comparison"]) == set(record["scores"]) - {"loss"}
+    title, row, *_ = pellucid(*both).out.split("\n\n")[-1].split("\n")
+    assert title.split()[:4] == ["against", str(models[0]), "other", "model"]
+    assert row.split()[:3] == ["accuracy", *(f"{each:.4f}" for each in accuracies)]
+    assert "p = " in row
+
+
+@pytest.mark.parametrize("kind", ["tagger", "answerer", "similarity"])
+def test_a_model_against_itself(pellucid, writers, tmp_path, kind):
+    data, args = tmp_path / "d.tsv", []
+    if kind == "tagger":
+        model, data = writers.tagger, tmp_path / "d.conll"
+        long = "\n".join(["dog\tB-PER", "old\tO"] * 100)  # longer than the model reads
+        data.write_text(f"The\tO\ncat\tB-PER\n\n{long}\n\ntree\tO\n")
+    elif kind == "answerer":
+        model = write_answerer(tmp_path / "m", seed=3)
+        data.write_text("".join(f"Who?\t{text}\t{text.split()[0]}\n" for text in sentences(9)))
+    else:
+        model, args = writers.filler, ["--task", "similarity"]
+        rows = zip(sentences(9, 1), sentences(9, 2), strict=True)
+        data.write_text("".join(f"{a}\t{b}\t{i}\n" for i, (a, b) in enumerate(rows)))
+    done = pellucid("evaluate", model, "--data", data, "--against", model, "--json", *args)
+    assert done.code == 0, done.err
+    record = json.loads(done.out)
+    assert record["comparison"]
+    for name, found in record["comparison"].items():
+        assert found["before"] == found["after"] == record["scores"][name]
+        assert (found["low"], found["high"], found["p_value"]) == (0, 0, 1)
+
+
+def test_what_cannot_be_compared(pellucid, writers, tmp_path):
+    text = tmp_path / "t.txt"
+    text.write_text("The cat sleeps.\n")
+    done = pellucid("evaluate", writers.filler, "--data", text, "--against", writers.filler)
+    assert done.code == USAGE
+    assert "--against: models of the task masked_lm are not compared" in done.err
+    done = pellucid("evaluate", writers.tagger, "--data", "-", "--against", writers.tagger)
+    assert done.code == USAGE
+    assert "cannot be a pipe" in done.err
+    data = tmp_path / "d.conll"
+    data.write_text("The\tO\n")
+    done = pellucid("evaluate", writers.tagger, "--data", data, "--against", writers.filler)
+    assert done.code == USAGE
+    assert "cannot be measured by tagging" in done.err
+
+
 def test_the_head_decides(pellucid, writers, tmp_path):
     text = tmp_path / "t.txt"
     text.write_text("".join(f"{line}\n" for line in sentences(30)))

@@ -22,9 +22,10 @@ FACTS = CardFacts(
 )
 
 
-def test_a_card_has_sizes_labels_scores_command_and_limits():  # authority: issue 10
+def test_a_card_has_sizes_labels_scores_command_and_limits(monkeypatch):  # authority: issue 10
     intervals = {"f1": Interval(0.7, 0.9, "bootstrap"), "accuracy": Interval(0.5, 1.0, "Wilson")}
-    scores = Metrics({"loss": 0.5, "f1": 0.81234, "accuracy": 0.75}, lambda: intervals)
+    scores = Metrics({"loss": 0.5, "f1": 0.81234, "accuracy": 0.75})
+    monkeypatch.setattr(scores, "intervals", lambda: intervals)
     card = model_card(CONFIG, scores, FACTS)
     for text in (
         "1,234,567 parameters",

@@ -37,9 +37,7 @@ def _rows(evaluation: "Evaluation") -> Iterator[dict[str, Any]]:
     origins = {each.origin for each in wrong.examples}
     # The texts were not kept: they are read again.
     records = {
-        origin: record
-        for record in evaluation.records
-        if (origin := f"{record.file}:{record.line}") in origins
+        origin: record for record in evaluation.records if (origin := record.origin) in origins
     }
     for each in wrong.examples:
         numbers = dict(zip(wrong.numbers, (round(n, 4) for n in each.numbers), strict=True))

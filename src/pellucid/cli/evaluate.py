@@ -47,7 +47,8 @@ class Options:
     hypotheses: str = ""
     """Score this file of translations instead of a model's."""
     against: str = ""
-    """Another model, or a file of its translations, to compare with (paired bootstrap)."""
+    """Another model, or a file of its translations, to compare with by paired bootstrap: whether
+    the difference is more than chance."""
     tokenised: bool = False
     """BLEU on text as it is tokenised, the protocol of older papers, instead of sacreBLEU's."""
     output: str = ""
@@ -138,7 +139,6 @@ def _task_flags(options: Options) -> list[str]:
 def _translator_flags(options: Options) -> list[str]:
     """Return the flags in use that are for translators only."""
     flags = {
-        "--against": options.against,
         "--tokenised": options.tokenised,
         "--output": options.output,
         "--to": options.to,

@@ -6,13 +6,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pellucid.cli.models import load_model
 from pellucid.config.data import DataConfig
 from pellucid.config.tasks.catalog import TASK_CONFIGS
+from pellucid.data.files import expand_names, is_read_once
 from pellucid.errors import UsageError
 
 if TYPE_CHECKING:
     from pellucid.api import Loaded
     from pellucid.cli.evaluate import Options
+    from pellucid.metrics.comparison import Difference
     from pellucid.metrics.details import Confusion, Details
     from pellucid.metrics.intervals import Interval
     from pellucid.tasks.evaluation import Evaluation
@@ -26,11 +29,66 @@ def measure_task(model: "Loaded", task: str, options: "Options") -> None:
 
     Raises: UsageError if the task has no such file.
     """
-    _check_files(task, options)
+    _check_options(task, options)
     from pellucid.cli.error_file import write_errors
     from pellucid.cli.picture import draw
     from pellucid.files import atomic_write
     from pellucid.metrics.intervals import find_details, find_intervals
+
+    other = _load_other(task, options)
+    evaluation = _evaluate(model, task, options, list_wrong=bool(options.errors))
+    differences = {}
+    if other is not None:
+        from pellucid.metrics.comparison import compare
+
+        differences = compare(_evaluate(other, task, options).metrics, evaluation.metrics)
+    intervals, details = find_intervals(evaluation.metrics), find_details(evaluation.metrics)
+    if options.json:
+        record = _as_record(evaluation, intervals, details)
+        if other is not None:
+            record["comparison"] = {name: d._asdict() for name, d in differences.items()}
+        print(json.dumps(record, ensure_ascii=False))
+    else:
+        for line in _describe(evaluation.metrics, intervals, details):
+            print(line)
+        for line in _describe_differences(options.against, differences):
+            print(line)
+    if options.errors:
+        write_errors(Path(options.errors), evaluation)
+    if options.picture:
+        lines = list(_describe_metrics(evaluation.metrics, intervals))
+        picture = draw(details, " ".join(options.data), lines)
+        atomic_write(Path(options.picture), picture.encode())
+
+
+def _check_options(task: str, options: "Options") -> None:
+    config = TASK_CONFIGS[task]
+    for flag, has_it in (("errors", config.has_errors), ("picture", config.has_picture)):
+        if getattr(options, flag) and not has_it:
+            raise UsageError(f"--{flag}: there is none for the task {task}. Leave it out.")
+    if options.against and not config.has_intervals:
+        raise UsageError(
+            f"--against: models of the task {task} are not compared, because its metrics have no"
+            " confidence intervals. Leave it out."
+        )
+    if options.against and any(map(is_read_once, expand_names(options.data))):
+        raise UsageError("--against: two models read the test set, so it cannot be a pipe.")
+
+
+def _load_other(task: str, options: "Options") -> "Loaded | None":
+    """Return the model to compare with, if there is one. Raises: UsageError if it does not fit."""
+    if not options.against:
+        return None
+    from pellucid.tasks.choose_task import choose_task
+
+    other = load_model(options.against, options.device, options.dtype, decodes=False)
+    choose_task(other.bundle, task)
+    return other
+
+
+def _evaluate(
+    model: "Loaded", task: str, options: "Options", *, list_wrong: bool = False
+) -> "Evaluation":
     from pellucid.nn.pack_model import pack_model
     from pellucid.tasks.evaluation import EvaluationOptions, evaluate
 
@@ -46,27 +104,8 @@ def measure_task(model: "Loaded", task: str, options: "Options") -> None:
     if options.dtype != "fp32":
         bundle = replace(bundle, model=pack_model(model.model, options.dtype))
     settings = {"stride": options.stride} if options.stride else {}
-    request = EvaluationOptions(task=task, objective=settings, list_wrong=bool(options.errors))
-    evaluation = evaluate(bundle, data, next(model.model.parameters()).device, request)
-    intervals, details = find_intervals(evaluation.metrics), find_details(evaluation.metrics)
-    if options.json:
-        print(json.dumps(_as_record(evaluation, intervals, details), ensure_ascii=False))
-    else:
-        for line in _describe(evaluation.metrics, intervals, details):
-            print(line)
-    if options.errors:
-        write_errors(Path(options.errors), evaluation)
-    if options.picture:
-        lines = list(_describe_metrics(evaluation.metrics, intervals))
-        picture = draw(details, " ".join(options.data), lines)
-        atomic_write(Path(options.picture), picture.encode())
-
-
-def _check_files(task: str, options: "Options") -> None:
-    config = TASK_CONFIGS[task]
-    for flag, has_it in (("errors", config.has_errors), ("picture", config.has_picture)):
-        if getattr(options, flag) and not has_it:
-            raise UsageError(f"--{flag}: there is none for the task {task}. Leave it out.")
+    request = EvaluationOptions(task=task, objective=settings, list_wrong=list_wrong)
+    return evaluate(bundle, data, next(model.model.parameters()).device, request)
 
 
 def _as_record(
@@ -107,6 +146,26 @@ def _describe_metrics(
         interval = intervals.get(name)
         ends = f"  95 %: {interval.low:.4f} to {interval.high:.4f}" if interval else ""
         yield f"{name} {value:.4f}{ends}{f' ({interval.method})' if interval else ''}"
+
+
+def _describe_differences(other: str, differences: Mapping[str, "Difference"]) -> Iterator[str]:
+    if not differences:
+        return
+    from pellucid.metrics.comparison import describe_chance
+
+    yield ""
+    title = (f"against {other}", "other", "model", "difference", "95 %", "")
+    rows = [
+        (
+            name,
+            *(f"{value:.4f}" for value in (d.before, d.after)),
+            f"{d.delta:+.4f}",
+            f"{d.low:+.4f} to {d.high:+.4f}",
+            describe_chance(d.p_value),
+        )
+        for name, d in differences.items()
+    ]
+    yield from _table([title, *rows])
 
 
 def _describe_confusion(confusion: "Confusion") -> Iterator[str]:

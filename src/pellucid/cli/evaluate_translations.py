@@ -158,10 +158,11 @@ def _print(
     if note:
         print(f"note: {note} Set another with --language.")
     if comparison is not None:
+        from pellucid.metrics.comparison import describe_chance
+
         c = comparison
         low, high = c.interval_delta
-        verdict = "more than chance" if c.p_value < 0.05 else "may be chance"
         print(
             f"against {options.against}: BLEU {c.a:.2f} -> {c.b:.2f}, difference {c.delta:+.2f}"
-            f" (95%: {low:+.2f} to {high:+.2f}), p = {c.p_value:.4f}: {verdict}  {c.signature}"
+            f" (95 %: {low:+.2f} to {high:+.2f}), {describe_chance(c.p_value)}  {c.signature}"
         )

@@ -63,7 +63,7 @@ class InMemoryExamples:
 
     def origin(self, index: int) -> str:
         record = self._examples[index].record
-        return f"{record.file}:{record.line}"
+        return record.origin
 
 
 class ExamplesSubset:

@@ -81,6 +81,11 @@ def expand_names(files: Sequence[str]) -> list[str]:
     return names
 
 
+def is_read_once(name: str) -> bool:
+    """Return whether a name is standard input or a pipe."""
+    return name == STDIN or (Path(name).exists() and not Path(name).is_file())
+
+
 def has_known_ending(name: str) -> bool:
     """Return whether the ending of a file name is one of data files."""
     return _ending(name) in (*READERS, TEXT_ENDING)

@@ -30,6 +30,11 @@ class Record(NamedTuple):
     id: str = ""
     """The `id` of an object in a JSON file, such as that of a question in a SQuAD file."""
 
+    @property
+    def origin(self) -> str:
+        """Its `file:line`."""
+        return f"{self.file}:{self.line}"
+
 
 class Records(Protocol):
     """Examples that can be read several times."""

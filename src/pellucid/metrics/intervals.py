@@ -1,6 +1,7 @@
 """Confidence intervals of metrics, at 95 %."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from math import sqrt
 from statistics import NormalDist
 from typing import NamedTuple
@@ -22,18 +23,39 @@ class Interval(NamedTuple):
     """Wilson or bootstrap."""
 
 
+@dataclass(frozen=True)
+class ByExample:
+    """How metrics follow from n examples, which can be drawn again."""
+
+    n: int
+    score: Callable[[np.ndarray], Mapping[str, float]]
+    """From indices of examples (with repetitions) to metrics."""
+    origins: Callable[[], Sequence[str]]
+    """Returns where each example comes from, as `file:line`."""
+    shares: tuple[str, ...] = ()
+    """Metrics that are shares of right examples."""
+
+
 class Metrics(dict[str, float]):
-    """Values of metrics by name; `intervals` computes confidence intervals of some of them."""
+    """Values of metrics by name."""
 
     def __init__(
         self,
         values: Mapping[str, float],
-        intervals: Callable[[], dict[str, Interval]] = dict,
+        by_example: ByExample | None = None,
         details: Details = Details(),  # noqa: B008 (frozen)
     ) -> None:
         super().__init__(values)
-        self.intervals = intervals
+        self.by_example = by_example
         self.details = details
+
+    def intervals(self) -> dict[str, Interval]:
+        """Return the interval of each metric that examples give: of shares Wilson's."""
+        if self.by_example is None:
+            return {}
+        n, score, shares = self.by_example.n, self.by_example.score, self.by_example.shares
+        exact = {name: wilson_interval(round(self[name] * n), n) for name in shares}
+        return bootstrap_intervals(score, n) | exact
 
 
 def find_intervals(metrics: Mapping[str, float]) -> dict[str, Interval]:

@@ -156,8 +156,13 @@ class ClassificationTask(Task):
                 count += batch.labels.numel()
                 parts.append(self._predict(indices, logits, batch.labels))
         predictions = Predictions(*map(np.concatenate, zip(*parts, strict=True)))
-        listed = validation.examples if validation.list_wrong else None
-        return measure_predictions(predictions, self.labels, total / count, listed)
+        return measure_predictions(
+            predictions,
+            self.labels,
+            total / count,
+            validation.examples,
+            list_wrong=validation.list_wrong,
+        )
 
     def export(self, module: nn.Module) -> Mapping[str, Bundle]:
         """Return the only model of this task."""
@@ -228,7 +233,7 @@ def _label_ids(record: Record, ids_of: Mapping[str, int]) -> list[int]:
     unknown = [label for label in labels if label not in ids_of]
     if unknown:
         raise DataError(
-            f"{record.file}:{record.line}: label {unknown[0][:60]!r} is not among the model's"
+            f"{record.origin}: label {unknown[0][:60]!r} is not among the model's"
             f" {len(ids_of)} labels: {', '.join(ids_of)[:200]}."
         )
     return [ids_of[label] for label in labels]

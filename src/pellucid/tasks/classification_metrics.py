@@ -14,7 +14,7 @@ from pellucid.metrics.classification import (
     set_scores,
 )
 from pellucid.metrics.details import Confusion, Details, WrongExample, WrongExamples
-from pellucid.metrics.intervals import Interval, Metrics, bootstrap_intervals, wilson_interval
+from pellucid.metrics.intervals import ByExample, Metrics
 
 
 class Predictions(NamedTuple):
@@ -27,18 +27,22 @@ class Predictions(NamedTuple):
 
 
 def measure_predictions(
-    predictions: Predictions, labels: Sequence[str], loss: float, examples: Examples | None
+    predictions: Predictions,
+    labels: Sequence[str],
+    loss: float,
+    examples: Examples,
+    *,
+    list_wrong: bool,
 ) -> Metrics:
-    """Return the metrics and their details. examples: those of the texts, to list wrong ones."""
-    _, predicted, gold, _ = predictions
+    """Return the metrics and their details."""
+    indices, predicted, gold, _ = predictions
     score = score_label_sets if gold.ndim > 1 else score_labels
-    scores = score(predicted, gold)
-
-    def find_intervals() -> dict[str, Interval]:
-        resampled = bootstrap_intervals(lambda i: score(predicted[i], gold[i])._asdict(), len(gold))
-        right = round(scores.accuracy * len(gold))
-        return {**resampled, "accuracy": wilson_interval(right, len(gold))}
-
+    by_example = ByExample(
+        len(gold),
+        lambda i: score(predicted[i], gold[i])._asdict(),
+        lambda: list(map(examples.origin, indices.tolist())),
+        shares=("accuracy",),
+    )
     confusion = None
     if gold.ndim > 1:
         classes = set_scores(predicted, gold)
@@ -48,9 +52,9 @@ def measure_predictions(
     details = Details(
         classes=dict(zip(labels, classes, strict=True)),
         confusion=confusion,
-        wrong=None if examples is None else _list_wrong(predictions, labels, examples),
+        wrong=_list_wrong(predictions, labels, examples) if list_wrong else None,
     )
-    return Metrics({"loss": loss, **scores._asdict()}, find_intervals, details)
+    return Metrics({"loss": loss, **score(predicted, gold)._asdict()}, by_example, details)
 
 
 def _list_wrong(

@@ -109,7 +109,7 @@ class DenoisingTask(EncoderDecoderTask):
         language = column or text_language(record.file, self.inputs.config.data)
         if not language:
             raise DataError(
-                f"{record.file}:{record.line}: the language of this text is not known. Name it in a"
+                f"{record.origin}: the language of this text is not known. Name it in a"
                 " column `language`, or name one of data.languages in the file's name, as in"
                 f" news.{self.groups[0]}."
             )

@@ -196,7 +196,7 @@ class LanguageModelingTask(Task):
             try:
                 self._code_ids[code] = find_code_id(self._tokenizer, code)
             except UsageError as error:
-                raise DataError(f"{record.file}:{record.line}: {error}") from error
+                raise DataError(f"{record.origin}: {error}") from error
         return self._code_ids[code]
 
     def _stream(self, validation: ValidationData) -> Stream:

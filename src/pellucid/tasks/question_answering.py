@@ -18,7 +18,7 @@ from pellucid.inference.answer import HEAD
 from pellucid.inference.spans import score_spans
 from pellucid.metrics.answers import AnswerScore, choose_scorer
 from pellucid.metrics.details import Details, WrongExample, WrongExamples
-from pellucid.metrics.intervals import Interval, Metrics, bootstrap_intervals, wilson_interval
+from pellucid.metrics.intervals import ByExample, Metrics
 from pellucid.nn.base import Model
 from pellucid.nn.losses import cross_entropy
 from pellucid.tasks.encoder import (
@@ -174,7 +174,7 @@ class QuestionAnsweringTask(Task):
         scores: list[AnswerScore] = []
         wrong: list[WrongExample] = []
         for record in records:
-            origin = f"{record.file}:{record.line}"
+            origin = record.origin
             answer = self._answer(record.values[1], predictions[origin], may_be_null)
             references = [span.text for span in record.values[2]]
             scores.append(score(answer.text, references))
@@ -185,9 +185,13 @@ class QuestionAnsweringTask(Task):
         wrong.sort(key=lambda each: -each.numbers[0])
         rows = np.array(scores)  # (N, 2)
         listed = WrongExamples(("probability", "f1"), wrong) if validation.list_wrong else None
-        return Metrics(
-            {"loss": loss, **_means(rows)}, lambda: _intervals(rows), Details(wrong=listed)
+        by_example = ByExample(
+            len(rows),
+            lambda i: _means(rows[i]),
+            lambda: [record.origin for record in records],
+            shares=("exact_match",),
         )
+        return Metrics({"loss": loss, **_means(rows)}, by_example, Details(wrong=listed))
 
     def _answer(self, context: str, best: BestSpan, may_be_null: bool) -> PredictedAnswer:
         total = np.logaddexp(best.total, best.null) if may_be_null else best.total
@@ -213,13 +217,6 @@ def _means(scores: np.ndarray) -> dict[str, float]:
     """scores: (N, 2), exact match and F1 of each question."""
     exact_match, f1 = scores.mean(0)
     return {"exact_match": float(exact_match), "f1": float(f1)}
-
-
-def _intervals(scores: np.ndarray) -> dict[str, Interval]:
-    """scores: (N, 2), exact match and F1 of each question."""
-    n = len(scores)
-    intervals = bootstrap_intervals(lambda i: _means(scores[i]), n)
-    return {**intervals, "exact_match": wilson_interval(int(scores[:, 0].sum()), n)}
 
 
 def _scores(module: nn.Module, batch: QuestionBatch) -> Tensor:

@@ -1,16 +1,24 @@
 """From the similarities that an evaluation predicts to metrics and their details."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from pellucid.metrics.details import Details, Points, WrongExample, WrongExamples
-from pellucid.metrics.intervals import Metrics, bootstrap_intervals
+from pellucid.metrics.intervals import ByExample, Metrics
 from pellucid.metrics.similarity import pearson, spearman
 
 
-def measure_similarities(points: Points, loss: float, wrong: WrongExamples | None) -> Metrics:
-    """Return the correlations of gold and predicted similarities, and their details."""
+def measure_similarities(
+    points: Points,
+    loss: float,
+    origins: Callable[[], Sequence[str]],
+    wrong: WrongExamples | None,
+) -> Metrics:
+    """Return the correlations of gold and predicted similarities, and their details.
+
+    origins: see `ByExample`.
+    """
 
     def correlate(i: np.ndarray) -> dict[str, float]:
         sides = points.predicted[i], points.gold[i]
@@ -19,7 +27,7 @@ def measure_similarities(points: Points, loss: float, wrong: WrongExamples | Non
     n = len(points.gold)
     return Metrics(
         {"loss": loss, **correlate(np.arange(n))},
-        lambda: bootstrap_intervals(correlate, n),
+        ByExample(n, correlate, origins),
         Details(points=points, wrong=wrong),
     )
 

@@ -51,7 +51,7 @@ def encode_blocks(
             yield Encoded((ids, ends, np.array([number], np.int32)), (length,), record)
     if single is not None and not n_documents:
         raise DataError(
-            f"{single.file}:{single.line}: this document has one sentence, and no other has more."
+            f"{single.origin}: this document has one sentence, and no other has more."
             " objective.pairs needs two: a document's lines are its sentences. Put blank lines"
             " between documents, and set data.documents=blank_line; or set objective.pairs=none."
         )

@@ -111,11 +111,14 @@ class SimilarityTask(Task):
                 predicted.append(similarities.cpu().numpy())
                 gold.append(batch.scores.cpu().numpy())
         points = Points(gold=np.concatenate(gold), predicted=np.concatenate(predicted))
+
+        def origins() -> list[str]:
+            return list(map(validation.examples.origin, indices))
+
         wrong = None
         if validation.list_wrong:
-            origins = [validation.examples.origin(i) for i in indices]
-            wrong = list_deviations(points, origins, self.deviations(points))
-        return measure_similarities(points, total / len(indices), wrong)
+            wrong = list_deviations(points, origins(), self.deviations(points))
+        return measure_similarities(points, total / len(indices), origins, wrong)
 
 
 class RegressionTask(SimilarityTask):

@@ -12,7 +12,7 @@ from pellucid.data.examples import Encoded, LeftOutRecord, ValidationData, split
 from pellucid.data.records import Record
 from pellucid.formats.bundle import Bundle
 from pellucid.inference.summarize import join_lines, summarize
-from pellucid.metrics.intervals import Metrics, bootstrap_intervals
+from pellucid.metrics.intervals import ByExample, Metrics
 from pellucid.metrics.summarization import NAMES, check_rouge, is_english, rouge_by_text
 from pellucid.tasks.encoder import max_text_tokens
 from pellucid.tasks.encoder_decoder import EncoderDecoderTask
@@ -65,10 +65,8 @@ class SummarizationTask(EncoderDecoderTask):
         def means(texts: np.ndarray) -> dict[str, float]:
             return dict(zip(NAMES, rouges[texts].mean(axis=0).tolist(), strict=True))
 
-        everything = np.arange(len(rouges))
-        return Metrics(
-            {**scores, **means(everything)}, lambda: bootstrap_intervals(means, len(rouges))
-        )
+        by_example = ByExample(len(rouges), means, lambda: [r.origin for r in validation.records])
+        return Metrics({**scores, **means(np.arange(len(rouges)))}, by_example)
 
     def export(self, module: nn.Module) -> Mapping[str, Bundle]:
         """Return the only model of this task."""

@@ -196,7 +196,7 @@ def _label_ids(record: Record, ids_of: Mapping[str, int]) -> list[int]:
     unknown = [tag for tag in record.values[1] if tag not in ids_of]
     if unknown:
         raise DataError(
-            f"{record.file}:{record.line}: tag {unknown[0][:60]!r} is not among the model's"
+            f"{record.origin}: tag {unknown[0][:60]!r} is not among the model's"
             f" {len(ids_of)} tags: {', '.join(ids_of)[:200]}."
         )
     return [ids_of[tag] for tag in record.values[1]]

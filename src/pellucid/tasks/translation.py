@@ -177,7 +177,7 @@ class TranslationTask(EncoderDecoderTask):
         first, second = (a or b for a, b in zip(columns, named, strict=True))
         if not (first and second):
             raise DataError(
-                f"{record.file}:{record.line}: the languages of this pair are not known. Name them"
+                f"{record.origin}: the languages of this pair are not known. Name them"
                 " in columns source_language and target_language, or in the file's name, as in"
                 " train.en-de.tsv."
             )

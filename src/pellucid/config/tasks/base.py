@@ -51,6 +51,9 @@ class TaskConfig(ABC):
     """Whether an evaluation can list wrong examples."""
     has_picture: ClassVar[bool] = False
     """Whether an evaluation can be drawn: as classes, or as gold and predicted numbers."""
+    has_intervals: ClassVar[bool] = False
+    """Whether metrics follow from examples, so that they have confidence intervals and two models
+    can be compared."""
     fine_tuning: ClassVar[Mapping[str, Any]] = {}
     """Training settings with `start_from` that differ from those in `fine_tuning.py`."""
 

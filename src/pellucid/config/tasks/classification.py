@@ -45,7 +45,7 @@ class ClassificationConfig(LabelingConfig):
         "mcc": "higher",
     }
     best_by = "accuracy"
-    has_errors = has_picture = True
+    has_errors = has_picture = has_intervals = True
     example_files = ("my.tsv",)
     sizes = (*ENCODER_SIZES, "electra-small", "bag-of-words", "text-cnn", "bilstm")
 

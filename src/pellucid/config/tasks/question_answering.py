@@ -32,7 +32,7 @@ class QuestionAnsweringConfig(TaskConfig):
     )
     metrics = {**LOSS, "exact_match": "higher", "f1": "higher"}  # noqa: RUF012 (never changed)
     best_by = "f1"
-    has_errors = True
+    has_errors = has_intervals = True
     example_files = ("my.json",)
     sizes = (*ENCODER_SIZES, "electra-small")
 

@@ -23,7 +23,7 @@ class SimilarityConfig(TaskConfig):
     )
     metrics = {**LOSS, "pearson": "higher", "spearman": "higher"}  # noqa: RUF012 (never changed)
     best_by = "spearman"
-    has_errors = has_picture = True
+    has_errors = has_picture = has_intervals = True
     example_files = ("my.tsv",)
     sizes = (*ENCODER_SIZES, "electra-small")
 

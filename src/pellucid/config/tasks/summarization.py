@@ -29,6 +29,7 @@ class SummarizationConfig(EncoderDecoderConfig):
         **dict.fromkeys(("rouge1", "rouge2", "rougeL", "rougeLsum"), "higher"),
     }
     best_by = "rougeL"
+    has_intervals = True
     example_files = ("my.jsonl",)
     sizes = (*TRANSFORMER_SIZES, "rnn", *BART_SIZES, *T5_SIZES)
 

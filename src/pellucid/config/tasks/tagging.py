@@ -32,7 +32,7 @@ class TaggingConfig(LabelingConfig):
         "f1": "higher",
     }
     best_by = "f1"
-    has_errors = has_picture = True
+    has_errors = has_picture = has_intervals = True
     example_files = ("my.conll",)
     sizes = (*ENCODER_SIZES, "electra-small", "bilstm", "hmm")
 
