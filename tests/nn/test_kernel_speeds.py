@@ -7,7 +7,7 @@ import torch
 
 from pellucid.nn import kernel_speeds, kernels
 from pellucid.nn.attention import Attention
-from pellucid.nn.kernel_choice import FUSED, MATMUL
+from pellucid.nn.kernel_choice import FUSED, MATMUL, choose_by_speed
 from pellucid.nn.kernel_speeds import TRAINING_PRODUCTS, measure
 
 
@@ -17,6 +17,14 @@ def small(monkeypatch):
     monkeypatch.setattr(kernel_speeds, "TRAINING_SHAPES", ((8, 4, 4), (4, 8, 4)))
     monkeypatch.setattr(kernel_speeds, "ATTENTION_SHAPES", ((2, 4, 2, 4),))
     monkeypatch.setattr(kernel_speeds, "DECODING_SHAPE", (4, 8, 8))
+
+
+def crawl(x, weight, bias):
+    """A product a thousand times slower than torch's."""
+    end = time.thread_time() + 0.002
+    while time.thread_time() < end:
+        pass
+    return torch.nn.functional.linear(x, weight, bias)
 
 
 def test_each_candidate_has_as_many_rounds(small):
@@ -44,15 +52,15 @@ def test_what_fails_or_crawls_is_left_out(small, monkeypatch):
     def fail(x, weight, bias):
         raise RuntimeError("could not create a primitive")
 
-    def crawl(x, weight, bias):
-        end = time.thread_time() + 0.002
-        while time.thread_time() < end:
-            pass
-        return torch.nn.functional.linear(x, weight, bias)
-
     monkeypatch.setitem(TRAINING_PRODUCTS, "onednn", fail)
     monkeypatch.setitem(TRAINING_PRODUCTS, "bf16", crawl)
     assert not measure(0.0).keys() & {"onednn", "bf16"}
+
+
+def test_the_default_is_measured_however_slow(small, monkeypatch):
+    monkeypatch.setitem(TRAINING_PRODUCTS, "fp32", crawl)
+    monkeypatch.setitem(TRAINING_PRODUCTS, "bf16", torch.nn.functional.linear)
+    assert choose_by_speed(measure(0.0)).bf16
 
 
 def test_operations_are_counted():  # authority: 3 products of 2 n m k operations

@@ -13,6 +13,7 @@ from pellucid import garden
 
 SCRIPT = Path(__file__).parent / "run_small.py"
 CHARACTERS = "中文语言模型在北京和上海的人工智能"
+TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 SOURCE = Path(__file__).parents[2] / "src"
 
 

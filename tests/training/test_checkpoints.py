@@ -12,13 +12,15 @@ import torch
 from kill_points import install
 from pellucid.errors import ResourceError, UsageError, VerificationError
 from pellucid.files import sweep
-from pellucid.manifest import write_manifest
+from pellucid.manifest import verify, write_manifest
+from pellucid.training import checkpoints
 from pellucid.training.checkpoints import (
     average,
     checkpoint_step,
     latest_checkpoint,
-    load_checkpoint,
+    list_checkpoints,
     prune,
+    read_checkpoint,
     save_checkpoint,
 )
 
@@ -46,7 +48,7 @@ def run(tmp_path):
 def test_everything_comes_back_bit_by_bit(tmp_path):
     path = save(tmp_path, 7)
     assert path == tmp_path / "checkpoints" / "step-00000007"
-    groups, state = load_checkpoint(path)
+    groups, state = read_checkpoint(path)
     assert state == {"step": 7, "best": None, "words": ["ä", 0.1]}
     assert groups["empty"] == {}
     assert torch.equal(groups["random"]["torch"], torch.get_rng_state())
@@ -131,7 +133,7 @@ def test_newest_valid_one_is_found_after_any_crash(run, name):
     assert len(actual.skipped) == n_skipped
     for line in actual.skipped:
         assert line.startswith("skipped step-00003000: ")
-    assert load_checkpoint(actual.path)[1]["step"] == newest
+    assert read_checkpoint(actual.path)[1]["step"] == newest
     assert not [p for p in (run / "checkpoints").iterdir() if p.name.startswith(".")]
     if n_skipped == 0:  # the resumed run comes to step 3000 again
         save(run, 3000)
@@ -156,11 +158,10 @@ def test_none_yet_and_none_left(run, tmp_path):
     assert [line[:21] for line in skipped] == ["skipped step-00002000", "skipped step-00001000"]
 
 
-def test_a_damaged_one_is_not_loaded(run):
-    path = run / "checkpoints" / "step-00001000"
-    flip("weights.safetensors")(path, run)
-    with pytest.raises(VerificationError, match=r"weights\.safetensors has changed since"):
-        load_checkpoint(path)
+def test_what_is_damaged_is_named(run):
+    flip("weights.safetensors")(run / "checkpoints" / "step-00002000", run)
+    (message,) = latest_checkpoint(run).skipped
+    assert "weights.safetensors has changed since" in message
 
 
 def test_a_full_disk_costs_nothing_already_saved(run, monkeypatch):
@@ -179,11 +180,11 @@ def steps(run):
 def test_pruning(run):
     for step in (3000, 4000, 5000, 6000):
         save(run, step)
-    removed = prune(run, keep=2, always=(1000, 3000))
+    removed = prune(run, 6000, keep=2, always=(1000, 3000))
     assert [checkpoint_step(path) for path in removed] == [4000, 2000]
     assert steps(run) == [1000, 3000, 5000, 6000]
-    assert prune(run, keep=2, always=(1000, 3000)) == []
-    assert prune(run, keep=9) == []
+    assert prune(run, 6000, keep=2, always=(1000, 3000)) == []
+    assert prune(run, 6000, keep=9) == []
 
 
 def test_damaged_ones_do_not_push_out_valid_ones(run):
@@ -191,15 +192,31 @@ def test_damaged_ones_do_not_push_out_valid_ones(run):
         save(run, step)
     for step in (3000, 5000):
         flip("weights.safetensors")(run / "checkpoints" / f"step-{step:08d}", run)
-    prune(run, keep=2)
+    prune(run, 4000, keep=2)
     assert steps(run) == [2000, 4000, 5000]  # 5000 is newer than the newest valid: evidence
 
 
-def test_nothing_is_deleted_while_none_verifies(run):
-    for step in (1000, 2000):
-        flip("state.json")(run / "checkpoints" / f"step-{step:08d}", run)
-    assert prune(run, keep=1) == []
-    assert steps(run) == [1000, 2000]
+def test_only_older_ones_that_may_be_kept_are_verified(run, monkeypatch):
+    for step in (3000, 4000):
+        save(run, step)
+    verified = []
+    monkeypatch.setattr(checkpoints, "verify", lambda path: verified.append(checkpoint_step(path)))
+    prune(run, 4000, keep=2)
+    assert verified == [3000]
+    assert steps(run) == [3000, 4000]
+
+
+def test_copies_of_other_names_are_no_checkpoints(run):
+    newest = run / "checkpoints" / "step-00002000"
+    shutil.copytree(newest, newest.with_name("step-best"))
+    assert list_checkpoints(run) == [newest.with_name("step-00001000"), newest]
+    prune(run, 2000, keep=1)
+    assert newest.with_name("step-best").is_dir()
+
+
+def test_checkpoints_are_in_the_order_of_their_steps(run):  # authority: numbers, not text
+    paths = [save(run, step) for step in (20_000_000, 100_000_000)]
+    assert list_checkpoints(run)[-2:] == paths
 
 
 def test_a_kill_while_pruning_leaves_only_complete_checkpoints(run):
@@ -208,12 +225,12 @@ def test_a_kill_while_pruning_leaves_only_complete_checkpoints(run):
     pid = os.fork()
     if pid == 0:
         install("remove:partly@7")  # in the second deletion
-        prune(run, keep=1)
+        prune(run, 4000, keep=1)
         os._exit(1)
     assert os.WTERMSIG(os.waitpid(pid, 0)[1]) == signal.SIGKILL
     assert steps(run) == [1000, 4000]
-    for path in (run / "checkpoints").glob("step-*"):
-        load_checkpoint(path)
+    for path in list_checkpoints(run):
+        verify(path)
 
 
 def test_average_is_the_mean_in_float64(tmp_path):
@@ -243,7 +260,6 @@ def test_average_of_what_does_not_match(run):
 def test_a_file_added_by_hand_is_not_trusted(run):
     path = run / "checkpoints" / "step-00002000"
     shutil.copy(path / "weights.safetensors", path / "ema.safetensors")
-    with pytest.raises(VerificationError, match="cannot be verified"):
-        load_checkpoint(path)
+    assert "cannot be verified" in latest_checkpoint(run).skipped[0]
     write_manifest(path)  # unless its owner vouches for it
-    assert "ema" in load_checkpoint(path)[0]
+    assert latest_checkpoint(run) == (path, [])

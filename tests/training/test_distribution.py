@@ -6,18 +6,18 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors.torch import load_file
+from torch.distributed.distributed_c10d import Backend, BackendConfig
 
 from pellucid import garden
 from pellucid.config.read import merge
 from pellucid.errors import ConfigError, ResourceError
 from pellucid.training import distribution
-from pellucid.training.distribution import World
+from pellucid.training.distribution import World, join_processes
 from pellucid.training.pipeline import train
 from training import run_small
-from training.conftest import SOURCE, figures, finished
-
-TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+from training.conftest import SOURCE, TORCHRUN, figures, finished
 
 pytestmark = pytest.mark.timeout(300)  # whole processes, on a machine that may be shared
 
@@ -68,6 +68,37 @@ def test_the_end_of_another_process_is_no_bug(monkeypatch):
     monkeypatch.setattr(distribution.dist, "barrier", broken)
     with pytest.raises(ResourceError, match="another process of this training has ended"):
         World(1, 2).wait()
+
+
+def test_each_process_has_its_own_gpu(monkeypatch):  # authority: torchrun's LOCAL_RANK
+    current = []
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", current.append)
+    cpu, gpu, first = map(torch.device, ("cpu", "cuda", "cuda:0"))
+    assert World(3, 4, local_rank=1).select_device(gpu) == torch.device("cuda:1")
+    assert current == [torch.device("cuda:1")]
+    with pytest.raises(ConfigError, match="more processes than its 2 GPUs"):
+        World(2, 3, local_rank=2).select_device(gpu)
+    for world, device in ((World(), gpu), (World(1, 2, 1), cpu), (World(1, 2, 1), first)):
+        assert world.select_device(device) == device
+
+
+@pytest.mark.parametrize("has_gpu", [True, False])
+def test_tensors_of_the_cpu_go_by_gloo(monkeypatch, has_gpu):  # authority: torch's reading
+    backends = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: has_gpu)
+    monkeypatch.setattr(
+        distribution.dist, "init_process_group", lambda name, timeout: backends.append(name)
+    )
+    monkeypatch.setattr(distribution.dist, "get_rank", lambda: 3)
+    monkeypatch.setattr(distribution.dist, "destroy_process_group", lambda: None)
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    with join_processes() as world:
+        assert world == World(3, 4, local_rank=1)
+    used = BackendConfig(Backend(backends[0])).get_device_backend_map()
+    assert used["cpu"] == "gloo"
+    assert used["cuda"] == ("nccl" if has_gpu else "gloo")
 
 
 def test_micro_batches_are_shared_evenly():  # authority: the definition

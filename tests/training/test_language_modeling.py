@@ -65,7 +65,7 @@ def test_a_run_that_goes_on_is_the_same_run(size, text, tmp_path):
     for run in ("whole", "cut"):
         latest = checkpoints.latest_checkpoint(tmp_path / run)
         assert latest.path is not None
-        states.append(checkpoints.load_checkpoint(latest.path)[0])
+        states.append(checkpoints.read_checkpoint(latest.path)[0])
     whole, cut = states
     if size.startswith("transfo"):
         assert whole["buffers"]["memory"].abs().sum() > 0

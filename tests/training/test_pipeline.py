@@ -75,6 +75,17 @@ def test_a_run_keeps_its_tokenizer_whatever_becomes_of_the_original(text, tmp_pa
     train(settings(tmp_path / "cut", text, 6, **named))
 
 
+def test_a_copied_checkpoint_does_not_count_twice(text, tmp_path):
+    run = train(settings(tmp_path / "run", text)).run.path
+    paths = find_checkpoints(run)
+    copy = shutil.copytree(paths[-1], run / "checkpoints" / "step-best")
+    assert find_checkpoints(run) == paths
+    original, same = (average_checkpoints(find_checkpoints(path)) for path in (paths[-1], copy))
+    for name, parameter in original.model.named_parameters():
+        assert torch.equal(parameter, same.model.get_parameter(name)), name
+    assert same.card == original.card
+
+
 def test_the_advised_setting_is_taken_while_nothing_is_trained(text, tmp_path):
     run = tmp_path / "run"
     with pytest.raises(ConfigError, match="max_tokens"):

@@ -1,18 +1,21 @@
 """Real training processes: signals, determinism, one writer at a time, a full disk."""
 
 import hashlib
+import os
 import resource
 import signal
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from pellucid.errors import ConfigError, DataError, ResourceError
 from pellucid.locks import RunLock
+from pellucid.training.checkpoints import checkpoint_step, list_checkpoints
 from pellucid.training.pipeline import train
 from training import run_small
-from training.conftest import figures, finished
+from training.conftest import TORCHRUN, figures, finished
 
 pytestmark = pytest.mark.timeout(300)  # whole processes, on a machine that may be shared
 
@@ -39,6 +42,18 @@ def test_a_signal_saves_and_the_run_resumes(start, tmp_path, number, code):  # a
     reached = int(checkpoint.name.removeprefix("step-"))
     assert 0 < reached < 400
     assert [r["step"] for r in figures(tmp_path)] == list(range(1, reached + 1))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are listed on Linux only")
+def test_a_signal_to_one_process_stops_all(start, tmp_path):  # authority: A2
+    launcher = start(tmp_path, LONG, launcher=TORCHRUN)
+    until_training(tmp_path, launcher)
+    _, second = Path(f"/proc/{launcher.pid}/task/{launcher.pid}/children").read_text().split()
+    os.kill(int(second), signal.SIGTERM)
+    finished(launcher, 1)  # torchrun's code when a process does not return 0
+    (checkpoint,) = list_checkpoints(tmp_path)
+    assert 0 < checkpoint_step(checkpoint) < 400
+    assert not (tmp_path / "final").exists()
 
 
 def test_usr1_saves_and_goes_on(start, tmp_path):  # authority: A2

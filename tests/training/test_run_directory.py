@@ -68,6 +68,7 @@ def test_a_finished_model_keeps_its_settings_without_checkpoints(tmp_path):
 )
 def test_what_has_trained_nothing_begins_anew(tmp_path, config, texts, stays):
     run = start_run(tmp_path, checkpoint=False)
+    (tmp_path / "checkpoints" / "step-best").mkdir(parents=True)  # a name that no run resumes from
     assert run.fixed_config() is None
     run.record_config(config, texts)
     assert (run.config(), run.digests()) == (config, texts)

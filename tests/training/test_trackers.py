@@ -9,6 +9,7 @@ import pytest
 
 from pellucid.config.run import RunConfig
 from pellucid.config.training import TrainingConfig
+from pellucid.training import trackers
 from pellucid.training.reporter import Quiet
 from pellucid.training.trackers import add_trackers
 
@@ -55,6 +56,27 @@ def test_what_is_logged(monkeypatch, tmp_path):  # authority: wandb's documented
     assert len(listener.records) == 2
     assert calls[0]["mode"] == "offline"
     assert calls[0]["config"]["training"]["seed"] == 7
+
+
+def test_a_tracker_is_closed_if_the_next_one_fails(monkeypatch, tmp_path):
+    closed = []
+
+    class Opened(Quiet):
+        def __init__(self, run_dir) -> None:
+            pass
+
+        def close(self):
+            closed.append(self)
+
+    def fail(run_dir, config):
+        raise ConnectionError
+
+    monkeypatch.setattr(trackers, "TensorBoard", Opened)
+    monkeypatch.setattr(trackers, "WeightsAndBiases", fail)
+    config = RunConfig(training=TrainingConfig(tensorboard=True, wandb=True))
+    with pytest.raises(ConnectionError), add_trackers(Quiet(), config, tmp_path):
+        pass
+    assert len(closed) == 1
 
 
 def test_an_offline_run_is_on_disk(monkeypatch, tmp_path):

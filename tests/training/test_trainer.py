@@ -1,6 +1,9 @@
 """The loop: exact resume, accumulation, one update by hand, many processes as one."""
 
+import itertools
 import math
+import signal
+import sys
 from dataclasses import dataclass, replace
 
 import pytest
@@ -10,8 +13,11 @@ from pellucid.config.run import RunConfig
 from pellucid.config.tasks.translation import TranslationConfig
 from pellucid.config.training import TrainingConfig
 from pellucid.errors import ConfigError
+from pellucid.manifest import verify
 from pellucid.tasks.protocol import Term, combine_terms
+from pellucid.training import checkpoints
 from pellucid.training.run_directory import RunDirectory
+from pellucid.training.signals import SignalRequests
 from pellucid.training.stream import derive_seed
 from pellucid.training.trainer import Trainer
 from tasks.two_models import Corruption, data_of
@@ -57,6 +63,61 @@ def test_resume_is_bit_exact(tmp_path, accumulate, workers):  # authority: the u
         assert torch.equal(whole.state.ema.shadow[name], resumed.state.ema.shadow[name])
     assert whole.module.memory.any()
     assert torch.equal(whole.module.memory, resumed.module.memory)
+
+
+def test_a_checkpoint_is_verified_once_when_it_is_loaded(tmp_path, monkeypatch):
+    trained(tmp_path, updates=10)
+    verified = []
+    monkeypatch.setattr(checkpoints, "verify", lambda p: verified.append(p.name) or verify(p))
+    assert trained(tmp_path, updates=10).progress.step == 10
+    assert verified == ["step-00000010"]
+    with (tmp_path / "checkpoints" / "step-00000010" / "weights.safetensors").open("r+b") as file:
+        file.write(b"\xff")
+    trainer = Trainer(
+        Corruption(), data_of(60), RunConfig(training=SETTINGS), RunDirectory(tmp_path)
+    )
+    assert trainer.progress.step == 8  # the best one so far
+
+
+LOOP = [f.__code__ for f in (Trainer.fit, Trainer._is_save_due, SignalRequests.take)]
+
+
+def send_at_line(trainer, number, n, seen):
+    """Return a trace function that sends a signal at line n of the loop after update 2."""
+
+    def trace(frame, event, _):
+        if frame.f_code not in LOOP:
+            return None
+        if event == "line" and trainer.progress.step == 2:
+            if len(seen) == n:
+                signal.raise_signal(number)
+            seen.append(frame.f_lineno)
+        return trace
+
+    return trace
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_a_signal_is_obeyed_wherever_it_arrives(tmp_path, number):
+    """Authority: the requests themselves, at each line from one update to the next."""
+    config = RunConfig(training=replace(SETTINGS, max_updates=5, validate_every=5))
+    for n in itertools.count():
+        run = RunDirectory(tmp_path / str(n))
+        run.path.mkdir()
+        trainer, before, seen = Trainer(Corruption(), data_of(60), config, run), sys.gettrace(), []
+        sys.settrace(send_at_line(trainer, number, n, seen))
+        try:
+            outcome = trainer.fit()
+        finally:
+            sys.settrace(before)
+        if n == len(seen):  # every line has been tried
+            break
+        steps = list(map(checkpoints.checkpoint_step, checkpoints.list_checkpoints(run.path)))
+        if number == signal.SIGTERM:
+            assert outcome.signal == number
+            assert steps == [outcome.progress.step], (n, seen[n])
+        else:
+            assert steps in ([2, 5], [3, 5]), (n, seen[n])
 
 
 def test_the_logged_loss_is_the_weighted_total(tmp_path):  # authority: arithmetic

@@ -49,8 +49,8 @@ class DataConfig:
     have no effect."""
     max_length: int = 256
     """Maximum tokens of an example. Translation leaves out pairs with more on either side and
-    counts them. Other tasks count special tokens: classification and similarity cut longer texts
-    at their end, the others cut them into several examples."""
+    counts them. Other tasks count special tokens: classification, similarity and summarization
+    cut longer texts at their end, the others cut them into several examples."""
     max_line_bytes: int = 65_536
     """A longer line is an error: it is more likely a broken file than a sentence."""
 

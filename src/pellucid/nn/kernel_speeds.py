@@ -45,6 +45,7 @@ class Candidate:
 
     products: Sequence[Callable[[], object]]
     operations: int
+    """FLOP of one call of each product."""
 
     def speed(self) -> float:
         """Return GFLOP/s of one call of each product."""
@@ -89,7 +90,7 @@ def _alternate(candidates: Mapping[str, Candidate], end: float) -> Speeds:
 
 
 def _usable() -> list[str]:
-    """Return the training candidates that run here and are not far too slow."""
+    """Return the training candidates that run here and are not far too slow, and the default."""
     speeds = {}
     for name, product in TRAINING_PRODUCTS.items():
         try:
@@ -97,7 +98,8 @@ def _usable() -> list[str]:
             speeds[name] = max(trial.speed() for _ in range(5))  # the first prepares the kernel
         except (RuntimeError, AttributeError):  # torch was built without it, or for other CPUs
             continue
-    return [name for name, speed in speeds.items() if TOO_SLOW * speed >= max(speeds.values())]
+    least = max(speeds.values()) / TOO_SLOW
+    return [name for name, speed in speeds.items() if name == "fp32" or speed >= least]
 
 
 def _training_candidates(names: Sequence[str]) -> dict[str, Candidate]:

@@ -64,11 +64,8 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     of the output and of both gradients; in the output alone it is ahead on CPUs where it is not in
     all three.
     """
-    if (
-        (active_choices().onednn or not torch.is_grad_enabled())
-        and not torch.is_autocast_enabled("cpu")
-        and _suits_onednn(x, weight)
-    ):
+    is_chosen = active_choices().onednn or not torch.is_grad_enabled()
+    if is_chosen and not torch.is_autocast_enabled("cpu") and _suits_onednn(x, weight):
         return onednn_linear(x, weight, bias)
     return F.linear(x, weight, bias)
 
@@ -86,8 +83,11 @@ def onednn_linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 
 def dropout(x: Tensor, p: float) -> Tensor:
-    """Zero each element with probability p and divide the rest by 1 - p."""
-    if x.device.type == "cpu" and not torch.compiler.is_compiling():
+    """Zero each element with probability p and divide the rest by 1 - p.
+
+    On the CPU p is rounded to a multiple of 1/256, unless that would be 0 or 1.
+    """
+    if x.device.type == "cpu" and 0 < round(p * 256) < 256 and not torch.compiler.is_compiling():
         return _ByteDropout.apply(x, p)  # type: ignore[return-value]
     return F.dropout(x, p)
 
@@ -231,7 +231,7 @@ class _ByteDropout(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x: Tensor, p: float) -> Tensor:
-        n, cut = x.numel(), min(255, max(1, round(p * 256)))
+        n, cut = x.numel(), round(p * 256)
         draws = torch.empty((n + 7) // 8, dtype=torch.int64).random_(-(2**63), None)
         keep = (draws.view(torch.uint8)[:n].view(x.shape) >= cut).to(x.dtype)
         keep.mul_(256 / (256 - cut))  # with the rounded p, so that the mean is exact

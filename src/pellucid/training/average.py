@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pellucid.errors import DataError, UsageError
 from pellucid.formats.bundle import Bundle
+from pellucid.json_files import read_json
 from pellucid.manifest import verify
 from pellucid.nn.lora import merge_lora
 from pellucid.tasks.catalog import build_task
@@ -22,7 +23,7 @@ def find_checkpoints(path: Path) -> list[Path]:
     Raises: DataError if it is neither; VerificationError if one is damaged.
     """
     if (path / "config.yaml").is_file():
-        paths = sorted((path / "checkpoints").glob("step-*"))
+        paths = checkpoints.list_checkpoints(path)
     else:
         paths = [path] if (path / "state.json").is_file() else []
     if not paths:
@@ -60,7 +61,7 @@ def average_checkpoints(paths: Sequence[Path]) -> Bundle:
     merge_lora(module)
     bundle = task.export(module.eval())["final"]
     averaged = replace(config.training, average=len(paths))
-    last = max(map(checkpoints.checkpoint_step, paths))
+    last = max(read_json(path / "state.json")["progress"]["step"] for path in paths)
     facts = CardFacts(
         updates=last,
         n_parameters=sum(p.numel() for p in bundle.model.parameters()),

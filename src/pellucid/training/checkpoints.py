@@ -47,10 +47,16 @@ def save_checkpoint(
     return path
 
 
+def list_checkpoints(run_dir: Path) -> list[Path]:
+    """Return the directories named like checkpoints, oldest first."""
+    paths = (run_dir / "checkpoints").glob("step-*")
+    return sorted((p for p in paths if re.fullmatch(r"step-\d+", p.name)), key=checkpoint_step)
+
+
 def latest_checkpoint(run_dir: Path) -> LatestCheckpoint:
     """Return the newest checkpoint whose files all match its manifest."""
     skipped = []
-    for path in reversed(_checkpoints(run_dir)):
+    for path in reversed(list_checkpoints(run_dir)):
         try:
             verify(path)
         except (DataError, VerificationError) as error:
@@ -60,12 +66,11 @@ def latest_checkpoint(run_dir: Path) -> LatestCheckpoint:
     return LatestCheckpoint(None, skipped)
 
 
-def load_checkpoint(path: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
-    """Verify a checkpoint and return its tensors (by group and name) and its state.
+def read_checkpoint(path: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
+    """Return the tensors (by group and name) and the state of a checkpoint.
 
-    Raises: DataError, VerificationError naming the faulty file.
+    It is not verified here: `latest_checkpoint` has just done so.
     """
-    verify(path)
     groups = {file.stem: read_tensors(file) for file in sorted(path.glob("*.safetensors"))}
     return groups, read_json(path / "state.json")
 
@@ -80,16 +85,14 @@ def checkpoint_step(path: Path) -> int:
     return int(path.name.removeprefix("step-"))
 
 
-def prune(run_dir: Path, keep: int, always: Sequence[int] = ()) -> list[Path]:
+def prune(run_dir: Path, saved: int, keep: int, always: Sequence[int] = ()) -> list[Path]:
     """Delete all but the `keep` newest intact checkpoints; return the deleted paths.
 
-    Checkpoints newer than the newest intact one are not deleted.
+    saved: step of the checkpoint that was just saved. It is the newest intact one: any newer ones
+    are damaged, or the run would have used them. They are not deleted.
     always: steps whose checkpoints are kept in addition.
     """
-    newest, _ = latest_checkpoint(run_dir)
-    if newest is None:
-        return []
-    older = [p for p in _checkpoints(run_dir) if checkpoint_step(p) < checkpoint_step(newest)]
+    older = [path for path in list_checkpoints(run_dir) if checkpoint_step(path) < saved]
     kept = 1
     removed = []
     for path in reversed(older):
@@ -132,12 +135,6 @@ def load_parameters(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     """Copy tensors into the parameters of a module, by name."""
     for name, parameter in module.named_parameters():
         parameter.copy_(tensors[name])
-
-
-def _checkpoints(run_dir: Path) -> list[Path]:
-    """Return all directories named like checkpoints, oldest first."""
-    paths = (run_dir / "checkpoints").glob("step-*")
-    return sorted((p for p in paths if re.fullmatch(r"step-\d+", p.name)), key=checkpoint_step)
 
 
 def _is_intact(path: Path) -> bool:

@@ -20,10 +20,11 @@ the final model, which may exceed torch's default of 10 minutes."""
 
 @dataclass(frozen=True)
 class World:
-    """Rank of this process, and number of processes."""
+    """Rank of this process, number of processes, and rank among those on this machine."""
 
     rank: int = 0
     size: int = 1
+    local_rank: int = 0
 
     @property
     def is_main(self) -> bool:
@@ -41,6 +42,24 @@ class World:
             )
         return range(self.rank, accumulate, self.size)
 
+    def select_device(self, device: torch.device) -> torch.device:
+        """Return the device of this process. Of several processes on GPUs, each has its own.
+
+        It becomes torch's current GPU, the one that seeds and new tensors are for.
+        Raises: ConfigError if this machine has fewer GPUs than processes.
+        """
+        if self.size == 1 or device.type != "cuda" or device.index is not None:
+            return device
+        n = torch.cuda.device_count()
+        if self.local_rank >= n:
+            raise ConfigError(
+                f"this machine has more processes than its {n} GPUs, and each needs its own. Start"
+                f" torchrun with --nproc-per-node {n}, or set device: cpu."
+            )
+        device = torch.device("cuda", self.local_rank)
+        torch.cuda.set_device(device)
+        return device
+
     def wrap(self, module: nn.Module) -> nn.Module:
         """Return a module whose backward pass averages gradients over processes."""
         return module if self.size == 1 else DistributedDataParallel(module)
@@ -51,11 +70,12 @@ class World:
             dist.all_reduce(values)
         return values
 
-    def any(self, flag: bool) -> bool:
-        """Return whether the flag is set in any process. Every process gets the same answer."""
-        if self.size == 1:
-            return flag
-        return bool(self.sum(torch.tensor(float(flag))).item())
+    def max(self, *numbers: int) -> list[int]:
+        """Return the maximum of each number over all processes."""
+        values = torch.tensor(numbers)
+        if self.size > 1:
+            dist.all_reduce(values, dist.ReduceOp.MAX)
+        return values.tolist()
 
     def wait(self) -> None:
         """Wait for all processes. Raises: ResourceError if another one has ended."""
@@ -76,9 +96,9 @@ def join_processes() -> Iterator[World]:
     if size == 1:
         yield World()
         return
-    backend = "nccl" if torch.cuda.is_available() else "gloo"
+    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     dist.init_process_group(backend, timeout=TIMEOUT)
     try:
-        yield World(dist.get_rank(), size)
+        yield World(dist.get_rank(), size, int(os.environ.get("LOCAL_RANK", "0")))
     finally:
         dist.destroy_process_group()

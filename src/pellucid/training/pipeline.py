@@ -71,7 +71,7 @@ def build_data(
 
 def _train(prepared: PreparedRun, run: RunDirectory, w: World, reporter: Reporter) -> Trained:
     config = prepared.config
-    device = choose_device(config.device)
+    device = w.select_device(choose_device(config.device))
     kernels = run_kernels(run, device, config.training.precision, w, reporter)
     trackers = add_trackers(reporter, config, run.path) if w.is_main else nullcontext(reporter)
     with use_kernels(kernels), trackers as listener:

@@ -15,6 +15,7 @@ from pellucid.families.run_config import build_run
 from pellucid.files import atomic_write, remove
 from pellucid.json_files import dump_json, read_json
 from pellucid.nn.kernel_choice import KernelChoices
+from pellucid.training.checkpoints import list_checkpoints
 
 MAY_CHANGE = {
     "run_dir",
@@ -77,7 +78,7 @@ class RunDirectory:
 
     def fixed_config(self) -> RunConfig | None:
         """Return the config of a run with a checkpoint or final model, else None."""
-        has_trained = self.final.exists() or any((self.path / "checkpoints").glob("step-*"))
+        has_trained = self.final.exists() or bool(list_checkpoints(self.path))
         return self.config() if has_trained else None
 
     def record_config(self, config: RunConfig, digests: Mapping[str, str]) -> None:

@@ -11,11 +11,18 @@ class SignalRequests:
     """Requests received by signal. The trainer reads them after each update."""
 
     def __init__(self) -> None:
-        self.stop: int | None = None  # the signal's number
+        self.stop = 0  # the signal's number, or 0
         self.save = False
 
+    def take(self) -> tuple[int, bool]:
+        """Return `stop` and `save`, and reset `save`."""
+        save = self.save
+        if save:  # otherwise a request could arrive here and be erased
+            self.save = False
+        return self.stop, save
+
     def _on_stop(self, number: int, frame: FrameType | None) -> None:
-        if self.stop is not None:  # the second signal: do not wait for the update
+        if self.stop:  # the second signal: do not wait for the update
             raise KeyboardInterrupt
         self.stop = number
 

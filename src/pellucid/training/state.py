@@ -84,7 +84,7 @@ class State:
         state = {"progress": vars(progress), "threads": torch.get_num_threads()}
         checkpoints.save_checkpoint(run.path, progress.step, tensors, state)
         always = (progress.best_step, *find_steps_to_average(c, progress.step))
-        checkpoints.prune(run.path, c.keep, always)
+        checkpoints.prune(run.path, progress.step, c.keep, always)
 
     def restore(self, run: RunDirectory) -> list[str]:
         """Restore the newest valid checkpoint, if there is one; return messages about it."""
@@ -92,7 +92,7 @@ class State:
         messages = list(latest.skipped)
         if latest.path is None:
             return messages
-        tensors, state = checkpoints.load_checkpoint(latest.path)
+        tensors, state = checkpoints.read_checkpoint(latest.path)
         checkpoints.load_parameters(self.module, tensors["weights"])
         self.restore_buffers(tensors["buffers"])
         restore_optimizer(self.optimizer, self.module, tensors["optimizer"])

@@ -74,11 +74,11 @@ class WeightsAndBiases(Quiet):
 def add_trackers(reporter: Reporter, config: RunConfig, run_dir: Path) -> Iterator[Reporter]:
     """Return a reporter that also writes to the trackers of the config, until the context ends."""
     trackers: list[TensorBoard | WeightsAndBiases] = []
-    if config.training.tensorboard:
-        trackers.append(TensorBoard(run_dir))
-    if config.training.wandb:
-        trackers.append(WeightsAndBiases(run_dir, config))
     try:
+        if config.training.tensorboard:
+            trackers.append(TensorBoard(run_dir))
+        if config.training.wandb:
+            trackers.append(WeightsAndBiases(run_dir, config))
         yield Tee(reporter, *trackers)
     finally:
         for tracker in trackers:

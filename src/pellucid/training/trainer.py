@@ -22,7 +22,7 @@ from pellucid.training.optimizers import set_rate
 from pellucid.training.reporter import Quiet, Reporter
 from pellucid.training.run_directory import RunDirectory
 from pellucid.training.schedules import learning_rate
-from pellucid.training.signals import SignalRequests, handle_signals
+from pellucid.training.signals import handle_signals
 from pellucid.training.state import Progress, State, UpdateSums
 from pellucid.training.stream import MicroBatch, Stream, derive_seed
 from pellucid.training.tuning import build_module
@@ -107,10 +107,11 @@ class Trainer:
                         freed.release()
                     if step % c.validate_every == 0 or step == c.max_updates:
                         self._validate(clock)
-                    if self._must_save(signals):
+                    stop, save = self.world.max(*signals.take())
+                    if stop or save or self._is_save_due():
                         self._save()
-                    if self.world.any(signals.stop is not None):
-                        return Outcome(self.progress, signals.stop)
+                    if stop:
+                        return Outcome(self.progress, stop)
         finally:
             self.reporter.stop()
         return Outcome(self.progress, None)
@@ -147,8 +148,7 @@ class Trainer:
         names = list(each[0])
         tokens = sum(self.task.tokens(micro.batch) for micro in micro_batches)
         local = [*(sum(c[name] for c in each) for name in names), tokens]
-        counts = torch.tensor(local, dtype=torch.float64)
-        summed = self.world.sum(counts.to(self.device) if self.world.size > 1 else counts)
+        summed = self.world.sum(torch.tensor(local, dtype=torch.float64))
         *totals, tokens = (int(count) for count in summed.tolist())
         return dict(zip(names, totals, strict=True)), tokens
 
@@ -229,13 +229,10 @@ class Trainer:
     def _is_stale(self) -> bool:
         return 0 < self.config.patience <= self.progress.stale
 
-    def _must_save(self, signals: SignalRequests) -> bool:
+    def _is_save_due(self) -> bool:
         step, c = self.progress.step, self.config
-        due = step % c.checkpoint_every == 0 or step == c.max_updates
-        requested = self.world.any(signals.save or signals.stop is not None)
-        signals.save = False
-        best = step == self.progress.best_step
-        return due or requested or best or self._is_stale()
+        regular = step % c.checkpoint_every == 0 or step == c.max_updates
+        return regular or step == self.progress.best_step or self._is_stale()
 
 
 def uses_bf16(precision: str) -> bool:
