@@ -107,3 +107,11 @@ def test_only_a_beam_search_is_a_tree(model):
     ):
         with pytest.raises(UsageError, match="method=beam"):
             log_beams(model.bundle, model.ids(TEXT), config)
+
+
+def test_a_model_whose_training_diverged():
+    model = pellucid.load("zh-en", device="cpu")
+    with torch.no_grad():
+        model.model.decoder.embedding.weight.fill_(float("nan"))
+    with pytest.raises(UsageError, match="NaN"):
+        log_beams(model.bundle, model.ids(TEXT))

@@ -26,6 +26,8 @@ PAGE = "<!doctype html><p>花园</p>"
 def answer(record):
     if record == "wrong":
         raise UsageError("the text is empty. Give a sentence.")
+    if record == "nan":
+        return {"logit": float("nan")}
     if record == "bug":
         raise PellucidError("internal error")
     return {"answer": record}
@@ -106,6 +108,9 @@ def test_bad_requests(server, body, headers, status):
 def test_errors_reach_the_page(server):
     assert ask(server, "wrong") == (400, {"error": "the text is empty. Give a sentence."})
     assert ask(server, "bug") == (500, {"error": "internal error"})
+    status, reply = ask(server, "nan")
+    assert status == 400
+    assert "not a number (NaN)" in reply["error"]
 
 
 def test_one_request_at_a_time(server):

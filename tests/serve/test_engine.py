@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+import weakref
 from collections.abc import Coroutine
 from dataclasses import replace
 from typing import Any
@@ -13,8 +14,13 @@ from cancellable import CancellableWork
 from pellucid.errors import UsageError
 from pellucid.serve import worker
 from pellucid.serve.engine import Engine
-from pellucid.serve.errors import DeadlineExceededError, OverloadedError, ShuttingDownError
-from pellucid.serve.job import Work
+from pellucid.serve.errors import (
+    DeadlineExceededError,
+    ModelFailedError,
+    OverloadedError,
+    ShuttingDownError,
+)
+from pellucid.serve.job import Job, Work
 from pellucid.serve.limits import Limits
 
 TEXTS = ["The dog sleeps.", "A cat sees the red house.", "The child eats an apple.", ""]
@@ -212,6 +218,65 @@ def test_a_computation_that_nobody_waits_for_is_cancelled(loaded, monkeypatch):
 
     assert len(with_engine(loaded["classifier"], use)) == 1
     assert work.cancelled.is_set()
+
+
+class Text(str):
+    """A string that can have weak references."""
+
+
+def test_work_that_waits_and_is_given_up_keeps_no_text(loaded, monkeypatch):
+    model, may_end = loaded["bert"], threading.Event()
+    fill, computed = model.fill, []
+
+    def wait(texts, **settings):
+        may_end.wait()
+        computed.extend(texts)
+        return fill(texts, **settings)
+
+    monkeypatch.setattr(model, "fill", wait)
+
+    async def use(engine: Engine) -> list[Any]:
+        first, late, other = (
+            Job(Work("fill", [Text(f"{name} [MASK]")], {"top": 1}))
+            for name in ("first", "late", "other")
+        )
+        join = engine._worker.join
+        groups = [join(first)]
+        while first.start is None:
+            await asyncio.sleep(0.001)
+        text = weakref.ref(late.work.inputs[0])
+        groups += [join(late), join(other)]
+        late.stop()
+        assert text() is None
+        may_end.set()
+        return groups[-1].results.result(10)[other]
+
+    assert with_engine(model, use) == fill(["other [MASK]"], top=1)
+    assert computed == ["first [MASK]", "other [MASK]"]
+
+
+def test_a_stream_that_is_given_up_before_it_begins(loaded):
+    async def use(engine: Engine) -> None:
+        job = Job(LONG)
+        job.stop()
+        with pytest.raises(UsageError, match="given up"):
+            await asyncio.wrap_future(engine._worker.stream(job, print))
+
+    with_engine(loaded["gpt2"], use)
+
+
+def test_finished_work_is_not_given_up(loaded, monkeypatch):
+    stopped = []
+    monkeypatch.setattr(Job, "stop", lambda job: stopped.append(job))
+
+    async def use(engine: Engine) -> None:
+        await engine.run(Work("classify", ["good"], {}))
+        assert not stopped
+        with pytest.raises(ModelFailedError):
+            await engine.run(Work("classify", ["good"], {"no": "setting"}))
+        assert len(stopped) == 1
+
+    with_engine(loaded["classifier"], use)
 
 
 def test_a_full_queue_refuses_and_waiting_work_has_its_deadline(loaded, n_processes):

@@ -3,16 +3,22 @@
 import asyncio
 import json
 import socket
+import threading
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
+from http.client import HTTPConnection
 
 import httpx
 import pytest
+import uvicorn
 
 from pellucid.serve.access import Access
 from pellucid.serve.errors import OverloadedError
 from pellucid.serve.limits import Limits
 from pellucid.serve.middleware import RequestMiddleware
+from pellucid.serve.protocol import make_protocol
+from pellucid.serve.run import bind
+from pellucid.serve.served import Models
 from serve.conftest import run_server
 
 JSON = {"Content-Type": "application/json"}
@@ -143,6 +149,50 @@ def send_and_read_nothing(connection, request):
     for _ in range(100):
         connection.sendall(request * 20)
         time.sleep(0.1)
+
+
+def test_an_internal_error_is_an_answer_and_is_counted(loaded, monkeypatch):
+    def fail(models, name, verb):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Models, "choose", fail)
+    with run_server({"classifier": loaded["classifier"]}) as server:
+        message = server.refusal("/v1/classify", 500, text="good")
+        assert message == "internal error (ZeroDivisionError). This is a bug in pellucid."
+        metrics = server.client.get("/metrics").text
+        counted = [line for line in metrics.split("\n") if 'status="500"' in line]
+        assert counted
+        assert all("/v1/classify" in line for line in counted)
+        assert 'status="499"' not in metrics
+
+
+def test_clients_that_read_are_not_cut_off():
+    """One that asks again just before its time for the first response is over, and reads slowly."""
+    patience, size = 0.5, 32 << 20  # more than the system buffers
+
+    async def app(scope, receive, send):
+        body = b"x" * (size if scope["path"] == "/large" else 2)
+        headers = [(b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    http = make_protocol(patience, 5)
+    server = uvicorn.Server(uvicorn.Config(app, http=http, log_config=None, lifespan="off"))
+    with bind("127.0.0.1", 0) as bound:
+        thread = threading.Thread(target=server.run, args=([bound],))
+        thread.start()
+        with closing(HTTPConnection(*bound.getsockname(), timeout=20)) as client:
+            client.request("GET", "/")
+            assert client.getresponse().read() == b"xx"
+            time.sleep(patience - 0.1)
+            client.request("GET", "/large")
+            response, n = client.getresponse(), 0
+            while part := response.read(size // 6):
+                n += len(part)
+                time.sleep(0.8 * patience)
+        assert n == size
+        server.should_exit = True
+        thread.join(20)
 
 
 def test_too_many_connections_are_closed(loaded):

@@ -91,6 +91,12 @@ def test_the_explorer_answers(server, loaded):
         ({"ask": "trace"}, "the request has no text"),
         ({"ask": "trace", "text": {"text": "a" * 401}}, "401 characters, more than 400"),
         ({"ask": "trace", "text": {"text": "a", "max_new": 401}}, "max_new"),
+        ({"ask": "trace", "text": {"text": "a", "target": "b" * 401}}, "target has 401 characters"),
+        ({"ask": "patch", "text": {"text": "a"}, "other": "b" * 401}, "other has 401 characters"),
+        (
+            {"ask": "search", "text": {"text": "a"}, "search": {"prefix": [5] * 401}},
+            "prefix has 401 tokens, more than 400",
+        ),
         ({"ask": "x", "text": {"text": "a"}}, "the request asks for 'x'"),
     ],
 )

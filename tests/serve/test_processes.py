@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import time
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +20,8 @@ from pellucid.cli import serve
 from pellucid.errors import UsageError
 from pellucid.serve.engine import Engine
 from pellucid.serve.errors import ModelFailedError
-from pellucid.serve.job import Work
+from pellucid.serve.job import Job, Work
+from pellucid.serve.processes import GeneratorProcess
 from serve.load import serve_process
 from serve.test_engine import LONG, start_long, with_engine
 
@@ -80,6 +82,46 @@ def test_errors_of_a_model_come_back(loaded, monkeypatch):
     with_engine(model, use_broken, n_processes=1)
 
 
+class Result:
+    """What a model of `GeneratorProcess` returns or does."""
+
+    def search(self, job):
+        future = Future()
+        if job.work.verb == "unsendable":
+            future.set_result([lambda: 1])
+        elif job.work.verb == "unreadable":
+            future.set_result([Unreadable()])
+        else:
+            future.set_result([job.work.verb])
+        return future
+
+
+class Unreadable:
+    def __reduce__(self):
+        return int, ("no number",)
+
+
+def test_results_that_cannot_be_sent_are_errors():
+    process = GeneratorProcess(Result)
+    assert process.search(Job(Work("plain", (), {}))) == ["plain"]
+    with pytest.raises(ModelFailedError, match="the model failed"):
+        process.search(Job(Work("unsendable", (), {})))
+    assert process.search(Job(Work("plain", (), {}))) == ["plain"]
+    with pytest.raises(ModelFailedError, match="has ended"):
+        process.search(Job(Work("unreadable", (), {})))
+    process._process.join(10)
+    assert not process.is_alive
+
+
+def test_a_process_that_cannot_begin_has_failed():
+    def fail():
+        raise OSError("no room here")
+
+    process = GeneratorProcess(fail)
+    process._process.join(30)
+    assert process._process.exitcode == 1
+
+
 def test_a_process_that_dies_fails_its_work_and_breaks_the_engine(loaded):
     async def use(engine: Engine) -> None:
         task = await start_long(engine)
@@ -131,6 +173,15 @@ def test_processes_end_with_their_server(server, number):
     assert translate(address) == "Der Hund schläft."
     process.send_signal(number)
     assert process.wait(30) == (0 if number == signal.SIGTERM else -number)
+    assert all(map(has_ended, workers))
+
+
+def test_a_signal_to_all_processes_ends_them(server):
+    process, address, workers = server
+    assert translate(address) == "Der Hund schläft."
+    for pid in (*workers, process.pid):  # as systemd does, in any order
+        os.kill(pid, signal.SIGTERM)
+    assert process.wait(30) == 0
     assert all(map(has_ended, workers))
 
 

@@ -81,7 +81,7 @@ def run(options: Options) -> int:
         gc.collect()
         gc.freeze()
         server.run(sockets=[bound])
-    if server.broken:
+    if server.broken and not server.should_exit:  # a signal to all processes ends them too
         raise ResourceError(
             f"a worker process of {', '.join(server.broken)} died: it was killed, most likely"
             " because memory ran out. Use fewer --workers or a smaller --cache-bytes."

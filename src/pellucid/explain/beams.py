@@ -53,8 +53,8 @@ def log_beams(
     source: ids as the model reads them. Each step has twice as many candidates as beams.
     prefix: ids with which every text begins, after a language code that the model always writes.
     They count in the log-probabilities as if the model had chosen them.
-    Raises: UsageError if the settings do not search with beams of one group, or the prefix ends a
-    text or is too long.
+    Raises: UsageError if the settings do not search with beams of one group, the prefix ends a text
+    or is too long, or no text is possible.
     """
     config = config or bundle.decoding
     if config.method != "beam" or config.groups > 1:
@@ -148,6 +148,11 @@ def _list_candidates(
 def _mark_best(nodes: list[BeamNode]) -> list[BeamNode]:
     """Return the nodes with those of the best finished text marked."""
     ended = [i for i, node in enumerate(nodes) if node.status == "ended"]
+    if not ended:
+        raise UsageError(
+            "the search finds no text: every token is banned, or the model's logits are NaN. Check"
+            " the model's weights."
+        )
     i = max(ended, key=lambda i: nodes[i].score)
     marked = list(nodes)
     while i >= 0:

@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import json
 from collections.abc import Mapping
 from functools import cache
 from html.parser import HTMLParser
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pellucid.errors import ResourceError, UsageError
+from pellucid.explorer.json_text import dump_json
 
 TEMPLATE = Path(__file__).parent / "static" / "app.html"
 CONTENT = '<script type="application/json" id="content">'
@@ -49,9 +49,8 @@ def check_size(n_bytes: int, *, full: bool) -> None:
 
 
 def escape_json(content: Mapping[str, Any]) -> str:
-    """Return JSON that no parser of HTML takes for markup."""
-    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return text.translate(ESCAPES)
+    """Return JSON that no parser of HTML takes for markup. Raises: DataError as `dump_json`."""
+    return dump_json(content).translate(ESCAPES)
 
 
 def policy(template: str, *, live: bool = False) -> str:

@@ -18,6 +18,7 @@ from typing import Any
 
 from pellucid.errors import PellucidError, ResourceError
 from pellucid.explain.cancellation import CancelledError, cancel_if, check_cancelled
+from pellucid.explorer.json_text import dump_json
 
 HOST = "127.0.0.1"
 DEFAULT_PORT = 7864
@@ -116,7 +117,7 @@ class Handler(BaseHTTPRequestHandler):
         try:
             with self.server.one_at_a_time, cancel_if(self._is_disconnected):
                 check_cancelled()  # it may have waited for long
-                reply = self.server.site.respond(record)
+                reply = dump_json(self.server.site.respond(record))
         except CancelledError:
             self.close_connection = True
         except PellucidError as error:
@@ -124,7 +125,7 @@ class Handler(BaseHTTPRequestHandler):
             status = HTTPStatus.INTERNAL_SERVER_ERROR if is_bug else HTTPStatus.BAD_REQUEST
             self._refuse(status, str(error))
         else:
-            self._send_json(HTTPStatus.OK, reply)
+            self._send(HTTPStatus.OK, "application/json", reply.encode())
 
     def log_message(self, format: str, *args: Any) -> None:
         """Log nothing: an address may hold a reader's text."""
@@ -172,11 +173,7 @@ class Handler(BaseHTTPRequestHandler):
         return None
 
     def _refuse(self, status: HTTPStatus, message: str) -> None:
-        self._send_json(status, {"error": message})
-
-    def _send_json(self, status: HTTPStatus, record: dict[str, Any]) -> None:
-        text = json.dumps(record, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-        self._send(status, "application/json", text.encode())
+        self._send(status, "application/json", dump_json({"error": message}).encode())
 
     def _send(self, status: HTTPStatus, kind: str, body: bytes) -> None:
         self.send_response(status)

@@ -49,15 +49,15 @@ def compare(
     rng, n = np.random.default_rng(seed), len(first)
     chosen = (rng.integers(n, size=n) for _ in range(RESAMPLES))
     samples = [(a.score(first[i]), b.score(second[i])) for i in chosen]
-    found = {}
+    differences = {}
     for name in samples[0][0]:
         deltas = np.array([scores_b[name] - scores_a[name] for scores_a, scores_b in samples])
         delta = after[name] - before[name]
         beyond = int((np.abs(deltas - deltas.mean()) >= abs(delta)).sum())
-        low, high = np.percentile(deltas, [50 * (1 - LEVEL), 50 * (1 + LEVEL)])
+        low, high = map(float, np.percentile(deltas, [50 * (1 - LEVEL), 50 * (1 + LEVEL)]))
         p_value = (beyond + 1) / (RESAMPLES + 1)
-        found[name] = Difference(before[name], after[name], delta, float(low), float(high), p_value)
-    return found
+        differences[name] = Difference(before[name], after[name], delta, low, high, p_value)
+    return differences
 
 
 def describe_chance(p_value: float) -> str:

@@ -33,6 +33,7 @@ def make_app(site: Site) -> RequestMiddleware:
     app.state.metrics = Metrics(site.models, schema)
     for kind in (PellucidError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, _report)
+    app.add_exception_handler(Exception, _report_bug)
     for path in schema.values():
         for operation in path.values():
             operation["responses"].pop("422", None)  # FastAPI's own status of a wrong request
@@ -49,3 +50,12 @@ async def _report(request: Request, error: Exception) -> Response:
     if error.__cause__ is not None:
         LOG.error("%s: %s", request.url.path, error, exc_info=error.__cause__)
     return error_response(error, request.url.path)
+
+
+async def _report_bug(request: Request, error: Exception) -> Response:
+    bug = RequestError(
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        f"internal error ({type(error).__name__}). This is a bug in pellucid.",
+    )
+    bug.__cause__ = error
+    return await _report(request, bug)

@@ -72,12 +72,12 @@ class Engine:
         with self._admit(work) as job, convert_errors():
             if work.verb in SEARCHES:
                 return await self._wait(job, asyncio.wrap_future(self._worker.search(job)))
-            group, first = self._worker.join(job)
+            group = self._worker.join(job)
             await self._wait(job, _settle(group.results))
             if len(group.jobs) > 1 and group.results.exception() is not None:
-                group, first = self._worker.join(job, alone=True)
+                group = self._worker.join(job, alone=True)
                 await self._wait(job, _settle(group.results))
-            return group.results.result()[first : first + len(work.inputs)]
+            return group.results.result()[job]
 
     async def stream(self, work: Work) -> AsyncIterator[str | StreamEnd]:
         """Yield the text of one prompt piece by piece, then how it ended. Raises: as `run`."""
@@ -150,7 +150,8 @@ class Engine:
             raise
         finally:
             self.outcomes[outcome] += 1
-            job.stop()
+            if outcome != "done":
+                job.stop()
             del self._jobs[job]
 
     def _stop(self, jobs: Sequence[Job]) -> None:

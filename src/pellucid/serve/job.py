@@ -7,6 +7,8 @@ from typing import Any, Protocol
 
 from pellucid.errors import UsageError
 
+STOPPED = "the request is given up."
+
 
 class Session(Protocol):
     """The calls of one job, which can be cancelled."""
@@ -53,4 +55,4 @@ class Job:
     def cancel_calls(self) -> None:
         """Cancel the calls of a job that is stopped, if it has a session."""
         if self.session is not None and self.stopped.is_set():
-            self.session.cancel(UsageError("the request is given up."))
+            self.session.cancel(UsageError(STOPPED))

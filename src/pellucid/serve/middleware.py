@@ -57,7 +57,6 @@ class RequestMiddleware:
             return
         headers = {name.decode("latin-1"): v.decode("latin-1") for name, v in scope["headers"]}
         begin, reply = time.monotonic(), _Reply(send, headers)
-        status = DISCONNECTED
         try:
             with self.pending.request() as pending:
                 try:
@@ -73,9 +72,8 @@ class RequestMiddleware:
                     await error_response(error, scope["path"])(scope, receive, reply.send)
                 else:
                     await self._respond(scope, body, receive, reply)
-            status = reply.status or DISCONNECTED
         finally:
-            self.observe(scope, status, time.monotonic() - begin)
+            self.observe(scope, reply.status or DISCONNECTED, time.monotonic() - begin)
 
     async def _read(
         self, scope: Scope, headers: dict[str, str], receive: Receive, pending: PendingRequest
@@ -150,8 +148,10 @@ class RequestMiddleware:
             if not (task.done() or reply.is_complete):
                 task.cancel()
             await asyncio.wait({task})
-            if not task.cancelled():
-                task.result()
+            error = None if task.cancelled() else task.exception()
+            # Starlette raises an error again that the application has answered and logged.
+            if error is not None and not reply.is_complete:
+                raise error
         finally:
             left.cancel()
             task.cancel()

@@ -148,16 +148,24 @@ class GeneratorProcess:
 
     def _receive(self) -> None:
         """Give each reply to the job that waits for it, until the process ends."""
+        while (reply := self._read_reply()) is not None:
+            replies = self._replies.get(reply.number)
+            if replies is not None:  # otherwise the job was given up
+                replies.put(reply)
+        self.close()
+        with self._lock:
+            for number, replies in self._replies.items():
+                replies.put(Reply(number, error=_died_error()))
+
+    def _read_reply(self) -> Reply | None:
+        """Return the next reply; None if the process has ended, or it cannot be read."""
         try:
-            while True:
-                reply = self._end.recv()
-                replies = self._replies.get(reply.number)
-                if replies is not None:  # otherwise the job was given up
-                    replies.put(reply)
-        except (EOFError, OSError):
-            with self._lock:
-                for number, replies in self._replies.items():
-                    replies.put(Reply(number, error=_died_error()))
+            with convert_errors():
+                return self._end.recv()
+        except ModelFailedError as error:
+            if not isinstance(error.__cause__, (EOFError, OSError)):
+                LOG.error("a reply cannot be read.", exc_info=error.__cause__)
+            return None
 
 
 def _read(reply: Reply) -> Reply:
@@ -180,10 +188,8 @@ def _serve(end: Connection, make: Callable[[], TextGenerator]) -> None:
     os.closerange(end.fileno() + 1, os.sysconf("SC_OPEN_MAX"))
     torch.set_num_threads(1)
     gc.freeze()  # as in the server: full collections would stop every request
-    try:
-        _Child(end, make()).run()
-    except (EOFError, OSError):
-        os._exit(0)
+    _Child(end, make()).run()
+    os._exit(0)
 
 
 class _Child:
@@ -195,15 +201,21 @@ class _Child:
         self.lock = Lock()
 
     def run(self) -> None:
-        """Begin what is asked for. Raises: EOFError when the server has ended."""
-        while True:
-            message: Message = self.end.recv()
+        """Begin what is asked for, until the server ends."""
+        while (message := self.receive()) is not None:
             if message.work is None:
                 job = self.jobs.get(message.number)
                 if job is not None:
                     job.stop()
             else:
                 self.begin(message.number, Job(message.work), message.is_streamed)
+
+    def receive(self) -> Message | None:
+        """Return what the server asks for; None if it has ended."""
+        try:
+            return self.end.recv()
+        except (EOFError, OSError):
+            return None
 
     def begin(self, number: int, job: Job, is_streamed: bool) -> None:
         """Begin a job."""
@@ -230,7 +242,9 @@ class _Child:
     def send(self, reply: Reply) -> None:
         """Send a reply. Nothing is done if the server has ended."""
         try:
-            with self.lock:
+            with convert_errors(), self.lock:
                 self.end.send(reply)
-        except OSError:
-            pass
+        except ModelFailedError as error:
+            if not isinstance(error.__cause__, OSError):
+                LOG.error("the result cannot be sent.", exc_info=error.__cause__)
+                self.send(Reply(reply.number, error=error))

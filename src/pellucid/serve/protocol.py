@@ -7,6 +7,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 PATIENCE = 30.0
 CONNECTIONS = 512
+READ_BYTES = 1 << 14
 HEAD_BYTES = 1 << 16
 """Of the request line and the headers, at most."""
 
@@ -15,8 +16,8 @@ class BoundedProtocol(HttpToolsProtocol):
     """A connection that is closed when its client takes too long, or sends too long a head.
 
     uvicorn itself waits for ever, and has no limit. The time for a request is counted from its
-    first byte, or from the start of the connection, to the end of its body; the time for reading,
-    while the operating system takes no more bytes.
+    first byte, or from the start of the connection, to the end of its body. Of a response that
+    waits to be read, `READ_BYTES` must be read, or all that is left, each time `patience` is over.
     """
 
     patience = PATIENCE
@@ -26,6 +27,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._reading: asyncio.TimerHandle | None = None
         self._writing: asyncio.TimerHandle | None = None
+        self._unread = 0  # bytes of responses when that timer was started
         self._head_bytes: int | None = None  # None outside a head
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -62,24 +64,28 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        # A closing connection waits until the rest is written.
-        self._writing = self._writing or self._start_timer(self._abort_if_unread)
+        self._watch_writing()  # a closing connection waits until the rest is written
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._writing = self._writing or self._start_timer()
+        self._watch_writing()
 
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        self._writing = _cancel(self._writing)
+    def _start_timer(self) -> asyncio.TimerHandle:
+        return self.loop.call_later(self.patience, self.transport.abort)
 
-    def _start_timer(self, action: Any = None) -> asyncio.TimerHandle:
-        return self.loop.call_later(self.patience, action or self.transport.abort)
+    def _watch_writing(self) -> None:
+        """Check after `patience` that the client has read."""
+        _cancel(self._writing)
+        self._unread = self.transport.get_write_buffer_size()
+        self._writing = self.loop.call_later(self.patience, self._check_writing)
 
-    def _abort_if_unread(self) -> None:
+    def _check_writing(self) -> None:
         self._writing = None
-        if self.transport.get_write_buffer_size():
+        unread = self.transport.get_write_buffer_size()
+        if unread and unread > self._unread - READ_BYTES:
             self.transport.abort()
+        elif unread:
+            self._watch_writing()
 
 
 def _cancel(timer: asyncio.TimerHandle | None) -> None:

@@ -5,7 +5,6 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from pellucid.errors import UsageError
-from pellucid.explain.encode import encode
 from pellucid.serve.bodies import Body
 from pellucid.serve.limits import Limits
 from pellucid.serve.routing import ServedSite, make_router
@@ -45,7 +44,7 @@ async def trace(body: TraceBody, site: ServedSite) -> TraceResponse:
     settings = {name: getattr(body, name) for name in names}
     model = site.models.choose(body.model, "trace")
     (result,) = await model.run("trace", [body.text], settings, body.seconds(site.limits))
-    return TraceResponse(model=model.name, trace=encode(result))
+    return TraceResponse(model=model.name, trace=result)
 
 
 def check_traced(limits: Limits, **texts: str) -> None:

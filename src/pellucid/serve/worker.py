@@ -14,11 +14,13 @@ from typing import Any
 
 from pellucid.allocator import FreedMemory
 from pellucid.api import Loaded
+from pellucid.errors import UsageError
 from pellucid.explain.cancellation import cancel_if
+from pellucid.explain.encode import encode
 from pellucid.explorer.live_model import LiveModel
 from pellucid.explorer.respond import respond
 from pellucid.inference.methods import StreamEnd, can_generate
-from pellucid.serve.job import Job
+from pellucid.serve.job import STOPPED, Job, Work
 from pellucid.serve.limits import Limits
 from pellucid.serve.processes import GeneratorProcess
 
@@ -39,18 +41,16 @@ class Group:
     verb: str
     settings: Mapping[str, Any]
     jobs: list[Job] = field(default_factory=list)
-    inputs: list[Any] = field(default_factory=list)
     is_open: bool = True
     """Whether jobs may be added: the group has not begun."""
-    results: Future[list[Any]] = field(init=False)
+    results: Future[dict[Job, list[Any]]] = field(init=False)
     """One result per input. If it fails with several jobs, any of them may be the reason."""
 
-    def add(self, job: Job) -> int:
-        """Add a job, and return the number of its first input."""
-        first = len(self.inputs)
-        self.jobs.append(job)
-        self.inputs += job.work.inputs
-        return first
+    def has_room(self, work: Work) -> bool:
+        """Return whether the work can be done with that of the group."""
+        if not self.is_open or (self.verb, self.settings) != (work.verb, work.settings):
+            return False
+        return sum(len(each.inputs) for each in (work, *(j.work for j in self.jobs))) <= BATCH
 
     def is_cancelled(self) -> bool:
         """Return whether nobody waits for the results."""
@@ -93,26 +93,18 @@ class Worker:
         """Begin the text of one prompt, whose pieces are put one by one, then how it ended."""
         return self._callers.submit(self._stream, job, put)
 
-    def join(self, job: Job, *, alone: bool = False) -> tuple[Group, int]:
-        """Begin other work. Return the group that does it, and the number of its first input."""
+    def join(self, job: Job, *, alone: bool = False) -> Group:
+        """Begin other work. Return the group that does it."""
         work = job.work
         with self._lock:
             group = self._group
-            if (
-                group is None
-                or alone
-                or not group.is_open
-                or (group.verb, group.settings) != (work.verb, work.settings)
-                or len(group.inputs) + len(work.inputs) > BATCH
-            ):
-                group = Group(
-                    work.verb, work.settings, is_open=not (alone or work.verb in SLOW_VERBS)
-                )
-                self._group = group
-                first = group.add(job)
-                group.results = self._thread.submit(self._compute, group)
-                return group, first
-            return group, group.add(job)
+            if group is not None and not alone and group.has_room(work):
+                group.jobs.append(job)
+                return group
+            is_open = not (alone or work.verb in SLOW_VERBS)
+            self._group = group = Group(work.verb, work.settings, [job], is_open)
+            group.results = self._thread.submit(self._compute, group)
+            return group
 
     def close(self) -> None:
         """End the threads when what they compute is done. All jobs must be stopped."""
@@ -148,8 +140,11 @@ class Worker:
         job.start = time.monotonic()
         if self._processes:
             return self._choose_process().stream(job, put)
-        (prompt,) = job.work.inputs
-        pieces = self._enter(job).stream(prompt, **job.work.settings)
+        model, work = self._enter(job), job.work
+        if job.stopped.is_set():  # and may have lost its work
+            raise UsageError(STOPPED)
+        (prompt,) = work.inputs
+        pieces = model.stream(prompt, **work.settings)
         while True:
             try:
                 put(next(pieces))
@@ -157,19 +152,23 @@ class Worker:
                 put(end.value)
                 return None
 
-    def _compute(self, group: Group) -> list[Any]:
+    def _compute(self, group: Group) -> dict[Job, list[Any]]:
         """Do the work of a group, until nobody waits for it."""
         with self._lock:
             group.is_open = False
-        results: list[Any] = []
+        results: dict[Job, list[Any]] = {job: [] for job in group.jobs}
         for job in group.jobs:
             job.start = time.monotonic()
-        for first in range(0, len(group.inputs), CHUNK):
+        # A job that was stopped has no inputs.
+        waiting = [(job, each) for job in group.jobs for each in job.work.inputs]
+        for first in range(0, len(waiting), CHUNK):
             if group.is_cancelled():
                 break
-            inputs = group.inputs[first : first + CHUNK]
+            jobs, inputs = zip(*waiting[first : first + CHUNK], strict=True)
             with cancel_if(group.is_cancelled):
-                results += self._call(group.verb, inputs, group.settings)
+                computed = self._call(group.verb, inputs, group.settings)
+            for job, result in zip(jobs, computed, strict=True):
+                results[job].append(result)
             if self._decoder is not None and self._decoder.has_work:
                 self._decoder.step()
         return results
@@ -179,7 +178,7 @@ class Worker:
             return [respond(self._live, record) for record in inputs]
         method = getattr(self.model, verb)
         if verb == "trace":
-            return [method(text, **settings) for text in inputs]
+            return [encode(method(text, **settings)) for text in inputs]
         return list(method(inputs, **settings))
 
     def _wake(self) -> None:
