@@ -49,9 +49,9 @@ UNITS = {
     "language_modeling": "characters/s",
 }
 AIMS = {
-    "classification": {"pellucid/transformers": 1.0},
-    "masked_lm": {"pellucid/transformers": 1.0},
-    "language_modeling": {"pellucid/nanoGPT": 1.0},
+    "classification": {"pellucid/transformers": 1.5},
+    "masked_lm": {"pellucid/transformers": 2.0},
+    "language_modeling": {"pellucid/nanoGPT": 1.5},
 }
 Update = Callable[[], float]
 """Makes one update and returns the amount of its data, in the unit of the task."""

@@ -7,7 +7,9 @@ import shutil
 
 import pytest
 
+import pellucid as package
 from cli.conftest import TINY
+from pellucid.errors import DataError
 
 
 @pytest.fixture
@@ -50,3 +52,12 @@ def test_the_same_command_goes_on(start_run, pellucid):
     args = ["--data.train", "text.en", "text.de", *TINY, "--run-dir", "run"]
     done = pellucid("train", *args, "--training.max-updates", "12")
     assert (done.code, "resuming" in done.err) == (0, True), done.err
+
+
+def test_python_resumes_a_run_too(ready):
+    model = package.train(ready.run)  # finished: nothing is left to train
+    sources = ready.source.read_text("utf-8").split("\n")[:3]
+    expected = package.load(ready.run).translate(sources)
+    assert [each.text for each in model.translate(sources)] == [each.text for each in expected]
+    with pytest.raises(DataError, match="not a run: it has no config"):
+        package.train(ready.run / "final")

@@ -6,7 +6,7 @@ from typing import Any
 
 from pellucid.api.loaded import Loaded
 from pellucid.config.paths import with_absolute_paths
-from pellucid.config.read import read_yaml
+from pellucid.config.source import read_source
 from pellucid.data.word_vectors import WordVectors
 from pellucid.formats.locate import locate
 from pellucid.formats.open_model import open_model
@@ -45,7 +45,9 @@ def load_vectors(name: str | Path) -> WordVectors:
 
 
 def train(settings: Mapping[str, Any] | str | Path) -> Any:
-    """Train by a mapping of settings or a YAML file, or resume; return the finished model.
+    """Train by a mapping of settings or a YAML file, or resume the run in a directory.
+
+    Returns the finished model.
 
     The result is as of `load`; of task word_vectors, as of `load_vectors`.
 
@@ -57,7 +59,8 @@ def train(settings: Mapping[str, Any] | str | Path) -> Any:
     if isinstance(settings, Mapping):
         trained = run_training(with_absolute_paths(settings))
     else:
-        trained = run_training(with_absolute_paths(read_yaml(settings)), where=str(settings))
+        read, where = read_source(settings)
+        trained = run_training(with_absolute_paths(read), where=where)
     if trained.signal is not None:
         raise KeyboardInterrupt
     has_model = trained.config.objective.has_model

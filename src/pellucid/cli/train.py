@@ -5,14 +5,13 @@ import shlex
 import signal
 import warnings
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pellucid import allocator
 from pellucid.cli.parse import config_flags, positional
 from pellucid.cli.task_sections import task_sections
 from pellucid.config.run import AUTOMATIC_SETTINGS, RunConfig
-from pellucid.errors import DataError, UsageError
+from pellucid.errors import UsageError
 
 if TYPE_CHECKING:
     from pellucid.training.pipeline import Trained
@@ -71,7 +70,8 @@ def read_settings(source: str, flags: dict[str, Any]) -> tuple[dict[str, Any], s
     Raises: DataError if the file or run does not exist; UsageError without settings.
     """
     from pellucid.config.paths import with_absolute_paths
-    from pellucid.config.read import merge_settings, read_yaml
+    from pellucid.config.read import merge_settings
+    from pellucid.config.source import read_source
 
     if not source:
         if not flags:
@@ -81,15 +81,8 @@ def read_settings(source: str, flags: dict[str, Any]) -> tuple[dict[str, Any], s
                 "pellucid train --task TASK --data.train FILE"
             )
         return with_absolute_paths(flags), "flags"
-    path = Path(source)
-    file = path / "config.yaml" if path.is_dir() else path
-    if not file.is_file():
-        what = "not a run: it has no config.yaml" if path.is_dir() else "no such file"
-        raise DataError(f"{path}: {what}. Give a config file or the directory of a run.")
-    settings = read_yaml(file)
-    if path.is_dir():
-        settings["run_dir"] = source  # the run may have been moved
-    return with_absolute_paths(merge_settings(settings, flags)), str(file)
+    settings, where = read_source(source)
+    return with_absolute_paths(merge_settings(settings, flags)), where
 
 
 def _how_to_resume(trained: "Trained") -> str:

@@ -104,7 +104,7 @@ class _Text:
         if bool(probs.probs.isnan().any()):
             raise UsageError(
                 "there is no possible text: every token is banned, or the model's logits are NaN."
-                " Check the banned tokens, then at the model's weights."
+                " Check the banned tokens, then the model's weights."
             )
         self.ids.append(token)
         self.log_probs.append(float(probs.log_probs[0, token]))

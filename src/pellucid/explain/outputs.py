@@ -17,6 +17,9 @@ from pellucid.nn.linear_chain import LinearChain
 from pellucid.nn.padding import MAX_LOGITS
 from pellucid.taps import edit
 
+DISTRIBUTIONS = ("single_label", "crf")
+"""Readings of a head that give one distribution at each position."""
+
 
 def name_reading(name: str, config: HeadConfig) -> str:
     """Return how a head's outputs are read.
@@ -82,7 +85,7 @@ def compute_logits(bundle: Bundle, rows: Rows, n: int, head: str) -> Tensor:
     check_cancelled()
     config = bundle.model.head_configs[head]
     reading = name_reading(head, config)
-    if not config.predicts or reading not in ("single_label", "crf"):
+    if not config.predicts or reading not in DISTRIBUTIONS:
         raise UsageError(
             f"the head {head!r} gives no distribution over tokens or labels. Name another head."
         )

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from pellucid.config.head import HeadConfig
 from pellucid.decoding.top_k import find_largest
-from pellucid.explain.outputs import chain_log_probs, chain_of, name_reading
+from pellucid.explain.outputs import DISTRIBUTIONS, chain_log_probs, chain_of, name_reading
 from pellucid.formats.bundle import Bundle
 from pellucid.nn.linear_chain import LinearChain
 
@@ -172,7 +172,7 @@ class _Reader:
         """Return what the outputs with logits (C,) say, and about the chosen one."""
         n, strength = min(self.top, len(row)), outputs.strength
         order = find_largest(strength, n)
-        is_distribution = self.reading in ("single_label", "crf")
+        is_distribution = self.reading in DISTRIBUTIONS
         hides = is_distribution and n < len(row)
         return PositionPrediction(
             candidates=self._candidates(row, outputs, order),

@@ -14,18 +14,17 @@ from pellucid.explain.attribution import (
     leave_one_out,
 )
 from pellucid.explain.rows import Rows
+from pellucid.explorer.long import LONGEST, is_long
 from pellucid.formats.bundle import Bundle
 from pellucid.inference.logits import choose_head
 
 STEPS = 32
-LONGEST = 128
-"""Tokens of the longest text whose outputs are attributed: the page shows each of them."""
 DECIMALS = 4
 
 
 def count_gradients(bundle: Bundle, rows: Rows, head: str | None) -> int:
     """Return how many gradients `describe_attribution` computes for all outputs; 0: a long text."""
-    return 0 if _is_long(rows) else STEPS * _count_outputs(bundle, rows, head)
+    return 0 if is_long(rows) else STEPS * _count_outputs(bundle, rows, head)
 
 
 def describe_attribution(
@@ -42,7 +41,7 @@ def describe_attribution(
     Raises: UsageError if the head gives no distribution, or the text has more than `LONGEST`
     tokens.
     """
-    if _is_long(rows):
+    if is_long(rows):
         raise UsageError(
             f"the text has more than {LONGEST} tokens: too many for a share of each. Shorten it."
         )
@@ -76,11 +75,6 @@ def _describe_shares(attribution: Attribution) -> dict[str, list[float] | None]:
 
 def _round(shares: np.ndarray | None) -> list[float] | None:
     return None if shares is None else [round(float(x), DECIMALS) for x in shares]
-
-
-def _is_long(rows: Rows) -> bool:
-    texts = (rows.source, rows.target)
-    return any(len(text.tokens) > LONGEST for text in texts if text is not None)
 
 
 def _count_outputs(bundle: Bundle, rows: Rows, head: str | None) -> int:

@@ -9,7 +9,7 @@ import torch
 from pellucid import __version__
 from pellucid.explain.ablation import Effect, measure_effects
 from pellucid.explain.lens import logit_lens, state_names
-from pellucid.explain.outputs import name_reading
+from pellucid.explain.outputs import DISTRIBUTIONS, name_reading
 from pellucid.explain.prediction import Prediction, name_output
 from pellucid.explain.rows import Rows
 from pellucid.explain.trace import Trace, TraceSpec, trace_rows
@@ -21,8 +21,6 @@ from pellucid.inference.logits import choose_head
 LENS_TOP = 3
 DECIMALS = 5
 DIGITS = 5
-DISTRIBUTIONS = ("single_label", "crf")
-"""Readings of a head that give one distribution at each position, which an ablation changes."""
 RANKED = (*DISTRIBUTIONS, "multi_label")
 
 

@@ -5,10 +5,11 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from pellucid.explain.outputs import DISTRIBUTIONS
 from pellucid.explain.rows import Rows, read_rows
 from pellucid.explorer.ablated_parts import list_parts
 from pellucid.explorer.attribution import count_gradients, describe_attribution
-from pellucid.explorer.content import DISTRIBUTIONS, describe_effects, describe_text
+from pellucid.explorer.content import describe_effects, describe_text
 from pellucid.explorer.long import describe_long, is_long
 from pellucid.explorer.order import describe_order
 from pellucid.explorer.page import check_size
