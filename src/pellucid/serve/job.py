@@ -23,7 +23,8 @@ class Work:
     """What a request asks of a model."""
 
     verb: str
-    """A method of `Loaded`; or `explore`, whose inputs are requests of the explorer's page."""
+    """A method of `Loaded`; or `explore`: requests of the explorer's page as inputs, and JSON as
+    results."""
     inputs: Sequence[Any]
     """Texts, or pairs of them."""
     settings: Mapping[str, Any]

@@ -11,7 +11,6 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from pellucid.errors import UsageError
-from pellucid.explorer.json_text import dump_json
 from pellucid.explorer.live import describe_live
 from pellucid.explorer.page import POLICY, policy, render_page
 from pellucid.serve.job import Work
@@ -49,7 +48,7 @@ async def respond(name: str, request: Request, site: ServedSite) -> Response:
     _check(record, site.limits)
     deadline = time.monotonic() + site.limits.timeout
     (reply,) = await model.engine.run(Work("explore", [record], {}, deadline))
-    return Response(dump_json(reply), media_type="application/json")
+    return Response(reply, media_type="application/json")
 
 
 def _check(record: Any, limits: Limits) -> None:

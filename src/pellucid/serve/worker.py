@@ -17,6 +17,7 @@ from pellucid.api import Loaded
 from pellucid.errors import UsageError
 from pellucid.explain.cancellation import cancel_if
 from pellucid.explain.encode import encode
+from pellucid.explorer.json_text import dump_json
 from pellucid.explorer.live_model import LiveModel
 from pellucid.explorer.respond import respond
 from pellucid.inference.methods import StreamEnd, can_generate
@@ -175,7 +176,7 @@ class Worker:
 
     def _call(self, verb: str, inputs: Sequence[Any], settings: Mapping[str, Any]) -> list[Any]:
         if verb == "explore":
-            return [respond(self._live, record) for record in inputs]
+            return [dump_json(respond(self._live, record)) for record in inputs]
         method = getattr(self.model, verb)
         if verb == "trace":
             return [encode(method(text, **settings)) for text in inputs]
