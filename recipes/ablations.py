@@ -22,7 +22,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any, NamedTuple
 
-from kept_results import keep, read_metrics, write_all
+from kept_results import keep, name_run, read_metrics, write_all
 
 import pellucid
 from pellucid.api.loaded import Loaded
@@ -83,9 +83,8 @@ def main(tok: str, runs: str, picture: str) -> None:
     """Train what is not trained yet, print and draw."""
     results = []
     for variant in VARIANTS:
-        run = Path(runs) / variant.name.replace(" ", "-").replace(",", "")
-        compute = partial(measure, variant, Path(tok), run)
-        results.append(keep(run.with_name(f"{run.name}.json"), Result, compute))
+        run = Path(runs) / name_run(variant.name)
+        results.append(keep(run, Result, partial(measure, variant, Path(tok), run)))
     print_table(results)
     write_all(Path(picture).with_suffix(".json"), results)
     draw(picture, results)
@@ -116,7 +115,7 @@ def choose_settings(variant: Variant, tok: Path, run: Path) -> dict[str, Any]:
         "training": BUDGET,
     }
     if variant is not VARIANTS[0]:
-        changes["tokenizer"] = {"path": str(run.parent / "base-seed-1" / "tokenizer")}
+        changes["tokenizer"] = {"path": str(run.parent / name_run(VARIANTS[0].name) / "tokenizer")}
     return merge_settings(merge_settings(read_yaml(RECIPE), changes), variant.changes)
 
 

@@ -15,11 +15,20 @@ from pellucid.files import atomic_write
 T = TypeVar("T")
 
 
-def keep(file: Path, kind: Callable[..., T], compute: Callable[[], T]) -> T:
-    """Return the result, a dataclass of this kind, in a file; compute and write it if it is new."""
+def name_run(name: str) -> str:
+    """Return the name of a run's directory."""
+    return name.replace(" ", "-").replace(",", "")
+
+
+def keep(run: Path, kind: Callable[..., T], compute: Callable[[], T]) -> T:
+    """Return the result of a run, a dataclass of this kind, from the file RUN.json beside it.
+
+    If there is no such file, the result is computed and written.
+    """
+    file = run.with_name(f"{run.name}.json")
     if file.is_file():
         return kind(**json.loads(file.read_text("utf-8")))
-    print(f"{file.stem}: training in {file.with_suffix('')}", file=sys.stderr, flush=True)
+    print(f"training in {run}", file=sys.stderr, flush=True)
     result = compute()
     atomic_write(file, json.dumps(asdict(result)).encode())  # type: ignore[call-overload]
     return result

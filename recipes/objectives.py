@@ -21,7 +21,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any, NamedTuple
 
-from kept_results import keep, read_metrics, write_all
+from kept_results import keep, name_run, read_metrics, write_all
 
 import pellucid
 from pellucid.api.loaded import Loaded
@@ -82,11 +82,12 @@ def main(data: str, runs: str, picture: str) -> None:
     write_corpus(Path(data), folder)
     for objective in OBJECTIVES:
         for updates in UPDATES:
-            start = folder / f"{objective.name.replace(' ', '-').replace(',', '')}-{updates}"
+            start = folder / f"{name_run(objective.name)}-{updates}"
             for seed in SEEDS:
-                file = start.with_name(f"{start.name}-sst2-seed-{seed}.json")
-                compute = partial(measure, objective, updates, seed, start, Path(data) / "sst2")
-                results.append(keep(file, Result, compute))
+                run = start.with_name(f"{start.name}-sst2-seed-{seed}")
+                sentences = Path(data) / "sst2" / "sentences"
+                compute = partial(measure, objective, updates, seed, (start, run), sentences)
+                results.append(keep(run, Result, compute))
     print_table(results)
     write_all(Path(picture).with_suffix(".json"), results)
     draw(picture, results)
@@ -118,18 +119,22 @@ def write_corpus(data: Path, folder: Path) -> None:
 def split_sentences(text: str) -> list[str]:
     """Return the sentences of a text whose lines are wrapped and whose paragraphs are apart."""
     paragraphs = (" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
-    # After . ! or ?, with closing quotation marks, if what follows begins with a capital.
+    # After . ! or ?, and a quotation mark that closes there.
     end = re.compile(r"(?<=[.!?])(?=\s)|(?<=[.!?][”’])(?=\s)")
     sentences = (s.strip() for p in paragraphs for s in re.split(end, p))
     return [sentence for sentence in sentences if sentence]
 
 
-def measure(objective: Objective, updates: int, seed: int, start: Path, sst2: Path) -> Result:
-    """Pretrain if that is not done, fine-tune, and return the accuracies."""
+def measure(
+    objective: Objective, updates: int, seed: int, runs: tuple[Path, Path], sentences: Path
+) -> Result:
+    """Pretrain if that is not done, fine-tune, and return the accuracies.
+
+    runs: of pretraining and of fine-tuning.
+    """
+    start, run = runs
     if not (start / "final").is_dir():
         pretrain(objective, updates, start)
-    sentences = sst2 / "sentences"
-    run = start.with_name(f"{start.name}-sst2-seed-{seed}")
     model = pellucid.train(
         {
             "task": "classification",

@@ -110,12 +110,13 @@ class Score:
 
 
 def test_a_kept_result_is_not_computed_again(load, tmp_path):
-    keep, file = load("kept_results").keep, tmp_path / "model.json"
+    keep, run = load("kept_results").keep, tmp_path / "dropout-0.1"
+    file = tmp_path / "dropout-0.1.json"
     with pytest.raises(KeyboardInterrupt):
-        keep(file, Score, interrupt)
+        keep(run, Score, interrupt)
     assert not file.exists()
-    assert keep(file, Score, lambda: Score(0.1)) == Score(0.1)
-    assert keep(file, Score, interrupt) == Score(0.1)
+    assert keep(run, Score, lambda: Score(0.1)) == Score(0.1)
+    assert keep(run, Score, interrupt) == Score(0.1)
     assert json.loads(file.read_text("utf-8")) == {"value": 0.1}
 
 

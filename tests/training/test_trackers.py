@@ -61,7 +61,7 @@ def test_what_is_logged(monkeypatch, tmp_path):  # authority: wandb's documented
 def test_a_tracker_is_closed_if_the_next_one_fails(monkeypatch, tmp_path):
     closed = []
 
-    class Opened(Quiet):
+    class OpenTracker(Quiet):
         def __init__(self, run_dir) -> None:
             pass
 
@@ -71,7 +71,7 @@ def test_a_tracker_is_closed_if_the_next_one_fails(monkeypatch, tmp_path):
     def fail(run_dir, config):
         raise ConnectionError
 
-    monkeypatch.setattr(trackers, "TensorBoard", Opened)
+    monkeypatch.setattr(trackers, "TensorBoard", OpenTracker)
     monkeypatch.setattr(trackers, "WeightsAndBiases", fail)
     config = RunConfig(training=TrainingConfig(tensorboard=True, wandb=True))
     with pytest.raises(ConnectionError), add_trackers(Quiet(), config, tmp_path):

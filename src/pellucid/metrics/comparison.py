@@ -50,7 +50,7 @@ def compare(
     chosen = (rng.integers(n, size=n) for _ in range(RESAMPLES))
     samples = [(a.score(first[i]), b.score(second[i])) for i in chosen]
     differences = {}
-    for name in (name for name in samples[0][0] if name in samples[0][1]):
+    for name in [name for name in samples[0][0] if name in samples[0][1]]:
         deltas = np.array([scores_b[name] - scores_a[name] for scores_a, scores_b in samples])
         delta = after[name] - before[name]
         beyond = int((np.abs(deltas - deltas.mean()) >= abs(delta)).sum())

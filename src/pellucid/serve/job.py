@@ -23,8 +23,8 @@ class Work:
     """What a request asks of a model."""
 
     verb: str
-    """A method of `Loaded`; or `explore`: requests of the explorer's page as inputs, and JSON as
-    results."""
+    """A method of `Loaded`, where `trace` gives its result encoded; or `explore`: requests of the
+    explorer's page as inputs, and JSON as results."""
     inputs: Sequence[Any]
     """Texts, or pairs of them."""
     settings: Mapping[str, Any]
