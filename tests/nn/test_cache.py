@@ -1,4 +1,7 @@
-"""Authority: the same model without a cache, on every text from its first token (D3)."""
+"""Authority: the same model without a cache, on every text from its first token (D3).
+
+All holds for steps by the model's modules and for those by a graph of tensors, as it is compiled.
+"""
 
 import pytest
 import torch
@@ -7,6 +10,8 @@ from torch import Tensor
 from nn.samples import DECODER, batch, build_random, max_difference, small
 from pellucid.errors import UsageError
 from pellucid.nn.cache import KeyValueCache
+from pellucid.nn.compiled_step import CompiledStep
+from pellucid.nn.step_graph import StepGraph
 
 SHAPES = {
     "post": small(),
@@ -14,14 +19,27 @@ SHAPES = {
     "one-head": small(n_heads=1, positions="sinusoid-halves"),
     "decoder": DECODER,
     "nowhere": small(positions="none"),
+    "buckets": small(positions="buckets", n_buckets=8, max_distance=9, norm="rms", bias="none"),
 }
+
+
+@pytest.fixture(params=["modules", "graph"], autouse=True)
+def _steps(request, monkeypatch):
+    monkeypatch.setattr(Texts, "uses_graph", request.param == "graph")
 
 
 class Texts:
     """A cache, with the source and ids that each of its rows should contain."""
 
+    uses_graph = False
+
     def __init__(self, c, lengths: tuple[int, ...] = (5, 7, 1), seed: int = 0) -> None:
         self.model = build_random(c)
+        if self.uses_graph:
+            graph = StepGraph(self.model)
+            self.model.compiled_step = CompiledStep(
+                lambda inputs: list(graph(*inputs)), self.model.decoder.distances
+            )
         self.source, self.keep, _ = batch(lengths, seed=seed)
         self.both = bool(c.n_encoder_layers)
         inputs = (self.source, self.keep) if self.both else (None, None)

@@ -24,15 +24,21 @@ def load(
     device: str = "auto",
     dtype: PackedType = "fp32",
     require_checksum: bool = False,
+    compile: bool = False,
 ) -> Loaded:
     """Open the model of a directory, of a finished run, of a shipped name, or at hf://.
 
     require_checksum: refuse a directory without a checksum manifest.
-    Raises: DataError if there is no such model; VerificationError if its files are damaged.
+    compile: see `Loaded.compile`.
+    Raises: DataError if there is no such model; VerificationError if its files are damaged; as
+    `Loaded.compile`.
     """
     dtype = check_dtype(dtype)
     bundle = open_model(locate(name), require_checksum)
-    return Loaded(bundle, choose_device(device), dtype)
+    loaded = Loaded(bundle, choose_device(device), dtype)
+    if compile:
+        loaded.compile()
+    return loaded
 
 
 def load_vectors(name: str | Path) -> WordVectors:

@@ -28,6 +28,8 @@ class Options:
     """cpu, cuda, mps, or auto."""
     dtype: Literal["fp32", "bf16", "int8"] = "fp32"
     """Compute dtype. int8 is CPU-only."""
+    compile: bool = False
+    """Compile a decoding step for this CPU, which takes about half a minute once."""
     search: dict[str, Any] = config_flags(DecodingConfig)
 
 
@@ -37,7 +39,7 @@ def run(options: Options) -> int:
         raise UsageError("--lines and --repeat must be at least 1.")
     settings = with_single_best(options.search)
     began = time.perf_counter()
-    model = load_model(options.model, options.device, options.dtype)
+    model = load_model(options.model, options.device, options.dtype, compile=options.compile)
     loaded = time.perf_counter() - began
     texts = _texts(options, model.bundle.languages[0])
     model.translate(texts[:2], alignment=False, **settings)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from pellucid.cli.line_verb import LineOptions, process_lines
+from pellucid.cli.line_verb import GenerationOptions, process_lines
 from pellucid.cli.models import load_model
 from pellucid.cli.parse import config_flags, positional
 from pellucid.cli.process_input import ChunkOutput
@@ -23,7 +23,7 @@ CHUNK_LINES = 256
 
 
 @dataclass(frozen=True)
-class Options(LineOptions):
+class Options(GenerationOptions):
     """Generate text: a decoder-only model continues each line of standard input.
 
     echo "Once upon a time" | pellucid generate MODEL --method sample --top-p 0.9
@@ -58,7 +58,9 @@ def run(options: Options) -> int:
             f"--stream and {other}: one writes pieces, the other whole texts. Use one."
         )
     names = (options.model, *options.ensemble)
-    model, *others = [load_model(name, options.device, options.dtype) for name in names]
+    model, *others = [
+        load_model(name, options.device, options.dtype, compile=options.compile) for name in names
+    ]
     settings: dict[str, Any] = {
         "stop_at": options.stop_at,
         "prefix": options.prefix,
@@ -68,7 +70,9 @@ def run(options: Options) -> int:
         **options.search,
     }
     if options.draft:
-        settings["draft"] = load_model(options.draft, options.device, options.dtype)
+        settings["draft"] = load_model(
+            options.draft, options.device, options.dtype, compile=options.compile
+        )
     # Impossible settings are an error before any text is read.
     _ = model.stream("", **settings) if options.stream else model.generate([], **settings)
     if options.stream:
@@ -82,7 +86,7 @@ def run(options: Options) -> int:
 
 
 def write_texts(
-    generate: Callable[[Chunk], list[Any]], jsonl: bool, max_lines: int, options: LineOptions
+    generate: Callable[[Chunk], list[Any]], jsonl: bool, max_lines: int, options: GenerationOptions
 ) -> int:
     """Write the texts that a verb generates for each line of standard input; return the status.
 

@@ -21,6 +21,15 @@ class LineOptions:
     """A longer line is an error: it is more likely a broken file than a text."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class GenerationOptions(LineOptions):
+    """Options of every verb that writes a text for each line."""
+
+    compile: bool = False
+    """Compile a decoding step for this CPU, which takes about half a minute once; see
+    docs/decoding.md."""
+
+
 def process_lines(process: ProcessChunk, max_lines: int, options: LineOptions) -> int:
     """Write the output of each chunk of at most `max_lines` lines; return the exit status.
 

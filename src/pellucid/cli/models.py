@@ -14,11 +14,13 @@ def load_model(
     device: str,
     dtype: Literal["fp32", "bf16", "int8"] = "fp32",
     *,
+    compile: bool = False,
     decodes: bool = True,
 ) -> "Loaded":
     """Load the model of a name or directory.
 
-    decodes: whether it generates text token by token, which one thread does fastest.
+    compile: as of `pellucid.load`. decodes: whether it generates text token by token, which one
+    thread does fastest.
     Raises: DataError, VerificationError, ConfigError as `pellucid.load`.
     """
     allocator.prepare_for_steps()
@@ -28,4 +30,4 @@ def load_model(
 
     if decodes:
         kernels.decode_on_one_thread()
-    return load(name, device=device, dtype=dtype)
+    return load(name, device=device, dtype=dtype, compile=compile)

@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from pellucid.cli.generate import CHUNK_LINES, write_texts
-from pellucid.cli.line_verb import LineOptions
+from pellucid.cli.line_verb import GenerationOptions
 from pellucid.cli.models import load_model
 from pellucid.cli.parse import config_flags, positional
 from pellucid.config.decoding import DecodingConfig
 
 
 @dataclass(frozen=True)
-class Options(LineOptions):
+class Options(GenerationOptions):
     """Summarize each line of standard input.
 
     pellucid summarize MODEL < documents.txt > summaries.txt
@@ -30,7 +30,7 @@ class Options(LineOptions):
 
 def run(options: Options) -> int:
     """Summarize until standard input ends."""
-    model = load_model(options.model, options.device, options.dtype)
+    model = load_model(options.model, options.device, options.dtype, compile=options.compile)
     settings: dict[str, Any] = {
         "source_prefix": options.source_prefix or None,
         "banned": options.banned,

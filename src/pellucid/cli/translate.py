@@ -4,7 +4,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pellucid.cli.line_verb import LineOptions
+from pellucid.cli.line_verb import GenerationOptions
 from pellucid.cli.models import load_model
 from pellucid.cli.parse import config_flags, positional
 from pellucid.cli.process_input import (
@@ -28,7 +28,7 @@ WORKER_LINES = 256  # few, so that all workers have a chunk until shortly before
 
 
 @dataclass(frozen=True)
-class Options(LineOptions):
+class Options(GenerationOptions):
     """Translate standard input to standard output, line by line.
 
     pellucid translate MODEL < in.txt > out.txt
@@ -79,7 +79,9 @@ def translator(options: Options) -> ProcessChunk:
     """
     device = "cpu" if options.workers > 1 else options.device  # a GPU cannot be forked
     names = (options.model, *options.ensemble)
-    model, *others = [load_model(name, device, options.dtype) for name in names]
+    model, *others = [
+        load_model(name, device, options.dtype, compile=options.compile) for name in names
+    ]
     settings: dict[str, Any] = {
         "ensemble": others,
         "to": options.to,

@@ -12,12 +12,12 @@ from torch import Tensor, nn
 
 from pellucid.formats.bundle import Bundle
 from pellucid.formats.head_logits import Inputs, add_decoder_ids, apply_head, embed_states
-from pellucid.formats.onnx_copy import FiniteMask, copy_for_tracing
 from pellucid.nn.attention import KeysValues, Memory
 from pellucid.nn.base import Model
 from pellucid.nn.masks import Mask
 from pellucid.nn.model import Transformer
 from pellucid.nn.positions import positions_of
+from pellucid.nn.traced_copy import FiniteMask, copy_for_tracing
 
 STATES, VECTOR, PAST = "last_hidden_state", "sentence_embedding", "past_key_values"
 """Names: states of all tokens, the vector of each text, and the states of the past."""

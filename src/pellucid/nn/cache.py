@@ -92,7 +92,7 @@ class KeyValueCache:
         self._shape = (c.n_decoder_layers, 2, FIRST_CAPACITY, c.n_heads, c.head_width)
         self._buffer: Tensor | None = None  # allocated by the first append, in its dtype
         self._spare: Tensor | None = None  # the target of a reorder, so that steps do not allocate
-        self._cross = torch.stack([torch.stack(kv, 1) for kv in cross], 1) if cross else None
+        self.cross_states = torch.stack([torch.stack(kv, 1) for kv in cross], 1) if cross else None
         self.cross = self._split_cross()
 
     def slots(self, n: int) -> "list[LayerSlots]":
@@ -138,8 +138,8 @@ class KeyValueCache:
         self.rows, self.sources = len(rows), len(sources)
         if self.cross_mask is not None and self.cross_mask.keep is not None:
             self.cross_mask = Mask(keep=self.cross_mask.keep[sources])
-        if self._cross is not None:
-            self._cross = self._cross.index_select(0, sources)
+        if self.cross_states is not None:
+            self.cross_states = self.cross_states.index_select(0, sources)
             self.cross = self._split_cross()
 
     def truncate(self, n: int) -> None:
@@ -160,15 +160,15 @@ class KeyValueCache:
         rows[:, :, :, start : self.length] = new
         self.padding = torch.cat((padding, new_padding + start))
         self.rows, self.sources = self.rows + other.rows, self.sources + other.sources
-        if self._cross is not None and other._cross is not None:
+        if self.cross_states is not None and other.cross_states is not None:
             masks = self.cross_mask, other.cross_mask
-            crosses = self._cross, other._cross
-            keeps = [_source_keep(*pair) for pair in zip(crosses, masks, strict=True)]
+            crosses = self.cross_states, other.cross_states
+            keeps = [source_keep(*pair) for pair in zip(crosses, masks, strict=True)]
             ends = [int(keep.any(0).nonzero().max()) + 1 for keep in keeps]  # padding is cut
             self.cross_mask = Mask(
                 keep=pad_and_join([k[:, :n] for k, n in zip(keeps, ends, strict=True)], -1)
             )
-            self._cross = pad_and_join(
+            self.cross_states = pad_and_join(
                 [x[..., :n, :] for x, n in zip(crosses, ends, strict=True)], -2
             )
             self.cross = self._split_cross()
@@ -196,8 +196,7 @@ class KeyValueCache:
         start = self.length - texts.shape[3]
         self._shape = (*self._shape[:2], self.length + FIRST_CAPACITY, *self._shape[3:])
         self._spare = None  # free before more is allocated
-        self._buffer = texts.new_empty(need, *self._shape)
-        self._buffer[: self.rows, :, :, :start] = 0
+        self._buffer = texts.new_zeros(need, *self._shape)
         self._buffer[: self.rows, :, :, start : self.length] = texts
         return self._buffer, padding + start
 
@@ -209,20 +208,20 @@ class KeyValueCache:
             while capacity < need:  # in small steps, because each reorder copies all of it
                 capacity += max(FIRST_CAPACITY, capacity // 4)
             self._shape, self._spare = (layers, two, capacity, *head), None
-            grown = like.new_empty(self.rows, *self._shape)
+            grown = like.new_zeros(self.rows, *self._shape)  # finite, so that masks can hide it
             if self._buffer is not None:
                 grown[:, :, :, : self.length] = self._buffer[: self.rows, :, :, : self.length]
             self._buffer = grown
         return self._buffer[: self.rows]
 
     def _split_cross(self) -> list[Memory] | None:
-        if self._cross is None:
+        if self.cross_states is None:
             return None
         mask = MaskTensors(self.cross_mask or Mask())
-        return [Memory(KeysValues(*kv.unbind(1)), mask) for kv in self._cross.unbind(1)]
+        return [Memory(KeysValues(*kv.unbind(1)), mask) for kv in self.cross_states.unbind(1)]
 
 
-def _source_keep(cross: Tensor, mask: Mask | None) -> Tensor:
+def source_keep(cross: Tensor, mask: Mask | None) -> Tensor:
     """Return (B, S), True = real token. cross: (B, layers, 2, H, S, K)."""
     if mask is not None and mask.keep is not None:
         return mask.keep

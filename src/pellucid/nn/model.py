@@ -27,6 +27,9 @@ Built = TypeVar("Built", bound=nn.Module)
 class Transformer(Model):
     """`heads[name](decoder(target, encoder(source)))`, without a stack whose layer count is 0."""
 
+    compiled_step: Callable[[Tensor, KeyValueCache], Step | None] | None = None
+    """Of a copy for inference: `step` for the calls that it returns a result of."""
+
     def __init__(self, c: ModelConfig, heads: Mapping[str, HeadConfig] | None = None) -> None:
         """heads: by name; None means a language model's head, "lm", if there is a decoder."""
         super().__init__()
@@ -85,6 +88,9 @@ class Transformer(Model):
     def step(self, ids: Tensor, cache: Cache) -> Step:
         """Append ids (R, T) to the cache and return next-token logits (R, T, V) and states."""
         assert isinstance(cache, KeyValueCache)
+        step = None if self.compiled_step is None else self.compiled_step(ids, cache)
+        if step is not None:
+            return step
         state = self._extend(ids, cache)
         return Step(self.heads["lm"](state).float(), state)
 

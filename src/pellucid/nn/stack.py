@@ -83,7 +83,17 @@ class Decoder(Stack):
         memory: the encoder's output, or each layer's keys and values of it.
         """
         x = self.embedding(ids, mask.offset, positions)
-        distances = self.bias(ids.shape[1], mask.offset)
+        return self.run_layers(x, mask, memory, slots, self.bias(ids.shape[1], mask.offset))
+
+    def run_layers(
+        self,
+        x: Tensor,
+        mask: Mask,
+        memory: Memory | Sequence[Memory] | None,
+        slots: Sequence[Slots] | None,
+        distances: Tensor | None,
+    ) -> Tensor:
+        """x (R, T, D), the embedded text -> (R, T, D); distances: as of `bias`."""
         for i, (layer, layer_mask) in enumerate(zip(self.layers, self.masks(mask), strict=True)):
             layer_slots = None if slots is None else slots[i]
             if memory is None:

@@ -1,4 +1,4 @@
-"""A copy of a model whose graph holds for any batch, length and padding."""
+"""A copy of a model whose graph holds for any batch, length and padding, for ONNX and compilers."""
 
 import copy
 from collections.abc import Sequence

@@ -1,0 +1,67 @@
+"""Decoding steps by a compiled program, on the model's own cache."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from pellucid.nn.cache import KeyValueCache, Step, source_keep
+from pellucid.nn.positions import DistanceBias
+
+Program = Callable[[list[Tensor]], list[Tensor]]
+"""Inputs and outputs of `StepGraph`."""
+LIKE = torch.empty(0)
+
+
+class CompiledStep:
+    """`Transformer.step` for one token of each of at most `max_rows` rows."""
+
+    def __init__(
+        self, program: Program, distances: DistanceBias | None, max_rows: int | None = None
+    ) -> None:
+        """distances: the decoder's, if it has one. max_rows: None sets no limit."""
+        self.program, self.distances, self.max_rows = program, distances, max_rows
+
+    def __call__(self, ids: Tensor, cache: KeyValueCache) -> Step | None:
+        """Append ids (R, 1) to the cache and return the step; None if there are more."""
+        if ids.shape[1] != 1 or (self.max_rows is not None and len(ids) > self.max_rows):
+            return None
+        buffer = cache.reserve(1, LIKE)  # (R, layers, 2, C, H, K)
+        grouped = cache.sources, cache.rows // cache.sources  # (B, k)
+        capacity = buffer.shape[3]
+        positions = cache.positions(1)
+        if positions is None:
+            positions = torch.full_like(ids, cache.length)
+        inputs = [
+            ids.view(grouped),
+            positions.view(grouped),
+            _find_tokens(cache, capacity).view(*grouped, -1),
+            buffer.view(*grouped, *buffer.shape[1:]),
+        ]
+        if self.distances is not None:
+            inputs.append(_spread(self.distances(1, cache.length), capacity))
+        if cache.cross_states is not None:
+            inputs += [source_keep(cache.cross_states, cache.cross_mask), cache.cross_states]
+        logits, state, new = self.program(inputs)
+        buffer.narrow(3, cache.length, 1).copy_(new)
+        cache.length += 1
+        return Step(logits, state)
+
+
+def _find_tokens(cache: KeyValueCache, capacity: int) -> Tensor:
+    """Return (R, capacity + 1), True for the cache's tokens and, at the end, for the new one."""
+    index = torch.arange(capacity + 1)
+    keep = index < cache.length
+    keep[-1] = True
+    if cache.padding is not None:
+        return keep & (index >= cache.padding[:, None])
+    return keep.repeat(cache.rows, 1)
+
+
+def _spread(distances: Tensor, capacity: int) -> Tensor:
+    """Return (1, H, 1, capacity + 1), the last of distances (1, H, 1, length + 1) at the end."""
+    spread = distances.new_zeros(*distances.shape[:3], capacity + 1)
+    length = distances.shape[3] - 1
+    spread[..., :length] = distances[..., :length]
+    spread[..., -1:] = distances[..., length:]
+    return spread
