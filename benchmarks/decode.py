@@ -24,18 +24,18 @@ AIMS = {
     },
     ("tiny", 1): {
         "pellucid-fp32/transformers": 1.8,
-        "pellucid-compiled/ct2-fp32": 0.55,
-        "pellucid-compiled/ct2-int8": 0.4,
+        "pellucid-compiled-fp32/ct2-fp32": 0.55,
+        "pellucid-compiled-fp32/ct2-int8": 0.4,
     },
     ("base", 32): {"pellucid-fp32/ct2-fp32": 0.85},
     ("base", 1): {
         "pellucid-fp32/ct2-fp32": 1.05,
-        "pellucid-compiled/ct2-fp32": 1.05,
+        "pellucid-compiled-fp32/ct2-fp32": 1.05,
         "pellucid-int8/ct2-int8": 1.05,
     },
 }
 ALL = (
-    *("pellucid-fp32", "pellucid-compiled", "pellucid-int8"),
+    *("pellucid-fp32", "pellucid-compiled-fp32", "pellucid-int8"),
     *("transformers", "ct2-fp32", "ct2-int8"),
 )
 
@@ -152,12 +152,12 @@ def run_pellucid(job: Job, name: str) -> tuple[Run, Any]:
     from pellucid.decoding.generate import Request, generate
     from pellucid.decoding.search import SpecialIds
     from pellucid.nn.pack_model import pack_model
-    from pellucid.nn.step_compiler import add_compiled_step
+    from pellucid.nn.step_cache import add_compiled_step
 
     prepare_for_steps()  # as our command line does
     plain = our_model(job.model)
     model: Any = pack_model(plain, "int8" if name.endswith("int8") else "fp32")
-    if name.endswith("compiled"):
+    if "compiled" in name:
         add_compiled_step(plain, model)
     special_ids = SpecialIds(start=BOS, end=EOS, banned=(PAD, BOS, UNK))
     least, most = job.lengths
@@ -233,7 +233,7 @@ def ctranslate2(job: Job, name: str) -> tuple[Run, Any]:
 
 MAKERS = {
     "pellucid-fp32": run_pellucid,
-    "pellucid-compiled": run_pellucid,
+    "pellucid-compiled-fp32": run_pellucid,
     "pellucid-int8": run_pellucid,
     "transformers": transformers,
     "ct2-fp32": ctranslate2,

@@ -16,11 +16,12 @@ PROMPT, NEW = 32, 128
 VOCAB_SIZE = 50_257
 AIMS = {
     "pellucid-fp32/ct2-fp32": 1.0,
-    "pellucid-compiled/ct2-fp32": 1.0,
+    "pellucid-compiled-fp32/ct2-fp32": 1.0,
     "pellucid-int8/ct2-int8": 1.0,
 }
 ALL = (
-    *("pellucid-fp32", "pellucid-compiled", "pellucid-bf16", "pellucid-int8"),
+    *("pellucid-fp32", "pellucid-compiled-fp32", "pellucid-bf16", "pellucid-compiled-bf16"),
+    "pellucid-int8",
     *("transformers", "ct2-fp32", "ct2-int8"),
 )
 BYTES = {"fp32": 4, "bf16": 2, "int8": 1}
@@ -106,13 +107,13 @@ def run_pellucid(job: Job, name: str) -> tuple[Run, Any]:
     from pellucid.decoding.generate import Request, generate
     from pellucid.decoding.search import SpecialIds
     from pellucid.nn.pack_model import pack_model
-    from pellucid.nn.step_compiler import add_compiled_step
+    from pellucid.nn.step_cache import add_compiled_step
 
     prepare_for_steps()  # as our command line does
-    kind: Any = name.split("-")[1]
+    dtype: Any = name.split("-")[-1]
     plain = pellucid.load(Path(job.folder) / "gpt2").model
-    model: Any = pack_model(plain, "fp32" if kind == "compiled" else kind)
-    if kind == "compiled":
+    model: Any = pack_model(plain, dtype)
+    if "compiled" in name:
         add_compiled_step(plain, model)
     special_ids = SpecialIds(start=END, end=END)
     config = DecodingConfig(beam=1, batch_size=job.batch, min_length=NEW - 1, max_length=NEW)
@@ -164,8 +165,9 @@ def ctranslate2(job: Job, name: str) -> tuple[Run, Any]:
 
 MAKERS = {
     "pellucid-fp32": run_pellucid,
-    "pellucid-compiled": run_pellucid,
+    "pellucid-compiled-fp32": run_pellucid,
     "pellucid-bf16": run_pellucid,
+    "pellucid-compiled-bf16": run_pellucid,
     "pellucid-int8": run_pellucid,
     "transformers": transformers,
     "ct2-fp32": ctranslate2,

@@ -14,6 +14,7 @@ from pellucid.formats.bundle import Bundle
 from pellucid.nn.base import Model
 from pellucid.nn.kernels import PackedType
 from pellucid.nn.pack_model import pack_model
+from pellucid.nn.step_cache import add_compiled_step
 
 MAX_ROWS = 256
 """Texts that are decoded together: more do not make a step faster by the text."""
@@ -36,15 +37,15 @@ class PackedModel:
         """Decode with a step that is compiled for this CPU; of few texts it is much faster.
 
         Compiling takes about half a minute at the first time; the result is kept in the cache.
-        Raises: UsageError if the model cannot be compiled, or is not in float32 on the CPU;
+        Raises: UsageError if the model cannot be compiled, or is not in fp32 or bf16 on the CPU;
         ResourceError if the compiler fails; VerificationError if the results differ.
         """
         device = next(self.model.parameters()).device.type
-        if self._dtype != "fp32" or device != "cpu":
+        if self._dtype == "int8" or device != "cpu":
             raise UsageError(
-                f"compile is for fp32 on the CPU, not for {self._dtype} on {device}. Leave it out."
+                f"compile is for fp32 and bf16 on the CPU, not for {self._dtype} on {device}. Leave"
+                " it out."
             )
-        from pellucid.nn.step_compiler import add_compiled_step  # its imports take a second
 
         add_compiled_step(self.model, self._packed.model)
 

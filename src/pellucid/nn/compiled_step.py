@@ -10,23 +10,27 @@ from pellucid.nn.positions import DistanceBias
 
 Program = Callable[[list[Tensor]], list[Tensor]]
 """Inputs and outputs of `StepGraph`."""
-LIKE = torch.empty(0)
 
 
 class CompiledStep:
     """`Transformer.step` for one token of each of at most `max_rows` rows."""
 
     def __init__(
-        self, program: Program, distances: DistanceBias | None, max_rows: int | None = None
+        self,
+        program: Program,
+        distances: DistanceBias | None,
+        dtype: torch.dtype = torch.float32,
+        max_rows: int | None = None,
     ) -> None:
         """distances: the decoder's, if it has one. max_rows: None sets no limit."""
         self.program, self.distances, self.max_rows = program, distances, max_rows
+        self.like = torch.empty(0, dtype=dtype)
 
     def __call__(self, ids: Tensor, cache: KeyValueCache) -> Step | None:
         """Append ids (R, 1) to the cache and return the step; None if there are more."""
         if ids.shape[1] != 1 or (self.max_rows is not None and len(ids) > self.max_rows):
             return None
-        buffer = cache.reserve(1, LIKE)  # (R, layers, 2, C, H, K)
+        buffer = cache.reserve(1, self.like)  # (R, layers, 2, C, H, K)
         grouped = cache.sources, cache.rows // cache.sources  # (B, k)
         capacity = buffer.shape[3]
         positions = cache.positions(1)

@@ -2,7 +2,6 @@
 
 import torch
 from torch import Tensor, nn
-from torch.export import Dim
 
 from pellucid.errors import UsageError
 from pellucid.nn.attention import KeysValues, Memory
@@ -29,14 +28,15 @@ class StepGraph(nn.Module):
     1, H, K). Arithmetic is that of the model's own modules.
     """
 
-    def __init__(self, model: Transformer) -> None:
+    def __init__(self, model: Transformer, dtype: torch.dtype = torch.float32) -> None:
         """Raises: UsageError if a step of this model depends on more than these tensors."""
         super().__init__()
         check_supported(model)
-        copied = copy_for_tracing(model)
+        copied = copy_for_tracing(model).to(dtype)
         assert isinstance(copied, Transformer)
         self.decoder, self.head = copied.decoder, copied.heads["lm"]
         self.has_source = copied.encoder is not None
+        self.has_distances = model.config.positions == "buckets"
 
     def forward(self, *tensors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         ids, positions, keep, past, *others = tensors
@@ -78,8 +78,8 @@ def check_supported(model: Transformer) -> None:
         )
 
 
-def example_inputs(model: Transformer, sizes: Sizes) -> tuple[Tensor, ...]:
-    """Return random inputs of `StepGraph`. sizes: as `AXES`."""
+def example_inputs(model: Transformer, sizes: Sizes, dtype: torch.dtype) -> tuple[Tensor, ...]:
+    """Return random inputs of `StepGraph`. sizes: as `AXES`. dtype: of keys and values."""
     n_sources, rows, capacity, length = sizes
     c = model.config
     n_layers, n_heads, width = c.n_decoder_layers, c.n_heads, c.head_width
@@ -94,16 +94,4 @@ def example_inputs(model: Transformer, sizes: Sizes) -> tuple[Tensor, ...]:
     if model.encoder is not None:
         tensors.append(torch.ones(n_sources, length, dtype=torch.bool))
         tensors.append(torch.randn(n_sources, n_layers, 2, n_heads, length, width))
-    return tuple(tensors)
-
-
-def dynamic_axes(model: Transformer) -> tuple[dict[int, Dim], ...]:
-    """Return for each input which axes differ between calls, as `torch.export` takes them."""
-    sources, rows, capacity, length = (Dim(name) for name in AXES)
-    both = {0: sources, 1: rows}
-    axes = [both, both, both | {2: capacity + 1}, both | {4: capacity}]
-    if model.config.positions == "buckets":
-        axes.append({3: capacity + 1})
-    if model.encoder is not None:
-        axes += [{0: sources, 1: length}, {0: sources, 4: length}]
-    return tuple(axes)
+    return tuple(x.to(dtype) if x.is_floating_point() else x for x in tensors)

@@ -12,10 +12,10 @@ from torch._inductor import config as inductor
 from nn.samples import DECODER, ENCODER, batch, build_random, max_difference, small
 from pellucid.config.rnn import RNNConfig
 from pellucid.errors import ResourceError, UsageError, VerificationError
-from pellucid.nn import step_compiler
+from pellucid.nn import step_cache, step_compiler
 from pellucid.nn.model import Transformer, build
 from pellucid.nn.pack_model import pack_model
-from pellucid.nn.step_compiler import add_compiled_step
+from pellucid.nn.step_cache import add_compiled_step
 
 SHAPES = {
     "pre": small(norm_place="pre", positions="learned", activation="gelu"),
@@ -47,8 +47,11 @@ def compiled(folder, model) -> Transformer:
     return packed
 
 
-def compare(packed: Transformer, model: Transformer) -> None:
-    """Take the same steps with both, for any number of sources, of rows, and of tokens."""
+def compare(packed: Transformer, model: Transformer, bound: float = 1e-5) -> None:
+    """Take the same steps with both, for any number of sources, of rows, and of tokens.
+
+    bound: of the difference, as a share of the greatest number.
+    """
     assert packed.compiled_step is not None
     packed.compiled_step.max_rows = None
     for lengths, k in (((4,), 1), ((6,), 5), ((5, 7, 1), 1), ((3, 9), 4)):
@@ -65,7 +68,7 @@ def compare(packed: Transformer, model: Transformer) -> None:
                 each.step(ids, cache) for each, cache in zip((packed, model), caches, strict=True)
             ]
             for got, expected in zip(*steps, strict=True):
-                assert max_difference(got, expected) <= 1e-5 * float(expected.abs().max())
+                assert max_difference(got, expected) <= bound * float(expected.abs().max())
             parents = torch.arange(rows).view(-1, k).flip(1).flatten()
             for cache in caches:
                 cache.reorder(parents)
@@ -78,16 +81,17 @@ def test_a_compiled_step_says_the_same(compiled, model):
 
 @pytest.mark.campaign
 @pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize(("dtype", "bound"), [("fp32", 1e-5), ("bf16", 0.1)])
 @torch.inference_mode()
-def test_every_shape(folder, name):
+def test_every_shape(folder, name, dtype, bound):
     model = build_random(SHAPES[name])
-    packed = pack_model(model)
+    packed = pack_model(model, dtype)
     add_compiled_step(model, packed)
-    compare(packed, model)
+    compare(packed, model, bound)
 
 
 def test_it_is_compiled_once(folder, compiled, model, monkeypatch):
-    monkeypatch.setattr(step_compiler, "_compile", None)  # a call would fail
+    monkeypatch.setattr(step_compiler, "compile_step", None)  # a call would fail
     packed = pack_model(model)
     add_compiled_step(model, packed)
     (directory,) = (folder / "steps").iterdir()
@@ -102,10 +106,15 @@ def test_it_is_compiled_once(folder, compiled, model, monkeypatch):
 
 
 def test_another_model_threads_or_torch_is_another_program(model, monkeypatch):
-    def key(changed: Transformer = model) -> str:
-        return step_compiler._key(changed)
+    def key(changed: Transformer = model, dtype: torch.dtype = torch.float32) -> str:
+        return step_cache._key(changed, dtype)
 
-    keys = [key(), key(build_random(seed=1)), key(build_random(small(norm_eps=1e-6)))]
+    keys = [
+        key(),
+        key(dtype=torch.bfloat16),
+        key(build_random(seed=1)),
+        key(build_random(small(norm_eps=1e-6))),
+    ]
     monkeypatch.setattr(torch, "get_num_threads", lambda: 7)
     keys.append(key())
     monkeypatch.setattr(torch, "__version__", "2.99")
@@ -129,14 +138,14 @@ def test_it_is_used_up_to_the_rows_at_which_it_is_faster(compiled, model):
 
 def test_the_measurement_stops_at_the_first_loss(model, monkeypatch):
     times = iter([2.0, 1.0] * 5 + [2.0, 1.5] * 5 + [2.0, 2.5] * 5)
-    monkeypatch.setattr(step_compiler, "_time", lambda *_: next(times))
-    measured = step_compiler._measure(pack_model(model), lambda ids, cache: None)
+    monkeypatch.setattr(step_cache, "_time", lambda *_: next(times))
+    measured = step_cache._measure(pack_model(model), lambda ids, cache: None)
     assert measured == {1: (2.0, 1.0), 5: (2.0, 1.5), 10: (2.0, 2.5)}
 
 
 def test_a_damaged_program(folder, compiled, model, tmp_path, monkeypatch):
     monkeypatch.setenv("PELLUCID_CACHE", str(tmp_path))
-    directory = tmp_path / "steps" / step_compiler._key(model)
+    directory = tmp_path / "steps" / step_cache._key(model, torch.float32)
     directory.mkdir(parents=True)
     (directory / "step.so").write_bytes(b"\x7fELF")
     (directory / "speeds.json").write_text('{"max_rows": 5}')
@@ -147,17 +156,15 @@ def test_a_damaged_program(folder, compiled, model, tmp_path, monkeypatch):
 def test_a_wrong_program_is_not_kept(folder, tmp_path, monkeypatch):
     monkeypatch.setenv("PELLUCID_CACHE", str(tmp_path))
     model = build_random()
-    graph = step_compiler.StepGraph(model)
+    graph = step_cache.StepGraph(model)
 
     def wrong(inputs: list[torch.Tensor]) -> list[torch.Tensor]:
         logits, *others = graph(*inputs)
         return [1.001 * logits, *others]
 
-    monkeypatch.setattr(step_compiler, "_compile", lambda *_: None)
+    monkeypatch.setattr(step_compiler, "compile_step", lambda *_: None)
     monkeypatch.setattr(
-        step_compiler,
-        "_with_program",
-        lambda packed, path: step_compiler.CompiledStep(wrong, None),
+        step_cache, "_with_program", lambda packed, path: step_cache.CompiledStep(wrong, None)
     )
     with pytest.raises(VerificationError, match=r"differ from the model's by 1\.0e-03"):
         add_compiled_step(model, pack_model(model))
@@ -201,6 +208,6 @@ def test_models_without_such_a_step(model, message):
 
 
 def test_a_model_that_is_too_large(model, monkeypatch):
-    monkeypatch.setattr(step_compiler, "MAX_BYTES", 1000)
+    monkeypatch.setattr(step_cache, "MAX_BYTES", 1000)
     with pytest.raises(UsageError, match="compiled for models of up to"):
         add_compiled_step(model, model)
