@@ -1,6 +1,5 @@
 """Authority: the steps of the model's own modules."""
 
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,9 +12,12 @@ from nn.samples import DECODER, ENCODER, batch, build_random, max_difference, sm
 from pellucid.config.rnn import RNNConfig
 from pellucid.errors import ResourceError, UsageError, VerificationError
 from pellucid.nn import step_cache, step_compiler
+from pellucid.nn.compiled_step import CompiledStep, Program
 from pellucid.nn.model import Transformer, build
 from pellucid.nn.pack_model import pack_model
 from pellucid.nn.step_cache import add_compiled_step
+
+pytestmark = pytest.mark.timeout(400)  # compiling takes a minute on a machine without other work
 
 SHAPES = {
     "pre": small(norm_place="pre", positions="learned", activation="gelu"),
@@ -40,11 +42,13 @@ def model() -> Transformer:
 
 
 @pytest.fixture(scope="module")
-def compiled(folder, model) -> Transformer:
-    """A packed copy with a compiled step, as `add_compiled_step` makes it."""
-    packed = pack_model(model)
-    add_compiled_step(model, packed)
-    return packed
+def programs(folder, model) -> dict[str, Program]:
+    """Both kinds of program, compiled; none is dropped because it is slower."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(step_cache, "_choose", lambda _: {"few-rows": 5, "many-rows": 10})
+        add_compiled_step(model, pack_model(model))
+    (directory,) = (folder / "steps").iterdir()
+    return {kind: step_cache._load(directory / f"{kind}.so") for kind in step_cache.KINDS}
 
 
 def compare(packed: Transformer, model: Transformer, bound: float = 1e-5) -> None:
@@ -52,8 +56,6 @@ def compare(packed: Transformer, model: Transformer, bound: float = 1e-5) -> Non
 
     bound: of the difference, as a share of the greatest number.
     """
-    assert packed.compiled_step is not None
-    packed.compiled_step.max_rows = None
     for lengths, k in (((4,), 1), ((6,), 5), ((5, 7, 1), 1), ((3, 9), 4)):
         source, keep, _ = batch(lengths)
         if model.encoder is None:
@@ -74,35 +76,35 @@ def compare(packed: Transformer, model: Transformer, bound: float = 1e-5) -> Non
                 cache.reorder(parents)
 
 
+@pytest.mark.parametrize("kind", step_cache.KINDS)
 @torch.inference_mode()
-def test_a_compiled_step_says_the_same(compiled, model):
-    compare(compiled, model)
+def test_a_compiled_step_says_the_same(programs, kind, model):
+    packed = pack_model(model)
+    packed.compiled_step = CompiledStep({100: programs[kind]}, None)
+    compare(packed, model)
 
 
 @pytest.mark.campaign
 @pytest.mark.parametrize("name", SHAPES)
 @pytest.mark.parametrize(("dtype", "bound"), [("fp32", 1e-5), ("bf16", 0.1)])
 @torch.inference_mode()
-def test_every_shape(folder, name, dtype, bound):
+def test_every_shape(folder, name, dtype, bound, monkeypatch):
     model = build_random(SHAPES[name])
+    monkeypatch.setattr(step_cache, "_choose", lambda _: {"few-rows": 5, "many-rows": 100})
     packed = pack_model(model, dtype)
     add_compiled_step(model, packed)
     compare(packed, model, bound)
 
 
-def test_it_is_compiled_once(folder, compiled, model, monkeypatch):
+def test_it_is_compiled_once(folder, programs, model, monkeypatch):
     monkeypatch.setattr(step_compiler, "compile_step", None)  # a call would fail
     packed = pack_model(model)
     add_compiled_step(model, packed)
     (directory,) = (folder / "steps").iterdir()
-    assert sorted(path.name for path in directory.iterdir()) == [
-        "manifest.json",
-        "speeds.json",
-        "step.so",
-    ]
-    speeds = json.loads((directory / "speeds.json").read_bytes())
-    assert packed.compiled_step is not None
-    assert packed.compiled_step.max_rows == speeds["max_rows"]
+    names = {path.name for path in directory.iterdir()}
+    assert names == {"manifest.json", "speeds.json", "few-rows.so", "many-rows.so"}
+    assert isinstance(packed.compiled_step, CompiledStep)
+    assert list(packed.compiled_step.programs) == [5, 10]
 
 
 def test_another_model_threads_or_torch_is_another_program(model, monkeypatch):
@@ -124,36 +126,44 @@ def test_another_model_threads_or_torch_is_another_program(model, monkeypatch):
 
 
 @torch.inference_mode()
-def test_it_is_used_up_to_the_rows_at_which_it_is_faster(compiled, model):
-    step = compiled.compiled_step
-    cache = model.prefill(*batch((5, 2))[:2], 2)
-    step.max_rows = 1
-    assert step(torch.zeros(2, 1, dtype=torch.int64), cache) is None
-    step.max_rows = 2
-    assert step(torch.zeros(2, 2, dtype=torch.int64), cache) is None
-    assert cache.length == 0
-    assert step(torch.zeros(2, 1, dtype=torch.int64), cache).logits.shape == (2, 1, 13)
-    assert cache.length == 1
+def test_each_program_is_used_up_to_its_number_of_rows(model):
+    graph, called = step_cache.StepGraph(model), []
+
+    def program(name: str) -> Program:
+        return lambda inputs: called.append(name) or list(graph(*inputs))
+
+    step = CompiledStep({3: program("many"), 2: program("few")}, None)
+    for rows, tokens in ((1, 1), (2, 1), (3, 1), (4, 1), (1, 2)):
+        cache = model.prefill(*batch((4,) * rows)[:2], rows)
+        result = step(torch.zeros(rows, tokens, dtype=torch.int64), cache)
+        assert (result is None) == (rows == 4 or tokens == 2)
+        assert cache.length == (result is not None)
+    assert called == ["few", "few", "many"]
 
 
-def test_the_measurement_stops_at_the_first_loss(model, monkeypatch):
-    times = iter([2.0, 1.0] * 5 + [2.0, 1.5] * 5 + [2.0, 2.5] * 5)
+def test_each_program_is_for_the_rows_at_which_it_is_the_fastest(model, monkeypatch):
+    # Milliseconds of the packed modules and of both programs, at 1, 5, 10 and 20 rows.
+    rounds = [[3.0, 1.0, 2.0], [3.0, 2.0, 2.5], [3.0, 2.5, 2.0], [3.0, 4.0, 3.5]]
+    times = iter([each for row in rounds for each in row * step_cache.ROUNDS])
     monkeypatch.setattr(step_cache, "_time", lambda *_: next(times))
-    measured = step_cache._measure(pack_model(model), lambda ids, cache: None)
-    assert measured == {1: (2.0, 1.0), 5: (2.0, 1.5), 10: (2.0, 2.5)}
+    steps = dict.fromkeys(step_cache.KINDS)
+    measured = step_cache._measure(pack_model(model), steps)
+    assert [list(each.values()) for each in measured.values()] == rounds
+    assert step_cache._choose(measured) == {"few-rows": 5, "many-rows": 10}
+    assert step_cache._choose({1: {"packed": 1.0, "few-rows": 2.0, "many-rows": 2.0}}) == {}
 
 
-def test_a_damaged_program(folder, compiled, model, tmp_path, monkeypatch):
+def test_a_damaged_program(model, tmp_path, monkeypatch):
     monkeypatch.setenv("PELLUCID_CACHE", str(tmp_path))
     directory = tmp_path / "steps" / step_cache._key(model, torch.float32)
     directory.mkdir(parents=True)
-    (directory / "step.so").write_bytes(b"\x7fELF")
-    (directory / "speeds.json").write_text('{"max_rows": 5}')
+    (directory / "few-rows.so").write_bytes(b"\x7fELF")
+    (directory / "speeds.json").write_text('{"most_rows": {"few-rows": 5}}')
     with pytest.raises(ResourceError, match=f"Delete {directory}; it is compiled again"):
         add_compiled_step(model, pack_model(model))
 
 
-def test_a_wrong_program_is_not_kept(folder, tmp_path, monkeypatch):
+def test_a_wrong_program_is_not_kept(tmp_path, monkeypatch):
     monkeypatch.setenv("PELLUCID_CACHE", str(tmp_path))
     model = build_random()
     graph = step_cache.StepGraph(model)
@@ -163,9 +173,7 @@ def test_a_wrong_program_is_not_kept(folder, tmp_path, monkeypatch):
         return [1.001 * logits, *others]
 
     monkeypatch.setattr(step_compiler, "compile_step", lambda *_: None)
-    monkeypatch.setattr(
-        step_cache, "_with_program", lambda packed, path: step_cache.CompiledStep(wrong, None)
-    )
+    monkeypatch.setattr(step_cache, "_load", lambda path: wrong)
     with pytest.raises(VerificationError, match=r"differ from the model's by 1\.0e-03"):
         add_compiled_step(model, pack_model(model))
     assert list((tmp_path / "steps").iterdir()) == []

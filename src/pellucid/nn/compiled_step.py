@@ -1,6 +1,6 @@
-"""Decoding steps by a compiled program, on the model's own cache."""
+"""Decoding steps by compiled programs, on the model's own cache."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
@@ -13,22 +13,22 @@ Program = Callable[[list[Tensor]], list[Tensor]]
 
 
 class CompiledStep:
-    """`Transformer.step` for one token of each of at most `max_rows` rows."""
+    """`Transformer.step` for one token of each row, by the program for that number of rows."""
 
     def __init__(
         self,
-        program: Program,
+        programs: Mapping[int, Program],
         distances: DistanceBias | None,
         dtype: torch.dtype = torch.float32,
-        max_rows: int | None = None,
     ) -> None:
-        """distances: the decoder's, if it has one. max_rows: None sets no limit."""
-        self.program, self.distances, self.max_rows = program, distances, max_rows
+        """programs: by the greatest number of rows. distances: the decoder's, if it has one."""
+        self.programs, self.distances = dict(sorted(programs.items())), distances
         self.like = torch.empty(0, dtype=dtype)
 
     def __call__(self, ids: Tensor, cache: KeyValueCache) -> Step | None:
-        """Append ids (R, 1) to the cache and return the step; None if there are more."""
-        if ids.shape[1] != 1 or (self.max_rows is not None and len(ids) > self.max_rows):
+        """Append ids (R, 1) to the cache and return the step; None if no program is for so many."""
+        program = next((p for most, p in self.programs.items() if len(ids) <= most), None)
+        if program is None or ids.shape[1] != 1:
             return None
         buffer = cache.reserve(1, self.like)  # (R, layers, 2, C, H, K)
         grouped = cache.sources, cache.rows // cache.sources  # (B, k)
@@ -46,7 +46,7 @@ class CompiledStep:
             inputs.append(_spread(self.distances(1, cache.length), capacity))
         if cache.cross_states is not None:
             inputs += [source_keep(cache.cross_states, cache.cross_mask), cache.cross_states]
-        logits, state, new = self.program(inputs)
+        logits, state, new = program(inputs)
         buffer.narrow(3, cache.length, 1).copy_(new)
         cache.length += 1
         return Step(logits, state)

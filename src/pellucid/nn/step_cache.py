@@ -2,8 +2,9 @@
 
 import hashlib
 import logging
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
@@ -22,7 +23,9 @@ from pellucid.nn.model import Transformer
 from pellucid.nn.step_graph import StepGraph, check_supported, example_inputs
 
 LOG = logging.getLogger("pellucid")
-PROGRAM, SPEEDS = "step.so", "speeds.json"
+KINDS = ("few-rows", "many-rows")
+"""Of programs: see `step_compiler.SETTINGS`."""
+SPEEDS, PACKED, ANY = "speeds.json", "packed", sys.maxsize
 TRACED_SIZES = (2, 3, 16, 5)
 """Sizes of the traced example. All differ, and none is 0 or 1, which would be constants."""
 CHECKED_SIZES = ((1, 1, 8, 3), (1, 5, 8, 12), (3, 2, 20, 4))
@@ -30,20 +33,20 @@ MAX_BYTES = 1 << 30
 """Weights of a larger model are not put into a program."""
 TOLERANCES = {torch.float32: 1e-4, torch.bfloat16: 5e-2}
 """Greatest difference of logits by dtype, as a share of the greatest logit."""
-MEASURED_ROWS = (1, 5, 10, 20, 40, 80)
+MEASURED_ROWS = (1, 5, 10, 20, 40, 80, 160)
 ROUNDS, ROUND_SECONDS = 5, 0.02
 FIRST_LENGTH, SOURCE_LENGTH = 8, 12
 """Tokens of the texts and sources of a measured step."""
 
-Times = dict[int, tuple[float, ...]]
-"""Milliseconds of a step by number of rows: of the packed modules, of the program."""
+Times = Mapping[int, Mapping[str, float]]
+"""Milliseconds of a step by number of rows, and by kind of program or `PACKED`."""
 
 
 def add_compiled_step(model: Model, packed: Model) -> None:
-    """Let a copy of a model, packed in fp32 or bf16 on the CPU, take steps by a compiled program.
+    """Let a copy of a model, packed in fp32 or bf16 on the CPU, take steps by compiled programs.
 
-    It is compiled once for each model, CPU, number of threads and torch version, which takes about
-    half a minute, and kept in the user's cache. It is used for as many rows as it is faster at.
+    They are compiled once for each model, CPU, number of threads and torch version, which takes
+    about a minute, and kept in the user's cache. Each is used where it is the fastest.
     Raises: UsageError if the model is not supported or there is no C++ compiler; ResourceError if
     the compiler fails or the disk is full; VerificationError if the logits differ from the model's.
     """
@@ -62,39 +65,49 @@ def add_compiled_step(model: Model, packed: Model) -> None:
         with hold_lock(directory.parent):  # another process that needs the same one waits
             if not directory.exists():
                 _publish(model, packed, directory)
-    max_rows = read_json(directory / SPEEDS)["max_rows"]
-    packed.compiled_step = _with_program(packed, directory / PROGRAM, max_rows)
+    most_rows = read_json(directory / SPEEDS)["most_rows"]
+    programs = {rows: _load(directory / f"{kind}.so") for kind, rows in most_rows.items()}
+    packed.compiled_step = _make_step(packed, programs)
 
 
 def _publish(model: Transformer, packed: Transformer, directory: Path) -> None:
-    """Compile, check and measure a step, and write it to a new directory."""
+    """Compile, check and measure the programs of a step, and write them to a new directory."""
     from pellucid.nn.step_compiler import check_compiler, compile_step  # its imports take a second
 
     check_compiler()
-    LOG.warning("compiling a decoding step for this CPU: about half a minute, the first time only")
+    LOG.warning("compiling a decoding step for this CPU: about a minute, the first time only")
     dtype = _dtype_of(packed)
     graph = StepGraph(model, dtype).eval()
     with publish(directory) as temp:
-        compile_step(graph, example_inputs(model, TRACED_SIZES, dtype), temp / PROGRAM)
-        step = _with_program(packed, temp / PROGRAM)
-        for sizes in CHECKED_SIZES:
-            _check(graph, step.program, example_inputs(model, sizes, dtype))
-        times = _measure(packed, step)
-        faster = [n for n, (of_modules, of_program) in times.items() if of_program < of_modules]
-        record = {"max_rows": max(faster, default=0), "milliseconds": times}
+        steps: dict[str, CompiledStep] = {}
+        for kind in KINDS:
+            path = temp / f"{kind}.so"
+            compile_step(graph, example_inputs(model, TRACED_SIZES, dtype), kind, path)
+            program = _load(path)
+            for sizes in CHECKED_SIZES:
+                _check(graph, program, example_inputs(model, sizes, dtype))
+            steps[kind] = _make_step(packed, {ANY: program})
+        times = _measure(packed, steps)
+        most_rows = _choose(times)
+        for kind in steps.keys() - most_rows.keys():
+            (temp / f"{kind}.so").unlink()
+        record = {"most_rows": most_rows, "milliseconds": times}
         (temp / SPEEDS).write_bytes(dump_json(record))
 
 
-def _with_program(packed: Transformer, path: Path, max_rows: int | None = None) -> CompiledStep:
-    """Return the step by the program of a file."""
+def _load(path: Path) -> Program:
+    """Return the program of a file. Raises: ResourceError if it is damaged."""
     try:
-        runner = torch._C._aoti.AOTIModelContainerRunnerCpu(str(path), 1)  # type: ignore[attr-defined]
+        return torch._C._aoti.AOTIModelContainerRunnerCpu(str(path), 1).run  # type: ignore[attr-defined]
     except RuntimeError as error:
         raise ResourceError(
             f"{path} cannot be loaded: {error}. Delete {path.parent}; it is compiled again."
         ) from error
+
+
+def _make_step(packed: Transformer, programs: Mapping[int, Program]) -> CompiledStep:
     assert packed.decoder is not None
-    return CompiledStep(runner.run, packed.decoder.distances, _dtype_of(packed), max_rows)
+    return CompiledStep(programs, packed.decoder.distances, _dtype_of(packed))
 
 
 @torch.no_grad()
@@ -111,17 +124,31 @@ def _check(graph: StepGraph, program: Program, inputs: Sequence[Tensor]) -> None
 
 
 @torch.inference_mode()
-def _measure(packed: Transformer, step: CompiledStep) -> Times:
-    """Measure both kinds of step in turns, up to the first number of rows that shows no gain."""
-    times: Times = {}
+def _measure(packed: Transformer, steps: Mapping[str, CompiledStep]) -> Times:
+    """Measure all kinds of step in turns, up to a number of rows at which none is compiled."""
+    times: dict[int, dict[str, float]] = {}
+    measured = {PACKED: packed.step, **steps}
     for rows in MEASURED_ROWS:
-        ids = torch.zeros(rows, 1, dtype=torch.int64)
-        pairs = [(each, _filled_cache(packed, rows)) for each in (packed.step, step)]
-        rounds = [[_time(each, ids, cache) for each, cache in pairs] for _ in range(ROUNDS)]
-        times[rows] = tuple(median(column) for column in zip(*rounds, strict=True))
-        if times[rows][1] >= times[rows][0]:
+        ids, cache = torch.zeros(rows, 1, dtype=torch.int64), _filled_cache(packed, rows)
+        rounds = [[_time(step, ids, cache) for step in measured.values()] for _ in range(ROUNDS)]
+        medians = map(median, zip(*rounds, strict=True))
+        times[rows] = dict(zip(measured, medians, strict=True))
+        if _fastest(times[rows]) == PACKED:
             break
     return times
+
+
+def _choose(times: Times) -> dict[str, int]:
+    """Return the greatest number of rows at which each program is the fastest, if there is any."""
+    fastest = {rows: _fastest(by_kind) for rows, by_kind in times.items()}
+    return {
+        kind: max(n for n in fastest if fastest[n] == kind)
+        for kind in {*fastest.values()} - {PACKED}
+    }
+
+
+def _fastest(by_kind: Mapping[str, float]) -> str:
+    return min(by_kind, key=lambda kind: by_kind[kind])
 
 
 def _filled_cache(packed: Transformer, rows: int) -> KeyValueCache:
@@ -136,9 +163,8 @@ def _filled_cache(packed: Transformer, rows: int) -> KeyValueCache:
     return cache
 
 
-def _time(step: object, ids: Tensor, cache: KeyValueCache) -> float:
+def _time(step: Callable, ids: Tensor, cache: KeyValueCache) -> float:
     """Return the milliseconds of a step."""
-    assert callable(step)
     n, begin = 0, time.perf_counter()
     while time.perf_counter() - begin < ROUND_SECONDS or n < 3:
         cache.truncate(FIRST_LENGTH)

@@ -21,12 +21,16 @@ from torch.export import Dim
 from pellucid.errors import ResourceError, UsageError
 from pellucid.nn.step_graph import AXES, StepGraph
 
-SETTINGS = {
+COMMON = {
     "freezing": True,  # weights are stored in the blocks that the products read
-    "max_autotune": True,
-    "max_autotune_gemm_backends": "CPP",  # products in generated code, with what follows them
     "compile_threads": 1,  # no pool of processes
 }
+SETTINGS = {
+    # Products in generated code, with what follows them: of few rows, twice oneDNN's speed or more.
+    "few-rows": COMMON | {"max_autotune": True, "max_autotune_gemm_backends": "CPP"},
+    "many-rows": COMMON,  # products by oneDNN
+}
+"""Of inductor, for both kinds of program."""
 
 
 def check_compiler() -> None:
@@ -40,10 +44,11 @@ def check_compiler() -> None:
 
 
 @torch.no_grad()
-def compile_step(graph: StepGraph, inputs: Sequence[Tensor], path: Path) -> None:
+def compile_step(graph: StepGraph, inputs: Sequence[Tensor], kind: str, path: Path) -> None:
     """Write a shared library that computes a graph for inputs of any sizes.
 
-    inputs: an example whose sizes all differ. Raises: ResourceError if the compiler fails.
+    inputs: an example whose sizes all differ. kind: of `SETTINGS`.
+    Raises: ResourceError if the compiler fails.
     """
     axes = {"tensors": _dynamic_axes(graph)}
     with (
@@ -56,7 +61,7 @@ def compile_step(graph: StepGraph, inputs: Sequence[Tensor], path: Path) -> None
         package = os.path.join(folder, "step.pt2")
         try:
             torch._inductor.aoti_compile_and_package(
-                exported, package_path=package, inductor_configs=SETTINGS
+                exported, package_path=package, inductor_configs=SETTINGS[kind]
             )
         except RuntimeError as error:
             raise ResourceError(
