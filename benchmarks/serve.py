@@ -1,6 +1,6 @@
 """Translations per second over HTTP, beside plain servers of transformers and CTranslate2.
 
-python -m benchmarks.serve [--sentences 320] [--clients 16] [--rounds 3] [--workers 2]
+python -m benchmarks.serve [--sentences 320] [--clients 16] [--rounds 3] [--workers 2] [--compile]
 
 Servers of the shipped en-de translator (beam 5, fp32) take turns; each client sends one text after
 another. `offline` is `translate` of all sentences at once. Then the server alone: one client,
@@ -48,12 +48,14 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--workers", type=int, default=1, help="of `pellucid serve`")
+    parser.add_argument("--compile", action="store_true", help="of `pellucid serve`")
     parser.add_argument("--seconds", type=float, default=10.0, help="of each open-loop load")
     arguments = parser.parse_args()
     texts = sentences(arguments.sentences)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        commands = COMMANDS | {"pellucid": [*COMMANDS["pellucid"], str(arguments.workers)]}
+        options = ["--workers", str(arguments.workers), *["--compile"] * arguments.compile]
+        commands = COMMANDS | {"pellucid": [*COMMANDS["pellucid"], *options]}
         targets = {
             n: start(stack, n, command, folder, arguments.threads)
             for n, command in commands.items()
@@ -100,7 +102,7 @@ def make_offline(threads: int) -> Any:
 
 
 COMMANDS = {
-    "pellucid": ["-m", "pellucid", "serve", MODEL, "--port", "PORT", "--workers"],
+    "pellucid": ["-m", "pellucid", "serve", MODEL, "--port", "PORT"],
     "transformers": ["-m", "benchmarks.peer_servers", "transformers", "DIR", "PORT"],
     "ctranslate2": ["-m", "benchmarks.peer_servers", "ctranslate2", "DIR", "PORT"],
 }
@@ -128,7 +130,7 @@ def start(
     stack.callback(process.terminate)
     path, body = ("/v1/translate", {"beam": BEAM}) if name == "pellucid" else ("/translate", {})
     target = Target(f"http://127.0.0.1:{port}{path}", body)
-    for _ in range(600):
+    for _ in range(1200):  # compiling a step takes a minute
         try:
             httpx.post(**target.request("A dog."), timeout=60, trust_env=False).raise_for_status()
             return target
@@ -245,7 +247,7 @@ def report(
     for name, value in found.items():
         print(f"  {name:38s} {value:.2f}")
     facts = {"medians": medians, "rates": rates, "load": load, "ratios": found}
-    save_results(f"serve-workers{arguments.workers}", facts)
+    save_results(f"serve-workers{arguments.workers}{'-compiled' * arguments.compile}", facts)
 
 
 if __name__ == "__main__":

@@ -32,34 +32,21 @@ class CompiledStep:
             return None
         buffer = cache.reserve(1, self.like)  # (R, layers, 2, C, H, K)
         grouped = cache.sources, cache.rows // cache.sources  # (B, k)
-        capacity = buffer.shape[3]
-        positions = cache.positions(1)
-        if positions is None:
-            positions = torch.full_like(ids, cache.length)
+        padding = torch.zeros_like(ids) if cache.padding is None else cache.padding
         inputs = [
             ids.view(grouped),
-            positions.view(grouped),
-            _find_tokens(cache, capacity).view(*grouped, -1),
+            padding.view(grouped),
+            torch.tensor([cache.length]),
             buffer.view(*grouped, *buffer.shape[1:]),
         ]
         if self.distances is not None:
-            inputs.append(_spread(self.distances(1, cache.length), capacity))
+            inputs.append(_spread(self.distances(1, cache.length), buffer.shape[3]))
         if cache.cross_states is not None:
             inputs += [source_keep(cache.cross_states, cache.cross_mask), cache.cross_states]
         logits, state, new = program(inputs)
         buffer.narrow(3, cache.length, 1).copy_(new)
         cache.length += 1
         return Step(logits, state)
-
-
-def _find_tokens(cache: KeyValueCache, capacity: int) -> Tensor:
-    """Return (R, capacity + 1), True for the cache's tokens and, at the end, for the new one."""
-    index = torch.arange(capacity + 1)
-    keep = index < cache.length
-    keep[-1] = True
-    if cache.padding is not None:
-        return keep & (index >= cache.padding[:, None])
-    return keep.repeat(cache.rows, 1)
 
 
 def _spread(distances: Tensor, capacity: int) -> Tensor:

@@ -11,6 +11,7 @@ import warnings
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -76,13 +77,13 @@ def _compiler() -> str:
     return inductor.cpp.cxx[-1]
 
 
-def _dynamic_axes(graph: StepGraph) -> tuple[dict[int, Dim], ...]:
+def _dynamic_axes(graph: StepGraph) -> tuple[dict[int, Any], ...]:
     """Return for each input which axes differ between calls, as `torch.export` takes them."""
-    sources, rows, capacity, length = (Dim(name) for name in AXES)
+    sources, rows, capacity, source_length = (Dim(name) for name in AXES)
     both = {0: sources, 1: rows}
-    axes = [both, both, both | {2: capacity + 1}, both | {4: capacity}]
+    axes: list[dict[int, Any]] = [both, both, {}, both | {4: capacity}]
     if graph.has_distances:
         axes.append({3: capacity + 1})
     if graph.has_source:
-        axes += [{0: sources, 1: length}, {0: sources, 4: length}]
+        axes += [{0: sources, 1: source_length}, {0: sources, 4: source_length}]
     return tuple(axes)

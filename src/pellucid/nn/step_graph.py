@@ -9,20 +9,20 @@ from pellucid.nn.masks import Mask
 from pellucid.nn.model import Transformer
 from pellucid.nn.traced_copy import FiniteMask, copy_for_tracing
 
-AXES = ("sources", "rows", "capacity", "length")
+AXES = ("sources", "rows", "capacity", "source_length")
 """Sizes that differ between calls: number of sources, of rows of each, of tokens for which the
 buffer has room, of tokens of the sources."""
 Sizes = tuple[int, int, int, int]
 
 
 class StepGraph(nn.Module):
-    """(ids, positions, keep, past, distances, source_keep, cross) -> (logits, states, new states).
+    """(ids, padding, length, past, distances, source_keep, cross) -> (logits, states, new states).
 
-    For k rows of each of B sources: ids and positions (B, k), the next token and its position.
-    past (B, k, layers, 2, C, H, K): keys and values of earlier tokens in a buffer of capacity C.
-    keep (B, k, C + 1): True where the buffer holds a token to attend to, and at its end, for the
-    new one. distances (1, H, 1, C + 1), if the model has relative positions, in the same order.
-    With an encoder, source_keep (B, S), True = real token, and cross (B, layers, 2, H, S, K).
+    For k rows of each of B sources: ids (B, k), the next tokens; padding (B, k), the number of
+    padded tokens at the left. past (B, k, layers, 2, C, H, K): keys and values of the `length` (1,)
+    earlier tokens, in a buffer for C. distances (1, H, 1, C + 1), if the model has relative
+    positions: those of the buffer, then of the new token. With an encoder, source_keep (B, S),
+    True = real token, and cross (B, layers, 2, H, S, K).
 
     Logits (B * k, 1, V), states (B * k, 1, D), keys and values of the new token (B * k, layers, 2,
     1, H, K). Arithmetic is that of the model's own modules.
@@ -39,7 +39,7 @@ class StepGraph(nn.Module):
         self.has_distances = model.config.positions == "buckets"
 
     def forward(self, *tensors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        ids, positions, keep, past, *others = tensors
+        ids, padding, length, past, *others = tensors
         assert self.decoder is not None
         memories = None
         if self.has_source:
@@ -47,8 +47,12 @@ class StepGraph(nn.Module):
             source_mask = FiniteMask(Mask(keep=source_keep))
             memories = [Memory(KeysValues(*kv.unbind(1)), source_mask) for kv in cross.unbind(1)]
         slots = [TokenSlot(layer) for layer in past.flatten(0, 1).unbind(1)]
-        x = self.decoder.embedding(ids.reshape(-1, 1), positions=positions.reshape(-1, 1))
-        mask = Mask(keep=keep.flatten(0, 1))
+        padding = padding.reshape(-1, 1)
+        x = self.decoder.embedding(ids.reshape(-1, 1), positions=length - padding)
+        capacity = past.shape[4]
+        index = torch.arange(capacity + 1)
+        holds_token = (index < length) & (index >= padding)  # (R, C + 1)
+        mask = Mask(keep=holds_token | (index == capacity))  # the new token is the last one
         state = self.decoder.run_layers(x, mask, memories, slots, others[0] if others else None)
         return self.head(state).float(), state, torch.stack([slot.new for slot in slots], 1)
 
@@ -85,8 +89,8 @@ def example_inputs(model: Transformer, sizes: Sizes, dtype: torch.dtype) -> tupl
     n_layers, n_heads, width = c.n_decoder_layers, c.n_heads, c.head_width
     tensors = [
         torch.randint(c.target_vocab_size or c.vocab_size, (n_sources, rows)),
-        torch.full((n_sources, rows), capacity // 2),
-        torch.ones(n_sources, rows, capacity + 1, dtype=torch.bool),
+        torch.arange(rows).expand(n_sources, -1).contiguous(),
+        torch.tensor([max(rows, capacity // 2)]),
         torch.randn(n_sources, rows, n_layers, 2, capacity, n_heads, width),
     ]
     if c.positions == "buckets":
