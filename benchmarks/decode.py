@@ -19,7 +19,7 @@ LONGEST = 60
 AIMS = {
     ("tiny", 32): {
         "pellucid-fp32/transformers": 2.5,
-        "pellucid-fp32/ct2-fp32": 0.85,
+        "pellucid-compiled-fp32/ct2-fp32": 0.85,
         "pellucid-int8/ct2-int8": 0.75,
     },
     ("tiny", 1): {
@@ -152,7 +152,7 @@ def run_pellucid(job: Job, name: str) -> tuple[Run, Any]:
     from pellucid.decoding.generate import Request, generate
     from pellucid.decoding.search import SpecialIds
     from pellucid.nn.pack_model import pack_model
-    from pellucid.nn.step_cache import add_compiled_step
+    from pellucid.nn.step_programs import add_compiled_step
 
     prepare_for_steps()  # as our command line does
     plain = our_model(job.model)

@@ -107,7 +107,7 @@ def run_pellucid(job: Job, name: str) -> tuple[Run, Any]:
     from pellucid.decoding.generate import Request, generate
     from pellucid.decoding.search import SpecialIds
     from pellucid.nn.pack_model import pack_model
-    from pellucid.nn.step_cache import add_compiled_step
+    from pellucid.nn.step_programs import add_compiled_step
 
     prepare_for_steps()  # as our command line does
     dtype: Any = name.split("-")[-1]

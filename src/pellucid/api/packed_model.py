@@ -14,7 +14,7 @@ from pellucid.formats.bundle import Bundle
 from pellucid.nn.base import Model
 from pellucid.nn.kernels import PackedType
 from pellucid.nn.pack_model import pack_model
-from pellucid.nn.step_cache import add_compiled_step
+from pellucid.nn.step_programs import add_compiled_step
 
 MAX_ROWS = 256
 """Texts that are decoded together: more do not make a step faster by the text."""
@@ -36,7 +36,7 @@ class PackedModel:
     def compile(self) -> None:
         """Decode with a step that is compiled for this CPU; of few texts it is much faster.
 
-        Compiling takes about half a minute at the first time; the result is kept in the cache.
+        Compiling takes about a minute at the first time; the result is kept in the cache.
         Raises: UsageError if the model cannot be compiled, or is not in fp32 or bf16 on the CPU;
         ResourceError if the compiler fails; VerificationError if the results differ.
         """

@@ -29,7 +29,7 @@ class Options:
     dtype: Literal["fp32", "bf16", "int8"] = "fp32"
     """Compute dtype. int8 is CPU-only."""
     compile: bool = False
-    """Compile a decoding step for this CPU, which takes about half a minute once."""
+    """Compile a decoding step for this CPU, which takes about a minute once."""
     search: dict[str, Any] = config_flags(DecodingConfig)
 
 

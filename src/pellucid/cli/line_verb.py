@@ -26,7 +26,7 @@ class GenerationOptions(LineOptions):
     """Options of every verb that writes a text for each line."""
 
     compile: bool = False
-    """Compile a decoding step for this CPU, which takes about half a minute once; see
+    """Compile a decoding step for this CPU, which takes about a minute once; see
     docs/decoding.md."""
 
 

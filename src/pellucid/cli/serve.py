@@ -45,8 +45,8 @@ class Options:
     dtype: Literal["fp32", "bf16", "int8"] = "fp32"
     """Compute dtype. int8 is CPU-only."""
     compile: bool = False
-    """Compile a decoding step of each model that generates texts; half a minute each, once. Single
-    requests are then answered up to 3 times as fast."""
+    """Compile a decoding step of each model that generates texts; a minute each, once. Single
+    requests are then answered faster."""
     workers: int = -1
     """Processes that generate texts, for each model that can, each on one thread; one per core is
     fastest. CPU only. 0: the server's own process does, on one thread. -1: 1 on a CPU under Linux,

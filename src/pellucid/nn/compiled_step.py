@@ -1,5 +1,6 @@
 """Decoding steps by compiled programs, on the model's own cache."""
 
+import sys
 from collections.abc import Callable, Mapping
 
 import torch
@@ -18,17 +19,21 @@ class CompiledStep:
     def __init__(
         self,
         programs: Mapping[int, Program],
-        distances: DistanceBias | None,
+        distances: DistanceBias | None = None,
         dtype: torch.dtype = torch.float32,
+        n_positions: int = sys.maxsize,
     ) -> None:
-        """programs: by the greatest number of rows. distances: the decoder's, if it has one."""
+        """programs: by the greatest number of rows. distances: the decoder's, if it has one.
+
+        n_positions: rows of the programs' table of positions.
+        """
         self.programs, self.distances = dict(sorted(programs.items())), distances
-        self.like = torch.empty(0, dtype=dtype)
+        self.like, self.n_positions = torch.empty(0, dtype=dtype), n_positions
 
     def __call__(self, ids: Tensor, cache: KeyValueCache) -> Step | None:
-        """Append ids (R, 1) to the cache and return the step; None if no program is for so many."""
+        """Append ids (R, 1) to the cache and return the step; None if no program is for this."""
         program = next((p for most, p in self.programs.items() if len(ids) <= most), None)
-        if program is None or ids.shape[1] != 1:
+        if program is None or ids.shape[1] != 1 or cache.length >= self.n_positions:
             return None
         buffer = cache.reserve(1, self.like)  # (R, layers, 2, C, H, K)
         grouped = cache.sources, cache.rows // cache.sources  # (B, k)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,19 +12,28 @@ from torch._inductor import config as inductor
 from nn.samples import DECODER, ENCODER, batch, build_random, max_difference, small
 from pellucid.config.rnn import RNNConfig
 from pellucid.errors import ResourceError, UsageError, VerificationError
-from pellucid.nn import step_cache, step_compiler
+from pellucid.families.catalog import PUBLISHED_FAMILIES
+from pellucid.nn import step_compiler, step_programs
 from pellucid.nn.compiled_step import CompiledStep, Program
 from pellucid.nn.model import Transformer, build
 from pellucid.nn.pack_model import pack_model
-from pellucid.nn.step_cache import add_compiled_step
+from pellucid.nn.step_programs import add_compiled_step
 
 pytestmark = pytest.mark.timeout(400)  # compiling takes a minute on a machine without other work
 
+SIZES = {"vocab_size": 41, "d_model": 32, "d_head": 0, "n_heads": 4, "d_ff": 48, "max_length": 64}
 SHAPES = {
-    "pre": small(norm_place="pre", positions="learned", activation="gelu"),
-    "decoder": DECODER,
-    "buckets": small(positions="buckets", n_buckets=8, max_distance=9, norm="rms", bias="none"),
     "odd": small(vocab_size=37, d_model=24, n_heads=3, d_head=5, d_ff=7),
+    "decoder": DECODER,
+} | {
+    name: replace(
+        family.preset,
+        **SIZES,
+        n_encoder_layers=min(2, family.preset.n_encoder_layers),
+        n_decoder_layers=2,
+    )
+    for name, family in PUBLISHED_FAMILIES.items()
+    if family.module is Transformer and family.preset.n_decoder_layers and name != "gpt_neo"
 }
 
 
@@ -45,10 +55,10 @@ def model() -> Transformer:
 def programs(folder, model) -> dict[str, Program]:
     """Both kinds of program, compiled; none is dropped because it is slower."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(step_cache, "_choose", lambda _: {"few-rows": 5, "many-rows": 10})
+        patch.setattr(step_programs, "_choose", lambda _: {"few-rows": 5, "many-rows": 10})
         add_compiled_step(model, pack_model(model))
     (directory,) = (folder / "steps").iterdir()
-    return {kind: step_cache._load(directory / f"{kind}.so") for kind in step_cache.KINDS}
+    return {kind: step_programs._load(directory / f"{kind}.so") for kind in step_programs.KINDS}
 
 
 def compare(packed: Transformer, model: Transformer, bound: float = 1e-5) -> None:
@@ -76,11 +86,11 @@ def compare(packed: Transformer, model: Transformer, bound: float = 1e-5) -> Non
                 cache.reorder(parents)
 
 
-@pytest.mark.parametrize("kind", step_cache.KINDS)
+@pytest.mark.parametrize("kind", step_programs.KINDS)
 @torch.inference_mode()
 def test_a_compiled_step_says_the_same(programs, kind, model):
     packed = pack_model(model)
-    packed.compiled_step = CompiledStep({100: programs[kind]}, None)
+    packed.compiled_step = CompiledStep({100: programs[kind]})
     compare(packed, model)
 
 
@@ -90,7 +100,7 @@ def test_a_compiled_step_says_the_same(programs, kind, model):
 @torch.inference_mode()
 def test_every_shape(folder, name, dtype, bound, monkeypatch):
     model = build_random(SHAPES[name])
-    monkeypatch.setattr(step_cache, "_choose", lambda _: {"few-rows": 5, "many-rows": 100})
+    monkeypatch.setattr(step_programs, "_choose", lambda _: {"few-rows": 5, "many-rows": 100})
     packed = pack_model(model, dtype)
     add_compiled_step(model, packed)
     compare(packed, model, bound)
@@ -109,7 +119,7 @@ def test_it_is_compiled_once(folder, programs, model, monkeypatch):
 
 def test_another_model_threads_or_torch_is_another_program(model, monkeypatch):
     def key(changed: Transformer = model, dtype: torch.dtype = torch.float32) -> str:
-        return step_cache._key(changed, dtype)
+        return step_programs._key(changed, dtype)
 
     keys = [
         key(),
@@ -127,12 +137,12 @@ def test_another_model_threads_or_torch_is_another_program(model, monkeypatch):
 
 @torch.inference_mode()
 def test_each_program_is_used_up_to_its_number_of_rows(model):
-    graph, called = step_cache.StepGraph(model), []
+    graph, called = step_programs.StepGraph(model), []
 
     def program(name: str) -> Program:
         return lambda inputs: called.append(name) or list(graph(*inputs))
 
-    step = CompiledStep({3: program("many"), 2: program("few")}, None)
+    step = CompiledStep({3: program("many"), 2: program("few")})
     for rows, tokens in ((1, 1), (2, 1), (3, 1), (4, 1), (1, 2)):
         cache = model.prefill(*batch((4,) * rows)[:2], rows)
         result = step(torch.zeros(rows, tokens, dtype=torch.int64), cache)
@@ -141,21 +151,34 @@ def test_each_program_is_used_up_to_its_number_of_rows(model):
     assert called == ["few", "few", "many"]
 
 
+@torch.inference_mode()
+def test_texts_longer_than_the_programs_table_of_positions():
+    model = build_random(small(n_encoder_layers=1, n_decoder_layers=1, max_length=5))
+    packed = pack_model(model)
+    packed.compiled_step = step_programs._make_step(packed, {9: lambda _: pytest.fail("called")})
+    source, keep, _ = batch((4,))
+    ids = torch.randint(13, (1, 7))
+    caches = [each.prefill(source, keep, 1) for each in (packed, model)]
+    packed.step(ids[:, :5], caches[0])  # several tokens are not for the program
+    step = packed.step(ids[:, 5:6], caches[0])
+    assert max_difference(step.logits, model.step(ids[:, :6], caches[1]).logits[:, -1:]) <= 1e-5
+
+
 def test_each_program_is_for_the_rows_at_which_it_is_the_fastest(model, monkeypatch):
     # Milliseconds of the packed modules and of both programs, at 1, 5, 10 and 20 rows.
     rounds = [[3.0, 1.0, 2.0], [3.0, 2.0, 2.5], [3.0, 2.5, 2.0], [3.0, 4.0, 3.5]]
-    times = iter([each for row in rounds for each in row * step_cache.ROUNDS])
-    monkeypatch.setattr(step_cache, "_time", lambda *_: next(times))
-    steps = dict.fromkeys(step_cache.KINDS)
-    measured = step_cache._measure(pack_model(model), steps)
+    times = iter([each for row in rounds for each in row * step_programs.ROUNDS])
+    monkeypatch.setattr(step_programs, "_time", lambda *_: next(times))
+    steps = dict.fromkeys(step_programs.KINDS)
+    measured = step_programs._measure(pack_model(model), steps)
     assert [list(each.values()) for each in measured.values()] == rounds
-    assert step_cache._choose(measured) == {"few-rows": 5, "many-rows": 10}
-    assert step_cache._choose({1: {"packed": 1.0, "few-rows": 2.0, "many-rows": 2.0}}) == {}
+    assert step_programs._choose(measured) == {"few-rows": 5, "many-rows": 10}
+    assert step_programs._choose({1: {"packed": 1.0, "few-rows": 2.0, "many-rows": 2.0}}) == {}
 
 
 def test_a_damaged_program(model, tmp_path, monkeypatch):
     monkeypatch.setenv("PELLUCID_CACHE", str(tmp_path))
-    directory = tmp_path / "steps" / step_cache._key(model, torch.float32)
+    directory = tmp_path / "steps" / step_programs._key(model, torch.float32)
     directory.mkdir(parents=True)
     (directory / "few-rows.so").write_bytes(b"\x7fELF")
     (directory / "speeds.json").write_text('{"most_rows": {"few-rows": 5}}')
@@ -166,14 +189,14 @@ def test_a_damaged_program(model, tmp_path, monkeypatch):
 def test_a_wrong_program_is_not_kept(tmp_path, monkeypatch):
     monkeypatch.setenv("PELLUCID_CACHE", str(tmp_path))
     model = build_random()
-    graph = step_cache.StepGraph(model)
+    graph = step_programs.StepGraph(model)
 
     def wrong(inputs: list[torch.Tensor]) -> list[torch.Tensor]:
         logits, *others = graph(*inputs)
         return [1.001 * logits, *others]
 
     monkeypatch.setattr(step_compiler, "compile_step", lambda *_: None)
-    monkeypatch.setattr(step_cache, "_load", lambda path: wrong)
+    monkeypatch.setattr(step_programs, "_load", lambda path: wrong)
     with pytest.raises(VerificationError, match=r"differ from the model's by 1\.0e-03"):
         add_compiled_step(model, pack_model(model))
     assert list((tmp_path / "steps").iterdir()) == []
@@ -216,6 +239,6 @@ def test_models_without_such_a_step(model, message):
 
 
 def test_a_model_that_is_too_large(model, monkeypatch):
-    monkeypatch.setattr(step_cache, "MAX_BYTES", 1000)
+    monkeypatch.setattr(step_programs, "MAX_BYTES", 1000)
     with pytest.raises(UsageError, match="compiled for models of up to"):
         add_compiled_step(model, model)
