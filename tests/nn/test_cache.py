@@ -26,6 +26,13 @@ SHAPES = {
 @pytest.fixture(params=["modules", "graph"], autouse=True)
 def _steps(request, monkeypatch):
     monkeypatch.setattr(Texts, "uses_graph", request.param == "graph")
+    empty_like = torch.empty_like
+
+    def fill(x: Tensor, **options) -> Tensor:  # memory that is not initialized may hold anything
+        empty = empty_like(x, **options)
+        return empty.fill_(torch.nan) if empty.is_floating_point() else empty
+
+    monkeypatch.setattr(torch, "empty_like", fill)
 
 
 class Texts:
@@ -200,6 +207,19 @@ def test_texts_join_others_between_steps(name):  # as the requests to a server d
     running.join(Texts(SHAPES[name], (2,), 4).expanded(2))
     if running.cache.cross is not None:
         assert running.cache.cross[0].states.k.shape[2] == 4  # that of the sources too
+    running.step()
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_texts_join_where_others_left(name):
+    first, second = Texts(SHAPES[name], (5, 2, 3), 0), Texts(SHAPES[name], (4,), 1)
+    first.expand(2)
+    first.step(3)
+    second.expand(2)
+    second.step(2)
+    first.keep_rows([0, 1, 4, 5])
+    running = Joined([first, second])
+    running.step()
     running.step()
 
 

@@ -127,7 +127,7 @@ class KeyValueCache:
         if self._buffer is None:
             return
         if self._spare is None:
-            self._spare = torch.empty_like(self._buffer)
+            self._spare = torch.zeros_like(self._buffer)  # finite: see `reserve`
         torch.index_select(self._buffer, 0, parents, out=self._spare[: len(parents)])
         self._buffer, self._spare = self._spare, self._buffer
 
