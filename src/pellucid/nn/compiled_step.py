@@ -48,7 +48,7 @@ class CompiledStep:
             inputs.append(_spread(self.distances(1, cache.length), buffer.shape[3]))
         if cache.cross_states is not None:
             inputs += [source_keep(cache.cross_states, cache.cross_mask), cache.cross_states]
-        logits, state, new = program(inputs)
+        logits, state, new = program([x.contiguous() for x in inputs])  # it does not read strides
         buffer.narrow(3, cache.length, 1).copy_(new)
         cache.length += 1
         return Step(logits, state)
