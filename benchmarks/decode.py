@@ -19,19 +19,21 @@ LONGEST = 60
 AIMS = {
     ("tiny", 32): {
         "pellucid-fp32/transformers": 2.5,
+        "pellucid-fp32/ct2-fp32": 0.55,
         "pellucid-compiled-fp32/ct2-fp32": 0.85,
         "pellucid-int8/ct2-int8": 0.75,
     },
     ("tiny", 1): {
         "pellucid-fp32/transformers": 1.8,
+        "pellucid-fp32/ct2-fp32": 0.3,
         "pellucid-compiled-fp32/ct2-fp32": 0.55,
         "pellucid-compiled-fp32/ct2-int8": 0.4,
     },
     ("base", 32): {"pellucid-fp32/ct2-fp32": 0.85},
     ("base", 1): {
-        "pellucid-fp32/ct2-fp32": 1.05,
-        "pellucid-compiled-fp32/ct2-fp32": 1.05,
-        "pellucid-int8/ct2-int8": 1.05,
+        "pellucid-fp32/ct2-fp32": 1.15,
+        "pellucid-compiled-fp32/ct2-fp32": 1.15,
+        "pellucid-int8/ct2-int8": 1.2,
     },
 }
 ALL = (

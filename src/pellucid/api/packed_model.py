@@ -46,7 +46,6 @@ class PackedModel:
                 f"compile is for fp32 and bf16 on the CPU, not for {self._dtype} on {device}. Leave"
                 " it out."
             )
-
         add_compiled_step(self.model, self._packed.model)
 
     def shared_decoder(self, wake: Callable[[], None], cache_bytes: int = 1 << 30) -> SharedDecoder:
