@@ -9,6 +9,7 @@ requests at half its greatest rate, and at ten times that rate.
 
 import argparse
 import asyncio
+import json
 import os
 import socket
 import statistics
@@ -38,7 +39,7 @@ class Target(NamedTuple):
     body: dict[str, Any]
 
     def request(self, text: str) -> dict[str, Any]:
-        return {"url": self.url, "json": {"text": text} | self.body}
+        return {"text": text} | self.body
 
 
 def main() -> None:
@@ -132,31 +133,33 @@ def start(
     target = Target(f"http://127.0.0.1:{port}{path}", body)
     for _ in range(1200):  # compiling a step takes a minute
         try:
-            httpx.post(**target.request("A dog."), timeout=60, trust_env=False).raise_for_status()
+            body = target.request("A dog.")
+            httpx.post(target.url, json=body, timeout=60, trust_env=False).raise_for_status()
             return target
         except httpx.TransportError:
             time.sleep(0.1)
     sys.exit(f"{name}: no answer")
 
 
-def text_of(response: httpx.Response) -> str:
-    """Return the translation in a response of any of the servers."""
-    record = response.json()
+async def translate(connections: Connections, target: Target, text: str) -> str:
+    """Return the translation of a text by any of the servers."""
+    status, body = await connections.post(target.request(text))
+    if status != httpx.codes.OK:
+        sys.exit(f"{target.url}: status {status}: {body.decode()}")
+    record = json.loads(body)
     return record["translation"] if "translation" in record else record["translations"][0]["text"]
 
 
 async def closed(target: Target, texts: Sequence[str], clients: int) -> list[str]:
     """Return the translations, asked for by clients that each wait for their answer."""
     answers = [""] * len(texts)
-    numbers = iter(range(len(texts)))
+    numbers, connections = iter(range(len(texts))), Connections(target.url)
 
-    async def ask(client: httpx.AsyncClient) -> None:
+    async def ask() -> None:
         for i in numbers:
-            response = await client.post(**target.request(texts[i]))
-            answers[i] = text_of(response.raise_for_status())
+            answers[i] = await translate(connections, target, texts[i])
 
-    async with httpx.AsyncClient(timeout=120, trust_env=False) as client:
-        await asyncio.gather(*(ask(client) for _ in range(clients)))
+    await asyncio.gather(*(ask() for _ in range(clients)))
     return answers
 
 
@@ -177,7 +180,7 @@ async def open_load(target: Target, texts: Sequence[str], rate: float, seconds: 
     async def ask(number: int) -> tuple[int, float, float]:
         sent = time.perf_counter()
         try:
-            status = await connections.post(target.request(texts[number % len(texts)])["json"])
+            status, _ = await connections.post(target.request(texts[number % len(texts)]))
         except (OSError, EOFError):
             status = 0
         end = time.perf_counter()
@@ -200,12 +203,11 @@ async def measure_load(
     target: Target, texts: Sequence[str], medians: dict[str, float], seconds: float
 ) -> dict[str, Any]:
     """Measure single requests, half of the greatest rate, that rate, and ten times it."""
-    single = []
-    async with httpx.AsyncClient(timeout=60, trust_env=False) as client:
-        for text in texts[:60]:
-            begin = time.perf_counter()
-            (await client.post(**target.request(text))).raise_for_status()
-            single.append(time.perf_counter() - begin)
+    single, connections = [], Connections(target.url)
+    for text in texts[:60]:
+        begin = time.perf_counter()
+        await translate(connections, target, text)
+        single.append(time.perf_counter() - begin)
     rate = medians["pellucid"]
     loads = {n: await open_load(target, texts, n * rate, seconds) for n in LOADS}
     return {"single": statistics.median(single)} | {str(n): x._asdict() for n, x in loads.items()}

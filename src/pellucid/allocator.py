@@ -59,10 +59,13 @@ class FreedMemory:
 
     def release(self) -> None:
         """Return freed memory if the interval has passed."""
-        libc, now = _glibc(), time.monotonic()
-        if libc is not None and now - self.last >= self.seconds:
+        now = time.monotonic()
+        if now - self.last < self.seconds:
+            return
+        self.last = now
+        libc = _glibc()
+        if libc is not None:
             libc.malloc_trim(0)
-            self.last = now
 
 
 def _keep_freed_memory() -> None:

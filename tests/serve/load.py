@@ -86,15 +86,15 @@ class Connections:
         self.idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
         self.room = asyncio.Semaphore(MOST_CONNECTIONS)
 
-    async def post(self, record: dict[str, Any]) -> int:
-        """Send JSON on an idle connection or a new one, and return the status.
+    async def post(self, record: dict[str, Any]) -> tuple[int, bytes]:
+        """Send JSON on an idle connection or a new one, and return the status and the body.
 
         Raises: OSError, EOFError if the connection breaks.
         """
         async with self.room:
             return await self._post(record)
 
-    async def _post(self, record: dict[str, Any]) -> int:
+    async def _post(self, record: dict[str, Any]) -> tuple[int, bytes]:
         host, port = self.url.host, self.url.port
         connection = self.idle.pop() if self.idle else await asyncio.open_connection(host, port)
         reader, writer = connection
@@ -104,9 +104,9 @@ class Connections:
         writer.write(head.encode() + body)
         status, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().lower().splitlines()
         headers = dict(line.split(": ", 1) for line in lines if line)
-        await reader.readexactly(int(headers["content-length"]))
+        response = await reader.readexactly(int(headers["content-length"]))
         self.idle.append(connection)
-        return int(status.split()[1])
+        return int(status.split()[1]), response
 
 
 async def translate(client: httpx.AsyncClient, text: str, **settings) -> Answer:

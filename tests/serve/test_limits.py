@@ -12,13 +12,14 @@ import httpx
 import pytest
 import uvicorn
 
+from pellucid.errors import ConfigError, UsageError
 from pellucid.serve.access import Access
 from pellucid.serve.errors import OverloadedError
 from pellucid.serve.limits import Limits
 from pellucid.serve.middleware import RequestMiddleware
 from pellucid.serve.protocol import make_protocol
 from pellucid.serve.run import bind
-from pellucid.serve.served import Models
+from pellucid.serve.served import Models, ServedModel
 from serve.conftest import run_server
 
 JSON = {"Content-Type": "application/json"}
@@ -44,6 +45,28 @@ def test_numbers(server):
                 wrong.append((name, value[:20], response.status_code, response.text[:200]))
     assert not wrong
     assert slowest < 2  # usually 5 ms; the machine may be busy
+
+
+def test_checked_settings(loaded):
+    """Settings are checked once if they are allowed, and each time if they are not."""
+    model = ServedModel(loaded["en-de"], "en-de", Limits(beams=5, tokens=600))
+    tried = []
+    check = model.model.decoding
+    model.model.decoding = lambda **settings: tried.append(settings) or check(**settings)
+    try:
+        for _ in range(2):
+            model.check("translate", {"beam": 4})
+            for settings in ({"beam": 6}, {"beam": True}, {"max_length": 4, "min_length": 4}):
+                with pytest.raises((UsageError, ConfigError)):
+                    model.check("translate", settings)
+        searches = [settings for settings in tried if settings.get("beam") == 4]
+        assert len(searches) == 2  # by `check`, and by `translate` of no texts
+        for n in range(1, 600):  # more than are remembered
+            model.check("translate", {"max_length": n})
+        with pytest.raises(UsageError, match="limit"):
+            model.check("translate", {"max_length": 601})
+    finally:
+        del model.model.decoding
 
 
 def reason(response):

@@ -169,7 +169,7 @@ def asking(client):
 async def ask(connections, number) -> Answer:
     begin = time.monotonic()
     try:
-        status = await connections.post({"model": "en-de", "text": sentence(number)})
+        status, _ = await connections.post({"model": "en-de", "text": sentence(number)})
     except (OSError, EOFError):
         status = 0
     return Answer(status, time.monotonic() - begin)

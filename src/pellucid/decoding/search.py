@@ -73,6 +73,7 @@ class Search:
         """(B, k), log-probability of each open text."""
         self._choose = build_selector(config, special_ids, limits, device)
         self._forced = forced_ids(special_ids, limits)
+        self._n_forced = max(map(len, self._forced))
         self._special_ids, self._limits, self._device = special_ids, limits, device
 
     @property
@@ -108,7 +109,7 @@ class Search:
         """Replace the candidates of sources with a forced token; their scores stay equal."""
         n, state, special_ids = len(self.state.steps), self.state, self._special_ids
         is_last = n + 1 >= state.shortest_limit and special_ids.forced_last is not None
-        if n >= max(map(len, self._forced)) and not is_last:
+        if n >= self._n_forced and not is_last:
             return
         k = self.width
         for row, source in enumerate(state.active.tolist()):
@@ -130,13 +131,13 @@ def choose_all(searches: Sequence[Search], logits: Tensor) -> list[Candidates]:
     for key, group in groupby(searches, lambda search: search.shared_key):
         alike = list(group)
         for part in [alike] if key is not None else [[search] for search in alike]:
-            sizes = [len(search.tokens) for search in part]
             scores = np.concatenate([search.scores for search in part])
-            end = row + scores.size
-            candidates = part[0].choose(logits[row:end], scores)
-            splits = [np.split(x, np.cumsum(sizes)[:-1]) for x in candidates]
-            chosen += [Candidates(*each) for each in zip(*splits, strict=True)]
-            row = end
+            candidates = part[0].choose(logits[row : row + scores.size], scores)
+            row, first = row + scores.size, 0
+            for search in part:
+                end = first + len(search.tokens)
+                chosen.append(Candidates(*(x[first:end] for x in candidates)))
+                first = end
     return chosen
 
 

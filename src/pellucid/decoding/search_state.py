@@ -204,9 +204,10 @@ class SearchState:
         """
         current, width = self.config.stop == "current", self.config.width
         n_best = width if current else min(self.config.n_best, width)
-        kept = sorted((e.score for e in self.ended[source]), reverse=True)[:n_best]
-        if len(kept) < n_best:
+        ended = self.ended[source]
+        if len(ended) < n_best:
             return True
+        kept = sorted((e.score for e in ended), reverse=True)[:n_best]
         length = len(self.steps) + 1 if current else int(self.max_lengths[source])
         return float(scores.max()) / length_norm(length, self.config) > kept[-1]
 

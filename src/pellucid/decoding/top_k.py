@@ -60,16 +60,13 @@ def greatest(sums: Tensor, n: int, width: int) -> tuple[np.ndarray, np.ndarray]:
     if n_blocks <= n:
         values, indices = sums.topk(min(n, size))
         return values.cpu().numpy(), indices.cpu().numpy()
-    grid = sums[:, : n_blocks * width].view(b, n_blocks, width)
-    blocks = grid.amax(-1).topk(n, sorted=False).indices  # (B, n)
-    picked = grid.gather(1, blocks[:, :, None].expand(b, n, width))  # (B, n, width)
-    pool = torch.cat((picked.flatten(1), sums[:, n_blocks * width :]), 1)
-    values, indices = pool.topk(n)
-    last = np.full((b, 1), n_blocks)  # the remainder comes after all blocks, in pool and row
-    chosen = np.concatenate((blocks.cpu().numpy(), last), 1)  # (B, n + 1)
-    block = np.minimum(indices.cpu().numpy() // width, n)  # (B, n), index among the chosen blocks
-    moved = chosen[np.arange(b)[:, None], block] - block
-    return values.cpu().numpy(), indices.cpu().numpy() + moved * width
+    whole = n_blocks * width
+    blocks = sums[:, :whole].view(b, n_blocks, width).amax(-1).topk(n, sorted=False).indices
+    inside = blocks[:, :, None] * width + torch.arange(width, device=sums.device)  # (B, n, width)
+    remainder = torch.arange(whole, size, device=sums.device).expand(b, -1)
+    pool = torch.cat((inside.flatten(1), remainder), 1)  # indices (B, P)
+    values, picked = sums.gather(1, pool).topk(n)
+    return values.cpu().numpy(), pool.gather(1, picked).cpu().numpy()
 
 
 def find_largest(values: Tensor, n: int) -> Tensor:

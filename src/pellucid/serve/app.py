@@ -17,10 +17,10 @@ from pellucid.serve.routing import Site
 
 LOG = logging.getLogger("pellucid.serve")
 ROUTED = (
-    *("completions", "embeddings", "labels", "libretranslate", "metrics", "pages", "status"),
-    *("summarize", "trace", "translate"),
+    *("translate", "completions", "embeddings", "labels", "libretranslate", "summarize", "trace"),
+    *("metrics", "pages", "status"),
 )
-"""Modules with routes."""
+"""Modules with routes, in the order in which a path is looked up."""
 
 
 def make_app(site: Site) -> RequestMiddleware:

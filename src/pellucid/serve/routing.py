@@ -82,7 +82,7 @@ def make_router(error: type[BaseModel] = Error) -> APIRouter:
     return APIRouter(route_class=StrictRoute, responses=responses)
 
 
-def _find_site(request: Request) -> Site:
+async def _find_site(request: Request) -> Site:  # not in a thread, as FastAPI does without async
     return request.app.state.site
 
 
