@@ -1,6 +1,7 @@
 """Authority: the steps of the model's own modules."""
 
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -118,6 +119,25 @@ def test_it_is_compiled_once(folder, program, model, monkeypatch):
     assert names == {"manifest.json", "speeds.json", "few-rows.so"}
     assert isinstance(packed.compiled_step, CompiledStep)
     assert list(packed.compiled_step.programs) == [5]
+
+
+def test_programs_that_were_used_long_ago_are_deleted(folder, program, model, monkeypatch):
+    monkeypatch.setattr(step_compiler, "compile_step", None)  # a call would fail
+    (directory,) = (folder / "steps").iterdir()
+    for age in (1, 3, 2):
+        other = folder / "steps" / f"used {age} hours ago"
+        other.mkdir()
+        (other / "few-rows.so").write_bytes(bytes(100))
+        os.utime(other, (time.time() - 3600 * age,) * 2)
+    os.utime(directory, (time.time() - 3600 * 4,) * 2)
+    size = sum(path.stat().st_size for path in directory.iterdir())
+    monkeypatch.setattr(step_programs, "KEPT_BYTES", size + 200)
+    add_compiled_step(model, pack_model(model))
+    left = {path.name for path in (folder / "steps").iterdir()}
+    assert left == {directory.name, "used 1 hours ago", "used 2 hours ago"}
+    monkeypatch.setattr(step_programs, "KEPT_BYTES", size)
+    add_compiled_step(model, pack_model(model))
+    assert [*(folder / "steps").iterdir()] == [directory]
 
 
 def test_another_model_threads_or_torch_is_another_program(model, monkeypatch):

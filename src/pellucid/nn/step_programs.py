@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor
 
 from pellucid.errors import ResourceError, UsageError, VerificationError
-from pellucid.files import convert_disk_errors, publish, user_cache
+from pellucid.files import convert_disk_errors, publish, remove, user_cache
 from pellucid.json_files import dump_json, read_json
 from pellucid.locks import hold_lock
 from pellucid.nn.base import Model
@@ -31,6 +32,8 @@ TRACED_SIZES = (2, 3, 16, 5)
 CHECKED_SIZES = ((1, 1, 8, 3), (1, 5, 8, 12), (3, 2, 20, 4))
 MAX_BYTES = 1 << 30
 """Weights of a larger model are not put into a program."""
+KEPT_BYTES = 4 << 30
+"""Of programs on disk: more than those of the largest model."""
 TOLERANCES = {torch.float32: 1e-4, torch.bfloat16: 5e-2}
 """Greatest difference of logits by dtype, as a share of the greatest logit."""
 MEASURED_ROWS = (1, 5, 10, 20, 40, 80, 160)
@@ -65,6 +68,8 @@ def add_compiled_step(model: Model, packed: Model) -> None:
         with hold_lock(directory.parent):  # another process that needs the same one waits
             if not directory.exists():
                 _publish(model, packed, directory)
+            os.utime(directory)
+            _delete_oldest(directory.parent)
     most_rows = read_json(directory / SPEEDS)["most_rows"]
     programs = {rows: _load(directory / f"{kind}.so") for kind, rows in most_rows.items()}
     packed.compiled_step = _make_step(packed, programs)
@@ -93,6 +98,16 @@ def _publish(model: Transformer, packed: Transformer, directory: Path) -> None:
             (temp / f"{kind}.so").unlink()
         record = {"most_rows": most_rows, "milliseconds": times}
         (temp / SPEEDS).write_bytes(dump_json(record))
+
+
+def _delete_oldest(directory: Path) -> None:
+    """Delete the programs that were not used for the longest time if all are too many bytes."""
+    last_used = {each: each.stat().st_mtime for each in directory.iterdir() if each.is_dir()}
+    n_bytes = 0
+    for each in sorted(last_used, key=lambda each: last_used[each], reverse=True):
+        n_bytes += sum(path.stat().st_size for path in each.iterdir())
+        if n_bytes > KEPT_BYTES:
+            remove(each)
 
 
 def _load(path: Path) -> Program:
