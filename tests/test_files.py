@@ -16,7 +16,7 @@ import pytest
 
 from kill_points import KILL_POINTS, install
 from pellucid.errors import DataError, ResourceError
-from pellucid.files import atomic_write, check_writable, publish, remove, sweep
+from pellucid.files import atomic_write, check_writable, publish, remove, sweep, user_cache
 from pellucid.manifest import verify
 
 PAYLOAD = {"a.bin": 70_001, "inner/b.bin": 100_000, "c.json": 17}
@@ -360,3 +360,13 @@ def test_two_writers_of_one_place(tmp_path):
 def test_a_missing_file_that_was_to_be_read_is_not_the_place(tmp_path):
     with pytest.raises(FileNotFoundError), publish(tmp_path / "model"):
         (tmp_path / "source").read_bytes()
+
+
+def test_the_cache_of_a_user_without_a_home(monkeypatch, tmp_path):
+    for name in ("PELLUCID_CACHE", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", lambda _: {}[0])  # as of a user that is not listed
+    with pytest.raises(ResourceError, match="Name a directory in the environment variable"):
+        user_cache()
+    monkeypatch.setenv("PELLUCID_CACHE", str(tmp_path))
+    assert user_cache() == tmp_path

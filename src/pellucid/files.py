@@ -79,9 +79,19 @@ def user_cache() -> Path:
     """Return the directory for downloads and measurements.
 
     It is $PELLUCID_CACHE, else $XDG_CACHE_HOME/pellucid, else ~/.cache/pellucid.
+    Raises: ResourceError if none is set and the user has no home directory.
     """
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(os.environ.get("PELLUCID_CACHE") or Path(base) / "pellucid")
+    if chosen := os.environ.get("PELLUCID_CACHE"):
+        return Path(chosen)
+    if base := os.environ.get("XDG_CACHE_HOME"):
+        return Path(base) / "pellucid"
+    try:
+        return Path.home() / ".cache" / "pellucid"
+    except RuntimeError as error:
+        raise ResourceError(
+            "this user has no home directory for the cache. Name a directory in the environment"
+            " variable PELLUCID_CACHE."
+        ) from error
 
 
 def check_writable(path: Path) -> None:

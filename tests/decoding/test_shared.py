@@ -7,13 +7,14 @@ from itertools import pairwise
 from threading import Event
 
 import pytest
+import torch
 
 from decoding.stepping import stepping
 from decoding.toys import END, SPECIAL_IDS, random_model, random_transformer
 from nn.recurrent import random_translator
 from pellucid.config.decoding import DecodingConfig
 from pellucid.decoding.generate import Request, generate, stream
-from pellucid.decoding.search_batch import CallPart
+from pellucid.decoding.search_batch import CallPart, SearchBatch
 from pellucid.decoding.session import CacheSize
 from pellucid.decoding.shared import SharedDecoder
 from pellucid.errors import UsageError
@@ -174,6 +175,15 @@ def test_a_fault_of_the_model_ends_the_calls_that_it_reads_but_no_others():
         texts = decoder.session().generate(Request(SOURCES), SPECIAL_IDS, CONFIGS["beam"])
     assert len(texts) == len(SOURCES)
     assert decoder.size == CacheSize(0, 0)
+
+
+def test_no_text_joins_a_batch_that_has_failed():
+    decoder = SharedDecoder(random_transformer(0), lambda: None, 9, 99)
+    cache = decoder.model.prefill(torch.tensor([[2]]), None, 1)
+    failed, other = SearchBatch(cache, []), SearchBatch(cache, [])
+    decoder._batches = [failed]
+    decoder._join(other)
+    assert decoder._batches == [failed, other]
 
 
 def test_the_positions_of_open_texts_are_limited_with_their_padding():

@@ -45,7 +45,7 @@ class Texts:
         if self.uses_graph:
             graph = StepGraph(self.model)
             self.model.compiled_step = CompiledStep(
-                {100: lambda inputs: list(graph(*inputs))}, self.model.decoder.distances
+                {100: {100: lambda inputs: list(graph(*inputs))}}, self.model.decoder.distances
             )
         self.source, self.keep, _ = batch(lengths, seed=seed)
         self.both = bool(c.n_encoder_layers)

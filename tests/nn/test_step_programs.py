@@ -1,6 +1,9 @@
 """Authority: the steps of the model's own modules."""
 
+import errno
+import json
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,11 +17,11 @@ from nn.samples import DECODER, ENCODER, batch, build_random, max_difference, sm
 from pellucid.config.rnn import RNNConfig
 from pellucid.errors import ResourceError, UsageError, VerificationError
 from pellucid.families.catalog import PUBLISHED_FAMILIES
-from pellucid.nn import step_compiler, step_programs
+from pellucid.nn import step_compiler, step_programs, step_speeds
 from pellucid.nn.compiled_step import CompiledStep, Program
 from pellucid.nn.model import Transformer, build
 from pellucid.nn.pack_model import pack_model
-from pellucid.nn.step_programs import add_compiled_step
+from pellucid.nn.step_programs import ANY, add_compiled_step
 
 pytestmark = pytest.mark.timeout(400)  # compiling takes a minute on a machine without other work
 
@@ -57,7 +60,7 @@ def program(folder, model) -> Program:
     """A program, which is compiled; the other kind is in the campaign."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(step_programs, "KINDS", ("few-rows",))
-        patch.setattr(step_programs, "_choose", lambda _: {"few-rows": 5})
+        patch.setattr(step_programs, "choose_kinds", lambda _: {8: {5: "few-rows"}})
         add_compiled_step(model, pack_model(model))
     (directory,) = (folder / "steps").iterdir()
     return step_programs._load(directory / "few-rows.so")
@@ -91,7 +94,7 @@ def compare(packed: Transformer, model: Transformer, bound: float = 1e-5) -> Non
 @torch.inference_mode()
 def test_a_compiled_step_says_the_same(program, model):
     packed = pack_model(model)
-    packed.compiled_step = CompiledStep({100: program})
+    packed.compiled_step = CompiledStep({ANY: {100: program}})
     compare(packed, model)
 
 
@@ -103,7 +106,7 @@ def test_a_compiled_step_says_the_same(program, model):
 def test_every_shape(folder, name, dtype, bound, kind, monkeypatch):
     model = build_random(SHAPES[name])
     monkeypatch.setattr(step_programs, "KINDS", (kind,))
-    monkeypatch.setattr(step_programs, "_choose", lambda _: {kind: 100})
+    monkeypatch.setattr(step_programs, "choose_kinds", lambda _: {8: {100: kind}})
     monkeypatch.setenv("PELLUCID_CACHE", str(folder / kind))
     packed = pack_model(model, dtype)
     add_compiled_step(model, packed)
@@ -118,7 +121,7 @@ def test_it_is_compiled_once(folder, program, model, monkeypatch):
     names = {path.name for path in directory.iterdir()}
     assert names == {"manifest.json", "speeds.json", "few-rows.so"}
     assert isinstance(packed.compiled_step, CompiledStep)
-    assert list(packed.compiled_step.programs) == [5]
+    assert {n: [*each] for n, each in packed.compiled_step.programs.items()} == {ANY: [5]}
 
 
 def test_programs_that_were_used_long_ago_are_deleted(folder, program, model, monkeypatch):
@@ -133,10 +136,11 @@ def test_programs_that_were_used_long_ago_are_deleted(folder, program, model, mo
     size = sum(path.stat().st_size for path in directory.iterdir())
     monkeypatch.setattr(step_programs, "KEPT_BYTES", size + 200)
     add_compiled_step(model, pack_model(model))
+    step_programs._delete_oldest(folder / "steps")
     left = {path.name for path in (folder / "steps").iterdir()}
     assert left == {directory.name, "used 1 hours ago", "used 2 hours ago"}
-    monkeypatch.setattr(step_programs, "KEPT_BYTES", size)
-    add_compiled_step(model, pack_model(model))
+    monkeypatch.setattr(step_programs, "KEPT_BYTES", 0)
+    step_programs._delete_oldest(folder / "steps")
     assert [*(folder / "steps").iterdir()] == [directory]
 
 
@@ -170,20 +174,30 @@ def test_each_program_is_used_up_to_its_number_of_rows(model):
 
         return run
 
-    step = CompiledStep({3: record("many"), 2: record("few")})
-    for rows, tokens in ((1, 1), (2, 1), (3, 1), (4, 1), (1, 2)):
+    step = CompiledStep({7: {1: record("long")}, 2: {3: record("many"), 2: record("few")}})
+    cases = {
+        (1, 1): "few", (2, 1): "few", (3, 1): "many", (4, 1): None, (1, 2): None,
+        (1, 1, 3): "long", (1, 1, 7): "long", (2, 1, 3): None, (1, 1, 8): None,
+    }  # fmt: skip
+    for (rows, tokens, *earlier), expected in cases.items():
         cache = model.prefill(*batch((4,) * rows)[:2], rows)
-        result = step(torch.zeros(rows, 9, dtype=torch.int64)[:, :tokens], cache)
-        assert (result is None) == (rows == 4 or tokens == 2)
-        assert cache.length == (result is not None)
-    assert called == ["few", "few", "many"]
+        ids = torch.zeros(rows, 9, dtype=torch.int64)
+        for n in earlier:
+            model.step(ids[:, :n], cache)
+        length = cache.length
+        result = step(ids[:, :tokens], cache)
+        assert (result is None) == (expected is None)
+        assert cache.length == length + (result is not None)
+    assert called == [name for name in cases.values() if name]
 
 
 @torch.inference_mode()
 def test_texts_longer_than_the_programs_table_of_positions():
     model = build_random(small(n_encoder_layers=1, n_decoder_layers=1, max_length=5))
     packed = pack_model(model)
-    packed.compiled_step = step_programs._make_step(packed, {9: lambda _: pytest.fail("called")})
+    packed.compiled_step = step_programs._make_step(
+        packed, {ANY: {9: lambda _: pytest.fail("called")}}
+    )
     source, keep, _ = batch((4,))
     ids = torch.randint(13, (1, 7))
     caches = [each.prefill(source, keep, 1) for each in (packed, model)]
@@ -192,16 +206,38 @@ def test_texts_longer_than_the_programs_table_of_positions():
     assert max_difference(step.logits, model.step(ids[:, :6], caches[1]).logits[:, -1:]) <= 1e-5
 
 
-def test_each_program_is_for_the_rows_at_which_it_is_the_fastest(model, monkeypatch):
-    # Milliseconds of the packed modules and of both programs, at 1, 5, 10 and 20 rows.
-    rounds = [[3.0, 1.0, 2.0], [3.0, 2.0, 2.5], [3.0, 2.5, 2.0], [3.0, 4.0, 3.5]]
-    times = iter([each for row in rounds for each in row * step_programs.ROUNDS])
-    monkeypatch.setattr(step_programs, "_time", lambda *_: next(times))
+def test_each_program_is_for_the_sizes_at_which_it_is_the_fastest(model, monkeypatch):
+    # Milliseconds of the packed modules and of both programs: of 8 tokens at 1, 5, 10 and 20 rows,
+    # then of 64 tokens at 1 row. The model has no more positions.
+    rounds = [[3.0, 1.0, 2.0], [3.0, 2.0, 2.5], [3.0, 2.5, 2.0], [3.0, 4.0, 3.5], [3.0, 4.0, 5.0]]
+    times = iter([each for row in rounds for each in row * step_speeds.ROUNDS])
+    sizes = []
+    monkeypatch.setattr(step_speeds, "LENGTHS", (8, 64, 256))
+    monkeypatch.setattr(
+        step_speeds,
+        "_time",
+        lambda _, ids, cache: sizes.append((cache.length, len(ids))) or next(times),
+    )
     steps = dict.fromkeys(step_programs.KINDS)
-    measured = step_programs._measure(pack_model(model), steps)
-    assert [list(each.values()) for each in measured.values()] == rounds
-    assert step_programs._choose(measured) == {"few-rows": 5, "many-rows": 10}
-    assert step_programs._choose({1: {"packed": 1.0, "few-rows": 2.0, "many-rows": 2.0}}) == {}
+    measured = step_speeds.measure_steps(pack_model(model), steps, n_positions=256)
+    assert {n: [*by_rows] for n, by_rows in measured.items()} == {8: [1, 5, 10, 20], 64: [1]}
+    assert {*sizes} == {(8, 1), (8, 5), (8, 10), (8, 20), (64, 1)}
+    assert [
+        list(each.values()) for by_rows in measured.values() for each in by_rows.values()
+    ] == rounds
+    assert step_speeds.choose_kinds(measured) == {8: {5: "few-rows", 10: "many-rows"}, 64: {}}
+
+
+def test_longer_texts_are_as_the_longest_that_were_measured(program, model, folder):
+    (directory,) = (folder / "steps").iterdir()
+    before = (directory / "speeds.json").read_text()
+    try:
+        kinds = {"8": {"5": "few-rows"}, "256": {"1": "few-rows"}, "64": {}}
+        (directory / "speeds.json").write_text(json.dumps({"kinds": kinds}))
+        programs = step_programs._read_programs(directory)
+        assert {n: [*by_rows] for n, by_rows in programs.items()} == {8: [5], 64: [], ANY: [1]}
+    finally:
+        (directory / "speeds.json").write_text(before)
 
 
 def test_a_damaged_program(model, tmp_path, monkeypatch):
@@ -209,7 +245,7 @@ def test_a_damaged_program(model, tmp_path, monkeypatch):
     directory = tmp_path / "steps" / step_programs._key(model, torch.float32)
     directory.mkdir(parents=True)
     (directory / "few-rows.so").write_bytes(b"\x7fELF")
-    (directory / "speeds.json").write_text('{"most_rows": {"few-rows": 5}}')
+    (directory / "speeds.json").write_text('{"kinds": {"8": {"5": "few-rows"}}}')
     with pytest.raises(ResourceError, match=f"Delete {directory}; it is compiled again"):
         add_compiled_step(model, pack_model(model))
 
@@ -247,7 +283,7 @@ def test_a_compiler_that_fails(tmp_path, model, monkeypatch):
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     with (
         inductor.patch({"cpp.cxx": (None, "broken")}),
-        pytest.raises(ResourceError, match="broken could not compile the decoding step"),
+        pytest.raises(ResourceError, match="torch and broken could not compile the decoding step"),
     ):
         add_compiled_step(model, pack_model(model))
 
@@ -257,9 +293,13 @@ def test_a_compiler_that_fails(tmp_path, model, monkeypatch):
     [
         (build_random(ENCODER), "only models that generate text have decoding steps"),
         (build_random(small(windows=(0, 3))), "attends to windows"),
+        (
+            build_random(small(max_length=10)),
+            "has 10 positions; steps are compiled for models of 16",
+        ),
         (build(RNNConfig(vocab_size=9, d_model=8), seed=0), "only steps of Transformers"),
     ],
-    ids=["encoder", "windows", "rnn"],
+    ids=["encoder", "windows", "positions", "rnn"],
 )
 def test_models_without_such_a_step(model, message):
     with pytest.raises(UsageError, match=message):
@@ -270,3 +310,80 @@ def test_a_model_that_is_too_large(model, monkeypatch):
     monkeypatch.setattr(step_programs, "MAX_BYTES", 1000)
     with pytest.raises(UsageError, match="compiled for models of up to"):
         add_compiled_step(model, model)
+
+
+def test_a_table_of_positions_that_is_too_large():
+    model = build_random(small(max_length=10_000_000, positions="sinusoid", d_model=32))
+    with pytest.raises(UsageError, match=r"weights and positions have 1\.2 GiB"):
+        add_compiled_step(model, model)
+
+
+def test_a_cache_that_others_have_written(folder, program, model, monkeypatch):
+    """It may be read-only."""
+    monkeypatch.setattr(step_compiler, "compile_step", None)  # a call would fail
+    monkeypatch.setattr(os, "utime", forbid)
+    monkeypatch.setattr(step_programs, "hold_lock", None)  # it is not locked
+    packed = pack_model(model)
+    add_compiled_step(model, packed)
+    assert isinstance(packed.compiled_step, CompiledStep)
+
+
+def forbid(path: Path) -> None:
+    raise PermissionError(errno.EACCES, "Permission denied", path)
+
+
+def test_a_program_that_another_process_writes_meanwhile(folder, program, model, monkeypatch):
+    """Where directories cannot be locked."""
+    (directory,) = (folder / "steps").iterdir()
+    kept = folder / "kept"
+    directory.rename(kept)
+
+    def finish_later(*_: object) -> None:
+        shutil.copytree(kept, directory, dirs_exist_ok=True)
+
+    monkeypatch.setattr(step_compiler, "compile_step", finish_later)
+    monkeypatch.setattr(step_programs, "_load", lambda path: program)
+    monkeypatch.setattr(step_programs, "measure_steps", lambda *_: {})
+    monkeypatch.setattr(
+        step_programs,
+        "choose_kinds",
+        lambda _: {8: dict(enumerate(step_programs.KINDS))},
+    )
+    packed = pack_model(model)
+    add_compiled_step(model, packed)
+    assert isinstance(packed.compiled_step, CompiledStep)
+    shutil.rmtree(kept)
+
+
+def test_compiling_does_not_change_random_numbers(tmp_path, model, monkeypatch):
+    monkeypatch.setenv("PELLUCID_CACHE", str(tmp_path))
+    graph = step_programs.StepGraph(model).eval()
+    monkeypatch.setattr(step_compiler, "compile_step", lambda *args: args[3].touch())
+    monkeypatch.setattr(step_programs, "_load", lambda path: lambda inputs: list(graph(*inputs)))
+    torch.manual_seed(0)
+    expected = torch.rand(2)
+    torch.manual_seed(0)
+    packed = pack_model(model)
+    with torch.inference_mode():
+        add_compiled_step(model, packed)
+    assert torch.equal(torch.rand(2), expected)
+
+
+def test_compiled_steps_are_not_measured_as_the_packed_modules(tmp_path, model, monkeypatch):
+    monkeypatch.setenv("PELLUCID_CACHE", str(tmp_path))
+    seen = []
+
+    def measure(packed: Transformer, *_: object) -> dict:
+        seen.append(packed.compiled_step)
+        return {}
+
+    graph = step_programs.StepGraph(model).eval()
+    monkeypatch.setattr(step_compiler, "compile_step", lambda *args: args[3].touch())
+    monkeypatch.setattr(step_programs, "_load", lambda path: lambda inputs: list(graph(*inputs)))
+    monkeypatch.setattr(step_programs, "measure_steps", measure)
+    monkeypatch.setattr(step_programs, "choose_kinds", lambda _: {8: {5: "few-rows"}})
+    packed = pack_model(model)
+    packed.compiled_step = CompiledStep({})
+    add_compiled_step(model, packed)
+    assert seen == [None]
+    assert packed.compiled_step is not None

@@ -131,7 +131,7 @@ class SharedDecoder:
     def _join(self, batch: SearchBatch) -> None:
         """Append a batch to one that is open, if there is one of its kind."""
         for other in self._batches:
-            if other.can_join(batch):
+            if other.parts and other.can_join(batch):  # it has none after an error
                 try:
                     other.join(batch)
                 except MODEL_ERRORS as error:  # out of memory

@@ -11,28 +11,31 @@ from pellucid.nn.positions import DistanceBias
 
 Program = Callable[[list[Tensor]], list[Tensor]]
 """Inputs and outputs of `StepGraph`."""
+Programs = Mapping[int, Mapping[int, Program]]
+"""By the greatest number of tokens of the texts, then by the greatest number of rows."""
 
 
 class CompiledStep:
-    """`Transformer.step` for one token of each row, by the program for that number of rows."""
+    """`Transformer.step` for one token of each row, by the program for that size of the cache."""
 
     def __init__(
         self,
-        programs: Mapping[int, Program],
+        programs: Programs,
         distances: DistanceBias | None = None,
         dtype: torch.dtype = torch.float32,
         n_positions: int = sys.maxsize,
     ) -> None:
-        """programs: by the greatest number of rows. distances: the decoder's, if it has one.
+        """distances: the decoder's, if it has one.
 
         n_positions: rows of the programs' table of positions.
         """
-        self.programs, self.distances = dict(sorted(programs.items())), distances
+        self.programs = {most: dict(sorted(programs[most].items())) for most in sorted(programs)}
+        self.distances = distances
         self.like, self.n_positions = torch.empty(0, dtype=dtype), n_positions
 
     def __call__(self, ids: Tensor, cache: KeyValueCache) -> Step | None:
         """Append ids (R, 1) to the cache and return the step; None if no program is for this."""
-        program = next((p for most, p in self.programs.items() if len(ids) <= most), None)
+        program = self._choose(cache.length, len(ids))
         if program is None or ids.shape[1] != 1 or cache.length >= self.n_positions:
             return None
         buffer = cache.reserve(1, self.like)  # (R, layers, 2, C, H, K)
@@ -52,6 +55,10 @@ class CompiledStep:
         buffer.narrow(3, cache.length, 1).copy_(new)
         cache.length += 1
         return Step(logits, state)
+
+    def _choose(self, length: int, rows: int) -> Program | None:
+        by_rows = next((each for most, each in self.programs.items() if length <= most), {})
+        return next((program for most, program in by_rows.items() if rows <= most), None)
 
 
 def _spread(distances: Tensor, capacity: int) -> Tensor:

@@ -50,8 +50,9 @@ def choose_kernels(device: torch.device) -> Decision:
     if device.type != "cpu":
         bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
         return Decision(KernelChoices(bf16=bf16), f"bf16 where {device.type} supports it")
-    path, key = cache_path(), f"{cpu_name()}, torch {torch.__version__}"
+    key = f"{cpu_name()}, torch {torch.__version__}"
     try:
+        path = cache_path()
         cache = _read(path)
     except (OSError, PellucidError) as error:
         reason = f"the default, because the cache of measured speeds cannot be read: {error}"

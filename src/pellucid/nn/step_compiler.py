@@ -53,20 +53,21 @@ def compile_step(graph: StepGraph, inputs: Sequence[Tensor], kind: str, path: Pa
     """
     axes = {"tensors": _dynamic_axes(graph)}
     with (
-        tempfile.TemporaryDirectory() as folder,
+        tempfile.TemporaryDirectory(dir=path.parent) as folder,
         fresh_cache(dir=folder),
         warnings.catch_warnings(),
     ):
         warnings.simplefilter("ignore")
-        exported = torch.export.export(graph, tuple(inputs), dynamic_shapes=axes, strict=False)
         package = os.path.join(folder, "step.pt2")
         try:
+            exported = torch.export.export(graph, tuple(inputs), dynamic_shapes=axes, strict=False)
             torch._inductor.aoti_compile_and_package(
                 exported, package_path=package, inductor_configs=SETTINGS[kind]
             )
-        except RuntimeError as error:
+        except (RuntimeError, ImportError, AssertionError) as error:
             raise ResourceError(
-                f"{_compiler()} could not compile the decoding step: {error}. Leave compile out."
+                f"torch and {_compiler()} could not compile the decoding step: {error}. Leave"
+                " compile out."
             ) from error
         with zipfile.ZipFile(package) as archive:
             (library,) = (name for name in archive.namelist() if name.endswith(".so"))
