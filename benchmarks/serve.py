@@ -133,8 +133,8 @@ def start(
     target = Target(f"http://127.0.0.1:{port}{path}", body)
     for _ in range(1200):  # compiling a step takes a minute
         try:
-            body = target.request("A dog.")
-            httpx.post(target.url, json=body, timeout=60, trust_env=False).raise_for_status()
+            first = target.request("A dog.")
+            httpx.post(target.url, json=first, timeout=60, trust_env=False).raise_for_status()
             return target
         except httpx.TransportError:
             time.sleep(0.1)

@@ -20,9 +20,11 @@ settings.load_profile("pellucid")
 # The same kernels on every machine and in every process that a test starts; another pin is kept.
 os.environ.setdefault("PELLUCID_KERNELS", "fp32")
 
-# A shell starts what runs in its background with SIGINT ignored, and programs leave it so; here
-# some must end by it.
+# A shell starts what runs in its background with SIGINT ignored, nohup with SIGHUP, and programs
+# leave them so; here some must end by them.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # Each test process keeps its own list of attempts; the processes it starts add to it.
 _folder = tempfile.TemporaryDirectory(prefix="pellucid-tests-")

@@ -59,7 +59,8 @@ def add_compiled_step(model: Model, packed: Model) -> None:
             with hold_lock(directory.parent):  # compiling takes gigabytes: one process at a time
                 if not directory.exists():
                     _publish(model, packed, directory)
-                    _delete_oldest(directory.parent)
+                    with contextlib.suppress(OSError, ResourceError):  # the next one does it again
+                        _delete_oldest(directory.parent)
     with contextlib.suppress(OSError):  # the cache may be read-only
         os.utime(directory)
     packed.compiled_step = _make_step(packed, _read_programs(directory))
