@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from pellucid import garden
 from pellucid.config.columns import PAIR
 from pellucid.config.data import DataConfig
+from pellucid.data.builtin import GardenReader
 from pellucid.data.check import check
 from pellucid.data.records import read_records, scan_records
 from pellucid.errors import DataError, UsageError
@@ -173,3 +175,14 @@ def test_garden():
     assert [record.line for record in records] == list(range(1, 21))
     assert len({record.values for record in records}) == 20
     assert all(any("\u4e00" < c < "\u9fff" for c in r.values[1]) for r in records)
+
+
+def test_readers_of_the_garden_share_its_texts(monkeypatch):  # authority: the garden itself
+    expected = list(garden.pairs(25, "zh", "en"))
+    config = DataConfig(source_language="zh", target_language="en")
+    some, all_of_them = GardenReader(PAIR, config, 25), GardenReader(PAIR, config, 25)
+    assert [row.fields for row in itertools.islice(some, 7)] == expected[:7]
+    together = zip(some, all_of_them, strict=True)
+    assert [(a.fields, b.fields) for a, b in together] == [(pair, pair) for pair in expected]
+    monkeypatch.setattr(garden, "pairs", None)  # nothing is generated again
+    assert [row.fields for row in all_of_them] == expected

@@ -1,7 +1,10 @@
 """The built-in corpus as data: pairs for two columns of text, sentences for one."""
 
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import replace
+from functools import cache
+from itertools import tee
 
 from pellucid.config.columns import Column
 from pellucid.config.data import GARDEN, DataConfig
@@ -45,19 +48,29 @@ class GardenReader(Reader):
         self.n_sentences, self.split = n_sentences, split
 
     def __iter__(self) -> Iterator[Row]:
-        from pellucid import garden
-
         languages = [self.config.source_language, self.config.target_language]
         if self.n_columns == 2:
             languages = [a or b for a, b in zip(languages, PAIR_LANGUAGES, strict=True)]
         else:
             languages = list(dict.fromkeys(filter(None, languages))) or [TEXT_LANGUAGE]
-        pairs = garden.pairs(self.n_sentences, languages[0], languages[-1], split=self.split)
+        pairs = copy(_first_pair(self.n_sentences, languages[0], languages[-1], self.split))
         if self.n_columns == 2:
             yield from (Row(line, pair) for line, pair in enumerate(pairs, start=1))
             return
         texts = (text for pair in pairs for text in pair[: len(languages)])
         yield from (Row(line, (text,)) for line, text in enumerate(texts, start=1))
+
+
+@cache
+def _first_pair(n: int, source: str, target: str, split: str) -> Iterator[tuple[str, str]]:
+    """Return an iterator to copy: its copies generate each pair of texts once for all of them.
+
+    The data of a run are read three times. To generate them takes longer than to read them.
+    """
+    from pellucid import garden
+
+    (first,) = tee(garden.pairs(n, source, target, split=split), 1)
+    return first
 
 
 def garden_readers(
