@@ -7,7 +7,7 @@ from transformers.models.mbart.modeling_mbart import shift_tokens_right as shift
 from nn.samples import DECODER, max_difference, randomize, small
 from pellucid.config.head import LANGUAGE_MODEL, HeadConfig
 from pellucid.errors import ConfigError, UsageError
-from pellucid.nn import losses
+from pellucid.nn import heads, losses
 from pellucid.nn.heads import Head, pool_states, shift_right, sum_cross_entropy
 from pellucid.taps import record
 
@@ -41,8 +41,9 @@ def test_the_loss_without_all_logits(monkeypatch):  # authority: torch's own ope
     inputs = [states, *head.parameters()]
     expected = F.cross_entropy(head(states), targets, reduction="sum", label_smoothing=0.1)
     expected_gradients = torch.autograd.grad(expected, inputs)
-    for chunk in (10**6, 30):  # all at once, and two rows
-        monkeypatch.setattr(losses, "FUSED_CHUNK", chunk)
+    monkeypatch.setattr(losses, "FUSED_CHUNK", 30)  # two rows
+    for large in (10**6, 9 * 13 * 4 - 1):  # all logits at once, and the fused function
+        monkeypatch.setattr(heads, "LARGE_LOGITS", large)
         loss = sum_cross_entropy(head, states, targets, 0.1)
         torch.testing.assert_close(loss, expected, atol=1e-5, rtol=0)
         gradients = torch.autograd.grad(loss, inputs)

@@ -28,6 +28,21 @@ def test_the_formula(smoothing):  # authority: Szegedy et al. 2016, section 7, b
     assert float(loss) == pytest.approx(exact, abs=1e-5)
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_extreme_logits(smoothing):  # authority: torch's own loss, in float64
+    logits = torch.randn(6, 5)
+    logits[1] += 1000  # an offset, which changes nothing
+    logits[2, 3], logits[3, 2] = 90, -300  # all probability on one word, and none
+    targets = torch.tensor([0, 4, 3, 2, 1, 3])
+    if not smoothing:
+        logits[5, 0] = float("-inf")  # a position that cannot be chosen
+    exact = F.cross_entropy(logits.double(), targets, reduction="none", label_smoothing=smoothing)
+    for row in range(6):
+        part = slice(row, row + 1)
+        loss = cross_entropy(logits[part], targets[part], smoothing)
+        assert float(loss) == pytest.approx(float(exact[row]), rel=1e-5, abs=1e-4)
+
+
 @pytest.mark.parametrize("chunk", [10, 1000])  # two rows at once, and all
 def test_gradients(monkeypatch, chunk):  # authority: the formula; of a sum, additivity
     monkeypatch.setattr(losses, "CHUNK", chunk)

