@@ -7,6 +7,7 @@ RUN_DIR: an English-German translator of the built-in corpus, such as runs/demo 
 """
 
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -100,7 +101,7 @@ def print_pronouns(bundle: Bundle, examples: Sequence[Example]) -> None:
     effects = np.array([list(pronoun_effects(bundle, example, heads)) for example in examples])
     order = effects.mean(0).argsort()
     print(f"{len(examples)} pronouns: change of the log-probability without the head; weight on")
-    print("antecedent and distractor; sentences in which the antecedent has more")
+    print("antecedent and distractor; the two parts of the sentence with the most weight")
     print(f"  all {len(heads)} heads: {describe(bundle, examples, heads)}")
     for i in order[:SHOWN]:
         head = heads[i]
@@ -123,14 +124,19 @@ def pronoun_position(example: Example) -> int:
 
 
 def describe(bundle: Bundle, examples: Sequence[Example], heads: Sequence[Switch]) -> str:
-    """Return the mean weights on antecedent and distractor, and how often the first has more."""
-    weights = np.array([w for e in examples for head in heads for w in [looks_at(e, head)]])
-    right, wrong = weights.mean(0)
-    return f"{right:.3f}  {wrong:.3f}  {(weights[:, 0] > weights[:, 1]).mean():.0%}"
+    """Return the mean weights on antecedent and distractor, and the parts that get the most."""
+    shares: defaultdict[str, float] = defaultdict(float)
+    for example in examples:
+        for head in heads:
+            for part, weight in weights_by_part(example, head):
+                shares[part] += weight / (len(examples) * len(heads))
+    most = sorted(shares, key=lambda part: -shares[part])[:2]
+    parts = ", ".join(f"{part} {shares[part]:.0%}" for part in most)
+    return f"{shares['antecedent']:.3f}  {shares['distractor']:.3f}  {parts}"
 
 
-def looks_at(example: Example, head: Switch) -> tuple[float, float]:
-    """Return a head's weight on the antecedent and on the distractor, from the pronoun.
+def weights_by_part(example: Example, head: Switch) -> Iterator[tuple[str, float]]:
+    """Yield a head's weights from the pronoun, each with the part of the sentence that it is on.
 
     In the encoder the query is the English pronoun; in the decoder it is the position that predicts
     the German one, and keys are of the text that the head reads.
@@ -140,18 +146,29 @@ def looks_at(example: Example, head: Switch) -> tuple[float, float]:
     in_encoder = head.path.startswith("encoder")
     reads_source = in_encoder or head.path.endswith("cross")
     language = SOURCE if reads_source else TARGET
-    words = example.source_words if reads_source else [None, *example.target_words]
+    words = [*example.source_words, None] if reads_source else [None, *example.target_words]
     query = (
         example.source_words.index(coreference.pronoun[SOURCE])
         if in_encoder
         else pronoun_position(example)
     )
     row = example.trace[f"{head.path}.weights"][head.head, query]
+    for weight, word in zip(row, words, strict=True):
+        yield part_of(example.sentence, language, word), float(weight)
 
-    def weight_on(chosen: Sequence[int]) -> float:
-        return float(sum(row[i] for i, word in enumerate(words) if word in chosen and i < len(row)))
 
-    return weight_on(coreference.antecedent[language]), weight_on(coreference.distractor[language])
+def part_of(sentence: Sentence, language: str, word: int | None) -> str:
+    """Return what a word is: the antecedent, the distractor, or a part such as `adjective`."""
+    coreference = sentence.coreference
+    assert coreference is not None
+    if word is None:
+        return "no word"
+    if word in coreference.antecedent[language]:
+        return "antecedent"
+    if word in coreference.distractor[language]:
+        return "distractor"
+    parts = sorted(sentence.sides[language].parts[word])
+    return parts[0].rpartition(".")[2] if parts else "other"
 
 
 if __name__ == "__main__":

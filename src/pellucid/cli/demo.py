@@ -24,15 +24,15 @@ SETTINGS = {
     "data": {"train": ["garden"], "source_language": SOURCE, "target_language": TARGET},
     "tokenizer": {"vocab_size": 2000},
     "model": {"n_encoder_layers": 3, "n_decoder_layers": 3, "dropout": 0.1},
+    # A linear decay to 0 and small batches reach the same scores with 60 % of the tokens.
     "training": {
-        "max_updates": 1800,
-        "max_tokens": 2048,
-        "schedule": "inverse-sqrt",
+        "max_updates": 2200,
+        "max_tokens": 1024,
+        "schedule": "linear",
         "rate": 0.003,
         "warmup": 300,
-        "validate_every": 600,
+        "validate_every": 550,
         "checkpoint_every": 100,
-        "average": 5,
     },
     # Chosen on validation sentences: with three layers, the last one attends to the aligned words.
     "decoding": {"alignment_layer": -1},

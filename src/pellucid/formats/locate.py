@@ -13,7 +13,8 @@ SHIPPED = Path(__file__).parents[1] / "models"
 def locate(name: str | Path) -> Path:
     """Find the model directory of a name: a path, a finished run, or a shipped model.
 
-    Names that start with hf:// are downloaded. Other names do not use the network.
+    A path with a folder, such as runs/en-de, is never the name of a shipped model. Names that start
+    with hf:// are downloaded. Other names do not use the network.
     Raises: UsageError if name is not a string or path; DataError if there is no such model.
     """
     if not isinstance(name, (str, Path)):
@@ -23,13 +24,15 @@ def locate(name: str | Path) -> Path:
     if is_hub_name(name):
         return fetch(str(name))
     path = Path(name)
-    for candidate in (path / "final", path, SHIPPED / path.name):
+    for candidate in (path / "final", path):
         if (candidate / "config.json").is_file():
             return candidate
     if any((candidate / VECTORS).is_file() for candidate in (path / "final", path)):
         raise DataError(f"{path} holds word vectors, no model. Open them: pellucid.load_vectors.")
     if (path / "config.yaml").is_file():
         raise DataError(f"{path} is a run without a final model. Finish its training first.")
+    if str(name) == path.name and (SHIPPED / name / "config.json").is_file():
+        return SHIPPED / name
     shipped = ", ".join(sorted(p.name for p in SHIPPED.glob("*") if p.is_dir())) or "none"
     raise DataError(
         f"there is no model at {str(name)!r}. Give a model directory, a finished run, or the name"
