@@ -1,7 +1,7 @@
 """Settings of search and sampling."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from pellucid.config.checks import check_at_least, check_at_most
@@ -101,13 +101,14 @@ class DecodingConfig:
         If the method changes, settings that do not apply to the new one are reset to defaults.
         Raises: ConfigError if a setting is unknown, has the wrong type, or is out of range.
         """
-        from pellucid.config.read import build  # imports pydantic, which is slow
+        from pellucid.config.read import rebuild  # imports pydantic, which is slow
 
         method = settings.get("method", self.method)
+        if method == self.method:
+            return rebuild(self, settings, "search")
         unused = [n for ms, ns in METHOD_SETTINGS.items() if method not in ms for n in ns]
-        reset = {n: type(self).__dataclass_fields__[n].default for n in unused}
-        kept = asdict(self) | ({} if method == self.method else reset)
-        return build(DecodingConfig, kept | dict(settings), "search")
+        defaults = {n: type(self).__dataclass_fields__[n].default for n in unused}
+        return rebuild(self, defaults | dict(settings), "search")
 
     def __post_init__(self) -> None:
         check_at_least(1, self, "beam", "n_best", "batch_size", "groups")

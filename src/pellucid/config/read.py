@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
@@ -69,6 +69,15 @@ def build(
     Raises: ConfigError naming the setting's path.
     """
     return _build_section(cls, mapping, where, "", kinds or {})
+
+
+def rebuild(config: Config, mapping: Mapping[str, Any], where: str) -> Config:
+    """Return a config with the settings of a mapping replaced, which are checked as in `build`."""
+    values = _read_values(type(config), mapping, where, "", ({}, True))
+    try:
+        return replace(config, **values)  # type: ignore[type-var]
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from None
 
 
 def check(

@@ -26,8 +26,6 @@ VERBS = (
     "fill",
 )
 """Methods of a loaded model that take a list."""
-MOST_ALLOWED, LONGEST_ALLOWED = 256, 1000
-"""Settings that a model remembers as allowed, and their characters."""
 SEARCH_SETTINGS = frozenset(each.name for each in fields(DecodingConfig))
 
 
@@ -41,7 +39,6 @@ class ServedModel:
         self.limits = limits
         self.created = int(time.time())
         self.engine = Engine(model, name, limits, n_processes)
-        self._allowed = set[tuple[str, str]]()  # verbs and settings that were checked
 
     @cached_property
     def verbs(self) -> tuple[str, ...]:
@@ -49,22 +46,12 @@ class ServedModel:
         return (*filter(self._can, VERBS), "trace")
 
     def check(self, verb: str, settings: Mapping[str, Any]) -> None:
-        """Raises: UsageError or ConfigError if the model, settings or limits do not allow this.
-
-        Settings that were allowed before are not checked again: most requests have the same.
-        """
-        key = verb, repr(settings)
-        if key in self._allowed:
-            return
+        """Raises: UsageError or ConfigError if the model, settings or limits do not allow this."""
         if verb in SEARCHES:  # the model's own settings count where the request has none
             searched = {name: settings[name] for name in SEARCH_SETTINGS & settings.keys()}
             self.limits.check_search(self.model.decoding(**searched))
         if verb in VERBS:
             self._try(verb, settings)
-        if len(key[1]) <= LONGEST_ALLOWED:
-            if len(self._allowed) == MOST_ALLOWED:
-                self._allowed.clear()
-            self._allowed.add(key)
 
     async def count_tokens(self, texts: Sequence[str]) -> int:
         """Return the number of tokens that the model reads."""
