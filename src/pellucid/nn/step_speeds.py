@@ -27,7 +27,7 @@ Times = Mapping[int, Mapping[int, Mapping[str, float]]]
 def measure_steps(
     packed: Transformer, steps: Mapping[str, CompiledStep], n_positions: int
 ) -> Times:
-    """Measure all kinds of step in turns.
+    """Measure all kinds of step in turns, because the speed of a machine changes.
 
     For each number of tokens, up to a number of rows at which no compiled step is the fastest.
     n_positions: of the model.
@@ -38,7 +38,6 @@ def measure_steps(
         times[length] = {}
         for rows in ROWS:
             ids, cache = torch.zeros(rows, 1, dtype=torch.int64), _fill_cache(packed, rows, length)
-            # In turns: the speed of a machine changes.
             rounds = [
                 [_time(step, ids, cache) for step in measured.values()] for _ in range(ROUNDS)
             ]
