@@ -11,10 +11,10 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from pellucid.errors import DataError, ResourceError
+from pellucid.errors import DataError, ResourceError, UsageError
 from pellucid.locks import hold_lock, is_free
 from pellucid.manifest import NAME as MANIFEST
 from pellucid.manifest import write_manifest
@@ -113,6 +113,15 @@ def check_writable(path: Path) -> None:
         with hold_lock(path.parent):
             temp.touch()
             temp.unlink()
+
+
+def check_not_read(path: Path, inputs: Iterable[str]) -> None:
+    """Raises: UsageError if a file to write is one of the files that are read."""
+    for name in inputs:
+        if path.exists() and Path(name).exists() and path.samefile(name):
+            raise UsageError(
+                f"{path} is read by this command, and would be overwritten. Write to another file."
+            )
 
 
 def remove(directory: Path) -> None:

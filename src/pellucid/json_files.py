@@ -81,14 +81,22 @@ def _finite(number: str) -> float:
     return value
 
 
+def _check_unicode(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        code = ord(text[error.start])
+        raise ValueError(f"\\u{code:x} is a lone surrogate, half of a character") from None
+
+
 def _check_value(value: Any) -> None:
-    """Raises: ValueError at text that is not Unicode; RecursionError if nested too deep."""
+    """Raises: ValueError at half of a UTF-16 pair; RecursionError if nested too deep."""
     level = [value]
     for _ in range(MAX_DEPTH):
         inner = []
         for item in level:
             if isinstance(item, str):
-                item.encode()  # a lone surrogate: UnicodeEncodeError is a ValueError
+                _check_unicode(item)
             elif isinstance(item, dict):
                 inner += [*item.keys(), *item.values()]
             elif isinstance(item, list):

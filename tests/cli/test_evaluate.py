@@ -3,6 +3,7 @@
 import gzip
 import json
 import random
+import shutil
 import xml.etree.ElementTree as ET
 from itertools import chain
 
@@ -329,3 +330,24 @@ def test_a_pipe_is_read_once(pellucid, tmp_path):
     )
     assert done.code == 0, done.err
     assert all(row["text"] in text for row in rows_of(tmp_path / "e.tsv"))
+
+
+@pytest.mark.parametrize("read", ["source", "target", "against"])
+def test_what_is_read_is_not_overwritten(ready, pellucid, tmp_path, read):
+    files = {name: tmp_path / f"{name}.txt" for name in ("source", "target", "against")}
+    for file in files.values():
+        shutil.copy(ready.target, file)
+    other = tmp_path / "other.txt"
+    other.symlink_to(files[read])
+    args = ["evaluate", ready.run, "--data", files["source"], files["target"]]
+    done = pellucid(*args, "--against", files["against"], "--output", other)
+    assert done.code == 2
+    assert "other.txt is read by this command, and would be overwritten" in done.err
+    assert files[read].read_bytes() == ready.target.read_bytes()
+
+
+@pytest.mark.parametrize("verb", ["evaluate", "score"])
+def test_files_in_the_wrong_order(ready, pellucid, verb):
+    done = pellucid(verb, ready.run, "--data", ready.target, ready.source)
+    assert done.code == 2
+    assert "the first file is de, the second en, but the model translates from en to de" in done.err

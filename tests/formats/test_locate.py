@@ -38,6 +38,13 @@ def test_a_run_is_found_when_it_is_finished(name):
     assert locate(name) == Path(name, "final")
 
 
+@pytest.mark.parametrize("make", [Path.mkdir, Path.touch])
+def test_a_name_in_the_directory_is_not_that_of_a_shipped_model(make):
+    make(Path("en-de"))
+    with pytest.raises(DataError, match="en-de in this directory holds no model"):
+        locate("en-de")
+
+
 def test_a_directory_comes_before_a_shipped_model():
     write(Path("en-de", "config.json"))
     assert locate("en-de") == Path("en-de")

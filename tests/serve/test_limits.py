@@ -84,7 +84,7 @@ BODIES = {
     "nothing": (b"", {}, 400, "the request"),
     "no UTF-8": (b'{"text": "\xff"}', {}, 400, "the request is not JSON"),
     "a key twice": (b'{"text": "a", "text": "b"}', {}, 400, "occurs twice"),
-    "half a pair": (b'{"model": "en-de", "text": "\\ud800"}', {}, 400, "not JSON"),
+    "half a pair": (b'{"model": "en-de", "text": "\\ud800"}', {}, 400, "ud800 is a lone surrogate"),
     "not an object": (b"3", {}, 400, "the request: "),
     "a form": (b"text=a", {"Content-Type": "application/x-www-form-urlencoded"}, 415, "Send app"),
     "no type": (b"{}", {"Content-Type": ""}, 415, "content type"),

@@ -60,6 +60,17 @@ def test_a_run_does_not_resume_with_other_text(text, tmp_path):
     assert train(settings(tmp_path / "run", text, updates=6)).progress.step == 6
 
 
+def test_a_run_is_not_shortened(text, tmp_path):
+    run = tmp_path / "run"
+    train(settings(run, text, updates=4))
+    kept = {path: path.read_bytes() for path in (run / "final").iterdir()}
+    kept[run / "config.yaml"] = (run / "config.yaml").read_bytes()
+    with pytest.raises(ConfigError, match=r"max_updates=3, but .*run has 4 updates already"):
+        train(settings(run, text, updates=3))
+    assert {path: path.read_bytes() for path in kept} == kept
+    assert train(settings(run, text, updates=4)).progress.step == 4
+
+
 def test_a_run_keeps_its_tokenizer_whatever_becomes_of_the_original(text, tmp_path):
     learn(tmp_path / "tok", text, 400)
     named = {"tokenizer": {"path": str(tmp_path / "tok")}}
@@ -104,7 +115,7 @@ def test_what_is_not_said_again_stays(text, tmp_path):
         **{name: run_small.SETTINGS[name] for name in ("size", "device", "model", "tokenizer")},
     }
     first = train({**inputs, "training": {"max_updates": 4, "seed": 3}})
-    again = train({**inputs, "training": {"max_updates": 2}})
+    again = train({**inputs, "training": {"max_updates": 5}})
     assert again.config.training.seed == 3
     assert again.config.training.validate_every == first.config.training.validate_every == 4
     with pytest.raises(ConfigError, match=r"began with size='tiny', now it is 'rnn'"):

@@ -112,9 +112,10 @@ def _check(options: Options) -> None:
         name = getattr(options, flag)
         if name and not name.endswith(endings):
             raise UsageError(f"--{flag} {name}: the name must end in {' or '.join(endings)}.")
-    from pellucid.files import check_writable
+    from pellucid.files import check_not_read, check_writable
 
     for name in filter(None, (options.output, options.errors, options.picture)):
+        check_not_read(Path(name), (*options.data, options.hypotheses, options.against))
         check_writable(Path(name))
 
 

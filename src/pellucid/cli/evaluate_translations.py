@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pellucid.cli.models import load_model
-from pellucid.cli.pairs import Pair, find_languages, read_aligned_lines, read_pairs
+from pellucid.cli.pairs import Pair, check_order, find_languages, read_aligned_lines, read_pairs
 from pellucid.cli.render import one_line
 from pellucid.errors import UsageError
 
@@ -92,6 +92,7 @@ def _system(model: "Loaded | str", pairs: Sequence[Pair], options: "Options") ->
     if isinstance(model, str):
         lines = read_aligned_lines(model, len(pairs))
         return System("", lambda: lines)
+    check_order(options.data, model.bundle.languages)
     source, to = options.source_language, options.to
     if has_several_languages(model.bundle):
         named = find_languages(options.data)

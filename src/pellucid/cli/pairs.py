@@ -8,7 +8,7 @@ from pellucid.config.data import DataConfig
 from pellucid.data.languages import languages
 from pellucid.data.lines import read_lines
 from pellucid.data.records import scan_records
-from pellucid.errors import DataError
+from pellucid.errors import DataError, UsageError
 
 MAX_LINE_BYTES = DataConfig().max_line_bytes
 
@@ -41,6 +41,16 @@ def read_pairs(files: Sequence[str]) -> list[Pair]:
 def find_languages(files: Sequence[str]) -> tuple[str, str]:
     """Return source and target language from the endings of the files, "" if unknown."""
     return languages(files, DataConfig())
+
+
+def check_order(files: Sequence[str], languages: tuple[str, str]) -> None:
+    """Raises: UsageError if the files' endings are a model's languages in the other order."""
+    source, target = find_languages(files)
+    if source and target and source != target and (target, source) == languages:
+        raise UsageError(
+            f"the first file is {source}, the second {target}, but the model translates from"
+            f" {target} to {source}. Give the source first."
+        )
 
 
 def read_aligned_lines(file: str, expected: int) -> list[str]:

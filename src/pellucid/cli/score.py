@@ -5,7 +5,7 @@ import math
 import sys
 from dataclasses import dataclass
 
-from pellucid.cli.pairs import read_pairs
+from pellucid.cli.pairs import check_order, read_pairs
 from pellucid.cli.parse import positional
 from pellucid.errors import UsageError
 
@@ -41,6 +41,7 @@ def run(options: Options) -> int:
     from pellucid.inference.score import score
 
     model = load(options.model, device=options.device)
+    check_order(options.data, model.bundle.languages)
     bundle = choose_languages(model.bundle, options.to, options.source_language)
     filled = [pair for pair in pairs if pair.source]  # the others are blank
     positions = [pair.position for pair in filled]

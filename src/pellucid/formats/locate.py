@@ -32,6 +32,11 @@ def locate(name: str | Path) -> Path:
     if (path / "config.yaml").is_file():
         raise DataError(f"{path} is a run without a final model. Finish its training first.")
     if str(name) == path.name and (SHIPPED / name / "config.json").is_file():
+        if path.exists():
+            raise DataError(
+                f"{path} in this directory holds no model, and has the name of a shipped model."
+                " Rename it, or use the shipped model in another directory."
+            )
         return SHIPPED / name
     shipped = ", ".join(sorted(p.name for p in SHIPPED.glob("*") if p.is_dir())) or "none"
     raise DataError(

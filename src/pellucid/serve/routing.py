@@ -58,7 +58,9 @@ class StrictRequest(Request):
                 self._json = parse_json((await self.body()).decode())
             except ValueError as error:
                 # FastAPI passes on no other error of a body.
-                raise HTTPException(400, f"the request is not JSON: {error}.") from None
+                raise HTTPException(
+                    400, f"the request is not JSON that can be read: {error}."
+                ) from None
         return self._json
 
 

@@ -81,8 +81,7 @@ def prepare_run(
     config, notes = complete_settings(settings, context, where)
     config = replace(config, run_dir=str(run.path))
     world.assign_micro_batches(config.training.accumulate)
-    if not resumes:
-        check_files(config)
+    _check_start(config, run)
     torch.set_num_threads(config.training.threads or torch.get_num_threads())
     if world.is_main:
         run.record_config(config, corpus.digests)
@@ -112,6 +111,20 @@ def prepare_run(
         for message in describe_data(config, corpus, train, data.train.lengths, task.order):
             reporter.log(message)
     return PreparedRun(config, build_task(inputs).with_statistics(train), data, start)
+
+
+def _check_start(config: RunConfig, run: RunDirectory) -> None:
+    """Raises: ConfigError if the run has more updates than it shall have; as `check_files`."""
+    latest = checkpoints.latest_checkpoint(run.path).path
+    if latest is None:
+        check_files(config)
+        return
+    done = checkpoints.checkpoint_step(latest)
+    if 0 < config.training.max_updates < done:
+        raise ConfigError(
+            f"training.max_updates={config.training.max_updates}, but {run.path} has {done} updates"
+            " already. Use at least as many, or another run_dir."
+        )
 
 
 def _open_corpus_and_teachers(

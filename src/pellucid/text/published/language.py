@@ -46,8 +46,9 @@ def find_language(tokenizer: Tokenizer, language: str) -> str:
     same = [token for token in known if base_language(token.strip("_")) == base]  # __de__ is de
     if language and len(same) == 1:
         return same[0]
-    names = ", ".join(known[:60]) or "none"
-    raise UsageError(f"texts cannot be marked as {language[:40]!r} here. Known: {names}.")
+    names = ", ".join(known[:60])
+    help = f"Known: {names}" if known else "This model has no marks for languages: leave it out"
+    raise UsageError(f"texts cannot be marked as {language[:40]!r} here. {help}.")
 
 
 def with_language(tokenizer: Tokenizer, language: str) -> Tokenizer:
