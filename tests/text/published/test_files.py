@@ -271,7 +271,7 @@ def test_languages(tmp_path):
     assert with_language(actual, "de").template == german.template  # the only German
     with pytest.raises(UsageError, match="ro_RO"):
         with_language(actual, "xx")
-    with pytest.raises(UsageError, match="none"):
+    with pytest.raises(UsageError, match="no marks for languages"):
         with_language(open_tokenizer(published.wordpiece(tmp_path)), "de_DE")
 
 

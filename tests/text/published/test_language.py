@@ -48,5 +48,5 @@ def test_codes_of_a_new_tokenizer_are_never_in_a_text(kind):
 def test_a_tokenizer_without_codes_has_no_language():
     tokenizer = train_tokenizer(TEXTS, TokenizerConfig(vocab_size=400), BART_TOKENS)
     assert (template_language(tokenizer), list_languages(tokenizer)) == ("", ())
-    with pytest.raises(UsageError, match="Known: none"):
+    with pytest.raises(UsageError, match="no marks for languages"):
         with_language(tokenizer, "en")
