@@ -17,7 +17,7 @@ from pellucid.nn.norms import build_norm
 from pellucid.taps import Tap
 
 LARGE_LOGITS = 100_000_000
-"""Bytes of logits. Fewer are held at once: a tiny model's training in bf16 is 8 % faster so."""
+"""Bytes of logits that are held at once: a tiny model then trains 8 % faster in bf16."""
 
 
 class Head(nn.Module):
