@@ -74,14 +74,15 @@ def prepare_run(
     """
     check_settings(settings, where)
     on_cpu = choose_device(settings.get("device") or "auto").type == "cpu"
-    resumes = checkpoints.latest_checkpoint(run.path).path is not None
+    checkpoint = checkpoints.latest_checkpoint(run.path).path
+    resumes = checkpoint is not None
     start = _open_start(settings, resumes, where)
     corpus, teachers = _open_corpus_and_teachers(settings, where)
     context = RunContext(corpus.training.examples, on_cpu, start, teachers)
     config, notes = complete_settings(settings, context, where)
     config = replace(config, run_dir=str(run.path))
     world.assign_micro_batches(config.training.accumulate)
-    _check_start(config, run)
+    _check_start(config, checkpoint)
     torch.set_num_threads(config.training.threads or torch.get_num_threads())
     if world.is_main:
         run.record_config(config, corpus.digests)
@@ -113,16 +114,18 @@ def prepare_run(
     return PreparedRun(config, build_task(inputs).with_statistics(train), data, start)
 
 
-def _check_start(config: RunConfig, run: RunDirectory) -> None:
-    """Raises: ConfigError if the run has more updates than it shall have; as `check_files`."""
-    latest = checkpoints.latest_checkpoint(run.path).path
-    if latest is None:
+def _check_start(config: RunConfig, checkpoint: Path | None) -> None:
+    """Raises: ConfigError if a run has more updates than it is to have; as `check_files`.
+
+    checkpoint: the one that it resumes from, if there is one.
+    """
+    if checkpoint is None:
         check_files(config)
         return
-    done = checkpoints.checkpoint_step(latest)
+    done = checkpoints.checkpoint_step(checkpoint)
     if 0 < config.training.max_updates < done:
         raise ConfigError(
-            f"training.max_updates={config.training.max_updates}, but {run.path} has {done} updates"
+            f"training.max_updates={config.training.max_updates}, but {config.run_dir} has {done} updates"
             " already. Use at least as many, or another run_dir."
         )
 

@@ -47,8 +47,8 @@ def find_language(tokenizer: Tokenizer, language: str) -> str:
     if language and len(same) == 1:
         return same[0]
     names = ", ".join(known[:60])
-    help = f"Known: {names}" if known else "This model has no marks for languages: leave it out"
-    raise UsageError(f"texts cannot be marked as {language[:40]!r} here. {help}.")
+    advice = f"Known: {names}" if known else "This model has no marks for languages: leave it out"
+    raise UsageError(f"texts cannot be marked as {language[:40]!r} here. {advice}.")
 
 
 def with_language(tokenizer: Tokenizer, language: str) -> Tokenizer:
