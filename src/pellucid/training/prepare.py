@@ -125,8 +125,8 @@ def _check_start(config: RunConfig, checkpoint: Path | None) -> None:
     done = checkpoints.checkpoint_step(checkpoint)
     if 0 < config.training.max_updates < done:
         raise ConfigError(
-            f"training.max_updates={config.training.max_updates}, but {config.run_dir} has {done} updates"
-            " already. Use at least as many, or another run_dir."
+            f"training.max_updates={config.training.max_updates}, but {config.run_dir} has {done}"
+            " updates already. Use at least as many, or another run_dir."
         )
 
 
