@@ -25,7 +25,7 @@ from pellucid.allocator import prepare_for_steps
 from pellucid.config.model import ModelConfig
 from pellucid.decoding.top_k import best_continuations
 from pellucid.families.transformer import PRESETS
-from pellucid.nn import kernels
+from pellucid.nn import packed_linear
 from pellucid.nn.model import build
 from pellucid.nn.pack_model import pack_model
 
@@ -117,8 +117,8 @@ def gflops(dtype: torch.dtype) -> float:
     x, w = torch.randn(2048, 1024).to(dtype), torch.randn(1024, 1024).to(dtype)
     product = torch.nn.functional.linear
     ways = [lambda: product(x, w)]
-    if kernels.can_pack("fp32"):
-        packed = kernels.pack(w.float(), None, "bf16" if dtype == torch.bfloat16 else "fp32")
+    if packed_linear.can_pack("fp32"):
+        packed = packed_linear.pack(w.float(), None, "bf16" if dtype == torch.bfloat16 else "fp32")
         ways.append(lambda: packed(x))
     with torch.inference_mode():
         return 2 * 2048 * 1024 * 1024 / min(_best(way) for way in ways) / 1e9

@@ -5,7 +5,7 @@ import time
 import pytest
 import torch
 
-from pellucid.nn import kernel_speeds, kernels
+from pellucid.nn import kernel_speeds, packed_linear
 from pellucid.nn.attention import Attention
 from pellucid.nn.kernel_choice import FUSED, MATMUL, choose_by_speed
 from pellucid.nn.kernel_speeds import TRAINING_PRODUCTS, measure
@@ -33,7 +33,7 @@ def test_each_candidate_has_as_many_rounds(small):
     with torch.inference_mode():
         speeds = measure(0.02)
     assert speeds.keys() >= {"fp32", "matmul attention", "fused attention"}
-    assert (kernels.can_pack("fp32")) == ("packed fp32" in speeds)
+    assert (packed_linear.can_pack("fp32")) == ("packed fp32" in speeds)
     assert len({len(rounds) for rounds in speeds.values()}) == 1
     assert all(speed >= 0 for rounds in speeds.values() for speed in rounds)
     assert torch.get_num_threads() == threads

@@ -8,7 +8,7 @@ from pellucid.nn import kernels
 from pellucid.nn.device import choose_device
 from pellucid.nn.kernel_choice import KernelChoices
 
-HAS_ONEDNN = kernels.can_pack("fp32")
+HAS_ONEDNN = kernels.has_onednn_linear()
 
 
 @pytest.fixture(params=[False, True], ids=["torch", "onednn"])
@@ -148,24 +148,6 @@ def test_dropout_keeps_the_dtype(dtype):
     out = kernels.dropout(torch.ones(64, dtype=dtype), 0.5)
     assert out.dtype == dtype
     assert ((out == 0) | (out == 2)).all()
-
-
-@pytest.mark.skipif(not HAS_ONEDNN, reason="torch has no packed products on this machine")
-@pytest.mark.parametrize("is_in_cache", [True, False])
-@pytest.mark.parametrize("activation", ["none", "relu"])
-@pytest.mark.parametrize(("dtype", "bound"), [("fp32", 1e-5), ("bf16", 0.05), ("int8", 0.1)])
-def test_packed_products(dtype, bound, activation, is_in_cache, monkeypatch):
-    """Authority: F.linear in float64."""
-    if not kernels.can_pack(dtype):
-        pytest.skip(f"no {dtype} products on this machine")
-    x, weight, bias = torch.randn(2, 70, 64), torch.randn(48, 64) / 8, torch.randn(48)
-    expected = F.linear(x.double(), weight.double(), bias.double())
-    expected = expected.relu() if activation == "relu" else expected
-    monkeypatch.setattr(kernels, "LARGE_WEIGHT", 1)
-    packed = kernels.pack(weight, bias, dtype, activation, is_in_cache=is_in_cache)
-    for part in (x, x[:, :1], x[:1, :1], x[:1, :3]):
-        out = packed(part.to(kernels.TORCH_TYPES[dtype]))
-        assert max_difference(out, expected[: len(part), : part.shape[1]]) <= bound
 
 
 def test_devices(monkeypatch):

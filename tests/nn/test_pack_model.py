@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from nn.samples import batch, build_random, max_difference, small
-from pellucid.nn import kernels
+from pellucid.nn import packed_linear
 from pellucid.nn.model import build
 from pellucid.nn.pack_model import pack_model
 
@@ -38,7 +38,7 @@ def test_a_prepared_copy_says_the_same(name, dtype, bound):
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_int8_stays_near(name):
-    if not kernels.can_pack("int8"):
+    if not packed_linear.can_pack("int8"):
         pytest.skip("no int8 products on this machine")
     model = build_random(SHAPES[name])
     expected, got = logits_of(model), logits_of(pack_model(model, "int8"))

@@ -18,8 +18,8 @@ from parity.peer import IDS, KEEP, assert_close, randomize
 from pellucid.cli.main import VERBS, main
 from pellucid.errors import ConfigError, UsageError
 from pellucid.formats.onnx_export import Precision
-from pellucid.nn.kernels import PackedType
 from pellucid.nn.pack_model import pack_model
+from pellucid.nn.packed_linear import PackedType
 from pellucid.nn.weights import read_tensors
 from pellucid.taps import record
 from pellucid.training.pipeline import train

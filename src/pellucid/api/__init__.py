@@ -12,8 +12,8 @@ from pellucid.formats.locate import locate
 from pellucid.formats.open_model import open_model
 from pellucid.formats.save_word_vectors import load_word_vectors
 from pellucid.nn.device import choose_device
-from pellucid.nn.kernels import PackedType
 from pellucid.nn.pack_model import check_dtype
+from pellucid.nn.packed_linear import PackedType
 
 __all__ = ["Loaded", "load", "load_vectors", "train"]
 

@@ -23,7 +23,7 @@ from pellucid.inference.methods import StreamEnd
 from pellucid.inference.options import CallOptions
 from pellucid.inference.summarize import summarize
 from pellucid.inference.translate import translate
-from pellucid.nn.kernels import PackedType
+from pellucid.nn.packed_linear import PackedType
 from pellucid.text.guard import check_many
 from pellucid.text.pair import Tokenizers
 

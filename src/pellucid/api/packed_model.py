@@ -12,8 +12,8 @@ from pellucid.decoding.shared import SharedDecoder
 from pellucid.errors import UsageError
 from pellucid.formats.bundle import Bundle
 from pellucid.nn.base import Model
-from pellucid.nn.kernels import PackedType
 from pellucid.nn.pack_model import pack_model
+from pellucid.nn.packed_linear import PackedType
 from pellucid.nn.step_programs import add_compiled_step
 
 MAX_ROWS = 256

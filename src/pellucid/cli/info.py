@@ -59,7 +59,7 @@ def describe_machine() -> dict[str, Any]:
 
     from pellucid import __version__
     from pellucid.config.docs import field_docs
-    from pellucid.nn import kernels
+    from pellucid.nn import packed_linear
     from pellucid.nn.device import choose_device
     from pellucid.nn.kernel_cache import choose_kernels
     from pellucid.nn.kernel_choice import KernelChoices
@@ -82,7 +82,9 @@ def describe_machine() -> dict[str, Any]:
         },
         "kernels chosen by": decision.reason,
         "GFLOP/s on one thread": {name: round(s) for name, s in decision.speeds.items()},
-        "packed products": {kind: kernels.can_pack(kind) for kind in ("fp32", "bf16", "int8")},
+        "packed products": {
+            kind: packed_linear.can_pack(kind) for kind in ("fp32", "bf16", "int8")
+        },
     }
 
 

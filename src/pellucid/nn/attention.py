@@ -8,9 +8,9 @@ from torch import Tensor, nn
 from pellucid.config.model import ModelConfig
 from pellucid.nn import kernels
 from pellucid.nn.dropout import dropout
-from pellucid.nn.kernels import LinearFunction
 from pellucid.nn.linear import BlockDiagonalLinear, Linear, project
 from pellucid.nn.masks import MaskTensors
+from pellucid.nn.packed_linear import LinearFunction
 from pellucid.taps import Tap
 
 

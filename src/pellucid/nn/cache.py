@@ -127,7 +127,7 @@ class KeyValueCache:
         if self._buffer is None:
             return
         if self._spare is None:
-            self._spare = torch.zeros_like(self._buffer)  # finite: see `reserve`
+            self._spare = torch.empty_like(self._buffer)
         torch.index_select(self._buffer, 0, parents, out=self._spare[: len(parents)])
         self._buffer, self._spare = self._spare, self._buffer
 
@@ -156,7 +156,7 @@ class KeyValueCache:
         buffer, padding = self._make_room(other.rows, new.shape[3])
         start = self.length - new.shape[3]
         rows = buffer[self.rows : self.rows + other.rows]
-        rows[:, :, :, :start] = 0  # padding is multiplied by weights of 0, so it must be finite
+        rows.zero_()  # padding is multiplied by weights of 0, so it must be finite: see `reserve`
         rows[:, :, :, start : self.length] = new
         self.padding = torch.cat((padding, new_padding + start))
         self.rows, self.sources = self.rows + other.rows, self.sources + other.sources
@@ -208,9 +208,10 @@ class KeyValueCache:
             while capacity < need:  # in small steps, because each reorder copies all of it
                 capacity += max(FIRST_CAPACITY, capacity // 4)
             self._shape, self._spare = (layers, two, capacity, *head), None
-            grown = like.new_zeros(self.rows, *self._shape)  # finite, so that masks can hide it
+            grown = like.new_empty(self.rows, *self._shape)
             if self._buffer is not None:
                 grown[:, :, :, : self.length] = self._buffer[: self.rows, :, :, : self.length]
+            grown[:, :, :, self.length :] = 0  # finite, so that masks can hide it
             self._buffer = grown
         return self._buffer[: self.rows]
 

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pellucid.config.model import ModelConfig
-from pellucid.nn import kernels
+from pellucid.nn import kernels, packed_linear
 from pellucid.nn.attention import Attention
 from pellucid.nn.kernel_choice import FUSED, MATMUL, KernelChoices
 from pellucid.nn.masks import Mask, MaskTensors
@@ -148,9 +148,9 @@ def _decoding_candidates() -> dict[str, Candidate]:
     x, weight, bias = _tensors(DECODING_SHAPE)
     candidates = {}
     for dtype in ("fp32", "bf16", "int8"):
-        if kernels.can_pack(dtype):
-            packed = kernels.pack(weight, bias, dtype)
-            call = partial(packed, x.to(kernels.TORCH_TYPES[dtype]))
+        if packed_linear.can_pack(dtype):
+            packed = packed_linear.pack(weight, bias, dtype)
+            call = partial(packed, x.to(packed_linear.TORCH_TYPES[dtype]))
             call()  # the first call prepares the kernel
             candidates[f"packed {dtype}"] = Candidate([call], 2 * x.numel() * len(weight))
     return candidates

@@ -1,10 +1,11 @@
-"""Private torch operators, each with its plain fallback; they are named here and nowhere else."""
+"""Private torch operators that training uses, each with its plain fallback.
 
-import warnings
-from collections.abc import Callable, Iterator
+Such operators are named here and in `packed_linear.py`, and nowhere else.
+"""
+
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -13,16 +14,7 @@ from torch.autograd.function import once_differentiable
 
 from pellucid.nn.kernel_choice import KernelChoices, read_pinned_choices
 
-PackedType = Literal["fp32", "bf16", "int8"]
-LinearFunction = Callable[[Tensor], Tensor]
-"""(..., in) -> (..., out)"""
-TORCH_TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "int8": torch.float32}
 SMALL_PRODUCT = 700_000  # below this many multiplications oneDNN's 12 us per call do not pay
-LARGE_WEIGHT = 1 << 18  # from this size on, reading a matrix takes longer than such a call
-FEW_ROWS, READ_ROWS = 2, 4
-"""oneDNN's product of 1 or 2 rows reads weights from memory at 0.7 to 0.8 of the speed at which
-that of 4 rows does. Weights in the CPU's cache are read faster than 4 rows can be computed."""
-TYPICAL_ROWS = 64  # a hint for oneDNN's choice of blocks; any number of rows works
 MATMUL_SCORES = 256 * 256
 """In training, up to this many scores per head, two matmuls may beat the CPU's fused attention."""
 
@@ -108,34 +100,10 @@ def prefers_matmul(q: Tensor, k: Tensor, is_plain: bool) -> bool:
     )
 
 
-def pack(
-    weight: Tensor,
-    bias: Tensor | None,
-    dtype: PackedType,
-    activation: str = "none",
-    *,
-    is_in_cache: bool = True,
-) -> LinearFunction:
-    """Return activation(x W^T + b) as a function for decoding, W stored in the kernel's own layout.
-
-    weight (out, in), bias (out,). dtype: fp32 and bf16 are stored in oneDNN's blocks; int8 with a
-    scale per row, and activations are quantised at each call. activation: "none" or "relu".
-    is_in_cache: whether the whole model fits into the CPU's cache.
-    """
-    weight = weight.detach()
-    bias = None if bias is None else bias.detach()
-    if dtype == "int8":
-        return _pack_int8(weight, bias, activation)
-    return _pack_float(weight.to(TORCH_TYPES[dtype]), bias, activation, is_in_cache=is_in_cache)
-
-
-def can_pack(dtype: PackedType) -> bool:
-    """Return whether this machine has packed products of this dtype."""
-    if dtype == "int8":
-        return "x86" in torch.backends.quantized.supported_engines
-    if not _has_onednn_linear():
-        return False
-    return dtype == "fp32" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
+@cache
+def has_onednn_linear() -> bool:
+    """Return whether this build of torch has linear layers of oneDNN."""
+    return torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 
 
 def _multiply(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -150,55 +118,8 @@ def _suits_onednn(x: Tensor, weight: Tensor) -> bool:
         and x.device.type == "cpu"
         and x.dtype == weight.dtype == torch.float32
         and x.numel() * len(weight) >= SMALL_PRODUCT
-        and _has_onednn_linear()
+        and has_onednn_linear()
     )
-
-
-def _pack_float(
-    weight: Tensor, bias: Tensor | None, activation: str, *, is_in_cache: bool
-) -> LinearFunction:
-    packed = torch.ops.mkldnn._reorder_linear_weight(weight, TYPICAL_ROWS)
-    bias = None if bias is None else bias.to(weight.dtype)
-    product = torch.ops.mkldnn._linear_pointwise
-    if weight.numel() >= LARGE_WEIGHT and not is_in_cache:
-        return _widen_few_rows(lambda x: product(x, packed, bias, activation, [], ""))
-    if weight.dtype != torch.float32 or weight.numel() >= LARGE_WEIGHT:
-        return lambda x: product(x, packed, bias, activation, [], "")
-    width, activate = len(weight), torch.relu_ if activation == "relu" else None
-
-    def compute(x: Tensor) -> Tensor:
-        if x.numel() * width >= SMALL_PRODUCT:
-            return product(x, packed, bias, activation, [], "")
-        y = F.linear(x, weight, bias)
-        return y if activate is None else activate(y)
-
-    return compute
-
-
-def _widen_few_rows(compute: LinearFunction) -> LinearFunction:
-    """Return a function that computes few rows as `READ_ROWS`, by repeating them."""
-
-    def widened(x: Tensor) -> Tensor:
-        rows = x.reshape(-1, x.shape[-1])  # (N, in)
-        n = len(rows)
-        if not 0 < n <= FEW_ROWS:
-            return compute(x)
-        return compute(torch.cat([rows] * (READ_ROWS // n)))[:n].view(*x.shape[:-1], -1)
-
-    return widened
-
-
-def _pack_int8(weight: Tensor, bias: Tensor | None, activation: str) -> LinearFunction:
-    torch.backends.quantized.engine = "x86"
-    scale = weight.abs().amax(1).clamp_(min=1e-8) / 127  # (out,), symmetric
-    zero = torch.zeros(len(scale), dtype=torch.long)
-    with warnings.catch_warnings():  # torch announces that these types will be removed
-        warnings.simplefilter("ignore", UserWarning)
-        rows = torch.quantize_per_channel(weight, scale, zero, 0, torch.qint8)
-    packed = torch.ops.quantized.linear_prepack(rows, bias)
-    if activation == "relu":
-        return lambda x: torch.ops.quantized.linear_relu_dynamic(x, packed)
-    return lambda x: torch.ops.quantized.linear_dynamic(x, packed)
 
 
 class _OneDNNLinear(torch.autograd.Function):
@@ -243,8 +164,3 @@ class _ByteDropout(torch.autograd.Function):
     def backward(ctx, grad: Tensor):  # type: ignore[override]
         (keep,) = ctx.saved_tensors
         return grad * keep, None
-
-
-@cache
-def _has_onednn_linear() -> bool:
-    return torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")

@@ -7,14 +7,14 @@ from typing import TypeVar, get_args
 from torch import Tensor, nn
 
 from pellucid.errors import UsageError
-from pellucid.nn import kernels
+from pellucid.nn import packed_linear
 from pellucid.nn.attention import CrossAttention, SelfAttention
 from pellucid.nn.embedding import Embedding
 from pellucid.nn.feed_forward import ACTIVATIONS, FeedForward
-from pellucid.nn.kernels import LinearFunction, PackedType
 from pellucid.nn.layer import PostNorm
 from pellucid.nn.linear import Linear, concatenate
 from pellucid.nn.norms import LayerNorm, RMSNorm
+from pellucid.nn.packed_linear import LinearFunction, PackedType
 
 Model = TypeVar("Model", bound=nn.Module)
 FUSED = {ACTIVATIONS["relu"]: "relu"}
@@ -32,12 +32,12 @@ def pack_model(model: Model, dtype: PackedType = "fp32") -> Model:
     """
     on_cpu = next(model.parameters()).device.type == "cpu"
     packed = copy.deepcopy(model).eval().requires_grad_(False)
-    if dtype == "int8" and not (on_cpu and kernels.can_pack(dtype)):
+    if dtype == "int8" and not (on_cpu and packed_linear.can_pack(dtype)):
         raise UsageError("dtype int8 needs an x86 CPU. Use dtype fp32 or bf16.")
-    if not on_cpu or not kernels.can_pack(dtype):
-        return packed.to(kernels.TORCH_TYPES[dtype])
-    n_bytes = sum(p.numel() for p in model.parameters()) * kernels.TORCH_TYPES[dtype].itemsize
-    pack = partial(kernels.pack, dtype=dtype, is_in_cache=n_bytes <= CACHE_BYTES)
+    if not on_cpu or not packed_linear.can_pack(dtype):
+        return packed.to(packed_linear.TORCH_TYPES[dtype])
+    n_bytes = sum(p.numel() for p in model.parameters()) * packed_linear.TORCH_TYPES[dtype].itemsize
+    pack = partial(packed_linear.pack, dtype=dtype, is_in_cache=n_bytes <= CACHE_BYTES)
     for module in list(packed.modules()):
         if isinstance(module, SelfAttention):
             module.qkv = pack(*_join(module, ("q", "k", "v")))
@@ -54,7 +54,7 @@ def pack_model(model: Model, dtype: PackedType = "fp32") -> Model:
         for name, child in list(module.named_children()):
             if isinstance(child, Linear):
                 _replace(module, name, pack(child.matrix(), child.bias))
-    packed.to(kernels.TORCH_TYPES[dtype])
+    packed.to(packed_linear.TORCH_TYPES[dtype])
     for module in packed.modules():
         _shorten_lookups(module)
     return packed
