@@ -235,5 +235,5 @@ def test_what_is_refused(peer, tmp_path):
             answer(peer[0], [], **wrong)
     published.wordpiece(tmp_path)
     BertForMaskedLM(BertConfig(vocab_size=900, **SIZE)).save_pretrained(tmp_path)
-    with pytest.raises(UsageError, match=r"no head 'span'. Heads of this model: mlm"):
+    with pytest.raises(UsageError, match=r"no head 'span'. Heads of this model: mlm \(for fill\)"):
         answer(open_model(tmp_path), [])

@@ -68,7 +68,7 @@ def test_a_classifying_decoder_reads_the_text_again(tmp_path):  # authority: tra
 FAULTS: dict[str, tuple[dict[str, Any], str]] = {
     "no head": (
         {},
-        "name one head. Heads of this model: mlm, nsp",
+        "name one head. Heads of this model: mlm (for fill), nsp.",
     ),
     "unknown head": ({"head": "lm"}, "there is no head 'lm'"),
     "floats": ({"ids": IDS.float()}, "ids is torch.float32"),

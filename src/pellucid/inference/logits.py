@@ -7,6 +7,14 @@ from pellucid.errors import UsageError
 from pellucid.formats.bundle import Bundle
 from pellucid.formats.head_logits import Inputs, head_logits
 
+VERBS = {
+    "mlm": "fill",
+    "classifier": "classify or similarity",
+    "tagger": "tag",
+    "span": "answer",
+}
+"""Names of heads -> what uses them."""
+
 
 @torch.inference_mode()
 def logits(bundle: Bundle, inputs: Inputs, head: str | None = None) -> Tensor:
@@ -27,9 +35,19 @@ def choose_head(bundle: Bundle, head: str | None) -> str:
         return str(head)
     if head is None and len(names) == 1:
         return names[0]
-    known = ", ".join(names) or "none: it gives states alone, `.model(ids, keep)`"
+    known = ", ".join(_describe(bundle, name) for name in names)
+    known = known or "none: it gives states alone, `.model(ids, keep)`"
     problem = "name one head" if head is None else f"there is no head {head!r}"
     raise UsageError(f"{problem}. Heads of this model: {known}.")
+
+
+def _describe(bundle: Bundle, head: str) -> str:
+    """Return a head's name with the verbs that use it."""
+    if head == "lm":
+        verbs = "translate, summarize" if bundle.model.encoder is not None else "generate"
+    else:
+        verbs = VERBS.get(head, "")
+    return f"{head} (for {verbs})" if verbs else head
 
 
 def check_inputs(bundle: Bundle, inputs: Inputs) -> Inputs:
