@@ -34,6 +34,19 @@ def test_a_tagger_from_a_file(size, head, pellucid, tmp_path):
     assert pellucid("info", run).code == 0
 
 
+def test_long_texts_of_a_test_set_are_read_whole(pellucid, tmp_path):
+    """Longer than any of training. Authority: the labels, which depend on the last word."""
+    data, longer, run = tmp_path / "a.tsv", tmp_path / "b.tsv", tmp_path / "run"
+    data.write_text("a good\t1\na bad\t0\n" * 30)
+    longer.write_text("a a a a a a a a a good\t1\na a a a a a a a a bad\t0\n")
+    args = ["--task", "classification", "--size", "bilstm", *FEW, "--training.rate", "0.02"]
+    args += ["--data.train", data, "--data.valid", data, "--run-dir", run]
+    assert pellucid("train", *args).code == 0
+    done = pellucid("evaluate", run, "--data", longer)
+    assert "accuracy 1.0000" in done.out
+    assert "cut" not in done.err
+
+
 def test_sizes_belong_to_tasks(pellucid, tmp_path):
     data = tmp_path / "d.tsv"
     data.write_text("".join(f"{line}\t1\n" for line in LINES))

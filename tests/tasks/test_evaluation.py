@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from pellucid.config.data import DataConfig
+from pellucid.config.embedding import EmbeddingConfig
 from pellucid.config.head import HeadConfig
 from pellucid.config.tasks.catalog import TASK_CONFIGS
 from pellucid.data import batching
@@ -19,7 +20,7 @@ from pellucid.families.sizes import SIZES
 from pellucid.formats.bundle import Bundle
 from pellucid.tasks.catalog import build_task
 from pellucid.tasks.choose_task import choose_task
-from pellucid.tasks.evaluation import EvaluationOptions, evaluate
+from pellucid.tasks.evaluation import EvaluationOptions, evaluate, longest_text
 from tasks.small import encoder_inputs, records_of
 
 CPU = torch.device("cpu")
@@ -127,3 +128,14 @@ def test_the_task_of_training_and_the_requested_one():
         choose_task(bundle_of("gpt2-micro", {}))
     encoder = bundle_of("bert-tiny", {"mlm": HEADS["mlm"]}, task="masked_lm")
     assert choose_task(encoder, "similarity") == "similarity"
+
+
+def test_texts_of_a_test_set_are_as_long_as_those_of_the_methods():
+    encoder = bundle_of("bert-tiny", {"classifier": HEADS["classifier"]})
+    positions = encoder.model_config.max_positions
+    assert longest_text(encoder, "classification") == positions > encoder.longest_source
+    assert longest_text(encoder, "similarity") == positions
+    pooled = replace(bundle_of("bert-tiny", {}), embedding=EmbeddingConfig(longest=7))
+    assert longest_text(pooled, "similarity") == 7
+    assert longest_text(pooled, "tagging") == positions
+    assert longest_text(encoder, "masked_lm") == encoder.longest_source

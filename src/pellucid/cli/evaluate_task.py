@@ -1,12 +1,14 @@
 """`pellucid evaluate` of models that do not translate: the metrics of their task."""
 
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pellucid.cli.models import load_model
+from pellucid.cli.render import describe_cut
 from pellucid.config.data import DataConfig
 from pellucid.config.tasks.catalog import TASK_CONFIGS
 from pellucid.data.files import expand_names, is_read_once
@@ -37,6 +39,8 @@ def measure_task(model: "Loaded", task: str, options: "Options") -> None:
 
     other = _load_other(task, options)
     evaluation = _evaluate(model, task, options, list_wrong=bool(options.errors))
+    if evaluation.n_cut and all(column.kind != "document" for column in evaluation.columns):
+        print(describe_cut(evaluation.n_cut), file=sys.stderr)
     differences = {}
     if other is not None:
         from pellucid.metrics.comparison import compare
@@ -90,14 +94,14 @@ def _evaluate(
     model: "Loaded", task: str, options: "Options", *, list_wrong: bool = False
 ) -> "Evaluation":
     from pellucid.nn.pack_model import pack_model
-    from pellucid.tasks.evaluation import EvaluationOptions, evaluate
+    from pellucid.tasks.evaluation import EvaluationOptions, evaluate, longest_text
 
     bundle = model.bundle
     data = DataConfig(
         valid=options.data,
         columns=options.columns,
         documents=options.documents,
-        max_length=bundle.longest_source or DataConfig.max_length,
+        max_length=longest_text(bundle, task),
         source_language=bundle.languages[0],
         target_language=bundle.languages[1],
     )

@@ -27,7 +27,8 @@ class Bundle:
     decoding: DecodingConfig
     languages: tuple[str, str]
     longest_source: int
-    """Approximate number of tokens of the longest training source; longer sources are split."""
+    """Greatest number of tokens of a source in training: of a translator, about that of its longest
+    example (longer sources are split); of an encoder, what its run allowed."""
     card: str
     family: str = "transformer"
     token_ids: Mapping[str, int] = field(default_factory=dict)

@@ -80,7 +80,7 @@ def build_encoder_bundle(module: Model, inputs: TaskInputs) -> Bundle:
         roles=getattr(ALL_FAMILIES[c.family], "roles", Roles()),
         decoding=DecodingConfig(),
         languages=(c.data.source_language, c.data.target_language),
-        longest_source=inputs.longest[0],
+        longest_source=min(c.data.max_length, module.config.max_positions or c.data.max_length),
         card="",
         family=c.family,
         token_ids=ids,

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 
 from pellucid.config.columns import LABEL_KINDS, Column
-from pellucid.config.data import DataConfig
+from pellucid.config.data import MAX_LENGTHS, DataConfig
 from pellucid.config.run import RunConfig
 from pellucid.config.tasks.catalog import task_config
 from pellucid.config.tasks.summarization import SummarizationConfig
@@ -47,6 +47,8 @@ class Evaluation(NamedTuple):
     columns: tuple[Column, ...]
     records: Records
     """The test set."""
+    n_cut: int
+    """Texts that were cut because they are longer than `data.max_length`."""
 
 
 def evaluate(
@@ -71,7 +73,21 @@ def evaluate(
     with folder as path, torch.no_grad():
         examples = build_store(records, task.encode, Path(path) / "examples")
         validation = ValidationData(examples, records, options.list_wrong)
-        return Evaluation(bundle.task, task.validate(model, validation, device), columns, records)
+        metrics = task.validate(model, validation, device)
+        return Evaluation(bundle.task, metrics, columns, records, examples.n_cut)
+
+
+def longest_text(bundle: Bundle, task: str) -> int:
+    """Return the greatest number of tokens of a text that a model reads in its evaluation.
+
+    Labels, tags and similarities are predicted as the model's own methods do; documents are cut
+    into blocks of the length that the training allowed.
+    """
+    if task not in ("classification", "tagging", "similarity"):
+        return bundle.longest_source or DataConfig.max_length
+    embeds = task == "similarity" and "classifier" not in bundle.model.head_configs
+    limits = bundle.model_config.max_positions, bundle.embedding.longest if embeds else 0
+    return min((n for n in limits if n), default=MAX_LENGTHS["max_length"])
 
 
 def build_task_inputs(bundle: Bundle, data: DataConfig, **settings: Any) -> TaskInputs:
