@@ -5,6 +5,7 @@ import pytest
 from pellucid.config.columns import Column
 from pellucid.config.data import DataConfig
 from pellucid.data.check import check
+from pellucid.data.recognized import recognize
 from pellucid.data.records import read_records, scan_records
 from pellucid.errors import DataError
 
@@ -66,6 +67,29 @@ def test_columns_by_number(tmp_path):  # CoNLL-U: the form is column 2, the part
     with pytest.raises(DataError, match="no field for tags"):
         read(tmp_path, "A\nb\n")
     assert read(tmp_path, "A\nb\n", task=COLUMNS[:1]) == [(1, ("A", "b"))]
+
+
+UD = """# text = vámonos al mar
+1-2\tvámonos\t_\t_\t_\t_\t_\t_\t_\t_
+1\tvamos\tir\tVERB\tV\t_\t0\troot\t_\t_
+2\tnos\tnosotros\tPRON\tP\tCase=Acc\t1\tobj\t_\t_
+2.1\tya\tya\tADV\tR\t_\t_\t_\t1:advmod\t_
+3-4\tal\t_\t_\t_\t_\t_\t_\t_\t_
+3\ta\ta\tADP\tS\t_\t5\tcase\t_\t_
+4\tel\tel\tDET\tD\t_\t5\tdet\t_\t_
+5\tmar\tmar\tNOUN\tN\t_\t1\tobl\t_\tSpaceAfter=No
+
+"""
+
+
+def test_conllu(tmp_path):  # authority: universaldependencies.org/format.html, by its words
+    words, tags = ("vamos", "nos", "a", "el", "mar"), ("VERB", "PRON", "ADP", "DET", "NOUN")
+    assert read(tmp_path, UD, "a.conllu") == [(3, words, tags)]
+    other = read(tmp_path, UD, "a.conllu", columns={"tags": 5})
+    assert other == [(3, words, ("V", "P", "S", "D", "N"))]
+    recognized = recognize([str(tmp_path / "a.conllu")], COLUMNS, CONFIG)
+    assert recognized.describe()[1:3] == ["  words: column 2", "  tags: column 4"]
+    assert read(tmp_path, "1.5\tX\nb\tO\n", "b.conllu") == [(1, ("1.5", "b"), ("X", "O"))]
 
 
 @pytest.mark.parametrize(

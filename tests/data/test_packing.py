@@ -57,3 +57,11 @@ def test_a_window_inside_a_document_begins_with_its_code():  # authority: by han
     assert stream.window(6, 9).tolist() == [b, 21, 22, end]
     plain = Stream(stream.ids)
     assert [plain.window(i, i + 1)[0] for i in range(9)] == stream.ids[:-1].tolist()
+
+
+def test_a_document_without_code_does_not_begin_with_that_of_an_earlier_one():
+    a, b, end = 1, 2, 0
+    ids = np.array([end, a, 10, 11, end, 20, 21, end, b, 30, end])
+    stream = Stream(ids, frozenset({a, b}), end)
+    firsts = [int(stream.window(i, i + 1)[0]) for i in range(10)]
+    assert firsts == [end, a, a, a, end, 20, 21, end, b, b]

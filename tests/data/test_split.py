@@ -6,7 +6,7 @@ import pytest
 
 from pellucid.config.columns import Column
 from pellucid.data.records import Record
-from pellucid.data.split import HoldOut, n_held_out
+from pellucid.data.split import HoldOut, Split, n_held_out
 from pellucid.errors import DataError
 
 COLUMNS = (Column("source", "text"), Column("target", "text"))
@@ -109,3 +109,21 @@ def test_all_questions_about_a_text_are_held_out():
     assert set(split.records) == {r for r in records if r.values[1] in texts(split.records, 1)}
     few = hold_out(records[:4] * 2 + records[1:4], columns, 10)
     assert len(few.records) in (2, 3)  # one context, all of its questions
+
+
+def test_parts_of_long_documents_do_not_follow_another_text():
+    """Authority: by hand; what precedes each part is held out, or of another document."""
+
+    def part(text, continues):
+        return Record("f", 1, (text,), continues)
+
+    records = [part("a", False), part("b", True), part("c", True), part("d", True)]
+    records += [part("e", False), part("f", True)]
+    split = Split((), (0,), frozenset({(0, "b"), (0, "e")}))
+    trained = [(r.values[0], r.continues) for r in split.training(records)]
+    assert trained == [("a", False), ("c", False), ("d", True), ("f", False)]
+    chooser = HoldOut((Column("text", "document"),))
+    for record in records:
+        chooser.add(record)
+    held = chooser.split(3).records
+    assert not any(record.continues for record in held)

@@ -170,3 +170,6 @@ def test_the_scorer_follows_the_data():  # authority: by hand
     assert choose_scorer("", [*chinese, "文"], [["a"], ["b"]]) is score_cmrc
     assert choose_scorer("zh-Hans", english, [["a"], []]) is score_cmrc
     assert not is_chinese("", english + chinese)
+    assert not is_chinese("", ["Beijing (北京) is the capital of China (中国)."])
+    assert not is_chinese("", ["東京都は日本の首都である。", "大阪市は大阪府の都市"])
+    assert is_chinese("", ["北京是中国的首都（Beijing）。", "“東京の”是日文，不是中文，她这样说。"])

@@ -7,7 +7,7 @@ from rouge_score import rouge_scorer
 
 from pellucid.errors import DataError, UsageError
 from pellucid.metrics import summarization
-from pellucid.metrics.summarization import NAMES, check_rouge, rouge
+from pellucid.metrics.summarization import NAMES, _Words, check_rouge, rouge
 
 SUMMARIES = ["The cat sat. It was running home!", "", "a b c d", "Dogs barked\nat the old trees"]
 REFERENCES = ["A cat sits. It runs home.", "Nothing here.", "d c b a", "The dogs bark at a tree."]
@@ -61,7 +61,26 @@ def test_other_languages_have_their_own_words(language, summary, reference, word
     assert found["rouge1"] == pytest.approx(100 * n_gram_f1(*words, 1))
     assert found["rouge2"] == pytest.approx(100 * n_gram_f1(*words, 2))
     signature = rouge([summary], [reference], language)[0].signature
-    assert signature.startswith("nrefs:1|tok:pellucid-words|stem:no|f1|version:")
+    assert signature.startswith("nrefs:1|tok:pellucid-words-2|stem:no|f1|version:")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("हिन्दी की किताब", ["हिन्दी", "की", "किताब"]),
+        ("বাংলা_ভাষা", ["বাংলা", "ভাষা"]),
+        ("عَرَبِيّ ١٢", ["عَرَبِيّ", "١٢"]),
+        ("e\u0301t\u0323e\u0323", ["\u00e9\u1e6d\u1eb9"]),
+        ("I \u2764\ufe0f U", ["i", "u"]),
+        ("ที่ 3", [*"ที่", "3"]),
+    ],
+)
+def test_marks_are_parts_of_words(text, words):  # authority: by hand
+    assert _Words().tokenize(text) == words
+
+
+def test_words_that_differ_in_their_vowels_are_not_equal():
+    assert values(["रमा का कताबा हो"], ["राम की किताब है"], "hi")["rouge1"] == 0
 
 
 def test_an_unknown_language_is_judged_by_its_letters():

@@ -1,13 +1,17 @@
 """CoNLL files: one word a line with its tags, a blank line between sentences."""
 
+import re
 from collections.abc import Iterator
 from itertools import chain, islice
 
 from pellucid.data.lines import Fault, Line, scan_lines
-from pellucid.data.rows import Key, Position, Reader, Row
+from pellucid.data.rows import CONLLU_COLUMNS, Key, Position, Reader, Row
 
 DOCUMENT_START = "-DOCSTART-"
 BLANK = " \t\ufeff"  # files that were joined have byte order marks inside
+NO_WORD = re.compile("[0-9]{1,9}[-.][0-9]")
+"""The beginning of a line of CoNLL-U for several words (1-2), or for a word that is not written
+(8.1)."""
 SAMPLE = 500  # words by which the file's separator and prefix are recognised
 
 
@@ -85,6 +89,20 @@ class ConllReader(Reader):
             " Put a blank line after each sentence, or raise max_line_bytes."
         )
         return Row(first.number, (), (Fault(self.file, first.number, 0, "too long", what),))
+
+
+class ConlluReader(ConllReader):
+    """Sentences of CoNLL-U: a line is a word only if its number is an integer.
+
+    Source: universaldependencies.org/format.html.
+    """
+
+    format = "CoNLL-U"
+    layout = "conllu"
+
+    def _is_comment(self, text: str) -> bool:
+        is_word = self.n_columns != CONLLU_COLUMNS or not NO_WORD.match(text)
+        return not is_word or super()._is_comment(text)
 
 
 def _prefix(words: list[str]) -> str:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from pellucid.config.columns import Column
 from pellucid.config.data import DataConfig
 from pellucid.data.field_contents import UnclearError, assign_by_content, how_to_choose
-from pellucid.data.rows import Key, Layout, Row
+from pellucid.data.rows import CONLLU_COLUMNS, Key, Layout, Row
 from pellucid.data.values import is_blank, is_number
 from pellucid.errors import ConfigError
 
@@ -51,6 +51,7 @@ class Recognizer:
             "named": self._assign_by_name,
             "table": self._assign_table,
             "conll": self._assign_conll,
+            "conllu": self._assign_conllu,
         }
         return by_layout[layout](rows)
 
@@ -84,15 +85,24 @@ class Recognizer:
     def _assign_conll(self, rows: Sequence[Row]) -> Fields:
         """Assign fields of CoNLL: the first field is the word, the last the tag."""
         n = len(rows[0].fields)
+        return self._assign_numbered(n, 0, n - 1)
+
+    def _assign_conllu(self, rows: Sequence[Row]) -> Fields:
+        """Assign fields of CoNLL-U: the second is the word, the fourth its part of speech."""
+        n = len(rows[0].fields)
+        return self._assign_numbered(n, 1, 3) if n == CONLLU_COLUMNS else self._assign_conll(rows)
+
+    def _assign_numbered(self, n: int, word: int, tag: int) -> Fields:
+        """Assign n fields by number, by default one to the words and another to the tags."""
         keys: dict[str, Key] = {}
         for column in self.columns:
             number = self.config.columns.get(column.name)
             if isinstance(number, int) and number <= n:
                 keys[column.name] = number - 1
             elif number is None and column.kind == "words":
-                keys[column.name] = 0
-            elif number is None and column.kind == "tags" and n > 1:
-                keys[column.name] = n - 1
+                keys[column.name] = word
+            elif number is None and column.kind == "tags" and tag != word:
+                keys[column.name] = tag
         self._check_all(keys, _column_names(n))
         return self._fields(keys)
 

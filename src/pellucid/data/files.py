@@ -7,7 +7,7 @@ from pathlib import Path
 from pellucid.config.columns import Column, is_pair
 from pellucid.config.data import GARDEN, DataConfig
 from pellucid.data.builtin import garden_readers
-from pellucid.data.conll import ConllReader
+from pellucid.data.conll import ConllReader, ConlluReader
 from pellucid.data.jsonl import JsonlReader
 from pellucid.data.lines import STDIN, plain_name
 from pellucid.data.parquet import ParquetReader
@@ -24,7 +24,7 @@ READERS: dict[str, type[Reader]] = {
     ".ndjson": JsonlReader,
     ".parquet": ParquetReader,
     ".conll": ConllReader,
-    ".conllu": ConllReader,
+    ".conllu": ConlluReader,
     ".bio": ConllReader,
     ".iob": ConllReader,
     ".iob2": ConllReader,

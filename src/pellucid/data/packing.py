@@ -53,11 +53,14 @@ class Stream:
     begins with its code too, in place of the token before (Keskar et al. 2019).
     """
 
-    def __init__(self, ids: np.ndarray, codes: frozenset[int] = frozenset()) -> None:
-        """codes: the tokens of all control codes."""
+    def __init__(
+        self, ids: np.ndarray, codes: frozenset[int] = frozenset(), end: int | None = None
+    ) -> None:
+        """codes: the tokens of all control codes. end: the token after each document, if any."""
         self.ids = ids
         is_code = np.isin(ids, list(codes)) if codes else []
         self._codes = np.flatnonzero(is_code)  # where a document begins
+        self._ends = np.flatnonzero(ids == end) if codes and end is not None else self._codes[:0]
 
     def __len__(self) -> int:
         return len(self.ids) - 1
@@ -65,10 +68,18 @@ class Stream:
     def window(self, begin: int, end: int) -> np.ndarray:
         """Return the tokens begin .. end - 1 of those that are predicted, and the one before."""
         ids = self.ids[begin : end + 1].astype(np.int64)
-        latest = int(np.searchsorted(self._codes, begin + 1, side="right")) - 1
-        if latest >= 0 and self._codes[latest] != begin + 1:
-            ids[0] = self.ids[self._codes[latest]]
+        code = _last_up_to(begin + 1, self._codes)
+        if code is not None and code != begin + 1:
+            end = _last_up_to(begin, self._ends)
+            if end is None or end < code:  # or the window begins in a later document without code
+                ids[0] = self.ids[code]
         return ids
+
+
+def _last_up_to(index: int, ascending: np.ndarray) -> int | None:
+    """Return the last of some positions that is at most `index`."""
+    n = int(np.searchsorted(ascending, index, side="right"))
+    return int(ascending[n - 1]) if n else None
 
 
 class Window(NamedTuple):

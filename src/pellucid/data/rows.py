@@ -33,10 +33,12 @@ class Position(NamedTuple):
     byte: int
 
 
-Layout = Literal["plain", "table", "named", "conll"]
+Layout = Literal["plain", "table", "named", "conll", "conllu"]
 """How the fields of a format are distinguished: texts in the order of the columns, fields by number
-or header, fields by name, or the columns of CoNLL."""
-SAMPLE: dict[Layout, int] = {"plain": 0, "table": 1000, "named": 1000, "conll": 1}
+or header, fields by name, or the columns of CoNLL or CoNLL-U."""
+CONLLU_COLUMNS = 10
+"""A file of another number of columns has those of CoNLL."""
+SAMPLE: dict[Layout, int] = {"plain": 0, "table": 1000, "named": 1000, "conll": 1, "conllu": 1}
 """Number of rows from which the fields of a file are recognized."""
 
 

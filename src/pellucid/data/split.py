@@ -33,10 +33,14 @@ class Split:
     """(column, text) of the held-out records, ignoring case and spacing."""
 
     def training(self, records: Iterable[Record]) -> Iterator[Record]:
-        """Yield the records without a held-out text."""
+        """Yield the records without a held-out text; what follows such a part begins a document."""
+        follows = True
         for record in records:
             if self.texts.isdisjoint(text_keys(record, self.columns)):
-                yield record
+                yield record._replace(continues=record.continues and follows)
+                follows = True
+            else:
+                follows = False
 
 
 def n_held_out(n_records: int) -> int:
@@ -94,8 +98,8 @@ class HoldOut:
             n = max(1, n_texts // SHARE)
         held: list[Record] = []
         for rank in sorted(self._chosen):
-            if len(held) < n:
-                held += self._chosen[rank]
+            if len(held) < n:  # parts of long documents, each a document of its own
+                held += [record._replace(continues=False) for record in self._chosen[rank]]
         keys = (key for record in held for key in text_keys(record, self.columns))
         return Split(tuple(held), self.columns, frozenset(key for key in keys if key[1]))
 

@@ -8,6 +8,7 @@ from pellucid.config.columns import LABEL_KINDS, ColumnKind
 from pellucid.config.data import DataConfig
 from pellucid.text.guard import MAX_CHARACTERS
 from pellucid.text.languages import is_known_language
+from pellucid.text.words import split_words
 
 LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*")
 INVALID_CHARACTER = re.compile("[\0\ud800-\udfff]")  # NUL and surrogates, which JSON can escape
@@ -107,7 +108,7 @@ def _parse_document(field: Any) -> str:
 
 def _parse_words(field: Any) -> tuple[str, ...]:
     if isinstance(field, str):
-        return tuple(_parse_text(field).split())
+        return tuple(split_words(_parse_text(field)))
     return tuple(_parse_word(i, item) for i, item in enumerate(_items(field, "words")))
 
 

@@ -15,6 +15,7 @@ from pellucid.metrics.treebank import split_treebank_words
 ARTICLE = re.compile(r"\b(?:a|an|the)\b")
 PUNCTUATION = str.maketrans("", "", string.punctuation)
 HAN = re.compile("[\u4e00-\u9fa5]")
+KANA = re.compile("[\u3041-\u30ff]")
 CMRC_PUNCTUATION = frozenset("-:_*^/\\~`+=，。：？！“”；’《》·、「」（）－～『』")
 """Characters that CMRC 2018 ignores. It lists the ellipsis as two characters, which no character
 equals, so that it is kept."""
@@ -92,11 +93,19 @@ def choose_scorer(
 
 
 def is_chinese(language: str, texts: Iterable[str]) -> bool:
-    """Return whether a language code is one of Chinese, or of "" whether most texts are Chinese."""
+    """Return whether a language code is one of Chinese, or of "" whether most texts are Chinese.
+
+    In a Chinese text most letters are Chinese, and less than a tenth are kana.
+    """
     if language:
         return language.lower().split("-")[0] in ("zh", "zho", "chi", "cmn")
-    chinese = [bool(HAN.search(text)) for text in texts]
+    chinese = [_is_chinese_text(text) for text in texts]
     return 2 * sum(chinese) > len(chinese)
+
+
+def _is_chinese_text(text: str) -> bool:
+    n_letters = sum(map(str.isalpha, text))
+    return 2 * len(HAN.findall(text)) > n_letters > 10 * len(KANA.findall(text))
 
 
 def normalize_answer(text: str) -> str:

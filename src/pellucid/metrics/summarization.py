@@ -17,7 +17,9 @@ _UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 )
 """Letters of scripts without spaces between words: Thai, Lao, Burmese, Khmer, kana, Han."""
-_WORD = re.compile(rf"[{_UNSPACED}]|[^\W_{_UNSPACED}]++")
+_UNSPACED_LETTER = re.compile(f"[{_UNSPACED}]")
+_WORD = re.compile(rf"[{_UNSPACED}]|[^\W_{_UNSPACED}][^\W{_UNSPACED}]*+")
+"""Of a text in which underscores stand for marks, which continue a word but do not begin one."""
 _SENTENCE_END = re.compile(r"(?<=[.!?])[ \t]++|(?<=[。！？])")
 
 
@@ -25,9 +27,10 @@ def rouge(summaries: Sequence[str], references: Sequence[str], language: str = "
     """Return ROUGE-1, -2, -L and -Lsum: F1 in percent, the mean over all summaries.
 
     English words are split and stemmed as rouge-score does with `use_stemmer`. In other languages,
-    a word is a run of letters and digits, and of a script without spaces a single letter; nothing
-    is stemmed. If the language is unknown, it counts as English if most letters of the references
-    are those of English. The sentences of Lsum end at line breaks and at . ! ? with a space.
+    a word is a run of letters and digits with their marks (vowel signs, accents), and of a script
+    without spaces a single letter; nothing is stemmed. If the language is unknown, it counts as
+    English if most letters of the references are those of English. The sentences of Lsum end at
+    line breaks and at . ! ? with a space.
     Raises: DataError if there is no summary or the lengths differ; UsageError if the package is
     missing.  Source: Lin 2004.
     """
@@ -74,7 +77,7 @@ def rouge_signature(is_english: bool) -> str:
     """Return how words are split, and the version of the package."""
     from importlib.metadata import version
 
-    words = "tok:rouge-score|stem:porter" if is_english else "tok:pellucid-words|stem:no"
+    words = "tok:rouge-score|stem:porter" if is_english else "tok:pellucid-words-2|stem:no"
     return f"nrefs:1|{words}|f1|version:{version('rouge-score')}"
 
 
@@ -82,7 +85,15 @@ class _Words:
     """Splits a text into lower-case words."""
 
     def tokenize(self, text: str) -> list[str]:
-        return _WORD.findall(unicodedata.normalize("NFC", text).lower())
+        text = unicodedata.normalize("NFC", text).lower()
+        is_mark = {char: _is_mark(char) for char in set(text)}
+        marked = "".join("_" if is_mark[c] else " " if c == "_" else c for c in text)
+        return [text[slice(*word.span())] for word in _WORD.finditer(marked)]
+
+
+def _is_mark(char: str) -> bool:
+    """Return whether a character is a mark, and no vowel of a script without spaces."""
+    return unicodedata.category(char)[0] == "M" and not _UNSPACED_LETTER.match(char)
 
 
 @cache

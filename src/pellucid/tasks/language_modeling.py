@@ -85,7 +85,7 @@ class LanguageModelingTask(Task):
         n = min(len(block), len(following)) - 1
         begin = seed % n  # seeds are uniform
         ids = np.concatenate([block, following[1 : begin + 1]])
-        return Stream(ids, self._codes).window(begin, len(ids) - 1)
+        return Stream(ids, self._codes, self._end).window(begin, len(ids) - 1)
 
     def build(self, seed: int) -> nn.Module:
         """Build a decoder with a head that predicts the next token."""
@@ -205,7 +205,7 @@ class LanguageModelingTask(Task):
         ids = np.concatenate([blocks[0][:1], *(block[1:] for block in blocks)])
         records = validation.records if self.repeats_codes else ()
         codes = (self._code_of(record) for record in records)
-        return Stream(ids, frozenset(code for code in codes if code is not None))
+        return Stream(ids, frozenset(code for code in codes if code is not None), self._end)
 
     @property
     def _objective(self) -> LanguageModelingConfig:

@@ -1,11 +1,15 @@
 """Encode sentences that are given as words, and find the first piece of each word."""
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from pellucid.errors import UsageError
 from pellucid.text.guard import clean_text
 from pellucid.text.tokenizer import Tokenizer
+
+SEPARATOR = re.compile("[ \t\r\n]+")
+"""Other spaces, such as the one that breaks no line, are parts of words."""
 
 
 class WordPieces(NamedTuple):
@@ -35,12 +39,12 @@ def encode_words(tokenizer: Tokenizer, sentences: Sequence[Sequence[str]]) -> li
 
 
 def split_words(sentence: str | Sequence[str]) -> Sequence[str]:
-    """Return the words of a sentence; those of a string are separated by spaces or tabs.
+    """Return the words of a sentence; those of a string by spaces, tabs or line breaks.
 
     Raises: UsageError if it is neither a string nor a list of words.
     """
     if isinstance(sentence, str):
-        return [word for word in sentence.replace("\t", " ").split(" ") if word]
+        return [word for word in SEPARATOR.split(sentence) if word]
     if not isinstance(sentence, (list, tuple)):
         raise UsageError(
             f"{sentence!r:.60} is {type(sentence).__name__}, neither a string nor a list of words."

@@ -1,5 +1,6 @@
 """The training loop."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -196,7 +197,8 @@ class Trainer:
                     scores = self.scores()
             self.module.train()
         score, best = scores[self.best_by], self.progress.best
-        if best is None or (score > best if self.direction == "higher" else score < best):
+        is_first = best is None or math.isnan(best)
+        if is_first or (score > best if self.direction == "higher" else score < best):
             self._update_progress(best=score, best_step=self.progress.step, stale=0)
         else:
             self._update_progress(stale=self.progress.stale + 1)
