@@ -1,6 +1,8 @@
 """Taps: idle ones change nothing, listeners see and replace, and all is put back afterwards."""
 
 import copy
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier, Event
 
 import pytest
 import torch
@@ -91,6 +93,32 @@ def test_everything_is_restored_even_after_an_error(
         model(X)
     assert all(tap.listener is None for tap in taps(model).values())
     torch.testing.assert_close(model(X), before, atol=0, rtol=0)
+
+
+def test_threads_listen_to_their_own_tensors(model):
+    """Authority: the output of one thread. B begins while A listens, and listens on after A."""
+    plain, both, a_is_done = model(X), Barrier(2), Event()
+
+    def listen(factor):
+        with edit(model, "output", lambda path, x: factor * x), record(model, "output") as seen:
+            both.wait()
+            outputs = [model(X) for _ in range(20)]
+            both.wait()
+            if factor == 3:
+                a_is_done.wait()
+            outputs.append(model(X))
+        if factor == 2:
+            a_is_done.set()
+        return outputs, seen["output"]
+
+    with ThreadPoolExecutor(2) as pool:
+        results = list(pool.map(listen, (2, 3)))
+    for factor, (outputs, seen) in zip((2, 3), results, strict=True):
+        assert len(seen) == 21
+        for output, each in zip(outputs, seen, strict=True):
+            torch.testing.assert_close(output, factor * plain, atol=0, rtol=0)
+            torch.testing.assert_close(each, output, atol=0, rtol=0)
+    assert all(tap.listener is None for tap in taps(model).values())
 
 
 def explode(path, x):
