@@ -1,5 +1,6 @@
 """`pellucid.load` and its verbs on a small model."""
 
+import pickle
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -187,3 +188,40 @@ def test_the_layer_asked_for_aligns(model: Loaded):  # authority: `align` of tha
     for texts in ([], TEXTS):
         with pytest.raises(UsageError, match="has 2 layers"):
             model.translate(texts, alignment_layer=5)
+
+
+def test_threads_align_as_one_does(model: Loaded):  # authority: one after the other
+    expected = [model.translate([text])[0] for text in TEXTS]
+    with ThreadPoolExecutor(4) as pool:
+        actual = list(pool.map(lambda text: model.translate([text])[0], TEXTS))
+    assert [each.alignment for each in actual] == [each.alignment for each in expected]
+
+
+def test_a_model_is_pickled_before_and_after_its_use(directory):  # authority: the model itself
+    model = pellucid.load(directory, device="cpu")
+    expected = pickle.loads(pickle.dumps(model)).translate(TEXTS)
+    assert [t.ids for t in model.translate(TEXTS)] == [t.ids for t in expected]
+    again = pickle.loads(pickle.dumps(model)).translate(TEXTS)
+    assert [t.ids for t in again] == [t.ids for t in expected]
+
+
+def test_what_a_session_shows(model: Loaded):
+    assert {"load", "load_vectors", "train"} <= set(dir(pellucid))
+    n = sum(p.numel() for p in model.model.parameters())
+    assert repr(model) == f"<Loaded transformer translation en-de, {n:,} parameters, fp32>"
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda m: m.translate(text for text in TEXTS), r"Write m.translate\(list\(texts\)\)"),
+        (lambda m: m.translate("A dog."), r"Write m.translate\(\[text\]\)"),
+        (lambda m: m.trace(None), "None is NoneType and no text"),
+        (lambda m: m.trace(["a"]), "is list and no text"),
+        (lambda m: m.fill(["a"], top="3"), "top='3': ask for 1 word or more"),
+        (lambda m: pellucid.train(None), "None names no training"),
+    ],
+)
+def test_wrong_types_are_said(call, message, model: Loaded):
+    with pytest.raises(UsageError, match=message):
+        call(model)

@@ -124,6 +124,15 @@ def check_not_read(path: Path, inputs: Iterable[str]) -> None:
             )
 
 
+def check_outside(path: Path, directory: Path) -> None:
+    """Raises: UsageError if a path to write is in a directory that is read, or is that directory.
+
+    Its manifest would no longer list all that is in it.
+    """
+    if path.resolve().is_relative_to(directory.resolve()):
+        raise UsageError(f"{path} is in {directory}, which is read. Write to another directory.")
+
+
 def remove(directory: Path) -> None:
     """Delete a directory atomically: after a crash it is complete or absent."""
     with convert_disk_errors(directory), hold_lock(directory.parent):

@@ -66,7 +66,9 @@ class RunLock:
         self.path = Path(run_dir) / ".lock"
 
     def __enter__(self) -> "RunLock":
-        """Raises: ResourceError naming the process that holds the lock."""
+        """Raises: ResourceError naming the process that holds the lock, or a file that is there."""
+        if self.path.parent.is_file():
+            raise ResourceError(f"{self.path.parent} is a file. Choose another run_dir.")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self.fd = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)

@@ -246,6 +246,12 @@ def test_a_path_with_spaces_and_other_letters(verb, pellucid, ready, tmp_path):
         (["train", "--training.max-updates", "0", "--data.train", "TEXTS"], CONFIG, "max_updates"),
         (["train", "--task", "dancing", "--data.train", "TEXTS"], USAGE, "dancing"),
         (["average", "x"], USAGE, "--out"),
+        (["average", "RUN", "--out", "RUN/final"], USAGE, "is the model of the run"),
+        (["import", "RUN/final", "RUN/final/sub"], USAGE, "is in RUN/final, which is read"),
+        (["export", "RUN", "RUN/final/sub"], USAGE, "is in RUN/final, which is read"),
+        (["train", "--run-dir", "FILE", "--data.train", "TEXTS"], RESOURCE, "FILE is a file"),
+        (["train", "--test", "no.en", "no.de", "--data.train", "TEXTS"], DATA, "no.en"),
+        (["train", "--test", "FILE", "SHORT", "--data.train", "TEXTS"], DATA, "SHORT"),
         (["train", "--test"], USAGE, "--test"),
         (["translate", "x", "--ensemble"], USAGE, "--ensemble"),
         (["evaluate", "x", "--data"], USAGE, "--data"),
@@ -256,10 +262,16 @@ def test_a_path_with_spaces_and_other_letters(verb, pellucid, ready, tmp_path):
 )
 def test_what_is_said(args, code, message, pellucid, ready, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "short").write_text("Ein Hund.\n")
+    names = {"RUN": str(ready.run), "FILE": str(ready.source), "SHORT": str(tmp_path / "short")}
+    for name, path in names.items():
+        args = [arg.replace(name, path) for arg in args]
+        message = message.replace(name, path)
     at = args.index("TEXTS") if "TEXTS" in args else len(args)
     done = pellucid(*args[:at], *(ready[1:] if at < len(args) else ()))
     check(done, code)
     assert message in done.err
+    assert "step 1" not in done.err
 
 
 @pytest.mark.parametrize(

@@ -188,3 +188,20 @@ def test_a_section_of_a_class_that_another_flag_names(capsys, size):
         parse(Chosen, ["--model.cell", "gru"], "verb")
     assert "--model.cell" in help_text(capsys, Chosen, size)
     assert "--model.n-heads" in help_text(capsys, Chosen)
+
+
+def test_words_after_two_dashes_are_no_flags():  # authority: POSIX, guideline 10
+    @dataclass(frozen=True)
+    class Words:
+        """Words and flags."""
+
+        first: str = positional("")
+        rest: tuple[str, ...] = positional(())
+        many: tuple[str, ...] = ()
+        loud: bool = False
+
+    assert parse(Words, ["--", "-a", "--loud"], "verb") == Words(first="-a", rest=("--loud",))
+    args = ["a", "--many", "b", "c", "--", "-d", "--help", "--", "x_y", "--x_y"]
+    rest = ("-d", "--help", "--", "x_y", "--x_y")
+    assert parse(Words, args, "verb") == Words(first="a", rest=rest, many=("b", "c"))
+    assert parse(Words, ["--loud", "--"], "verb") == Words(loud=True)

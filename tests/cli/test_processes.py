@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -157,6 +158,16 @@ def test_a_training_stopped_twice_resumes(ready, tmp_path):
         assert process.wait(60) == 143
     code, _, err = pellucid("average", run, "--out", tmp_path / "model")
     assert (code, err) == (0, "")  # a stopped run gives a model too
+
+
+def test_a_finished_run_that_is_extended_and_stopped_says_which_model_it_has(ready, tmp_path):
+    run = shutil.copytree(ready.run, tmp_path / "run")
+    with start("train", run, "--training.max-updates", "100000") as process:
+        lines_until(process, "tokens per second")
+        process.send_signal(signal.SIGTERM)
+        message = process.stderr.read().decode()
+        assert process.wait(60) == 143
+    assert f"{run / 'final'} is the model that was finished before. Resume:" in message
 
 
 def json_lines(text):

@@ -163,3 +163,14 @@ def test_answers_elsewhere_are_counted(tmp_path):  # authority: by hand
     config = DataConfig(train=(write(tmp_path / "a.csv", lines),), valid=(str(tmp_path / "a.csv"),))
     corpus = Corpus(config, TASK_CONFIGS["question_answering"]())
     assert (corpus.training.records, corpus.training.moved) == (5, 2)
+
+
+def test_labels_that_no_training_example_has(tmp_path):  # authority: the files, by hand
+    train = write(tmp_path / "a.tsv", ["text\tlabel", "a film\tpos", "a book\tneg", "a play\tpos"])
+    valid = write(tmp_path / "v.tsv", ["text\tlabel", "1\tpos", "2\tmixed", "3\tnone", "4\tmixed"])
+    config = DataConfig(train=(train,), valid=(valid,))
+    corpus = Corpus(config, TASK_CONFIGS["classification"]())
+    assert corpus.unlearned == {"mixed": f"{valid}:3", "none": f"{valid}:4"}
+    assert corpus.labels["label"] == ("mixed", "neg", "none", "pos")
+    counts = {"pos": 2, "neg": 1, "mixed": 0, "none": 0}
+    assert dict(corpus.training.labels["label"]) == counts

@@ -71,6 +71,30 @@ def test_a_run_is_not_shortened(text, tmp_path):
     assert train(settings(run, text, updates=4)).progress.step == 4
 
 
+def test_a_finished_run_without_checkpoints_does_not_start_again(text, tmp_path):
+    """Authority: the model's bytes."""
+    run = tmp_path / "run"
+    train(settings(run, text, updates=4))
+    kept = {path: path.read_bytes() for path in (run / "final").iterdir()}
+    for each in (run / "checkpoints").iterdir():
+        (each / "manifest.json").write_text("{}")
+    with pytest.raises(DataError, match="no sound checkpoint to resume from: training would start"):
+        train(settings(run, text, updates=6))
+    shutil.rmtree(run / "checkpoints")
+    with pytest.raises(DataError, match=f"replace {run / 'final'}"):
+        train(settings(run, text, updates=6))
+    assert {path: path.read_bytes() for path in kept} == kept
+    shutil.rmtree(run / "final")  # the advised way
+    assert train(settings(run, text, updates=6)).progress.step == 6
+
+
+def test_without_the_digests_of_its_texts_a_run_does_not_resume(text, tmp_path):
+    train(settings(tmp_path / "run", text, updates=3))
+    (tmp_path / "run" / "texts.json").unlink()
+    with pytest.raises(DataError, match=r"texts\.json is missing"):
+        train(settings(tmp_path / "run", text, updates=6))
+
+
 def test_a_run_keeps_its_tokenizer_whatever_becomes_of_the_original(text, tmp_path):
     learn(tmp_path / "tok", text, 400)
     named = {"tokenizer": {"path": str(tmp_path / "tok")}}

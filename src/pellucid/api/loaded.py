@@ -24,7 +24,7 @@ from pellucid.inference.options import CallOptions
 from pellucid.inference.summarize import summarize
 from pellucid.inference.translate import translate
 from pellucid.nn.packed_linear import PackedType
-from pellucid.text.guard import check_many
+from pellucid.text.guard import check_many, check_text
 from pellucid.text.pair import Tokenizers
 
 ONE_TEXT = {"beam": 1, "groups": 1, "diversity": 0.0}  # default of streams and drafts
@@ -118,8 +118,8 @@ class Loaded(TextVerbs):
 
         stop_at: strings that end a text. draft: a smaller model for speculative decoding, which
         has one open text: greedy unless method="sample". code: the control code before each prompt,
-        for a model that was trained with control codes. prefix, banned, ensemble,
-        first: as in `translate`. settings: fields of `DecodingConfig`, e.g. method="sample".
+        for a model that was trained with such. prefix, banned, ensemble, first: as in `translate`.
+        settings: fields of `DecodingConfig`, e.g. method="sample".
         Raises: ConfigError on impossible settings; UsageError if the model generates no text, a
         prompt has more tokens than it reads, or another model does not fit.
         """
@@ -218,6 +218,7 @@ class Loaded(TextVerbs):
         numbers from 0; none means all. top: candidates at each position.
         Raises: UsageError if the text is empty or too long, or the model lacks what is asked for.
         """
+        check_text(text)
         spec = TraceSpec(tuple(parts), tuple(layers), head, top)
         return trace_shown(self.bundle, text, spec, Writing(target, to, source_language, max_new))
 
@@ -233,8 +234,7 @@ class Loaded(TextVerbs):
     def text(self, ids: Sequence[int] | Tensor) -> str:
         """Return the text of ids (T,), without special tokens.
 
-        Of a translator with two vocabularies, ids are of the target's.
-        Ids beyond the tokenizer's pieces have no text.
+        Of two vocabularies, ids are of the target's. Ids beyond the tokenizer's have no text.
         """
         return self.tokenizer.target.decode_output([int(i) for i in ids])
 

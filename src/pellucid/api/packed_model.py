@@ -4,7 +4,7 @@ from collections.abc import Callable
 from copy import copy
 from dataclasses import replace
 from functools import cached_property
-from typing import Self
+from typing import Any, Self
 
 from pellucid.config.model import ModelConfig
 from pellucid.decoding.session import Session
@@ -27,6 +27,16 @@ class PackedModel:
     model: Model
     _dtype: PackedType
     _session: Session | None = None
+
+    def __repr__(self) -> str:
+        n = sum(p.numel() for p in self.model.parameters())
+        languages = "-".join(filter(None, self.bundle.languages))
+        what = " ".join(filter(None, (self.bundle.family, self.bundle.task, languages)))
+        return f"<{type(self).__name__} {what}, {n:,} parameters, {self._dtype}>"
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is pickled: all but what is made for this process when first used."""
+        return {name: x for name, x in vars(self).items() if name not in ("_packed", "_session")}
 
     @cached_property
     def _packed(self) -> Bundle:
@@ -61,10 +71,7 @@ class PackedModel:
         return SharedDecoder(self._packed.model, wake, MAX_ROWS, tokens)
 
     def in_session(self, session: Session) -> Self:
-        """Return this model, with searches that a session takes to its shared decoder.
-
-        Calls of `translate` in threads need alignment=False: alignments listen to the model.
-        """
+        """Return this model, with searches that a session takes to its shared decoder."""
         other = copy(self)
         other._session = session
         return other

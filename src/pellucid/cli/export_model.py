@@ -31,10 +31,13 @@ def run(options: Options) -> int:
     """Open the model and write it. Raises: UsageError if a dtype is given to another format."""
     if options.dtype != "fp32" and options.to != "onnx":
         raise UsageError(f"--dtype {options.dtype} is for --to onnx only. Leave it out.")
+    from pellucid.files import check_outside
     from pellucid.formats.locate import locate
     from pellucid.formats.open_model import open_model
 
-    parts, out = open_model(locate(options.model)), Path(options.out)
+    source, out = locate(options.model), Path(options.out)
+    check_outside(out, source)
+    parts = open_model(source)
     if options.to == "huggingface":
         from pellucid.formats.save_bundle import export_published
 

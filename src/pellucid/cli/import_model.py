@@ -24,11 +24,13 @@ class Options:
 
 def run(options: Options) -> int:
     """Open, write, print what it is."""
+    from pellucid.files import check_outside
     from pellucid.formats.hub import fetch, is_hub_name
     from pellucid.formats.import_published import import_published
 
     name = options.directory
     source = fetch(name) if is_hub_name(name) else Path(name)
+    check_outside(Path(options.out), source)
     imported = import_published(source, Path(options.out), options.from_pickle)
     parameters = sum(p.numel() for p in imported.model.parameters())
     heads = ", ".join(imported.heads) or "none"

@@ -13,6 +13,9 @@ from pellucid.errors import UsageError
 
 Options = TypeVar("Options")
 Sections = Mapping[str, type]
+NO_FLAG = "\0"
+"""Begins a word after a `--`: no argument of a program can have this character."""
+END_OF_FLAGS = "--" + NO_FLAG
 BY_TRAINING = "by size, text and machine"
 
 
@@ -25,6 +28,7 @@ def config_flags(
     cls: type,
     chosen: frozenset[str] = frozenset(),
     sections: Callable[[Sequence[str]], Sections] | None = None,
+    left_out: frozenset[str] = frozenset(),
 ) -> Any:
     """Return a dataclass field for a config: one flag per setting, such as --section.setting.
 
@@ -32,8 +36,9 @@ def config_flags(
     takes; a setting that is not given is not in it.
     chosen: dotted names of settings without a default, because a training chooses them.
     sections: from the arguments, the class of each section (by dotted name) that depends on them.
+    left_out: dotted names of settings that have no flag.
     """
-    metadata = {"settings": cls, "chosen": chosen, "sections": sections}
+    metadata = {"settings": cls, "chosen": chosen, "sections": sections, "left_out": left_out}
     return field(default_factory=dict, metadata=metadata)
 
 
@@ -42,7 +47,8 @@ def parse(cls: type[Options], args: Sequence[str], verb: str) -> Options | None:
 
     Raises: UsageError.
     """
-    args = [_with_hyphens(arg) for arg in args]
+    args, after = _split_at_dashes(args)
+    args = list(map(_with_hyphens, args))
     parser = _Parser(prog=f"pellucid {verb}", description=getdoc(cls))
     for each, hint, doc in _list_fields(cls):
         if "settings" in each.metadata:
@@ -55,7 +61,7 @@ def parse(cls: type[Options], args: Sequence[str], verb: str) -> Options | None:
     if "-h" in args or "--help" in args:
         print(parser.format_help(), end="")
         return None
-    return cls(**parser.read(args))
+    return cls(**parser.read(args, after))
 
 
 def read_flags(args: Sequence[str], *names: str) -> dict[str, str]:
@@ -63,7 +69,8 @@ def read_flags(args: Sequence[str], *names: str) -> dict[str, str]:
     parser = _Parser()
     for name in names:
         parser.add_argument(_flag(name))
-    return vars(parser.parse_known_args([_with_hyphens(arg) for arg in args])[0])
+    words = list(map(_with_hyphens, _split_at_dashes(args)[0]))
+    return vars(parser.parse_known_args(words)[0])
 
 
 class _Parser(argparse.ArgumentParser):
@@ -89,7 +96,11 @@ class _Parser(argparse.ArgumentParser):
             shown = f"{name} ..." if many else name
             self.positionals.append(shown if required else f"[{shown}]")
             self.add_argument(
-                option.name, nargs=nargs.get((many, required)), metavar=name, help=_plain(help_text)
+                option.name,
+                nargs=nargs.get((many, required)),
+                metavar=name,
+                help=_plain(help_text),
+                type=_without_mark,
             )
         elif hint is bool:
             self._add(self, option.name, option.name, action="store_true", help=_plain(doc))
@@ -99,12 +110,12 @@ class _Parser(argparse.ArgumentParser):
     def add_settings(self, cls: type, option: Field, sections: Sections, path: str = "") -> None:
         """Add the flags of a config, and of its sections below `path`."""
         group = self.add_argument_group(path or "settings", (cls.__doc__ or "").split("\n\n")[0])
-        inner = []
+        inner, left_out = [], [*map(_flag, option.metadata["left_out"])]
         for each, hint, doc in _list_fields(cls):
             name = f"{path}.{each.name}" if path else each.name
             kinds = (sections[name],) if name in sections else section_kinds(hint)
             inner += [(kind, name) for kind in kinds]
-            if not kinds and _flag(name) not in self.flags:
+            if not kinds and _flag(name) not in {*self.flags, *left_out}:
                 default = BY_TRAINING if name in option.metadata["chosen"] else each.default
                 help_text = f"{doc} {_default(default)}"
                 dest = f"{option.name}.{name}"
@@ -112,9 +123,17 @@ class _Parser(argparse.ArgumentParser):
         for kind, name in inner:
             self.add_settings(kind, option, sections, name)
 
-    def read(self, args: Sequence[str]) -> dict[str, Any]:
-        """Return what is given: dotted names as nested mappings, lists as tuples."""
-        values, unknown = self.parse_known_intermixed_args(self._join_dashes(args))
+    def read(self, args: Sequence[str], words: Sequence[str] = ()) -> dict[str, Any]:
+        """Return what is given: dotted names as nested mappings, lists as tuples.
+
+        words: arguments after a `--`.
+        """
+        args = list(self._join_dashes(args))
+        if words:  # argparse does not take `--` between flags and words in any order
+            self.add_argument(END_OF_FLAGS, action="store_true", help=argparse.SUPPRESS)
+            args += [END_OF_FLAGS, *(NO_FLAG + word for word in words)]
+        values, unknown = self.parse_known_intermixed_args(args)
+        vars(values).pop(NO_FLAG, None)
         if unknown:
             close = get_close_matches(unknown[0], self.flags, n=1)
             hint = f" Did you mean {close[0]}?" if close else ""
@@ -210,6 +229,16 @@ def _default(value: Any) -> str:
 
 def _flag(name: str) -> str:
     return "--" + name.replace("_", "-")
+
+
+def _split_at_dashes(args: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+    """Return the arguments before a `--`, and those after it, none of which is a flag."""
+    at = args.index("--") if "--" in args else len(args)
+    return args[:at], args[at + 1 :]
+
+
+def _without_mark(word: str) -> str:
+    return word.removeprefix(NO_FLAG)
 
 
 def _with_hyphens(arg: str) -> str:

@@ -24,21 +24,18 @@ class Options:
     """The directory to write, for tokenizer.path of a run."""
     max_line_bytes: int = DataConfig.max_line_bytes
     """A longer line is an error."""
-    settings: dict[str, Any] = config_flags(TokenizerConfig)
+    settings: dict[str, Any] = config_flags(TokenizerConfig, left_out=frozenset({"path", "joint"}))
 
 
 def run(options: Options) -> int:
     """Train and save."""
-    settings = dict(options.settings)
     if not options.files or not options.out:
         raise UsageError("give files and --out: pellucid tokenizer train FILES --out DIR")
-    if settings.pop("path", "") or settings.pop("joint", True) is not True:
-        raise UsageError("--path and --joint are settings of a run; this learns one vocabulary.")
     from pellucid.config.read import build
     from pellucid.files import publish
     from pellucid.text.train import train_tokenizer
 
-    config = build(TokenizerConfig, settings, "flags")
+    config = build(TokenizerConfig, options.settings, "flags")
     max_bytes = DataConfig(max_line_bytes=options.max_line_bytes).max_line_bytes
     tokenizer = train_tokenizer(_texts(options.files, max_bytes), config)
     with publish(Path(options.out)) as temp:

@@ -4,6 +4,7 @@ import os
 import shlex
 import signal
 import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -45,10 +46,7 @@ def run(options: Options) -> int:
     if options.log_format == "json":
         warnings.showwarning = lambda message, *_: reporter.log(f"warning: {message}")
     if options.test:
-        from pellucid.data.files import expand_names
-
-        expand_names(options.test)  # report a wrong name before training
-
+        _check_test_set(options.test, settings)
     from pellucid.training.pipeline import train
 
     trained = train(settings, where=where, reporter=reporter)
@@ -62,6 +60,23 @@ def run(options: Options) -> int:
 
             measure(str(trained.run.path), options.test)
     return 0
+
+
+def _check_test_set(files: Sequence[str], settings: Mapping[str, Any]) -> None:
+    """Raises: DataError if it cannot be measured after the training."""
+    from pellucid.cli.pairs import read_pairs
+    from pellucid.data.digests import digest
+    from pellucid.data.files import expand_names, is_read_once
+
+    names = expand_names(files)
+    is_translator = settings.get("task", "translation") == "translation"
+    has_directions = bool(settings.get("data", {}).get("directions"))
+    if any(map(is_read_once, names)):
+        return
+    if is_translator and not has_directions:
+        read_pairs(files)
+    for name in names:
+        digest(name)  # reads it
 
 
 def read_settings(source: str, flags: dict[str, Any]) -> tuple[dict[str, Any], str]:
@@ -86,11 +101,11 @@ def read_settings(source: str, flags: dict[str, Any]) -> tuple[dict[str, Any], s
 
 
 def _how_to_resume(trained: "Trained") -> str:
-    name = signal.Signals(trained.signal or 0).name
-    return (
-        f"stopped by {name} after update {trained.progress.step:,}; everything is saved."
-        f" Resume: pellucid train {shlex.quote(str(trained.run.path))}"
-    )
+    name, run = signal.Signals(trained.signal or 0).name, trained.run
+    stopped = f"stopped by {name} after update {trained.progress.step:,}; everything is saved."
+    if run.final.exists():
+        stopped += f" {run.final} is the model that was finished before."
+    return f"{stopped} Resume: pellucid train {shlex.quote(str(run.path))}"
 
 
 def _next_steps(trained: "Trained") -> str:

@@ -4,14 +4,18 @@ from pathlib import Path
 from typing import Any
 
 from pellucid.config.read import read_yaml
-from pellucid.errors import DataError
+from pellucid.errors import DataError, UsageError
 
 
 def read_source(source: str | Path) -> tuple[dict[str, Any], str]:
     """Return the settings of a config file or of a run's directory, and the file they come from.
 
-    Raises: DataError if there is none; ConfigError as `read_yaml`.
+    Raises: UsageError if it is no path; DataError if there is none; ConfigError as `read_yaml`.
     """
+    if not isinstance(source, (str, Path)):
+        raise UsageError(
+            f"{source!r:.60} names no training. Give settings, a config file, or a run's directory."
+        )
     path = Path(source)
     is_run = path.is_dir()
     file = path / "config.yaml" if is_run else path

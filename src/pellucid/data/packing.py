@@ -70,8 +70,8 @@ class Stream:
         ids = self.ids[begin : end + 1].astype(np.int64)
         code = _last_up_to(begin + 1, self._codes)
         if code is not None and code != begin + 1:
-            end = _last_up_to(begin, self._ends)
-            if end is None or end < code:  # or the window begins in a later document without code
+            ended = _last_up_to(begin, self._ends)
+            if ended is None or ended < code:  # else it begins in a later document without code
                 ids[0] = self.ids[code]
         return ids
 

@@ -27,8 +27,8 @@ def fill(bundle: Bundle, texts: Sequence[str], top: int = 5) -> list[list[list[F
     piece fill no gap. Raises: UsageError if the model fills no gaps, a text has none or has more
     tokens than it reads, or top < 1.
     """
-    if top < 1:
-        raise UsageError(f"top={top}: ask for 1 word or more.")
+    if not isinstance(top, int) or top < 1:
+        raise UsageError(f"top={top!r:.60}: ask for 1 word or more.")
     head = choose_head(bundle, "mlm")
     _mask(bundle)  # a tokenizer without one is an error before there is any text
     rows = [_row(bundle, text) for text in texts]

@@ -106,7 +106,8 @@ def _pack_int8(weight: Tensor, bias: Tensor | None, activation: str) -> LinearFu
 
     @cache
     def packed_for_many_rows() -> Any:  # a second copy, which batches of few rows do not need
-        return _prepack(*quantized.linear_unpack(packed), "onednn")
+        rows, bias = quantized.linear_unpack(packed)
+        return _prepack(rows, bias, "onednn")
 
     return lambda x: product(x, packed if x.numel() < least else packed_for_many_rows())
 

@@ -1,7 +1,7 @@
 """Checks and repairs of a text before it is tokenized."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from pellucid.errors import DataError, UsageError
 
@@ -24,8 +24,7 @@ def clean_text(text: str) -> str:
 
     Raises: UsageError if it is no string; DataError if it is too long for one text.
     """
-    if not isinstance(text, str):
-        raise UsageError(f"{text!r:.60} is {type(text).__name__} and no text. Give a str.")
+    check_text(text)
     if len(text) > MAX_CHARACTERS:
         raise DataError(
             f"a text has {len(text):,} characters, more than {MAX_CHARACTERS:,}: it is more likely"
@@ -35,7 +34,15 @@ def clean_text(text: str) -> str:
     return repair(text)[0]
 
 
+def check_text(text: object) -> None:
+    """Raises: UsageError if a text is not a string."""
+    if not isinstance(text, str):
+        raise UsageError(f"{text!r:.60} is {type(text).__name__} and no text. Give a str.")
+
+
 def check_many(texts: object, verb: str) -> None:
     """Raises: UsageError if a method that takes a list of texts gets something else."""
-    if isinstance(texts, (str, bytes)) or not isinstance(texts, Collection):
-        raise UsageError(f"{verb} takes a list of texts. Write m.{verb}([text]).")
+    is_text = isinstance(texts, (str, bytes))
+    if is_text or not isinstance(texts, Collection):
+        written = "list(texts)" if isinstance(texts, Iterable) and not is_text else "[text]"
+        raise UsageError(f"{verb} takes a list of texts. Write m.{verb}({written}).")

@@ -84,11 +84,19 @@ class Corpus:
     @property
     def labels(self) -> dict[str, tuple[str, ...]]:
         """The labels of each label column: those of the config, or in alphabetical order."""
-        valid = self._count_labels(self.valid)
-        return {
-            name: self.config.labels or tuple(sorted(counts.keys() | valid[name].keys()))
-            for name, counts in self.training.labels.items()
-        }
+        counts = self.training.labels.items()
+        return {name: self.config.labels or tuple(sorted(labels)) for name, labels in counts}
+
+    @property
+    def unlearned(self) -> dict[str, str]:
+        """Labels of validation examples that no training example has -> where the first one is."""
+        origins: dict[str, str] = {}
+        for record in self.valid:
+            for name, labels in self._count_labels([record]).items():
+                for label in labels:
+                    if not self.training.labels[name][label]:
+                        origins.setdefault(label, record.origin)
+        return origins
 
     @property
     def split(self) -> str:
@@ -131,7 +139,8 @@ class Corpus:
         columns = text_columns(self.columns)
         texts = {text_keys(record, columns) for record in self.valid}
         records = examples = duplicates = moved = 0
-        labels = self._count_labels(())
+        valid = self._count_labels(self.valid)
+        labels = {name: Counter(dict.fromkeys(each, 0)) for name, each in valid.items()}
         for record in self.train():
             records += 1
             examples += self._estimate_examples(record)

@@ -66,6 +66,8 @@ def _describe_problems(config: RunConfig, corpus: Corpus, train: ExampleStore) -
         most, positions = config.data.max_length, config.model.max_positions
         bound = f"{positions} positions of the model" if 0 < positions < most else "data.max_length"
         yield f"{train.n_cut:,} of {n:,} training texts are longer than {bound} and are cut"
+    for label, origin in list(corpus.unlearned.items())[:MOST_LABELS]:
+        yield f"no training example has the label {label} of {origin}, so that it cannot be learned"
     if corpus.training.moved:
         yield (
             f"{corpus.training.moved:,} of {n:,} training examples have an answer that is not where"

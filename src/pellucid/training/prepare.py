@@ -82,7 +82,7 @@ def prepare_run(
     config, notes = complete_settings(settings, context, where)
     config = replace(config, run_dir=str(run.path))
     world.assign_micro_batches(config.training.accumulate)
-    _check_start(config, checkpoint)
+    _check_start(config, run, checkpoint)
     torch.set_num_threads(config.training.threads or torch.get_num_threads())
     if world.is_main:
         run.record_config(config, corpus.digests)
@@ -114,12 +114,18 @@ def prepare_run(
     return PreparedRun(config, build_task(inputs).with_statistics(train), data, start)
 
 
-def _check_start(config: RunConfig, checkpoint: Path | None) -> None:
-    """Raises: ConfigError if a run has more updates than it is to have; as `check_files`.
+def _check_start(config: RunConfig, run: RunDirectory, checkpoint: Path | None) -> None:
+    """Raises: DataError if the training would start again and replace a finished model; ConfigError
+    if a run has more updates than it is to have; as `check_files`.
 
     checkpoint: the one that it resumes from, if there is one.
     """
     if checkpoint is None:
+        if run.final.exists():
+            raise DataError(
+                f"{run.path} has a finished model, but no sound checkpoint to resume from: training"
+                f" would start again and replace {run.final}. Use another run_dir, or delete that."
+            )
         check_files(config)
         return
     done = checkpoints.checkpoint_step(checkpoint)

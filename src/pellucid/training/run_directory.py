@@ -152,6 +152,11 @@ class RunDirectory:
 
     def _check_same_data(self, digests: Mapping[str, str]) -> None:
         """Raises: DataError if a data file has changed, which would change split and batches."""
+        if not self.digests_path.exists():
+            raise DataError(
+                f"{self.digests_path} is missing, so that it cannot be seen whether the run began"
+                " with these texts. Restore the file, or use another run_dir."
+            )
         known = list(self.digests().values())
         if known != list(digests.values()):
             changed = [name for name, digest in digests.items() if digest not in known]

@@ -197,8 +197,9 @@ class Trainer:
                     scores = self.scores()
             self.module.train()
         score, best = scores[self.best_by], self.progress.best
-        is_first = best is None or math.isnan(best)
-        if is_first or (score > best if self.direction == "higher" else score < best):
+        best = math.nan if best is None else best
+        is_better = score > best if self.direction == "higher" else score < best
+        if is_better or math.isnan(best):
             self._update_progress(best=score, best_step=self.progress.step, stale=0)
         else:
             self._update_progress(stale=self.progress.stale + 1)
