@@ -7,6 +7,7 @@ import pytest
 
 from pellucid.config.columns import PAIR, Column
 from pellucid.config.data import DataConfig
+from pellucid.config.tasks.catalog import TASK_CONFIGS
 from pellucid.data.check import LISTED, check
 from pellucid.data.records import read_records
 from pellucid.errors import DataError
@@ -138,3 +139,20 @@ def test_pairs_longer_than_max_length(tmp_path):
     report = check(files(tmp_path, *texts), DataConfig(max_length=3))
     assert [(f.line, f.fatal) for f in report.faults] == [(1, False), (2, False), (0, True)]
     assert "every pair is longer than data.max_length=3 tokens" in report.faults[-1].what
+
+
+@pytest.mark.parametrize("second", ["pos", "neg"])
+def test_texts_of_one_label_teach_nothing(second, tmp_path):  # authority: what training refuses
+    path = tmp_path / "a.tsv"
+    path.write_text(f"text\tlabel\na\tpos\nb\t{second}\nc\tpos\n")
+    report = check([str(path)], DataConfig(), TASK_CONFIGS["classification"]().columns)
+    assert report.fatal == (second == "pos")
+    said = [fault for fault in report.faults if fault.kind == "too few labels"]
+    assert ["'pos'" in str(fault) for fault in said] == [True] * (second == "pos")
+
+
+def test_texts_of_one_control_code_can_be_trained_on(tmp_path):
+    path = tmp_path / "a.tsv"
+    path.write_text("document\tcode\na\tnews\nb\tnews\n")
+    columns = TASK_CONFIGS["language_modeling"]().columns
+    assert not check([str(path)], DataConfig(columns={"code": "code"}), columns).fatal

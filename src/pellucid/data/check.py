@@ -91,6 +91,8 @@ class _Notes:
         self.too_long = 0
         self.held_out = HoldOut(columns)
         self.texts = array("q")  # hashes of the texts of each example
+        required = [i for i, c in enumerate(columns) if c.kind == "label" and not c.optional]
+        self.labels = {column: set[str]() for column in required}
 
     def check_example(self, scanned: Scanned) -> Iterator[Fault]:
         """Yield notes on one example."""
@@ -102,6 +104,9 @@ class _Notes:
         values = scanned.record.values
         self.held_out.add(scanned.record)
         self.texts.extend(map(hash, text_keys(scanned.record, self.held_out.columns)))
+        for column, labels in self.labels.items():
+            if values[column] is not None and len(labels) < 2:
+                labels.add(values[column])
         key = hash(values)
         if key in self.seen:
             what = f"this {self.noun} is a duplicate of an earlier line."
@@ -133,6 +138,12 @@ class _Notes:
                 " so training would leave all of them out. Raise it, or split the texts."
             )
             yield f"no {self.noun}s", what
+        elif any(len(labels) == 1 for labels in self.labels.values()):
+            (label, *_), *_ = self.labels.values()
+            yield (
+                "too few labels",
+                f"all texts have the label {label!r}, so nothing can be learned.",
+            )
         elif not self.config.valid and tuple(files) != (GARDEN,):
             yield from self._check_split(examples)
 
