@@ -143,6 +143,7 @@ def test_calls_of_threads_share_one_decoder(model: Loaded):  # authority: each c
 
         def translate(texts: list[str], settings: dict[str, Any]) -> list[Any]:
             in_session = model.in_session(decoder.session())
+            assert in_session._packed is model._packed
             return in_session.translate(texts, alignment=False, **settings)
 
         shared = [threads.submit(translate, *job) for job in jobs]

@@ -1,7 +1,6 @@
 """A model with a copy that is packed for inference, and a decoder of it that calls can share."""
 
 from collections.abc import Callable
-from copy import copy
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, Self
@@ -72,6 +71,6 @@ class PackedModel:
 
     def in_session(self, session: Session) -> Self:
         """Return this model, with searches that a session takes to its shared decoder."""
-        other = copy(self)
-        other._session = session
+        other = object.__new__(type(self))  # `copy` would leave out what is not pickled
+        vars(other).update(vars(self), _session=session)
         return other

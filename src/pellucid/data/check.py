@@ -140,10 +140,8 @@ class _Notes:
             yield f"no {self.noun}s", what
         elif any(len(labels) == 1 for labels in self.labels.values()):
             (label, *_), *_ = self.labels.values()
-            yield (
-                "too few labels",
-                f"all texts have the label {label!r}, so nothing can be learned.",
-            )
+            what = f"all texts have the label {label!r}, so nothing can be learned."
+            yield "too few labels", what
         elif not self.config.valid and tuple(files) != (GARDEN,):
             yield from self._check_split(examples)
 
