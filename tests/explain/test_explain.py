@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 import torch
 
+import pellucid
+from explain.zoo import MODELS
 from pellucid.errors import UsageError
 from pellucid.explain.ablation import Switch, list_heads, measure_effects, switched_off
 from pellucid.explain.attribution import (
@@ -22,6 +24,7 @@ from pellucid.explain.attribution import (
 from pellucid.explain.flow import attention_rollout, find_attention, value_norms
 from pellucid.explain.outputs import log_probabilities
 from pellucid.explain.residual import logit_contributions
+from pellucid.explain.rows import Writing, read_rows
 from pellucid.explain.statistics import head_statistics
 from pellucid.explain.trace import TraceSpec, trace_rows
 from pellucid.taps import edit
@@ -47,6 +50,43 @@ def test_statistics_of_known_rows():
     assert three.entropy == pytest.approx(math.log(3), rel=1e-6)
     assert three.distance == pytest.approx(8 / 9, rel=1e-6)
     assert (three.previous, three.diagonal) == pytest.approx((2 / 9, 1 / 3), rel=1e-6)
+
+
+def test_statistics_count_from_the_text_behind_a_memory():
+    """Authority: the same weights without the memory, which nothing is read from."""
+    weights = np.random.default_rng(1).dirichlet(np.ones(5), (2, 5)).astype(np.float32)
+    behind = np.concatenate([np.zeros((2, 5, 3), np.float32), weights], -1)
+    for one, other in zip(head_statistics(weights), head_statistics(behind, 3), strict=True):
+        assert one == pytest.approx(other)
+
+
+@pytest.mark.parametrize("n_written", [0, 3, 12])
+def test_rollout_of_a_recurrent_model_is_of_its_source(n_written, tmp_path):
+    """Whatever the lengths of both texts. Authority: the definition, by hand."""
+    shown = MODELS["rnn"](tmp_path)
+    bundle = pellucid.load(shown.directory, device="cpu").bundle
+    n = n_written or len(bundle.tokenizers.source.encode_batch([shown.text])[0])
+    target = " ".join(["dog"] * n)
+    trace = trace_rows(bundle, read_rows(bundle, shown.text, Writing(target)), TraceSpec())
+    rollout = attention_rollout(trace)
+    weights = trace["decoder.attention.weights"].mean(0, dtype=np.float64)
+    np.testing.assert_allclose(rollout.source, weights / 2, atol=1e-6)
+    np.testing.assert_allclose(rollout.target, np.eye(len(weights)) / 2)
+    with pytest.raises(UsageError, match="is no attention with heads"):
+        value_norms(trace, bundle.model, "decoder.attention")
+
+
+def test_rollout_behind_a_memory_is_of_the_text(tmp_path):  # authority: the definition, by hand
+    shown = MODELS["transformer-xl"](tmp_path)
+    bundle = pellucid.load(shown.directory, device="cpu").bundle
+    trace = trace_rows(bundle, read_rows(bundle, shown.text, Writing()), TraceSpec())
+    rollout = attention_rollout(trace)
+    assert rollout.source is None
+    shares = np.eye(len(trace.target.tokens))
+    for path in trace.attentions:
+        weights = trace[f"{path}.weights"].mean(0, dtype=np.float64)[:, -len(shares) :]
+        shares = (shares + weights @ shares) / 2
+    np.testing.assert_allclose(rollout.target, shares, atol=1e-6)
 
 
 def test_rollout_is_the_product_of_the_layers(traced):

@@ -11,10 +11,13 @@ import numpy as np
 import pytest
 import torch
 
+import pellucid
+from explain.zoo import MODELS
 from nn.samples import SMALL
 from pellucid.errors import UsageError
 from pellucid.explain.ablation import Switch, measure_effects, measure_group, switched_off
 from pellucid.explain.outputs import log_probabilities
+from pellucid.explain.rows import Writing, read_rows
 from pellucid.explain.switches import (
     layer_switches,
     list_sublayers,
@@ -156,3 +159,28 @@ def test_what_a_model_lacks(bundle):
     c = bundle.model_config
     n_sublayers = 2 * c.n_encoder_layers + 3 * c.n_decoder_layers
     assert len(list_sublayers(bundle.model)) == n_sublayers
+
+
+def test_a_hidden_token_behind_a_memory_changes_later_positions_only(tmp_path):
+    """Authority: causality, and the scores of an attention by hand."""
+    shown = MODELS["transformer-xl"](tmp_path)
+    bundle = pellucid.load(shown.directory, device="cpu").bundle
+    rows = read_rows(bundle, shown.text, Writing())
+    n = rows.inputs.ids.shape[1]
+    group = token_switches(bundle.model, "target", n - 2)
+    effect = measure_group(bundle, rows, group).effect
+    assert max(map(abs, effect.log_probs[: n - 2])) < 1e-6
+    closed = []
+    for switched in ([], group):
+        with (
+            torch.inference_mode(),
+            switched_off(bundle.model, [switched]),
+            record(bundle.model, "*.scores") as recorded,
+        ):
+            log_probabilities(bundle, rows, 1, "lm")
+        closed.append({path: scores[0].isneginf() for path, scores in recorded.items()})
+    before, after = closed
+    assert before
+    for path, mask in after.items():
+        differ = (mask != before[path])[0, 0, -1].nonzero()[:, 0].tolist()
+        assert differ == [bundle.model.config.mem_len + n - 2]

@@ -5,9 +5,11 @@ what adds up to the logit; Chromium and axe-core, for the page.
 """
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 import pellucid
 from explain.zoo import MODELS
@@ -15,11 +17,13 @@ from explorer.browser import AXE, serious_violations
 from pellucid.errors import UsageError
 from pellucid.explain.attribution import Outputs, integrated_gradients, leave_one_out
 from pellucid.explain.rows import Writing, read_rows
+from pellucid.explain.trace import TraceSpec, trace_rows
 from pellucid.explorer.attribution import STEPS, count_gradients, describe_attribution
 from pellucid.explorer.content import describe_trace
 from pellucid.explorer.live_model import LiveModel
 from pellucid.explorer.respond import respond
 from pellucid.explorer.stream import BIAS, describe_stream
+from pellucid.nn.heads import pool_states
 
 TEXT = "猫追狗"
 
@@ -86,6 +90,23 @@ def test_a_head_that_is_not_linear_has_no_parts(name, tmp_path):
     assert described["parts"] is None
     assert described["outputs"][0]["logits"] is None
     assert len(described["outputs"][0]["norms"]) == 3
+
+
+@pytest.mark.parametrize("pool", ["first", "last", "end", "mean", "max"])
+def test_the_states_are_those_that_a_head_reads(pool, tmp_path):
+    """Authority: `pool_states`, with which the model itself computes its labels."""
+    shown = MODELS["bart, classes"](tmp_path)
+    bundle = pellucid.load(shown.directory, device="cpu").bundle
+    heads = bundle.model.head_configs
+    heads["classifier"] = replace(heads["classifier"], pool=pool)
+    rows = read_rows(bundle, shown.text, Writing())
+    trace = trace_rows(bundle, rows, TraceSpec(head="classifier"))
+    described = describe_stream(bundle, rows, "classifier")
+    for norm, name in zip(described["outputs"][0]["norms"], described["states"], strict=True):
+        states = torch.from_numpy(trace[name])[None]
+        is_end = torch.tensor([[t.id == bundle.special_ids.end for t in trace.target.tokens]])
+        read = pool_states(states, None, is_end, pool)
+        assert norm == pytest.approx(float(read.norm()), rel=1e-5)
 
 
 def test_one_output_is_asked_for(zh_en, attribution, stream):

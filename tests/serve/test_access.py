@@ -25,7 +25,7 @@ def test_pages_of_other_sites_are_refused(server, headers, method, path):
 
 
 def test_pages_of_the_server_are_not_refused(server):
-    for host in (f"localhost:{server.port}", f"127.0.0.1:{server.port}"):
+    for host in (f"{name}:{server.port}" for name in ("localhost", "127.0.0.1", "LocalHost")):
         headers = {"Host": host, "Origin": f"http://{host}"}
         assert server.client.get("/health", headers=headers).status_code == 200
 
@@ -104,3 +104,8 @@ def test_request_ids(server):
     assert len(other.headers["x-request-id"]) == 32
     refused = server.client.get("/no", headers={"X-Request-ID": "mine"})
     assert (refused.status_code, refused.headers["x-request-id"]) == (404, "mine")
+
+
+def test_another_method_is_refused_with_those_that_are_allowed(server):  # RFC 9110, 15.5.6
+    response = server.client.get("/translate")
+    assert (response.status_code, response.headers["Allow"]) == (405, "POST")

@@ -64,14 +64,46 @@ def test_html(server, loaded):
 
 
 def test_translations_are_no_markup():  # authority: by hand
-    markup = read_markup("<b>1 < 2 &amp;</b>")
-    assert markup.texts == ["1 < 2 &"]
+    markup = read_markup("<b>a < 2 &amp;</b>")
+    assert markup.texts == ["a < 2 &"]
     assert markup.replace(["<i>&lt;"]) == "<b>&lt;i&gt;&amp;lt;</b>"
+
+
+@pytest.mark.parametrize(
+    ("html", "texts"),
+    [
+        (
+            "<td>&nbsp;</td><p>A dog.&nbsp; \n</p>&#xa0;<p>&nbsp;B&nbsp;C</p>",
+            ["A dog.", "B\u00a0C"],
+        ),
+        ("<p title=it's>Hello</p><p title=\"it's>\">Bye</p>", ["Hello", "Bye"]),
+        ("<p a = '>'>Hello</p>", ["Hello"]),
+        ("<svg><style/></svg><p>Hello</p>", ["Hello"]),
+        ("<p>12</p><b>.</b> <p>3 cats</p> \u2014 <p>猫</p>", ["3 cats", "猫"]),
+    ],
+)
+def test_what_is_a_text(html, texts):  # authority: the HTML standard, by hand
+    markup = read_markup(html)
+    assert markup.texts == texts
+    same = markup.replace(texts)
+    assert same.replace("\u00a0", "&nbsp;") == html.replace("\u00a0", "&nbsp;")
 
 
 def test_html_is_read_in_linear_time():
     """`html.parser` takes 3 seconds for 20,000 characters of the second of these."""
-    for unit in ("<!--", "<a ", "</", "<a b='", "<script>", "<", "a<b ", "<p>a"):
+    for unit in (
+        "<!--",
+        "<a ",
+        "</",
+        "<a b='",
+        "<script>",
+        "<",
+        "a<b ",
+        "<p>a",
+        "&nbsp;",
+        "<a =",
+        "<a = ",
+    ):
         begin = time.process_time()
         with suppress(UsageError):
             read_markup(unit * (100_000 // len(unit)))

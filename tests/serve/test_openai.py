@@ -37,6 +37,34 @@ def test_samples(client, loaded):
     assert [choice.text for choice in reply.choices] == [each.text for each in expected]
 
 
+def test_what_is_null_is_left_out(client):  # authority: "nullable" in OpenAI's specification
+    settings = {"seed": 5, "max_tokens": 16, "temperature": 1, "n": 1}
+    null = dict.fromkeys(("max_tokens", "temperature", "n", "stream", "logprobs", "top_p", "stop"))
+    default, explicit = (
+        client.completions.create(model="gpt2", prompt=PROMPT, extra_body=body)
+        for body in (null | {"seed": 5}, settings)
+    )
+    assert default.choices == explicit.choices
+
+
+def test_the_most_probable_text_several_times(client, loaded):
+    """Settings of sampling do not matter then, and the n texts of a prompt stand together."""
+    prompts = [PROMPT, "A cat"]
+    reply = client.completions.create(
+        model="gpt2", prompt=prompts, temperature=0, n=2, top_p=0.9, max_tokens=5
+    )
+    one, two = (each.text for each in loaded["gpt2"].generate(prompts, beam=1, max_length=5))
+    assert [(each.index, each.text) for each in reply.choices] == [*enumerate((one, one, two, two))]
+    body = {"method": "mbr", "samples": 4, "seed": 1}
+    reply = client.completions.create(
+        model="gpt2", prompt=prompts, temperature=0.01, n=3, max_tokens=3, extra_body=body
+    )
+    settings = {"n_best": 3, "max_length": 3, "temperature": 0.01, **body}
+    ranked = loaded["gpt2"].generate(prompts, **settings)
+    assert min(map(len, ranked)) < 3
+    assert [each.text for each in reply.choices[::3]] == [best.text for best, *_ in ranked]
+
+
 def test_samples_without_a_seed_differ(client):
     texts = {
         client.completions.create(model="gpt2", prompt=PROMPT, max_tokens=12).choices[0].text
@@ -69,7 +97,7 @@ def test_a_stream_is_the_text(client, loaded, stop):
 
 def test_a_stream_has_pieces(client):
     prompt = "The dog sees the red house in the garden."
-    chunks = client.completions.create(model="en-de", prompt=prompt, temperature=0, stream=True)
+    chunks = client.completions.create(model="en-de", prompt=[prompt], temperature=0, stream=True)
     texts = [chunk.choices[0].text for chunk in chunks]
     assert len([text for text in texts if text]) > 4
 

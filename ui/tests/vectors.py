@@ -15,6 +15,10 @@ ACTIVATIONS = {
     "swish": F.silu,
     "tanh": torch.tanh,
 }
+SETTINGS = (
+    *((1.0, 1.0, 0), (0.5, 0.8, 0), (1.5, 1.0, 3), (0.7, 0.6, 5)),
+    *((3.0, 0.5, 2), (3.0, 0.6, 4)),  # top-p of what top-k leaves is not that of all
+)
 generator = torch.Generator().manual_seed(1)
 q, k, v = (torch.randn(4, 8, generator=generator) for _ in range(3))
 mask = torch.ones(4, 4, dtype=torch.bool).tril()
@@ -23,7 +27,7 @@ scores = scores.masked_fill(~mask, float("-inf"))
 weights = scores.softmax(-1)
 logits = torch.randn(1, 12, generator=generator) * 2
 cuts = []
-for temperature, top_p, top_k in ((1.0, 1.0, 0), (0.5, 0.8, 0), (1.5, 1.0, 3), (0.7, 0.6, 5)):
+for temperature, top_p, top_k in SETTINGS:
     changed = TemperatureLogitsWarper(temperature)(None, logits)
     changed = TopKLogitsWarper(top_k)(None, changed) if top_k else changed
     changed = TopPLogitsWarper(top_p)(None, changed) if top_p < 1 else changed

@@ -68,7 +68,7 @@ def generate(
     progress: called with the number of newly finished sources.
     Raises: UsageError if the numbers of prefixes and sources differ, or as `search`.
     """
-    check_request(model, request, config)
+    check_request(model, request, special_ids, config)
     results: list[list[Hypothesis]] = [[] for _ in request.sources]
     for chosen in batches([len(s) for s in request.sources], max_rows=config.batch_size):
         repeated = [i for i in chosen for _ in range(config.copies)]
@@ -90,7 +90,7 @@ def stream(
     Raises: UsageError if the config keeps more than one text open, or as `generate`.
     """
     check_single_text(config)
-    check_request(model, request, config)
+    check_request(model, request, special_ids, config)
     for chosen in batches([len(s) for s in request.sources], max_rows=config.batch_size):
         cache, limits = start_cache(model, request, special_ids, config, chosen)
         open_texts = range(len(chosen))
@@ -132,7 +132,9 @@ def prefill_prompts(model: Decoder, rows: Sequence[Sequence[int]], pad: int) -> 
     return model.prefill(*pad_batch(read, pad, device_of(model), left=True), len(rows))
 
 
-def check_request(model: Decoder, request: Request, config: DecodingConfig) -> None:
+def check_request(
+    model: Decoder, request: Request, special_ids: SpecialIds, config: DecodingConfig
+) -> None:
     """Raises: UsageError if a request contradicts itself, the config or the model."""
     sources, prefixes = request.sources, request.prefixes
     if prefixes and len(prefixes) != len(sources):
@@ -140,8 +142,9 @@ def check_request(model: Decoder, request: Request, config: DecodingConfig) -> N
             f"{len(prefixes)} prefixes for {len(sources)} sources. Give one for each source, empty"
             " where nothing is forced, or none at all."
         )
+    n_forced = (special_ids.forced_first is not None) + (special_ids.forced_last is not None)
     for i, prefix in enumerate(prefixes):
-        if prefix and len(prefix) >= max_tokens(request, config, i):
+        if prefix and len(prefix) + n_forced >= max_tokens(request, config, i):
             raise UsageError(
                 f"a prefix of {len(prefix)} tokens leaves no room in a text of at most"
                 f" {max_tokens(request, config, i)}. Shorten it, or raise max_length if the model"

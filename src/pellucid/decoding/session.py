@@ -95,7 +95,7 @@ class Session:
                 yield new
 
     def _submit(self, call: "Call") -> "Call":
-        check_request(self.model, call.request, call.config)
+        check_request(self.model, call.request, call.special_ids, call.config)
         self.submit(call)
         return call
 

@@ -52,8 +52,8 @@ def speculate(
     text open, or a model's cache cannot be truncated.
     """
     check_single_text(config)
-    check_request(model, request, config)
-    check_request(draft.model, request, config)
+    check_request(model, request, special_ids, config)
+    check_request(draft.model, request, special_ids, config)
     if len(request.sources) != 1 or draft.n_proposed < 1:
         raise UsageError(
             f"{len(request.sources)} sources with {draft.n_proposed} proposed tokens: a draft"

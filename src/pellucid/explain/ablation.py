@@ -13,6 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from pellucid.config.transformer_xl import TransformerXLConfig
 from pellucid.errors import UsageError
 from pellucid.explain.names import name_array
 from pellucid.explain.outputs import (
@@ -128,9 +129,11 @@ def switched_off(model: nn.Module, groups: Sequence[Sequence[Switch]]) -> Iterat
     for row, group in zip(rows, groups, strict=True):
         for switch in group:
             by_tap.setdefault(_find_tap(switch, paths), []).append((row, switch))
+    config = getattr(model, "config", None)
+    memory = config.mem_len if isinstance(config, TransformerXLConfig) else 0
     with ExitStack() as stack:
         for path, switches in by_tap.items():
-            stack.enter_context(edit(model, path, _Off(switches, len(groups))))
+            stack.enter_context(edit(model, path, _Off(switches, len(groups), memory)))
             if path.endswith(".scores"):
                 weights = f"{path.removesuffix('scores')}weights"
                 stack.enter_context(edit(model, weights, _without_nan))
@@ -155,9 +158,12 @@ def _find_tap(switch: Switch, paths: dict[str, str]) -> str:
 class _Off:
     """Replaces what passes a tap where a switch is off."""
 
-    def __init__(self, switches: Sequence[tuple[int | slice, Switch]], n_rows: int) -> None:
+    def __init__(
+        self, switches: Sequence[tuple[int | slice, Switch]], n_rows: int, memory: int
+    ) -> None:
+        """memory: number of keys before the text."""
         self.switches = switches
-        self.n_rows = n_rows
+        self.n_rows, self.memory = n_rows, memory
 
     def __call__(self, path: str, x: Tensor) -> Tensor:
         """x: scores (N, H, T, S), contexts (N, H, T, K), or what a sublayer adds (N, T, D).
@@ -169,11 +175,12 @@ class _Off:
         x = x.clone()
         for row, switch in self.switches:
             heads = slice(None) if switch.head is None else switch.head
-            if switch.key is not None and switch.key >= x.shape[-1]:
-                continue  # while a text is written, not all of its tokens are there yet
             if switch.key is not None:
+                key = self.memory + switch.key
+                if key >= x.shape[-1]:  # while a text is written, not all of its tokens are there
+                    continue
                 queries = slice(None) if switch.query is None else switch.query
-                x[row, heads, queries, switch.key] = float("-inf")
+                x[row, heads, queries, key] = float("-inf")
             elif switch.head is not None:
                 x[row, heads] = 0.0
             else:

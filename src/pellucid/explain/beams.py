@@ -67,7 +67,7 @@ def log_beams(
         max_positions=max_positions(bundle, NO_OPTIONS),
     )
     model, special_ids = bundle.model, bundle.special_ids
-    check_request(model, request, config)
+    check_request(model, request, special_ids, config)
     forced = _sum_prefix(bundle, source, prefix) if prefix else [0.0]
     cache, limits = start_cache(model, request, special_ids, config, [0])
     nodes: list[BeamNode] = []

@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pellucid.errors import UsageError
+from pellucid.explain.names import attention_sides
 from pellucid.explain.trace import Trace
 from pellucid.nn.attention import Attention
 from pellucid.nn.base import Model
@@ -23,6 +25,7 @@ def attention_rollout(trace: Trace) -> Rollout:
 
     Each attention sublayer passes on half of its input unchanged, for the residual connection, and
     half as the mean of its heads attends. An interpretation: values and feed-forwards do not count.
+    What a Transformer-XL reads in its memory is no token's share: its rows sum to less than 1.
     Raises: UsageError if the trace lacks attention weights.
     """
     encoder = decoder_source = decoder_target = None
@@ -33,13 +36,14 @@ def attention_rollout(trace: Trace) -> Rollout:
             continue
         if decoder_target is None:
             decoder_target = np.eye(len(weights))
-        if path.endswith("cross") or weights.shape[0] != weights.shape[1]:
+        if attention_sides(path)[1] == "source":
             if decoder_source is None:
                 decoder_source = np.zeros_like(weights)
             memory = np.eye(weights.shape[1]) if encoder is None else encoder
             decoder_target = 0.5 * decoder_target
             decoder_source = 0.5 * decoder_source + 0.5 * weights @ memory
             continue
+        weights = weights[:, -len(weights) :]  # without a memory
         decoder_target = _pass(weights, decoder_target)
         if decoder_source is not None:
             decoder_source = _pass(weights, decoder_source)
@@ -50,6 +54,7 @@ def value_norms(trace: Trace, model: Model, path: str) -> np.ndarray:
     """Return the length of what each query gets from each key: ||weight * value * W_O||, (H, T, S).
 
     A key with a large weight and a short value adds little (Kobayashi et al. 2020, eq. 4).
+    Raises: UsageError as `find_attention`.
     """
     module = find_attention(model, path)
     values = trace[f"{path}.values"].astype(np.float64)  # (H, S, K)
@@ -60,10 +65,11 @@ def value_norms(trace: Trace, model: Model, path: str) -> np.ndarray:
 
 
 def find_attention(model: Model, path: str) -> Attention:
-    """Return the attention of a path of a trace."""
+    """Return the attention of a path of a trace. Raises: UsageError if it is without heads."""
     module = model.get_submodule(path)
     inner = getattr(module, "inner", module)
-    assert isinstance(inner, Attention)
+    if not isinstance(inner, Attention):
+        raise UsageError(f"{path} is no attention with heads, whose values are mapped by a matrix.")
     return inner
 
 

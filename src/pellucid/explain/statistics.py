@@ -20,18 +20,19 @@ class HeadStatistics(NamedTuple):
     """Weight on the token at the query's own position."""
 
 
-def head_statistics(weights: np.ndarray) -> list[HeadStatistics]:
+def head_statistics(weights: np.ndarray, memory: int = 0) -> list[HeadStatistics]:
     """Return the statistics of each head of attention weights (H, T, S).
 
     Rows that attend to nothing are left out. Positions of cross-attention are those of both texts.
+    memory: number of keys before the text, of a Transformer-XL.
     """
-    return [_of_head(rows.astype(np.float64)) for rows in weights]
+    return [_of_head(rows.astype(np.float64), memory) for rows in weights]
 
 
-def _of_head(rows: np.ndarray) -> HeadStatistics:
+def _of_head(rows: np.ndarray, memory: int) -> HeadStatistics:
     """rows: (T, S)."""
     used = rows.sum(-1) > 0
-    queries, keys = np.arange(len(rows))[used, None], np.arange(rows.shape[1])
+    queries, keys = np.arange(len(rows))[used, None], np.arange(rows.shape[1]) - memory
     rows = rows[used]
     if not len(rows):
         return HeadStatistics(0.0, 0.0, 0.0, 0.0, 0.0)
@@ -44,6 +45,6 @@ def _of_head(rows: np.ndarray) -> HeadStatistics:
         entropy=float(-(rows * logs).sum(-1).mean()),
         distance=float((rows * np.abs(queries - keys)).sum(-1).mean()),
         previous=weight_on(-1),
-        first=float(rows[:, 0].mean()),
+        first=float(rows[:, memory].mean()),
         diagonal=weight_on(0),
     )

@@ -35,6 +35,7 @@ def describe_stream(
     if positions is None:
         positions = range(len(prediction.positions))
     outputs, parts = [], None
+    pool = bundle.model.head_configs[prediction.head].pool
     for position in positions:
         if not 0 <= position < len(prediction.positions):
             raise UsageError(f"there is no position {position}.")
@@ -44,7 +45,7 @@ def describe_stream(
         outputs.append(
             {
                 "position": position,
-                **_measure_states(trace, names, position if row is None else row),
+                **_measure_states([_read(trace[name], row, pool) for name in names]),
                 "logits": None if addends is None else [_shorten(x) for x in addends.values()],
             }
         )
@@ -68,7 +69,17 @@ def _find_row(bundle: Bundle, trace: Trace, position: int) -> int | None:
         return position
     text = trace.target or trace.source
     assert text is not None
+    if config.pool == "end":
+        end = bundle.special_ids.end
+        return max(i for i, token in enumerate(text.tokens) if token.id == end)
     return {"first": 0, "last": len(text.tokens) - 1}.get(config.pool)
+
+
+def _read(states: np.ndarray, row: int | None, pool: str) -> np.ndarray:
+    """Return the state (D,) of a token of states (T, D), or what a head mixes of all of them."""
+    if row is not None:
+        return states[row]
+    return states.max(0) if pool == "max" else states.mean(0)
 
 
 def _split(
@@ -89,9 +100,9 @@ def _split(
     return sums
 
 
-def _measure_states(trace: Trace, names: Sequence[str], row: int) -> dict[str, list[float]]:
-    """Return the norm of each state of a token, and its cosine to the last one."""
-    states = np.stack([trace[name][row] for name in names]).astype(np.float64)  # (L + 2, D)
+def _measure_states(vectors: Sequence[np.ndarray]) -> dict[str, list[float]]:
+    """Return the norm of each of some vectors (D,), and its cosine to the last one."""
+    states = np.stack(vectors).astype(np.float64)  # (L + 2, D)
     norms = np.linalg.norm(states, axis=-1)
     cosines = states @ states[-1] / np.maximum(norms * norms[-1], np.finfo(float).tiny)
     return {

@@ -32,13 +32,13 @@ class Access:
 
     def check(self, path: str, headers: Mapping[str, str]) -> None:
         """Raises: RequestError, status 403 or 401, if the request is not allowed."""
-        host, origin = headers.get("host", ""), headers.get("origin")
+        host, origin = headers.get("host", "").lower(), headers.get("origin")
         if self.names is not None and host not in self.names:
             raise RequestError(
                 HTTPStatus.FORBIDDEN,
                 f"Host {host!r:.80} is not a name of this server. Add it: --hosts NAME.",
             )
-        if origin is not None and origin not in (f"http://{host}", f"https://{host}"):
+        if origin is not None and origin.lower() not in (f"http://{host}", f"https://{host}"):
             raise RequestError(HTTPStatus.FORBIDDEN, "a page of another site may not ask.")
         if path not in OPEN_PATHS:
             self.check_key(headers)
@@ -85,4 +85,4 @@ def make_access(host: str, port: int, hosts: tuple[str, ...], key: str) -> Acces
         )
     if not is_local and not hosts:
         return Access(None, key)
-    return Access(names_with_port(LOOPBACK, port) | set(hosts), key)
+    return Access(names_with_port(LOOPBACK, port) | {name.lower() for name in hosts}, key)

@@ -45,7 +45,7 @@ async def _report(request: Request, error: Exception) -> Response:
     if isinstance(error, RequestValidationError):
         error = UsageError(describe_fields([{**e, "loc": e["loc"][1:]} for e in error.errors()]))
     elif isinstance(error, HTTPException):
-        error = RequestError(HTTPStatus(error.status_code), error.detail)
+        error = RequestError(HTTPStatus(error.status_code), error.detail, error.headers)
     assert isinstance(error, PellucidError)
     if error.__cause__ is not None:
         LOG.error("%s: %s", request.url.path, error, exc_info=error.__cause__)

@@ -10,6 +10,7 @@ from fastapi import Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
+from pellucid.config.decoding import METHOD_SETTINGS
 from pellucid.errors import PellucidError, UsageError
 from pellucid.inference.methods import StreamEnd
 from pellucid.serve.bodies import SearchBody, as_list, check_strings, check_texts
@@ -22,6 +23,8 @@ from pellucid.serve.served import ServedModel
 router = make_router()
 MAX_TOKENS = 16
 """The default of OpenAI."""
+OF_SAMPLING = METHOD_SETTINGS["sample", "mbr"]
+"""Settings that do not matter where the most probable token is taken."""
 
 
 class StreamOptions(BaseModel):
@@ -31,17 +34,30 @@ class StreamOptions(BaseModel):
 
 
 class CompletionBody(SearchBody):
-    """Prompts to continue. Without `method` and `beam`, texts are sampled as OpenAI's."""
+    """Prompts to continue. Without `method` and `beam`, texts are sampled as OpenAI's.
+
+    A field that is null is left out.
+    """
 
     prompt: str | list[str]
-    max_tokens: int = Field(MAX_TOKENS, ge=1, description="Maximum number of tokens of a text.")
-    n: int = Field(1, ge=1, description="Texts for each prompt.")
-    temperature: float = Field(1.0, ge=0, description="0: the most probable token each time.")
+    max_tokens: int | None = Field(
+        MAX_TOKENS, ge=1, description="Maximum number of tokens of a text."
+    )
+    n: int | None = Field(1, ge=1, description="Texts for each prompt.")
+    temperature: float | None = Field(
+        1.0, ge=0, description="0: the most probable token each time."
+    )
     stop: str | list[str] | None = Field(None, description="Strings that end a text.")
     code: str = Field("", description="Control code before each prompt, of a model that has them.")
-    stream: bool = False
+    stream: bool | None = False
     stream_options: StreamOptions | None = None
     user: str | None = Field(None, description="Ignored.")
+    logprobs: None = Field(None, description="Not computed.")
+
+    @property
+    def n_texts(self) -> int:
+        """The number of texts for each prompt."""
+        return 1 if self.n is None else self.n
 
     def generation(self, limits: Limits) -> dict[str, Any]:
         """Return the keyword arguments of `generate`. Raises: UsageError."""
@@ -49,13 +65,14 @@ class CompletionBody(SearchBody):
         if self.n_best is not None or self.max_length is not None:
             raise UsageError("completions have n and max_tokens for n_best and max_length.")
         chosen.pop("stop", None)  # of a search it is another setting
-        chosen |= {"max_length": self.max_tokens, "n_best": self.n}
+        chosen |= {"max_length": self.max_tokens or MAX_TOKENS, "n_best": self.n_texts}
+        chosen.setdefault("temperature", 1.0)
         if not {"method", "beam"} & chosen.keys():
-            if self.temperature:
+            if chosen["temperature"]:
                 chosen["method"] = "sample"
             else:
-                chosen |= {"method": "beam", "beam": 1, "groups": 1, "diversity": 0.0}
-                chosen.pop("temperature")
+                chosen = {k: value for k, value in chosen.items() if k not in OF_SAMPLING}
+                chosen |= {"method": "beam", "beam": 1, "groups": 1, "diversity": 0.0, "n_best": 1}
         if chosen.get("method") == "sample":
             chosen.setdefault("seed", secrets.randbelow(1 << 31))
         stop = as_list(self.stop or [])
@@ -107,7 +124,7 @@ async def complete(body: CompletionBody, site: ServedSite) -> Completion | Respo
     if body.stream:
         return await _stream(model, body, settings, (n_read, seconds))
     results = await model.run("generate", prompts, settings, seconds)
-    texts = [text for ranked in results for text in (ranked if body.n > 1 else [ranked])]
+    texts = [text for each in results for text in _repeat(each, body.n_texts)]
     completion = _start(model)
     completion.choices = [
         Choice(index=i, text=text.text, finish_reason="stop" if text.finished else "length")
@@ -117,15 +134,25 @@ async def complete(body: CompletionBody, site: ServedSite) -> Completion | Respo
     return completion
 
 
+def _repeat(result: Any, n: int) -> list[Any]:
+    """Return n texts of a prompt, the last one repeatedly if there are fewer different ones.
+
+    result: a text, or a list of texts.
+    """
+    texts = result if isinstance(result, list) else [result]
+    return [texts[min(i, len(texts) - 1)] for i in range(n)]
+
+
 async def _stream(
     model: ServedModel, body: CompletionBody, settings: dict[str, Any], counts: tuple[int, float]
 ) -> Response:
     """Return a stream of one text. Raises: errors before the first piece."""
-    if body.n > 1 or not isinstance(body.prompt, str):
-        raise UsageError("a stream has one prompt, a string, and n=1. Send several requests.")
+    prompts = as_list(body.prompt)
+    if body.n_texts > 1 or len(prompts) != 1:
+        raise UsageError("a stream has one prompt and n=1. Send several requests.")
     n_read, seconds = counts
     model.check("generate", settings)
-    work = Work("generate", [body.prompt], settings, time.monotonic() + seconds)
+    work = Work("generate", prompts, settings, time.monotonic() + seconds)
     pieces = model.engine.stream(work)
     first = await anext(pieces)
     has_usage = body.stream_options is not None and body.stream_options.include_usage

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any
@@ -23,9 +23,12 @@ FORM = "application/x-www-form-urlencoded"
 class RequestError(PellucidError):
     """A request that is refused with a status of its own."""
 
-    def __init__(self, status: HTTPStatus, message: str) -> None:
+    def __init__(
+        self, status: HTTPStatus, message: str, headers: Mapping[str, str] | None = None
+    ) -> None:
+        """headers: of the response, such as `Allow` of status 405."""
         super().__init__(message)
-        self.status = status
+        self.status, self.headers = status, headers or {}
 
 
 class OverloadedError(PellucidError):
@@ -77,7 +80,7 @@ def has_flat_errors(path: str) -> bool:
 def error_response(error: PellucidError, path: str) -> Response:
     """Return the response to a request that failed: `{"error": {"message": ...}}` as OpenAI's."""
     status = status_of(error)
-    headers = {}
+    headers = dict(error.headers) if isinstance(error, RequestError) else {}
     if isinstance(error, OverloadedError):
         headers["Retry-After"] = str(math.ceil(error.retry_after))
     if status == HTTPStatus.UNAUTHORIZED:

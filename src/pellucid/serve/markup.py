@@ -1,7 +1,7 @@
 """The texts between the tags of HTML, and the same HTML with other texts."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from html import escape, unescape
 from typing import NamedTuple
 
@@ -14,7 +14,10 @@ ENDS = {
     "style": re.compile("</style", re.IGNORECASE),
 }
 """Where the content of elements without markup ends."""
-QUOTE_OR_END = re.compile("[\"'>]")
+QUOTE_OR_END = re.compile(r"=\s*[\"']|>")
+"""Where the value of an attribute begins that has quotes, or a tag ends."""
+SPACES = ("&nbsp;", "&#160;", "&#xa0;", "&#xA0;")
+"""Escapes of the space that breaks no line."""
 
 
 class Markup(NamedTuple):
@@ -36,7 +39,8 @@ class Markup(NamedTuple):
 
 
 def read_markup(html: str) -> Markup:
-    """Return HTML in pieces. Scripts, styles, comments, attributes and spaces are no texts.
+    """Return HTML in pieces. Scripts, styles, comments and attributes are no texts, and spaces and
+    pieces without letters are none.
 
     Takes linear time, which `html.parser` does not for tags that have no end.
     Raises: UsageError if a tag, comment, script or style has no end.
@@ -51,13 +55,32 @@ def read_markup(html: str) -> Markup:
 
 
 def _add_text(markup: Markup, raw: str) -> None:
-    text = raw.strip()
-    before, _, after = raw.partition(text) if text else (raw, "", "")
-    markup.pieces.append(before)
-    if text:
-        markup.positions.append(len(markup.pieces))
-        markup.texts.append(unescape(text))
-        markup.pieces.extend((text, after))
+    start, end = _strip(raw)
+    text = unescape(raw[start:end])
+    if not any(map(str.isalpha, text)):
+        markup.pieces.append(raw)
+        return
+    markup.pieces.append(raw[:start])
+    markup.positions.append(len(markup.pieces))
+    markup.texts.append(text)
+    markup.pieces.extend((raw[start:end], raw[end:]))
+
+
+def _strip(raw: str) -> tuple[int, int]:
+    """Return where a text begins and ends without the spaces around it."""
+    start, end = 0, len(raw)
+    while length := _space(raw, start, end, str.startswith):
+        start += length
+    while length := _space(raw, start, end, str.endswith):
+        end -= length
+    return start, end
+
+
+def _space(raw: str, start: int, end: int, is_at: Callable[[str, str, int, int], bool]) -> int:
+    """Return the length of a space at an end of raw[start:end]; 0 if there is none."""
+    if start < end and raw[start if is_at is str.startswith else end - 1].isspace():
+        return 1
+    return next((len(space) for space in SPACES if is_at(raw, space, start, end)), 0)
 
 
 def _find_tags(html: str) -> Iterator[tuple[int, int]]:
@@ -75,7 +98,8 @@ def _find_tags(html: str) -> Iterator[tuple[int, int]]:
             name = TAG_NAME.match(html, start)
             if end is not None and name:
                 close = ENDS[name[1].lower()].search(html, end)
-                end = close and close.start()
+                is_empty = close is None and html[end - 2] == "/"  # as in SVG: <style/>
+                end = end if is_empty else close and close.start()
         if end is None:
             raise UsageError(f"the markup {html[start : start + 20]!r} has no end. Close it.")
         yield start, end
@@ -87,7 +111,7 @@ def _find_tag_end(html: str, start: int) -> int | None:
     while at is not None and (mark := QUOTE_OR_END.search(html, at)):
         if mark[0] == ">":
             return mark.end()
-        at = _find_after(html, mark[0], mark.end())
+        at = _find_after(html, mark[0][-1], mark.end())
     return None
 
 

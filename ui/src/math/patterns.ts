@@ -19,7 +19,7 @@ export function strength(weights: Matrix, pattern: Pattern, memory = 0): number 
     case "distance":
       return mean(rows.map((row) => weights.row(row).reduce((sum, w, col) => sum + w * Math.abs(row + memory - col), 0)));
     case "previous":
-      return mean(rows.slice(1).map((row) => weights.at(row, row + memory - 1) ?? 0));
+      return mean(rows.slice(1).map((row) => (row + memory <= weights.cols ? weights.at(row, row + memory - 1) : 0)));
     case "first":
       return mean(rows.slice(1).map((row) => weights.at(row, memory)));
     case "diagonal":

@@ -14,10 +14,11 @@ export function cut(logits: ArrayLike<number>, settings: SamplingSettings): Floa
   if (settings.topP >= 1 && !settings.topK) return probabilities;
   const order = Array.from(probabilities.keys()).sort((a, b) => probabilities[b] - probabilities[a]);
   const kept = new Float64Array(probabilities.length);
-  const limit = settings.topK || order.length;
+  const left = order.slice(0, settings.topK || order.length);
+  const all = left.reduce((total, index) => total + probabilities[index], 0); // top-p counts what top-k leaves
   let sum = 0;
-  for (const index of order.slice(0, limit)) {
-    if (settings.topP < 1 && sum >= settings.topP) break;
+  for (const index of left) {
+    if (settings.topP < 1 && sum >= settings.topP * all) break;
     kept[index] = probabilities[index];
     sum += probabilities[index];
   }

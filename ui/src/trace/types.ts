@@ -227,6 +227,8 @@ export interface ModelFacts {
 
 export interface Settings {
   vocab_size: number;
+  /** Of the decoder; 0 where both texts have one vocabulary. */
+  target_vocab_size?: number;
   d_model: number;
   d_ff: number;
   n_heads: number;
@@ -238,6 +240,11 @@ export interface Settings {
   norm?: string;
   norm_place?: string;
   activation?: string;
+}
+
+/** The number of tokens that a model can predict. */
+export function outputSize(settings: Settings): number {
+  return settings.target_vocab_size || settings.vocab_size;
 }
 
 export interface TracedText {
