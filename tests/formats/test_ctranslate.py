@@ -115,6 +115,38 @@ SEARCHES: dict[str, tuple[DecodingConfig, list[str]]] = {
         ["beam_size=4", "length_penalty=0.6"],
     ),
     "no shortest": (DecodingConfig(beam=2), ["min_decoding_length=0"]),
+    "gnmt": (
+        DecodingConfig(beam=2, length_norm="gnmt", alpha=0.6, min_length=1),
+        [
+            "length_norm=gnmt with alpha=0.6, which CTranslate2 lacks: it divides scores by"
+            " |Y|^length_penalty"
+        ],
+    ),
+    "groups": (
+        DecodingConfig(beam=4, groups=2, diversity=0.5, stop="exact", min_length=1, n_best=3),
+        [
+            "beam_size=4",
+            "num_hypotheses=3",
+            "stop=exact, which CTranslate2 lacks: it stops when beam_size texts are finished",
+            "groups=2, which CTranslate2 lacks: it searches a single beam",
+        ],
+    ),
+    "sample": (
+        DecodingConfig(method="sample", temperature=0.7, top_k=9, top_p=0.9, min_length=1),
+        ["beam_size=1", "sampling_temperature=0.7", "sampling_topk=9", "sampling_topp=0.9"],
+    ),
+    "sample from all": (
+        DecodingConfig(method="sample", min_p=0.1, min_length=1),
+        ["beam_size=1", "sampling_topk=0", "min_p=0.1, which CTranslate2 lacks"],
+    ),
+    "mbr": (
+        DecodingConfig(method="mbr", samples=8, min_length=1),
+        [
+            "beam_size=1",
+            "sampling_topk=0",
+            "method=mbr, which CTranslate2 lacks: choose among 8 samples by chrf",
+        ],
+    ),
     "all else": (
         DecodingConfig(
             beam=2, no_repeat_ngram=3, repetition_penalty=1.2, min_length=3, max_length=99
@@ -132,7 +164,11 @@ SEARCHES: dict[str, tuple[DecodingConfig, list[str]]] = {
 @pytest.mark.parametrize("name", SEARCHES)
 def test_what_their_search_must_be_told(name, tmp_path):  # authority: defaults that they document
     decoding, expected = SEARCHES[name]
-    defaults = "beam_size: int = 2.* length_penalty: float = 1.* min_decoding_length: int = 1,"
+    defaults = (
+        "beam_size: int = 2.* num_hypotheses: int = 1, length_penalty: float = 1.*"
+        " min_decoding_length: int = 1,.* sampling_topk: int = 1, sampling_topp: float = 1,"
+        " sampling_temperature: float = 1,"
+    )
     assert re.search(defaults, ctranslate2.Translator.translate_batch.__doc__)
     parts = replace(directory_of(), decoding=decoding)
     notes = to_ctranslate2(tmp_path / "out", parts, parts.special_ids.start)
@@ -140,7 +176,8 @@ def test_what_their_search_must_be_told(name, tmp_path):  # authority: defaults 
     changes = {"n_encoder_layers": 0, "positions": "learned"}
     parts = replace(directory_of(**changes), decoding=decoding)
     notes = to_ctranslate2(tmp_path / "alone", parts, parts.special_ids.start)
-    assert f"beam_size={decoding.beam}" in notes
+    if decoding.method == "beam":
+        assert f"beam_size={decoding.beam}" in notes
     assert ("min_length=0" in notes, "max_length=99" in notes) == (False, name == "all else")
 
 

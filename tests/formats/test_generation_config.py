@@ -204,6 +204,40 @@ def test_what_is_not_honoured_is_told(name, marian, capsys):
     assert note in capsys.readouterr().out
 
 
+IMPOSSIBLE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "min_length": ({"min_length": 30, "max_length": 20}, {"min_length": 18, "max_length": 19}),
+    "min_length=9": ({"min_new_tokens": 9, "max_new_tokens": 5}, {"min_length": 4}),
+    "min_length=-2": ({"min_new_tokens": -2, "max_new_tokens": 5}, {"min_length": 0}),
+    "min_length=-3": ({"min_new_tokens": -3, "max_length": None}, {"min_length": 0}),
+    "length_penalty": ({"length_penalty": 100.0}, {"alpha": 30.0}),
+    "top_p=0": ({"do_sample": True, "top_p": 0.0}, {"method": "sample", "top_p": 1e-6}),
+    "top_p=2": ({"do_sample": True, "top_p": 2.0}, {"top_p": 1.0}),
+    "temperature": ({"do_sample": True, "temperature": 0.0}, {"temperature": 1e-6}),
+    "top_k": ({"do_sample": True, "top_k": -1}, {"top_k": 0}),
+    "typical_p": ({"do_sample": True, "typical_p": 0}, {"typical_p": 1e-6}),
+    "min_p": ({"do_sample": True, "min_p": 1.5}, {"min_p": 1.0}),
+}
+
+
+@pytest.mark.parametrize("name", IMPOSSIBLE)
+def test_a_model_opens_with_values_that_a_search_cannot_use(name, marian):
+    settings, expected = IMPOSSIBLE[name]
+    beams = 1 if "do_sample" in settings else 4
+    update_config(marian, {"num_beams": beams, **settings})
+    transformers.MarianMTModel.from_pretrained(marian)  # opens it
+    bundle = open_model(marian)
+    assert {field: getattr(bundle.decoding, field) for field in expected} == expected
+    (note,) = bundle.notes
+    assert name in note
+    assert note.endswith("is used instead")
+
+
+def test_a_longest_length_below_the_shortest_ends_the_texts(marian):
+    update_config(marian, {"num_beams": 1, "min_length": 30, "max_length": 9})
+    assert {len(text) for text in generate_reference(marian)} == {8}
+    assert {len(text) for text in generate_actual(marian)} <= {7, 8}
+
+
 def test_an_end_outside_the_vocabulary_is_reported_and_not_used(marian):  # authority: the words
     update_config(marian, {"num_beams": 4, "eos_token_id": 50, "max_length": 6})
     assert open_model(marian).notes == ("eos_token_id=50 is outside the model's vocabulary of 50",)

@@ -16,6 +16,7 @@ from pellucid.errors import PellucidError, UsageError, VerificationError
 from pellucid.formats.open_model import open_model
 from pellucid.formats.save_bundle import save_bundle
 from pellucid.text.published.open import open_tokenizers
+from text.published.samples import wordpiece
 
 WORD = "<new>"
 
@@ -104,3 +105,13 @@ def test_git_lfs_pointers_that_opening_does_not_read(tmp_path):
     (directory / "vocab.txt").write_text(pointer)
     with pytest.raises(VerificationError, match=r"vocab\.txt is a Git LFS pointer"):
         open_model(directory)
+
+
+def test_a_truncation_side_that_is_not_supported_is_reported(tmp_path):  # authority: the words
+    directory = wordpiece(tmp_path, tokenizer_class="BertTokenizer", truncation_side="left")
+    sizes: dict[str, Any] = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = transformers.BertConfig(vocab_size=2000, intermediate_size=12, **sizes)
+    transformers.BertModel(config).save_pretrained(directory)
+    (note,) = open_model(directory).notes
+    assert note.startswith("truncation_side=left: ")
+    assert main(["info", str(directory)]) == 0

@@ -110,18 +110,21 @@ def campaign(context, data, tmp_path, kind, kills, seed):
     process.join()
     assert process.exitcode == 0
     seconds = time.monotonic() - start
-    rng = random.Random(seed)
+    rng, last = random.Random(seed), newest_step(whole)
     hits = resumed = 0
     while hits < kills or not resumed:
-        at = "" if rng.random() < 0.5 else f"{rng.choice(POINTS)}@{rng.randint(1, 3)}"
+        anywhere = not resumed or rng.random() < 0.5
+        at = "" if anywhere else f"{rng.choice(POINTS)}@{rng.randint(1, 3)}"
         process = context.Process(target=child, args=(cut, data, KINDS[kind], at))
         process.start()
-        process.join(None if at else rng.uniform(0.1, 0.9) * seconds)
+        while not resumed and process.is_alive() and not 0 < newest_step(cut) < last:
+            time.sleep(0.005)  # until there is a checkpoint from which it goes on
+        process.join(None if at else rng.uniform(0.1, 0.9) * seconds if resumed else 0)
         if process.is_alive():
             process.kill()
         process.join()
         hits += process.exitcode == -9
-        resumed += process.exitcode == -9 and 0 < newest_step(cut) < newest_step(whole)
+        resumed += process.exitcode == -9 and 0 < newest_step(cut) < last
         if process.exitcode == 0:  # it ended before it was hit: begin anew
             assert digest(cut) == digest(whole)
             shutil.rmtree(cut)

@@ -12,6 +12,7 @@ from transformers import AutoTokenizer
 
 from pellucid.errors import VerificationError
 from pellucid.text.published.open import open_tokenizer, open_tokenizers
+from pellucid.text.published.settings import list_unsupported
 from text.mixed import mixed_lines
 from text.published import samples as published
 from text.published.test_open import DECOMPOSED, PLAIN
@@ -294,3 +295,20 @@ def test_lines_of_a_vocabulary(tmp_path):
     assert actual.pieces([5, 7]) == ["<5>", "<7>"]  # "a" comes again, and a blank line
     assert actual.decode([8, 5, 7, 11]) == "b a"
     assert actual.display([7]) == [" <7>"]
+
+
+def test_a_side_that_is_not_cut_here_is_named(tmp_path):
+    """Authority: transformers, which cuts the start of a text if truncation_side says so."""
+    published.wordpiece(tmp_path, tokenizer_class="BertTokenizer", truncation_side="left")
+    reference = transformers.BertTokenizer.from_pretrained(tmp_path)
+    whole = reference("the cat sleeps")["input_ids"]
+    cut = reference("the cat sleeps", truncation=True, max_length=3)["input_ids"]
+    assert cut == [whole[0], whole[-2], whole[-1]]
+    (note,) = list_unsupported(tmp_path)
+    assert note == "truncation_side=left: a text that is too long is cut at its end"
+    for side in (None, "right"):
+        published.wordpiece(tmp_path, tokenizer_class="BertTokenizer", truncation_side=side)
+        assert list_unsupported(tmp_path) == ()
+    published.wordpiece(tmp_path, tokenizer_class="BertTokenizer", truncation_side=3)
+    with pytest.raises(VerificationError, match="truncation_side='3' should be a str"):
+        open_tokenizer(tmp_path)
