@@ -59,7 +59,7 @@ def test_a_lock_is_reentrant_and_others_wait(tmp_path):
 
 def test_a_place_that_cannot_be_locked(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ResourceError, match="is a file. Choose another run_dir"):
+    with pytest.raises(ResourceError, match=r"is a file\. Choose another run_dir"):
         RunLock(tmp_path / "file").__enter__()
     with pytest.raises(ResourceError, match="cannot lock"):
         RunLock(tmp_path / "file" / "run").__enter__()

@@ -86,7 +86,8 @@ def test_a_translator(tmp_path, capsys):
     message = capsys.readouterr()
     files = "for ONNX Runtime in fp32: decoder_model.onnx, encoder_model.onnx."
     assert message.out == f"Wrote {command[1]} to {command[2]}, {files}\n"
-    assert message.err == "texts of at most 100 tokens\n"
+    limit = "max_length=0: transformers has no limit relative to the source; max_length=100 is"
+    assert message.err == f"{limit} written instead\ntexts of at most 100 tokens\n"
     verify(tmp_path / "out")
     assert main(command) == 3
     expected = [best.text for best, *_ in translate(parts, TEXTS, GREEDY)]

@@ -38,7 +38,8 @@ def published(kind: str, directory: Path, **search: Any) -> Bundle:
 
 def windowed(bundle: Bundle) -> Bundle:
     """The model with a window, which the published GPT-2 cannot express."""
-    c = replace(bundle.model_config, windows=(0, 4))  # type: ignore[arg-type]
+    config: Any = bundle.model_config
+    c = replace(config, windows=(0, 4))
     model = PUBLISHED_FAMILIES["gpt2"].build(c, 1, bundle.model.head_configs)
     return replace(bundle, model=model.eval(), model_config=c)
 

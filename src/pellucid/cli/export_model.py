@@ -50,7 +50,7 @@ def run(options: Options) -> int:
         from pellucid.formats.ctranslate import to_ctranslate2
 
         start = 0 if parts.model.decoder is None else parts.special_ids.start
-        notes = [f"to search as here, give {note}" for note in to_ctranslate2(out, parts, start)]
+        notes = [f"to search as here: {note}" for note in to_ctranslate2(out, parts, start)]
     print(f"Wrote {options.model} to {out}, {_describe(options, out)}.")
     for note in notes:
         print(note, file=sys.stderr)

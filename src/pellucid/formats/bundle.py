@@ -43,7 +43,7 @@ class Bundle:
     source_prefix: str = ""
     """Text before each document to summarize, such as T5's `summarize: `."""
     notes: tuple[str, ...] = ()
-    """Search settings of a published directory that are not supported."""
+    """Search and tokenizer settings of a published directory that are not supported."""
 
     @cached_property
     def special_ids(self) -> SpecialIds:

@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from pellucid.config.decoding import DecodingConfig
 from pellucid.config.model import ModelConfig
 from pellucid.errors import ConfigError, UsageError
 from pellucid.files import publish
@@ -108,16 +109,66 @@ def _list_options(bundle: Bundle, tokens: list[str], c: ModelConfig) -> list[str
 
 
 def _list_search_options(bundle: Bundle) -> list[str]:
-    """Return the search settings that differ from the defaults of CTranslate2."""
+    """Return the search settings that differ from the defaults of CTranslate2.
+
+    Settings without an option there become notes.
+    """
     d, both = bundle.decoding, bool(bundle.model_config.n_encoder_layers)
     length = "{}_decoding_length" if both else "{}_length"
     options = {
-        "beam_size": (d.beam, 2 if both else 1),
-        "length_penalty": (d.alpha, 1.0),
+        **_method_options(d, both),
+        "num_hypotheses": (d.n_best, 1),
         "no_repeat_ngram_size": (d.no_repeat_ngram, 0),
         "repetition_penalty": (d.repetition_penalty, 1.0),
         length.format("min"): (d.min_length, 1 if both else 0),
         # 0 depends on the length of the source, which no option of CTranslate2 expresses.
         length.format("max"): (d.max_length, 0),
     }
-    return [f"{name}={value}" for name, (value, default) in options.items() if value != default]
+    differing = [
+        f"{name}={value}" for name, (value, default) in options.items() if value != default
+    ]
+    return [*differing, *_list_inexpressible(d)]
+
+
+def _method_options(d: DecodingConfig, both: bool) -> dict[str, tuple[float, float]]:
+    """Return the options of a search method, each with its default in CTranslate2.
+
+    both: whether the model has an encoder and a decoder.
+    """
+    default_beam = 2 if both else 1
+    if d.method == "beam":
+        alpha = 1.0 if _divides_otherwise(d) else d.alpha
+        return {"beam_size": (d.beam, default_beam), "length_penalty": (alpha, 1.0)}
+    return {
+        "beam_size": (1, default_beam),
+        "sampling_temperature": (d.temperature, 1.0),
+        "sampling_topk": (d.top_k, 1),  # 0 means all tokens there too
+        "sampling_topp": (d.top_p, 1.0),
+    }
+
+
+def _divides_otherwise(d: DecodingConfig) -> bool:
+    """Return whether scores are divided by a length that CTranslate2 does not compute."""
+    return d.length_norm == "gnmt" and bool(d.alpha)
+
+
+def _list_inexpressible(d: DecodingConfig) -> list[str]:
+    """Return notes on search settings that no option of CTranslate2 expresses."""
+    lacks, notes = "which CTranslate2 lacks", list[str]()
+    if d.method == "beam" and d.beam > 1:
+        if _divides_otherwise(d):
+            notes.append(
+                f"length_norm=gnmt with alpha={d.alpha}, {lacks}: it divides scores by"
+                " |Y|^length_penalty"
+            )
+        if d.stop != "first_k":
+            notes.append(f"stop={d.stop}, {lacks}: it stops when beam_size texts are finished")
+        if d.groups > 1:
+            notes.append(f"groups={d.groups}, {lacks}: it searches a single beam")
+    if d.method == "mbr":
+        notes.append(f"method=mbr, {lacks}: choose among {d.samples} samples by {d.utility}")
+    cuts = {"min_p": 0.0, "typical_p": 1.0}
+    for name, neutral in cuts.items() if d.method != "beam" else ():
+        if getattr(d, name) != neutral:
+            notes.append(f"{name}={getattr(d, name)}, {lacks}")
+    return notes

@@ -1,14 +1,15 @@
-"""Conversion between the search settings of a published directory and `DecodingConfig`.
+"""Read the search settings of a published directory as a `DecodingConfig`.
 
 An unsupported setting that would change the generated texts becomes a note.
 Source: the behaviour of `transformers` 5, which the tests compare with.
 """
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pellucid.config.decoding import DecodingConfig
+from pellucid.config.decoding import MINIMUM, MOST, DecodingConfig
 from pellucid.config.model import ModelConfig
 from pellucid.config.read import build
 from pellucid.errors import ConfigError
@@ -25,6 +26,18 @@ from pellucid.json_files import read_json
 
 NAME = "generation_config.json"
 MAX_BEAMS = 1024
+BOUNDS = {
+    "temperature": (MINIMUM, MOST["temperature"]),
+    "top_k": (0, math.inf),
+    "top_p": (MINIMUM, 1.0),
+    "min_p": (0.0, 1.0),
+    "typical_p": (MINIMUM, 1.0),
+}
+"""Of the sampling settings. transformers opens a directory with any other number too."""
+FORCES_START = "force_bos_token_to_be_generated"
+"""Setting of old config.json files: every text starts with the token of bos_token_id."""
+BART_START = 0
+"""bos_token_id of a config.json that has none, for `FORCES_START`."""
 
 
 def is_absent(value: Any) -> bool:
@@ -40,6 +53,8 @@ class SearchSettings(NamedTuple):
     banned: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
     """One per setting that is not supported or ignored."""
+    decoding_notes: tuple[str, ...] = ()
+    """One per setting whose value in `decoding` is another."""
 
 
 def read_search(directory: Path, hf_config: Mapping[str, Any], c: ModelConfig) -> SearchSettings:
@@ -51,9 +66,11 @@ def read_search(directory: Path, hf_config: Mapping[str, Any], c: ModelConfig) -
     has_file = path.is_file()
     settings = {name: value for name, value in hf_config.items() if not is_absent(value)}
     ids = dict(hf_config)
+    if hf_config.get(FORCES_START) and not has_file:
+        ids["forced_bos_token_id"] = hf_config.get("bos_token_id", BART_START)
     known = {*SUPPORTED, *PENALTIES, *UNSUPPORTED, *SAMPLING}
     if not c.n_decoder_layers or not (has_file or settings.keys() & known):
-        token_ids = _read_ids(hf_config, c, str(directory / "config.json"), notes)
+        token_ids = _read_ids(ids, c, str(directory / "config.json"), notes)
         return SearchSettings(DecodingConfig(), token_ids, notes=tuple(notes))
     if has_file:
         settings = read_json(path)
@@ -64,47 +81,16 @@ def read_search(directory: Path, hf_config: Mapping[str, Any], c: ModelConfig) -
         path = directory / "config.json"
     where = str(path)
     token_ids = _read_ids(ids, c, where, notes)
-    values = {**_read_lengths(settings, c, where, notes), **_read_method(settings, where, notes)}
+    changes = list[str]()
+    values = _read_lengths(settings, c, where, changes)
+    values |= _read_method(settings, where, changes)
     for name, field in PENALTIES.items():
         if settings.get(name) is not None:
             values[field] = settings[name]
     banned = _read_banned(settings, c, token_ids.get("eos_token_id"), where, notes)
     _note_unsupported(settings, has_file, notes)
-    return SearchSettings(build(DecodingConfig, values, where), token_ids, banned, tuple(notes))
-
-
-def to_generation_config(
-    c: ModelConfig, decoding: DecodingConfig, banned: Iterable[int]
-) -> tuple[dict[str, Any], list[str]]:
-    """Return the settings of generation_config.json, and notes on what it cannot express."""
-    d, notes = decoding, []
-    settings: dict[str, Any] = {}
-    if d.method == "sample":
-        settings = {"do_sample": True, **{name: getattr(d, name) for name in SAMPLING}}
-    elif d.method == "beam":
-        settings = {"num_beams": d.beam}
-        if d.beam > 1:
-            stop = {"first_k": True, "current": False, "exact": "never"}[d.stop]
-            settings |= {"length_penalty": d.alpha, "early_stopping": stop}
-        if d.beam > 1 and d.alpha and d.length_norm != "power":
-            notes.append(f"length_norm={d.length_norm}: transformers divides scores by |Y|^alpha")
-        if d.groups > 1:
-            notes.append(f"groups={d.groups}: transformers searches a single beam")
-    else:
-        notes.append(f"method={d.method}: transformers searches greedily")
-    is_encoder_decoder = bool(c.n_encoder_layers and c.n_decoder_layers)
-    for name in ("max", "min"):
-        length = getattr(d, f"{name}_length")
-        if length and is_encoder_decoder:  # transformers counts the start token
-            settings[f"{name}_length"] = length + 1
-        elif length:
-            settings[f"{name}_new_tokens"] = length
-    for name, field in PENALTIES.items():
-        if getattr(d, field) != getattr(DecodingConfig(), field):
-            settings[name] = getattr(d, field)
-    if banned:
-        settings["suppress_tokens"] = sorted(banned)
-    return settings, notes
+    decoding = build(DecodingConfig, values, where)
+    return SearchSettings(decoding, token_ids, banned, tuple(notes), tuple(changes))
 
 
 def _read_lengths(
@@ -123,6 +109,10 @@ def _read_lengths(
             lengths[f"{name}_length"] = max(n, 1 if name == "max" else 0)
         else:
             notes.append(f"{name}_length={total} includes the prompt's tokens")
+    longest, shortest = lengths.get("max_length", 0), lengths.get("min_length", 0)
+    most = longest - 1 if longest > 0 else math.inf
+    if shortest:  # transformers stops at the longest length, whatever the shortest is
+        lengths["min_length"] = _clamp("min_length", shortest, (0, most), notes)
     return lengths
 
 
@@ -136,6 +126,8 @@ def _read_method(settings: Mapping[str, Any], where: str, notes: list[str]) -> d
             notes.append(f"num_beams={beams} with do_sample: sampling uses no beam")
         sampling = {name: settings.get(name) for name in SAMPLING}
         sampling = {name: SAMPLING[name] if v is None else v for name, v in sampling.items()}
+        for name, bounds in BOUNDS.items():
+            sampling[name] = _clamp(name, sampling[name], bounds, notes)
         return {"method": "sample", **sampling}
     if beams == 1:
         return {"beam": 1}
@@ -145,9 +137,7 @@ def _read_method(settings: Mapping[str, Any], where: str, notes: list[str]) -> d
             f"{where}: early_stopping={stop[:40]!r} is not supported. Use true, false or 'never'."
         )
     alpha = 1.0 if settings.get("length_penalty") is None else settings["length_penalty"]
-    if isinstance(alpha, int | float) and alpha < 0:
-        notes.append(f"length_penalty={alpha} is below 0; 0 is used instead")
-        alpha = 0.0
+    alpha = _clamp("length_penalty", alpha, (0.0, MOST["alpha"]), notes)
     return {"beam": beams, "stop": STOPS[stop], "alpha": alpha}
 
 
@@ -207,6 +197,15 @@ def _note_unsupported(settings: Mapping[str, Any], has_file: bool, notes: list[s
     if has_file:
         unknown = [name for name in settings if name not in known and not is_absent(settings[name])]
         notes += [f"{name[:60]}={str(settings[name])[:60]}: unknown setting" for name in unknown]
+
+
+def _clamp(name: str, value: Any, bounds: tuple[float, float], notes: list[str]) -> Any:
+    """Return a number within bounds, with a note if it was outside; return other types as is."""
+    if not isinstance(value, int | float) or bounds[0] <= value <= bounds[1]:
+        return value
+    where, limit = ("below", bounds[0]) if value < bounds[0] else ("above", bounds[1])
+    notes.append(f"{name}={str(value)[:40]} is {where} {limit:g}; {limit:g} is used instead")
+    return limit
 
 
 def _whole_number(value: Any, name: str, where: str) -> int:

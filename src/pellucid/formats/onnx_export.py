@@ -15,13 +15,13 @@ from pellucid.families.catalog import PUBLISHED_FAMILIES
 from pellucid.files import publish
 from pellucid.formats.bundle import Bundle
 from pellucid.formats.generation_config import NAME as GENERATION
-from pellucid.formats.generation_config import to_generation_config
 from pellucid.formats.huggingface import build_hf_config
 from pellucid.formats.label_settings import write_labels
 from pellucid.formats.onnx_check import check_outputs
 from pellucid.formats.onnx_graphs import VECTOR, Graph, build_graphs
 from pellucid.formats.special_ids import NO_END
 from pellucid.formats.to_published import to_published
+from pellucid.formats.write_generation import to_generation_config
 from pellucid.json_files import dump_json
 from pellucid.nn.base import Model
 from pellucid.nn.baseline import BagOfWords
@@ -51,7 +51,7 @@ def to_onnx(directory: Path, bundle: Bundle, dtype: Precision = "fp32") -> list[
     except ImportError as error:
         raise UsageError(MISSING) from error
     model = _check_supported(bundle)
-    settings = _list_settings(bundle)
+    settings, notes = _list_settings(bundle)
     with publish(directory) as temp, _no_messages():
         bundle.tokenizers.save(temp)
         graphs = build_graphs(bundle, model)
@@ -63,7 +63,8 @@ def to_onnx(directory: Path, bundle: Bundle, dtype: Precision = "fp32") -> list[
                 _quantize(path, separate=n_bytes // 4 > MAX_FILE)
         for name, content in settings.items():
             (temp / name).write_bytes(dump_json(content))
-        return [*check_outputs(temp, bundle, graphs, dtype), *_list_omissions(bundle, graphs)]
+        notes += _list_omissions(bundle, graphs)
+        return [*check_outputs(temp, bundle, graphs, dtype), *notes]
 
 
 def _check_supported(bundle: Bundle) -> Model:
@@ -132,10 +133,11 @@ def _quantize(path: Path, *, separate: bool) -> None:
     )
 
 
-def _list_settings(bundle: Bundle) -> dict[str, dict[str, Any]]:
+def _list_settings(bundle: Bundle) -> tuple[dict[str, dict[str, Any]], list[str]]:
     """Return the content of config.json and, if the model generates, generation_config.json.
 
     config.json is that of the published class if there is one, else it has the labels alone.
+    With them come notes on search settings that generation_config.json cannot express.
     """
     model = bundle.model
     config: dict[str, Any] = {"model_type": bundle.family}
@@ -144,11 +146,13 @@ def _list_settings(bundle: Bundle) -> dict[str, dict[str, Any]]:
     if bundle.family in PUBLISHED_FAMILIES:
         with suppress(ConfigError):  # no published class has these heads
             config = build_hf_config(to_published(bundle))
-    files = {"config.json": config}
+    files, notes = {"config.json": config}, list[str]()
     if model.decoder is not None and "lm" in model.head_configs:
-        search, _ = to_generation_config(model.config, bundle.decoding, bundle.special_ids.banned)
+        search, notes = to_generation_config(
+            model.config, bundle.decoding, bundle.special_ids.banned
+        )
         files[GENERATION] = search | _list_token_ids(bundle)
-    return files
+    return files, notes
 
 
 def _list_token_ids(bundle: Bundle) -> dict[str, int]:

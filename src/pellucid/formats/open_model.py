@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pellucid.config.model import ModelConfig
 from pellucid.formats.bundle import Bundle
 from pellucid.formats.generation_config import read_search
 from pellucid.formats.huggingface import PublishedModel, open_published
@@ -16,6 +15,7 @@ from pellucid.json_files import read_json, read_text
 from pellucid.manifest import verify_while_reading
 from pellucid.text.pair import Tokenizers
 from pellucid.text.published.open import MODELS, open_tokenizers
+from pellucid.text.published.settings import list_unsupported
 
 CARD = "README.md"
 TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", "source.spm", *MODELS)
@@ -40,10 +40,14 @@ def build_bundle(published: PublishedModel, directory: Path, config: Mapping[str
     c = published.model.config
     search = read_search(directory, config, c)
     steps = read_steps(directory, c.d_model)
+    tokenizers = read_tokenizers(directory)
+    notes = (*search.notes, *list_unsupported(directory))
+    if tokenizers.source.is_present:
+        tokenizers = tokenizers.limit_vocab(c.vocab_size, c.target_vocab_size or c.vocab_size)
     bundle = Bundle(
         model=published.model,
         model_config=c,
-        tokenizers=_tokenizers(directory, c),
+        tokenizers=tokenizers,
         task="",
         roles=published.family.roles,
         decoding=search.decoding,
@@ -56,8 +60,8 @@ def build_bundle(published: PublishedModel, directory: Path, config: Mapping[str
         dense=steps.dense,
         prompts=steps.prompts,
         banned=search.banned,
-        notes=search.notes,
-        source_prefix=_source_prefix(config),
+        notes=(*search.decoding_notes, *notes),
+        source_prefix=read_source_prefix(config),
     )
     sidecar = read_sidecar(directory)
     if sidecar is None:
@@ -70,18 +74,22 @@ def build_bundle(published: PublishedModel, directory: Path, config: Mapping[str
         languages=sidecar.languages,
         longest_source=sidecar.longest_source,
         source_prefix=sidecar.source_prefix,
+        notes=notes,
     )
 
 
-def _source_prefix(config: Mapping[str, Any]) -> str:
+def read_source_prefix(config: Mapping[str, Any]) -> str:
     """Return the text before a document to summarize that config.json names; "" if none."""
     for name in ("task_specific_params", "summarization", "prefix"):
         config = config.get(name) if isinstance(config, Mapping) else {}  # type: ignore[assignment]
     return config if isinstance(config, str) else ""
 
 
-def _tokenizers(directory: Path, c: ModelConfig) -> Tokenizers:
+def read_tokenizers(directory: Path) -> Tokenizers:
+    """Return the tokenizers of a published directory; placeholders if it has none.
+
+    Raises: DataError or VerificationError naming the file.
+    """
     if not any((directory / name).exists() for name in TOKENIZERS):
         return Tokenizers.absent(directory)
-    tokenizers = open_tokenizers(directory)
-    return tokenizers.limit_vocab(c.vocab_size, c.target_vocab_size or c.vocab_size)
+    return open_tokenizers(directory)

@@ -1,7 +1,8 @@
 """The layout of pellucid for a finished model: a directory with a manifest of its files.
 
 `config.json` shape and task; `generation_config.json` roles and search; `model.safetensors`;
-the tokenizers' files; `README.md` the model card; `manifest.json` every file's sha256.
+the tokenizers' files; `README.md` the model card; `manifest.json` every file's sha256. A model with
+dense layers or prompts has the step files of a sentence-transformers directory too.
 """
 
 import re
@@ -20,6 +21,7 @@ from pellucid.config.read import build
 from pellucid.errors import VerificationError
 from pellucid.families.catalog import ALL_FAMILIES, LOCAL_FAMILIES
 from pellucid.formats.bundle import Bundle
+from pellucid.formats.sentence_transformers import SentenceSteps, read_steps, write_steps
 from pellucid.json_files import dump_json, read_json, read_text
 from pellucid.manifest import verify
 from pellucid.nn.weights import (
@@ -60,6 +62,8 @@ class GenerationFile:
 
     roles: Roles
     decoding: DecodingConfig
+    token_ids: dict[str, int] = field(default_factory=dict)
+    banned: tuple[int, ...] = ()
 
 
 def write_model(directory: Path, bundle: Bundle, dtype: Kind = "fp32") -> None:
@@ -76,11 +80,19 @@ def write_model(directory: Path, bundle: Bundle, dtype: Kind = "fp32") -> None:
         embedding=bundle.embedding,
         source_prefix=bundle.source_prefix,
     )
-    generation = GenerationFile(roles=bundle.roles, decoding=bundle.decoding)
+    generation = GenerationFile(
+        roles=bundle.roles,
+        decoding=bundle.decoding,
+        token_ids=dict(bundle.token_ids),
+        banned=bundle.banned,
+    )
     (directory / "config.json").write_bytes(dump_json(asdict(config)))
     (directory / "generation_config.json").write_bytes(dump_json(asdict(generation)))
     (directory / "README.md").write_text(bundle.card, encoding="utf-8")
     bundle.tokenizers.save(directory)
+    if bundle.dense or bundle.prompts:
+        steps = SentenceSteps(bundle.embedding, bundle.dense, bundle.prompts)
+        write_steps(directory, steps, bundle.model_config.d_model)
     save_weights(bundle.model, directory / WEIGHTS, dtype)
 
 
@@ -98,22 +110,15 @@ def load_model(directory: Path, config_json: Any = None) -> Bundle:
         _read_config(config_json, path)  # names a directory of another tool as such
     verify(directory)
     config = _read_config(config_json, path)
-    where = directory / "generation_config.json"
-    generation = build(GenerationFile, _checked_mapping(read_json(where), where), str(where))
-    tokenizers = open_tokenizers(directory)
-    if config.task == "translation" and tokenizers.source.template == Template():
-        tokenizers = tokenizers.with_end_tokens()  # trained with them, saved without a template
-    if config.family in LOCAL_FAMILIES:
-        _check_vocabularies(directory, config.model, tokenizers)
-    else:  # published families may have more tokens than rows, or fewer
-        c = config.model
-        tokenizers = tokenizers.limit_vocab(c.vocab_size, c.target_vocab_size or c.vocab_size)
+    generation = _read_generation(directory / "generation_config.json", config.model)
+    tokenizers = _read_tokenizers(directory, config)
     shapes = read_shapes(directory / WEIGHTS)
     _check_layers(directory, config.model, shapes)
     with torch.device("meta"):
         model = ALL_FAMILIES[config.family].module(config.model, config.heads)
     check_names(model, shapes, str(directory / WEIGHTS))
     load_weights(model, read_weights(directory / WEIGHTS))
+    steps = read_steps(directory, config.model.d_model)
     return Bundle(
         model=model.eval(),
         model_config=config.model,
@@ -127,6 +132,10 @@ def load_model(directory: Path, config_json: Any = None) -> Bundle:
         family=config.family,
         embedding=config.embedding,
         source_prefix=config.source_prefix,
+        token_ids=generation.token_ids,
+        banned=generation.banned,
+        dense=steps.dense,
+        prompts=steps.prompts,
     )
 
 
@@ -166,6 +175,32 @@ def _checked_mapping(value: Any, path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise VerificationError(f"{path} is not a JSON object. Download the directory again.")
     return value
+
+
+def _read_generation(path: Path, c: AnyModelConfig) -> GenerationFile:
+    """Raises: VerificationError if an id is outside the target vocabulary."""
+    generation = build(GenerationFile, _checked_mapping(read_json(path), path), str(path))
+    size = c.target_vocab_size or c.vocab_size
+    named = {**generation.token_ids, **{f"banned id {i}": i for i in generation.banned}}
+    for name, i in named.items():
+        if not 0 <= i < size:
+            raise VerificationError(
+                f"{path}: {name} is {i}, but the model's token ids are 0 to {size - 1}. Download"
+                " the directory again."
+            )
+    return generation
+
+
+def _read_tokenizers(directory: Path, config: ConfigFile) -> Tokenizers:
+    """Raises: VerificationError if they do not belong to the model."""
+    tokenizers, c = open_tokenizers(directory), config.model
+    if config.task == "translation" and tokenizers.source.template == Template():
+        tokenizers = tokenizers.with_end_tokens()  # trained with them, saved without a template
+    if config.family in LOCAL_FAMILIES:
+        _check_vocabularies(directory, c, tokenizers)
+        return tokenizers
+    # Published families may have more tokens than rows, or fewer.
+    return tokenizers.limit_vocab(c.vocab_size, c.target_vocab_size or c.vocab_size)
 
 
 def _check_vocabularies(directory: Path, c: AnyModelConfig, tokenizers: Tokenizers) -> None:

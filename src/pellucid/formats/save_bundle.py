@@ -9,11 +9,11 @@ from pellucid.files import publish
 from pellucid.formats import own_layout
 from pellucid.formats.bundle import Bundle
 from pellucid.formats.generation_config import NAME as GENERATION
-from pellucid.formats.generation_config import to_generation_config
 from pellucid.formats.huggingface import PublishedModel, write_published
 from pellucid.formats.sentence_transformers import SentenceSteps, write_steps
 from pellucid.formats.sidecar import write_sidecar
 from pellucid.formats.to_published import to_published
+from pellucid.formats.write_generation import to_generation_config
 from pellucid.json_files import dump_json
 from pellucid.manifest import verify
 from pellucid.nn.weights import Kind

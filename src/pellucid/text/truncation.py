@@ -26,7 +26,8 @@ def truncate(first: Ids, second: Ids, max_tokens: int) -> tuple[Ids, Ids]:
     """Return both texts cut at their ends, so that together they have at most `max_tokens` tokens.
 
     Tokens are removed from the longer text; from both alike once they are equally long.
-    Source: `longest_first` of the tokenizers library.
+    Source: `longest_first` of the tokenizers library with the direction `right`; a directory with
+    `truncation_side` left is opened with a note.
     """
     shorter, longer = sorted((len(first), len(second)))
     if shorter + longer <= max_tokens:

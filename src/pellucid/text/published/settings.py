@@ -38,6 +38,7 @@ SETTING_TYPES = {
     "legacy_behaviour": bool,
     "added_tokens_decoder": dict,
     "sp_model_kwargs": dict,
+    "truncation_side": str,
 }
 """The settings of tokenizer_config.json that affect ids, and their types."""
 MAX_SENTINELS = 10_000
@@ -157,6 +158,16 @@ def _read_config(path: Path) -> dict[str, Any]:
             " time, which is not supported here. Remove it."
         )
     return config
+
+
+def list_unsupported(directory: Path) -> tuple[str, ...]:
+    """Return a note per setting of tokenizer_config.json that is read and not supported.
+
+    Raises: VerificationError at a wrong type.
+    """
+    side = _read_config(directory / "tokenizer_config.json").get("truncation_side", "right")
+    note = f"truncation_side={side[:40]}: a text that is too long is cut at its end"
+    return () if side == "right" else (note,)
 
 
 def read_table(path: Path) -> dict[str, Any]:
