@@ -126,7 +126,7 @@ def describe_model(name: str) -> dict[str, Any]:
         },
         "model": asdict(c),
         "decoding": asdict(bundle.decoding),
-        "search, not honoured": "; ".join(bundle.notes) or "nothing",
+        "settings not supported": "; ".join(bundle.notes) or "nothing",
         "shapes": {name: list(p.shape) for name, p in parameters.items()},
         "card": bundle.card,
     }
