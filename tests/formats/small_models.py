@@ -46,7 +46,7 @@ def directory_of(roles: Roles | None = None, **changes: Any) -> Bundle:
     )
 
 
-SMALL: dict[str, Any] = {
+BOTH_STACKS: dict[str, Any] = {
     "d_model": 16,
     "encoder_layers": 2,
     "decoder_layers": 2,
@@ -55,6 +55,9 @@ SMALL: dict[str, Any] = {
     "encoder_ffn_dim": 24,
     "decoder_ffn_dim": 24,
     "max_position_embeddings": 40,
+}
+SMALL: dict[str, Any] = {
+    **BOTH_STACKS,
     "vocab_size": SIZE,
     "pad_token_id": 0,
     "bos_token_id": 1,

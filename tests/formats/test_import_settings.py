@@ -8,6 +8,7 @@ import pytest
 import torch
 import transformers
 
+from formats.small_models import BOTH_STACKS
 from parity.peer import vary_weights
 from pellucid.decoding.generate import Request, generate
 from pellucid.errors import VerificationError
@@ -16,16 +17,6 @@ from pellucid.formats.import_published import import_published
 from pellucid.formats.open_model import open_model
 from text.published import samples
 
-SHAPE: dict[str, Any] = {
-    "d_model": 8,
-    "encoder_layers": 2,
-    "decoder_layers": 2,
-    "encoder_attention_heads": 2,
-    "decoder_attention_heads": 2,
-    "encoder_ffn_dim": 16,
-    "decoder_ffn_dim": 16,
-    "max_position_embeddings": 40,
-}
 SEARCH: dict[str, Any] = {
     "num_beams": 4,
     "length_penalty": 2.0,
@@ -41,7 +32,7 @@ SOURCES = [[0, *range(12, 20), 2], [0, 30, 31, 17, 2], [0, 44, 2]]
 
 def legacy_bart(directory: Path, **settings: Any) -> Path:
     """A directory from before generation_config.json, with its search in config.json."""
-    config = transformers.BartConfig(vocab_size=50, **SHAPE)
+    config = transformers.BartConfig(vocab_size=50, **BOTH_STACKS)
     vary_weights(transformers.BartForConditionalGeneration(config), seed=4).save_pretrained(
         directory
     )
@@ -103,7 +94,7 @@ def mbart_50(directory: Path) -> Path:
     samples.mbart(directory)
     (directory / "tokenizer_config.json").write_text(json.dumps({"src_lang": "de_DE"}))
     reference = transformers.MBart50Tokenizer.from_pretrained(directory)
-    config = transformers.MBartConfig(vocab_size=len(reference), **SHAPE)
+    config = transformers.MBartConfig(vocab_size=len(reference), **BOTH_STACKS)
     transformers.MBartForConditionalGeneration(config).save_pretrained(directory)
     path = directory / "config.json"
     settings = {"tokenizer_class": "MBart50Tokenizer"}

@@ -44,22 +44,22 @@ def windowed(bundle: Bundle) -> Bundle:
     return replace(bundle, model=model.eval(), model_config=c)
 
 
-def check_reopened(directory: Path, bundle: Bundle, dtype: Any = "fp32") -> Bundle:
+def save_and_open(directory: Path, bundle: Bundle, dtype: Any = "fp32") -> Bundle:
     save_bundle(directory, bundle, dtype)
     assert json.loads((directory / "config.json").read_text())["model_type"] == "pellucid"
-    again = open_model(directory)
+    opened = open_model(directory)
     for name in FIELDS:
-        assert getattr(again, name) == getattr(bundle, name), name
-    return again
+        assert getattr(opened, name) == getattr(bundle, name), name
+    return opened
 
 
 def test_banned_ids_of_a_windowed_model(tmp_path):
     bundle = windowed(published("GPT2", tmp_path / "gpt2", suppress_tokens=[1, 5]))
     assert bundle.banned == (1, 5)
-    again = check_reopened(tmp_path / "m", bundle)
+    opened = save_and_open(tmp_path / "m", bundle)
     request = Request([[7, 8], [9]], continues_source=True)
     texts = [
-        generate(each.model, request, each.special_ids, each.decoding) for each in (bundle, again)
+        generate(each.model, request, each.special_ids, each.decoding) for each in (bundle, opened)
     ]
     assert texts[0] == texts[1]
 
@@ -68,8 +68,8 @@ def test_forced_and_banned_ids_of_an_encoder_decoder(tmp_path):
     search = {"forced_bos_token_id": 7, "suppress_tokens": [9, 10, 11], "max_length": 12}
     bundle = published("Bart", tmp_path / "bart", **search)
     assert bundle.special_ids.forced_first == 7
-    again = check_reopened(tmp_path / "m", bundle, "int8")
-    save_bundle(tmp_path / "n", again)  # and back in the published layout
+    opened = save_and_open(tmp_path / "m", bundle, "int8")
+    save_bundle(tmp_path / "n", opened)  # and back in the published layout
     reference: Any = transformers.BartForConditionalGeneration.from_pretrained(tmp_path / "n")
     settings = reference.generation_config
     assert (settings.forced_bos_token_id, settings.suppress_tokens) == (7, [9, 10, 11])
@@ -89,12 +89,12 @@ def test_dense_layers_and_prompts(has_dense, tmp_path):
         dense=(dense,) if has_dense else (),
     )
     save_bundle(tmp_path / "m", bundle, "int8")
-    again = open_model(tmp_path / "m")
-    assert again.embedding == bundle.embedding
-    assert {**again.prompts} == {**bundle.prompts}
-    assert len(again.dense) == has_dense
+    opened = open_model(tmp_path / "m")
+    assert opened.embedding == bundle.embedding
+    assert {**opened.prompts} == {**bundle.prompts}
+    assert len(opened.dense) == has_dense
     vectors = torch.randn(3, 8)
-    for mine, reference in zip(again.dense, bundle.dense, strict=True):
+    for mine, reference in zip(opened.dense, bundle.dense, strict=True):
         torch.testing.assert_close(mine(vectors), reference(vectors))
 
 
@@ -110,8 +110,8 @@ def test_directories_without_these_settings_and_ids_that_cannot_be(tmp_path):
     bundle = windowed(published("GPT2", tmp_path / "gpt2", suppress_tokens=[1, 5]))
     save_bundle(tmp_path / "m", bundle)
     rewrite(tmp_path / "m", token_ids=None, banned=None)  # as written by version 0.1
-    again = open_model(tmp_path / "m")
-    assert (dict(again.token_ids), again.banned) == ({}, ())
+    opened = open_model(tmp_path / "m")
+    assert (dict(opened.token_ids), opened.banned) == ({}, ())
     for change in ({"banned": [10**6]}, {"token_ids": {"eos_token_id": -1}}):
         rewrite(tmp_path / "m", **change)
         with pytest.raises(VerificationError, match=r"generation_config.json: .* token ids are"):

@@ -110,16 +110,16 @@ class _Parser(argparse.ArgumentParser):
     def add_settings(self, cls: type, option: Field, sections: Sections, path: str = "") -> None:
         """Add the flags of a config, and of its sections below `path`."""
         group = self.add_argument_group(path or "settings", (cls.__doc__ or "").split("\n\n")[0])
-        inner, left_out = [], [*map(_flag, option.metadata["left_out"])]
+        inner = []
         for each, hint, doc in _list_fields(cls):
             name = f"{path}.{each.name}" if path else each.name
             kinds = (sections[name],) if name in sections else section_kinds(hint)
             inner += [(kind, name) for kind in kinds]
-            if not kinds and _flag(name) not in {*self.flags, *left_out}:
-                default = BY_TRAINING if name in option.metadata["chosen"] else each.default
-                help_text = f"{doc} {_default(default)}"
-                dest = f"{option.name}.{name}"
-                self._add(group, name, dest, **_reads(hint, "*"), help=_plain(help_text))
+            if kinds or name in option.metadata["left_out"] or _flag(name) in self.flags:
+                continue
+            default = BY_TRAINING if name in option.metadata["chosen"] else each.default
+            help_text, dest = _plain(f"{doc} {_default(default)}"), f"{option.name}.{name}"
+            self._add(group, name, dest, **_reads(hint, "*"), help=help_text)
         for kind, name in inner:
             self.add_settings(kind, option, sections, name)
 

@@ -69,14 +69,14 @@ def _check_test_set(files: Sequence[str], settings: Mapping[str, Any]) -> None:
     from pellucid.data.files import expand_names, is_read_once
 
     names = expand_names(files)
-    is_translator = settings.get("task", "translation") == "translation"
-    has_directions = bool(settings.get("data", {}).get("directions"))
     if any(map(is_read_once, names)):
         return
-    if is_translator and not has_directions:
+    is_translator = settings.get("task", "translation") == "translation"
+    if is_translator and not settings.get("data", {}).get("directions"):
         read_pairs(files)
-    for name in names:
-        digest(name)  # reads it
+    else:
+        for name in names:
+            digest(name)  # reads it
 
 
 def read_settings(source: str, flags: dict[str, Any]) -> tuple[dict[str, Any], str]:

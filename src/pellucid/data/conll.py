@@ -101,8 +101,8 @@ class ConlluReader(ConllReader):
     layout = "conllu"
 
     def _is_comment(self, text: str) -> bool:
-        is_word = self.n_columns != CONLLU_COLUMNS or not NO_WORD.match(text)
-        return not is_word or super()._is_comment(text)
+        is_no_word = self.n_columns == CONLLU_COLUMNS and bool(NO_WORD.match(text))
+        return is_no_word or super()._is_comment(text)
 
 
 def _prefix(words: list[str]) -> str:

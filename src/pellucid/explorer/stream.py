@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from torch.nn import Identity
 
 from pellucid.errors import UsageError
@@ -12,6 +13,7 @@ from pellucid.explain.residual import is_linear, logit_contributions
 from pellucid.explain.rows import Rows
 from pellucid.explain.trace import Trace, TraceSpec, trace_rows
 from pellucid.formats.bundle import Bundle
+from pellucid.nn.heads import pool_states
 
 SPEC_PARTS = ("embeddings", "heads", "residuals")
 DIGITS = 6
@@ -79,7 +81,7 @@ def _read(states: np.ndarray, row: int | None, pool: str) -> np.ndarray:
     """Return the state (D,) of a token of states (T, D), or what a head mixes of all of them."""
     if row is not None:
         return states[row]
-    return states.max(0) if pool == "max" else states.mean(0)
+    return pool_states(torch.from_numpy(states)[None], None, None, pool)[0].numpy()
 
 
 def _split(

@@ -1,7 +1,7 @@
 """The texts between the tags of HTML, and the same HTML with other texts."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from html import escape, unescape
 from typing import NamedTuple
 
@@ -16,8 +16,8 @@ ENDS = {
 """Where the content of elements without markup ends."""
 QUOTE_OR_END = re.compile(r"=\s*[\"']|>")
 """Where the value of an attribute begins that has quotes, or a tag ends."""
-SPACES = ("&nbsp;", "&#160;", "&#xa0;", "&#xA0;")
-"""Escapes of the space that breaks no line."""
+SPACES = re.compile(r"(?:\s|&(?:nbsp|#160|#x[aA]0);)+")
+"""Spaces, also escapes of the one that breaks no line."""
 
 
 class Markup(NamedTuple):
@@ -68,19 +68,10 @@ def _add_text(markup: Markup, raw: str) -> None:
 
 def _strip(raw: str) -> tuple[int, int]:
     """Return where a text begins and ends without the spaces around it."""
-    start, end = 0, len(raw)
-    while length := _space(raw, start, end, str.startswith):
-        start += length
-    while length := _space(raw, start, end, str.endswith):
-        end -= length
-    return start, end
-
-
-def _space(raw: str, start: int, end: int, is_at: Callable[[str, str, int, int], bool]) -> int:
-    """Return the length of a space at an end of raw[start:end]; 0 if there is none."""
-    if start < end and raw[start if is_at is str.startswith else end - 1].isspace():
-        return 1
-    return next((len(space) for space in SPACES if is_at(raw, space, start, end)), 0)
+    runs = [run.span() for run in SPACES.finditer(raw)]
+    start = runs[0][1] if runs and runs[0][0] == 0 else 0
+    end = runs[-1][0] if runs and runs[-1][1] == len(raw) else len(raw)
+    return start, max(start, end)
 
 
 def _find_tags(html: str) -> Iterator[tuple[int, int]]:

@@ -9,6 +9,7 @@ import torch
 
 from pellucid.config.decoding import DecodingConfig, Roles
 from pellucid.config.head import HeadConfig
+from pellucid.config.run import RunConfig
 from pellucid.errors import ConfigError
 from pellucid.families.catalog import ALL_FAMILIES, LOCAL_FAMILIES, PUBLISHED_FAMILIES
 from pellucid.formats.bundle import Bundle
@@ -80,7 +81,7 @@ def build_encoder_bundle(module: Model, inputs: TaskInputs) -> Bundle:
         roles=getattr(ALL_FAMILIES[c.family], "roles", Roles()),
         decoding=DecodingConfig(),
         languages=(c.data.source_language, c.data.target_language),
-        longest_source=min(c.data.max_length, module.config.max_positions or c.data.max_length),
+        longest_source=max_row_tokens(c),
         card="",
         family=c.family,
         token_ids=ids,
@@ -101,6 +102,11 @@ def find_first_token(inputs: TaskInputs) -> int | None:
     return inputs.tokenizers.target.id(role) if known is None else known
 
 
+def max_row_tokens(c: RunConfig) -> int:
+    """Return the maximum number of tokens that a run's model reads at once."""
+    return min(c.data.max_length, c.model.max_positions or c.data.max_length)
+
+
 def max_text_tokens(inputs: TaskInputs, pair: bool = False) -> int:
     """Return the maximum number of tokens of an example, without special tokens.
 
@@ -108,7 +114,7 @@ def max_text_tokens(inputs: TaskInputs, pair: bool = False) -> int:
     """
     texts = ([], []) if pair else ([],)
     n_special = len(inputs.tokenizers.source.add_special_tokens(*texts).ids)
-    bound = min(inputs.config.data.max_length, inputs.config.model.max_positions or 1 << 30)
+    bound = max_row_tokens(inputs.config)
     if bound < n_special + len(texts):
         raise ConfigError(
             f"data.max_length={inputs.config.data.max_length} leaves no room for text between the"

@@ -26,6 +26,7 @@ from pellucid.tasks.encoder import (
     build_encoder_bundle,
     check_encoder,
     get_family_head,
+    max_row_tokens,
     max_text_tokens,
 )
 from pellucid.tasks.protocol import Task, TaskInputs, Term
@@ -202,8 +203,7 @@ class QuestionAnsweringTask(Task):
 
     @property
     def _limits(self) -> WindowLimits:
-        c, objective = self.inputs.config, self._objective
-        window = min(c.data.max_length, c.model.max_positions or c.data.max_length)
+        window, objective = max_row_tokens(self.inputs.config), self._objective
         return WindowLimits(window, objective.stride, objective.question_tokens)
 
     @property

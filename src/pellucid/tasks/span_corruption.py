@@ -1,6 +1,5 @@
 """Span corruption: predict the spans that sentinels replace in a text (Raffel et al. 2020)."""
 
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +18,7 @@ from pellucid.data.span_corruption import (
 )
 from pellucid.errors import ConfigError
 from pellucid.tasks.documents import encode_documents
+from pellucid.tasks.encoder import max_row_tokens
 from pellucid.tasks.encoder_decoder import EncoderDecoderTask, Ids
 
 SENTINEL = "<extra_id_{}>"
@@ -68,7 +68,7 @@ class SpanCorruptionTask(EncoderDecoderTask):
         """Most tokens of a block before it is corrupted."""
         c = self.inputs.config
         n_special = len(self.inputs.tokenizers.source.add_special_tokens([]).ids)
-        bound = min(c.data.max_length, c.model.max_positions or sys.maxsize)
+        bound = max_row_tokens(c)
         if bound < n_special + 2:
             raise ConfigError(
                 f"data.max_length={c.data.max_length} leaves no room for a token and a sentinel"
