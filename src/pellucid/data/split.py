@@ -37,7 +37,7 @@ class Split:
         follows = True
         for record in records:
             if self.texts.isdisjoint(text_keys(record, self.columns)):
-                yield record._replace(continues=record.continues and follows)
+                yield record if follows else record._replace(continues=False)
                 follows = True
             else:
                 follows = False
